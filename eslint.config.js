@@ -1,0 +1,135 @@
+import { existsSync, readdirSync } from 'node:fs';
+import js from '@eslint/js';
+import { createNodeResolver, importX } from 'eslint-plugin-import-x';
+import { defineConfig } from 'eslint/config';
+import globals from 'globals';
+import tseslint from 'typescript-eslint';
+
+// ---------------------------------------------------------------------------------------------------
+// Who may import whom. A room is a folder or a file under src/; it may import itself and what is named
+// here, type imports included. A file that is no room of its own (sse.module.ts, main.ts …) is not bound
+// by this table; that there are no cycles binds every file.
+// ---------------------------------------------------------------------------------------------------
+const leaves = ['sse/sse.errors.ts', 'sse/sse.options.ts', 'sse/sse.settings.ts'];
+const rooms = {
+  'index.ts': ['sse/index.ts'],
+  chat: ['sse/index.ts'],
+  broadcast: ['sse/index.ts'],
+  ticker: ['sse/index.ts'],
+  sse: [],
+  'sse/protocol': [],
+  'sse/hub': ['sse/protocol', ...leaves],
+  'sse/backplanes': ['sse/hub', 'sse/protocol', ...leaves],
+  'sse/delivery': ['sse/hub', 'sse/protocol', ...leaves],
+  'sse/decorators': ['sse/delivery', 'sse/hub', 'sse/protocol', ...leaves],
+  'sse/discovery': ['sse/decorators', 'sse/delivery', 'sse/hub', 'sse/protocol', ...leaves],
+};
+
+/** Which packages a room of the library may import; `node:` modules count as packages. */
+const library = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs', 'node:*'];
+const packages = {
+  sse: library,
+  'sse/protocol': [],
+  'sse/hub': ['@nestjs/common', 'rxjs', 'node:async_hooks', 'node:crypto'],
+};
+
+for (const parent of ['', 'sse/']) {
+  const folder = new URL(`src/${parent}`, import.meta.url);
+  const names = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : [];
+  for (const { name } of names.filter((entry) => entry.isDirectory() && entry.name !== 'public')) {
+    if (!(parent + name in rooms)) {
+      throw new Error(`src/${parent}${name} is no room yet: say in eslint.config.js what it may import`);
+    }
+  }
+}
+
+const zones = [
+  ...Object.entries(rooms).map(([room, allowed]) => ({
+    target: `./src/${room}`,
+    from: './src',
+    except: [room, ...allowed],
+    message: `src/${room} may import from ${allowed.join(', ') || 'itself'} only (see eslint.config.js).`,
+  })),
+  { target: './src/sse', from: './src/sse/index.ts', message: 'sse/index.ts is the door for others.' },
+  ...['./src/main.ts', './src/app.module.ts'].map((target) => ({
+    target,
+    from: './src/sse',
+    except: ['index.ts'],
+    message: 'The app uses the library through sse/index.ts, as any app would.',
+  })),
+];
+
+const packageRules = Object.entries(packages).map(([room, allowed]) => {
+  const names = allowed.map((name) => name.replace('*', '.*'));
+  const regex = `^(?!\\.|(${names.join('|') || '(?!)'})$)`;
+  const message = `src/${room} may import ${allowed.join(', ') || 'no package'} only (see eslint.config.js).`;
+  return {
+    files: [`src/${room}/**/*.ts`],
+    rules: { 'no-restricted-imports': ['error', { patterns: [{ regex, message }] }] },
+  };
+});
+
+export default defineConfig(
+  { ignores: ['dist/', 'coverage/', 'node_modules/'] },
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'separate-type-imports' }],
+      '@typescript-eslint/consistent-type-exports': 'error',
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+      // What JavaScript users pass is checked although its type promises to be right.
+      '@typescript-eslint/no-unnecessary-condition': 'off',
+      // `type<ChatMessage>()` is such a type parameter.
+      '@typescript-eslint/no-unnecessary-type-parameters': 'off',
+      // Nest's option types are classes that one gives as literals.
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
+      // A method is async because its port says so.
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/no-confusing-void-expression': 'off',
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
+      '@typescript-eslint/unified-signatures': 'off',
+    },
+  },
+  {
+    files: ['src/**/*.{ts,js}', 'test/**/*.{ts,js}'],
+    plugins: { 'import-x': importX },
+    settings: {
+      'import-x/extensions': ['.ts', '.js'],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+      'import-x/resolver-next': [createNodeResolver({ extensionAlias: { '.js': ['.ts', '.js'] } })],
+    },
+    rules: {
+      'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
+      'import-x/no-cycle': 'error',
+      'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones }],
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    rules: { 'import-x/no-default-export': 'error', 'no-restricted-imports': ['error', 'nestjs-sse-hub'] },
+  },
+  ...packageRules,
+  { files: ['**/*.js'], languageOptions: { globals: globals.node } },
+  { files: ['src/**/public/**/*.js'], languageOptions: { globals: globals.browser } },
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+);

@@ -1,0 +1,52 @@
+// @ts-check
+// The programs that some tests need beside Node: where they are, and how to get them.
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** @typedef {{ names: string[], variable: string, debianPackage: string }} Program */
+
+const table = {
+  chromium: {
+    names: ['chromium', 'chromium-browser', 'google-chrome'],
+    variable: 'CHROMIUM_PATH',
+    debianPackage: 'chromium',
+  },
+  curl: { names: ['curl'], variable: 'CURL_PATH', debianPackage: 'curl' },
+  nginx: { names: ['nginx'], variable: 'NGINX_PATH', debianPackage: 'nginx' },
+};
+
+/** @typedef {keyof typeof table} ProgramName */
+/** @type {Record<ProgramName, Program>} */
+export const programs = table;
+
+/** @param {string} path */
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The path of a program: what its environment variable says, else the first of its names on the PATH.
+ * @param {ProgramName} name
+ * @returns {string | undefined}
+ */
+export function findProgram(name) {
+  const { names, variable } = programs[name];
+  const chosen = process.env[variable];
+  if (chosen) return isExecutable(chosen) ? chosen : undefined;
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'];
+  return names.flatMap((file) => folders.map((folder) => join(folder, file))).find(isExecutable);
+}
+
+/**
+ * What a person does to get a program.
+ * @param {ProgramName} name
+ */
+export function howToGet(name) {
+  const { variable, debianPackage } = programs[name];
+  return `install it (Debian: apt-get install ${debianPackage}) or set ${variable} to its path`;
+}
