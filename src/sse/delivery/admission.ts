@@ -1,0 +1,111 @@
+import {
+  Inject,
+  Injectable,
+  ServiceUnavailableException,
+  type BeforeApplicationShutdown,
+} from '@nestjs/common';
+import type { Http2ServerResponse } from 'node:http2';
+import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
+import { onceOver } from './closing.js';
+import type { Exchange } from './exchange.js';
+import type { SseConnection } from './sse-connection.js';
+import { UnusedSockets } from './unused-sockets.js';
+
+/** Something that carries responses: a socket, or a session of HTTP/2. */
+interface Carrier {
+  readonly destroyed: boolean;
+  destroy(): void;
+  once(event: 'close', listener: () => void): unknown;
+}
+
+/** Lets streams in, up to a limit, and sees all of them out when the application closes. */
+@Injectable()
+export class Admission implements BeforeApplicationShutdown {
+  readonly #admitted = new Set<SseConnection>();
+  #isClosing = false;
+
+  constructor(
+    @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
+    private readonly unused: UnusedSockets,
+  ) {}
+
+  /** Turns a stream away if it cannot be let in. */
+  refuses(connection: SseConnection): boolean {
+    const isFull = this.#admitted.size >= this.settings.limits.connections;
+    if (!isFull && !this.#isClosing) return false;
+    this.turnAway(connection);
+    return true;
+  }
+
+  /** Counts a stream among the open ones until its response is over. */
+  admit(connection: SseConnection): void {
+    this.#admitted.add(connection);
+    connection.register();
+    onceOver(connection.exchange, () => {
+      this.#admitted.delete(connection);
+      connection.close();
+    });
+  }
+
+  /** Sends a client away, in the way in which it comes back later. */
+  turnAway(connection: SseConnection): void {
+    if (this.#isClosing) {
+      closeAfterwards(connection.exchange);
+      connection.end(this.#retry());
+    } else if (this.settings.whenFull === 'retry') {
+      connection.end(this.#retry());
+    } else {
+      connection.exchange.response.setHeader('Retry-After', Math.ceil(this.#retry() / 1000));
+      connection.fail(new ServiceUnavailableException('There are too many streams. Come back later.'));
+    }
+  }
+
+  /**
+   * Ends every stream and waits until the sockets are closed, for Nest closes the server next and
+   * would wait for them for ever.
+   */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.#isClosing = true;
+    // Nest waits for these as well, when this is done. Some may still be used in that time.
+    setTimeout(() => {
+      this.unused.destroy();
+    }, this.settings.shutdown.grace).unref();
+    const carriers = new Set<Carrier>();
+    for (const connection of [...this.#admitted]) {
+      carriers.add(closeAfterwards(connection.exchange));
+      connection.end(this.#retry());
+    }
+    await closed(carriers, this.settings.shutdown.grace);
+  }
+
+  /** Milliseconds until a client that is sent away shall come back: not all at once. */
+  #retry(): number {
+    const { retry, shutdown } = this.settings;
+    return retry + Math.floor(Math.random() * shutdown.spread);
+  }
+}
+
+/** Closes what carries a response once the response is on its way. */
+function closeAfterwards({ request, response, isHttp1 }: Exchange): Carrier {
+  const { socket } = request;
+  if (isHttp1) {
+    response.once('finish', () => socket.destroySoon());
+    return socket;
+  }
+  const { session } = (response as unknown as Http2ServerResponse).stream;
+  response.once('finish', () => session?.close());
+  return session ?? socket;
+}
+
+/** Resolves when all are closed, at the latest after the grace time, when what is left was destroyed. */
+async function closed(carriers: ReadonlySet<Carrier>, grace: number): Promise<void> {
+  const open = [...carriers].filter((carrier) => !carrier.destroyed);
+  const all = Promise.all(
+    open.map((carrier) => new Promise<void>((resolve) => carrier.once('close', resolve))),
+  );
+  const timer = setTimeout(() => {
+    for (const carrier of open) carrier.destroy();
+  }, grace);
+  await all;
+  clearTimeout(timer);
+}

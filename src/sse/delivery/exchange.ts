@@ -1,0 +1,98 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
+import type { Socket } from 'node:net';
+
+/** The response object of an adapter: Node's own on Express, one around it on Fastify. */
+interface AdapterResponse {
+  readonly raw?: ServerResponse;
+  statusCode?: number;
+  getHeaders?(): OutgoingHttpHeaders;
+  /** Fastify: the raw response is written to by somebody else from now on. */
+  hijack?(): void;
+}
+
+/** A request and its response, whatever the adapter. */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly #adapted: AdapterResponse;
+
+  constructor(request: object, response: object) {
+    this.request = (request as { readonly raw?: IncomingMessage }).raw ?? (request as IncomingMessage);
+    this.#adapted = response;
+    this.response = this.#adapted.raw ?? (response as ServerResponse);
+  }
+
+  get isHttp1(): boolean {
+    return this.request.httpVersionMajor === 1;
+  }
+
+  get isHead(): boolean {
+    return this.request.method === 'HEAD';
+  }
+
+  /** Whether the client has gone already. */
+  get isOver(): boolean {
+    // The socket is absent where the runtime only resembles node:http.
+    const socket = this.request.socket as IncomingMessage['socket'] | undefined;
+    return this.response.destroyed || this.response.writableEnded || socket?.destroyed === true;
+  }
+
+  /** The status as `@HttpCode()`, Nest's default for the method, or an interceptor has left it. */
+  get statusCode(): number {
+    return this.#adapted.statusCode ?? this.response.statusCode;
+  }
+
+  set statusCode(statusCode: number) {
+    this.#adapted.statusCode = statusCode;
+  }
+
+  /** Sends the head; the headers given win over those set before. */
+  writeHead(statusCode: number, headers: OutgoingHttpHeaders): void {
+    const given = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+    const before = Object.entries(this.#adapted.getHeaders?.() ?? {}).filter(
+      ([name]) => !given.has(name.toLowerCase()),
+    );
+    // Throws if a value has a character that none may have; then the response is not ours yet.
+    this.response.writeHead(statusCode, { ...Object.fromEntries(before), ...headers });
+    this.#adapted.hijack?.();
+  }
+
+  /** A stream is silent for longer than the server would let a request be. Not on HTTP/2, where streams share the socket. */
+  keepOpen(): void {
+    if (!this.isHttp1) return;
+    // Where the runtime only resembles node:http, it has none of these.
+    const socket: Partial<Socket> = this.request.socket;
+    socket.setKeepAlive?.(true);
+    socket.setNoDelay?.(true);
+    socket.setTimeout?.(0);
+  }
+
+  /** A client that does not take the rest of the response is not waited for. */
+  finishWithin(milliseconds: number): void {
+    const timeout = Math.max(milliseconds, 1); // 0 is none, to Node
+    if (this.isHttp1) {
+      // Node destroys the socket then. When the response has finished Node sets a timeout of its own.
+      const socket: Partial<Socket> = this.request.socket;
+      if (!this.response.writableFinished) socket.setTimeout?.(timeout);
+      return;
+    }
+    const { stream } = this.response as unknown as Http2ServerResponse;
+    stream.setTimeout(timeout, () => {
+      stream.close();
+    });
+  }
+
+  /** The position that the client sent: a header, or for those who cannot set one a query parameter. */
+  get lastEventId(): string | undefined {
+    const header = this.request.headers['last-event-id'];
+    // A browser sends UTF-8, and Node reads every header as Latin-1.
+    if (typeof header === 'string' && header !== '') return Buffer.from(header, 'latin1').toString('utf8');
+    const query = (this.request.url ?? '').split('?', 2)[1];
+    return (query && new URLSearchParams(query).get('lastEventId')) || undefined;
+  }
+
+  get path(): string {
+    return (this.request.url ?? '').split('?', 1)[0] as string;
+  }
+}

@@ -1,0 +1,114 @@
+import type { Batch } from '../hub/channel.js';
+import { HEARTBEAT } from '../protocol/event-stream.js';
+import type { Heartbeat } from './heartbeat.js';
+import type { ResponseWriter } from './response-writer.js';
+
+/** Characters that are gathered for one write. */
+const FULL = 64 * 1024;
+
+/** What an outbox asks of its connection. */
+export interface OutboxOwner {
+  /** There is something to flush. */
+  filled(): void;
+  /** The client has taken what was written, and can take more. */
+  drained(): void;
+  /** More waits than is allowed to, and it cannot be paused. */
+  overflowed(waiting: number): void;
+}
+
+/** What is on its way to one client: gathered for a turn of the event loop, then written at once. */
+export class Outbox {
+  /** What waits for the end of the turn. */
+  #pending = '';
+  #writer: ResponseWriter | undefined;
+  /** The client cannot take more. */
+  #isBlocked = false;
+  /** Enough has been gathered. */
+  #isFull = false;
+  /** Something of what waits came from a source that cannot be paused. */
+  #hasUnpaced = false;
+  /** Characters that were written although the client was blocked. */
+  #waiting = 0;
+  #wroteAt = performance.now();
+
+  constructor(
+    private readonly owner: OutboxOwner,
+    private readonly heartbeat: Heartbeat,
+    private readonly maxUnpaced: number,
+  ) {}
+
+  /** Whether what can be paused shall wait. */
+  get paused(): boolean {
+    return this.#isBlocked || this.#isFull;
+  }
+
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
+  get isEmpty(): boolean {
+    return this.#pending === '';
+  }
+
+  /** Whether the head of the response was sent, so that it can be written to. */
+  get isOpen(): boolean {
+    return this.#writer !== undefined;
+  }
+
+  open(writer: ResponseWriter): void {
+    this.#writer = writer;
+  }
+
+  /** @param isUnpaced whether it came without regard to `paused` */
+  add(text: string, isUnpaced = false): void {
+    this.#pending += text;
+    if (isUnpaced) this.#hasUnpaced = true;
+    if (this.#pending.length >= FULL) this.#isFull = true;
+    this.owner.filled();
+  }
+
+  /** Writes bytes that all clients share. */
+  addBatch(batch: Batch): void {
+    if (this.#writer && !this.#pending) this.#wrote(this.#writer.writeBatch(batch), this.#writer);
+    else this.add(batch.text);
+  }
+
+  flush(): void {
+    this.#isFull = false;
+    if (!this.#pending || !this.#writer) return;
+    const text = this.#pending;
+    this.#pending = '';
+    // What came in one turn may be large. What comes on top of it, to a client that has not taken it, is counted.
+    if (this.#isBlocked && this.#hasUnpaced) this.#waiting += text.length;
+    if (this.#waiting > this.maxUnpaced) this.owner.overflowed(this.#waiting);
+    else this.#wrote(this.#writer.write(text), this.#writer);
+  }
+
+  /** Whether nothing was written for so many milliseconds. */
+  isSilent(milliseconds: number, now: number): boolean {
+    return now - this.#wroteAt >= milliseconds;
+  }
+
+  beat(): void {
+    if (this.#writer) this.#wrote(this.#writer.write(HEARTBEAT), this.#writer);
+  }
+
+  #wrote(taken: boolean, writer: ResponseWriter): void {
+    this.#wroteAt = this.heartbeat.soon;
+    if (taken) {
+      this.#hasUnpaced = false;
+    } else if (!this.#isBlocked) {
+      this.#isBlocked = true;
+      writer.onceDrained(() => {
+        this.#isBlocked = false;
+        this.#hasUnpaced = false;
+        this.#waiting = 0;
+        this.owner.drained();
+      });
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import { AsyncResource } from 'node:async_hooks';
+import { Logger } from '@nestjs/common';
+import { Observable, type Observer, type Unsubscribable } from 'rxjs';
+import { endsAt, type StreamHost } from '../hub/stream-context.js';
+
+/** What a response is subscribed to. */
+export class Pipeline {
+  /** Whether the method has returned. */
+  hasReturned = false;
+  /** Whether what it returned is being subscribed to at this moment. */
+  isSubscribing = false;
+  readonly #subscriptions: Unsubscribable[] = [];
+  #context: AsyncResource | undefined;
+
+  constructor(private readonly host: StreamHost) {}
+
+  subscribe(source: Observable<unknown>, observer: Observer<unknown>): void {
+    this.#context = new AsyncResource('SseConnection');
+    const marked = new Observable((subscriber) => {
+      endsAt(subscriber, this.host);
+      return source.subscribe(subscriber);
+    });
+    this.add(marked.subscribe(observer));
+  }
+
+  add(subscription: Unsubscribable): void {
+    this.#subscriptions.push(subscription);
+  }
+
+  /** Makes the streams that an Observable subscribes to, while it is subscribed to, part of this response. */
+  own(source: Observable<unknown>): Observable<unknown> {
+    return new Observable((subscriber) => {
+      this.hasReturned = true;
+      this.isSubscribing = true;
+      try {
+        return source.subscribe(subscriber);
+      } finally {
+        this.isSubscribing = false;
+      }
+    });
+  }
+
+  /** Runs something in the context in which the method ran, whoever has published. */
+  run(task: () => void): void {
+    if (this.#context) this.#context.runInAsyncScope(task);
+    else task();
+  }
+
+  release(): void {
+    for (const subscription of this.#subscriptions.splice(0)) {
+      try {
+        subscription.unsubscribe();
+      } catch (error) {
+        new Logger('SseConnection').error(error); // of a teardown of the application
+      }
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import { HttpException, IntrinsicException, type MessageEvent } from '@nestjs/common';
+import { BaseExceptionFilter } from '@nestjs/core';
+import { STATUS_CODES } from 'node:http';
+import { eventBody } from '../protocol/event-stream.js';
+
+/**
+ * An event that is not the hub's, in the form that Nest gives it: line ends are taken out of what must
+ * be one line, null and undefined data have no line, and what is no object is the data.
+ */
+export function plainEvent(value: unknown): {
+  readonly id: string | undefined;
+  readonly body: string;
+  readonly isComment: boolean;
+} {
+  const event =
+    (typeof value === 'object' && value !== null) || typeof value === 'function'
+      ? (value as MessageEvent)
+      : ({ data: value } as { data: never });
+  const { type, id, retry, comment } = event as MessageEvent;
+  const data: unknown = event.data;
+  const body = eventBody({
+    type: type === undefined || type === null ? undefined : oneLine(type),
+    retry: retry === undefined || retry === null ? undefined : oneLine(retry),
+    comment: comment ?? undefined,
+    data:
+      data === undefined || data === null
+        ? undefined
+        : typeof data === 'string'
+          ? data
+          : JSON.stringify(data),
+  });
+  const isComment = comment != null && data === undefined && type === undefined && retry === undefined;
+  return { id: id === undefined || id === null ? undefined : oneLine(id), body, isComment };
+}
+
+const oneLine = (value: unknown): string => String(value).replace(/[\r\n\0]/g, '');
+
+/** Nest's own, which knows what may be said of an error. */
+const filter = new BaseExceptionFilter();
+
+/** An error after the head was sent: what the client may know of it, by the rules of Nest's exception filter. */
+export function errorEvent(error: unknown): string {
+  return eventBody({ type: 'error', data: errorMessage(error) });
+}
+
+function errorMessage(error: unknown): string {
+  if (error instanceof HttpException) {
+    return error.getResponse() instanceof Error
+      ? (STATUS_CODES[error.getStatus()] ?? 'Error')
+      : error.message;
+  }
+  return filter.isHttpError(error) ? filter.getHttpErrorMessage(error) : 'Internal server error';
+}
+
+/** Whether an error is worth a line in the log; an IntrinsicException was thrown to be silent. */
+export const isLogged = (error: unknown): boolean => !(error instanceof IntrinsicException);

@@ -1,0 +1,101 @@
+import type { Subscriber } from 'rxjs';
+import type { Exchange } from './exchange.js';
+import { writeText } from './response-writer.js';
+import { sseHeaders } from './sse-headers.js';
+
+/** Who sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
+export interface ResponseHead {
+  /** Whether the status is decided, so that an error can only be told in the stream. */
+  readonly isSent: boolean;
+  /**
+   * Sends the head, and the first text with it.
+   *
+   * @returns false if that is not yet to be; it is asked again then
+   */
+  send(text: string): boolean;
+  /** Answers 204, which tells an EventSource to stay away. */
+  stayAway(): void;
+  /** Hands an error to the exception filters; only before the head is sent. */
+  fail(error: unknown): void;
+  /** Ends the response after what was written. */
+  end(): void;
+  /** Lets Nest be done with the request. */
+  release(): void;
+}
+
+/** The head of an `@Sse()` route of this package. */
+export class OwnHead implements ResponseHead {
+  constructor(
+    private readonly exchange: Exchange,
+    private readonly allowTransform: boolean,
+    private readonly toNest: Subscriber<unknown>,
+  ) {}
+
+  get isSent(): boolean {
+    return this.exchange.response.headersSent;
+  }
+
+  send(text: string): boolean {
+    const { exchange } = this;
+    exchange.keepOpen();
+    exchange.writeHead(exchange.statusCode, sseHeaders(exchange.isHttp1, this.allowTransform));
+    writeText(exchange.response, text);
+    return true;
+  }
+
+  stayAway(): void {
+    this.exchange.writeHead(204, { 'Cache-Control': 'no-store' });
+    this.end();
+  }
+
+  fail(error: unknown): void {
+    this.toNest.error(error);
+  }
+
+  end(): void {
+    this.exchange.response.end();
+    this.release();
+  }
+
+  release(): void {
+    // Nest takes the last value of what an interceptor hands back, so there has to be one.
+    this.toNest.next(undefined);
+    this.toNest.complete();
+  }
+}
+
+/** The head of a stock `@Sse()` route: Nest sends it, one macrotask after the interceptors ran. */
+export class NestHead implements ResponseHead {
+  constructor(
+    private readonly exchange: Exchange,
+    private readonly toNest: Subscriber<unknown>,
+  ) {}
+
+  get isSent(): boolean {
+    return this.exchange.response.headersSent;
+  }
+
+  send(text: string): boolean {
+    if (!this.isSent) return false;
+    if (text) writeText(this.exchange.response, text);
+    return true;
+  }
+
+  stayAway(): void {
+    this.exchange.statusCode = 204;
+    this.toNest.complete();
+  }
+
+  fail(error: unknown): void {
+    this.toNest.error(error);
+  }
+
+  end(): void {
+    this.release();
+  }
+
+  /** Nest ends the response then. */
+  release(): void {
+    this.toNest.complete();
+  }
+}

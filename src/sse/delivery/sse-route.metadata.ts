@@ -1,0 +1,63 @@
+import { SetMetadata, type ExecutionContext } from '@nestjs/common';
+import { SseError } from '../sse.errors.js';
+import type { SlowPolicy } from '../sse.options.js';
+import { checkObject, countOf, millisecondsOf, slowOf } from '../sse.settings.js';
+
+/** How one route serves its streams, in place of what the module says. */
+export interface SseRouteSettings {
+  /** What happens to a client that the log has moved past. @defaultValue the channel's */
+  readonly slow?: SlowPolicy;
+  /** Milliseconds of silence after which a comment is sent; `0` switches it off. @defaultValue the module's */
+  readonly heartbeat?: number;
+  /**
+   * Bytes that may wait for a client that does not read, of an Observable that is no hub stream.
+   * @defaultValue the module's `limits.queuedBytes`
+   */
+  readonly queuedBytes?: number;
+  /**
+   * Lets a compression middleware, or a proxy, compress the stream: drops `no-transform` from
+   * Cache-Control. Events still leave at once. @defaultValue false
+   */
+  readonly allowTransform?: boolean;
+}
+
+const SSE_ROUTE = 'nestjs-sse-hub:route';
+/** The marks that Nest leaves on a stock `@Sse()` method, and on whatever has interceptors. */
+const STOCK_SSE = '__sse__';
+const INTERCEPTORS = '__interceptors__';
+
+export const describeRoute = (settings: SseRouteSettings): MethodDecorator =>
+  SetMetadata(SSE_ROUTE, settings);
+
+/** @throws SseError `INVALID_OPTIONS` */
+export function checkRouteSettings(settings: SseRouteSettings): void {
+  checkObject(settings, ['method', 'slow', 'heartbeat', 'queuedBytes', 'allowTransform'], '@Sse()');
+  const { slow, heartbeat, queuedBytes, allowTransform } = settings;
+  if (slow !== undefined) slowOf(slow);
+  if (heartbeat !== undefined) millisecondsOf('heartbeat', heartbeat);
+  if (queuedBytes !== undefined) countOf('queuedBytes', queuedBytes, 1);
+  if (allowTransform !== undefined && typeof allowTransform !== 'boolean') {
+    throw new SseError('INVALID_OPTIONS', 'The option "allowTransform" of @Sse() is true or false.');
+  }
+}
+
+/** What the interceptor knows of a route. */
+export interface RouteDescription {
+  /** Whether it is Nest's `@Sse()`, not ours. */
+  readonly isStock: boolean;
+  readonly settings: SseRouteSettings;
+  /** Whether the method, or its class, has interceptors of its own. */
+  readonly isIntercepted: boolean;
+}
+
+/** Describes the route that a request has come to; undefined if it streams no events. */
+export function routeOf(context: ExecutionContext): RouteDescription | undefined {
+  const method = context.getHandler();
+  const settings = Reflect.getMetadata(SSE_ROUTE, method) as SseRouteSettings | undefined;
+  const isStock = settings === undefined && Reflect.getMetadata(STOCK_SSE, method) === true;
+  if (!settings && !isStock) return undefined;
+  const isIntercepted = [method, context.getClass()].some((target) =>
+    Reflect.hasMetadata(INTERCEPTORS, target),
+  );
+  return { isStock, settings: settings ?? {}, isIntercepted };
+}

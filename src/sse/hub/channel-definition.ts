@@ -1,0 +1,143 @@
+import { channelNameFault } from '../protocol/channel-name.js';
+import { SseError } from '../sse.errors.js';
+import type { ChannelOptions } from '../sse.options.js';
+import { checkChannelOptions } from '../sse.settings.js';
+import type { AnyEvents, ChannelName, EventMap } from './sse-event.js';
+
+declare const DATA: unique symbol;
+
+/** Says of which type the data of an event is, to the compiler alone. */
+export interface EventType<Data> {
+  readonly [DATA]?: Data;
+}
+
+/** The type of an event's data, for `defineChannel()`: `events: { message: type<ChatMessage>() }`. */
+export function type<Data>(): EventType<Data> {
+  return {};
+}
+
+type EventTypes = Readonly<Record<string, EventType<unknown>>>;
+
+type DataOf<Types extends EventTypes> = {
+  readonly [Type in keyof Types & string]: Types[Type] extends EventType<infer Data> ? Data : never;
+};
+
+type ParamNames<Pattern extends string> = Pattern extends `${infer Segment}/${infer Rest}`
+  ? ParamNames<Segment> | ParamNames<Rest>
+  : Pattern extends `:${infer Name}`
+    ? Name
+    : never;
+
+/** The parameters of a pattern; one without parameters takes none. */
+export type ChannelParams<Pattern extends string> = [ParamNames<Pattern>] extends [never]
+  ? []
+  : [params: { readonly [Name in ParamNames<Pattern>]: string | number }];
+
+/** Options of `defineChannel()`. What is left out is as the module says. */
+export interface ChannelDefinitionOptions<Types extends EventTypes> extends ChannelOptions {
+  /** The types of the channel's events; without it any event may be published. */
+  readonly events?: Types;
+}
+
+/** What the hub needs to know of a definition, whatever its parameters and events. */
+export interface ChannelRule {
+  readonly pattern: string;
+  readonly options: ChannelOptions;
+  /** Whether a name is one of these channels: a parameter stands for one segment. */
+  matches(name: string): boolean;
+}
+
+/** A kind of channel: the names that match its pattern, and what holds for them. */
+export class ChannelDefinition<
+  Pattern extends string = string,
+  Events extends EventMap = AnyEvents,
+> implements ChannelRule {
+  readonly #segments: readonly string[];
+
+  /** Use `defineChannel()`. */
+  constructor(
+    readonly pattern: Pattern,
+    readonly options: ChannelOptions,
+  ) {
+    const fault = channelNameFault(pattern);
+    if (fault)
+      throw new SseError('INVALID_CHANNEL', `The channel pattern ${JSON.stringify(pattern)} ${fault}.`);
+    this.#segments = pattern.split('/');
+    const names = this.#segments.filter((segment) => segment.startsWith(':'));
+    if (names.some((name) => !/^:\w+$/.test(name)) || new Set(names).size < names.length) {
+      throw new SseError(
+        'INVALID_CHANNEL',
+        `The parameters of the channel pattern "${pattern}" need names of their own, of letters, digits and underscores.`,
+      );
+    }
+  }
+
+  /**
+   * The name of one such channel. Values are percent-encoded, so that whatever they are, they stay one
+   * segment.
+   *
+   * @throws SseError `INVALID_CHANNEL` if a parameter is missing or empty, or the name gets too long
+   */
+  of(...[params]: ChannelParams<Pattern>): ChannelName<Events> {
+    const values: Readonly<Record<string, unknown>> = params ?? {};
+    const name = this.#segments
+      .map((segment) => (segment.startsWith(':') ? this.#encode(segment.slice(1), values) : segment))
+      .join('/');
+    const fault = channelNameFault(name);
+    if (fault) throw new SseError('INVALID_CHANNEL', `The channel name ${JSON.stringify(name)} ${fault}.`);
+    return name;
+  }
+
+  matches(name: string): boolean {
+    const segments = name.split('/');
+    return (
+      segments.length === this.#segments.length &&
+      this.#segments.every((segment, i) => segment.startsWith(':') || segment === segments[i])
+    );
+  }
+
+  #encode(param: string, values: Readonly<Record<string, unknown>>): string {
+    const value = values[param];
+    if ((typeof value !== 'string' && typeof value !== 'number') || value === '') {
+      throw new SseError(
+        'INVALID_CHANNEL',
+        `The parameter "${param}" of the channel "${this.pattern}" is ${value === '' ? 'empty' : typeof value}. Give it a string of at least one character, or a number.`,
+      );
+    }
+    try {
+      return encodeURIComponent(value);
+    } catch {
+      throw new SseError(
+        'INVALID_CHANNEL',
+        `The parameter "${param}" of the channel "${this.pattern}" has half of a surrogate pair in it.`,
+      );
+    }
+  }
+}
+
+/**
+ * Defines a kind of channel.
+ *
+ * @param pattern segments separated by `/`; one that begins with `:` is a parameter
+ * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTIONS`
+ *
+ * @example
+ * ```ts
+ * const ChatRoom = defineChannel('chat/:room', {
+ *   events: { message: type<ChatMessage>() },
+ *   replay: 'all',
+ * });
+ * hub.publish(ChatRoom.of({ room: 'lobby' }), { type: 'message', data: message });
+ * ```
+ */
+export function defineChannel<
+  const Pattern extends string,
+  Types extends EventTypes = Record<string, EventType<never>>,
+>(
+  pattern: Pattern,
+  options: ChannelDefinitionOptions<Types> = {},
+): ChannelDefinition<Pattern, string extends keyof Types ? AnyEvents : DataOf<Types>> {
+  checkChannelOptions(options);
+  const { events: _types, ...rest } = options;
+  return new ChannelDefinition(pattern, rest);
+}

@@ -1,0 +1,65 @@
+import { channelNameFault } from '../protocol/channel-name.js';
+import { SseError } from '../sse.errors.js';
+import { channelSettings, type ChannelSettings, type SseSettings } from '../sse.settings.js';
+import type { ChannelRule } from './channel-definition.js';
+
+/** Names whose settings are remembered; looking one up again costs a walk over the definitions. */
+const REMEMBERED = 10_000;
+
+/** Tells what holds for a channel: the first definition that matches its name, else the module's settings. */
+export class ChannelDefinitions {
+  readonly #definitions: { readonly definition: ChannelRule; readonly settings: ChannelSettings }[] = [];
+  readonly #known = new Map<string, ChannelSettings>();
+
+  /** @throws SseError `DUPLICATE_DEFINITION` */
+  constructor(
+    private readonly module: SseSettings,
+    definitions: Iterable<ChannelRule>,
+  ) {
+    this.add(definitions);
+  }
+
+  /**
+   * Adds definitions after those that are there; one that is there already is left in its place.
+   *
+   * @throws SseError `DUPLICATE_DEFINITION`
+   */
+  add(definitions: Iterable<ChannelRule>): void {
+    for (const definition of definitions) {
+      const same = this.#definitions.find((other) => other.definition.pattern === definition.pattern);
+      if (same?.definition === definition) continue;
+      if (same) {
+        throw new SseError(
+          'DUPLICATE_DEFINITION',
+          `Two channels are defined with the pattern "${definition.pattern}". Export one definition and use it in both places.`,
+        );
+      }
+      this.#definitions.push({
+        definition,
+        settings: channelSettings(definition.options, this.module.channel),
+      });
+    }
+    this.#known.clear();
+  }
+
+  /** @throws SseError `INVALID_CHANNEL`, or `UNKNOWN_CHANNEL` where only defined channels are allowed */
+  settingsOf(name: string): ChannelSettings {
+    return this.#known.get(name) ?? this.#find(name);
+  }
+
+  #find(name: string): ChannelSettings {
+    const fault = channelNameFault(name);
+    if (fault) throw new SseError('INVALID_CHANNEL', `The channel name ${JSON.stringify(name)} ${fault}.`);
+    const match = this.#definitions.find(({ definition }) => definition.matches(name));
+    if (!match && this.module.strictChannels) {
+      throw new SseError(
+        'UNKNOWN_CHANNEL',
+        `The channel "${name}" matches no definition, and strictChannels is on. Define it with defineChannel() and list it in SseModule.forFeature().`,
+      );
+    }
+    const settings = match?.settings ?? this.module.channel;
+    if (this.#known.size >= REMEMBERED) this.#known.clear();
+    this.#known.set(name, settings);
+    return settings;
+  }
+}

@@ -1,0 +1,91 @@
+import { Observable, type Subscriber } from 'rxjs';
+import type { LastEventId } from '../protocol/position.js';
+import type { Replay } from '../sse.options.js';
+import type { Channels } from './channels.js';
+import type { Cursor, EventConsumer } from './cursor.js';
+import type { SseEvent } from './sse-event.js';
+import { hostBehind, type StreamHost } from './stream-context.js';
+import { PLAIN, StreamReader } from './stream-reader.js';
+
+/** What `hub.stream()` was asked for. */
+export interface StreamRequest {
+  readonly channels: readonly string[];
+  /** Where to begin if the client does not say. */
+  readonly lastEventId: LastEventId;
+  /** What to give first if nobody says where to begin, in place of the channel's setting. */
+  readonly replay: Replay | undefined;
+}
+
+/**
+ * The events of some channels. In a response it reads from the client's position and at its pace;
+ * anywhere else it is a plain source, and a gap is one of its events.
+ */
+export class ChannelStream extends Observable<SseEvent> {
+  /** Whether it was asked for by the method itself, which may have returned it. */
+  readonly #isOfMethod: boolean;
+
+  constructor(
+    private readonly all: Channels,
+    readonly request: StreamRequest,
+    /** The response that it was asked for in. */
+    private readonly host: StreamHost | undefined,
+    private readonly maxChannels: number,
+  ) {
+    super((subscriber) => this.#subscribed(subscriber));
+    this.#isOfMethod = host?.hasReturned === false;
+  }
+
+  /** Makes it part of a response. */
+  join(host: StreamHost, consumer: EventConsumer): () => void {
+    return this.#enter(host.reader, this.#positionIn(host), consumer);
+  }
+
+  #subscribed(subscriber: Subscriber<SseEvent>): () => void {
+    const host =
+      hostBehind(subscriber) ?? (this.#isOfMethod && this.host?.isSubscribing ? this.host : undefined);
+    if (host) return this.join(host, subscriber);
+    // The way cannot be seen. It may lead to the client of the response all the same, or be something
+    // that the method looks up: who does that says where to begin.
+    const isLookUp = this.request.replay !== undefined || this.request.lastEventId.kind !== 'none';
+    const client = isLookUp ? undefined : this.host;
+    const reader = new StreamReader(this.all, PLAIN, this.maxChannels, client);
+    return this.#enter(reader, this.#positionIn(client), subscriber);
+  }
+
+  /** What the client sent comes first: it is where it was when it lost its connection. */
+  #positionIn(host: StreamHost | undefined): LastEventId {
+    return host && host.lastEventId.kind !== 'none' ? host.lastEventId : this.request.lastEventId;
+  }
+
+  #enter(reader: StreamReader, lastEventId: LastEventId, consumer: EventConsumer): () => void {
+    const { channels, replay } = this.request;
+    const entered: { readonly cursor: Cursor; readonly each: EventConsumer }[] = [];
+    let open = channels.length;
+    try {
+      for (const name of channels) {
+        const each: EventConsumer = {
+          next: (event) => {
+            consumer.next(event);
+          },
+          error: (error) => {
+            consumer.error(error);
+          },
+          complete: () => {
+            if (--open === 0) consumer.complete();
+          },
+        };
+        const cursor = reader.enter(name, lastEventId, replay);
+        cursor.consumers.add(each);
+        entered.push({ cursor, each });
+      }
+    } catch (error) {
+      consumer.error(error);
+    }
+    return () => {
+      for (const { cursor, each } of entered) {
+        cursor.consumers.delete(each);
+        if (cursor.consumers.size === 0) reader.leave(cursor);
+      }
+    };
+  }
+}

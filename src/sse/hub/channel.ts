@@ -1,0 +1,159 @@
+import { Subject } from 'rxjs';
+import { chunk, idLine } from '../protocol/event-stream.js';
+import { formatPosition } from '../protocol/position.js';
+import type { ChannelSettings } from '../sse.settings.js';
+import type { FollowedLog, LogFollower } from './backplane.js';
+import type { EventLog, LogEntry } from './event-log.js';
+import { publishedEvent } from './published-event.js';
+import type { SseEvent } from './sse-event.js';
+import type { Turn, TurnTask } from './turn.js';
+
+/** Some events in a row as they go to every client that reads them, in the two forms that are written. */
+export class Batch {
+  #chunk: Buffer | undefined;
+
+  constructor(
+    readonly text: string,
+    /** The offset of its last event. */
+    readonly upTo: number,
+  ) {}
+
+  /** A chunk of HTTP/1.1. */
+  get chunk(): Buffer {
+    return (this.#chunk ??= chunk(this.text));
+  }
+}
+
+/** Characters after which a batch takes no further event: a client may be full by then. */
+const BATCH_LENGTH = 64 * 1024;
+/** Batches that are remembered: clients that come back together are often behind by the same events. */
+const BATCHES = 8;
+
+/** A channel that somebody listens to: its log, and one Subject that says the log has grown. */
+export class Channel implements LogFollower, TurnTask {
+  /** Resolves when the log is there to be read. */
+  readonly opened: Promise<void>;
+  /** The log has grown, or was completed: once a turn, however much was published. */
+  readonly #changes = new Subject<void>();
+  readonly changes = this.#changes.asObservable();
+  readonly #batches = new Map<number, Batch>();
+  #batchesOf = -1;
+  #followed: FollowedLog | undefined;
+  /** The newest offset when the log was opened: what comes after it is live. */
+  #openedAt: number | undefined;
+  #unread = 0;
+  #unreadBytes = 0;
+  #isDue = false;
+  /** Its readers are being told, and publish themselves perhaps. */
+  #isReading = false;
+  #closed = false;
+
+  constructor(
+    readonly name: string,
+    readonly settings: ChannelSettings,
+    follow: (follower: LogFollower) => Promise<FollowedLog>,
+    private readonly turns: Turn,
+  ) {
+    this.opened = follow(this).then((followed) => {
+      this.#followed = followed;
+      this.#openedAt ??= followed.log.head;
+      if (this.#closed) followed.stop();
+    });
+  }
+
+  /** Whether events carry ids and clients resume. */
+  get hasHistory(): boolean {
+    return this.settings.history !== undefined;
+  }
+
+  /** To be read once `opened` has resolved. */
+  get log(): EventLog {
+    return (this.#followed as FollowedLog).log;
+  }
+
+  /** Where one that begins to read now goes on from; undefined until the log is open. */
+  get present(): number | undefined {
+    return this.#followed?.log.head;
+  }
+
+  /** Where those go on from who waited for the log to open. */
+  get openedAt(): number {
+    return this.#openedAt as number;
+  }
+
+  appended(entry: LogEntry): void {
+    if (!this.#followed) {
+      this.#openedAt ??= entry.previous;
+      return;
+    }
+    this.#unread++;
+    this.#unreadBytes += entry.event.bytes;
+    this.#announce();
+    // A publisher that does not let go of the event loop must not push events out of the log that
+    // nobody had a chance to read. So they are read before it is full.
+    const { count, bytes } = this.log.limits;
+    const isHalfFull = this.#unread * 2 >= count || this.#unreadBytes * 2 >= bytes;
+    if (isHalfFull && !this.#isReading) this.turn();
+  }
+
+  completed(): void {
+    this.#announce();
+  }
+
+  turn(): void {
+    this.#isDue = false;
+    this.#unread = 0;
+    this.#unreadBytes = 0;
+    this.#isReading = true;
+    try {
+      this.#changes.next();
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  /** The events after an offset, as many as make a batch; there must be one. */
+  batchAfter(offset: number): Batch {
+    const { log } = this;
+    if (this.#batchesOf !== log.head) {
+      this.#batches.clear();
+      this.#batchesOf = log.head;
+    }
+    let batch = this.#batches.get(offset);
+    if (!batch) {
+      batch = this.#makeBatch(offset);
+      if (this.#batches.size >= BATCHES) this.#batches.clear();
+      this.#batches.set(offset, batch);
+    }
+    return batch;
+  }
+
+  event(entry: LogEntry): SseEvent {
+    return publishedEvent(this.name, this.log.epoch, entry, this.hasHistory);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#followed?.stop();
+  }
+
+  #announce(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.turns.add(this);
+  }
+
+  #makeBatch(offset: number): Batch {
+    const { log, hasHistory } = this;
+    const first = log.indexAfter(offset);
+    let text = '';
+    let upTo = offset;
+    for (let i = first; i < log.size && text.length < BATCH_LENGTH; i++) {
+      const { offset: at, event } = log.at(i) as LogEntry;
+      const id = hasHistory ? formatPosition({ epoch: log.epoch, offset: at }) : event.id;
+      text += id === undefined ? event.body : idLine(id) + event.body;
+      upTo = at;
+    }
+    return new Batch(text, upTo);
+  }
+}

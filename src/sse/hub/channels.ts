@@ -1,0 +1,75 @@
+import { SseError } from '../sse.errors.js';
+import type { SseBackplane } from './backplane.js';
+import { Channel } from './channel.js';
+import type { ChannelDefinitions } from './channel-definitions.js';
+import type { Cursor } from './cursor.js';
+import type { Turn } from './turn.js';
+
+/** The channels that somebody listens to. */
+export class Channels {
+  readonly #open = new Map<string, { readonly channel: Channel; readonly cursors: Set<Cursor> }>();
+  #closed = false;
+
+  constructor(
+    private readonly backplane: SseBackplane,
+    private readonly definitions: ChannelDefinitions,
+    readonly turns: Turn,
+  ) {}
+
+  /**
+   * The channel for a cursor that is going to read it.
+   *
+   * @throws SseError `HUB_CLOSED`; `INVALID_CHANNEL` and `UNKNOWN_CHANNEL` were thrown before
+   */
+  enter(name: string, cursorOf: (channel: Channel) => Cursor): Cursor {
+    if (this.#closed) throw new SseError('HUB_CLOSED', 'The application was closed.');
+    let held = this.#open.get(name);
+    if (!held) {
+      const settings = this.definitions.settingsOf(name);
+      const channel = new Channel(
+        name,
+        settings,
+        (follower) => this.backplane.follow(name, settings, follower),
+        this.turns,
+      );
+      held = { channel, cursors: new Set() };
+      this.#open.set(name, held);
+    }
+    const cursor = cursorOf(held.channel);
+    held.cursors.add(cursor);
+    return cursor;
+  }
+
+  /** The last one to leave closes the channel; its log stays with the backplane for its `ttl`. */
+  leave(cursor: Cursor): void {
+    const { channel } = cursor;
+    const held = this.#open.get(channel.name);
+    if (held?.channel !== channel || !held.cursors.delete(cursor) || held.cursors.size > 0) return;
+    this.#open.delete(channel.name);
+    channel.close();
+  }
+
+  /** Lets those who read a channel have what has come, before the turn is over. */
+  readOut(name: string): void {
+    this.#open.get(name)?.channel.turn();
+  }
+
+  subscriberCount(name: string): number {
+    return this.#open.get(name)?.cursors.size ?? 0;
+  }
+
+  get subscribers(): number {
+    let count = 0;
+    for (const { cursors } of this.#open.values()) count += cursors.size;
+    return count;
+  }
+
+  /** Ends every reader that is left, after what was published before. */
+  close(): void {
+    this.#closed = true;
+    for (const { channel, cursors } of [...this.#open.values()]) {
+      channel.turn();
+      for (const cursor of [...cursors]) cursor.end();
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import { Injectable } from '@nestjs/common';
+import { checkObject, stringOf } from '../sse.settings.js';
+
+/** An open stream, as `hub.connections()` tells of it. */
+export interface ConnectionInfo {
+  /** Made by the package, unguessable. */
+  readonly id: string;
+  readonly connectedAt: Date;
+  /** The channels that it streams now. */
+  readonly channels: readonly string[];
+  /** The address of the request, without the query. */
+  readonly path: string;
+  /** The client's address as the socket has it: behind a proxy that is the proxy's. */
+  readonly address: string | undefined;
+}
+
+/** Which connections: those that have all of it. An empty filter is every one. */
+export interface ConnectionFilter {
+  readonly id?: string;
+  readonly channel?: string;
+}
+
+/** An open stream, as the hub needs it. */
+export interface OpenConnection {
+  readonly id: string;
+  readonly info: ConnectionInfo;
+  streams(channel: string): boolean;
+  /** Ends the response, after what was published before. */
+  end(): void;
+}
+
+/** The open streams of this process. */
+@Injectable()
+export class Connections {
+  readonly #open = new Map<string, OpenConnection>();
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  add(connection: OpenConnection): void {
+    this.#open.set(connection.id, connection);
+  }
+
+  delete(connection: OpenConnection): void {
+    this.#open.delete(connection.id);
+  }
+
+  /** @throws SseError `INVALID_OPTIONS` for what is no condition: it must not match everybody */
+  matching(filter: ConnectionFilter): OpenConnection[] {
+    checkObject(filter, ['id', 'channel'], 'A filter of connections');
+    for (const [name, value] of Object.entries(filter)) stringOf(name, value);
+    const { id, channel } = filter;
+    const candidates =
+      id === undefined ? [...this.#open.values()] : [this.#open.get(id)].filter((one) => one !== undefined);
+    return channel === undefined
+      ? candidates
+      : candidates.filter((connection) => connection.streams(channel));
+  }
+}

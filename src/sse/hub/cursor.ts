@@ -1,0 +1,236 @@
+import type { Subscription } from 'rxjs';
+import { formatPosition, type LastEventId, type Requested } from '../protocol/position.js';
+import type { Replay, SlowPolicy } from '../sse.options.js';
+import type { Batch, Channel } from './channel.js';
+import type { LogEntry } from './event-log.js';
+import type { Gap, GapReason, SseEvent } from './sse-event.js';
+import type { Turn, TurnTask } from './turn.js';
+
+/** Those who get the events of a cursor, one at a time. */
+export interface EventConsumer {
+  next(event: SseEvent): void;
+  complete(): void;
+  error(error: unknown): void;
+}
+
+/** What a cursor asks of the reader it belongs to. */
+export interface CursorHost {
+  /** Whether its client cannot take more now. `advance()` is called when it can. */
+  readonly paused: boolean;
+  /** What happens when the log has moved past it, in place of the channel's setting. */
+  readonly slow: SlowPolicy | undefined;
+  /** Where the events go as bytes; without it they go to the consumers. */
+  readonly batches: ((cursor: Cursor, batch: Batch) => void) | undefined;
+  /** Tells the client of a gap. */
+  gap(cursor: Cursor, gap: Gap): void;
+  /** The cursor needs its channel no more. */
+  ended(cursor: Cursor): void;
+  /** The log has moved past a client that shall be disconnected then. */
+  disconnect(): void;
+  /** Runs what hands events to consumers. */
+  run(cursor: Cursor, task: () => void): void;
+}
+
+/** Events that a cursor hands on before others get a turn. */
+const EVENTS_A_TURN = 500;
+/** The same for bytes that go out as batches. */
+const BATCHES_A_TURN = 4;
+
+/**
+ * A place in a channel's log, from which one subscriber reads on. Live delivery, replay after a
+ * reconnect and a slow client that catches up are all this.
+ */
+export class Cursor implements TurnTask {
+  /** The last offset that was handed on. */
+  position = 0;
+  /** It goes on although its own client is paused: others depend on it. */
+  isUnpaced = false;
+  readonly consumers = new Set<EventConsumer>();
+  /** What it could not be given, until its client was told. */
+  #missed: { readonly reason: GapReason; readonly requested: string } | undefined;
+  #started = false;
+  #advancing = false;
+  #isDue = false;
+  /** What was published before it was made is the past to it. */
+  readonly #since: number | undefined;
+  #ended = false;
+  #changes: Subscription | undefined;
+
+  constructor(
+    readonly channel: Channel,
+    readonly host: CursorHost,
+    /** What the client says it has seen. */
+    readonly lastEventId: LastEventId,
+    /** In place of the channel's setting. */
+    readonly replay: Replay | undefined,
+    private readonly turns: Turn,
+  ) {
+    this.#since = channel.present;
+  }
+
+  get #paused(): boolean {
+    return this.host.paused && !this.isUnpaced;
+  }
+
+  /** Whether its position is known. */
+  get started(): boolean {
+    return this.#started;
+  }
+
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether the channel was completed and all of it was handed on. */
+  get isAtEnd(): boolean {
+    if (!this.#started) return false;
+    const { log } = this.channel;
+    return log.completed && this.position === log.head;
+  }
+
+  /** The offset after which what it reads is live. */
+  get liveAfter(): number {
+    return this.#since ?? this.channel.openedAt;
+  }
+
+  /** Whether there is a gap that its client has not been told of. */
+  get isMissing(): boolean {
+    return this.#missed !== undefined;
+  }
+
+  /** Tells the client of a gap, whether it can take more or not: it is little, and comes first. */
+  tellMissed(): void {
+    if (this.#missed && !this.#ended) this.#tellGap(this.#missed);
+  }
+
+  /** Finds the position from which it reads, or that there is a gap. */
+  start(requested: Requested): void {
+    this.#started = true;
+    this.position = this.liveAfter;
+    if (this.channel.hasHistory) this.#locate(requested);
+    this.#changes = this.channel.changes.subscribe(() => this.advance());
+  }
+
+  /** Hands on what has come since, as much as the client can take. */
+  advance(): void {
+    if (!this.#started || this.#ended || this.#advancing) return;
+    this.#advancing = true;
+    try {
+      this.#advance();
+    } finally {
+      this.#advancing = false;
+    }
+  }
+
+  turn(): void {
+    this.#isDue = false;
+    this.advance();
+  }
+
+  /** Nothing more comes: the channel was completed, or the hub was closed. */
+  end(): void {
+    if (this.#ended) return;
+    this.stop();
+    this.host.ended(this);
+    this.host.run(this, () => {
+      for (const consumer of [...this.consumers]) consumer.complete();
+    });
+  }
+
+  /** It was not to be: the channel could not be opened. */
+  fail(error: unknown): void {
+    this.stop();
+    for (const consumer of [...this.consumers]) consumer.error(error);
+  }
+
+  stop(): void {
+    this.#ended = true;
+    this.#changes?.unsubscribe();
+  }
+
+  #locate(requested: Requested): void {
+    const { log } = this.channel;
+    if (requested.kind === 'none') {
+      const replay = this.replay ?? this.channel.settings.replay;
+      if (replay === 'all') this.position = log.floor;
+      else if (replay !== 'none') this.position = log.before(replay, this.position);
+      return;
+    }
+    if (requested.kind === 'unreadable') return this.#miss('unreadable', requested.text);
+    const { epoch, offset } = requested.position;
+    const text = formatPosition(requested.position);
+    if (epoch !== log.epoch) return this.#miss('epoch', text);
+    if (offset > log.head) return this.#miss('ahead', text);
+    if (offset < log.floor) return this.#miss('evicted', text);
+    this.position = offset;
+  }
+
+  /** Goes on from the oldest event that is left, and will say so. */
+  #miss(reason: GapReason, requested: string): void {
+    this.position = this.channel.log.floor;
+    this.#missed = { reason, requested };
+  }
+
+  #advance(): void {
+    const { log } = this.channel;
+    if (this.position < log.floor && !this.#missed) {
+      if ((this.host.slow ?? this.channel.settings.slow) === 'disconnect') return this.host.disconnect();
+      this.#miss('lagged', formatPosition({ epoch: log.epoch, offset: this.position }));
+    }
+    if (this.#paused) return;
+    this.tellMissed();
+    if (this.position < log.head) {
+      const { batches } = this.host;
+      if (batches) this.#readBatches(batches);
+      else this.host.run(this, () => this.#readEvents());
+    }
+    if (this.isAtEnd) this.end();
+  }
+
+  /** Says what is left now, which may be less than when the gap was found. */
+  #tellGap(missed: { readonly reason: GapReason; readonly requested: string }): void {
+    const { name, log, hasHistory } = this.channel;
+    const id = (offset: number): string => formatPosition({ epoch: log.epoch, offset });
+    const oldest = log.at(0);
+    this.#missed = undefined;
+    this.position = log.floor;
+    const gap: Gap = {
+      channel: name,
+      ...missed,
+      oldest: oldest && hasHistory ? id(oldest.offset) : null,
+      latest: hasHistory ? id(log.head) : '',
+    };
+    this.host.run(this, () => this.host.gap(this, gap));
+  }
+
+  #readBatches(batches: (cursor: Cursor, batch: Batch) => void): void {
+    for (let i = 0; i < BATCHES_A_TURN; i++) {
+      const batch = this.channel.batchAfter(this.position);
+      this.position = batch.upTo;
+      batches(this, batch);
+      if (this.position === this.channel.log.head || this.#paused || this.#ended) return;
+    }
+    this.#goOnLater();
+  }
+
+  #readEvents(): void {
+    const { log } = this.channel;
+    for (let i = 0; i < EVENTS_A_TURN; i++) {
+      // Looked up anew: a consumer may publish, and so push out what was to come.
+      if (this.position < log.floor) return this.#goOnLater();
+      const entry: LogEntry | undefined = log.at(log.indexAfter(this.position));
+      if (!entry) return;
+      this.position = entry.offset;
+      const event = this.channel.event(entry);
+      for (const consumer of this.consumers) consumer.next(event);
+      if (this.#paused || this.#ended) return;
+    }
+    this.#goOnLater();
+  }
+
+  #goOnLater(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.turns.addNext(this);
+  }
+}

@@ -1,0 +1,66 @@
+import { formatPosition } from '../protocol/position.js';
+import type { LogEntry } from './event-log.js';
+import type { Gap, SseEvent } from './sse-event.js';
+
+/** Where an event came from: what a connection needs to send the bytes that were made already. */
+export interface EventOrigin {
+  readonly channel: string;
+  readonly epoch: string;
+  readonly entry: LogEntry;
+}
+
+// An operator may hand on the very event or one it made of it. Only of the very event is the origin
+// known here; a spread copy must not claim to have the bytes of the one it was made of.
+const origins = new WeakMap<object, EventOrigin>();
+const events = new WeakMap<LogEntry, SseEvent>();
+
+/** The event as subscribers see it: one frozen object for all of them. */
+export function publishedEvent(channel: string, epoch: string, entry: LogEntry, hasIds: boolean): SseEvent {
+  const known = events.get(entry);
+  if (known) return known;
+  const { type, id: ownId, retry, comment, data, json } = entry.event;
+  const id = hasIds ? formatPosition({ epoch, offset: entry.offset }) : ownId;
+  let parsed: unknown;
+  let isParsed = !json;
+  const event = Object.freeze({
+    channel,
+    ...(id !== undefined && { id }),
+    ...(type !== undefined && { type }),
+    // Own and enumerable, so that `{ ...event }` has it.
+    get data(): unknown {
+      if (!isParsed) {
+        parsed = deepFreeze(JSON.parse(data as string));
+        isParsed = true;
+      }
+      return json ? parsed : data;
+    },
+    ...(retry !== undefined && { retry }),
+    ...(comment !== undefined && { comment }),
+  }) as SseEvent;
+  events.set(entry, event);
+  origins.set(event, { channel, epoch, entry });
+  return event;
+}
+
+/** Where an event came from, if it is one that {@link publishedEvent} made. */
+export const originOf = (event: object): EventOrigin | undefined => origins.get(event);
+
+/** A gap as those see it who read a stream without a connection. */
+export function gapEvent(gap: Gap, id: string | undefined): SseEvent {
+  return Object.freeze({
+    channel: gap.channel,
+    ...(id !== undefined && { id }),
+    type: 'gap',
+    data: Object.freeze(gap),
+  }) as SseEvent;
+}
+
+/** All subscribers share the data, so none may change it under the others. Data may be nested deeply: no recursion. */
+function deepFreeze(data: unknown): unknown {
+  const left: unknown[] = [data];
+  for (let value = left.pop(); value !== undefined; value = left.pop()) {
+    if (typeof value === 'object' && value !== null)
+      for (const child of Object.values(Object.freeze(value))) left.push(child);
+  }
+  return data;
+}

@@ -1,0 +1,103 @@
+import type { MessageEvent } from '@nestjs/common';
+
+declare const EVENTS: unique symbol;
+
+/** The data of each event type of a channel. */
+export type EventMap = Readonly<Record<string, unknown>>;
+
+/** What is known of a channel that was named by a plain string: nothing. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- data of unknown events must be usable without a cast
+export type AnyEvents = Readonly<Record<string, any>>;
+
+/** A channel's name that carries the types of its events; at run time it is a string like any other. */
+export type ChannelName<Events extends EventMap = AnyEvents> = string & { readonly [EVENTS]?: Events };
+
+/** The types of the events of a channel's name. */
+export type EventsOf<Name> = Name extends { readonly [EVENTS]?: infer Events }
+  ? Exclude<Events, undefined> extends EventMap
+    ? Exclude<Events, undefined>
+    : AnyEvents
+  : AnyEvents;
+
+interface EventExtras {
+  /** Only on channels without history, where the hub makes no ids. No CR, LF or NUL. */
+  readonly id?: string;
+  /** Milliseconds that the clients shall wait before they reconnect. */
+  readonly retry?: number;
+  /** A comment, for those who watch the wire; clients pass over it. */
+  readonly comment?: string;
+}
+
+type Typed<Type extends string, Data> = EventExtras &
+  // An event named `message` is what an event without a name is to a client.
+  ('message' extends Type ? { readonly type?: Type } : { readonly type: Type }) &
+  (undefined extends Data ? { readonly data?: Data } : { readonly data: Data });
+
+/**
+ * What `publish()` takes. `data` is any JSON value: a string goes out as it is, anything else as JSON.
+ * An event with a type but no data reaches listeners with an empty string.
+ */
+export type SseEventInput<Events extends EventMap = AnyEvents> = string extends keyof Events
+  ? EventExtras & { readonly type?: string; readonly data?: unknown }
+  : { [Type in keyof Events & string]: Typed<Type, Events[Type]> }[keyof Events & string];
+
+interface ReceivedFields<Data> extends Omit<MessageEvent, 'data' | 'type'> {
+  /** The channel that it was published to. */
+  readonly channel: string;
+  /**
+   * What a subscriber anywhere would see: the JSON form of what was published, not the object itself.
+   * Parsed when it is first read.
+   */
+  readonly data: Data;
+}
+
+type Received<Type, Data> = ReceivedFields<Data> &
+  (undefined extends Type ? { readonly type?: Exclude<Type, undefined> } : { readonly type: Type });
+
+/** An event as `hub.stream()` and `hub.history()` hand it out. It is frozen and shared by all who get it. */
+// Distributive: a stream of two kinds of channels has the events of both.
+export type SseEvent<Events extends EventMap = AnyEvents> = Events extends EventMap
+  ? string extends keyof Events
+    ? // eslint-disable-next-line @typescript-eslint/no-explicit-any -- see AnyEvents
+      Received<string | undefined, any>
+    : ReceivedOf<Events> | Received<'gap', Gap>
+  : never;
+
+type ReceivedOf<Events extends EventMap> = {
+  [Type in keyof Events & string]: Received<'message' extends Type ? Type | undefined : Type, Events[Type]>;
+}[keyof Events & string];
+
+/** Why a client cannot be given everything after its position. */
+export type GapReason =
+  /** The log it knew is gone, or was never this one. */
+  | 'epoch'
+  /** The events after its position are no longer kept. */
+  | 'evicted'
+  /** Its position is beyond what was published. */
+  | 'ahead'
+  /** What it sent is no position. */
+  | 'unreadable'
+  /** It read so slowly that the log moved past it. */
+  | 'lagged';
+
+/** The data of a `gap` event. After it comes everything that the log still has. */
+export interface Gap {
+  readonly channel: string;
+  readonly reason: GapReason;
+  /** The position it asked for, as it wrote it. */
+  readonly requested: string;
+  /** The id of the oldest event that is left, or null where there is none. */
+  readonly oldest: string | null;
+  /** The present position of the channel: the id of its newest event. */
+  readonly latest: string;
+}
+
+/** Types that only this package sends, or will send. */
+export const RESERVED_TYPES: ReadonlySet<string> = new Set([
+  'gap',
+  'snapshot',
+  'denied',
+  'expired',
+  'connection',
+  'error',
+]);

@@ -1,0 +1,235 @@
+import type { Observable } from 'rxjs';
+import {
+  encodedLength,
+  formatPosition,
+  MAX_ID_BYTES,
+  parseLastEventId,
+  positionsFor,
+} from '../protocol/position.js';
+import { SseError } from '../sse.errors.js';
+import type { Replay } from '../sse.options.js';
+import { checkObject, countOf, replayOf, stringOf, type SseSettings } from '../sse.settings.js';
+import type { LogRange, SseBackplane } from './backplane.js';
+import type { ChannelDefinitions } from './channel-definitions.js';
+import { ChannelStream } from './channel-stream.js';
+import type { Channels } from './channels.js';
+import type { ConnectionFilter, ConnectionInfo, Connections } from './connections.js';
+import { publishedEvent } from './published-event.js';
+import type { EventMap, EventsOf, GapReason, SseEvent, SseEventInput } from './sse-event.js';
+import { storedEvent } from './stored-event.js';
+import type { StreamContext } from './stream-context.js';
+
+/** Options of `hub.stream()`. */
+export interface StreamOptions {
+  /**
+   * The position to begin from where the client sent none. What it sent comes first: it is where it was
+   * when it lost its connection.
+   */
+  readonly lastEventId?: string;
+  /** What is given first where there is no position, in place of the channel's setting. */
+  readonly replay?: Replay;
+}
+
+/** Options of `hub.history()`. */
+export interface HistoryQuery {
+  /** An id of the channel: only what came after it, the oldest first. Without it, the newest events. */
+  readonly after?: string;
+  /** The most events to return. @defaultValue all that are kept */
+  readonly limit?: number;
+}
+
+/** Part of a channel's past. */
+export interface ChannelHistory<Events extends EventMap> {
+  /** Oldest first. */
+  readonly events: readonly SseEvent<Events>[];
+  /** The position after the last of them. A stream that begins here continues them without a hole. */
+  readonly position: string;
+  /** Why the events do not follow directly on `after`; undefined when they do. */
+  readonly gap?: GapReason;
+}
+
+/** Numbers of this process. */
+export interface HubStats {
+  /** Channels that have a log. */
+  readonly channels: number;
+  /** Streams of channels, in responses and elsewhere. */
+  readonly subscribers: number;
+  /** Open responses. */
+  readonly connections: number;
+  /** Events published since the start. */
+  readonly published: number;
+  /** Events that are kept for those who come back. */
+  readonly historyEvents: number;
+  /** Their size in bytes. */
+  readonly historyBytes: number;
+}
+
+/**
+ * Publishes events to channels, and streams channels to whoever asks. Inject it anywhere; it works in
+ * a process without an HTTP server too.
+ */
+export class SseHub {
+  #published = 0;
+
+  /** Nest makes it; inject it. */
+  constructor(
+    private readonly settings: SseSettings,
+    private readonly definitions: ChannelDefinitions,
+    private readonly backplane: SseBackplane,
+    private readonly channels: Channels,
+    private readonly open: Connections,
+    private readonly context: StreamContext,
+  ) {}
+
+  /**
+   * Publishes an event to everybody who streams the channel, and keeps it for those who come back.
+   * Events of one channel arrive in the order of the calls.
+   *
+   * @returns the event's id; the empty string where there is none, as in HTML: on a channel without
+   * history, when the event brought none
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_EVENT`, `RESERVED_TYPE`,
+   * `ID_NOT_ALLOWED`, `NOT_SERIALIZABLE`, `EVENT_TOO_LARGE`, `CHANNEL_COMPLETED`, `HUB_FULL`,
+   * `HUB_CLOSED`, as a rejection: nothing of the event has reached anyone then
+   */
+  async publish<Name extends string>(channel: Name, event: SseEventInput<EventsOf<Name>>): Promise<string> {
+    const settings = this.definitions.settingsOf(channel);
+    const hasHistory = settings.history !== undefined;
+    const stored = storedEvent(event, !hasHistory, this.settings.maxEventBytes);
+    const position = await this.backplane.append(channel, settings, stored);
+    this.#published++;
+    return hasHistory ? formatPosition(position) : (stored.id ?? '');
+  }
+
+  /**
+   * The events of one channel or several. Return it from an `@Sse()` method, as it is or piped through
+   * operators: then it begins at the client's position, and goes at the client's pace. Subscribed to
+   * anywhere else it begins with what `replay` says.
+   *
+   * An event that an operator has made anew keeps its place if it keeps its `id`.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`, `TOO_MANY_CHANNELS`
+   */
+  stream<Name extends string>(
+    channels: Name | readonly Name[],
+    options: StreamOptions = {},
+  ): Observable<SseEvent<EventsOf<Name>>> {
+    const names = [...new Set(typeof channels === 'string' ? [channels] : channels)];
+    if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'A stream needs at least one channel.');
+    for (const name of names) this.definitions.settingsOf(name);
+    this.#refuseTooMany(names);
+    checkObject(options, ['lastEventId', 'replay'], 'hub.stream()');
+    if (options.lastEventId !== undefined) stringOf('lastEventId', options.lastEventId);
+    const lastEventId = parseLastEventId(options.lastEventId);
+    const replay = options.replay === undefined ? undefined : replayOf(options.replay);
+    const request = { channels: names, lastEventId, replay };
+    const stream: Observable<unknown> = new ChannelStream(
+      this.channels,
+      request,
+      this.context.host,
+      this.settings.limits.channelsPerConnection,
+    );
+    // What is published was checked to be of these types; here nothing is looked into.
+    return stream as Observable<SseEvent<EventsOf<Name>>>;
+  }
+
+  /**
+   * Events that are kept of a channel.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`
+   */
+  async history<Name extends string>(
+    channel: Name,
+    query: HistoryQuery = {},
+  ): Promise<ChannelHistory<EventsOf<Name>>> {
+    const hasHistory = this.definitions.settingsOf(channel).history !== undefined;
+    checkObject(query, ['after', 'limit'], 'hub.history()');
+    if (query.after !== undefined) stringOf('after', query.after);
+    const limit = countOf('limit', query.limit ?? Infinity, 1);
+    const all = hasHistory ? await this.backplane.read(channel, { limit }) : undefined;
+    if (!all) return { events: [], position: '', ...(query.after && { gap: 'epoch' }) };
+    const asked = positionsFor(parseLastEventId(query.after), new Map([[channel, all.epoch]])).get(channel);
+    if (asked?.kind === 'none') return this.#historyOf(channel, all);
+    const gap = asked?.kind !== 'position' ? 'unreadable' : gapOf(asked.position, all);
+    const after = asked?.kind === 'position' && !gap ? asked.position.offset : all.floor;
+    const range = await this.backplane.read(channel, { after, limit });
+    return { ...this.#historyOf(channel, range ?? all), ...(gap && { gap }) };
+  }
+
+  /**
+   * Ends a channel. Those who stream it get what they have not got yet, and then the end; an
+   * EventSource that comes back is told to stay away. For the channel's `ttl` nobody can publish to it.
+   */
+  async complete(channel: string): Promise<void> {
+    await this.backplane.complete(channel, this.definitions.settingsOf(channel));
+  }
+
+  /** Deletes the events that are kept of a channel. Who was behind is told of the gap. */
+  async purge(channel: string): Promise<void> {
+    this.definitions.settingsOf(channel);
+    // Who is here gets what was published before.
+    this.channels.readOut(channel);
+    await this.backplane.purge(channel);
+  }
+
+  /** How many streams read the channel, in responses and elsewhere. */
+  async subscriberCount(channel: string): Promise<number> {
+    this.definitions.settingsOf(channel);
+    return this.channels.subscriberCount(channel);
+  }
+
+  /** The open connections, all of them or those that match. */
+  async connections(filter: ConnectionFilter = {}): Promise<ConnectionInfo[]> {
+    return this.open.matching(filter).map((connection) => connection.info);
+  }
+
+  /** Ends connections and answers how many. An EventSource comes back and resumes, unless it is refused. */
+  async disconnect(filter: ConnectionFilter): Promise<number> {
+    const matching = this.open.matching(filter);
+    for (const connection of matching) connection.end();
+    return matching.length;
+  }
+
+  stats(): HubStats {
+    return {
+      ...this.backplane.stats(),
+      subscribers: this.channels.subscribers,
+      connections: this.open.size,
+      published: this.#published,
+    };
+  }
+
+  #refuseTooMany(names: readonly string[]): void {
+    const { channelsPerConnection } = this.settings.limits;
+    if (names.length > channelsPerConnection) {
+      throw new SseError(
+        'TOO_MANY_CHANNELS',
+        `A stream takes at most limits.channelsPerConnection (${channelsPerConnection}) channels, not ${names.length}.`,
+      );
+    }
+    const idLength = names.reduce((sum, name) => sum + encodedLength(name), 0);
+    if (idLength > MAX_ID_BYTES) {
+      throw new SseError(
+        'TOO_MANY_CHANNELS',
+        `The ids of a stream of these ${names.length} channels could take ${idLength} bytes, at most ${MAX_ID_BYTES} are allowed. Stream fewer, or give them shorter names.`,
+      );
+    }
+  }
+
+  #historyOf<Events extends EventMap>(channel: string, range: LogRange): ChannelHistory<Events> {
+    const events = range.entries.map((entry) => publishedEvent(channel, range.epoch, entry, true));
+    const offset = range.entries.at(-1)?.offset ?? range.head;
+    return {
+      events: events as unknown as SseEvent<Events>[],
+      position: formatPosition({ epoch: range.epoch, offset }),
+    };
+  }
+}
+
+function gapOf(
+  asked: { readonly epoch: string; readonly offset: number },
+  range: LogRange,
+): GapReason | undefined {
+  if (asked.epoch !== range.epoch) return 'epoch';
+  if (asked.offset > range.head) return 'ahead';
+  return asked.offset < range.floor ? 'evicted' : undefined;
+}

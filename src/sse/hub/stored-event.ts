@@ -1,0 +1,131 @@
+import { eventBody, isOneLine, normalText } from '../protocol/event-stream.js';
+import { MAX_ID_BYTES } from '../protocol/position.js';
+import { SseError } from '../sse.errors.js';
+import { RESERVED_TYPES, type SseEventInput } from './sse-event.js';
+
+/** An event as a log keeps it: encoded once, when it was published. */
+export interface StoredEvent {
+  /** Its lines but the id's, with the blank line that ends them. */
+  readonly body: string;
+  /** The length of `body` in UTF-8. */
+  readonly bytes: number;
+  readonly type: string | undefined;
+  /** The publisher's own id; only on channels without history. */
+  readonly id: string | undefined;
+  readonly retry: number | undefined;
+  readonly comment: string | undefined;
+  /** The data as text, and whether that text is JSON of what was published. */
+  readonly data: string | undefined;
+  readonly json: boolean;
+}
+
+const FIELDS: ReadonlySet<string> = new Set(['type', 'data', 'id', 'retry', 'comment']);
+
+/**
+ * Checks an event and encodes it.
+ *
+ * @param ownIds whether the publisher may set an id: only on channels without history
+ * @throws SseError that says what is wrong with which field; nothing has been sent then
+ */
+export function storedEvent(event: SseEventInput, ownIds: boolean, maxBytes: number): StoredEvent {
+  if (typeof event !== 'object' || event === null) {
+    throw new SseError(
+      'INVALID_EVENT',
+      `An event is an object { type?, data?, id?, retry?, comment? }, not ${event === null ? 'null' : typeof event}.`,
+    );
+  }
+  for (const field in event) {
+    if (!FIELDS.has(field)) {
+      throw new SseError(
+        'INVALID_EVENT',
+        `An event has no field "${field}". It takes type, data, id, retry and comment; put it into data.`,
+      );
+    }
+  }
+  const type = typeOf(event.type);
+  const id = idOf(event.id, ownIds);
+  const retry = retryOf(event.retry);
+  const comment = commentOf(event.comment);
+  const json = typeof event.data !== 'string' && event.data !== undefined;
+  // Without a data line an EventSource drops the event.
+  const data = event.data === undefined ? (type === undefined ? undefined : '') : dataOf(event.data);
+  if (data === undefined && id === undefined && retry === undefined && comment === undefined) {
+    throw new SseError('INVALID_EVENT', 'An event needs at least one of type, data, id, retry and comment.');
+  }
+  const body = eventBody({ type, retry, comment, data });
+  const bytes = Buffer.byteLength(body);
+  if (bytes > maxBytes) {
+    throw new SseError(
+      'EVENT_TOO_LARGE',
+      `The event has ${bytes} bytes, at most ${maxBytes} are allowed. Send a reference to the data, or raise maxEventBytes.`,
+    );
+  }
+  return { body, bytes, type, id, retry, comment, data, json };
+}
+
+function typeOf(type: unknown): string | undefined {
+  if (type === undefined) return undefined;
+  if (typeof type !== 'string' || type === '') throw invalid('type', 'is a string of at least one character');
+  if (!isOneLine(type)) throw invalid('type', 'is one line without NUL');
+  if (RESERVED_TYPES.has(type)) {
+    throw new SseError(
+      'RESERVED_TYPE',
+      `Events of type "${type}" are sent by the package alone. Choose another type.`,
+    );
+  }
+  return normalText(type);
+}
+
+function idOf(id: unknown, ownIds: boolean): string | undefined {
+  if (id === undefined) return undefined;
+  if (!ownIds) {
+    throw new SseError(
+      'ID_NOT_ALLOWED',
+      'The hub makes the ids of a channel with history, so that clients can resume. Leave the id out, or give the channel history: 0.',
+    );
+  }
+  if (typeof id !== 'string' || !isOneLine(id)) throw invalid('id', 'is a string of one line without NUL');
+  const text = normalText(id);
+  // A client sends it back in a header, and is turned down for good if that is too long.
+  if (Buffer.byteLength(text) > MAX_ID_BYTES) throw invalid('id', `has at most ${MAX_ID_BYTES} bytes`);
+  return text;
+}
+
+function retryOf(retry: unknown): number | undefined {
+  if (retry === undefined) return undefined;
+  if (!Number.isSafeInteger(retry) || (retry as number) < 0) {
+    throw invalid('retry', 'is a whole number of milliseconds of at least 0');
+  }
+  return retry as number;
+}
+
+function commentOf(comment: unknown): string | undefined {
+  if (comment === undefined) return undefined;
+  if (typeof comment !== 'string') throw invalid('comment', 'is a string');
+  return normalText(comment);
+}
+
+function dataOf(data: unknown): string {
+  if (typeof data === 'string') return normalText(data);
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(data);
+  } catch (cause) {
+    throw new SseError(
+      'NOT_SERIALIZABLE',
+      `The event's data is no JSON value: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+  if (text === undefined) {
+    throw new SseError(
+      'NOT_SERIALIZABLE',
+      `The event's data is a ${typeof data}, for which JSON has no form.`,
+    );
+  }
+  return text;
+}
+
+function invalid(field: string, rule: string): SseError {
+  return new SseError('INVALID_EVENT', `An event's ${field} ${rule}.`);
+}

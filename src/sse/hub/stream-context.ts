@@ -1,0 +1,56 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Injectable } from '@nestjs/common';
+import type { LastEventId } from '../protocol/position.js';
+import type { StreamReader } from './stream-reader.js';
+
+/** A response that streams of the hub can be part of. */
+export interface StreamHost {
+  /** What its client has seen. */
+  readonly lastEventId: LastEventId;
+  readonly reader: StreamReader;
+  /** Whether its method has returned; of a stock route that is not known, and false. */
+  readonly hasReturned: boolean;
+  /** Whether what its method returned is being subscribed to at this moment. */
+  readonly isSubscribing: boolean;
+}
+
+/** The subscribers at the end of a response, to whom all that their Observable emits gets in the end. */
+const ends = new WeakMap<object, StreamHost>();
+
+/** Says that what reaches a subscriber goes to the client of a response. */
+export function endsAt(subscriber: object, host: StreamHost): void {
+  ends.set(subscriber, host);
+}
+
+/**
+ * The response that a subscriber leads to, through whatever operators. Which request somebody's code
+ * runs for does not tell: one user's event may well make another's operator subscribe to a stream.
+ *
+ * @returns undefined where the way cannot be seen, as through `share()`, or leads elsewhere
+ */
+export function hostBehind(subscriber: object): StreamHost | undefined {
+  // rxjs gives every subscriber that an operator makes the one after it as its `destination`.
+  for (
+    let at: unknown = subscriber;
+    typeof at === 'object' && at !== null;
+    at = (at as { destination?: unknown }).destination
+  ) {
+    const host = ends.get(at);
+    if (host) return host;
+  }
+  return undefined;
+}
+
+/** Carries the response from the interceptor to `hub.stream()`, for streams of which the way cannot be seen. */
+@Injectable()
+export class StreamContext {
+  readonly #storage = new AsyncLocalStorage<StreamHost>();
+
+  run<Result>(host: StreamHost, task: () => Result): Result {
+    return this.#storage.run(host, task);
+  }
+
+  get host(): StreamHost | undefined {
+    return this.#storage.getStore();
+  }
+}

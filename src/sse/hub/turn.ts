@@ -1,0 +1,62 @@
+import { Injectable, Logger } from '@nestjs/common';
+
+/** Something to do once at the end of a turn of the event loop. */
+export interface TurnTask {
+  turn(): void;
+}
+
+/** How often in a turn tasks may lead to tasks: channels to connections, say. */
+const ROUNDS = 4;
+
+/**
+ * Gathers what happens in one turn of the event loop: channels that have grown are read once, however
+ * often they were published to, and connections are written to once. Tasks run in the order in which
+ * they were added, those added meanwhile after them. Events that lead to events without an end do not
+ * keep the event loop: what is left after some rounds waits for the next turn.
+ */
+@Injectable()
+export class Turn {
+  #tasks: TurnTask[] = [];
+  #next: TurnTask[] = [];
+  #scheduled = false;
+  readonly #logger = new Logger('SseHub');
+
+  add(task: TurnTask): void {
+    this.#tasks.push(task);
+    this.#schedule();
+  }
+
+  /** Not in this turn but the next one, so that the event loop gets to do something else in between. */
+  addNext(task: TurnTask): void {
+    this.#next.push(task);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#run();
+    });
+  }
+
+  #run(): void {
+    for (const task of this.#next.splice(0)) this.#tasks.push(task);
+    for (let round = 0; round < ROUNDS && this.#tasks.length > 0; round++) {
+      const tasks = this.#tasks;
+      this.#tasks = [];
+      for (const task of tasks) this.#do(task);
+    }
+    this.#scheduled = false;
+    if (this.#tasks.length > 0 || this.#next.length > 0) this.#schedule();
+  }
+
+  #do(task: TurnTask): void {
+    try {
+      task.turn();
+    } catch (error) {
+      // One task's failure never ends another's.
+      this.#logger.error(error);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * The text of `text/event-stream`, as the HTML standard has it ("9.2.5 Parsing an event stream",
+ * "9.2.6 Interpreting an event stream").
+ */
+
+/** The fields of one block. Every one is optional; `data` is text here. */
+export interface EventFields {
+  readonly type?: string | undefined;
+  readonly id?: string | undefined;
+  readonly retry?: number | string | undefined;
+  readonly comment?: string | undefined;
+  readonly data?: string | undefined;
+}
+
+// The standard ends a line at CR LF, LF or CR. The parser of the client makes LF of each.
+const LINE_END = /\r\n|\r|\n/;
+const LINE_END_ANYWHERE = /[\r\n]/;
+
+/** `name: value`, once for each line of the value. */
+function lines(name: string, value: string): string {
+  // Nearly every value is one line, and a search is much cheaper than a split.
+  if (!LINE_END_ANYWHERE.test(value)) return `${name}: ${value}\n`;
+  return value
+    .split(LINE_END)
+    .map((line) => `${name}: ${line}\n`)
+    .join('');
+}
+
+/** The lines of an event without its id, ended by the blank line that dispatches it. */
+export function eventBody(fields: EventFields): string {
+  let text = '';
+  if (fields.type) text += `event: ${fields.type}\n`;
+  if (fields.retry !== undefined) text += `retry: ${fields.retry}\n`;
+  if (fields.comment !== undefined) text += lines('', fields.comment);
+  if (fields.data !== undefined) text += lines('data', fields.data);
+  return `${text}\n`;
+}
+
+/** The line that gives the event after it, or an otherwise empty block, an id. */
+export const idLine = (id: string): string => `id: ${id}\n`;
+
+/** A whole event. */
+export function eventText(fields: EventFields): string {
+  return fields.id === undefined ? eventBody(fields) : idLine(fields.id) + eventBody(fields);
+}
+
+/** A block that only moves the client's position and dispatches nothing. */
+export const idBlock = (id: string): string => `id: ${id}\n\n`;
+
+/** A block that only sets how long the client waits before it reconnects, in milliseconds. */
+export const retryBlock = (retry: number): string => `retry: ${retry}\n\n`;
+
+/** A comment, which clients pass over, and its blank line. */
+export const HEARTBEAT = ':\n\n';
+
+/**
+ * The form in which a client sees a text: every line end is LF, and half of a surrogate pair, which
+ * UTF-8 cannot carry, is U+FFFD.
+ */
+export function normalText(text: string): string {
+  return text.replace(/\r\n?/g, '\n').replace(/\p{Cs}/gu, '\uFFFD');
+}
+
+/** Whether a field that must be one line (`event`, `id`) can be sent as it is. */
+export const isOneLine = (text: string): boolean => !/[\r\n\0]/.test(text);
+
+/** A chunk of HTTP/1.1's chunked transfer coding (RFC 9112, 7.1), ready to be written to a socket. */
+export function chunk(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const size = length.toString(16);
+  const bytes = Buffer.allocUnsafe(size.length + length + 4);
+  bytes.write(size + '\r\n', 0, 'latin1');
+  bytes.write(text, size.length + 2, 'utf8');
+  bytes.write('\r\n', size.length + 2 + length, 'latin1');
+  return bytes;
+}

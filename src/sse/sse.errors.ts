@@ -1,0 +1,48 @@
+/**
+ * What went wrong, for code to branch on. The message says what to do about it.
+ *
+ * | code | thrown by |
+ * |---|---|
+ * | `MODULE_MISSING` | an `@Sse()` route of an application that does not import `SseModule.forRoot()` |
+ * | `INVALID_OPTIONS` | `SseModule.forRoot()`, `defineChannel()`, `@Sse()` |
+ * | `DUPLICATE_DEFINITION` | two definitions with one pattern, at start-up |
+ * | `INVALID_CHANNEL` | every call that takes a channel's name; `ChannelDefinition.of()` |
+ * | `UNKNOWN_CHANNEL` | the same calls, with `strictChannels` |
+ * | `INVALID_EVENT` | `publish()`: a field that cannot be sent |
+ * | `RESERVED_TYPE` | `publish()`: a type that only the package sends |
+ * | `ID_NOT_ALLOWED` | `publish()`: an id where the hub makes them |
+ * | `NOT_SERIALIZABLE` | `publish()`: data that is no JSON value |
+ * | `EVENT_TOO_LARGE` | `publish()`: more than `maxEventBytes` |
+ * | `CHANNEL_COMPLETED` | `publish()` after `complete()` |
+ * | `TOO_MANY_CHANNELS` | `stream()`: more channels than one response takes |
+ * | `HUB_FULL` | `publish()`, `complete()` and streams: `limits.channels` is reached |
+ * | `HUB_CLOSED` | every call after the application was closed |
+ */
+export type SseErrorCode =
+  | 'MODULE_MISSING'
+  | 'INVALID_OPTIONS'
+  | 'DUPLICATE_DEFINITION'
+  | 'INVALID_CHANNEL'
+  | 'UNKNOWN_CHANNEL'
+  | 'INVALID_EVENT'
+  | 'RESERVED_TYPE'
+  | 'ID_NOT_ALLOWED'
+  | 'NOT_SERIALIZABLE'
+  | 'EVENT_TOO_LARGE'
+  | 'CHANNEL_COMPLETED'
+  | 'TOO_MANY_CHANNELS'
+  | 'HUB_FULL'
+  | 'HUB_CLOSED';
+
+/** The one error class of this package. */
+export class SseError extends Error {
+  override readonly name = 'SseError';
+
+  constructor(
+    readonly code: SseErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

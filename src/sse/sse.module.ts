@@ -1,0 +1,149 @@
+import {
+  Inject,
+  Module,
+  type DynamicModule,
+  type NestModule,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+  type Provider,
+} from '@nestjs/common';
+import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import { MemoryBackplane } from './backplanes/memory.backplane.js';
+import { Admission } from './delivery/admission.js';
+import { Heartbeat } from './delivery/heartbeat.js';
+import { SseInterceptor } from './delivery/sse.interceptor.js';
+import { declaredChannels, FeatureChannels } from './discovery/feature-channels.js';
+import { UnusedSockets } from './delivery/unused-sockets.js';
+import { SseBackplane } from './hub/backplane.js';
+import type { ChannelRule } from './hub/channel-definition.js';
+import { ChannelDefinitions } from './hub/channel-definitions.js';
+import { Channels } from './hub/channels.js';
+import { Connections } from './hub/connections.js';
+import { SseHub } from './hub/sse-hub.js';
+import { StreamContext } from './hub/stream-context.js';
+import { Turn } from './hub/turn.js';
+import { SseError } from './sse.errors.js';
+import {
+  ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  OPTIONS_TYPE,
+} from './sse.module-definition.js';
+import type { SseModuleOptions } from './sse.options.js';
+import { moduleSettings, SSE_SETTINGS, type SseSettings } from './sse.settings.js';
+
+const providers: Provider[] = [
+  Turn,
+  Connections,
+  StreamContext,
+  Heartbeat,
+  UnusedSockets,
+  Admission,
+  SseInterceptor,
+  {
+    provide: SSE_SETTINGS,
+    inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
+    useFactory: (options: SseModuleOptions | undefined) => {
+      if (options) return moduleSettings(options);
+      throw new SseError(
+        'INVALID_OPTIONS',
+        'Import SseModule.forRoot() in the root module, and SseModule.forFeature() elsewhere; never SseModule itself.',
+      );
+    },
+  },
+  {
+    provide: ChannelDefinitions,
+    inject: [SSE_SETTINGS, ModulesContainer],
+    useFactory: (settings: SseSettings, modules: ModulesContainer) =>
+      new ChannelDefinitions(settings, declaredChannels(modules)),
+  },
+  {
+    provide: SseBackplane,
+    inject: [SSE_SETTINGS],
+    useFactory: ({ limits }: SseSettings) => new MemoryBackplane(limits),
+  },
+  {
+    provide: Channels,
+    inject: [SseBackplane, ChannelDefinitions, Turn],
+    useFactory: (backplane: SseBackplane, definitions: ChannelDefinitions, turn: Turn) =>
+      new Channels(backplane, definitions, turn),
+  },
+  {
+    provide: SseHub,
+    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, Channels, Connections, StreamContext],
+    useFactory: (...parts: ConstructorParameters<typeof SseHub>) => new SseHub(...parts),
+  },
+];
+
+/**
+ * Server-Sent Events: `SseHub` to inject, and `@Sse()` routes that stream what is published with it.
+ *
+ * Import `SseModule.forRoot()` once, in the root module.
+ */
+@Module({ providers, exports: [SseHub] })
+export class SseModule extends ConfigurableModuleClass implements NestModule, OnApplicationShutdown {
+  constructor(
+    private readonly config: ApplicationConfig,
+    private readonly interceptor: SseInterceptor,
+    private readonly channels: Channels,
+    @Inject(SseBackplane) private readonly backplane: SseBackplane,
+  ) {
+    super();
+  }
+
+  /** @throws SseError `INVALID_OPTIONS` */
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    moduleSettings(options); // so that what is wrong is found where it is written
+    return super.forRoot(options);
+  }
+
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    return super.forRootAsync(options);
+  }
+
+  /**
+   * Declares the channels of a feature. Of those that match a name, the first one declared holds.
+   *
+   * @throws SseError `DUPLICATE_DEFINITION` at start-up, if two definitions have one pattern
+   */
+  static forFeature(definitions: readonly ChannelRule[]): DynamicModule {
+    return {
+      module: SseFeatureModule,
+      providers: [{ provide: Symbol('FeatureChannels'), useValue: new FeatureChannels(definitions) }],
+    };
+  }
+
+  configure(): void {
+    const interceptors = this.config.getGlobalInterceptors();
+    if (interceptors.includes(this.interceptor)) return; // a second application of one testing module
+    if (interceptors.some((interceptor) => interceptor instanceof SseInterceptor)) {
+      throw new SseError(
+        'INVALID_OPTIONS',
+        'SseModule.forRoot() is imported twice. Import it once, in the root module.',
+      );
+    }
+    // Before the app's own, whose results are what is sent.
+    interceptors.unshift(this.interceptor);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.channels.close();
+    await this.backplane.close();
+  }
+}
+
+/** Carries what `SseModule.forFeature()` declares. */
+@Module({})
+class SseFeatureModule implements OnModuleInit {
+  constructor(private readonly modules: ModulesContainer) {}
+
+  /** What was there at the start-up is known already; a module may be loaded lazily. */
+  onModuleInit(): void {
+    const hubs = [...this.modules.values()].map(
+      (module) => module.providers.get(ChannelDefinitions)?.instance,
+    );
+    for (const definitions of hubs) {
+      if (definitions instanceof ChannelDefinitions) definitions.add(declaredChannels(this.modules));
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/** How much of a channel's past is kept. What is reached first counts; but for age the newest event stays. */
+export interface HistoryOptions {
+  /** Events. @defaultValue 100 */
+  readonly count?: number;
+  /** Bytes of the events as they go out. @defaultValue 1 MiB */
+  readonly bytes?: number;
+  /** Milliseconds since an event was published; `Infinity` for no limit. @defaultValue Infinity */
+  readonly age?: number;
+}
+
+/** What a client without a position is given first: nothing, all the log has, or the last n events. */
+export type Replay = 'none' | 'all' | number;
+
+/**
+ * What happens to a client that was so slow that the log has moved past it: `gap` tells it and goes
+ * on with what is left, `disconnect` ends its connection, so that it reconnects and resumes.
+ */
+export type SlowPolicy = 'gap' | 'disconnect';
+
+/** What can be said of a channel: by the module for all of them, by a definition for its own. */
+export interface ChannelOptions {
+  /**
+   * How much of the past is kept for clients that come back; `0` for none: then the hub makes no
+   * ids and nobody resumes.
+   */
+  readonly history?: HistoryOptions | 0;
+  /**
+   * Milliseconds after which a channel without publishing and without listeners is given back. When
+   * it comes again it has a new epoch. `Infinity` keeps it for ever. @defaultValue 600_000
+   */
+  readonly ttl?: number;
+  /** What a client without a position is given first. @defaultValue 'none' */
+  readonly replay?: Replay;
+  /** What happens to a client that the log has moved past. @defaultValue 'gap' */
+  readonly slow?: SlowPolicy;
+}
+
+/** Limits of the whole process. Each has its answer when it is reached. */
+export interface SseLimits {
+  /** Open streams; the next one is turned away as `whenFull` says. @defaultValue 20_000 */
+  readonly connections?: number;
+  /** Channels of one response; a larger set is a `TOO_MANY_CHANNELS`. @defaultValue 50 */
+  readonly channelsPerConnection?: number;
+  /**
+   * Channels that have a log. The next one is a `HUB_FULL` for who publishes to it; who streams it is
+   * turned away as `whenFull` says. @defaultValue 1_000_000
+   */
+  readonly channels?: number;
+  /** Bytes of all logs together; the log that was idle longest is emptied first. @defaultValue 256 MiB */
+  readonly historyBytes?: number;
+  /**
+   * Bytes that may wait for a client that does not read, of an Observable that is no hub stream and
+   * so cannot be paused; then the client is disconnected. @defaultValue 1 MiB
+   */
+  readonly queuedBytes?: number;
+}
+
+/** How open streams are ended when the application closes. */
+export interface ShutdownOptions {
+  /** Milliseconds that a client has to take what was written to it, then its socket is destroyed. @defaultValue 1_000 */
+  readonly grace?: number;
+  /** Milliseconds over which the reconnects of all clients are spread; `0` for none. @defaultValue 5_000 */
+  readonly spread?: number;
+}
+
+/** Options of `SseModule.forRoot()`; those of a channel are the defaults of every channel. */
+export interface SseModuleOptions extends ChannelOptions {
+  /** The largest event that `publish()` takes, in bytes as it goes out. @defaultValue 1 MiB */
+  readonly maxEventBytes?: number;
+  /** Milliseconds of silence after which a comment is sent; `0` switches it off. @defaultValue 15_000 */
+  readonly heartbeat?: number;
+  /** Milliseconds that a client waits before it reconnects, sent as `retry:`. @defaultValue 2_000 */
+  readonly retry?: number;
+  /** Refuse names of channels that match no definition. @defaultValue false */
+  readonly strictChannels?: boolean;
+  readonly limits?: SseLimits;
+  /**
+   * How a stream is turned away when there are too many connections or channels: `retry` with 200, a `retry:` and the end, as
+   * an EventSource that gets an error status never comes back; `refuse` with 503 and Retry-After,
+   * for clients that are no EventSource. @defaultValue 'retry'
+   */
+  readonly whenFull?: 'retry' | 'refuse';
+  readonly shutdown?: ShutdownOptions;
+}
+
+/** What `forRootAsync({ useClass | useExisting })` expects of that class. */
+export interface SseOptionsFactory {
+  createSseOptions(): SseModuleOptions | Promise<SseModuleOptions>;
+}

@@ -1,0 +1,194 @@
+import { SseError } from './sse.errors.js';
+import type {
+  ChannelOptions,
+  HistoryOptions,
+  Replay,
+  ShutdownOptions,
+  SlowPolicy,
+  SseLimits,
+  SseModuleOptions,
+} from './sse.options.js';
+
+/** The history of a channel with every default in place; `undefined` for a channel without. */
+export type HistorySettings = Required<HistoryOptions> | undefined;
+
+/** What holds for one channel. */
+export interface ChannelSettings {
+  readonly history: HistorySettings;
+  readonly ttl: number;
+  readonly replay: Replay;
+  readonly slow: SlowPolicy;
+}
+
+/** Injection token of the module's settings. */
+export const SSE_SETTINGS = Symbol('SSE_SETTINGS');
+
+/** What holds for the module. */
+export interface SseSettings {
+  readonly channel: ChannelSettings;
+  readonly maxEventBytes: number;
+  readonly heartbeat: number;
+  readonly retry: number;
+  readonly strictChannels: boolean;
+  readonly limits: Required<SseLimits>;
+  readonly whenFull: 'retry' | 'refuse';
+  readonly shutdown: Required<ShutdownOptions>;
+}
+
+const MIB = 1024 * 1024;
+
+const DEFAULT_HISTORY: Required<HistoryOptions> = { count: 100, bytes: MIB, age: Infinity };
+
+const DEFAULT_CHANNEL: ChannelSettings = {
+  history: DEFAULT_HISTORY,
+  ttl: 600_000,
+  replay: 'none',
+  slow: 'gap',
+};
+
+/** The design's table of defaults, in the one place where they are applied. */
+const DEFAULTS: SseSettings = {
+  channel: DEFAULT_CHANNEL,
+  maxEventBytes: MIB,
+  heartbeat: 15_000,
+  retry: 2_000,
+  strictChannels: false,
+  limits: {
+    connections: 20_000,
+    channelsPerConnection: 50,
+    channels: 1_000_000,
+    historyBytes: 256 * MIB,
+    queuedBytes: MIB,
+  },
+  whenFull: 'retry',
+  shutdown: { grace: 1_000, spread: 5_000 },
+};
+
+/** Applies the defaults. @throws SseError `INVALID_OPTIONS` that names the option and what it takes */
+export function moduleSettings(options: SseModuleOptions = {}): SseSettings {
+  const { channel, ...defaults } = DEFAULTS;
+  checkObject(
+    options,
+    ['isGlobal', ...Object.keys(channel), ...Object.keys(defaults)],
+    'SseModule.forRoot()',
+  );
+  const given = { ...defaults, ...defined(options) };
+  const limits = withDefaults('limits', options.limits, DEFAULTS.limits);
+  for (const [name, value] of Object.entries(limits)) countOf(`limits.${name}`, value, 1);
+  const shutdown = withDefaults('shutdown', options.shutdown, DEFAULTS.shutdown);
+  for (const [name, value] of Object.entries(shutdown)) millisecondsOf(`shutdown.${name}`, value);
+  return {
+    channel: channelSettings(options, channel),
+    maxEventBytes: countOf('maxEventBytes', given.maxEventBytes, 1),
+    heartbeat: millisecondsOf('heartbeat', given.heartbeat),
+    retry: millisecondsOf('retry', given.retry),
+    strictChannels: oneOf('strictChannels', given.strictChannels, [true, false]),
+    limits,
+    whenFull: oneOf('whenFull', given.whenFull, ['retry', 'refuse']),
+    shutdown,
+  };
+}
+
+/** What holds for a channel whose options are these, in a module whose channels have those settings. */
+export function channelSettings(options: ChannelOptions, inherited: ChannelSettings): ChannelSettings {
+  const { ttl, replay, slow } = { ...inherited, ...defined(options) };
+  return {
+    history: historySettings(options.history, inherited.history),
+    ttl: positiveOf('ttl', ttl),
+    replay: replayOf(replay),
+    slow: slowOf(slow),
+  };
+}
+
+/** @throws SseError `INVALID_OPTIONS` */
+export function checkChannelOptions(options: ChannelOptions): void {
+  checkObject(options, ['events', ...Object.keys(DEFAULT_CHANNEL)], 'defineChannel()');
+  channelSettings(options, DEFAULT_CHANNEL);
+}
+
+function historySettings(
+  history: HistoryOptions | 0 | undefined,
+  inherited: HistorySettings,
+): HistorySettings {
+  if (history === undefined) return inherited;
+  if (history === 0) return undefined;
+  const settings = withDefaults('history', history, inherited ?? DEFAULT_HISTORY);
+  countOf('history.count', settings.count, 1);
+  countOf('history.bytes', settings.bytes, 1);
+  positiveOf('history.age', settings.age);
+  return settings;
+}
+
+/** @throws SseError `INVALID_OPTIONS` */
+export function replayOf(replay: Replay): Replay {
+  return typeof replay === 'number' ? countOf('replay', replay, 0) : oneOf('replay', replay, ['none', 'all']);
+}
+
+/** @throws SseError `INVALID_OPTIONS` */
+export function slowOf(slow: SlowPolicy): SlowPolicy {
+  return oneOf('slow', slow, ['gap', 'disconnect']);
+}
+
+/** @throws SseError `INVALID_OPTIONS` */
+export function millisecondsOf(name: string, value: number): number {
+  // Timers of Node take 31 bits and fire at once beyond.
+  if (!Number.isInteger(value) || value < 0 || value > 2_147_483_647) {
+    invalid(name, value, 'a whole number of milliseconds from 0 to 2147483647');
+  }
+  return value;
+}
+
+/** @throws SseError `INVALID_OPTIONS` */
+export function countOf(name: string, value: number, least: number): number {
+  if (value !== Infinity && (!Number.isSafeInteger(value) || value < least)) {
+    invalid(name, value, `a whole number of at least ${least}, or Infinity`);
+  }
+  return value;
+}
+
+/** @throws SseError `INVALID_OPTIONS` */
+export function stringOf(name: string, value: unknown): void {
+  if (typeof value !== 'string') invalid(name, value, 'a string');
+}
+
+function positiveOf(name: string, value: number): number {
+  if (typeof value !== 'number' || !(value > 0))
+    invalid(name, value, 'a number of milliseconds above 0, or Infinity');
+  return value;
+}
+
+function oneOf<T>(name: string, value: T, allowed: readonly T[]): T {
+  if (!allowed.includes(value))
+    invalid(name, value, `one of ${allowed.map((one) => JSON.stringify(one)).join(', ')}`);
+  return value;
+}
+
+function withDefaults<T extends object>(name: string, given: Partial<T> | undefined, defaults: T): T {
+  if (given === undefined) return defaults;
+  checkObject(given, Object.keys(defaults), `The option "${name}"`);
+  return { ...defaults, ...defined(given) };
+}
+
+/** What was said, without what was said to be undefined. */
+function defined<T extends object>(given: T): T {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** @throws SseError `INVALID_OPTIONS` */
+export function checkObject(given: object, known: readonly string[], where: string): void {
+  if (typeof given !== 'object' || (given as object | null) === null || Array.isArray(given)) {
+    throw new SseError('INVALID_OPTIONS', `${where} takes an object of ${known.join(', ')}.`);
+  }
+  for (const key of Object.keys(given)) {
+    if (!known.includes(key)) {
+      throw new SseError('INVALID_OPTIONS', `${where} has no option "${key}". It takes ${known.join(', ')}.`);
+    }
+  }
+}
+
+function invalid(name: string, value: unknown, expected: string): never {
+  let got = String(typeof value === 'object' && value !== null ? 'an object' : value);
+  if (typeof value === 'string') got = JSON.stringify(value);
+  if (typeof value === 'function') got = 'a function';
+  throw new SseError('INVALID_OPTIONS', `The option "${name}" is ${got}. Give it ${expected}.`);
+}
