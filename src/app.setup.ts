@@ -1,0 +1,71 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { AppConfig } from './app.config.js';
+
+/** The pages of the demo, each served from the `public` folder of the feature it belongs to. */
+export const PAGES = ['/', '/chat', '/broadcast', '/ticker'] as const;
+
+const PUBLIC_FOLDERS = ['public', 'chat/public', 'broadcast/public', 'ticker/public'];
+
+/** Browser libraries that are served as they come from npm, by the file that is their entry. */
+const VENDORED = { uplot: 'uplot/dist/uPlot.esm.js', 'eventsource-parser': 'eventsource-parser' };
+
+/**
+ * Everything about the app that is HTTP rather than a feature: headers, CORS and static files. Used by
+ * `main.ts` and by the tests, so that what is tested is what runs. Call it before `init()` or `listen()`.
+ */
+export function configure(app: NestExpressApplication, config: Pick<AppConfig, 'corsOrigins'>): void {
+  const origins = [...config.corsOrigins];
+
+  // First of all, so that preflights, files and errors carry the headers too.
+  app.useSecurityHeaders({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: "'none'",
+        scriptSrc: "'self'",
+        styleSrc: "'self'",
+        connectSrc: "'self'",
+        imgSrc: ["'self'", 'data:'],
+        baseUri: "'none'",
+        formAction: "'self'",
+        frameAncestors: "'none'",
+        // No upgrade-insecure-requests, and no HSTS below: the demo speaks plain HTTP, and a browser told to
+        // use https for this host would not find it again, on this port or any other.
+      },
+    },
+    strictTransportSecurity: false,
+    xFrameOptions: { action: 'deny' },
+  });
+
+  // A form on somebody else's site can POST here without asking CORS first. Nest refuses it with a 403.
+  app.enableCsrfProtection({ trustedOrigins: origins });
+
+  if (origins.length > 0) {
+    app.enableCors({
+      origin: origins,
+      credentials: true,
+      // An EventSource needs no leave to resume; a client made with fetch does.
+      allowedHeaders: ['Content-Type', 'Last-Event-ID'],
+    });
+  }
+
+  for (const folder of PUBLIC_FOLDERS) {
+    // `/chat` finds chat.html. Without redirects an unknown path stays a 404, also where a folder has its name.
+    app.useStaticAssets(join(import.meta.dirname, folder), {
+      extensions: ['html'],
+      index: folder === 'public' ? 'index.html' : false,
+      redirect: false,
+    });
+  }
+
+  const { resolve } = createRequire(import.meta.url);
+  for (const [name, entry] of Object.entries(VENDORED)) {
+    app.useStaticAssets(dirname(resolve(entry)), {
+      prefix: `/vendor/${name}`,
+      index: false,
+      redirect: false,
+    });
+  }
+}

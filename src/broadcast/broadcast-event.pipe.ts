@@ -1,0 +1,35 @@
+import { BadRequestException, Injectable, type PipeTransform } from '@nestjs/common';
+import type { BroadcastEvent } from './broadcast-event.js';
+
+/** The type that each field of a request's body must have; `data` may be any JSON value. */
+const FIELDS: Readonly<Record<keyof BroadcastEvent, 'string' | 'number' | 'any'>> = {
+  type: 'string',
+  id: 'string',
+  data: 'any',
+  retry: 'number',
+};
+
+/**
+ * Checks the shape of a request's body. What its fields may contain is not repeated here: the hub knows, and
+ * says so when it refuses an event ({@link SseErrorFilter}).
+ */
+@Injectable()
+export class BroadcastEventPipe implements PipeTransform<unknown, BroadcastEvent> {
+  transform(body: unknown): BroadcastEvent {
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+      throw new BadRequestException('the body must be a JSON object: { type?, id?, data, retry? }');
+    }
+    if (!Object.hasOwn(body, 'data')) throw new BadRequestException('data is missing');
+
+    for (const [field, value] of Object.entries(body)) {
+      if (!Object.hasOwn(FIELDS, field)) {
+        throw new BadRequestException(`there is no field "${field}": ${Object.keys(FIELDS).join(', ')}`);
+      }
+      const expected = FIELDS[field as keyof BroadcastEvent];
+      if (expected !== 'any' && typeof value !== expected) {
+        throw new BadRequestException(`${field} must be a ${expected}`);
+      }
+    }
+    return body as BroadcastEvent;
+  }
+}

@@ -1,0 +1,90 @@
+import { readAllEvents } from '/all-events.js';
+import { showState } from '/stream.js';
+import { ClientList } from '/broadcast-clients.js';
+
+const MOST_SHOWN = 100;
+
+const form = document.querySelector('#send');
+const problem = document.querySelector('#problem');
+const result = document.querySelector('#result');
+const events = document.querySelector('#events');
+const ticks = document.querySelector('#ticks');
+const clients = new ClientList();
+const setState = showState(document.querySelector('#state'));
+
+readAllEvents('/broadcast/events', {
+  onEvent(event) {
+    void clients.refresh();
+    if (event.event !== 'tick' || ticks.checked) show(event);
+  },
+  onState(state) {
+    setState(state);
+    if (state === 'live') void clients.refresh();
+  },
+});
+
+form.addEventListener('submit', async (event) => {
+  event.preventDefault();
+  problem.textContent = '';
+  result.textContent = '';
+  try {
+    const { clients } = await send(readForm());
+    result.textContent = `Sent to ${clients} ${clients === 1 ? 'client' : 'clients'}.`;
+  } catch (error) {
+    problem.textContent = error.message;
+  }
+});
+
+/** What is left empty is not sent: an event without an id has no id line. */
+function readForm() {
+  const { type, id, data, format } = form.elements;
+  return {
+    ...(type.value !== '' && { type: type.value }),
+    ...(id.value !== '' && { id: id.value }),
+    data: format.value === 'json' ? parseJson(data.value) : data.value,
+  };
+}
+
+function parseJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`The data is not JSON: ${error.message}`, { cause: error });
+  }
+}
+
+async function send(event) {
+  const response = await fetch('/broadcast/events', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(event),
+  }).catch(() => {
+    throw new Error('The server cannot be reached.');
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.message);
+  return answer;
+}
+
+/** The newest is on top. */
+function show({ event: type = 'message', id, data }) {
+  const about = document.createElement('p');
+  const now = new Date();
+  about.append(
+    element('span', 'type', type),
+    element('span', id === undefined ? 'id none' : 'id', id === undefined ? 'no id' : `id ${id}`),
+    element('time', 'when', now.toLocaleTimeString()),
+  );
+  const item = document.createElement('li');
+  item.append(about, element('pre', 'data', data));
+  events.prepend(item);
+  while (events.childElementCount > MOST_SHOWN) events.lastElementChild.remove();
+  document.querySelector('#empty').hidden = true;
+}
+
+function element(name, className, text) {
+  const made = document.createElement(name);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}

@@ -1,0 +1,14 @@
+/** What somebody asks to be said. */
+export interface NewChatMessage {
+  readonly from: string;
+  readonly text: string;
+}
+
+/** A message as it is stored in its room and sent to everybody in it. */
+export interface ChatMessage extends NewChatMessage {
+  /** A UUID, by which a page knows a message that it has shown already. */
+  readonly id: string;
+  readonly room: string;
+  /** ISO 8601. */
+  readonly sentAt: string;
+}

@@ -1,0 +1,77 @@
+/** The messages on the page. Whatever people typed is put in as text, never as HTML. */
+export class MessageList {
+  #log = document.querySelector('#log');
+  #messages = document.querySelector('#messages');
+  #empty = document.querySelector('#empty');
+  #newer = document.querySelector('#newer');
+  #shown = new Set();
+  #last;
+  #isMine;
+
+  constructor({ isMine }) {
+    this.#isMine = isMine;
+    this.#newer.addEventListener('click', () => this.#scrollDown());
+    this.#log.addEventListener('scroll', () => {
+      if (this.#isAtEnd()) this.#newer.hidden = true;
+    });
+    new ResizeObserver(() => this.#newer.hidden && this.#scrollDown()).observe(this.#log);
+  }
+
+  /** Shows a message; one that is there already (a server that replays more than was missed) is not shown twice. */
+  add(message) {
+    if (this.#shown.has(message.id)) return;
+    this.#shown.add(message.id);
+
+    const about = element('p', 'about');
+    about.append(element('span', 'who', message.from), sentAt(message));
+    const item = element('li', this.#isMine(message) ? 'said mine' : 'said');
+    item.classList.toggle('more', follows(message, this.#last));
+    item.append(about, element('p', 'what', message.text));
+    this.#last = message;
+    this.#append(item);
+  }
+
+  /** Says that there were messages which the server has no more. */
+  addGap() {
+    if (this.#messages.lastElementChild?.className === 'gap') return;
+    this.#last = undefined;
+    this.#append(element('li', 'gap', 'Some messages are missing here.'));
+  }
+
+  #append(item) {
+    const follow = this.#isAtEnd();
+    this.#empty.hidden = true;
+    this.#messages.append(item);
+    if (follow) this.#scrollDown();
+    else this.#newer.hidden = false;
+  }
+
+  #isAtEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#log;
+    return scrollHeight - scrollTop - clientHeight < 40;
+  }
+
+  #scrollDown() {
+    this.#log.scrollTop = this.#log.scrollHeight;
+  }
+}
+
+/** Said by the same person soon after: it needs no name and time of its own. */
+function follows(message, last) {
+  return message.from === last?.from && Date.parse(message.sentAt) - Date.parse(last.sentAt) < 5 * 60_000;
+}
+
+function element(name, className, text = '') {
+  const made = document.createElement(name);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+function sentAt(message) {
+  const date = new Date(message.sentAt);
+  const time = element('time', 'when', date.toLocaleTimeString([], { timeStyle: 'short' }));
+  time.dateTime = message.sentAt;
+  time.title = date.toLocaleString();
+  return time;
+}

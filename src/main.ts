@@ -1,0 +1,35 @@
+import 'reflect-metadata';
+import type { AddressInfo } from 'node:net';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { ConfigError, readConfig } from './app.config.js';
+import { AppModule } from './app.module.js';
+import { configure, PAGES } from './app.setup.js';
+
+async function start(): Promise<void> {
+  const config = readConfig(process.env);
+  const app = await NestFactory.create<NestExpressApplication>(AppModule, {
+    logger: ['warn', 'error', 'fatal'],
+  });
+  configure(app, config);
+  // Without these a signal ends the process before the library has said goodbye to the open streams.
+  app.enableShutdownHooks();
+  await app.listen(config.port, config.host);
+
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  const origin = `http://${hostInUrl(config.host)}:${port}`;
+  console.log(['nestjs-sse-hub demo', ...PAGES.map((page) => `  ${origin}${page}`)].join('\n'));
+}
+
+/** A name for the address in a link: nobody can open `http://0.0.0.0` everywhere, and IPv6 needs brackets. */
+function hostInUrl(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+start().catch((error: unknown) => {
+  if (error instanceof ConfigError) console.error(`Cannot start: ${error.message}`);
+  // Nest has logged already why it could not listen (a port that is taken, no such address).
+  else if (!(error instanceof Error && 'syscall' in error)) console.error(error);
+  process.exit(1);
+});

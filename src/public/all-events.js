@@ -1,0 +1,38 @@
+/**
+ * Every event of a stream, whatever its type.
+ *
+ * An EventSource hands over only the types that somebody listens for, and cannot be asked what else there was.
+ * With fetch and a parser a page gets all of them, and reconnecting is its own business.
+ */
+
+import { EventSourceParserStream } from '/vendor/eventsource-parser/stream.js';
+import { backOff } from '/stream.js';
+
+/**
+ * @param {string} path what to stream
+ * @param {object} options
+ * @param {(event: { event?: string, id?: string, data: string }) => void} options.onEvent
+ * @param {(state: 'connecting' | 'live' | 'reconnecting') => void} options.onState
+ */
+export async function readAllEvents(path, { onEvent, onState }) {
+  let retry = 2_000;
+  let failures = 0;
+
+  onState('connecting');
+  for (;;) {
+    try {
+      const response = await fetch(path, { headers: { Accept: 'text/event-stream' }, cache: 'no-store' });
+      if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+      onState('live');
+      failures = 0;
+      const parser = new EventSourceParserStream({ onRetry: (milliseconds) => (retry = milliseconds) });
+      const reader = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(parser).getReader();
+      for (let next = await reader.read(); !next.done; next = await reader.read()) onEvent(next.value);
+    } catch (error) {
+      console.warn(error); // a connection that could not be made or that broke; one that just ended is no news
+    }
+    onState('reconnecting');
+    const delay = failures++ === 0 ? retry : backOff(failures);
+    await new Promise((resolve) => setTimeout(resolve, delay));
+  }
+}
