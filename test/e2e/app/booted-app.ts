@@ -1,0 +1,57 @@
+import type { AddressInfo } from 'node:net';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Test } from '@nestjs/testing';
+import { AppModule } from '../../../src/app.module.js';
+import { configure } from '../../../src/app.setup.js';
+import { SseHub } from '../../../src/sse/index.js';
+
+export interface BootedApp {
+  readonly app: NestExpressApplication;
+  readonly hub: SseHub;
+  /** Where it listens, without a slash at the end. */
+  readonly url: string;
+}
+
+/** The demo as `main.ts` makes it, in this process and on a free port. */
+export async function bootApp(corsOrigins: readonly string[] = []): Promise<BootedApp> {
+  const module = await Test.createTestingModule({ imports: [AppModule] }).compile();
+  const app = module.createNestApplication<NestExpressApplication>({ logger: false });
+  configure(app, { corsOrigins });
+  await app.listen(0, '127.0.0.1');
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  return { app, hub: app.get(SseHub), url: `http://127.0.0.1:${port}` };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: unknown;
+}
+
+/** Sends JSON and reads the answer as JSON. A string is sent as it is, so it may be no JSON at all. */
+export async function post(
+  url: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  return { status: response.status, headers: response.headers, body: await response.json() };
+}
+
+export async function get(url: string, headers: Record<string, string> = {}): Promise<Answer> {
+  const response = await fetch(url, { headers });
+  return { status: response.status, headers: response.headers, body: await response.json() };
+}
+
+/** Asks again and again, without a pause, until the answer is yes. */
+export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!(await check())) {
+    if (performance.now() > deadline) throw new Error(`in vain waited until ${String(check)}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

@@ -1,0 +1,21 @@
+/** Self-signed for localhost: of use for nothing but these tests. It is valid for a hundred years. */
+export const certificate = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgGCYKz707FaTSDTxn
+gkwzlqICaxWDkE3ZTRKWdiDhFAahRANCAAQieEchtSdZbyvjop96V1zRPAcGvdtW
+f7jCwJNklYz8IH0qZgEZ8I/LIixDzswGT7vexiXENPA3ZAhbvnz92zDn
+-----END PRIVATE KEY-----
+`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUNLfTHEzUYrTMw/KNfl64VpeVP50wCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTA5MDAyNFoYDzIxMjYxMDI4
+MDkwMDI0WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQieEchtSdZbyvjop96V1zRPAcGvdtWf7jCwJNklYz8IH0qZgEZ8I/L
+IixDzswGT7vexiXENPA3ZAhbvnz92zDno28wbTAdBgNVHQ4EFgQURjv+hpxAtsDZ
+kEkfcAWE4e08JAgwHwYDVR0jBBgwFoAURjv+hpxAtsDZkEkfcAWE4e08JAgwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSAAwRQIhAInXluojlvo2FYsTqOlIYm6tRwEwTwlm1PJHnJNTLriUAiAC
+I3VOVIJ+/naQWE/MGMXLSKPvZ+SQm0FYy7oUAh2Xtw==
+-----END CERTIFICATE-----
+`,
+};

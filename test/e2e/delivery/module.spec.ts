@@ -1,0 +1,173 @@
+import { Controller, Get, Inject, Injectable, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
+import { describe, expect, it } from '@jest/globals';
+import { of } from 'rxjs';
+import { defineChannel, Sse, SseHub, SseModule } from '../../../src/sse/index.js';
+import type { SseModuleOptions, SseOptionsFactory } from '../../../src/sse/index.js';
+import { whenTestEnds } from '../../support/clean-up.js';
+import { controllerOf, startSseApp } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+import { LogRecorder } from './log-recorder.js';
+
+const news = controllerOf({ events: (hub) => hub.stream('news', { replay: 'all' }) });
+
+describe('An app with @Sse() that does not import the module', () => {
+  it.each(['express', 'fastify'] as const)('answers 500, and logs what to do (%s)', async (adapter) => {
+    @Controller()
+    class LonelyController {
+      @Sse('events')
+      events(): unknown {
+        return of('x');
+      }
+
+      @Get('page')
+      page(): string {
+        return 'ok';
+      }
+    }
+    const log = new LogRecorder();
+    const { url } = await startSseApp({
+      sse: false,
+      adapter,
+      controllers: [LonelyController],
+      configure: (app) => app.useLogger(log),
+    });
+    const client = await SseClient.open(`${url}/events`);
+    await client.closed;
+    expect([client.status, JSON.parse(client.body)]).toEqual([
+      500,
+      { statusCode: 500, message: 'Internal server error' },
+    ]);
+    expect(log.entries).toMatchObject([
+      { level: 'error', text: expect.stringMatching(/^MODULE_MISSING .*SseModule\.forRoot\(\)/) },
+    ]);
+    expect(await (await fetch(`${url}/page`)).text()).toBe('ok');
+  });
+});
+
+describe('SseModule.forRoot()', () => {
+  it('fails at start when it is imported twice', async () => {
+    @Module({ imports: [SseModule.forRoot()] })
+    class FeatureModule {}
+    const starting = startSseApp({ imports: [FeatureModule], sse: { heartbeat: 7 } });
+    await expect(starting).rejects.toMatchObject({
+      code: 'INVALID_OPTIONS',
+      message: expect.stringMatching(/twice/),
+    });
+  });
+
+  it.each([
+    [{ heartbeat: -1 }, /heartbeat.*-1/],
+    [{ heartbeat: 1.5 }, /heartbeat/],
+    [{ retry: '2s' }, /retry.*"2s"/],
+    [{ whenFull: 'wait' }, /whenFull.*"retry", "refuse"/],
+    [{ slow: 'latest' }, /slow/],
+    [{ limits: { connections: 0 } }, /limits\.connections/],
+    [{ limits: { conections: 5 } }, /conections.*connections/],
+    [{ shutdown: { grace: -1 } }, /shutdown\.grace/],
+    [{ history: { count: 0 } }, /history\.count/],
+    [{ heartbeats: 5 }, /heartbeats/],
+    [{ maxEventBytes: 0 }, /maxEventBytes/],
+  ])('refuses %j where it is written, and says what it takes', (options, message) => {
+    const write = (): unknown => SseModule.forRoot(options as SseModuleOptions);
+    expect(write).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringMatching(message) }),
+    );
+  });
+
+  it.each([
+    { heartbeat: -1 },
+    { slow: 'never' },
+    { queuedBytes: 0 },
+    { allowTransform: 'yes' },
+    { heartbeats: 5 },
+  ])('so does @Sse() with %j', (options) => {
+    expect(() => Sse('x', options as object)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
+  });
+
+  it('fails at start when two features define the same channel', async () => {
+    const imports = [
+      SseModule.forFeature([defineChannel('a/:x')]),
+      SseModule.forFeature([defineChannel('a/:x')]),
+    ];
+    await expect(startSseApp({ imports })).rejects.toMatchObject({ code: 'DUPLICATE_DEFINITION' });
+  });
+
+  it('is there for every module of the app, or only for its own with isGlobal: false', async () => {
+    @Module({ controllers: [news] })
+    class NewsModule {}
+    const { hub, url } = await startSseApp({ imports: [NewsModule] });
+    await hub.publish('news', { data: 'x' });
+    expect(await (await SseClient.open(`${url}/events`)).next()).toMatchObject({ data: 'x' });
+    const local = startSseApp({ sse: false, imports: [SseModule.forRoot({ isGlobal: false }), NewsModule] });
+    await expect(local).rejects.toThrow(/SseHub/);
+  });
+});
+
+describe('SseModule.forRootAsync()', () => {
+  const options = { retry: 4321 };
+
+  @Injectable()
+  class Options implements SseOptionsFactory {
+    async createSseOptions(): Promise<SseModuleOptions> {
+      return options;
+    }
+  }
+  @Module({ providers: [Options, { provide: 'config', useValue: options }], exports: [Options, 'config'] })
+  class ConfigModule {}
+
+  it.each([
+    [
+      'useFactory',
+      () =>
+        SseModule.forRootAsync({
+          imports: [ConfigModule],
+          inject: ['config'],
+          useFactory: async (config: SseModuleOptions) => config,
+        }),
+    ],
+    ['useClass', () => SseModule.forRootAsync({ useClass: Options })],
+    ['useExisting', () => SseModule.forRootAsync({ imports: [ConfigModule], useExisting: Options })],
+  ])('takes its options from %s', async (_how, imported) => {
+    const { url } = await startSseApp({ sse: false, imports: [imported()], controllers: [news] });
+    expect((await (await SseClient.open(`${url}/events`)).nextBlock()).retry).toBe(4321);
+  });
+
+  it('fails at start when the options are wrong', async () => {
+    const imported = SseModule.forRootAsync({ useFactory: () => ({ heartbeat: -1 }) });
+    await expect(startSseApp({ sse: false, imports: [imported] })).rejects.toMatchObject({
+      code: 'INVALID_OPTIONS',
+    });
+  });
+});
+
+describe('A process without an HTTP server', () => {
+  it('publishes, and streams to subscribers of its own', async () => {
+    @Injectable()
+    class Job {
+      constructor(@Inject(SseHub) readonly hub: SseHub) {}
+    }
+    @Module({ imports: [SseModule.forRoot()], providers: [Job] })
+    class JobModule {}
+    const context = await NestFactory.createApplicationContext(JobModule, { logger: false });
+    whenTestEnds(() => context.close());
+    const { hub } = context.get(Job);
+    const seen: unknown[] = [];
+    const done = new Promise<void>((resolve) =>
+      hub
+        .stream('a', { replay: 'all' })
+        .subscribe({ next: ({ data }) => seen.push(data) === 2 && resolve() }),
+    );
+    await hub.publish('a', { data: 'one' });
+    await hub.publish('a', { data: { n: 2 } });
+    await done;
+    expect(seen).toEqual(['one', { n: 2 }]);
+  });
+
+  it('works in a testing module of a user', async () => {
+    const module = await Test.createTestingModule({ imports: [SseModule.forRoot()] }).compile();
+    whenTestEnds(() => module.close());
+    await expect(module.get(SseHub).publish('a', { data: 'x' })).resolves.toMatch(/^\w+-1$/);
+  });
+});

@@ -1,0 +1,188 @@
+import { Controller, Inject, Sse as StockSse } from '@nestjs/common';
+import { describe, expect, it } from '@jest/globals';
+import { map, merge } from 'rxjs';
+import type { Observable } from 'rxjs';
+import { defineChannel, SseHub, SseModule } from '../../../src/sse/index.js';
+import type { SlowPolicy, SseModuleOptions } from '../../../src/sse/index.js';
+import { startSseApp } from '../../support/sse-app.js';
+import type { Route, SseApp } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+import { numberOf, numbers, Publisher, ServerSockets } from './stalled.js';
+
+const routes: Record<string, Route> = {
+  direct: (hub) => hub.stream('news'),
+  piped: (hub) => hub.stream('news').pipe(map((event) => ({ ...event }))),
+  merged: (hub) => merge(hub.stream('news'), hub.stream('other')),
+};
+
+@Controller('stock')
+class StockController {
+  constructor(@Inject(SseHub) private readonly hub: SseHub) {}
+
+  @StockSse('direct')
+  direct(): Observable<unknown> {
+    return this.hub.stream('news');
+  }
+}
+
+const paths = ['direct', 'piped', 'merged', 'stock/direct'];
+
+interface Scene extends SseApp {
+  readonly publisher: Publisher;
+  readonly sockets: ServerSockets;
+}
+
+/** An app whose channel `news` keeps so many events. */
+async function start(kept: number, sse: SseModuleOptions = {}, slow?: SlowPolicy): Promise<Scene> {
+  const history = { count: kept, bytes: Infinity };
+  const app = await startSseApp({
+    sse: { history, heartbeat: 0, retry: 1, ...sse },
+    routes,
+    controllers: [StockController],
+    ...(slow && { routeOptions: { slow } }),
+  });
+  return { ...app, publisher: new Publisher(app.hub, 'news'), sockets: new ServerSockets(app) };
+}
+
+/** A client that has stopped to read, and whose connection is full. */
+async function stalledClient(
+  { url, sockets, publisher }: Scene,
+  path: string,
+  reconnect = false,
+): Promise<SseClient> {
+  const client = await SseClient.open(`${url}/${path}`, { reconnect });
+  await client.nextBlock();
+  client.pause();
+  await publisher.fill(sockets.of(client));
+  return client;
+}
+
+describe.each(paths)('A client of /%s that does not read', (path) => {
+  it('gets everything after all, in order, while the log has it', async () => {
+    const scene = await start(10_000);
+    const client = await stalledClient(scene, path);
+    await scene.publisher.publish(30);
+    client.resume();
+    const events = await client.take(scene.publisher.newest);
+    expect(events.map(numberOf)).toEqual(numbers(1, scene.publisher.newest));
+    await scene.publisher.publish();
+    expect(numberOf(await client.next())).toBe(scene.publisher.newest);
+  });
+
+  it('costs no memory but its place: what waits for it does not grow', async () => {
+    const scene = await start(5);
+    const client = await stalledClient(scene, path);
+    const { writableLength } = scene.sockets.of(client);
+    await scene.publisher.publish(50);
+    expect(scene.sockets.of(client).writableLength).toBe(writableLength);
+    expect(writableLength).toBeLessThan(1_000_000);
+  });
+
+  it('is told that it lagged, and then gets the rest in order', async () => {
+    const scene = await start(8);
+    const client = await stalledClient(scene, path);
+    await scene.publisher.publish(30);
+    const { newest } = scene.publisher;
+    client.resume();
+    const events = await client.until(({ type, data }) => type === 'big' && numberOf({ data }) === newest);
+    const told = events.findIndex(({ type }) => type === 'gap');
+    const before = events.slice(0, told).map(numberOf);
+    expect(before).toEqual(numbers(1, before.length));
+    expect(events.slice(told + 1).map(numberOf)).toEqual(numbers(newest - 7, newest));
+    const { oldest, latest, ...gap } = JSON.parse(events[told]!.data);
+    expect(gap).toMatchObject({ channel: 'news', reason: 'lagged' });
+    expect(events[told + 1]!.id).toContain(oldest);
+    expect(events.at(-1)!.id).toContain(latest);
+  });
+});
+
+describe('While one client does not read', () => {
+  it('all others get everything at once', async () => {
+    const scene = await start(5);
+    const healthy = await Promise.all(paths.map((path) => SseClient.open(`${scene.url}/${path}`)));
+    await stalledClient(scene, 'direct');
+    await stalledClient(scene, 'piped');
+    for (let i = 0; i < 20; i++) {
+      await scene.publisher.publish();
+      const { newest } = scene.publisher;
+      for (const client of healthy) await client.until((event) => numberOf(event) === newest);
+    }
+    const expected = numbers(1, scene.publisher.newest);
+    for (const client of healthy) expect(client.events.map(numberOf)).toEqual(expected);
+  });
+
+  it('heartbeats do not pile up for it', async () => {
+    const scene = await start(5, { heartbeat: 20 });
+    const other = await SseClient.open(`${scene.url}/direct`);
+    const client = await stalledClient(scene, 'direct');
+    const { writableLength } = scene.sockets.of(client);
+    for (let beats = 0; beats < 4; beats++) await other.untilBlock(({ raw }) => raw === ':');
+    expect(scene.sockets.of(client).writableLength).toBe(writableLength);
+  });
+});
+
+describe('A client that the log has moved past, where the policy is to disconnect', () => {
+  it.each([
+    ['the route', 'direct', () => start(8, {}, 'disconnect')],
+    ['the route', 'piped', () => start(8, {}, 'disconnect')],
+    ['the route', 'merged', () => start(8, {}, 'disconnect')],
+    ['the module', 'direct', () => start(8, { slow: 'disconnect' })],
+    ['the module', 'stock/direct', () => start(8, { slow: 'disconnect' })],
+  ] as const)(
+    'is disconnected, comes back, is told and gets the rest (by %s, /%s)',
+    async (_by, path, starting) => {
+      const scene = await starting();
+      const client = await stalledClient(scene, path, true);
+      const socket = scene.sockets.of(client);
+      await scene.publisher.publish(30);
+      expect(socket.destroyed).toBe(true);
+      expect(scene.hub.stats().connections).toBe(0);
+      client.resume();
+      const { newest } = scene.publisher;
+      const events = await client.until(({ type, data }) => type === 'big' && numberOf({ data }) === newest);
+      expect(client.connected).toBe(2);
+      const told = events.findIndex(({ type }) => type === 'gap');
+      expect(JSON.parse(events[told]!.data)).toMatchObject({ reason: 'evicted' });
+      expect(events.slice(told + 1).map(numberOf)).toEqual(numbers(newest - 7, newest));
+    },
+  );
+
+  it('misses nothing when it comes back before the log has moved on', async () => {
+    const scene = await start(10_000, {}, 'disconnect');
+    const client = await stalledClient(scene, 'direct', true);
+    await scene.publisher.publish(5);
+    await scene.hub.disconnect({});
+    scene.sockets.of(client).destroy();
+    client.resume();
+    const { newest } = scene.publisher;
+    const events = await client.until((event) => numberOf(event) === newest);
+    expect(events.map(numberOf)).toEqual(numbers(1, newest));
+  });
+
+  it('is one whose channel says so, and not those of other channels', async () => {
+    const strict = defineChannel('news', { slow: 'disconnect', history: { count: 8, bytes: Infinity } });
+    const app = await startSseApp({
+      sse: { heartbeat: 0 },
+      routes,
+      imports: [SseModule.forFeature([strict])],
+    });
+    const scene: Scene = {
+      ...app,
+      publisher: new Publisher(app.hub, 'news'),
+      sockets: new ServerSockets(app),
+    };
+    const client = await stalledClient(scene, 'direct');
+    const socket = scene.sockets.of(client);
+    await scene.publisher.publish(30);
+    expect(socket.destroyed).toBe(true);
+  });
+
+  it('is let off where the route says gap', async () => {
+    const scene = await start(8, { slow: 'disconnect' }, 'gap');
+    const client = await stalledClient(scene, 'direct');
+    await scene.publisher.publish(30);
+    client.resume();
+    const [gap] = (await client.until(({ type }) => type === 'gap')).slice(-1);
+    expect(JSON.parse(gap!.data)).toMatchObject({ reason: 'lagged' });
+  });
+});
