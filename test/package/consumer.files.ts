@@ -1,0 +1,86 @@
+const main = `
+import 'reflect-metadata';
+import { Controller, Injectable, Module, Param, Post } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { defineChannel, LastEventId, Sse, SseError, SseHub, SseModule, type } from 'nestjs-sse-hub';
+import type { SseEvent, SseModuleOptions } from 'nestjs-sse-hub';
+import type { Observable } from 'rxjs';
+
+const Order = defineChannel('orders/:id', {
+  events: { shipped: type<{ order: string }>() },
+  history: { count: 10 },
+});
+
+const options: SseModuleOptions = { heartbeat: 5_000 };
+
+@Injectable()
+class Orders {
+  constructor(private readonly hub: SseHub) {}
+
+  ship(id: string): Promise<string> {
+    return this.hub.publish(Order.of({ id }), { type: 'shipped', data: { order: id } });
+  }
+
+  async mistakes(id: string): Promise<void> {
+    // @ts-expect-error: the pattern has no such parameter
+    Order.of({ nr: id });
+    // @ts-expect-error: the channel has no such event
+    await this.hub.publish(Order.of({ id }), { type: 'sent', data: { order: id } });
+    // @ts-expect-error: the event's data is another
+    await this.hub.publish(Order.of({ id }), { type: 'shipped', data: { order: 7 } });
+    // @ts-expect-error: there is no such option
+    SseModule.forRoot({ heartBeat: 1 });
+    // A plain string is any channel.
+    await this.hub.publish('notes', { data: 'anything' });
+    throw new SseError('INVALID_EVENT', '');
+  }
+}
+
+@Controller('orders')
+class OrdersController {
+  constructor(
+    private readonly hub: SseHub,
+    private readonly orders: Orders,
+  ) {}
+
+  @Sse(':id/events')
+  events(@Param('id') id: string, @LastEventId() position?: string): Observable<SseEvent> {
+    void position;
+    return this.hub.stream(Order.of({ id }));
+  }
+
+  @Post(':id/ship')
+  ship(@Param('id') id: string): Promise<string> {
+    return this.orders.ship(id);
+  }
+}
+
+@Module({
+  imports: [SseModule.forRoot(options), SseModule.forFeature([Order])],
+  controllers: [OrdersController],
+  providers: [Orders],
+})
+class AppModule {}
+
+const app = await NestFactory.create<NestExpressApplication>(AppModule, { logger: ['error', 'warn'] });
+await app.listen(0, '127.0.0.1');
+console.log('listening on ' + (await app.getUrl()));
+`;
+
+const tsconfig = {
+  compilerOptions: {
+    ...{ target: 'ES2023', lib: ['ES2023'], module: 'nodenext', moduleResolution: 'nodenext' },
+    ...{ types: ['node'], outDir: 'dist', rootDir: '.' },
+    ...{ experimentalDecorators: true, emitDecoratorMetadata: true },
+    ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
+    ...{ skipLibCheck: false },
+  },
+  files: ['main.ts'],
+};
+
+/** An app of a user of the package, in a folder of its own. */
+export const consumerFiles: Record<string, string> = {
+  'main.ts': main,
+  'tsconfig.json': JSON.stringify(tsconfig),
+};

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { EventSource } from 'eventsource';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root, run, start } from '../support/process.js';
+import { consumerFiles } from './consumer.files.js';
+
+interface Manifest {
+  name: string;
+  version: string;
+  dependencies?: Record<string, string>;
+  optionalDependencies?: Record<string, string>;
+  peerDependencies: Record<string, string>;
+  devDependencies: Record<string, string>;
+  scripts: Record<string, string>;
+}
+
+const peers = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
+/** What an empty Nest app has beside the peers, and the types it compiles with. */
+const appNeeds = ['@nestjs/platform-express', '@types/express', '@types/node'];
+
+describe('the package as a user gets it', () => {
+  let folder: string;
+  let tarball: string;
+  let files: string[];
+  let manifest: Manifest;
+
+  beforeAll(async () => {
+    if (!existsSync(join(root, 'dist/index.js'))) throw new Error('Run `npm run build` first.');
+    folder = await mkdtemp(join(tmpdir(), 'nestjs-sse-hub-'));
+    // Scripts are off: what is packed is the build that `npm test` has made.
+    const { stdout } = await run(
+      'npm',
+      ['pack', '--json', '--ignore-scripts', '--loglevel=error', '--pack-destination', folder],
+      { cwd: root },
+    );
+    const [packed] = Object.values(JSON.parse(stdout)) as [{ filename: string; files: { path: string }[] }];
+    tarball = join(folder, packed.filename);
+    files = packed.files.map(({ path }) => path);
+    manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  }, 60_000);
+
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it('holds the library, its types and its papers, and nothing of the demo app', () => {
+    const wanted =
+      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/(index|sse\/.+)\.(js|js\.map|d\.ts))$/;
+    expect(files.filter((path) => !wanted.test(path))).toEqual([]);
+    expect(files).toEqual(
+      expect.arrayContaining([
+        ...['package.json', 'LICENSE', 'CHANGELOG.md', 'README.md'],
+        ...['dist/index.js', 'dist/index.d.ts', 'dist/sse/index.js', 'dist/sse/index.d.ts'],
+      ]),
+    );
+  });
+
+  it('asks its user for Nest and rxjs only, and runs no script when it is installed', () => {
+    expect(Object.keys(manifest.peerDependencies).sort()).toEqual(peers);
+    expect(manifest.dependencies).toBeUndefined();
+    expect(manifest.optionalDependencies).toBeUndefined();
+    const atInstall = ['preinstall', 'install', 'postinstall', 'prepare', 'preprepare', 'postprepare'];
+    expect(Object.keys(manifest.scripts).filter((name) => atInstall.includes(name))).toEqual([]);
+  });
+
+  it('names no file outside of itself', async () => {
+    for (const path of files.filter((file) => /\.(js|d\.ts|map)$/.test(file))) {
+      expect(await readFile(join(root, path), 'utf8')).not.toContain(root);
+    }
+  });
+
+  it('compiles strictly and streams in an empty Nest app', async () => {
+    const app = join(folder, 'app');
+    const versions = [...peers, ...appNeeds].map((name) => [name, manifest.devDependencies[name]] as const);
+    await mkdir(app);
+    for (const [name, content] of Object.entries(consumerFiles)) await writeFile(join(app, name), content);
+    await writeFile(
+      join(app, 'package.json'),
+      JSON.stringify({
+        ...{ name: 'consumer', version: '1.0.0', private: true, type: 'module' },
+        dependencies: { ...Object.fromEntries(versions), [manifest.name]: `file:${tarball}` },
+      }),
+    );
+    await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], {
+      cwd: app,
+    });
+    // TypeScript says what is wrong on stdout, which the rejection carries.
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    const compiled = run(process.execPath, [tsc], { cwd: app }).then(({ stdout }) => stdout);
+    expect(await compiled.catch((error: unknown) => (error as { stdout: string }).stdout)).toBe('');
+
+    const server = await start(process.execPath, ['dist/main.js'], /listening on (http:\S+)/, { cwd: app });
+    const source = new EventSource(`${server.match[1] ?? ''}/orders/7/events`);
+    try {
+      const shipped = new Promise<MessageEvent>((resolve) => source.addEventListener('shipped', resolve));
+      await new Promise((resolve) => source.addEventListener('open', resolve));
+      const response = await fetch(`${server.match[1] ?? ''}/orders/7/ship`, { method: 'POST' });
+      const id = await response.text();
+
+      expect(response.status).toBe(201);
+      expect(await shipped).toMatchObject({ data: '{"order":"7"}', lastEventId: id });
+      expect(id).not.toBe('');
+    } finally {
+      source.close();
+      await server.stop('SIGKILL');
+    }
+  }, 120_000);
+});
