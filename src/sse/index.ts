@@ -15,6 +15,7 @@ export type {
   EventsOf,
   Gap,
   GapReason,
+  PublishedEvent,
   SseEvent,
   SseEventInput,
 } from './hub/sse-event.js';
@@ -25,6 +26,8 @@ export { SseModule } from './sse.module.js';
 export type {
   ChannelOptions,
   HistoryOptions,
+  KeyedEvent,
+  LatestPolicy,
   Replay,
   ShutdownOptions,
   SlowPolicy,

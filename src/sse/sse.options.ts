@@ -11,11 +11,29 @@ export interface HistoryOptions {
 /** What a client without a position is given first: nothing, all the log has, or the last n events. */
 export type Replay = 'none' | 'all' | number;
 
+/** An event, as the key function of {@link LatestPolicy} sees it. */
+export interface KeyedEvent {
+  readonly channel: string;
+  readonly type?: string;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of a channel without a definition nothing is known
+  readonly data: any;
+}
+
+/** For prices and progress: a client that lags is given only the newest event of each key. */
+export interface LatestPolicy<Event = KeyedEvent> {
+  /**
+   * What two events have in common of which only the newer one matters. Called once for each event that
+   * is published while a client with this policy is there.
+   */
+  readonly latest: (event: Event) => unknown;
+}
+
 /**
  * What happens to a client that was so slow that the log has moved past it: `gap` tells it and goes
- * on with what is left, `disconnect` ends its connection, so that it reconnects and resumes.
+ * on with what is left, `disconnect` ends its connection, so that it reconnects and resumes, and
+ * `{ latest }` goes on with the newest event of each key, of all that it has not read.
  */
-export type SlowPolicy = 'gap' | 'disconnect';
+export type SlowPolicy<Event = KeyedEvent> = 'gap' | 'disconnect' | LatestPolicy<Event>;
 
 /** What can be said of a channel: by the module for all of them, by a definition for its own. */
 export interface ChannelOptions {

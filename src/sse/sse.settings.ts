@@ -126,7 +126,11 @@ export function replayOf(replay: Replay): Replay {
 
 /** @throws SseError `INVALID_OPTIONS` */
 export function slowOf(slow: SlowPolicy): SlowPolicy {
-  return oneOf('slow', slow, ['gap', 'disconnect']);
+  if (typeof slow !== 'object') return oneOf('slow', slow, ['gap', 'disconnect']);
+  checkObject(slow, ['latest'], 'The option "slow"');
+  if (typeof slow.latest !== 'function')
+    invalid('slow.latest', slow.latest, 'a function that gives the key of an event');
+  return slow;
 }
 
 /** @throws SseError `INVALID_OPTIONS` */

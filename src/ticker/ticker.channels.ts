@@ -14,4 +14,6 @@ export const Quotes = defineChannel('quotes/:symbol', {
   events: { quote: type<Quote>() },
   history: { count: 120, age: 30_000 },
   replay: 'all',
+  // An old price is of no use to who comes late.
+  slow: { latest: ({ data }) => data.symbol },
 });

@@ -27,7 +27,8 @@ const ROOM_INTERVAL = 1_000;
 /** One channel's log and who follows it. */
 class MemoryLog {
   readonly log: EventLog;
-  readonly followers = new Set<LogFollower>();
+  /** Never changed but replaced, so that those may leave who are being told. */
+  followers: readonly LogFollower[] = [];
   /** When it was last of use: published to, or let go of by its last follower. */
   touched = Date.now();
 
@@ -38,13 +39,17 @@ class MemoryLog {
     this.log = new EventLog(newEpoch(), settings.history ?? WINDOW);
   }
 
-  /** Tells those who follow now, but for those who stop meanwhile. */
-  tell(what: (follower: LogFollower) => void): void {
-    for (const follower of [...this.followers]) if (this.followers.has(follower)) what(follower);
+  /** Tells those who follow now, but for those who stop before it is their turn. */
+  tellAppended(entry: LogEntry): void {
+    for (const follower of this.followers) if (this.followers.includes(follower)) follower.appended(entry);
+  }
+
+  tellCompleted(): void {
+    for (const follower of this.followers) if (this.followers.includes(follower)) follower.completed();
   }
 
   isIdle(now: number): boolean {
-    return this.followers.size === 0 && now - this.touched >= this.settings.ttl;
+    return this.followers.length === 0 && now - this.touched >= this.settings.ttl;
   }
 }
 
@@ -84,24 +89,26 @@ export class MemoryBackplane implements SseBackplane {
     }
     const now = Date.now();
     const entry: LogEntry = { offset: log.head + 1, previous: log.head, at: now, event };
-    this.#account(log, () => log.push(entry));
+    const { bytes, size } = log;
+    log.push(entry);
+    this.#account(log, bytes, size);
     held.touched = now;
     this.#touch(held);
     this.#trim(held);
-    held.tell((follower) => {
-      follower.appended(entry);
-    });
+    held.tellAppended(entry);
     return { epoch: log.epoch, offset: entry.offset };
   }
 
   async follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog> {
     const held = this.#open(channel, settings);
-    this.#account(held.log, () => held.log.expire(Date.now()));
-    held.followers.add(follower);
+    this.#changed(held.log, () => held.log.expire(Date.now()));
+    held.followers = [...held.followers, follower];
     return {
       log: held.log,
       stop: () => {
-        if (held.followers.delete(follower)) held.touched = Date.now();
+        if (!held.followers.includes(follower)) return;
+        held.followers = held.followers.filter((other) => other !== follower);
+        held.touched = Date.now();
       },
     };
   }
@@ -113,7 +120,7 @@ export class MemoryBackplane implements SseBackplane {
     const held = this.#find(channel);
     if (!held) return undefined;
     const { log } = held;
-    this.#account(log, () => log.expire(Date.now()));
+    this.#changed(log, () => log.expire(Date.now()));
     const from =
       range.after === undefined ? Math.max(0, log.size - range.limit) : log.indexAfter(range.after);
     const entries: LogEntry[] = [];
@@ -126,9 +133,7 @@ export class MemoryBackplane implements SseBackplane {
     if (held.log.completed) return;
     held.log.completed = true;
     held.touched = Date.now();
-    held.tell((follower) => {
-      follower.completed();
-    });
+    held.tellCompleted();
   }
 
   async purge(channel: string): Promise<void> {
@@ -143,7 +148,7 @@ export class MemoryBackplane implements SseBackplane {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#sweeping);
-    for (const held of this.#logs.values()) held.followers.clear();
+    for (const held of this.#logs.values()) held.followers = [];
     this.#logs.clear();
     this.#recent.clear();
     this.#latest = undefined;
@@ -182,7 +187,7 @@ export class MemoryBackplane implements SseBackplane {
     if (now < this.#madeRoomAt + ROOM_INTERVAL) return;
     this.#madeRoomAt = now;
     for (const held of this.#logs.values()) {
-      const isUnused = held.followers.size === 0 && held.log.head === 0 && !held.log.completed;
+      const isUnused = held.followers.length === 0 && held.log.head === 0 && !held.log.completed;
       if (isUnused || held.isIdle(now)) this.#drop(held);
     }
   }
@@ -201,12 +206,12 @@ export class MemoryBackplane implements SseBackplane {
     for (const held of this.#recent) {
       if (this.#bytes <= historyBytes) return;
       if (held !== current) this.#empty(held);
-      else this.#account(held.log, () => held.log.shrink(held.log.bytes - (this.#bytes - historyBytes)));
+      else this.#changed(held.log, () => held.log.shrink(held.log.bytes - (this.#bytes - historyBytes)));
     }
   }
 
   #empty(held: MemoryLog): void {
-    this.#account(held.log, () => held.log.clear());
+    this.#changed(held.log, () => held.log.clear());
     this.#recent.delete(held);
     if (this.#latest === held) this.#latest = undefined;
   }
@@ -216,11 +221,16 @@ export class MemoryBackplane implements SseBackplane {
     this.#logs.delete(held.name);
   }
 
-  #account(log: EventLog, change: () => void): void {
+  /** Takes in what has changed of a log. */
+  #account(log: EventLog, bytesBefore: number, sizeBefore: number): void {
+    this.#bytes += log.bytes - bytesBefore;
+    this.#events += log.size - sizeBefore;
+  }
+
+  #changed(log: EventLog, change: () => void): void {
     const { bytes, size } = log;
     change();
-    this.#bytes += log.bytes - bytes;
-    this.#events += log.size - size;
+    this.#account(log, bytes, size);
   }
 
   /** One timer for all logs, often enough for the shortest ttl or age. */
@@ -237,7 +247,7 @@ export class MemoryBackplane implements SseBackplane {
     let looked = 0;
     for (const held of logs) {
       if (held.isIdle(now)) this.#drop(held);
-      else this.#account(held.log, () => held.log.expire(now));
+      else this.#changed(held.log, () => held.log.expire(now));
       if (++looked === SWEEP_STEP) break;
     }
     const isDone = looked < SWEEP_STEP;

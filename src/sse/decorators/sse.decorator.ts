@@ -32,14 +32,22 @@ export function Sse(path?: string | string[], options: SseRouteOptions = {}): Me
   const { method = RequestMethod.GET, ...settings } = options;
   return (target: object, key: string | symbol, descriptor: PropertyDescriptor) => {
     const original = descriptor.value as (...args: unknown[]) => unknown;
+    const injected = injectedParameters(target, key);
     // Nest leaves a response alone that it has injected; after the parameters of the method it is in nobody's way.
-    const responseIndex = parameterCount(target, key, original);
+    const responseIndex = parameterCount(target, key, original, injected);
     Res()(target, key, responseIndex);
     descriptor.value = sseRoute(original, responseIndex);
     RequestMapping({ path: path ?? '/', method })(target, key, descriptor);
-    describeRoute(settings)(target, key, descriptor);
+    const hasCustomParameters = Object.keys(injected).some((name) => name.includes('__customRouteArgs__'));
+    describeRoute({ settings, hasCustomParameters })(target, key, descriptor);
     return descriptor;
   };
+}
+
+type InjectedParameters = Readonly<Record<string, { readonly index: number }>>;
+
+function injectedParameters(target: object, key: string | symbol): InjectedParameters {
+  return (Reflect.getMetadata('__routeArguments__', target.constructor, key) ?? {}) as InjectedParameters;
 }
 
 /** How many parameters a method has, those with a default among them. */
@@ -47,12 +55,9 @@ function parameterCount(
   target: object,
   key: string | symbol,
   method: (...args: unknown[]) => unknown,
+  injected: InjectedParameters,
 ): number {
   const types = Reflect.getMetadata('design:paramtypes', target, key) as unknown[] | undefined;
-  const injected = (Reflect.getMetadata('__routeArguments__', target.constructor, key) ?? {}) as Record<
-    string,
-    { index: number }
-  >;
   return Math.max(
     method.length,
     types?.length ?? 0,

@@ -5,11 +5,15 @@ import {
   type BeforeApplicationShutdown,
 } from '@nestjs/common';
 import type { Http2ServerResponse } from 'node:http2';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { onceOver } from './closing.js';
 import type { Exchange } from './exchange.js';
 import type { SseConnection } from './sse-connection.js';
 import { UnusedSockets } from './unused-sockets.js';
+
+/** Milliseconds that the ends of all streams may take to be written. */
+const LONGEST_GOODBYE = 10_000;
 
 /** Something that carries responses: a socket, or a session of HTTP/2. */
 interface Carrier {
@@ -75,7 +79,15 @@ export class Admission implements BeforeApplicationShutdown {
       carriers.add(closeAfterwards(connection.exchange));
       connection.end(this.#retry());
     }
+    await this.#saidGoodbye();
     await closed(carriers, this.settings.shutdown.grace);
+  }
+
+  /** Waits until every stream was ended. It is not the clients that this waits for, but the event loop. */
+  async #saidGoodbye(): Promise<void> {
+    const until = performance.now() + LONGEST_GOODBYE;
+    while ([...this.#admitted].some(({ isClosed }) => !isClosed) && performance.now() < until)
+      await nextTurn();
   }
 
   /** Milliseconds until a client that is sent away shall come back: not all at once. */

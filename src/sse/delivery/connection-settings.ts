@@ -9,6 +9,8 @@ export interface ConnectionSettings {
   readonly heartbeat: number;
   readonly retry: number;
   readonly queuedBytes: number;
+  /** Milliseconds in which events are gathered for one write. */
+  readonly coalesce: number;
   readonly maxChannels: number;
   /** Milliseconds that a client has to take the last bytes when its stream is ended. */
   readonly grace: number;

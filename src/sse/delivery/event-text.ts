@@ -25,7 +25,7 @@ export class EventText {
   ) {}
 
   of(value: unknown): OutgoingText {
-    const isUnpaced = !this.reader.isHandingOn;
+    const isUnpaced = !this.reader.isPaced;
     if (this.reader.isForAnother) return { text: '', isUnpaced };
     const origin = typeof value === 'object' && value !== null ? originOf(value) : undefined;
     if (!origin) return { text: this.#made(value), isUnpaced };

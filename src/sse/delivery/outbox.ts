@@ -29,12 +29,16 @@ export class Outbox {
   #hasUnpaced = false;
   /** Characters that were written although the client was blocked. */
   #waiting = 0;
+  /** The end of the time window of the last write. */
+  #resting: NodeJS.Timeout | undefined;
   #wroteAt = performance.now();
 
   constructor(
     private readonly owner: OutboxOwner,
     private readonly heartbeat: Heartbeat,
     private readonly maxUnpaced: number,
+    /** Milliseconds after a write in which what comes is gathered for the next; 0 for none. */
+    private readonly coalesce: number,
   ) {}
 
   /** Whether what can be paused shall wait. */
@@ -73,11 +77,14 @@ export class Outbox {
 
   /** Writes bytes that all clients share. */
   addBatch(batch: Batch): void {
-    if (this.#writer && !this.#pending) this.#wrote(this.#writer.writeBatch(batch), this.#writer);
+    if (this.#writer && !this.#pending && !this.#resting)
+      this.#wrote(this.#writer.writeBatch(batch), this.#writer);
     else this.add(batch.text);
   }
 
-  flush(): void {
+  /** Writes what waits; within the time window of a write before only if it must be now. */
+  flush(isLast = false): void {
+    if (this.#resting && !this.#isFull && !isLast) return;
     this.#isFull = false;
     if (!this.#pending || !this.#writer) return;
     const text = this.#pending;
@@ -97,8 +104,20 @@ export class Outbox {
     if (this.#writer) this.#wrote(this.#writer.write(HEARTBEAT), this.#writer);
   }
 
+  close(): void {
+    clearTimeout(this.#resting);
+  }
+
+  #rest(): void {
+    this.#resting ??= setTimeout(() => {
+      this.#resting = undefined;
+      this.flush();
+    }, this.coalesce);
+  }
+
   #wrote(taken: boolean, writer: ResponseWriter): void {
     this.#wroteAt = this.heartbeat.soon;
+    if (this.coalesce > 0) this.#rest();
     if (taken) {
       this.#hasUnpaced = false;
     } else if (!this.#isBlocked) {

@@ -9,22 +9,38 @@ export class Pipeline {
   hasReturned = false;
   /** Whether what it returned is being subscribed to at this moment. */
   isSubscribing = false;
-  readonly #subscriptions: Unsubscribable[] = [];
+  #outcome: Unsubscribable | undefined;
+  #source: Unsubscribable | undefined;
   #context: AsyncResource | undefined;
 
   constructor(private readonly host: StreamHost) {}
 
-  subscribe(source: Observable<unknown>, observer: Observer<unknown>): void {
+  /** Subscribes to what comes out of the interceptors. */
+  subscribeOutcome(outcome: Observable<unknown>, observer: Observer<unknown>): void {
+    this.#outcome = this.#subscribe(outcome, observer);
+  }
+
+  /** Subscribes to what the method returned. */
+  subscribeSource(source: Observable<unknown>, observer: Observer<unknown>): void {
+    this.#source = this.#subscribe(this.own(source), observer);
+  }
+
+  /** Takes a stream of the hub that is read without subscribing. */
+  join(source: Unsubscribable): void {
+    this.#source = source;
+  }
+
+  forgetOutcome(): void {
+    this.#outcome = undefined;
+  }
+
+  #subscribe(source: Observable<unknown>, observer: Observer<unknown>): Unsubscribable {
     this.#context = new AsyncResource('SseConnection');
     const marked = new Observable((subscriber) => {
       endsAt(subscriber, this.host);
       return source.subscribe(subscriber);
     });
-    this.add(marked.subscribe(observer));
-  }
-
-  add(subscription: Unsubscribable): void {
-    this.#subscriptions.push(subscription);
+    return marked.subscribe(observer);
   }
 
   /** Makes the streams that an Observable subscribes to, while it is subscribed to, part of this response. */
@@ -47,9 +63,11 @@ export class Pipeline {
   }
 
   release(): void {
-    for (const subscription of this.#subscriptions.splice(0)) {
+    const subscriptions = [this.#source, this.#outcome];
+    this.#source = this.#outcome = undefined;
+    for (const subscription of subscriptions) {
       try {
-        subscription.unsubscribe();
+        subscription?.unsubscribe();
       } catch (error) {
         new Logger('SseConnection').error(error); // of a teardown of the application
       }

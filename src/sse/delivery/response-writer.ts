@@ -25,7 +25,7 @@ export class ResponseWriter {
 
   /** @returns false when the client cannot take more now; `onceDrained` says when it can */
   write(text: string): boolean {
-    return this.#socket ? this.#socket.write(chunk(text)) : writeText(this.response, text);
+    return this.#socket ? this.#socket.write(sharedChunk(text)) : writeText(this.response, text);
   }
 
   writeBatch(batch: Batch): boolean {
@@ -47,6 +47,18 @@ export class ResponseWriter {
       drained?.();
     });
   }
+}
+
+let lastText = '';
+let lastChunk: Buffer | undefined;
+
+/** A chunk of a text. Clients whose streams were piped in the same way get the same text one after the other. */
+function sharedChunk(text: string): Buffer {
+  if (text !== lastText || !lastChunk) {
+    lastText = text;
+    lastChunk = chunk(text);
+  }
+  return lastChunk;
 }
 
 /** Writes to a response so that it leaves at once, also through a compression middleware. */

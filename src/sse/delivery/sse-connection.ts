@@ -72,13 +72,17 @@ export class SseConnection
     this.slow = settings.slow;
     this.reader = new StreamReader(services.channels, this, settings.maxChannels);
     this.#text = new EventText(this.reader, this.lastEventId, settings.numbered);
-    this.#outbox = new Outbox(this, services.heartbeat, settings.queuedBytes);
+    this.#outbox = new Outbox(this, services.heartbeat, settings.queuedBytes, settings.coalesce);
   }
 
   /** Counts among the open ones from now on. */
   register(): void {
     this.services.connections.add(this);
     this.services.heartbeat.add(this);
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** Whether Nest is done with the request although the stream goes on. */
@@ -113,9 +117,13 @@ export class SseConnection
     return this.#outbox.paused;
   }
 
+  get lags(): boolean {
+    return this.#outbox.isBlocked;
+  }
+
   /** Serves what comes out of the interceptors, to its end. */
   serve(outcome: Observable<unknown>): void {
-    this.pipeline.subscribe(outcome, {
+    this.pipeline.subscribeOutcome(outcome, {
       next: (value) => {
         if (!this.#isDirect) this.next(value);
       },
@@ -123,7 +131,7 @@ export class SseConnection
         this.error(error);
       },
       complete: () => {
-        if (this.#isDirect) this.head.release();
+        if (this.#isDirect) this.#released();
         else this.complete();
       },
     });
@@ -150,9 +158,9 @@ export class SseConnection
           this.#takeBatch(cursor, batch);
         };
       }
-      this.pipeline.add({ unsubscribe: source.join(this, this) });
+      this.pipeline.join({ unsubscribe: source.join(this, this) });
     } else {
-      this.pipeline.subscribe(this.pipeline.own(source), this);
+      this.pipeline.subscribeSource(source, this);
     }
     if (this.#isClosed) this.pipeline.release();
     return opened;
@@ -212,6 +220,7 @@ export class SseConnection
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.pipeline.release();
+    this.#outbox.close();
     this.reader.end();
     this.services.connections.delete(this);
     this.services.heartbeat.delete(this);
@@ -279,6 +288,12 @@ export class SseConnection
     this.disconnect();
   }
 
+  /** Nest is done with the request. What it has to remember of it is nothing to a stream. */
+  #released(): void {
+    this.head.release();
+    this.pipeline.forgetOutcome();
+  }
+
   #resume(): void {
     if (this.#isClosed) return;
     this.reader.resume();
@@ -340,7 +355,7 @@ export class SseConnection
   #end({ retry, isComplete }: Finish): void {
     if (this.reader.passHidden(isComplete)) this.#outbox.add(idBlock(this.reader.id() as string));
     if (retry !== undefined) this.#outbox.add(retryBlock(retry));
-    this.#outbox.flush();
+    this.#outbox.flush(true);
     if (this.#isClosed) return;
     this.close();
     this.head.end();

@@ -15,6 +15,12 @@ export interface SseRouteSettings {
    */
   readonly queuedBytes?: number;
   /**
+   * Milliseconds after a write in which what comes is gathered for the next one: fewer writes, and a
+   * delay of at most so long. `0` gathers what was published in one turn of the event loop.
+   * @defaultValue 0
+   */
+  readonly coalesce?: number;
+  /**
    * Lets a compression middleware, or a proxy, compress the stream: drops `no-transform` from
    * Cache-Control. Events still leave at once. @defaultValue false
    */
@@ -26,15 +32,25 @@ const SSE_ROUTE = 'nestjs-sse-hub:route';
 const STOCK_SSE = '__sse__';
 const INTERCEPTORS = '__interceptors__';
 
-export const describeRoute = (settings: SseRouteSettings): MethodDecorator =>
-  SetMetadata(SSE_ROUTE, settings);
+/** What a method was decorated with. */
+interface DescribedRoute {
+  readonly settings: SseRouteSettings;
+  readonly hasCustomParameters: boolean;
+}
+
+export const describeRoute = (route: DescribedRoute): MethodDecorator => SetMetadata(SSE_ROUTE, route);
 
 /** @throws SseError `INVALID_OPTIONS` */
 export function checkRouteSettings(settings: SseRouteSettings): void {
-  checkObject(settings, ['method', 'slow', 'heartbeat', 'queuedBytes', 'allowTransform'], '@Sse()');
-  const { slow, heartbeat, queuedBytes, allowTransform } = settings;
+  checkObject(
+    settings,
+    ['method', 'slow', 'heartbeat', 'queuedBytes', 'coalesce', 'allowTransform'],
+    '@Sse()',
+  );
+  const { slow, heartbeat, queuedBytes, coalesce, allowTransform } = settings;
   if (slow !== undefined) slowOf(slow);
   if (heartbeat !== undefined) millisecondsOf('heartbeat', heartbeat);
+  if (coalesce !== undefined) millisecondsOf('coalesce', coalesce);
   if (queuedBytes !== undefined) countOf('queuedBytes', queuedBytes, 1);
   if (allowTransform !== undefined && typeof allowTransform !== 'boolean') {
     throw new SseError('INVALID_OPTIONS', 'The option "allowTransform" of @Sse() is true or false.');
@@ -48,16 +64,23 @@ export interface RouteDescription {
   readonly settings: SseRouteSettings;
   /** Whether the method, or its class, has interceptors of its own. */
   readonly isIntercepted: boolean;
+  /** Whether a parameter of the method is injected by a decorator that is not Nest's own, or is `@SseSignal()`. */
+  readonly hasCustomParameters: boolean;
 }
 
 /** Describes the route that a request has come to; undefined if it streams no events. */
 export function routeOf(context: ExecutionContext): RouteDescription | undefined {
   const method = context.getHandler();
-  const settings = Reflect.getMetadata(SSE_ROUTE, method) as SseRouteSettings | undefined;
-  const isStock = settings === undefined && Reflect.getMetadata(STOCK_SSE, method) === true;
-  if (!settings && !isStock) return undefined;
+  const own = Reflect.getMetadata(SSE_ROUTE, method) as DescribedRoute | undefined;
+  const isStock = own === undefined && Reflect.getMetadata(STOCK_SSE, method) === true;
+  if (!own && !isStock) return undefined;
   const isIntercepted = [method, context.getClass()].some((target) =>
     Reflect.hasMetadata(INTERCEPTORS, target),
   );
-  return { isStock, settings: settings ?? {}, isIntercepted };
+  return {
+    isStock,
+    isIntercepted,
+    settings: own?.settings ?? {},
+    hasCustomParameters: own?.hasCustomParameters ?? false,
+  };
 }

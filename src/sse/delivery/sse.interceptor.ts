@@ -68,8 +68,9 @@ export class SseInterceptor implements NestInterceptor {
     if (this.admission.refuses(connection)) return () => connection.close();
     this.admission.admit(connection);
     if (!isStock) {
-      attachSignal(request, exchange);
-      announceConnection(response, connection, this.#isAlone(route));
+      const isAlone = this.#isAlone(route);
+      if (!isAlone || route.hasCustomParameters) attachSignal(request, exchange);
+      announceConnection(response, connection, isAlone);
     }
     this.context.run(connection, () => connection.serve(next.handle()));
     // Of a stock route nothing tells when its method has resolved, and Nest does not wait for it either.
@@ -85,6 +86,7 @@ export class SseInterceptor implements NestInterceptor {
       heartbeat: settings.heartbeat ?? heartbeat,
       retry,
       queuedBytes: settings.queuedBytes ?? limits.queuedBytes,
+      coalesce: settings.coalesce ?? 0,
       maxChannels: limits.channelsPerConnection,
       grace: shutdown.grace,
       slow: settings.slow,

@@ -1,8 +1,8 @@
 import { channelNameFault } from '../protocol/channel-name.js';
 import { SseError } from '../sse.errors.js';
-import type { ChannelOptions } from '../sse.options.js';
+import type { ChannelOptions, SlowPolicy } from '../sse.options.js';
 import { checkChannelOptions } from '../sse.settings.js';
-import type { AnyEvents, ChannelName, EventMap } from './sse-event.js';
+import type { AnyEvents, ChannelName, EventMap, PublishedEvent } from './sse-event.js';
 
 declare const DATA: unique symbol;
 
@@ -22,6 +22,8 @@ type DataOf<Types extends EventTypes> = {
   readonly [Type in keyof Types & string]: Types[Type] extends EventType<infer Data> ? Data : never;
 };
 
+type EventsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : DataOf<Types>;
+
 type ParamNames<Pattern extends string> = Pattern extends `${infer Segment}/${infer Rest}`
   ? ParamNames<Segment> | ParamNames<Rest>
   : Pattern extends `:${infer Name}`
@@ -34,9 +36,11 @@ export type ChannelParams<Pattern extends string> = [ParamNames<Pattern>] extend
   : [params: { readonly [Name in ParamNames<Pattern>]: string | number }];
 
 /** Options of `defineChannel()`. What is left out is as the module says. */
-export interface ChannelDefinitionOptions<Types extends EventTypes> extends ChannelOptions {
+export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit<ChannelOptions, 'slow'> {
   /** The types of the channel's events; without it any event may be published. */
   readonly events?: Types;
+  /** What happens to a client that lags; `{ latest }` is given events of these types. @defaultValue 'gap' */
+  readonly slow?: SlowPolicy<PublishedEvent<EventsOfTypes<Types>>>;
 }
 
 /** What the hub needs to know of a definition, whatever its parameters and events. */
@@ -136,8 +140,9 @@ export function defineChannel<
 >(
   pattern: Pattern,
   options: ChannelDefinitionOptions<Types> = {},
-): ChannelDefinition<Pattern, string extends keyof Types ? AnyEvents : DataOf<Types>> {
-  checkChannelOptions(options);
+): ChannelDefinition<Pattern, EventsOfTypes<Types>> {
+  checkChannelOptions(options as ChannelOptions);
   const { events: _types, ...rest } = options;
-  return new ChannelDefinition(pattern, rest);
+  // The key function is given events of this channel alone.
+  return new ChannelDefinition(pattern, rest as ChannelOptions);
 }

@@ -41,9 +41,12 @@ export class ChannelStream extends Observable<SseEvent> {
   }
 
   #subscribed(subscriber: Subscriber<SseEvent>): () => void {
-    const host =
-      hostBehind(subscriber) ?? (this.#isOfMethod && this.host?.isSubscribing ? this.host : undefined);
+    const host = hostBehind(subscriber);
     if (host) return this.join(host, subscriber);
+    if (this.#isOfMethod && this.host?.isSubscribing) {
+      // The method's own, and shared perhaps: others must not wait when this client does not read.
+      return this.#enter(this.host.reader, this.#positionIn(this.host), subscriber, true);
+    }
     // The way cannot be seen. It may lead to the client of the response all the same, or be something
     // that the method looks up: who does that says where to begin.
     const isLookUp = this.request.replay !== undefined || this.request.lastEventId.kind !== 'none';
@@ -57,7 +60,12 @@ export class ChannelStream extends Observable<SseEvent> {
     return host && host.lastEventId.kind !== 'none' ? host.lastEventId : this.request.lastEventId;
   }
 
-  #enter(reader: StreamReader, lastEventId: LastEventId, consumer: EventConsumer): () => void {
+  #enter(
+    reader: StreamReader,
+    lastEventId: LastEventId,
+    consumer: EventConsumer,
+    isUnpaced = false,
+  ): () => void {
     const { channels, replay } = this.request;
     const entered: { readonly cursor: Cursor; readonly each: EventConsumer }[] = [];
     let open = channels.length;
@@ -76,6 +84,7 @@ export class ChannelStream extends Observable<SseEvent> {
         };
         const cursor = reader.enter(name, lastEventId, replay);
         cursor.consumers.add(each);
+        cursor.isUnpaced ||= isUnpaced;
         entered.push({ cursor, each });
       }
     } catch (error) {

@@ -1,9 +1,11 @@
 import { Subject } from 'rxjs';
 import { chunk, idLine } from '../protocol/event-stream.js';
 import { formatPosition } from '../protocol/position.js';
+import type { LatestPolicy } from '../sse.options.js';
 import type { ChannelSettings } from '../sse.settings.js';
 import type { FollowedLog, LogFollower } from './backplane.js';
 import type { EventLog, LogEntry } from './event-log.js';
+import { LatestIndex } from './latest-index.js';
 import { publishedEvent } from './published-event.js';
 import type { SseEvent } from './sse-event.js';
 import type { Turn, TurnTask } from './turn.js';
@@ -33,11 +35,13 @@ const BATCHES = 8;
 export class Channel implements LogFollower, TurnTask {
   /** Resolves when the log is there to be read. */
   readonly opened: Promise<void>;
-  /** The log has grown, or was completed: once a turn, however much was published. */
-  readonly #changes = new Subject<void>();
+  /** The log has grown, or was completed: once a turn, however much was published. What it says is to be read at once, or in its turn. */
+  readonly #changes = new Subject<'at once' | 'in turn'>();
   readonly changes = this.#changes.asObservable();
   readonly #batches = new Map<number, Batch>();
   #batchesOf = -1;
+  /** For each policy that some client here has. */
+  readonly #latest = new Map<LatestPolicy, LatestIndex>();
   #followed: FollowedLog | undefined;
   /** The newest offset when the log was opened: what comes after it is live. */
   #openedAt: number | undefined;
@@ -86,6 +90,7 @@ export class Channel implements LogFollower, TurnTask {
       this.#openedAt ??= entry.previous;
       return;
     }
+    for (const index of this.#latest.values()) index.add(entry);
     this.#unread++;
     this.#unreadBytes += entry.event.bytes;
     this.#announce();
@@ -93,7 +98,7 @@ export class Channel implements LogFollower, TurnTask {
     // nobody had a chance to read. So they are read before it is full.
     const { count, bytes } = this.log.limits;
     const isHalfFull = this.#unread * 2 >= count || this.#unreadBytes * 2 >= bytes;
-    if (isHalfFull && !this.#isReading) this.turn();
+    if (isHalfFull && !this.#isReading) this.readNow();
   }
 
   completed(): void {
@@ -102,11 +107,30 @@ export class Channel implements LogFollower, TurnTask {
 
   turn(): void {
     this.#isDue = false;
+    this.#tell('in turn');
+  }
+
+  /** Has everybody read what there is, who can take it. */
+  readNow(): void {
+    this.#tell('at once');
+  }
+
+  /** The newest event of each key, from now on. */
+  latest(policy: LatestPolicy): LatestIndex {
+    let index = this.#latest.get(policy);
+    if (!index) {
+      index = new LatestIndex(policy, this.log, (entry) => this.event(entry));
+      this.#latest.set(policy, index);
+    }
+    return index;
+  }
+
+  #tell(when: 'at once' | 'in turn'): void {
     this.#unread = 0;
     this.#unreadBytes = 0;
     this.#isReading = true;
     try {
-      this.#changes.next();
+      this.#changes.next(when);
     } finally {
       this.#isReading = false;
     }
@@ -143,17 +167,22 @@ export class Channel implements LogFollower, TurnTask {
     this.turns.add(this);
   }
 
-  #makeBatch(offset: number): Batch {
-    const { log, hasHistory } = this;
-    const first = log.indexAfter(offset);
+  /** Some events in a row, or some of them. */
+  batchOf(entries: Iterable<LogEntry>): Batch {
+    const { hasHistory } = this;
+    const { epoch } = this.log;
     let text = '';
-    let upTo = offset;
-    for (let i = first; i < log.size && text.length < BATCH_LENGTH; i++) {
-      const { offset: at, event } = log.at(i) as LogEntry;
-      const id = hasHistory ? formatPosition({ epoch: log.epoch, offset: at }) : event.id;
+    let upTo = 0;
+    for (const { offset, event } of entries) {
+      const id = hasHistory ? formatPosition({ epoch, offset }) : event.id;
       text += id === undefined ? event.body : idLine(id) + event.body;
-      upTo = at;
+      upTo = offset;
+      if (text.length >= BATCH_LENGTH) break;
     }
     return new Batch(text, upTo);
+  }
+
+  #makeBatch(offset: number): Batch {
+    return this.batchOf(this.log.entriesAfter(offset));
   }
 }

@@ -51,7 +51,7 @@ export class Channels {
 
   /** Lets those who read a channel have what has come, before the turn is over. */
   readOut(name: string): void {
-    this.#open.get(name)?.channel.turn();
+    this.#open.get(name)?.channel.readNow();
   }
 
   subscriberCount(name: string): number {
@@ -68,7 +68,7 @@ export class Channels {
   close(): void {
     this.#closed = true;
     for (const { channel, cursors } of [...this.#open.values()]) {
-      channel.turn();
+      channel.readNow();
       for (const cursor of [...cursors]) cursor.end();
     }
   }

@@ -3,6 +3,7 @@ import { formatPosition, type LastEventId, type Requested } from '../protocol/po
 import type { Replay, SlowPolicy } from '../sse.options.js';
 import type { Batch, Channel } from './channel.js';
 import type { LogEntry } from './event-log.js';
+import type { LatestIndex } from './latest-index.js';
 import type { Gap, GapReason, SseEvent } from './sse-event.js';
 import type { Turn, TurnTask } from './turn.js';
 
@@ -17,6 +18,8 @@ export interface EventConsumer {
 export interface CursorHost {
   /** Whether its client cannot take more now. `advance()` is called when it can. */
   readonly paused: boolean;
+  /** Whether that is because its client does not take what was written. */
+  readonly lags: boolean;
   /** What happens when the log has moved past it, in place of the channel's setting. */
   readonly slow: SlowPolicy | undefined;
   /** Where the events go as bytes; without it they go to the consumers. */
@@ -48,6 +51,10 @@ export class Cursor implements TurnTask {
   readonly consumers = new Set<EventConsumer>();
   /** What it could not be given, until its client was told. */
   #missed: { readonly reason: GapReason; readonly requested: string } | undefined;
+  /** Where a client that lags is given the newest event of each key alone. */
+  #latest: LatestIndex | undefined;
+  /** Whether its client could not take what came. */
+  #hasLagged = false;
   #started = false;
   #advancing = false;
   #isDue = false;
@@ -66,6 +73,11 @@ export class Cursor implements TurnTask {
     private readonly turns: Turn,
   ) {
     this.#since = channel.present;
+  }
+
+  /** What happens when the log has moved past its client. */
+  get slow(): SlowPolicy {
+    return this.host.slow ?? this.channel.settings.slow;
   }
 
   get #paused(): boolean {
@@ -108,7 +120,12 @@ export class Cursor implements TurnTask {
     this.#started = true;
     this.position = this.liveAfter;
     if (this.channel.hasHistory) this.#locate(requested);
-    this.#changes = this.channel.changes.subscribe(() => this.advance());
+    const { slow } = this;
+    if (typeof slow === 'object') this.#latest = this.channel.latest(slow);
+    this.#changes = this.channel.changes.subscribe((when) => {
+      if (when === 'at once') this.advance();
+      else this.#goOn();
+    });
   }
 
   /** Hands on what has come since, as much as the client can take. */
@@ -173,18 +190,48 @@ export class Cursor implements TurnTask {
 
   #advance(): void {
     const { log } = this.channel;
-    if (this.position < log.floor && !this.#missed) {
-      if ((this.host.slow ?? this.channel.settings.slow) === 'disconnect') return this.host.disconnect();
+    if (this.position < (this.#latest?.floor ?? log.floor) && !this.#missed) {
+      if (this.slow === 'disconnect') return this.host.disconnect();
       this.#miss('lagged', formatPosition({ epoch: log.epoch, offset: this.position }));
     }
-    if (this.#paused) return;
-    this.tellMissed();
-    if (this.position < log.head) {
-      const { batches } = this.host;
-      if (batches) this.#readBatches(batches);
-      else this.host.run(this, () => this.#readEvents());
+    if (this.#paused) {
+      if (this.host.lags && this.position < log.head) this.#hasLagged = true;
+      return;
     }
+    this.tellMissed();
+    if (this.position < log.head) this.#read();
     if (this.isAtEnd) this.end();
+  }
+
+  #read(): void {
+    const { batches } = this.host;
+    const skipTo =
+      this.#latest && (this.#hasLagged || this.position < this.channel.log.floor) ? this.#latest : undefined;
+    if (skipTo) this.#readLatest(skipTo, batches);
+    else if (batches) this.#readBatches(batches);
+    else this.host.run(this, () => this.#readEvents());
+    if (this.position === this.channel.log.head) this.#hasLagged = false;
+  }
+
+  /** Hands on the newest event of each key, of all that has not been read. */
+  #readLatest(index: LatestIndex, batches: CursorHost['batches']): void {
+    const { channel } = this;
+    const newest = index.after(this.position);
+    if (newest.length === 0) {
+      this.position = channel.log.head;
+    } else if (batches) {
+      const batch = channel.batchOf(newest);
+      this.position = batch.upTo;
+      batches(this, batch);
+    } else {
+      this.host.run(this, () => {
+        for (const entry of newest) {
+          if (this.#paused || this.#ended) return;
+          this.#handOn(entry);
+        }
+      });
+    }
+    if (this.position < channel.log.head) this.#goOnLater();
   }
 
   /** Says what is left now, which may be less than when the gap was found. */
@@ -220,12 +267,22 @@ export class Cursor implements TurnTask {
       if (this.position < log.floor) return this.#goOnLater();
       const entry: LogEntry | undefined = log.at(log.indexAfter(this.position));
       if (!entry) return;
-      this.position = entry.offset;
-      const event = this.channel.event(entry);
-      for (const consumer of this.consumers) consumer.next(event);
+      this.#handOn(entry);
       if (this.#paused || this.#ended) return;
     }
     this.#goOnLater();
+  }
+
+  #handOn(entry: LogEntry): void {
+    this.position = entry.offset;
+    const event = this.channel.event(entry);
+    for (const consumer of this.consumers) consumer.next(event);
+  }
+
+  #goOn(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.turns.add(this);
   }
 
   #goOnLater(): void {

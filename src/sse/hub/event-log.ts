@@ -22,6 +22,8 @@ export class EventLog {
   floor = 0;
   /** The newest offset. */
   head = 0;
+  /** What was published up to here was deleted, not pushed out by what came after. */
+  clearedAt = 0;
   /** The bytes of all entries. */
   bytes = 0;
   /** Whether nothing will follow. */
@@ -60,7 +62,7 @@ export class EventLog {
     this.#entries = [];
     this.#start = 0;
     this.bytes = 0;
-    this.floor = this.head;
+    this.floor = this.clearedAt = this.head;
   }
 
   /** The i-th entry that is kept, the oldest being 0. */
@@ -79,6 +81,11 @@ export class EventLog {
       else high = middle;
     }
     return low;
+  }
+
+  /** The entries after an offset, oldest first. */
+  *entriesAfter(offset: number): Generator<LogEntry> {
+    for (let i = this.indexAfter(offset); i < this.size; i++) yield this.at(i) as LogEntry;
   }
 
   /** The offset from which `count` entries lead up to another, or as many as there are. */

@@ -63,6 +63,12 @@ export type SseEvent<Events extends EventMap = AnyEvents> = Events extends Event
     : ReceivedOf<Events> | Received<'gap', Gap>
   : never;
 
+/** An event that somebody has published: no gap. */
+export type PublishedEvent<Events extends EventMap = AnyEvents> = Exclude<
+  SseEvent<Events>,
+  { readonly type: 'gap' }
+>;
+
 type ReceivedOf<Events extends EventMap> = {
   [Type in keyof Events & string]: Received<'message' extends Type ? Type | undefined : Type, Events[Type]>;
 }[keyof Events & string];

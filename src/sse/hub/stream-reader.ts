@@ -19,6 +19,7 @@ import type { StreamHost } from './stream-context.js';
 /** What a reader asks of the response, or of the plain subscription, that it reads for. */
 export interface ReaderOwner {
   readonly paused: boolean;
+  readonly lags: boolean;
   readonly slow: SlowPolicy | undefined;
   readonly batches: ((cursor: Cursor, batch: Batch) => void) | undefined;
   gap(cursor: Cursor, gap: Gap): void;
@@ -34,6 +35,7 @@ export interface ReaderOwner {
  */
 export const PLAIN: ReaderOwner = {
   paused: false,
+  lags: false,
   slow: 'gap',
   batches: undefined,
   gap: ({ channel, consumers, position }, gap) => {
@@ -85,7 +87,7 @@ let handingOn: StreamReader | undefined;
 export class StreamReader implements CursorHost {
   readonly #tracks = new Map<string, Track>();
   /** Where the client was in channels that its stream has left, should it enter them again. */
-  readonly #left = new Map<string, LastEventId>();
+  #left: Map<string, LastEventId> | undefined;
   #waiting = 0;
   #entered = 0;
   #completed = 0;
@@ -102,6 +104,10 @@ export class StreamReader implements CursorHost {
 
   get paused(): boolean {
     return this.owner.paused;
+  }
+
+  get lags(): boolean {
+    return this.owner.lags;
   }
 
   get slow(): SlowPolicy | undefined {
@@ -154,7 +160,7 @@ export class StreamReader implements CursorHost {
     const length = encodedLength(name);
     if (this.#idLength + length > MAX_ID_BYTES)
       throw tooMany(`channels whose names fit into an id of ${MAX_ID_BYTES} bytes`);
-    const from = this.#left.get(name) ?? lastEventId;
+    const from = this.#left?.get(name) ?? lastEventId;
     const cursor = this.channels.enter(
       name,
       (channel) => new Cursor(channel, this, from, replay, this.channels.turns),
@@ -196,6 +202,7 @@ export class StreamReader implements CursorHost {
     this.#tracks.delete(name);
     this.#idLength -= encodedLength(name);
     if (!cursor.started || !hasHistory) return;
+    this.#left ??= new Map();
     if (this.#left.size >= this.maxChannels) this.#left.delete(this.#left.keys().next().value as string);
     const position = { epoch: cursor.channel.log.epoch, offset: cursor.position };
     this.#left.set(name, { kind: 'named', text: '', positions: new Map([[name, position]]) });
@@ -211,7 +218,7 @@ export class StreamReader implements CursorHost {
       if (cursor.consumers.size === 0) this.leave(cursor);
       else this.disown(cursor.channel.name);
     }
-    this.#left.clear();
+    this.#left = undefined;
   }
 
   /** A stream of this reader has reached a response that is not its own: nothing there is at this one's pace. */
@@ -239,9 +246,9 @@ export class StreamReader implements CursorHost {
     return cursor !== undefined && cursor.position <= cursor.liveAfter;
   }
 
-  /** Whether it is handing on an event at this moment. */
-  get isHandingOn(): boolean {
-    return handingOn === this;
+  /** Whether it is handing on an event at this moment, as its client can take it. */
+  get isPaced(): boolean {
+    return handingOn === this && this.#handingOn?.isUnpaced === false;
   }
 
   reads(name: string): boolean {
