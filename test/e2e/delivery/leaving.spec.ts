@@ -183,6 +183,32 @@ describe('A stream that one client began and others share', () => {
       expectNothingLeft(app);
     },
   );
+
+  it.each(Object.keys(ways) as Way[])(
+    'does not wait for one that stopped to read before they came, and leaves by %s',
+    async (way) => {
+      let shared: Observable<unknown> | undefined;
+      const history = { count: 1000, bytes: Infinity };
+      const app = await startSseApp({
+        sse: { history, heartbeat: 0 },
+        routes: { news: (hub) => (shared ??= hub.stream('news').pipe(share())) },
+      });
+      const sockets = new ServerSockets(app);
+      const publisher = new Publisher(app.hub, 'news');
+      const first = await SseClient.open(`${app.url}/news`);
+      first.pause();
+      await publisher.fill(sockets.of(first));
+      const second = await SseClient.open(`${app.url}/news`);
+      await publisher.publish();
+      expect(numberOf((await second.until((event) => numberOf(event) === publisher.newest)).at(-1)!)).toBe(
+        publisher.newest,
+      );
+      ways[way](first);
+      await untilOpen(app, 1);
+      await publisher.publish();
+      expect(numberOf(await second.next())).toBe(publisher.newest);
+    },
+  );
 });
 
 describe('A client that does not read the end of its stream', () => {

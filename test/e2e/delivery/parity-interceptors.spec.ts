@@ -29,6 +29,7 @@ import type { Observable } from 'rxjs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SseClient } from '../../support/sse-client.js';
 import { allData, flavours, openStream, startFlavour, streaming } from './flavours.js';
+import type { Served } from './flavours.js';
 
 type Around = (stream: Observable<string>) => Observable<unknown>;
 
@@ -67,6 +68,13 @@ describe.each(flavours)('$name: interceptors', (flavour) => {
     const configure = (app: INestApplication): unknown => app.useGlobalInterceptors(new (appends('g'))());
     const { url } = await startFlavour(flavour, { imports: [FeatureModule], configure });
     expect(await allData(await SseClient.open(`${url}/feature/events`))).toEqual(['xmcgp']);
+  });
+
+  it.each<[string, Served]>([
+    ['APP_INTERCEPTOR', { providers: [{ provide: APP_INTERCEPTOR, useClass: appends('!') }] }],
+    ['useGlobalInterceptors()', { configure: (app) => app.useGlobalInterceptors(new (appends('!'))()) }],
+  ])('map the stream when there is none but the %s of the app', async (_which, served) => {
+    expect(await allData(await openStream(flavour, () => of('x'), served))).toEqual(['x!']);
   });
 
   it.each<[string, Around, string[]]>([

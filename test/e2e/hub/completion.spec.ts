@@ -1,5 +1,6 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
-import { filter, merge } from 'rxjs';
+import { filter, merge, takeUntil } from 'rxjs';
 import type { SseHub, SseModuleOptions } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
@@ -12,6 +13,7 @@ const routes: Record<string, Route> = {
   one: (hub) => hub.stream('a'),
   piped: (hub) => hub.stream('a').pipe(filter(({ data }) => data !== 'hidden')),
   both: (hub) => hub.stream(['a', 'b']),
+  brief: (hub) => merge(hub.stream('a'), hub.stream('b')).pipe(takeUntil(turn())),
   merged: (hub) => merge(hub.stream('a'), hub.stream('b')),
 };
 const start = (sse: SseModuleOptions = {}): Promise<SseApp> => startSseApp({ routes, sse });
@@ -114,6 +116,17 @@ describe('a completed channel', () => {
     expect(JSON.parse((await client.next()).data)).toMatchObject({ reason: 'epoch', requested: first });
     expect(await client.next()).toMatchObject({ id: again, data: 'a again' });
     expect(again!.split('-')[0]).not.toBe(first!.split('-')[0]);
+  });
+
+  it('is what 204 is for: a stream that ends by itself, while its channel goes on, is answered 200', async () => {
+    const { hub, url } = await start();
+    const client = await SseClient.open(`${url}/brief`);
+    expect(client.status).toBe(200);
+    expect(await client.closed).toBe('ended');
+    await hub.complete('a');
+    expect((await SseClient.open(`${url}/brief`)).status).toBe(200);
+    await hub.complete('b');
+    expect((await SseClient.open(`${url}/brief`)).status).toBe(204);
   });
 
   it('that a filter has nothing left of is nothing left: 204', async () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Turn } from '../../../src/sse/hub/turn.js';
@@ -86,5 +86,133 @@ describe('a task', () => {
     await nextTurn();
     expect(ran).toEqual(['a', 'b', 'c']);
     expect(errors).toEqual([failure]);
+  });
+});
+
+/** Does this when it is the event loop's turn, again and again, until there is nothing left to see. */
+async function loopUntil(isOver: () => boolean, each: () => void): Promise<void> {
+  while (!isOver()) {
+    each();
+    await nextTurn();
+  }
+}
+
+const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
+
+describe('tasks of which there are very many', () => {
+  let now: number;
+
+  beforeEach(() => {
+    now = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => now);
+  });
+
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  /** A task that takes a millisecond. */
+  const slow = (name: string, then: () => void = () => undefined): { turn(): void } =>
+    task(name, () => {
+      now++;
+      then();
+    });
+
+  it('are done in one turn if they take no time', async () => {
+    for (const name of numbers(2_000)) turn.add(task(name));
+    await nextTurn();
+    expect(ran).toEqual(numbers(2_000));
+  });
+
+  it('let the event loop do something else in between if they take long', async () => {
+    for (const name of numbers(1_000)) turn.add(slow(name));
+    const seen: number[] = [];
+    await loopUntil(
+      () => ran.length === 1_000,
+      () => seen.push(ran.length),
+    );
+    expect(seen.length).toBeGreaterThan(5);
+    const longest = Math.max(...seen.slice(1).map((done, i) => done - seen[i]!), 1_000 - seen.at(-1)!);
+    expect(longest).toBeLessThan(200);
+  });
+
+  it('are all done, once and in their order, however long they take', async () => {
+    for (const name of numbers(1_000)) turn.add(slow(name));
+    await loopUntil(
+      () => ran.length >= 1_000,
+      () => undefined,
+    );
+    await nextTurn();
+    await nextTurn();
+    expect(ran).toEqual(numbers(1_000));
+  });
+
+  it('come before those that were added meanwhile', async () => {
+    for (const name of numbers(200)) turn.add(slow(name, () => name === '0' && turn.add(task('led to'))));
+    await nextTurn();
+    expect(ran.length).toBeLessThan(200);
+    turn.addNext(task('next'));
+    turn.add(task('later'));
+    await loopUntil(
+      () => ran.length >= 203,
+      () => undefined,
+    );
+    expect(ran.slice(0, 200)).toEqual(numbers(200));
+    expect(ran.slice(200)).toEqual(['led to', 'later', 'next']);
+  });
+
+  it('do not get lost where one of them fails', async () => {
+    const fail = (): void => {
+      throw new Error('failed');
+    };
+    for (const name of numbers(300)) turn.add(slow(name, Number(name) % 50 === 0 ? fail : undefined));
+    await loopUntil(
+      () => ran.length >= 300,
+      () => undefined,
+    );
+    expect(ran).toEqual(numbers(300));
+    expect(errors).toHaveLength(6);
+  });
+});
+
+describe('tasks that lead to tasks without an end', () => {
+  it('do not keep the event loop', async () => {
+    let isOver = false;
+    const endless = task('again', () => !isOver && turn.add(endless));
+    turn.add(endless);
+    await nextTurn();
+    const done = ran.length;
+    await nextTurn();
+    expect(ran.length).toBeGreaterThan(done);
+    isOver = true;
+    await nextTurn();
+    const all = ran.length;
+    await nextTurn();
+    expect(ran).toHaveLength(all);
+  });
+
+  it('do not keep others from their turn', async () => {
+    let isOver = false;
+    const endless = task('again', () => !isOver && turn.add(endless));
+    turn.add(endless);
+    await nextTurn();
+    turn.add(task('other'));
+    await nextTurn();
+    expect(ran).toContain('other');
+    isOver = true;
+    await nextTurn();
+  });
+
+  it('are all done if there is an end, in as many turns as it takes', async () => {
+    const chain = (left: number): { turn(): void } =>
+      task(String(left), () => left > 0 && turn.add(chain(left - 1)));
+    turn.add(chain(50));
+    await nextTurn();
+    expect(ran.length).toBeLessThan(51);
+    await loopUntil(
+      () => ran.length >= 51,
+      () => undefined,
+    );
+    expect(ran).toEqual(numbers(51).reverse());
   });
 });

@@ -1,0 +1,266 @@
+import { Controller, Inject, Sse as StockSse } from '@nestjs/common';
+import { describe, expect, it } from '@jest/globals';
+import { filter } from 'rxjs';
+import type { Observable } from 'rxjs';
+import { defineChannel, SseHub, SseModule, type } from '../../../src/sse/index.js';
+import type { SseModuleOptions } from '../../../src/sse/index.js';
+import { startSseApp } from '../../support/sse-app.js';
+import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+import type { ReceivedEvent } from '../../support/sse-client.js';
+import { numberOf, numbers, Publisher, ServerSockets } from './stalled.js';
+
+/** How many of the newest events the logs keep. */
+const KEPT = 8;
+/** How many events are published while a client is stalled. */
+const MISSED = 100;
+
+const routes: Record<string, Route> = {
+  direct: (hub) => hub.stream('news'),
+  piped: (hub) => hub.stream('news').pipe(filter(() => true)),
+  several: (hub) => hub.stream(['news', 'other']),
+};
+
+@Controller('stock')
+class StockController {
+  constructor(@Inject(SseHub) private readonly hub: SseHub) {}
+
+  @StockSse('direct')
+  direct(): Observable<unknown> {
+    return this.hub.stream('news');
+  }
+
+  @StockSse('piped')
+  piped(): Observable<unknown> {
+    return this.hub.stream(['news', 'other']).pipe(filter(() => true));
+  }
+}
+
+const paths = ['direct', 'piped', 'several', 'stock/direct', 'stock/piped'];
+
+/** Every second event has the key 1, every fourth the key 2, every eighth 4, …: some keys are much rarer than others. */
+const keyOf = (n: number): number => n & -n;
+const latest = (event: { readonly data: unknown }): number => keyOf(numberOf(event as { data: string }));
+
+/** The newest number of each key. */
+const newestOf = (all: readonly number[]): Map<number, number> =>
+  new Map(all.map((n): [number, number] => [keyOf(n), n]));
+
+interface Scene extends SseApp {
+  readonly publisher: Publisher;
+  readonly sockets: ServerSockets;
+}
+
+/** An app where clients that lag are given the newest events alone. */
+async function start(sse: SseModuleOptions = {}, options: SseAppOptions = {}): Promise<Scene> {
+  const history = { count: KEPT, bytes: Infinity };
+  const app = await startSseApp({
+    sse: { history, slow: { latest }, heartbeat: 0, ...sse },
+    routes,
+    controllers: [StockController],
+    ...options,
+  });
+  return { ...app, publisher: new Publisher(app.hub, 'news'), sockets: new ServerSockets(app) };
+}
+
+/** A client that stopped to read until its connection was full, and for many events more. */
+async function stalledClient(scene: Scene, path: string): Promise<SseClient> {
+  const client = await SseClient.open(`${scene.url}/${path}`);
+  await client.nextBlock();
+  client.pause();
+  await scene.publisher.fill(scene.sockets.of(client));
+  await scene.publisher.publish(MISSED);
+  return client;
+}
+
+/** What a client is given until it has the newest event. */
+const untilNewest = (client: SseClient, { newest }: Publisher): Promise<ReceivedEvent[]> =>
+  client.until((event) => event.type === 'big' && numberOf(event) === newest);
+
+/** A client that stalled, woke and has the newest event, and what it was given. */
+async function wokenClient(
+  scene: Scene,
+  path: string,
+): Promise<{ client: SseClient; events: ReceivedEvent[] }> {
+  const client = await stalledClient(scene, path);
+  client.resume();
+  return { client, events: await untilNewest(client, scene.publisher) };
+}
+
+const isIncreasing = (all: readonly number[]): boolean => all.every((n, i) => i === 0 || n > all[i - 1]!);
+
+describe.each([
+  ['with history', {}],
+  ['without history', { history: 0 }],
+] as const)('On a channel %s', (_, sse) => {
+  it.each(paths)('a client of /%s that wakes ends with the newest event of every key', async (path) => {
+    const scene = await start(sse);
+    const { events } = await wokenClient(scene, path);
+    expect(newestOf(events.map(numberOf))).toEqual(newestOf(numbers(1, scene.publisher.newest)));
+    expect(new Set(events.map(({ type }) => type))).toEqual(new Set(['big'])); // no gap
+  });
+
+  it.each(paths)('it is given them in order, and far fewer than were published (/%s)', async (path) => {
+    const scene = await start(sse);
+    const { events } = await wokenClient(scene, path);
+    const { newest } = scene.publisher;
+    const received = events.map(numberOf);
+    expect(isIncreasing(received)).toBe(true);
+    expect(received.filter((n) => n > newest - MISSED).length).toBeLessThan(MISSED / 2);
+    expect(received.at(-2)).toBeLessThanOrEqual(newest - 1);
+  });
+
+  it.each(paths)('it gets every event again once it reads (/%s)', async (path) => {
+    const scene = await start(sse);
+    const { client } = await wokenClient(scene, path);
+    const { newest } = scene.publisher;
+    for (let i = 1; i <= 10; i++) {
+      await scene.publisher.publish();
+      expect(numberOf(await client.next())).toBe(newest + i);
+    }
+  });
+
+  it.each(paths)('a client of /%s that reads gets every event meanwhile', async (path) => {
+    const scene = await start(sse);
+    const healthy = await SseClient.open(`${scene.url}/${path}`);
+    await healthy.nextBlock();
+    const client = await SseClient.open(`${scene.url}/${path}`);
+    client.pause();
+    for (let i = 0; i < MISSED; i++) {
+      await scene.publisher.publish();
+      await untilNewest(healthy, scene.publisher);
+    }
+    expect(healthy.events.map(numberOf)).toEqual(numbers(1, scene.publisher.newest));
+    client.resume();
+    const received = (await untilNewest(client, scene.publisher)).map(numberOf);
+    expect(received.length).toBeLessThan(MISSED);
+    expect(newestOf(received)).toEqual(newestOf(numbers(1, scene.publisher.newest)));
+  });
+});
+
+describe('A key whose newest event the log has let go of', () => {
+  it.each(paths)('is not left out (/%s)', async (path) => {
+    const scene = await start();
+    const { events } = await wokenClient(scene, path);
+    const kept = (await scene.hub.history('news')).events;
+    const oldest = numberOf(kept[0] as { data: string });
+    expect(oldest).toBe(scene.publisher.newest - KEPT + 1);
+    const missing = scene.publisher.newest - MISSED;
+    const evicted = [...newestOf(numbers(1, scene.publisher.newest)).values()].filter(
+      (n) => n > missing && n < oldest,
+    );
+    expect(evicted.length).toBeGreaterThan(0);
+    expect(events.map(numberOf)).toEqual(expect.arrayContaining(evicted));
+  });
+
+  it('is left out if it was purged', async () => {
+    const scene = await start();
+    const client = await stalledClient(scene, 'direct');
+    const purged = scene.publisher.newest;
+    await scene.hub.purge('news');
+    await scene.publisher.publish();
+    client.resume();
+    const received = (await untilNewest(client, scene.publisher)).filter(({ type: name }) => name === 'big');
+    expect(received.map(numberOf).filter((n) => n > purged - MISSED / 2 && n <= purged)).toEqual([]);
+  });
+});
+
+describe('A client that was given the newest events alone', () => {
+  it.each(paths)('comes back with its position and misses nothing (/%s)', async (path) => {
+    const scene = await start();
+    const { client } = await wokenClient(scene, path);
+    const { lastEventId } = client;
+    client.close();
+    const { newest } = scene.publisher;
+    await scene.publisher.publish(3);
+    const again = await SseClient.open(`${scene.url}/${path}`, { lastEventId });
+    expect((await again.take(3)).map(numberOf)).toEqual(numbers(newest + 1, newest + 3));
+  });
+
+  it.each(paths)('may come back from the middle of them: it goes on from there (/%s)', async (path) => {
+    const scene = await start({ history: { count: 10_000, bytes: Infinity } });
+    const { events } = await wokenClient(scene, path);
+    const { newest } = scene.publisher;
+    const from = events.at(-3)!;
+    const again = await SseClient.open(`${scene.url}/${path}`, { lastEventId: from.id! });
+    const received = await untilNewest(again, scene.publisher);
+    expect(received.map(numberOf)).toEqual(numbers(numberOf(from) + 1, newest));
+  });
+
+  it.each(paths)(
+    'is told of what the log no longer has, should it come back too late (/%s)',
+    async (path) => {
+      const scene = await start();
+      const { events } = await wokenClient(scene, path);
+      const { newest } = scene.publisher;
+      const from = events.findLast((event) => numberOf(event) < newest - KEPT)!;
+      const again = await SseClient.open(`${scene.url}/${path}`, { lastEventId: from.id! });
+      const [gap, ...left] = await untilNewest(again, scene.publisher);
+      expect(JSON.parse(gap!.data)).toMatchObject({ channel: 'news', reason: 'evicted' });
+      expect(left.map(numberOf)).toEqual(numbers(newest - KEPT + 1, newest));
+    },
+  );
+});
+
+describe('A response of several channels', () => {
+  it.each(['several', 'stock/piped'])('gives the newest events of each (/%s)', async (path) => {
+    const scene = await start();
+    const other = new Publisher(scene.hub, 'other');
+    const client = await stalledClient(scene, path);
+    await other.publish(30);
+    const { newest } = scene.publisher;
+    client.resume();
+    const position = /^(?=.*\bnews=\w+-(\d+))(?=.*\bother=\w+-(\d+))/;
+    const isLast = ({ id }: ReceivedEvent): boolean => {
+      const [, ofNews, ofOther] = position.exec(id!)!.map(Number);
+      return ofNews === newest && ofOther === other.newest;
+    };
+    const events = await client.until(isLast);
+    const offsets = events.map(({ id }) => position.exec(id!)!.slice(1).map(Number));
+    for (const channel of [0, 1]) {
+      const moved = offsets.map((each) => each[channel]!).filter((n, i, all) => i === 0 || n !== all[i - 1]);
+      expect(isIncreasing(moved)).toBe(true);
+      const total = [newest, other.newest][channel]!;
+      const received = events.filter(
+        (_, i) => offsets[i]![channel] !== (offsets[i - 1] ?? [0, 0])[channel], // it is this channel's
+      );
+      expect(newestOf(received.map(numberOf))).toEqual(newestOf(numbers(1, total)));
+      expect(received.length).toBeLessThan(total);
+    }
+  });
+});
+
+describe('The newest events alone', () => {
+  const Prices = defineChannel('news', {
+    events: { big: type<string>() },
+    history: { count: KEPT, bytes: Infinity },
+    slow: { latest },
+  });
+
+  it.each([
+    ['the channel', { slow: 'gap' }, { imports: [SseModule.forFeature([Prices])] }],
+    ['the route', { slow: 'gap' }, { routeOptions: { slow: { latest } } }],
+  ] as const)('are what a client is given where %s says so', async (_by, sse, options) => {
+    const scene = await start(sse, options as unknown as SseAppOptions);
+    const { events } = await wokenClient(scene, 'direct');
+    expect(newestOf(events.map(numberOf))).toEqual(newestOf(numbers(1, scene.publisher.newest)));
+    expect(events.map(({ type: name }) => name)).not.toContain('gap');
+  });
+
+  it('are not what a client is given where the route says otherwise', async () => {
+    const scene = await start({}, { routeOptions: { slow: 'gap' } });
+    const { events } = await wokenClient(scene, 'direct');
+    expect(events.map(({ type: name }) => name)).toContain('gap');
+  });
+
+  it('are given to each client by the keys of its own route', async () => {
+    const scene = await start({}, { routeOptions: { slow: { latest: () => 'one' } } });
+    const [own, stock] = [await stalledClient(scene, 'direct'), await stalledClient(scene, 'stock/direct')];
+    for (const client of [own, stock]) client.resume();
+    const { newest } = scene.publisher;
+    const ofOwn = (await untilNewest(own, scene.publisher)).map(numberOf);
+    expect(ofOwn.filter((n) => n > newest - MISSED)).toEqual([newest]);
+    const ofStock = (await untilNewest(stock, scene.publisher)).map(numberOf);
+    expect(newestOf(ofStock)).toEqual(newestOf(numbers(ofStock[0]!, newest)));
+  });
+});
