@@ -29,6 +29,7 @@ const cases = (list: typeof blocks) => list.map((block) => [`line ${block.line}`
 const elsewhere: Record<string, string> = {
   'npm start': 'test/package/npm-start.spec.ts',
   'npm test': '.ci/run',
+  'npm run bench': 'test/bench/bench.spec.ts',
   'npm run build': '.ci/run',
   'npm run format:check': '.ci/run',
   'npm run lint': '.ci/run',

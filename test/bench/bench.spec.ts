@@ -1,0 +1,175 @@
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from '@jest/globals';
+import { whenTestEnds } from '../support/clean-up.js';
+import { run } from '../support/process.js';
+import { EventCheck } from './event-check.js';
+import { BenchEvents } from './events.js';
+import { measure } from './measure.js';
+import { benchNetwork } from './network.js';
+import { table } from './report.js';
+import { ResponseBody } from './response-body.js';
+import { systems } from './systems.js';
+
+const script = fileURLToPath(new URL('./run.js', import.meta.url));
+const seed = 7;
+const tiny = { streams: 15, perTurn: 3, turns: 4, rounds: 2, warmUp: 1, calm: 0 };
+const faulty = (fault: string) => ({ name: fault, script: 'servers/faulty.js', args: [fault] });
+
+const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n';
+const plainHead = `${HEAD}\r\n`;
+const chunkedHead = `${HEAD}Transfer-Encoding: chunked\r\n\r\n`;
+const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
+
+const bytesOf = (text: string): string[] => text.split('');
+
+const lines = new BenchEvents(seed).lines(6);
+const event = (seq: number): string => `id: x-${seq}\ndata: ${lines[seq]!}\n\n`;
+const events = (...seqs: number[]): string => seqs.map(event).join('');
+
+/** How many right events are in these pieces of a response. */
+function check(...pieces: string[]): number {
+  const body = new ResponseBody();
+  const checked = new EventCheck(lines);
+  for (const piece of pieces) checked.take(body.take(piece));
+  return checked.count;
+}
+
+describe("the bench's check of a stream", () => {
+  const others = `: hello\n\nretry: 2000\n\nid: x-0\n\n\n`;
+
+  it.each([
+    ['an unframed response', plainHead + others + events(0, 1, 2, 3)],
+    [
+      'chunks of an event',
+      chunkedHead + chunk(others) + [0, 1, 2, 3].map((seq) => chunk(event(seq))).join(''),
+    ],
+    ['a chunk of several', chunkedHead + chunk(others + events(0, 1)) + chunk(events(2, 3))],
+    [
+      'no spaces after the colons',
+      plainHead + `event:message\nid:1\ndata:${lines[0]!}\n\n` + events(1, 2, 3),
+    ],
+  ])('counts the events of %s, wherever the pieces end', (_, response) => {
+    expect(check(response)).toBe(4);
+    expect(check(...bytesOf(response))).toBe(4);
+    for (let i = 1; i < response.length; i++) expect(check(response.slice(0, i), response.slice(i))).toBe(4);
+  });
+
+  it.each([
+    ['a missing event', events(0, 1, 3), 'event 3 came where event 2 was due'],
+    ['a doubled event', events(0, 1, 1), 'event 1 came again, or late, where event 2 was due'],
+    ['events out of order', events(0, 2, 1), 'event 2 came where event 1 was due'],
+    ['a changed event', `${event(0)}data: ${lines[1]!.replace('}', ' }')}\n\n`, 'never published'],
+    ['one too many', `${events(0, 1, 2, 3, 4, 5)}data: {"seq":6,"text":""}\n\n`, 'never published'],
+    ['a gap that is told', `${event(0)}event: gap\ndata: {}\n\n`, 'an event of type "gap"'],
+    ['two events in one block', `${event(0)}data: ${lines[1]!}\ndata: ${lines[2]!}\n\n`, 'two lines of data'],
+    ['bytes of another protocol', `${event(0)}HTTP/1.1 500\n\n`, 'no line of an event stream'],
+  ])('finds %s', (_, body, message) => {
+    expect(() => check(plainHead + body)).toThrow(message);
+    expect(() => check(...bytesOf(chunkedHead + chunk(body)))).toThrow(message);
+  });
+
+  it.each([
+    ['a refusal', 'HTTP/1.1 503 Service Unavailable\r\n\r\n', 'the answer was "HTTP/1.1 503'],
+    ['a page', 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n', 'no event stream'],
+    ['the end of the stream', chunkedHead + chunk(event(0)) + chunk(''), 'ended the stream'],
+    [
+      'a chunk that is too long',
+      chunkedHead + chunk(event(0)).replace(/\r\n$/, 'x\r\n'),
+      'as long as it says',
+    ],
+    ['a chunk without size', `${chunkedHead}${event(0)}\r\n`, 'no size of a chunk'],
+  ])('finds %s', (_, response, message) => {
+    expect(() => check(response)).toThrow(message);
+  });
+
+  it('does not count what is not whole', () => {
+    expect(check(plainHead + events(0, 1).slice(0, -1))).toBe(1);
+    expect(check(chunkedHead + chunk(event(0)) + chunk(event(1)).slice(0, -1))).toBe(1);
+  });
+});
+
+describe('the bench', () => {
+  it('makes the same events of the same seed only', () => {
+    expect(new BenchEvents(seed).lines(6)).toEqual(lines);
+    expect(new BenchEvents(seed + 1).lines(6)).not.toEqual(lines);
+  });
+
+  it.each(systems)('gets every event of $name', async (system) => {
+    const figures = await measure(system, { name: 'tiny', ...tiny }, { seed });
+    expect(figures).toMatchObject({ deliveries: 15 * 3 * 4 * 2, cpuPerDelivery: expect.any(Number) });
+  });
+
+  it.each([
+    ['loses', 'event 8 came where event 7 was due'],
+    ['doubles', 'event 7 came again, or late, where event 8 was due'],
+    ['changes', 'there came what was never published, where event 7 was due'],
+    ['dies', /faulty\.js ended|closed the connection|ECONNRESET/],
+  ])('fails where a server, at an event in the middle, %s', async (fault, message) => {
+    await expect(measure(faulty(fault), { name: 'tiny', ...tiny }, { seed })).rejects.toThrow(message);
+  });
+
+  it.each([
+    ['loses', '15 of 15 streams lack events (stream 1 has 7 of 8) after 200 ms'],
+    ['doubles', 'event 7 came again, or late, where event 8 was due'],
+  ])('fails where a server, at the last event, %s', async (fault, message) => {
+    const eight = { name: 'tiny', ...tiny, perTurn: 4, turns: 1, rounds: 1, warmUp: 1 };
+    const measured = measure(faulty(fault), eight, { seed, patience: fault === 'loses' ? 200 : 10_000 });
+    await expect(measured).rejects.toThrow(message);
+  });
+
+  it('runs everything in turns, and says in its table what failed', async () => {
+    const scenarios = [
+      { name: 'fan-out', ...tiny },
+      { name: 'idle', streams: 5, idle: 1, calm: 0 },
+    ];
+    const two = [systems[0]!, faulty('loses')];
+    const result = await benchNetwork(
+      { systems: two, scenarios, reps: 1, seed, isPinned: false },
+      () => undefined,
+    );
+    expect(result.isRight).toBe(false);
+    expect(result.runs).toHaveLength(4);
+    const [floor, other] = result.table.split('\n').slice(-2);
+    expect(floor).not.toContain('failed');
+    expect(other).toMatch(/^\| loses \| failed \| [\d.]+ \(/);
+  });
+
+  it('compares medians with the floor', () => {
+    const runs = [3, 1, 2].flatMap((cpuPerDelivery, i) => [
+      { system: 'floor', scenario: 'fan-out', repetition: i, figures: { cpuPerDelivery } },
+      {
+        system: 'other',
+        scenario: 'fan-out',
+        repetition: i,
+        figures: { cpuPerDelivery: cpuPerDelivery * 10 },
+      },
+    ]);
+    expect(table(runs, [{ name: 'floor' }, { name: 'other' }], [{ name: 'fan-out', ...tiny }])).toBe(
+      [
+        '|  | 15 clients, fan-out: µs |',
+        '| --- | ---: |',
+        '| floor | 2.00 (1.00–3.00) |',
+        '| other | 20.0 (10.0–30.0) **10.0×** |',
+      ].join('\n'),
+    );
+  });
+
+  it('has a micro-bench that works, and writes its figures to a file', async () => {
+    const out = join(tmpdir(), `micro-${process.pid}.json`);
+    whenTestEnds(() => rm(out, { force: true }));
+    const { stdout } = await run(process.execPath, [script, '--micro', '--quick', '--out', out]);
+    expect(stdout).toContain('| encode an event |');
+    const { runs } = JSON.parse(await readFile(out, 'utf8'));
+    expect(runs.length).toBeGreaterThan(3);
+  });
+
+  it('refuses what it does not know', async () => {
+    await expect(run(process.execPath, [script, '--fast'])).rejects.toThrow('npm run bench -- [options]');
+    await expect(run(process.execPath, [script, '--reps', '0'])).rejects.toThrow(
+      'a whole number of at least 1',
+    );
+  });
+});

@@ -1,0 +1,43 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+export const usage = `npm run bench -- [options]
+  --quick       a run of some seconds that shows that everything works, no figures to trust
+  --micro       the functions an event goes through, without any network
+  --reps N      repetitions (3; 1 when quick)
+  --seed N      of the events and of the order of the systems (1)
+  --out FILE    where the JSON goes (in the folder for temporary files)`;
+
+/** What the command line says. @throws TypeError when it says something else */
+export function readOptions(args) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      quick: { type: 'boolean', default: false },
+      micro: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+      reps: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+      out: { type: 'string' },
+    },
+  });
+  const { quick, micro, help } = values;
+  const file = `nestjs-sse-hub-bench${micro ? '-micro' : ''}.json`;
+  return {
+    quick,
+    micro,
+    help,
+    reps: wholeNumber('reps', values.reps ?? (quick ? '1' : '3'), 1),
+    seed: wholeNumber('seed', values.seed, 0),
+    out: values.out ?? join(tmpdir(), file),
+  };
+}
+
+function wholeNumber(name, text, least) {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < least || number > 0xffffffff) {
+    throw new TypeError(`--${name} is a whole number of at least ${least}, not "${text}".`);
+  }
+  return number;
+}

@@ -1,0 +1,49 @@
+// `npm run bench`: see options.js for what it can be told, systems.js for what it measures.
+import { writeFile } from 'node:fs/promises';
+import { canPin, pin } from './child.js';
+import { benchNetwork } from './network.js';
+import { readOptions, usage } from './options.js';
+import { full, quick, systems } from './systems.js';
+
+// An exit kills what is running.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
+async function network(options, log) {
+  // The client's core is this process's too, which sleeps while something is measured.
+  const isPinned = canPin() && pin(process.pid, 1);
+  return benchNetwork({ ...options, systems, scenarios: options.quick ? quick : full, isPinned }, log);
+}
+
+async function micro(options, log) {
+  const { benchMicro } = await import('./micro.js');
+  return benchMicro(options, log);
+}
+
+async function main(options) {
+  const began = new Date();
+  const bench = options.micro ? micro : network;
+  const { table, ...result } = await bench(options, (line) => console.error(line));
+  const { seed, reps } = options;
+  await writeFile(
+    options.out,
+    `${JSON.stringify({ at: began.toISOString(), seed, reps, ...result }, null, 2)}\n`,
+  );
+
+  const seconds = Math.round((Date.now() - began.getTime()) / 1_000);
+  console.log(`\n${table}\n`);
+  console.log(
+    `${began.toISOString().slice(0, 10)}, ${result.machine}; seed ${seed}, ${seconds} s. JSON: ${options.out}`,
+  );
+  if (result.isRight) return;
+  console.error('Not every event arrived once, in order and as it was published: see above.');
+  process.exitCode = 1;
+}
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options.help) console.log(usage);
+  else await main(options);
+} catch (error) {
+  console.error(error instanceof TypeError ? `${error.message}\n\n${usage}` : error);
+  process.exitCode = 1;
+}
