@@ -2,7 +2,6 @@ import type { Channels } from '../hub/channels.js';
 import type { Connections } from '../hub/connections.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { Heartbeat } from './heartbeat.js';
-import type { SseConnection } from './sse-connection.js';
 
 /** What holds for one response. */
 export interface ConnectionSettings {
@@ -17,8 +16,8 @@ export interface ConnectionSettings {
   readonly slow: SlowPolicy | undefined;
   /** Whether events without an id are numbered as Nest does, where no stream of the hub is involved. */
   readonly numbered: boolean;
-  /** What to do with a client whose channel cannot be opened because there are too many. */
-  readonly turnAway: (connection: SseConnection) => void;
+  /** What is done with the client if its channel cannot be opened because there are too many. */
+  readonly turnAway: () => void;
 }
 
 /** What all connections share. */

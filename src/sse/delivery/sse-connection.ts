@@ -188,7 +188,7 @@ export class SseConnection
   error(error: unknown): void {
     if (this.#isClosed) return;
     if (!this.#outbox.isOpen && this.#outbox.isEmpty && !this.head.isSent) {
-      if (error instanceof SseError && error.code === 'HUB_FULL') return this.settings.turnAway(this);
+      if (error instanceof SseError && error.code === 'HUB_FULL') return this.settings.turnAway();
       return this.fail(error);
     }
     if (isLogged(error)) logger.error(error);

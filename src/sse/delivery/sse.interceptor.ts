@@ -64,7 +64,10 @@ export class SseInterceptor implements NestInterceptor {
       head.release();
       return undefined;
     }
-    const connection = new SseConnection(exchange, head, this.#settingsOf(route), this.services);
+    const turnAway = (): void => {
+      this.admission.turnAway(connection);
+    };
+    const connection = new SseConnection(exchange, head, this.#settingsOf(route, turnAway), this.services);
     if (this.admission.refuses(connection)) return () => connection.close();
     this.admission.admit(connection);
     if (!isStock) {
@@ -80,7 +83,7 @@ export class SseInterceptor implements NestInterceptor {
     };
   }
 
-  #settingsOf({ isStock, settings }: RouteDescription): ConnectionSettings {
+  #settingsOf({ isStock, settings }: RouteDescription, turnAway: () => void): ConnectionSettings {
     const { heartbeat, retry, limits, shutdown } = this.settings;
     return {
       heartbeat: settings.heartbeat ?? heartbeat,
@@ -91,7 +94,7 @@ export class SseInterceptor implements NestInterceptor {
       grace: shutdown.grace,
       slow: settings.slow,
       numbered: isStock,
-      turnAway: (connection) => this.admission.turnAway(connection),
+      turnAway,
     };
   }
 

@@ -14,7 +14,6 @@ import type { Channels } from './channels.js';
 import { Cursor, type CursorHost } from './cursor.js';
 import { gapEvent } from './published-event.js';
 import type { Gap } from './sse-event.js';
-import type { StreamHost } from './stream-context.js';
 
 /** What a reader asks of the response, or of the plain subscription, that it reads for. */
 export interface ReaderOwner {
@@ -99,7 +98,7 @@ export class StreamReader implements CursorHost {
     private owner: ReaderOwner,
     private readonly maxChannels: number,
     /** The response for whose client it begins in the past, although it is not seen to lead there. */
-    private readonly client?: StreamHost,
+    private readonly client?: { readonly reader: StreamReader },
   ) {}
 
   get paused(): boolean {
