@@ -245,7 +245,7 @@ describe('A window after a write', () => {
     const newest = await scene.send(data);
     client.resume();
     await client.until((event) => numberOf(event) === newest);
-    for (let i = 0; i < 20; i++) await scene.send();
-    expect((await client.take(20)).map(numberOf)).toEqual(numbers(newest + 1, newest + 20));
+    await Promise.all(numbers(1, 20).map((n) => scene.hub.publish('news', { data: `${n}` })));
+    expect((await client.take(20)).map(numberOf)).toEqual(numbers(1, 20));
   });
 });
