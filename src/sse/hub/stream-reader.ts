@@ -278,12 +278,14 @@ export class StreamReader implements CursorHost {
   run(cursor: Cursor, task: () => void): void {
     this.owner.run(() => {
       const before = handingOn;
+      const cursorBefore = this.#handingOn;
       handingOn = this; // eslint-disable-line @typescript-eslint/no-this-alias -- where an event arrives it is to be seen by whom it was read
       this.#handingOn = cursor;
       try {
         task();
       } finally {
         handingOn = before;
+        this.#handingOn = cursorBefore;
       }
     });
   }
