@@ -1,5 +1,14 @@
 export { LastEventId } from './decorators/last-event-id.decorator.js';
 export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
+export {
+  PUBLISH_ID_MEMORY,
+  SseBackplane,
+  type BackplaneStats,
+  type FollowedLog,
+  type LogFollower,
+  type LogRange,
+} from './hub/backplane.js';
+export type { BackplaneFactory, OpenBackplane } from './hub/backplane-factory.js';
 export { ChannelDefinition, defineChannel, type } from './hub/channel-definition.js';
 export type {
   ChannelDefinitionOptions,
@@ -8,6 +17,11 @@ export type {
   EventType,
 } from './hub/channel-definition.js';
 export type { ConnectionFilter, ConnectionInfo } from './hub/connections.js';
+export { LEASE_TIME, SseCluster } from './hub/cluster.js';
+export { EventLog, type LogEntry } from './hub/event-log.js';
+export type { StoredEvent } from './hub/stored-event.js';
+export type { Position } from './protocol/position.js';
+export type { ChannelSettings, HistorySettings } from './sse.settings.js';
 export type {
   AnyEvents,
   ChannelName,
@@ -20,9 +34,10 @@ export type {
   SseEventInput,
 } from './hub/sse-event.js';
 export { SseHub } from './hub/sse-hub.js';
-export type { ChannelHistory, HistoryQuery, HubStats, StreamOptions } from './hub/sse-hub.js';
+export type { ChannelHistory, HistoryQuery, HubStats, PublishOptions, StreamOptions } from './hub/sse-hub.js';
 export { SseError, type SseErrorCode } from './sse.errors.js';
 export { SseModule } from './sse.module.js';
+export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';
 export type {
   ChannelOptions,
   HistoryOptions,
@@ -32,6 +47,4 @@ export type {
   ShutdownOptions,
   SlowPolicy,
   SseLimits,
-  SseModuleOptions,
-  SseOptionsFactory,
 } from './sse.options.js';

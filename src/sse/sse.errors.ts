@@ -16,6 +16,10 @@
  * | `CHANNEL_COMPLETED` | `publish()` after `complete()` |
  * | `TOO_MANY_CHANNELS` | `stream()`: more channels than one response takes |
  * | `HUB_FULL` | `publish()`, `complete()` and streams: `limits.channels` is reached |
+ * | `PUBLISH_REJECTED` | `publish()`: the backplane did not store the event and never will |
+ * | `PUBLISH_UNCERTAIN` | `publish()`: the event was sent to the backplane, and no answer came in time |
+ * | `BACKPLANE_AWAY` | every other call that needs a backplane which cannot be reached at present |
+ * | `BACKPLANE_FAILED` | the start-up: the backplane cannot be used as it is configured |
  * | `HUB_CLOSED` | every call after the application was closed |
  */
 export type SseErrorCode =
@@ -32,6 +36,10 @@ export type SseErrorCode =
   | 'CHANNEL_COMPLETED'
   | 'TOO_MANY_CHANNELS'
   | 'HUB_FULL'
+  | 'PUBLISH_REJECTED'
+  | 'PUBLISH_UNCERTAIN'
+  | 'BACKPLANE_AWAY'
+  | 'BACKPLANE_FAILED'
   | 'HUB_CLOSED';
 
 /** The one error class of this package. */

@@ -1,5 +1,17 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
-import type { SseModuleOptions } from './sse.options.js';
+import type { BackplaneFactory } from './hub/backplane-factory.js';
+import type { SseBaseOptions } from './sse.options.js';
+
+/** Options of `SseModule.forRoot()`; those of a channel are the defaults of every channel. */
+export interface SseModuleOptions extends SseBaseOptions {
+  /** Where the logs of the channels are kept, in place of this process's memory. */
+  readonly backplane?: BackplaneFactory;
+}
+
+/** What `forRootAsync({ useClass | useExisting })` expects of that class. */
+export interface SseOptionsFactory {
+  createSseOptions(): SseModuleOptions | Promise<SseModuleOptions>;
+}
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<SseModuleOptions>({ moduleName: 'Sse' })

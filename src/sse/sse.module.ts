@@ -9,12 +9,15 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { MemoryBackplane } from './backplanes/memory.backplane.js';
+import { MemoryCluster } from './backplanes/memory.cluster.js';
 import { Admission } from './delivery/admission.js';
 import { Heartbeat } from './delivery/heartbeat.js';
 import { SseInterceptor } from './delivery/sse.interceptor.js';
 import { declaredChannels, FeatureChannels } from './discovery/feature-channels.js';
 import { UnusedSockets } from './delivery/unused-sockets.js';
 import { SseBackplane } from './hub/backplane.js';
+import type { BackplaneFactory, OpenBackplane } from './hub/backplane-factory.js';
+import { SseCluster } from './hub/cluster.js';
 import type { ChannelRule } from './hub/channel-definition.js';
 import { ChannelDefinitions } from './hub/channel-definitions.js';
 import { Channels } from './hub/channels.js';
@@ -28,9 +31,14 @@ import {
   ConfigurableModuleClass,
   MODULE_OPTIONS_TOKEN,
   OPTIONS_TYPE,
+  type SseModuleOptions,
 } from './sse.module-definition.js';
-import type { SseModuleOptions } from './sse.options.js';
 import { moduleSettings, SSE_SETTINGS, type SseSettings } from './sse.settings.js';
+
+/** Injection token of what the backplane's factory has opened. */
+const OPEN_BACKPLANE = Symbol('OPEN_BACKPLANE');
+
+const memoryBackplane: BackplaneFactory = (limits) => ({ backplane: new MemoryBackplane(limits) });
 
 const providers: Provider[] = [
   Turn,
@@ -58,9 +66,22 @@ const providers: Provider[] = [
       new ChannelDefinitions(settings, declaredChannels(modules)),
   },
   {
+    provide: OPEN_BACKPLANE,
+    inject: [SSE_SETTINGS, MODULE_OPTIONS_TOKEN],
+    useFactory: async ({ limits }: SseSettings, { backplane = memoryBackplane }: SseModuleOptions) => {
+      const open = await backplane(limits);
+      return { ...open, cluster: open.cluster ?? new MemoryCluster() };
+    },
+  },
+  {
     provide: SseBackplane,
-    inject: [SSE_SETTINGS],
-    useFactory: ({ limits }: SseSettings) => new MemoryBackplane(limits),
+    inject: [OPEN_BACKPLANE],
+    useFactory: ({ backplane }: Required<OpenBackplane>) => backplane,
+  },
+  {
+    provide: SseCluster,
+    inject: [OPEN_BACKPLANE],
+    useFactory: ({ cluster }: Required<OpenBackplane>) => cluster,
   },
   {
     provide: Channels,
@@ -80,13 +101,14 @@ const providers: Provider[] = [
  *
  * Import `SseModule.forRoot()` once, in the root module.
  */
-@Module({ providers, exports: [SseHub] })
+@Module({ providers, exports: [SseHub, SseCluster] })
 export class SseModule extends ConfigurableModuleClass implements NestModule, OnApplicationShutdown {
   constructor(
     private readonly config: ApplicationConfig,
     private readonly interceptor: SseInterceptor,
     private readonly channels: Channels,
     @Inject(SseBackplane) private readonly backplane: SseBackplane,
+    @Inject(SseCluster) private readonly cluster: SseCluster,
   ) {
     super();
   }
@@ -128,6 +150,7 @@ export class SseModule extends ConfigurableModuleClass implements NestModule, On
 
   async onApplicationShutdown(): Promise<void> {
     this.channels.close();
+    await this.cluster.close();
     await this.backplane.close();
   }
 }

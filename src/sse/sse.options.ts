@@ -81,8 +81,8 @@ export interface ShutdownOptions {
   readonly spread?: number;
 }
 
-/** Options of `SseModule.forRoot()`; those of a channel are the defaults of every channel. */
-export interface SseModuleOptions extends ChannelOptions {
+/** Options of the module that are plain values; those of a channel are the defaults of every channel. */
+export interface SseBaseOptions extends ChannelOptions {
   /** The largest event that `publish()` takes, in bytes as it goes out. @defaultValue 1 MiB */
   readonly maxEventBytes?: number;
   /** Milliseconds of silence after which a comment is sent; `0` switches it off. @defaultValue 15_000 */
@@ -99,9 +99,4 @@ export interface SseModuleOptions extends ChannelOptions {
    */
   readonly whenFull?: 'retry' | 'refuse';
   readonly shutdown?: ShutdownOptions;
-}
-
-/** What `forRootAsync({ useClass | useExisting })` expects of that class. */
-export interface SseOptionsFactory {
-  createSseOptions(): SseModuleOptions | Promise<SseModuleOptions>;
 }

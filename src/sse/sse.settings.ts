@@ -5,8 +5,8 @@ import type {
   Replay,
   ShutdownOptions,
   SlowPolicy,
+  SseBaseOptions,
   SseLimits,
-  SseModuleOptions,
 } from './sse.options.js';
 
 /** The history of a channel with every default in place; `undefined` for a channel without. */
@@ -65,11 +65,11 @@ const DEFAULTS: SseSettings = {
 };
 
 /** Applies the defaults. @throws SseError `INVALID_OPTIONS` that names the option and what it takes */
-export function moduleSettings(options: SseModuleOptions = {}): SseSettings {
+export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
   const { channel, ...defaults } = DEFAULTS;
   checkObject(
     options,
-    ['isGlobal', ...Object.keys(channel), ...Object.keys(defaults)],
+    ['isGlobal', 'backplane', ...Object.keys(channel), ...Object.keys(defaults)],
     'SseModule.forRoot()',
   );
   const given = { ...defaults, ...defined(options) };

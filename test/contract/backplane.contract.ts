@@ -68,6 +68,7 @@ export function describeBackplane(
     });
 
     describeAppending(placeOf);
+    describePublishIds(placeOf);
     describeFollowing(placeOf);
     describeReading(placeOf);
     describeCompleting(placeOf);
@@ -136,6 +137,31 @@ function describeAppending(placeOf: PlaceOf): void {
       await Promise.all(numbers.flatMap((n) => places.map((place) => place.append(n))));
       for (const place of places) expect(await place.kept()).toEqual(numbers);
       for (const { seen } of listeners) expect(seen.map(({ event }) => Number(event.data))).toEqual(numbers);
+    });
+  });
+}
+
+function describePublishIds(placeOf: PlaceOf): void {
+  describe('append with a publishId', () => {
+    it('stores the event once, and answers every attempt with its position', async () => {
+      const { backplane, channel, settings, append, listener, kept } = placeOf();
+      const follower = await listener();
+      const attempt = (text: string) => backplane.append(channel, settings, stored(text), 'order-1');
+      const [first, second] = await Promise.all([attempt('a'), attempt('a')]);
+      await append('b');
+      expect([second, await attempt('a')]).toEqual([first, first]);
+      expect(await kept()).toEqual(['a', 'b']);
+      expect(follower.told).toHaveLength(2);
+    });
+
+    it('takes the same id on another channel, and another id on the same, for another event', async () => {
+      const [one, other] = [placeOf(), placeOf()];
+      for (const { backplane, channel, settings } of [one, other])
+        for (const id of ['x', 'y', 'x']) await backplane.append(channel, settings, stored(id), id);
+      expect([await one.kept(), await other.kept()]).toEqual([
+        ['x', 'y'],
+        ['x', 'y'],
+      ]);
     });
   });
 }
@@ -219,7 +245,7 @@ function describePurging(placeOf: PlaceOf): void {
       await backplane.purge(channel);
       expect(follower.log).toMatchObject({ size: 0, bytes: 0, floor: offset, head: offset });
       const next = await append();
-      expect(follower.told).toEqual([next.offset]);
+      expect(follower.told).toEqual(['emptying', next.offset]);
       expect(follower.seen.at(-1)).toMatchObject({ offset: next.offset, previous: offset });
     });
 

@@ -10,24 +10,26 @@ export const entriesOf = (log: EventLog): LogEntry[] =>
 export class Listener implements LogFollower {
   /** What was in the log when it was handed over, and after it what was told of since then. */
   readonly seen: LogEntry[] = [];
-  /** All that was told, from the call of `follow` on, in short: an offset, or the end. */
-  readonly told: (number | 'completed')[] = [];
+  /** All that was told, from the call of `follow` on, in short: an offset, or what happened. */
+  readonly told: (number | 'completed' | 'emptying' | 'replaced')[] = [];
   /** What was told of before it was in the log. */
   readonly early: unknown[] = [];
   /** Settles when the log is handed over. */
   readonly ready: Promise<this>;
   #followed: FollowedLog | undefined;
+  #log: EventLog | undefined;
 
   constructor(backplane: SseBackplane, channel: string, settings: ChannelSettings) {
     this.ready = backplane.follow(channel, settings, this).then((followed) => {
       this.#followed = followed;
+      this.#log ??= followed.log;
       this.seen.push(...entriesOf(followed.log));
       return this;
     });
   }
 
   get log(): EventLog {
-    return this.#followed!.log;
+    return this.#log!;
   }
 
   get offsets(): number[] {
@@ -45,6 +47,16 @@ export class Listener implements LogFollower {
   completed(): void {
     this.told.push('completed');
     if (this.#followed && !this.log.completed) this.early.push('completed');
+  }
+
+  emptying(): void {
+    this.told.push('emptying');
+  }
+
+  replaced(log: EventLog): void {
+    this.told.push('replaced');
+    this.#log = log;
+    this.seen.push(...entriesOf(log));
   }
 
   stop(): void {

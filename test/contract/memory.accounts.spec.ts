@@ -7,7 +7,12 @@ import { storedOf } from '../unit/stored-events.js';
 import { settingsOf } from './backplane.contract.js';
 
 const HISTORY_BYTES = 500;
-const nobody = { appended: () => undefined, completed: () => undefined };
+const nobody = {
+  appended: () => undefined,
+  completed: () => undefined,
+  emptying: () => undefined,
+  replaced: () => undefined,
+};
 
 /** Channels of all kinds. */
 const channels: Record<string, ChannelSettings> = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { SseModuleOptions } from '../../src/sse/sse.options.js';
+import type { SseModuleOptions } from '../../src/sse/index.js';
 import { channelSettings, moduleSettings } from '../../src/sse/sse.settings.js';
 import { refusal, refused } from './refusal.js';
 

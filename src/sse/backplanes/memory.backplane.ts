@@ -1,22 +1,23 @@
-import { randomBytes } from 'node:crypto';
 import { SseError } from '../sse.errors.js';
-import type { HistoryOptions } from '../sse.options.js';
 import type { ChannelSettings } from '../sse.settings.js';
-import type { BackplaneStats, FollowedLog, LogFollower, LogRange, SseBackplane } from '../hub/backplane.js';
+import {
+  WINDOW,
+  type BackplaneStats,
+  type FollowedLog,
+  type LogFollower,
+  type LogRange,
+  type SseBackplane,
+} from '../hub/backplane.js';
 import { EventLog, type LogEntry } from '../hub/event-log.js';
 import type { StoredEvent } from '../hub/stored-event.js';
 import type { Position } from '../protocol/position.js';
+import { newEpoch } from './epoch.js';
+import { PublishIds } from './publish-ids.js';
 
 export interface MemoryBackplaneLimits {
   readonly channels: number;
   readonly historyBytes: number;
 }
-
-/**
- * What a channel without history keeps all the same, so that a client that is slow for a moment goes
- * on from its cursor. Nobody resumes from it.
- */
-const WINDOW: Required<HistoryOptions> = { count: 64, bytes: 256 * 1024, age: Infinity };
 
 /** How many logs a sweep looks at before it gives the event loop a turn. */
 const SWEEP_STEP = 10_000;
@@ -48,14 +49,13 @@ class MemoryLog {
     for (const follower of this.followers) if (this.followers.includes(follower)) follower.completed();
   }
 
+  tellEmptying(): void {
+    for (const follower of this.followers) if (this.followers.includes(follower)) follower.emptying();
+  }
+
   isIdle(now: number): boolean {
     return this.followers.length === 0 && now - this.touched >= this.settings.ttl;
   }
-}
-
-/** Short, and of letters and digits only: it goes into every id. 60 bits make a clash of two a fable. */
-function newEpoch(): string {
-  return randomBytes(8).readBigUInt64BE().toString(36).slice(0, 12).padStart(12, '0');
 }
 
 /** Logs in this process's memory: the default. They end with the process. */
@@ -63,6 +63,7 @@ export class MemoryBackplane implements SseBackplane {
   readonly #logs = new Map<string, MemoryLog>();
   /** Logs with events, the one that was published to longest ago first. */
   readonly #recent = new Set<MemoryLog>();
+  readonly #publishIds = new PublishIds();
   #latest: MemoryLog | undefined;
   #bytes = 0;
   #events = 0;
@@ -74,8 +75,18 @@ export class MemoryBackplane implements SseBackplane {
   constructor(private readonly limits: MemoryBackplaneLimits) {}
 
   /** The entry is in place when the call returns. */
-  async append(channel: string, settings: ChannelSettings, event: StoredEvent): Promise<Position> {
-    return this.#append(channel, settings, event);
+  async append(
+    channel: string,
+    settings: ChannelSettings,
+    event: StoredEvent,
+    publishId?: string,
+  ): Promise<Position> {
+    if (publishId === undefined) return this.#append(channel, settings, event);
+    const known = this.#publishIds.find(channel, publishId, Date.now());
+    if (known) return known;
+    const position = this.#append(channel, settings, event);
+    this.#publishIds.remember(channel, publishId, position, Date.now());
+    return position;
   }
 
   #append(channel: string, settings: ChannelSettings, event: StoredEvent): Position {
@@ -138,7 +149,9 @@ export class MemoryBackplane implements SseBackplane {
 
   async purge(channel: string): Promise<void> {
     const held = this.#find(channel);
-    if (held) this.#empty(held);
+    if (!held) return;
+    held.tellEmptying();
+    this.#empty(held);
   }
 
   stats(): BackplaneStats {
@@ -151,6 +164,7 @@ export class MemoryBackplane implements SseBackplane {
     for (const held of this.#logs.values()) held.followers = [];
     this.#logs.clear();
     this.#recent.clear();
+    this.#publishIds.clear();
     this.#latest = undefined;
     this.#bytes = 0;
     this.#events = 0;

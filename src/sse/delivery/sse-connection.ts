@@ -11,7 +11,7 @@ import { StreamReader, type ReaderOwner } from '../hub/stream-reader.js';
 import type { TurnTask } from '../hub/turn.js';
 import { eventBody, idBlock, idLine, retryBlock } from '../protocol/event-stream.js';
 import { parseLastEventId, type LastEventId } from '../protocol/position.js';
-import { SseError } from '../sse.errors.js';
+import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { ConnectionServices, ConnectionSettings } from './connection-settings.js';
 import { EventText } from './event-text.js';
@@ -24,6 +24,9 @@ import type { ResponseHead } from './response-head.js';
 import { ResponseWriter } from './response-writer.js';
 
 const logger = new Logger('SseConnection');
+
+/** What may be over when the client comes back; an EventSource that gets an error status never does. */
+const RETURNABLE: ReadonlySet<SseErrorCode> = new Set(['HUB_FULL', 'BACKPLANE_AWAY']);
 
 /** How a response ends, once that is to be. */
 interface Finish {
@@ -188,7 +191,7 @@ export class SseConnection
   error(error: unknown): void {
     if (this.#isClosed) return;
     if (!this.#outbox.isOpen && this.#outbox.isEmpty && !this.head.isSent) {
-      if (error instanceof SseError && error.code === 'HUB_FULL') return this.settings.turnAway();
+      if (error instanceof SseError && RETURNABLE.has(error.code)) return this.settings.turnAway();
       return this.fail(error);
     }
     if (isLogged(error)) logger.error(error);

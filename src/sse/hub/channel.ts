@@ -43,6 +43,7 @@ export class Channel implements LogFollower, TurnTask {
   /** For each policy that some client here has. */
   readonly #latest = new Map<LatestPolicy, LatestIndex>();
   #followed: FollowedLog | undefined;
+  #log: EventLog | undefined;
   /** The newest offset when the log was opened: what comes after it is live. */
   #openedAt: number | undefined;
   #unread = 0;
@@ -60,6 +61,7 @@ export class Channel implements LogFollower, TurnTask {
   ) {
     this.opened = follow(this).then((followed) => {
       this.#followed = followed;
+      this.#log ??= followed.log;
       this.#openedAt ??= followed.log.head;
       if (this.#closed) followed.stop();
     });
@@ -72,12 +74,12 @@ export class Channel implements LogFollower, TurnTask {
 
   /** To be read once `opened` has resolved. */
   get log(): EventLog {
-    return (this.#followed as FollowedLog).log;
+    return this.#log as EventLog;
   }
 
   /** Where one that begins to read now goes on from; undefined until the log is open. */
   get present(): number | undefined {
-    return this.#followed?.log.head;
+    return this.#log?.head;
   }
 
   /** Where those go on from who waited for the log to open. */
@@ -86,7 +88,7 @@ export class Channel implements LogFollower, TurnTask {
   }
 
   appended(entry: LogEntry): void {
-    if (!this.#followed) {
+    if (!this.#log) {
       this.#openedAt ??= entry.previous;
       return;
     }
@@ -102,6 +104,20 @@ export class Channel implements LogFollower, TurnTask {
   }
 
   completed(): void {
+    this.#announce();
+  }
+
+  emptying(): void {
+    this.readNow();
+  }
+
+  replaced(log: EventLog): void {
+    // Those who read the one before get what they can take of it, and then the news.
+    this.readNow();
+    this.#log = log;
+    this.#batches.clear();
+    this.#latest.clear();
+    this.#openedAt = log.floor;
     this.#announce();
   }
 

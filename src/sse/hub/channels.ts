@@ -49,11 +49,6 @@ export class Channels {
     channel.close();
   }
 
-  /** Lets those who read a channel have what has come, before the turn is over. */
-  readOut(name: string): void {
-    this.#open.get(name)?.channel.readNow();
-  }
-
   subscriberCount(name: string): number {
     return this.#open.get(name)?.cursors.size ?? 0;
   }

@@ -2,7 +2,7 @@ import type { Subscription } from 'rxjs';
 import { formatPosition, type LastEventId, type Requested } from '../protocol/position.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
 import type { Batch, Channel } from './channel.js';
-import type { LogEntry } from './event-log.js';
+import type { EventLog, LogEntry } from './event-log.js';
 import type { LatestIndex } from './latest-index.js';
 import type { Gap, GapReason, SseEvent } from './sse-event.js';
 import type { Turn, TurnTask } from './turn.js';
@@ -55,11 +55,11 @@ export class Cursor implements TurnTask {
   #latest: LatestIndex | undefined;
   /** Whether its client could not take what came. */
   #hasLagged = false;
-  #started = false;
   #advancing = false;
   #isDue = false;
   /** What was published before it was made is the past to it. */
-  readonly #since: number | undefined;
+  #since: number | undefined;
+  #log: EventLog | undefined;
   #ended = false;
   #changes: Subscription | undefined;
 
@@ -86,18 +86,21 @@ export class Cursor implements TurnTask {
 
   /** Whether its position is known. */
   get started(): boolean {
-    return this.#started;
+    return this.#log !== undefined;
   }
 
   get isEnded(): boolean {
     return this.#ended;
   }
 
+  /** The log that its position is of; there once it has started. */
+  get log(): EventLog {
+    return this.#log as EventLog;
+  }
+
   /** Whether the channel was completed and all of it was handed on. */
   get isAtEnd(): boolean {
-    if (!this.#started) return false;
-    const { log } = this.channel;
-    return log.completed && this.position === log.head;
+    return this.#log?.completed === true && this.position === this.#log.head;
   }
 
   /** The offset after which what it reads is live. */
@@ -117,11 +120,10 @@ export class Cursor implements TurnTask {
 
   /** Finds the position from which it reads, or that there is a gap. */
   start(requested: Requested): void {
-    this.#started = true;
+    this.#log = this.channel.log;
     this.position = this.liveAfter;
     if (this.channel.hasHistory) this.#locate(requested);
-    const { slow } = this;
-    if (typeof slow === 'object') this.#latest = this.channel.latest(slow);
+    this.#indexLatest();
     this.#changes = this.channel.changes.subscribe((when) => {
       if (when === 'at once') this.advance();
       else this.#goOn();
@@ -130,7 +132,7 @@ export class Cursor implements TurnTask {
 
   /** Hands on what has come since, as much as the client can take. */
   advance(): void {
-    if (!this.#started || this.#ended || this.#advancing) return;
+    if (!this.started || this.#ended || this.#advancing) return;
     this.#advancing = true;
     try {
       this.#advance();
@@ -166,7 +168,7 @@ export class Cursor implements TurnTask {
   }
 
   #locate(requested: Requested): void {
-    const { log } = this.channel;
+    const { log } = this;
     if (requested.kind === 'none') {
       const replay = this.replay ?? this.channel.settings.replay;
       if (replay === 'all') this.position = log.floor;
@@ -184,12 +186,30 @@ export class Cursor implements TurnTask {
 
   /** Goes on from the oldest event that is left, and will say so. */
   #miss(reason: GapReason, requested: string): void {
-    this.position = this.channel.log.floor;
+    this.position = this.log.floor;
     this.#missed = { reason, requested };
   }
 
+  /** The channel has a new log: its client is told of that, and goes on with all there is of it. */
+  #changeLog(): void {
+    const requested = formatPosition({ epoch: this.log.epoch, offset: this.position });
+    this.#log = this.channel.log;
+    this.#since = undefined;
+    this.#miss(this.#missed?.reason ?? 'epoch', this.#missed?.requested ?? requested);
+    this.#indexLatest();
+  }
+
+  #indexLatest(): void {
+    const { slow } = this;
+    if (typeof slow === 'object') this.#latest = this.channel.latest(slow);
+  }
+
   #advance(): void {
-    const { log } = this.channel;
+    if (this.#log !== this.channel.log) {
+      if (this.#paused) return; // until it can be told its position is one of the old log
+      this.#changeLog();
+    }
+    const { log } = this;
     if (this.position < (this.#latest?.floor ?? log.floor) && !this.#missed) {
       if (this.slow === 'disconnect') return this.host.disconnect();
       this.#miss('lagged', formatPosition({ epoch: log.epoch, offset: this.position }));
@@ -206,11 +226,11 @@ export class Cursor implements TurnTask {
   #read(): void {
     const { batches } = this.host;
     const skipTo =
-      this.#latest && (this.#hasLagged || this.position < this.channel.log.floor) ? this.#latest : undefined;
+      this.#latest && (this.#hasLagged || this.position < this.log.floor) ? this.#latest : undefined;
     if (skipTo) this.#readLatest(skipTo, batches);
     else if (batches) this.#readBatches(batches);
     else this.host.run(this, () => this.#readEvents());
-    if (this.position === this.channel.log.head) this.#hasLagged = false;
+    if (this.position === this.log.head) this.#hasLagged = false;
   }
 
   /** Hands on the newest event of each key, of all that has not been read. */
@@ -218,7 +238,7 @@ export class Cursor implements TurnTask {
     const { channel } = this;
     const newest = index.after(this.position);
     if (newest.length === 0) {
-      this.position = channel.log.head;
+      this.position = this.log.head;
     } else if (batches) {
       const batch = channel.batchOf(newest);
       this.position = batch.upTo;
@@ -231,12 +251,13 @@ export class Cursor implements TurnTask {
         }
       });
     }
-    if (this.position < channel.log.head) this.#goOnLater();
+    if (this.position < this.log.head) this.#goOnLater();
   }
 
   /** Says what is left now, which may be less than when the gap was found. */
   #tellGap(missed: { readonly reason: GapReason; readonly requested: string }): void {
-    const { name, log, hasHistory } = this.channel;
+    const { log } = this;
+    const { name, hasHistory } = this.channel;
     const id = (offset: number): string => formatPosition({ epoch: log.epoch, offset });
     const oldest = log.at(0);
     this.#missed = undefined;
@@ -255,13 +276,13 @@ export class Cursor implements TurnTask {
       const batch = this.channel.batchAfter(this.position);
       this.position = batch.upTo;
       batches(this, batch);
-      if (this.position === this.channel.log.head || this.#paused || this.#ended) return;
+      if (this.position === this.log.head || this.#paused || this.#ended) return;
     }
     this.#goOnLater();
   }
 
   #readEvents(): void {
-    const { log } = this.channel;
+    const { log } = this;
     for (let i = 0; i < EVENTS_A_TURN; i++) {
       // Looked up anew: a consumer may publish, and so push out what was to come.
       if (this.position < log.floor) return this.#goOnLater();

@@ -57,12 +57,15 @@ export class EventLog {
     for (let entry = this.at(0); entry !== undefined && entry.at <= oldest; entry = this.at(0)) this.#evict();
   }
 
-  /** Lets go of everything. Positions go on from where they are. */
-  clear(): void {
+  /**
+   * Lets go of everything. Positions go on from where they are, or from a later offset: what lies between
+   * is not kept either.
+   */
+  clear(upTo = this.head): void {
     this.#entries = [];
     this.#start = 0;
     this.bytes = 0;
-    this.floor = this.clearedAt = this.head;
+    this.floor = this.clearedAt = this.head = upTo;
   }
 
   /** The i-th entry that is kept, the oldest being 0. */

@@ -19,6 +19,15 @@ import type { EventMap, EventsOf, GapReason, SseEvent, SseEventInput } from './s
 import { storedEvent } from './stored-event.js';
 import type { StreamContext } from './stream-context.js';
 
+/** Options of `hub.publish()`. */
+export interface PublishOptions {
+  /**
+   * Makes a second attempt the same publication: the event is stored once, and both attempts give its id.
+   * 1 to 200 characters, none of them a control character; remembered for two minutes, per channel.
+   */
+  readonly publishId?: string;
+}
+
 /** Options of `hub.stream()`. */
 export interface StreamOptions {
   /**
@@ -88,14 +97,21 @@ export class SseHub {
    * @returns the event's id; the empty string where there is none, as in HTML: on a channel without
    * history, when the event brought none
    * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_EVENT`, `RESERVED_TYPE`,
-   * `ID_NOT_ALLOWED`, `NOT_SERIALIZABLE`, `EVENT_TOO_LARGE`, `CHANNEL_COMPLETED`, `HUB_FULL`,
-   * `HUB_CLOSED`, as a rejection: nothing of the event has reached anyone then
+   * `ID_NOT_ALLOWED`, `NOT_SERIALIZABLE`, `EVENT_TOO_LARGE`, `INVALID_OPTIONS`, `CHANNEL_COMPLETED`, `HUB_FULL`,
+   * `PUBLISH_REJECTED`, `HUB_CLOSED`, as a rejection: nothing of the event has reached anyone then, nor ever
+   * will. `PUBLISH_UNCERTAIN`: it was sent to the backplane and no answer came in time; to find out, publish
+   * again with the same `publishId`.
    */
-  async publish<Name extends string>(channel: Name, event: SseEventInput<EventsOf<Name>>): Promise<string> {
+  async publish<Name extends string>(
+    channel: Name,
+    event: SseEventInput<EventsOf<Name>>,
+    options?: PublishOptions,
+  ): Promise<string> {
     const settings = this.definitions.settingsOf(channel);
     const hasHistory = settings.history !== undefined;
+    const publishId = options && publishIdOf(options);
     const stored = storedEvent(event, !hasHistory, this.settings.maxEventBytes);
-    const position = await this.backplane.append(channel, settings, stored);
+    const position = await this.backplane.append(channel, settings, stored, publishId);
     this.#published++;
     return hasHistory ? formatPosition(position) : (stored.id ?? '');
   }
@@ -166,8 +182,6 @@ export class SseHub {
   /** Deletes the events that are kept of a channel. Who was behind is told of the gap. */
   async purge(channel: string): Promise<void> {
     this.definitions.settingsOf(channel);
-    // Who is here gets what was published before.
-    this.channels.readOut(channel);
     await this.backplane.purge(channel);
   }
 
@@ -223,6 +237,21 @@ export class SseHub {
       position: formatPosition({ epoch: range.epoch, offset }),
     };
   }
+}
+
+const PUBLISH_ID = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
+
+function publishIdOf(options: PublishOptions): string | undefined {
+  checkObject(options, ['publishId'], 'hub.publish()');
+  const { publishId } = options;
+  if (publishId === undefined) return undefined;
+  stringOf('publishId', publishId);
+  if (!PUBLISH_ID.test(publishId))
+    throw new SseError(
+      'INVALID_OPTIONS',
+      'A publishId has 1 to 200 characters, none of them a control character.',
+    );
+  return publishId;
 }
 
 function gapOf(

@@ -37,10 +37,8 @@ export const PLAIN: ReaderOwner = {
   lags: false,
   slow: 'gap',
   batches: undefined,
-  gap: ({ channel, consumers, position }, gap) => {
-    const id = channel.hasHistory
-      ? formatPosition({ epoch: channel.log.epoch, offset: position })
-      : undefined;
+  gap: ({ channel, log, consumers, position }, gap) => {
+    const id = channel.hasHistory ? formatPosition({ epoch: log.epoch, offset: position }) : undefined;
     const event = gapEvent(gap, id);
     for (const consumer of [...consumers]) consumer.next(event);
   },
@@ -203,7 +201,7 @@ export class StreamReader implements CursorHost {
     if (!cursor.started || !hasHistory) return;
     this.#left ??= new Map();
     if (this.#left.size >= this.maxChannels) this.#left.delete(this.#left.keys().next().value as string);
-    const position = { epoch: cursor.channel.log.epoch, offset: cursor.position };
+    const position = { epoch: cursor.log.epoch, offset: cursor.position };
     this.#left.set(name, { kind: 'named', text: '', positions: new Map([[name, position]]) });
   }
 
@@ -302,7 +300,7 @@ export class StreamReader implements CursorHost {
    */
   deliver({ channel, epoch, entry }: DeliveredEvent): boolean {
     const track = this.#tracks.get(channel);
-    if (!track || !hasPosition(track) || track.cursor.channel.log.epoch !== epoch) return false;
+    if (!track || !hasPosition(track) || track.cursor.log.epoch !== epoch) return false;
     if (handingOn !== this) track.isHeld = true;
     // An operator that changes the order does not take the client back.
     if (entry.offset > (track.told ?? -1)) track.told = entry.offset;
@@ -312,7 +310,7 @@ export class StreamReader implements CursorHost {
   /** The channel with that epoch. */
   channelOf(epoch: string): string | undefined {
     for (const [name, { cursor }] of this.#tracks)
-      if (cursor.started && cursor.channel.log.epoch === epoch) return name;
+      if (cursor.started && cursor.log.epoch === epoch) return name;
     return undefined;
   }
 
@@ -322,7 +320,7 @@ export class StreamReader implements CursorHost {
     for (const [name, track] of this.#tracks) {
       if (!track.cursor.started || !hasPosition(track)) continue;
       if (track.told === undefined) return undefined;
-      positions.push([name, { epoch: track.cursor.channel.log.epoch, offset: track.told }]);
+      positions.push([name, { epoch: track.cursor.log.epoch, offset: track.told }]);
     }
     if (positions.length > 1) return positions.map((named) => formatNamed(...named)).join('&');
     return positions[0] && formatPosition(positions[0][1]);

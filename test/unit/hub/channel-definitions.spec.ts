@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { defineChannel, type ChannelRule } from '../../../src/sse/hub/channel-definition.js';
 import { ChannelDefinitions } from '../../../src/sse/hub/channel-definitions.js';
-import type { SseModuleOptions } from '../../../src/sse/sse.options.js';
+import type { SseModuleOptions } from '../../../src/sse/index.js';
 import { moduleSettings } from '../../../src/sse/sse.settings.js';
 import { refusal, refused } from '../refusal.js';
 
