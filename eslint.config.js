@@ -31,6 +31,9 @@ const packages = {
   sse: library,
   'sse/protocol': [],
   'sse/hub': ['@nestjs/common', 'rxjs', 'node:async_hooks', 'node:crypto'],
+  'sse/backplanes/lmdb': [...library, 'lmdb'],
+  'sse/backplanes/nats': [...library, '@nats-io/jetstream', '@nats-io/transport-node'],
+  'sse/backplanes/redis': [...library, 'redis'],
 };
 
 for (const parent of ['', 'sse/']) {

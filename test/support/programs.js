@@ -12,6 +12,8 @@ const table = {
     debianPackage: 'chromium',
   },
   curl: { names: ['curl'], variable: 'CURL_PATH', debianPackage: 'curl' },
+  'nats-server': { names: ['nats-server'], variable: 'NATS_SERVER_PATH', debianPackage: 'nats-server' },
+  'redis-server': { names: ['redis-server'], variable: 'REDIS_SERVER_PATH', debianPackage: 'redis-server' },
   nginx: { names: ['nginx'], variable: 'NGINX_PATH', debianPackage: 'nginx' },
 };
 
