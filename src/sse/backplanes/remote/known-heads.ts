@@ -10,16 +10,16 @@ const MAX_CHANNELS = 10_000;
 export class KnownHeads {
   readonly #heads = new Map<string, Position>();
 
-  get(channel: string): Position | undefined {
-    return this.#heads.get(channel);
+  /** The newest of a channel, also counting what a mirror has of it. */
+  get(channel: string, mirrored?: Position): Position | undefined {
+    return newer(mirrored, this.#heads.get(channel));
   }
 
-  /** Of two answers that overtook each other the later position counts. */
+  /** An answer was about this position. */
   saw(channel: string, position: Position): void {
-    const known = this.#heads.get(channel);
+    const head = newer(this.#heads.get(channel), position);
     this.#heads.delete(channel);
-    const isOlder = known?.epoch === position.epoch && known.offset > position.offset;
-    this.#heads.set(channel, isOlder ? known : position);
+    this.#heads.set(channel, head ?? position);
     if (this.#heads.size <= MAX_CHANNELS) return;
     const [oldest] = this.#heads.keys();
     this.#heads.delete(oldest as string);
@@ -28,4 +28,10 @@ export class KnownHeads {
   clear(): void {
     this.#heads.clear();
   }
+}
+
+/** Answers may overtake each other within an epoch, and the epoch that was heard of last counts. */
+function newer(first: Position | undefined, last: Position | undefined): Position | undefined {
+  if (!first || !last) return first ?? last;
+  return first.epoch === last.epoch && first.offset > last.offset ? first : last;
 }

@@ -76,7 +76,7 @@ export class RemoteCalls {
         if (--this.#pending === 0) this.#idle?.();
         settle();
       };
-      const refuse = (error: unknown): void => end(() => reject(error as SseError));
+      const refuse = (error: SseError): void => end(() => reject(error));
       const go = (): void => {
         isSent = true;
         send(until - performance.now()).then((answer) => end(() => resolve(answer)), refuse);
