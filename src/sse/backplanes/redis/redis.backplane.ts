@@ -16,6 +16,7 @@ import type { SseLimits } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { KnownHeads } from '../remote/known-heads.js';
 import { LogMirror } from '../remote/log-mirror.js';
+import { MirrorMemory } from '../remote/mirror-memory.js';
 import { RemoteCalls } from '../remote/remote-calls.js';
 import type { RedisConnection } from './redis.connection.js';
 import { noticeOf, type Notice } from './redis.entries.js';
@@ -53,6 +54,7 @@ export class RedisBackplane implements SseBackplane {
   /** By the name that its notices have. */
   readonly #mirrors = new Map<string, LogMirror>();
   readonly #heads = new KnownHeads();
+  readonly #memory: MirrorMemory;
   readonly #logs: RedisLogs;
   /** What users of the hub ask for. */
   readonly #calls: RemoteCalls;
@@ -71,6 +73,7 @@ export class RedisBackplane implements SseBackplane {
     settings: RedisSettings,
     private readonly limits: Required<SseLimits>,
   ) {
+    this.#memory = new MirrorMemory(limits.historyBytes);
     this.#logs = new RedisLogs(connection, settings.prefix);
     this.#calls = new RemoteCalls('Redis', settings);
     this.#mirroring = new RemoteCalls('Redis', { ...settings, maxPending: Infinity });
@@ -104,10 +107,13 @@ export class RedisBackplane implements SseBackplane {
       this.#logs.append(channel, settings, event, publishId, this.#knownOf(channel), left),
     );
     if (this.#isClosed) return position;
-    this.#heads.saw(channel, position);
     const mirror = this.#held.get(channel)?.mirror;
-    if (entry) await mirror?.add(position.epoch, entry);
-    else if (mirror?.isOpen && !mirror.has(position)) await mirror.resync();
+    if (entry) {
+      this.#heads.saw(channel, position);
+      await mirror?.add(position.epoch, entry);
+    } else if (mirror?.isOpen && !mirror.has(position)) {
+      await mirror.resync();
+    }
     return position;
   }
 
@@ -204,13 +210,18 @@ export class RedisBackplane implements SseBackplane {
         `${this.#held.size} channels are followed, which is limits.channels. Raise it.`,
       );
     }
-    const mirror = new LogMirror(channel, settings.history ?? WINDOW, async (position) => {
-      const range = await this.#mirroring.run('other', () =>
-        this.#logs.open(channel, settings, position, this.#heads.get(channel, position)),
-      );
-      this.#heads.saw(channel, { epoch: range.epoch, offset: range.head });
-      return range;
-    });
+    const mirror = new LogMirror(
+      channel,
+      settings.history ?? WINDOW,
+      async (position) => {
+        const range = await this.#mirroring.run('other', () =>
+          this.#logs.open(channel, settings, position, this.#heads.get(channel, position)),
+        );
+        this.#heads.saw(channel, { epoch: range.epoch, offset: range.head });
+        return range;
+      },
+      this.#memory,
+    );
     const held: Held = {
       channel,
       settings,

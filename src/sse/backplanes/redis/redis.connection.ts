@@ -42,6 +42,8 @@ export class RedisConnection {
   run = '';
   #hasStarted = false;
   #isClosed = false;
+  /** Whether it was said that a connection is lost. */
+  #isLost = false;
   #events: ConnectionEvents | undefined;
   readonly #logger = new Logger('SseHub');
 
@@ -167,16 +169,22 @@ export class RedisConnection {
 
   #lost(client: RedisClient, error: unknown): void {
     if (!this.#hasStarted || this.#isClosed || client.isReady) return;
-    this.#logger.warn(`The connection to Redis at ${this.address} is lost: ${messageOf(error)}`);
+    if (!this.#isLost)
+      this.#logger.warn(`The connection to Redis at ${this.address} is lost: ${messageOf(error)}`);
+    this.#isLost = true;
     if (client === this.client) this.#events?.down();
     else this.#events?.subscriberDown();
   }
 
   async #regained(client: RedisClient): Promise<void> {
-    if (client === this.subscriber) return this.#events?.subscriberUp();
     try {
-      await this.#greet();
-      this.#events?.up();
+      if (client === this.client) await this.#greet();
+      if (this.#isLost && this.client.isReady && this.subscriber.isReady) {
+        this.#isLost = false;
+        this.#logger.log(`Redis at ${this.address} is there again.`);
+      }
+      if (client === this.client) this.#events?.up();
+      else this.#events?.subscriberUp();
     } catch (error) {
       // Of a connection that was lost again another 'ready' will follow.
       if (client.isReady) this.#logger.error(failure(this.address, error).message);

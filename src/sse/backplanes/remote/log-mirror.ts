@@ -3,6 +3,7 @@ import type { FollowedLog, LogFollower, LogRange } from '../../hub/backplane.js'
 import { EventLog, type LogEntry } from '../../hub/event-log.js';
 import type { Position } from '../../protocol/position.js';
 import type { HistoryOptions } from '../../sse.options.js';
+import type { MirrorMemory } from './mirror-memory.js';
 
 /** What a server keeps of a log after a position: all of it, up to `head`. */
 export interface RemoteRange extends LogRange {
@@ -53,6 +54,8 @@ export class LogMirror {
     readonly channel: string,
     private readonly limits: Required<HistoryOptions>,
     private readonly read: ReadRange,
+    /** What all mirrors of the process have in common. */
+    private readonly memory?: MirrorMemory,
   ) {}
 
   get log(): EventLog {
@@ -137,6 +140,13 @@ export class LogMirror {
   /** Lets go of what is older than the limit. */
   expire(now: number): void {
     this.#log?.expire(now);
+    this.#account();
+  }
+
+  /** Lets go of the oldest entries until the others have at most so many bytes; the newest stays. */
+  shrink(bytes: number): void {
+    this.#log?.shrink(bytes);
+    this.#account();
   }
 
   /** Followers are told nothing afterwards. */
@@ -146,6 +156,7 @@ export class LogMirror {
     this.#early.clear();
     this.#stopTimer();
     this.#release(() => true);
+    this.memory?.forget(this);
   }
 
   async #readWanted(): Promise<void> {
@@ -194,6 +205,7 @@ export class LogMirror {
     log.completed = range.completed;
     const isFirst = this.#log === undefined;
     this.#log = log;
+    this.#account();
     if (!isFirst) this.#tell((follower) => follower.replaced(log));
   }
 
@@ -218,6 +230,7 @@ export class LogMirror {
 
   #push(entry: LogEntry): void {
     this.log.push(entry);
+    this.#account();
     this.#tell((follower) => follower.appended(entry));
   }
 
@@ -235,6 +248,11 @@ export class LogMirror {
     const kept = [...log.entriesAfter(upTo)];
     log.clear(upTo);
     for (const entry of kept) log.push(entry);
+    this.#account();
+  }
+
+  #account(): void {
+    if (this.#log && !this.#isClosed) this.memory?.holds(this, this.#log.bytes);
   }
 
   /** Tells those who follow now, but for those who stop before it is their turn. */
