@@ -42,7 +42,7 @@ export class NatsChannel {
   async append(settings: ChannelSettings, event: StoredEvent, publishId?: string): Promise<Position> {
     const limits = limitsOf(settings);
     const { state } = this;
-    if (this.#order.isIdle && state.isKnown && !state.record?.completed)
+    if (this.#order.isIdle && state.isOpen && !state.record?.completed)
       return this.#publish(limits, event, publishId);
     const { position } = await this.#order.run(async () => {
       await this.#begin(limits).catch((error: unknown) => {
@@ -133,7 +133,7 @@ export class NatsChannel {
   /** Sees to it that what was stored is an event of the channel, and that those who follow it here were told. */
   async #stored(seq: number, duplicate: boolean): Promise<void> {
     const { state } = this;
-    if (!state.isKnown) await state.load();
+    if (!state.isLoaded) await state.load();
     if (state.isTooLate(seq)) {
       if (!duplicate) this.stream.deleteMessage(seq).catch(() => undefined);
       throw this.#completed();
@@ -152,7 +152,7 @@ export class NatsChannel {
 
   /** Sees to it that an event can be appended. */
   async #begin(limits: Required<HistoryOptions>): Promise<void> {
-    if (!this.state.isKnown) await this.state.load();
+    if (!this.state.isLoaded) await this.state.load();
     const { completed } = await this.state.open(limits);
     if (completed) throw this.#completed();
   }
