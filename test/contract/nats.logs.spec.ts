@@ -135,6 +135,25 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
     });
   });
 
+  describe('that somebody deletes', () => {
+    it('is made again, with new epochs', async () => {
+      const jsm = await manager();
+      const [one, other] = [await instance(), await instance()];
+      const listener = await follow(other);
+      const before = await append(one, 'before');
+      await jsm.streams.delete('sse');
+      await expect(append(one, 'lost')).rejects.toEqual(code('PUBLISH_REJECTED'));
+      await eventually(() =>
+        append(one, 'after').then(
+          ({ epoch }) => epoch !== before.epoch,
+          () => false,
+        ),
+      );
+      await follow(other);
+      await eventually(() => dataOf(listener).at(-1) === 'after');
+    });
+  });
+
   describe('and what it costs', () => {
     it('is read once for a thousand who follow a channel at once, and no consumer is left', async () => {
       const jsm = await manager();

@@ -10,7 +10,7 @@ import { ChannelState } from './channel-state.js';
 import { InOrder } from './in-order.js';
 import type { Incarnation } from './incarnation.js';
 import { encodeMessage, sequenceOf } from './message.js';
-import { callFailure, publishFailure } from './nats-errors.js';
+import { callFailure, isNobodyThere, publishFailure } from './nats-errors.js';
 import type { NatsFollow } from './nats-follow.js';
 import type { NatsStream } from './nats-stream.js';
 import { readRange } from './range.js';
@@ -110,8 +110,9 @@ export class NatsChannel {
     const trim = this.#trimOf(sent.era);
     const trimmed = trim.upTo;
     // A publish id counts for its channel alone.
-    const options = publishId === undefined ? undefined : { msgID: `${this.state.events} ${publishId}` };
-    const answer = this.stream.publish(this.state.events, encodeMessage({ at, trimmed, event }), options);
+    const messageId =
+      publishId === undefined ? undefined : `${this.state.events} ${encodeURIComponent(publishId)}`;
+    const answer = this.stream.publish(this.state.events, encodeMessage({ at, trimmed, event }), messageId);
     this.#unanswered.add(answer);
     try {
       const { seq, duplicate } = await answer;
@@ -124,6 +125,8 @@ export class NatsChannel {
       }
       return { epoch: this.state.epoch, offset: seq };
     } catch (error) {
+      // The stream may have been deleted: it is made again.
+      if (isNobodyThere(error)) this.incarnation.check().catch(() => undefined);
       throw publishFailure(error);
     } finally {
       this.#unanswered.delete(answer);
