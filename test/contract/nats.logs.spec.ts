@@ -174,26 +174,44 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       expect(other.stats().channels).toBe(0);
     });
 
-    it('has about as much of a channel as its history, not all that was ever published', async () => {
+    it('has about as much of a channel as its history, and says from where on', async () => {
       const jsm = await manager();
-      const one = await instance();
-      for (let round = 0; round < 30; round++)
+      const [one, other] = [await instance(), await instance()];
+      const first = await append(one, 'first', { history: { count: 10 } });
+      for (let round = 0; round < 60; round++)
         await Promise.all(texts(50).map((text) => append(one, text, { history: { count: 10 } })));
-      await eventually(async () => (await jsm.streams.info('sse')).state.messages < 150);
+      await eventually(async () => (await jsm.streams.info('sse')).state.messages <= 1_010);
       expect(await kept(one)).toEqual(texts(50).slice(-10));
+      const { log, seen } = await follow(other);
+      expect(log.size).toBeGreaterThanOrEqual(10);
+      expect(log.floor).toBeGreaterThan(first.offset);
+      expect(seen[0]!.previous).toBe(log.floor);
     });
 
-    it('tells nobody of a gap because messages of others are gone', async () => {
-      const [one, other] = [await instance({ maxBytes: 100_000 }), await instance({ maxBytes: 100_000 })];
+    it('tells nobody of a gap who has seen all, because the limits of the stream have let go of it', async () => {
+      const connection = await connect({ servers: server.address, reconnectTimeWait: 5 });
+      whenTestEnds(() => connection.close());
+      const maxBytes = 100_000;
+      const [one, other] = [await instance({ maxBytes }), await instance({ connection, maxBytes })];
       const listener = await follow(other);
-      const first = await append(one, 'first');
       const jsm = await manager();
-      for (let n = 0; (await jsm.streams.info('sse')).state.first_seq <= first.offset + 10; n++)
-        await Promise.all(texts(20).map((text) => other.append(`b/${n}`, settingsOf(), large(text))));
-      await isAt(listener, await append(one, 'second'));
-      expect(dataOf(listener)).toEqual(['first', 'second']);
+      const pushOut = async ({ offset }: Position): Promise<void> => {
+        while ((await jsm.streams.info('sse')).state.first_seq <= offset + 10)
+          await Promise.all(texts(20).map((text) => other.append('b', settingsOf(), large(text))));
+      };
+      const first = await append(one, 'first');
+      await pushOut(first);
+      const second = await append(one, 'second');
+      await isAt(listener, second);
+      await pushOut(second);
+      await connection.reconnect();
+      await isAt(listener, await append(one, 'third'));
+      expect(dataOf(listener)).toEqual(['first', 'second', 'third']);
       expect(listener.told).not.toContain('emptying');
-      expect((await other.read('a', { limit: 5 }))!.floor).toBeGreaterThanOrEqual(first.offset);
+      // Who comes now cannot know that there was nothing else.
+      const { floor, entries } = (await one.read('a', { limit: 5 }))!;
+      expect(floor).toBeGreaterThanOrEqual(second.offset);
+      expect(entries.map(({ event }) => event.data)).toEqual(['third']);
     });
   });
 });
