@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { natsBackplane, type NatsBackplaneOptions } from '../../src/sse/backplanes/nats/index.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';
