@@ -1,20 +1,31 @@
 import { isObservable } from 'rxjs';
 import { SseError } from '../sse.errors.js';
+import type { AwaitedOutcome } from './route-outcome.js';
 import type { SseConnection } from './sse-connection.js';
 
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
-/** The connection that the interceptor has made for a response, until the method has resolved. */
-const connections = new WeakMap<object, { readonly connection: SseConnection; readonly isAlone: boolean }>();
+/** What the interceptor has made for a response, for the method of its route. */
+interface Announced {
+  readonly connection: SseConnection;
+  /** Given where no other interceptor wants to see what the method returns. */
+  readonly outcome: AwaitedOutcome | undefined;
+}
+
+const announced = new WeakMap<object, Announced>();
 
 /**
  * Hands a connection over to the method of its route.
  *
  * @param response the adapter's response, which Nest injects
- * @param isAlone whether no other interceptor wants to see what the method returns
+ * @param outcome what Nest waits for, where what the method returns is served directly
  */
-export function announceConnection(response: object, connection: SseConnection, isAlone: boolean): void {
-  connections.set(response, { connection, isAlone });
+export function announceConnection(
+  response: object,
+  connection: SseConnection,
+  outcome: AwaitedOutcome | undefined,
+): void {
+  announced.set(response, { connection, outcome });
 }
 
 /**
@@ -28,18 +39,17 @@ export function sseRoute(method: Method, responseIndex: number): Method {
     const response = args[responseIndex];
     // Called by a method that overrides it, or by a test: nobody has routed a request to it.
     if (typeof response !== 'object' || response === null) return method.apply(this, args);
-    const announced = connections.get(response);
-    if (!announced) {
+    const known = announced.get(response);
+    if (!known) {
       throw new SseError(
         'MODULE_MISSING',
         'This @Sse() route needs SseModule.forRoot() among the imports of the application.',
       );
     }
-    const { connection, isAlone } = announced;
     const result = method.apply(this, args.slice(0, responseIndex));
     return isThenable(result)
-      ? Promise.resolve(result).then((returned) => resolved(connection, isAlone, returned))
-      : resolved(connection, isAlone, result);
+      ? Promise.resolve(result).then((returned) => resolved(known, response, returned))
+      : resolved(known, response, result);
   }
   // Decorators below @Sse() have described the method that is wrapped here.
   for (const key of Reflect.getMetadataKeys(method))
@@ -50,11 +60,16 @@ export function sseRoute(method: Method, responseIndex: number): Method {
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 
-function resolved(connection: SseConnection, isAlone: boolean, returned: unknown): unknown {
+function resolved({ connection, outcome }: Announced, response: object, returned: unknown): unknown {
   if (!isObservable(returned)) {
     throw new TypeError('A method with @Sse() returns an Observable, or a Promise of one.');
   }
-  if (isAlone) return connection.serveDirectly(returned);
+  if (outcome) {
+    const { settled } = outcome;
+    announced.delete(response); // nobody will call the method again
+    connection.serveDirectly(returned);
+    return settled;
+  }
   connection.ready();
   return connection.pipeline.own(returned);
 }

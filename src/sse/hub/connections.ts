@@ -22,8 +22,8 @@ export interface ConnectionFilter {
 
 /** An open stream, as the hub needs it. */
 export interface OpenConnection {
-  readonly id: string;
   readonly info: ConnectionInfo;
+  isNamed(id: string): boolean;
   streams(channel: string): boolean;
   /** Ends the response, after what was published before. */
   end(): void;
@@ -32,18 +32,18 @@ export interface OpenConnection {
 /** The open streams of this process. */
 @Injectable()
 export class Connections {
-  readonly #open = new Map<string, OpenConnection>();
+  readonly #open = new Set<OpenConnection>();
 
   get size(): number {
     return this.#open.size;
   }
 
   add(connection: OpenConnection): void {
-    this.#open.set(connection.id, connection);
+    this.#open.add(connection);
   }
 
   delete(connection: OpenConnection): void {
-    this.#open.delete(connection.id);
+    this.#open.delete(connection);
   }
 
   /** @throws SseError `INVALID_OPTIONS` for what is no condition: it must not match everybody */
@@ -51,10 +51,10 @@ export class Connections {
     checkObject(filter, ['id', 'channel'], 'A filter of connections');
     for (const [name, value] of Object.entries(filter)) stringOf(name, value);
     const { id, channel } = filter;
-    const candidates =
-      id === undefined ? [...this.#open.values()] : [this.#open.get(id)].filter((one) => one !== undefined);
-    return channel === undefined
-      ? candidates
-      : candidates.filter((connection) => connection.streams(channel));
+    return [...this.#open].filter(
+      (connection) =>
+        (id === undefined || connection.isNamed(id)) &&
+        (channel === undefined || connection.streams(channel)),
+    );
   }
 }

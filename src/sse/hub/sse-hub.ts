@@ -129,7 +129,7 @@ export class SseHub {
     channels: Name | readonly Name[],
     options: StreamOptions = {},
   ): Observable<SseEvent<EventsOf<Name>>> {
-    const names = [...new Set(typeof channels === 'string' ? [channels] : channels)];
+    const names = typeof channels === 'string' ? [channels] : [...new Set(channels)];
     if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'A stream needs at least one channel.');
     for (const name of names) this.definitions.settingsOf(name);
     this.#refuseTooMany(names);
@@ -220,6 +220,7 @@ export class SseHub {
         `A stream takes at most limits.channelsPerConnection (${channelsPerConnection}) channels, not ${names.length}.`,
       );
     }
+    if (names.length === 1) return; // the longest name there is fits
     const idLength = names.reduce((sum, name) => sum + encodedLength(name), 0);
     if (idLength > MAX_ID_BYTES) {
       throw new SseError(
