@@ -303,9 +303,7 @@ describeWith('redis-server', 'several instances on one Redis', (path) => {
     });
 
     it('fails on an option that is not there', () => {
-      expect(() => redisBackplane({ url: 'x' } as RedisBackplaneOptions)).toThrow(
-        code('INVALID_OPTIONS'),
-      );
+      expect(() => redisBackplane({ url: 'x' } as RedisBackplaneOptions)).toThrow(code('INVALID_OPTIONS'));
     });
   });
 });
