@@ -20,6 +20,8 @@ export function redisBackplane(options: RedisBackplaneOptions = {}): BackplaneFa
   return async (limits) => {
     const connection = await RedisConnection.open(settings);
     const backplane = new RedisBackplane(connection, settings, limits);
+    // Here the cluster comes in, on the same two connections, which the backplane closes after it:
+    // new RedisCluster(connection.client, connection.subscriber, settings.prefix)
     return { backplane };
   };
 }
