@@ -32,8 +32,7 @@ export class MemoryCluster implements SseCluster {
     const text = JSON.stringify(message);
     // As it would be if it came from elsewhere: nobody shares the object, and nobody is told in the caller's turn.
     await Promise.resolve();
-    for (const listeners of this.bus.members.values())
-      listeners.tell(topic, JSON.parse(text), this.instance);
+    for (const listeners of this.bus.members.values()) listeners.tell(topic, JSON.parse(text), this.instance);
   }
 
   listen(topic: string, listener: ClusterListener): () => void {

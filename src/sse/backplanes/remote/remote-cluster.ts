@@ -14,8 +14,7 @@ const GOODBYE_TIME = 1_000;
 
 /** What goes from instance to instance: a message on a topic, or that a lease was given back. */
 type Letter = { readonly from: string } & (
-  | { readonly topic: string; readonly message: unknown }
-  | { readonly released: string }
+  { readonly topic: string; readonly message: unknown } | { readonly released: string }
 );
 
 /** A cluster whose instances know of each other by a server. */
