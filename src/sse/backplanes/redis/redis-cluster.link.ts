@@ -1,11 +1,18 @@
-import type { createClient } from 'redis';
 import { ALIVE, type ClusterLink, type LinkEvents } from '../remote/cluster-link.js';
 
-/** A client of the package `redis`, however it was configured. */
-type Client = Pick<
-  ReturnType<typeof createClient>,
-  'eval' | 'info' | 'isReady' | 'off' | 'on' | 'publish' | 'subscribe' | 'unsubscribe' | 'zRem'
->;
+/** What is used of a client of the package `redis`, whatever modules and scripts it was made with. */
+interface Client {
+  readonly isReady: boolean;
+  readonly options: { readonly database?: number | undefined };
+  on(event: 'ready', listener: () => void): unknown;
+  off(event: 'ready', listener: () => void): unknown;
+  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  info(section: string): Promise<unknown>;
+  publish(channel: string, text: string): Promise<unknown>;
+  subscribe(channel: string, listener: (text: string) => void): Promise<unknown>;
+  unsubscribe(channel: string, listener: (text: string) => void): Promise<unknown>;
+  zRem(key: string, member: string): Promise<unknown>;
+}
 
 const HOLD = `
 local holder = redis.call('GET', KEYS[1])
@@ -33,7 +40,8 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '
 export class RedisClusterLink implements ClusterLink {
   readonly #topic: string;
   readonly #members: string;
-  #events: LinkEvents | undefined;
+  #heard: ((text: string) => void) | undefined;
+  #reconnected: (() => void) | undefined;
   /** When those may ask for a lease who do not hold it: `performance.now()`. */
   #opensAt = Promise.resolve(0);
 
@@ -42,15 +50,20 @@ export class RedisClusterLink implements ClusterLink {
     private readonly subscriber: Client,
     private readonly prefix: string,
   ) {
-    this.#topic = `${prefix}:cluster`;
+    // Pub/sub knows nothing of databases.
+    this.#topic = `${prefix}:cluster:${client.options.database ?? 0}`;
     this.#members = `${prefix}:instances`;
   }
 
   async open(events: LinkEvents): Promise<void> {
-    this.#events = events;
-    this.client.on('ready', this.#ready);
+    this.#heard = (text) => events.heard(text);
+    this.#reconnected = () => {
+      this.#opensAt = this.#opening();
+      events.reconnected();
+    };
+    this.client.on('ready', this.#reconnected);
     this.#opensAt = this.#opening();
-    await this.subscriber.subscribe(this.#topic, events.heard);
+    await this.subscriber.subscribe(this.#topic, this.#heard);
   }
 
   async send(text: string): Promise<void> {
@@ -85,16 +98,10 @@ export class RedisClusterLink implements ClusterLink {
   }
 
   async close(): Promise<void> {
-    const events = this.#events;
-    if (!events) return;
-    this.client.off('ready', this.#ready);
-    if (this.subscriber.isReady) await this.subscriber.unsubscribe(this.#topic, events.heard);
+    if (!this.#heard || !this.#reconnected) return;
+    this.client.off('ready', this.#reconnected);
+    if (this.subscriber.isReady) await this.subscriber.unsubscribe(this.#topic, this.#heard);
   }
-
-  readonly #ready = (): void => {
-    this.#opensAt = this.#opening();
-    this.#events?.reconnected();
-  };
 
   /**
    * A server that has just started may have lost what leases there were, and who held one does not know of
@@ -102,7 +109,7 @@ export class RedisClusterLink implements ClusterLink {
    */
   async #opening(): Promise<number> {
     try {
-      const uptime = /^uptime_in_seconds:(\d+)/m.exec(await this.client.info('server'))?.[1];
+      const uptime = /^uptime_in_seconds:(\d+)/m.exec(String(await this.client.info('server')))?.[1];
       return uptime === undefined ? 0 : performance.now() + ALIVE - Number(uptime) * 1_000;
     } catch {
       return 0; // it is not told to this user, or the connection is gone again: then this is asked anew

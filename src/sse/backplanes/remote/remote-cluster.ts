@@ -68,7 +68,7 @@ export class RemoteCluster implements SseCluster {
     goodbyes.push(this.link.withdraw(this.instance));
     // Who cannot be told takes this instance for dead a little later.
     await within(GOODBYE_TIME, Promise.allSettled(goodbyes)).catch(() => undefined);
-    await this.link.close();
+    await within(GOODBYE_TIME, this.link.close()).catch(() => undefined);
   }
 
   /** A sign of life, and a question for each lease. */
