@@ -2,10 +2,12 @@ import { afterAll, beforeAll } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { createClient } from 'redis';
 import { RedisCluster } from '../../src/sse/backplanes/redis/redis.cluster.js';
+import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';
 import { RedisServer } from '../support/redis-server.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { describeCluster, type ClusterUnderTest } from './cluster.contract.js';
+import { itSurvivesProcesses } from './processes.contract.js';
 
 async function connected(port: number) {
   const client = createClient({ socket: { port, host: '127.0.0.1', reconnectStrategy: () => 50 } });
@@ -47,4 +49,14 @@ describeWith('redis-server', 'with a Redis server', (path) => {
   afterAll(() => server.dispose());
 
   describeCluster('Redis', () => clusterOn(server), { beCutOff: true });
+
+  itSurvivesProcesses('redis', async () => {
+    const prefix = randomUUID();
+    const [client, subscriber] = [await connected(server.port), await connected(server.port)];
+    whenTestEnds(() => [client, subscriber].forEach((one) => one.destroy()));
+    const cluster = new RedisCluster(client, subscriber, prefix);
+    await cluster.start();
+    whenTestEnds(() => cluster.close());
+    return { port: server.port, prefix, cluster };
+  });
 });

@@ -33,7 +33,9 @@ export interface SseCluster {
    * and does not throw. Who asks twice, on one instance, is two who ask.
    *
    * When an instance ends without saying so, another takes over within {@link LEASE_TIME}. An instance that
-   * was cut off, or frozen, stops before another may begin, as far as it is given any time to run.
+   * was cut off, or frozen, stops before another may begin, as far as it is given any time to run: what was
+   * due while a process was frozen may still run once when it goes on, just before the signal is aborted.
+   * After the server has lost the leases nobody leads for up to {@link LEASE_TIME}.
    *
    * @returns gives the lease back, for another to take at once; the signal is aborted when it returns
    */
