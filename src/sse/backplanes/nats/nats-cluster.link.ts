@@ -1,6 +1,6 @@
 import { JetStreamApiError, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import type { JetStreamClient, JetStreamManager, StreamConfig } from '@nats-io/jetstream';
-import { nanos, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { nanos, RequestError, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { ALIVE, BEAT, type ClusterLink, type LinkEvents } from '../remote/cluster-link.js';
 
 /** How the stream of a cluster is kept. It holds one small message for each lease and each instance. */
@@ -158,7 +158,7 @@ export class NatsClusterLink implements ClusterLink {
       return (await this.#jetstream.publish(subject, text, { timeout: ANSWER_TIME, ...expect })).seq;
     } catch (error) {
       // Nobody takes it where there is no stream. The next attempt finds one.
-      if (!(error instanceof JetStreamApiError)) await this.#prepare();
+      if (isUnheard(error)) await this.#prepare();
       throw error;
     }
   }
@@ -189,4 +189,9 @@ export class NatsClusterLink implements ClusterLink {
 
 function isRefusal(error: unknown, code: number): boolean {
   return error instanceof JetStreamApiError && error.code === code;
+}
+
+/** Whether nobody was there to take it. */
+function isUnheard(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof RequestError && error.cause.isNoResponders();
 }
