@@ -22,6 +22,7 @@ import type { ChannelRule } from './hub/channel-definition.js';
 import { ChannelDefinitions } from './hub/channel-definitions.js';
 import { Channels } from './hub/channels.js';
 import { Connections } from './hub/connections.js';
+import { Instances } from './hub/instances.js';
 import { SseHub } from './hub/sse-hub.js';
 import { StreamContext } from './hub/stream-context.js';
 import { Turn } from './hub/turn.js';
@@ -90,8 +91,13 @@ const providers: Provider[] = [
       new Channels(backplane, definitions, turn),
   },
   {
+    provide: Instances,
+    inject: [SseCluster, Channels, Connections],
+    useFactory: (...parts: ConstructorParameters<typeof Instances>) => new Instances(...parts),
+  },
+  {
     provide: SseHub,
-    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, Channels, Connections, StreamContext],
+    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, Channels, Connections, Instances, StreamContext],
     useFactory: (...parts: ConstructorParameters<typeof SseHub>) => new SseHub(...parts),
   },
 ];

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import type { Batch } from '../hub/channel.js';
 import { ChannelStream } from '../hub/channel-stream.js';
-import type { ConnectionInfo, OpenConnection } from '../hub/connections.js';
+import type { ConnectionDetails, OpenConnection } from '../hub/connections.js';
 import type { Cursor } from '../hub/cursor.js';
 import type { Gap } from '../hub/sse-event.js';
 import type { StreamHost } from '../hub/stream-context.js';
@@ -96,7 +96,7 @@ export class SseConnection
     return this.settings.slow;
   }
 
-  get info(): ConnectionInfo {
+  get info(): ConnectionDetails {
     const { path, request } = this.exchange;
     return {
       id: (this.#id ??= randomUUID()),

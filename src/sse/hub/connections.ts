@@ -2,7 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { checkObject, stringOf } from '../sse.settings.js';
 
 /** An open stream, as `hub.connections()` tells of it. */
-export interface ConnectionInfo {
+export interface ConnectionInfo extends ConnectionDetails {
+  /** The instance of the application that it is on. */
+  readonly instance: string;
+}
+
+/** What an instance knows of an open stream of its own. */
+export interface ConnectionDetails {
   /** Made by the package, unguessable. */
   readonly id: string;
   readonly connectedAt: Date;
@@ -20,9 +26,15 @@ export interface ConnectionFilter {
   readonly channel?: string;
 }
 
+/** How far a question goes. */
+export interface Reach {
+  /** Ask all instances of the application, not this one only. @defaultValue false */
+  readonly everywhere?: boolean;
+}
+
 /** An open stream, as the hub needs it. */
 export interface OpenConnection {
-  readonly info: ConnectionInfo;
+  readonly info: ConnectionDetails;
   isNamed(id: string): boolean;
   streams(channel: string): boolean;
   /** Ends the response, after what was published before. */

@@ -8,12 +8,13 @@ import {
 } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { Replay } from '../sse.options.js';
-import { checkObject, countOf, replayOf, stringOf, type SseSettings } from '../sse.settings.js';
+import { checkObject, countOf, oneOf, replayOf, stringOf, type SseSettings } from '../sse.settings.js';
 import type { LogRange, SseBackplane } from './backplane.js';
 import type { ChannelDefinitions } from './channel-definitions.js';
 import { ChannelStream } from './channel-stream.js';
 import type { Channels } from './channels.js';
-import type { ConnectionFilter, ConnectionInfo, Connections } from './connections.js';
+import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './connections.js';
+import type { Instances } from './instances.js';
 import { publishedEvent } from './published-event.js';
 import type { EventMap, EventsOf, GapReason, SseEvent, SseEventInput } from './sse-event.js';
 import { storedEvent } from './stored-event.js';
@@ -87,6 +88,7 @@ export class SseHub {
     private readonly backplane: SseBackplane,
     private readonly channels: Channels,
     private readonly open: Connections,
+    private readonly instances: Instances,
     private readonly context: StreamContext,
   ) {}
 
@@ -185,22 +187,39 @@ export class SseHub {
     await this.backplane.purge(channel);
   }
 
-  /** How many streams read the channel, in responses and elsewhere. */
-  async subscriberCount(channel: string): Promise<number> {
+  /**
+   * How many streams read the channel, in responses and elsewhere: in this process, or everywhere.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`; everywhere `BACKPLANE_AWAY`,
+   * `HUB_CLOSED`
+   */
+  async subscriberCount(channel: string, reach: Reach = {}): Promise<number> {
     this.definitions.settingsOf(channel);
-    return this.channels.subscriberCount(channel);
+    checkObject(reach, ['everywhere'], 'hub.subscriberCount()');
+    return this.instances.subscriberCount(channel, isEverywhere(reach));
   }
 
-  /** The open connections, all of them or those that match. */
-  async connections(filter: ConnectionFilter = {}): Promise<ConnectionInfo[]> {
-    return this.open.matching(filter).map((connection) => connection.info);
+  /**
+   * The open connections, all of them or those that match: of this process, or of all. An instance that
+   * does not answer within a second is left out, with a warning.
+   *
+   * @throws SseError `INVALID_OPTIONS`; everywhere `BACKPLANE_AWAY`, `HUB_CLOSED`
+   */
+  async connections(query: ConnectionFilter & Reach = {}): Promise<ConnectionInfo[]> {
+    checkObject(query, ['id', 'channel', 'everywhere'], 'hub.connections()');
+    const { everywhere, ...filter } = query;
+    return this.instances.connections(filter, isEverywhere({ everywhere }));
   }
 
-  /** Ends connections and answers how many. An EventSource comes back and resumes, unless it is refused. */
+  /**
+   * Ends connections on all instances and answers how many. An EventSource comes back and resumes, unless
+   * it is refused.
+   *
+   * @throws SseError `INVALID_OPTIONS`. `BACKPLANE_AWAY`, `HUB_CLOSED`: those of this process were ended,
+   * of the others nothing is known
+   */
   async disconnect(filter: ConnectionFilter): Promise<number> {
-    const matching = this.open.matching(filter);
-    for (const connection of matching) connection.end();
-    return matching.length;
+    return this.instances.disconnect(filter);
   }
 
   stats(): HubStats {
@@ -238,6 +257,10 @@ export class SseHub {
       position: formatPosition({ epoch: range.epoch, offset }),
     };
   }
+}
+
+function isEverywhere({ everywhere = false }: { readonly everywhere?: boolean | undefined }): boolean {
+  return oneOf('everywhere', everywhere, [true, false]);
 }
 
 const PUBLISH_ID = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
