@@ -1,0 +1,25 @@
+import type { BackplaneFactory } from '../../hub/backplane-factory.js';
+import { RedisBackplane } from './redis.backplane.js';
+import { RedisConnection } from './redis.connection.js';
+import { redisSettings, type RedisBackplaneOptions } from './redis.options.js';
+
+export type { RedisBackplaneOptions } from './redis.options.js';
+
+/**
+ * Keeps the logs in Redis 7 or later, for several instances.
+ *
+ * ```ts
+ * SseModule.forRoot({ backplane: redisBackplane({ connection: { url: process.env.REDIS_URL } }) });
+ * ```
+ *
+ * @throws SseError `INVALID_OPTIONS` at once; `BACKPLANE_FAILED` at the start of the application, when
+ * Redis cannot be reached, does not accept the password, or is too old
+ */
+export function redisBackplane(options: RedisBackplaneOptions = {}): BackplaneFactory {
+  const settings = redisSettings(options);
+  return async (limits) => {
+    const connection = await RedisConnection.open(settings);
+    const backplane = new RedisBackplane(connection, settings, limits);
+    return { backplane };
+  };
+}

@@ -1,0 +1,122 @@
+import { SseError } from '../../sse.errors.js';
+import type { RemoteOptions } from './remote.options.js';
+
+/** What a call is to its caller when it fails: whether something may have been stored matters to who publishes. */
+type Kind = 'publish' | 'other';
+
+interface Call {
+  /** Sends it, when there is a connection. */
+  readonly go: () => void;
+  readonly refuse: (error: SseError) => void;
+}
+
+/**
+ * The calls to a server that may be away: they wait for the connection in their order, or fail, and none
+ * waits for ever, nor do they without bound.
+ */
+export class RemoteCalls {
+  #isUp = false;
+  #isClosed = false;
+  /** Those that were not sent yet, in their order. */
+  readonly #waiting = new Set<Call>();
+  #pending = 0;
+  #idle: (() => void) | undefined;
+
+  constructor(
+    /** What the server is called in messages. */
+    private readonly server: string,
+    private readonly settings: Required<RemoteOptions>,
+  ) {}
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** There is a connection: what waited is sent. */
+  up(): void {
+    this.#isUp = true;
+    for (const call of this.#waiting) {
+      this.#waiting.delete(call);
+      call.go();
+    }
+  }
+
+  /** The connection is lost. */
+  down(): void {
+    this.#isUp = false;
+  }
+
+  /**
+   * Sends something as soon as there is a connection.
+   *
+   * @param send is given the milliseconds that are left, and rejects with an SseError
+   * @throws SseError `HUB_CLOSED`. For who publishes `PUBLISH_REJECTED`: it was not sent;
+   * `PUBLISH_UNCERTAIN`: there was no answer in time. For others `BACKPLANE_AWAY`
+   */
+  run<T>(kind: Kind, send: (left: number) => Promise<T>): Promise<T> {
+    const { publishTimeout, whileAway, maxPending } = this.settings;
+    if (this.#isClosed) return Promise.reject(closed());
+    if (this.#pending >= maxPending) {
+      return Promise.reject(
+        notSent(kind, `${maxPending} calls wait for ${this.server}, which is maxPending.`),
+      );
+    }
+    if (!this.#isUp && whileAway === 'fail') {
+      return Promise.reject(notSent(kind, `There is no connection to ${this.server}.`));
+    }
+    this.#pending++;
+    const until = performance.now() + publishTimeout;
+    return new Promise<T>((resolve, reject) => {
+      let isSent = false;
+      let isOver = false;
+      const end = (settle: () => void): void => {
+        if (isOver) return;
+        isOver = true;
+        clearTimeout(timer);
+        if (--this.#pending === 0) this.#idle?.();
+        settle();
+      };
+      const refuse = (error: SseError): void => end(() => reject(error));
+      const go = (): void => {
+        isSent = true;
+        send(until - performance.now()).then((answer) => end(() => resolve(answer)), refuse);
+      };
+      const call: Call = { go, refuse };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(call);
+        refuse(
+          isSent
+            ? noAnswer(kind, `${this.server} did not answer within ${publishTimeout} ms.`)
+            : notSent(kind, `There was no connection to ${this.server} for ${publishTimeout} ms.`),
+        );
+      }, publishTimeout);
+      if (this.#isUp) go();
+      else this.#waiting.add(call);
+    });
+  }
+
+  /** Refuses what was not sent. Resolves when there is nothing left that waits for an answer. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const call of this.#waiting) call.refuse(closed());
+    this.#waiting.clear();
+    if (this.#pending > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+  }
+}
+
+const closed = (): SseError => new SseError('HUB_CLOSED', 'The application was closed.');
+
+export function notSent(kind: Kind, why: string): SseError {
+  return kind === 'publish'
+    ? new SseError('PUBLISH_REJECTED', `${why} The event was not stored. Publish it again later.`)
+    : new SseError('BACKPLANE_AWAY', `${why} Try again later.`);
+}
+
+export function noAnswer(kind: Kind, why: string): SseError {
+  return kind === 'publish'
+    ? new SseError(
+        'PUBLISH_UNCERTAIN',
+        `${why} The event may have been stored. Publish it again with the same publishId: it is stored once.`,
+      )
+    : new SseError('BACKPLANE_AWAY', `${why} Try again later.`);
+}

@@ -1,0 +1,311 @@
+import { Logger } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { redisBackplane, type RedisBackplaneOptions } from '../../src/sse/backplanes/redis/index.js';
+import type { SseBackplane } from '../../src/sse/hub/backplane.js';
+import type { Position } from '../../src/sse/protocol/position.js';
+import type { ChannelOptions } from '../../src/sse/sse.options.js';
+import { moduleSettings } from '../../src/sse/sse.settings.js';
+import { whenTestEnds } from '../support/clean-up.js';
+import { describeWith } from '../support/describe-with.js';
+import { eventually } from '../support/eventually.js';
+import { RedisServer, type RedisServerOptions } from '../support/redis-server.js';
+import { settingsOf, stored } from './backplane.contract.js';
+import { Listener } from './listener.js';
+
+/** What a Redis may do to the instances that use it: here each is a backplane with connections of its own. */
+describeWith('redis-server', 'several instances on one Redis', (path) => {
+  const KEEP: ChannelOptions = { history: { count: 100_000 } };
+  let server: RedisServer;
+
+  // Of each connection that is lost there is a warning.
+  beforeAll(() => Logger.overrideLogger(false));
+  afterAll(() => Logger.overrideLogger(true));
+
+  const serve = async (options?: RedisServerOptions): Promise<void> => {
+    server = await RedisServer.start(path, options);
+    whenTestEnds(() => server.dispose());
+  };
+  const instance = async (options: RedisBackplaneOptions = {}): Promise<SseBackplane> => {
+    const connection = { url: server.url, ...options.connection };
+    const { backplane } = await redisBackplane({ ...options, connection })(moduleSettings().limits);
+    whenTestEnds(() => backplane.close());
+    return backplane;
+  };
+  const follow = (backplane: SseBackplane, options = KEEP): Promise<Listener> =>
+    new Listener(backplane, 'a', settingsOf(options)).ready;
+  const append = (backplane: SseBackplane, data: unknown = 'x', options = KEEP): Promise<Position> =>
+    backplane.append('a', settingsOf(options), stored(data));
+  const kept = async (backplane: SseBackplane): Promise<string[]> =>
+    (await backplane.read('a', { limit: Infinity }))!.entries.map(({ event }) => event.data!);
+  const dataOf = (listener: Listener): string[] => listener.seen.map(({ event }) => event.data!);
+  const texts = (count: number, prefix = ''): string[] =>
+    Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+  const isAt = (listener: Listener, { epoch, offset }: Position) =>
+    eventually(() => listener.log.epoch === epoch && listener.log.head >= offset);
+  /** Whether the instance knows by now that Redis is away. */
+  const isRefused = (backplane: SseBackplane): Promise<boolean> =>
+    append(backplane).then(
+      () => false,
+      (error: unknown) => (error as { code?: string }).code === 'PUBLISH_REJECTED',
+    );
+  const code = (code: string): unknown => expect.objectContaining({ name: 'SseError', code });
+
+  describe('whose notices are lost', () => {
+    beforeEach(() => serve());
+
+    it('shows each instance every event once and in order, however often', async () => {
+      const instances = [await instance(), await instance()];
+      const listeners = await Promise.all(instances.map((backplane) => follow(backplane)));
+      const positions: Position[] = [];
+      for (let round = 0; round < 25; round++) {
+        const killed = server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+        for (let n = 0; n < 10; n++)
+          positions.push(...(await Promise.all(instances.map((one) => append(one, positions.length)))));
+        expect(await killed).toBeGreaterThanOrEqual(0);
+      }
+      const last = positions.reduce((a, b) => (a.offset > b.offset ? a : b));
+      for (const listener of listeners) await isAt(listener, last);
+      const offsets = positions.map(({ offset }) => offset).sort((a, b) => a - b);
+      expect(listeners.map((listener) => listener.offsets)).toEqual([offsets, offsets]);
+      expect(new Set(offsets).size).toBe(500);
+      expect(listeners.flatMap(({ told }) => told.filter((what) => typeof what !== 'number'))).toEqual([]);
+    });
+
+    it('finds out about the last event, a purge and a completion, which no notice follows', async () => {
+      const [one, other] = [await instance(), await instance()];
+      const listener = await follow(other);
+      const first = await append(one);
+      await isAt(listener, first);
+      for (const change of [
+        () => append(one),
+        () => one.purge('a'),
+        () => one.complete('a', settingsOf(KEEP)),
+      ]) {
+        await server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+        await change();
+      }
+      await eventually(() => listener.log.completed);
+      expect(listener.told).toEqual([1, 2, 'emptying', 'completed']);
+      expect(listener.log).toMatchObject({ size: 0, floor: 2, head: 2 });
+    });
+  });
+
+  describe('that is stopped and comes back', () => {
+    it('goes on where it was when it has all it had', async () => {
+      await serve({ persistent: true });
+      const [one, other] = [await instance(), await instance()];
+      const listener = await follow(other);
+      const before = await Promise.all(texts(20, 'before').map((text) => append(one, text)));
+      await server.stop();
+      const during = Promise.all(texts(20, 'during').map((text) => append(one, text)));
+      await server.start();
+      const after = await append(other, 'after');
+      const last = (await during).at(-1)!;
+      await isAt(listener, last.offset > after.offset ? last : after);
+      expect(new Set([...before, ...(await during)].map(({ epoch }) => epoch)).size).toBe(1);
+      expect(listener.told).not.toContain('replaced');
+      expect(dataOf(listener)).toEqual(await kept(one));
+      expect([...dataOf(listener)].sort()).toEqual(
+        [...texts(20, 'before'), ...texts(20, 'during'), 'after'].sort(),
+      );
+    });
+
+    it('has a new epoch when it comes back with nothing', async () => {
+      await serve();
+      const [one, other] = [await instance(), await instance()];
+      const listener = await follow(other);
+      const before = await append(one, 'before');
+      await isAt(listener, before);
+      await server.stop();
+      await server.start();
+      const after = await append(one, 'after');
+      await isAt(listener, after);
+      expect(after.epoch).not.toBe(before.epoch);
+      expect(listener.told.slice(0, 2)).toEqual([before.offset, 'replaced']);
+      expect(await kept(other)).toEqual(['after']);
+    });
+
+    it('has a new epoch when it comes back with an older log', async () => {
+      await serve();
+      const [one, other] = [await instance(), await instance()];
+      const listener = await follow(other);
+      await append(one, 'saved');
+      await server.command('SAVE');
+      const lost = await append(one, 'lost');
+      await isAt(listener, lost);
+      await server.stop();
+      await server.start();
+      await eventually(() => listener.told.includes('replaced'));
+      expect(listener.log.epoch).not.toBe(lost.epoch);
+      const after = await append(one, 'after');
+      await isAt(listener, after);
+      expect(after.epoch).toBe(listener.log.epoch);
+      expect(await kept(one)).toEqual(['saved', 'after']);
+    });
+
+    it('gives no id away again, also where the first to publish knows of nothing', async () => {
+      await serve();
+      const one = await instance();
+      const given = [await append(one, 'saved')];
+      await server.command('SAVE');
+      given.push(await append(one, 'lost'), await append(one, 'lost too'));
+      await one.close();
+      for (let round = 0; round < 3; round++) {
+        await server.stop();
+        await server.start();
+        const stranger = await instance();
+        given.push(await append(stranger, `after ${round}`), await append(stranger, 'and on'));
+        expect(await kept(stranger)).toEqual(['saved', `after ${round}`, 'and on']);
+      }
+      const ids = given.map(({ epoch, offset }) => `${epoch}-${offset}`);
+      expect(new Set(ids).size).toBe(ids.length);
+    });
+
+    it('has a new epoch when others have published to the older log before one that knew more came', async () => {
+      await serve();
+      const one = await instance();
+      const listener = await follow(one);
+      await append(one, 'saved');
+      await server.command('SAVE');
+      const lost = await append(one, 'lost');
+      await server.stop();
+      // It cannot come back as long as the other has not published.
+      await server.start();
+      const stranger = await instance();
+      await append(stranger, 'first');
+      await eventually(() => listener.told.includes('replaced'));
+      const { epoch } = await append(stranger, 'second');
+      expect(epoch).not.toBe(lost.epoch);
+      await eventually(() => dataOf(listener).at(-1) === 'second');
+    });
+  });
+
+  describe('that is frozen', () => {
+    beforeEach(() => serve());
+    afterEach(() => server.thaw());
+
+    it('has stored in the end what was said to be stored, and nothing that came too late', async () => {
+      const [one, other] = [await instance({ publishTimeout: 400 }), await instance()];
+      const listener = await follow(other);
+      const outcomes = new Map<string, PromiseSettledResult<Position>>();
+      const publish = async (text: string): Promise<void> => {
+        const [outcome] = await Promise.allSettled([append(one, text)]);
+        outcomes.set(text, outcome);
+      };
+      await Promise.all(texts(50, 'before').map(publish));
+      const racing = texts(50, 'racing').map(publish);
+      server.freeze();
+      const late = texts(50, 'late').map(publish);
+      await Promise.all([...racing, ...late]);
+      server.thaw();
+      await publish('after');
+      const there = new Set(await kept(other));
+      for (const [text, outcome] of outcomes) {
+        if (outcome.status === 'fulfilled') expect(there).toContain(text);
+        else expect(outcome.reason).toEqual(code('PUBLISH_UNCERTAIN'));
+      }
+      for (const text of texts(50, 'late')) {
+        expect(outcomes.get(text)!.status).toBe('rejected');
+        expect(there).not.toContain(text);
+      }
+      await eventually(() => dataOf(listener).at(-1) === 'after');
+      expect(dataOf(listener)).toEqual(await kept(other));
+    });
+
+    it('answers a second attempt with the same publishId as it was', async () => {
+      const one = await instance({ publishTimeout: 200 });
+      const attempt = () => one.append('a', settingsOf(KEEP), stored('x'), 'order-1');
+      server.freeze();
+      await expect(attempt()).rejects.toEqual(code('PUBLISH_UNCERTAIN'));
+      server.thaw();
+      const position = await attempt();
+      expect(await attempt()).toEqual(position);
+      expect(await kept(one)).toEqual(['x']);
+    });
+  });
+
+  describe('that is away', () => {
+    beforeEach(() => serve());
+
+    it('lets calls wait for as long as they may, and stores nothing of those', async () => {
+      const one = await instance({ publishTimeout: 150 });
+      await append(one, 'before');
+      await server.stop();
+      await eventually(() => isRefused(one));
+      await expect(append(one)).rejects.toEqual(code('PUBLISH_REJECTED'));
+      await expect(follow(one)).rejects.toEqual(code('BACKPLANE_AWAY'));
+      await expect(one.read('a', { limit: 1 })).rejects.toEqual(code('BACKPLANE_AWAY'));
+      await expect(one.complete('a', settingsOf())).rejects.toEqual(code('BACKPLANE_AWAY'));
+      expect(one.stats().channels).toBe(0);
+    });
+
+    it('makes calls fail at once where that was chosen', async () => {
+      const one = await instance({ publishTimeout: 60_000, whileAway: 'fail' });
+      await server.stop();
+      await eventually(() => isRefused(one));
+      await expect(follow(one)).rejects.toEqual(code('BACKPLANE_AWAY'));
+    });
+
+    it('refuses more calls than may wait', async () => {
+      const one = await instance({ maxPending: 3 });
+      await server.stop();
+      const waiting = Promise.allSettled([append(one), append(one), append(one)]);
+      await expect(append(one)).rejects.toEqual(code('PUBLISH_REJECTED'));
+      await server.start();
+      await waiting;
+      await append(one);
+    });
+
+    it('does not keep the application from closing', async () => {
+      const one = await instance();
+      await follow(one);
+      server.freeze();
+      const call = append(one);
+      await Promise.all([expect(call).rejects.toEqual(code('PUBLISH_UNCERTAIN')), one.close()]);
+    });
+  });
+
+  describe('at the start', () => {
+    const refusal = async (options: RedisBackplaneOptions): Promise<string> => {
+      const opening = Promise.resolve(redisBackplane(options)(moduleSettings().limits));
+      const error = await opening.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      expect(error).toEqual(code('BACKPLANE_FAILED'));
+      return (error as Error).message;
+    };
+
+    it('fails with one line that says where nobody answers', async () => {
+      await serve();
+      await server.stop();
+      expect(await refusal({ connection: { url: server.url } })).toMatch(
+        new RegExp(
+          `^Redis at 127\\.0\\.0\\.1:${server.port} cannot be reached: .*ECONNREFUSED.*correct the URL\\.$`,
+        ),
+      );
+      expect(await refusal({ connection: { url: 'redis://no-such-host.invalid' } })).toMatch(
+        /cannot be reached/,
+      );
+      expect(await refusal({ connection: { url: 'http://127.0.0.1' } })).toMatch(
+        /^The Redis URL cannot be read/,
+      );
+    });
+
+    it('fails with one line that says that the password is wrong', async () => {
+      await serve({ args: ['--requirepass', 'secret'] });
+      for (const connection of [{ url: server.url }, { url: server.url, password: 'wrong' }]) {
+        const message = await refusal({ connection });
+        expect(message).toMatch(/does not accept the password/);
+        expect(message).not.toContain('\n');
+      }
+      await instance({ connection: { password: 'secret' } });
+    });
+
+    it('fails on an option that is not there', () => {
+      expect(() => redisBackplane({ url: 'x' } as RedisBackplaneOptions)).toThrow(
+        code('INVALID_OPTIONS'),
+      );
+    });
+  });
+});
