@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { connect } from '@nats-io/transport-node';
 import { NatsClusterLink } from '../../src/sse/backplanes/nats/nats-cluster.link.js';
 import { NatsCluster } from '../../src/sse/backplanes/nats/nats.cluster.js';
@@ -68,7 +67,7 @@ describeWith('nats-server', 'with a NATS server', (path) => {
     office.ask(other.cluster);
     one.cutOff!();
     await server.stop();
-    await rm(server.folder, { recursive: true });
+    await server.empty();
     await server.start();
     await office.changes(2);
     expect([office.most, office.holder]).toEqual([1, other.cluster]);

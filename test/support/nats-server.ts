@@ -1,39 +1,106 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { start, type RunningProcess } from './process.js';
-import { freePort } from './redis-server.js';
 
-/** A NATS with JetStream of a test's own, on a free port and in a temporary folder. */
+/** A port of this machine that nobody listens on. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+export interface NatsServerOptions {
+  /** Without it the server keeps nothing. */
+  jetstream?: boolean;
+  /** More arguments of `nats-server`. */
+  args?: readonly string[];
+}
+
+/** A NATS server of a test's own, on a free port and with its store in a temporary folder. */
 export class NatsServer {
   #process: RunningProcess | undefined;
 
   private constructor(
     private readonly path: string,
     readonly port: number,
-    readonly folder: string,
+    private readonly folder: string,
+    private readonly options: NatsServerOptions,
   ) {}
 
-  static async start(path: string): Promise<NatsServer> {
-    const server = new NatsServer(path, await freePort(), await mkdtemp(join(tmpdir(), 'nats-')));
+  static async start(path: string, options: NatsServerOptions = {}): Promise<NatsServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'nats-'));
+    const server = new NatsServer(path, await freePort(), folder, options);
     await server.start();
     return server;
   }
 
-  /** Starts it again, with what its folder has. */
-  async start(): Promise<void> {
-    const args = ['-js', '-a', '127.0.0.1', '-p', String(this.port), '-sd', this.folder];
-    this.#process = await start(this.path, args, /Server is ready/);
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
   }
 
-  /** Ends it, by default as a power loss does. */
-  async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  /** Starts it again, with what its store has. */
+  async start(): Promise<void> {
+    const { jetstream = true, args = [] } = this.options;
+    const store = jetstream ? ['--jetstream', '--store_dir', this.#store] : [];
+    this.#process = await start(
+      this.path,
+      ['--addr', '127.0.0.1', '--port', String(this.port), ...store, ...args],
+      /Server is ready/,
+    );
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     await this.#process?.stop(signal);
     this.#process = undefined;
   }
 
+  /** Stops it from running, with its connections open. */
+  freeze(): void {
+    this.#signal('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#signal('SIGCONT');
+  }
+
+  /** Copies its store while it is stopped. */
+  async save(): Promise<void> {
+    await cp(this.#store, this.#copy, { recursive: true });
+  }
+
+  /** Puts the copy in the place of the store. */
+  async restore(): Promise<void> {
+    await this.empty();
+    await cp(this.#copy, this.#store, { recursive: true });
+  }
+
+  async empty(): Promise<void> {
+    await rm(this.#store, { recursive: true, force: true });
+  }
+
+  /** Ends it for good, frozen or not, and removes its folder. */
   async dispose(): Promise<void> {
-    await this.stop();
+    if (this.#process) this.thaw();
+    await this.stop('SIGKILL');
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  get #store(): string {
+    return join(this.folder, 'store');
+  }
+
+  get #copy(): string {
+    return join(this.folder, 'copy');
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    if (!this.#process) throw new Error('The server is not running.');
+    process.kill(this.#process.pid, signal);
   }
 }

@@ -10,6 +10,8 @@ export class Lease {
   #asking: Promise<void> | undefined;
   /** Whether the server may have it for the holder. */
   #mayHold = false;
+  /** Whether it is to be asked once more. */
+  #isDue = false;
   #isStopped = false;
 
   constructor(
@@ -18,11 +20,21 @@ export class Lease {
     private readonly link: ClusterLink,
   ) {}
 
-  /** Asks for the lease, or goes on with it; nothing if the answer to an earlier question is still to come. */
+  /**
+   * Asks for the lease, or goes on with it. While the answer to an earlier question is still to come, it is
+   * asked once more after it: that answer may be older than what this is called for.
+   */
   beat(): void {
     if (this.#isStopped) return;
-    this.#asking ??= this.#ask().finally(() => {
+    if (this.#asking) {
+      this.#isDue = true;
+      return;
+    }
+    this.#asking = this.#ask().finally(() => {
       this.#asking = undefined;
+      if (!this.#isDue) return;
+      this.#isDue = false;
+      this.beat();
     });
   }
 

@@ -70,6 +70,11 @@ export class LogMirror {
     return this.#followers.length > 0;
   }
 
+  /** Whether it has all that was heard of. */
+  get isUpToDate(): boolean {
+    return this.isOpen && !this.#reading && !this.#isReadWanted && !this.#heard;
+  }
+
   /** The newest that this process knows of the log. */
   get position(): Position | undefined {
     return this.#log && { epoch: this.#log.epoch, offset: this.#log.head };

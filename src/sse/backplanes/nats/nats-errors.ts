@@ -1,0 +1,36 @@
+import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
+import { InvalidArgumentError } from '@nats-io/transport-node';
+import { SseError } from '../../sse.errors.js';
+import { noAnswer, notSent } from '../remote/remote-calls.js';
+
+/** The connection was lost before there was an answer. */
+export class Disconnected extends Error {
+  constructor() {
+    super('the connection was lost');
+  }
+}
+
+/** Whether something was not stored because the subject has a newer message than its sender knew. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamWrongLastSequence;
+}
+
+/** Whether nobody answers for JetStream, or for the subject that was published to: it was not stored then. */
+export const isNobodyThere = (error: unknown): boolean => (error as Error).name === 'JetStreamNotEnabled';
+
+/** What an event that was handed to NATS has come to. */
+export function publishFailure(error: unknown): SseError {
+  if (error instanceof SseError) return error;
+  const { message } = error as Error;
+  if (error instanceof InvalidArgumentError)
+    return notSent('publish', `NATS does not take the event (${message}): raise max_payload of the server.`);
+  if (error instanceof JetStreamApiError) return notSent('publish', `NATS refuses the event (${message}).`);
+  if (isNobodyThere(error)) return notSent('publish', 'NATS has no stream for the event at present.');
+  return noAnswer('publish', `NATS did not answer (${message}).`);
+}
+
+/** What a call has come to that failed before anything was published by it. */
+export function callFailure(kind: 'publish' | 'other', error: unknown): SseError {
+  if (error instanceof SseError) return error;
+  return notSent(kind, `NATS did not answer (${(error as Error).message}).`);
+}

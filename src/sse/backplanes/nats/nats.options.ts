@@ -1,0 +1,73 @@
+import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
+import { SseError } from '../../sse.errors.js';
+import { PUBLISH_ID_MEMORY } from '../../hub/backplane.js';
+import { checkObject, countOf } from '../../sse.settings.js';
+import { REMOTE_OPTIONS, remoteSettings, type RemoteOptions } from '../remote/remote.options.js';
+
+/** What {@link natsBackplane} takes. */
+export interface NatsBackplaneOptions extends RemoteOptions {
+  /**
+   * How to connect, or a connection that is there. One that is given stays open when the application
+   * closes; let it reconnect for ever (`maxReconnectAttempts: -1`), and do not set its `noEcho`.
+   *
+   * @defaultValue `{ servers: '127.0.0.1:4222' }`
+   */
+  readonly connection?: NodeConnectionOptions | NatsConnection;
+  /** Servers of the cluster that keep the stream, from 1 to 5. @defaultValue 1 */
+  readonly replicas?: number;
+  /** Where they keep it. What is in memory ends with its server. @defaultValue 'file' */
+  readonly storage?: 'file' | 'memory';
+  /**
+   * Milliseconds after which the stream lets go of an event, whatever its channel says: at least
+   * 120,000, for which publish ids are remembered. What is idle is given back by this, so a channel that
+   * was idle for longer is empty. @defaultValue 604_800_000, seven days
+   */
+  readonly maxAge?: number;
+  /** Bytes of the whole stream, all channels together; beyond, the oldest events go. @defaultValue 1 GiB */
+  readonly maxBytes?: number;
+}
+
+export interface NatsSettings extends Required<RemoteOptions> {
+  readonly connection: NodeConnectionOptions | NatsConnection;
+  readonly replicas: number;
+  readonly storage: 'file' | 'memory';
+  readonly maxAge: number;
+  readonly maxBytes: number;
+}
+
+const DEFAULTS = {
+  connection: {},
+  replicas: 1,
+  storage: 'file',
+  maxAge: 7 * 24 * 60 * 60 * 1_000,
+  maxBytes: 1024 ** 3,
+} as const;
+
+/** Applies the defaults. @throws SseError `INVALID_OPTIONS` that names the option and what it takes */
+export function natsSettings(options: NatsBackplaneOptions = {}): NatsSettings {
+  checkObject(options, [...REMOTE_OPTIONS, ...Object.keys(DEFAULTS)], 'natsBackplane()');
+  const {
+    connection = DEFAULTS.connection,
+    replicas = DEFAULTS.replicas,
+    storage = DEFAULTS.storage,
+    maxAge = DEFAULTS.maxAge,
+    maxBytes = DEFAULTS.maxBytes,
+  } = options;
+  if (typeof connection !== 'object' || (connection as object | null) === null)
+    throw invalid('connection', connection, 'connection options or a connection');
+  if (!Number.isInteger(replicas) || replicas < 1 || replicas > 5)
+    throw invalid('replicas', replicas, 'a whole number from 1 to 5');
+  if (storage !== 'file' && storage !== 'memory') throw invalid('storage', storage, '"file" or "memory"');
+  return {
+    ...remoteSettings(options),
+    connection,
+    replicas,
+    storage,
+    maxAge: countOf('maxAge', maxAge, PUBLISH_ID_MEMORY),
+    maxBytes: countOf('maxBytes', maxBytes, 1),
+  };
+}
+
+function invalid(name: string, value: unknown, expected: string): SseError {
+  return new SseError('INVALID_OPTIONS', `The option "${name}" is ${String(value)}. Give it ${expected}.`);
+}
