@@ -35,6 +35,7 @@ export type {
 } from './hub/sse-event.js';
 export { SseHub } from './hub/sse-hub.js';
 export type { ChannelHistory, HistoryQuery, HubStats, PublishOptions, StreamOptions } from './hub/sse-hub.js';
+export { whileLeading } from './hub/while-leading.js';
 export { SseError, type SseErrorCode } from './sse.errors.js';
 export { SseModule } from './sse.module.js';
 export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';

@@ -34,12 +34,33 @@ import {
   OPTIONS_TYPE,
   type SseModuleOptions,
 } from './sse.module-definition.js';
+import type { SseLimits } from './sse.options.js';
 import { moduleSettings, SSE_SETTINGS, type SseSettings } from './sse.settings.js';
 
 /** Injection token of what the backplane's factory has opened. */
 const OPEN_BACKPLANE = Symbol('OPEN_BACKPLANE');
 
 const memoryBackplane: BackplaneFactory = (limits) => ({ backplane: new MemoryBackplane(limits) });
+
+async function openBackplane(open: BackplaneFactory, limits: Required<SseLimits>): Promise<OpenBackplane> {
+  try {
+    const { backplane, cluster = new MemoryCluster() } = await open(limits);
+    return { backplane, cluster };
+  } catch (error) {
+    throw error instanceof SseError ? inOneLine(error) : error;
+  }
+}
+
+/**
+ * Nest prints what keeps an application from starting, with its stack, its causes and its properties. This
+ * says what is wrong with the configuration, and there the fault is not in the code.
+ */
+function inOneLine({ code, message }: SseError): SseError {
+  const error = new SseError(code, message);
+  Object.defineProperty(error, 'code', { enumerable: false });
+  error.stack = `${error.name}: ${message}`;
+  return error;
+}
 
 const providers: Provider[] = [
   Turn,
@@ -69,10 +90,8 @@ const providers: Provider[] = [
   {
     provide: OPEN_BACKPLANE,
     inject: [SSE_SETTINGS, MODULE_OPTIONS_TOKEN],
-    useFactory: async ({ limits }: SseSettings, { backplane = memoryBackplane }: SseModuleOptions) => {
-      const open = await backplane(limits);
-      return { ...open, cluster: open.cluster ?? new MemoryCluster() };
-    },
+    useFactory: ({ limits }: SseSettings, { backplane = memoryBackplane }: SseModuleOptions) =>
+      openBackplane(backplane, limits),
   },
   {
     provide: SseBackplane,

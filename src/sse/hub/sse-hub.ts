@@ -16,7 +16,7 @@ import type { Channels } from './channels.js';
 import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './connections.js';
 import type { Instances } from './instances.js';
 import { publishedEvent } from './published-event.js';
-import type { EventMap, EventsOf, GapReason, SseEvent, SseEventInput } from './sse-event.js';
+import type { EventMap, EventsOf, GapReason, PublishedEvent, SseEvent, SseEventInput } from './sse-event.js';
 import { storedEvent } from './stored-event.js';
 import type { StreamContext } from './stream-context.js';
 
@@ -51,7 +51,7 @@ export interface HistoryQuery {
 /** Part of a channel's past. */
 export interface ChannelHistory<Events extends EventMap> {
   /** Oldest first. */
-  readonly events: readonly SseEvent<Events>[];
+  readonly events: readonly PublishedEvent<Events>[];
   /** The position after the last of them. A stream that begins here continues them without a hole. */
   readonly position: string;
   /** Why the events do not follow directly on `after`; undefined when they do. */
@@ -253,7 +253,7 @@ export class SseHub {
     const events = range.entries.map((entry) => publishedEvent(channel, range.epoch, entry, true));
     const offset = range.entries.at(-1)?.offset ?? range.head;
     return {
-      events: events as unknown as SseEvent<Events>[],
+      events: events as unknown as PublishedEvent<Events>[],
       position: formatPosition({ epoch: range.epoch, offset }),
     };
   }

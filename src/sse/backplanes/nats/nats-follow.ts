@@ -49,10 +49,10 @@ export class NatsFollow {
   ) {
     this.#unsubscribe = state.stream.link.subscribe(state.liveEvents, (message) => this.#take(message));
     this.mirror = new LogMirror(state.name, limits, (known) => host.whenUp(() => this.#read(known)), memory);
-    this.opened = this.mirror.open().then(() => {
+    this.opened = this.mirror.open().then(async () => {
       const early = this.#early.splice(0);
       for (const message of early) this.#take(message);
-      if (early.length === MAX_EARLY) return this.mirror.resync();
+      if (early.length === MAX_EARLY) await this.mirror.resync();
     });
   }
 
