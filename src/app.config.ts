@@ -6,7 +6,18 @@ export interface AppConfig {
   readonly port: number;
   /** Origins whose pages may call this server. `CORS_ORIGIN`, separated by commas; none by default. */
   readonly corsOrigins: readonly string[];
+  /** Where the logs of the channels are kept. `SSE_BACKPLANE`, by default `memory`. */
+  readonly backplane: BackplaneConfig;
 }
+
+export type BackplaneConfig =
+  | { readonly kind: 'memory' }
+  /** `SSE_DATA_DIR`, default `data`: a folder that is made if it is not there. */
+  | { readonly kind: 'lmdb'; readonly path: string }
+  /** `REDIS_URL`, default `redis://127.0.0.1:6379`. */
+  | { readonly kind: 'redis'; readonly url: string }
+  /** `NATS_URL`, default `nats://127.0.0.1:4222`. */
+  | { readonly kind: 'nats'; readonly url: string };
 
 /** A setting that cannot be used. Its message names the variable and says what it should be. */
 export class ConfigError extends Error {}
@@ -21,7 +32,31 @@ export function readConfig(env: NodeJS.ProcessEnv): AppConfig {
     host: env['HOST'] || '127.0.0.1',
     port: readPort(env['PORT'] || '3000'),
     corsOrigins: readOrigins(env['CORS_ORIGIN'] ?? ''),
+    backplane: readBackplane(env),
   };
+}
+
+function readBackplane(env: NodeJS.ProcessEnv): BackplaneConfig {
+  const kind = env['SSE_BACKPLANE'] || 'memory';
+  switch (kind) {
+    case 'memory':
+      return { kind };
+    case 'lmdb':
+      return { kind, path: env['SSE_DATA_DIR'] || 'data' };
+    case 'redis':
+      return { kind, url: readUrl('REDIS_URL', env, 'redis://127.0.0.1:6379') };
+    case 'nats':
+      return { kind, url: readUrl('NATS_URL', env, 'nats://127.0.0.1:4222') };
+    default:
+      throw new ConfigError(`SSE_BACKPLANE must be memory, lmdb, redis or nats, not "${kind}"`);
+  }
+}
+
+function readUrl(variable: string, env: NodeJS.ProcessEnv, fallback: string): string {
+  const url = env[variable] || fallback;
+  if (!URL.canParse(url))
+    throw new ConfigError(`${variable} must be a URL such as ${fallback}, not "${url}"`);
+  return url;
 }
 
 function readPort(value: string): number {

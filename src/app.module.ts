@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common';
+import { backplaneOf } from './app.backplane.js';
+import { readConfig } from './app.config.js';
 import { BroadcastModule } from './broadcast/broadcast.module.js';
 import { ChatModule } from './chat/chat.module.js';
 import { HealthController } from './health.controller.js';
@@ -7,8 +9,13 @@ import { TickerModule } from './ticker/ticker.module.js';
 
 @Module({
   imports: [
-    // Anybody who can open the demo can publish, so an event is smaller here than it may be by default.
-    SseModule.forRoot({ maxEventBytes: 64 * 1024 }),
+    SseModule.forRootAsync({
+      useFactory: () => ({
+        // Anybody who can open the demo can publish, so an event is smaller here than it may be by default.
+        maxEventBytes: 64 * 1024,
+        ...backplaneOf(readConfig(process.env).backplane),
+      }),
+    }),
     BroadcastModule,
     ChatModule,
     TickerModule,

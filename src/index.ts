@@ -12,6 +12,7 @@ export {
   SseHub,
   SseModule,
   type,
+  whileLeading,
 } from './sse/index.js';
 export type {
   BackplaneFactory,

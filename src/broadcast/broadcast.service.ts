@@ -1,6 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { exhaustMap, ignoreElements, interval, merge, share, type Observable } from 'rxjs';
-import { SseHub, type SseEvent } from '../sse/index.js';
+import { SseCluster, SseHub, whileLeading, type SseEvent } from '../sse/index.js';
 import type { BroadcastClient, BroadcastEvent } from './broadcast-event.js';
 import { Broadcast } from './broadcast.channels.js';
 
@@ -12,15 +12,20 @@ export class BroadcastService {
 
   /**
    * Publishes a tick every two seconds and emits nothing itself: what it publishes comes back by the channel.
-   * Shared, so there is one timer for all who listen, and none when nobody does.
+   * Shared, so there is one timer for all who listen, on one instance of all, and none when nobody does.
    */
-  private readonly ticks: Observable<never> = interval(TICK_INTERVAL).pipe(
-    exhaustMap(() => this.tick()),
-    ignoreElements(),
-    share(),
-  );
+  private readonly ticks: Observable<never>;
 
-  constructor(private readonly hub: SseHub) {}
+  constructor(
+    private readonly hub: SseHub,
+    @Inject(SseCluster) cluster: SseCluster,
+  ) {
+    const ticking = interval(TICK_INTERVAL).pipe(
+      exhaustMap(() => this.tick()),
+      ignoreElements(),
+    );
+    this.ticks = whileLeading(cluster, 'broadcast/ticks', ticking).pipe(share());
+  }
 
   events(): Observable<SseEvent> {
     return merge(this.hub.stream(Broadcast.of()), this.ticks);
@@ -29,12 +34,12 @@ export class BroadcastService {
   /** @returns how many clients were listening when the event was sent. */
   async send(event: BroadcastEvent): Promise<number> {
     await this.hub.publish(Broadcast.of(), event);
-    return this.hub.subscriberCount(Broadcast.of());
+    return this.hub.subscriberCount(Broadcast.of(), { everywhere: true });
   }
 
   /** Only what is nobody's secret: the hub knows their addresses too. */
   async clients(): Promise<BroadcastClient[]> {
-    const connections = await this.hub.connections({ channel: Broadcast.of() });
+    const connections = await this.hub.connections({ channel: Broadcast.of(), everywhere: true });
     return connections.map(({ id, connectedAt }) => ({ id, connectedAt }));
   }
 

@@ -16,8 +16,8 @@ export type {
   ChannelRule,
   EventType,
 } from './hub/channel-definition.js';
-export type { ConnectionFilter, ConnectionInfo } from './hub/connections.js';
-export { LEASE_TIME, SseCluster } from './hub/cluster.js';
+export type { ConnectionDetails, ConnectionFilter, ConnectionInfo, Reach } from './hub/connections.js';
+export { LEASE_TIME, SseCluster, type ClusterListener } from './hub/cluster.js';
 export { EventLog, type LogEntry } from './hub/event-log.js';
 export type { StoredEvent } from './hub/stored-event.js';
 export type { Position } from './protocol/position.js';
@@ -35,6 +35,7 @@ export type {
 } from './hub/sse-event.js';
 export { SseHub } from './hub/sse-hub.js';
 export type { ChannelHistory, HistoryQuery, HubStats, PublishOptions, StreamOptions } from './hub/sse-hub.js';
+export { whileLeading } from './hub/while-leading.js';
 export { SseError, type SseErrorCode } from './sse.errors.js';
 export { SseModule } from './sse.module.js';
 export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';

@@ -12,7 +12,9 @@ import { MemoryBackplane } from './backplanes/memory.backplane.js';
 import { MemoryCluster } from './backplanes/memory.cluster.js';
 import { Admission } from './delivery/admission.js';
 import { Heartbeat } from './delivery/heartbeat.js';
+import { SseServer } from './delivery/sse-server.js';
 import { SseInterceptor } from './delivery/sse.interceptor.js';
+import { foundControllers } from './discovery/controllers.js';
 import { declaredChannels, FeatureChannels } from './discovery/feature-channels.js';
 import { UnusedSockets } from './delivery/unused-sockets.js';
 import { SseBackplane } from './hub/backplane.js';
@@ -22,6 +24,7 @@ import type { ChannelRule } from './hub/channel-definition.js';
 import { ChannelDefinitions } from './hub/channel-definitions.js';
 import { Channels } from './hub/channels.js';
 import { Connections } from './hub/connections.js';
+import { Instances } from './hub/instances.js';
 import { SseHub } from './hub/sse-hub.js';
 import { StreamContext } from './hub/stream-context.js';
 import { Turn } from './hub/turn.js';
@@ -33,12 +36,33 @@ import {
   OPTIONS_TYPE,
   type SseModuleOptions,
 } from './sse.module-definition.js';
+import type { SseLimits } from './sse.options.js';
 import { moduleSettings, SSE_SETTINGS, type SseSettings } from './sse.settings.js';
 
 /** Injection token of what the backplane's factory has opened. */
 const OPEN_BACKPLANE = Symbol('OPEN_BACKPLANE');
 
 const memoryBackplane: BackplaneFactory = (limits) => ({ backplane: new MemoryBackplane(limits) });
+
+async function openBackplane(open: BackplaneFactory, limits: Required<SseLimits>): Promise<OpenBackplane> {
+  try {
+    const { backplane, cluster = new MemoryCluster() } = await open(limits);
+    return { backplane, cluster };
+  } catch (error) {
+    throw error instanceof SseError ? inOneLine(error) : error;
+  }
+}
+
+/**
+ * Nest prints what keeps an application from starting, with its stack, its causes and its properties. This
+ * says what is wrong with the configuration, and there the fault is not in the code.
+ */
+function inOneLine({ code, message }: SseError): SseError {
+  const error = new SseError(code, message);
+  Object.defineProperty(error, 'code', { enumerable: false });
+  error.stack = `${error.name}: ${message}`;
+  return error;
+}
 
 const providers: Provider[] = [
   Turn,
@@ -47,6 +71,7 @@ const providers: Provider[] = [
   Heartbeat,
   UnusedSockets,
   Admission,
+  SseServer,
   SseInterceptor,
   {
     provide: SSE_SETTINGS,
@@ -68,10 +93,8 @@ const providers: Provider[] = [
   {
     provide: OPEN_BACKPLANE,
     inject: [SSE_SETTINGS, MODULE_OPTIONS_TOKEN],
-    useFactory: async ({ limits }: SseSettings, { backplane = memoryBackplane }: SseModuleOptions) => {
-      const open = await backplane(limits);
-      return { ...open, cluster: open.cluster ?? new MemoryCluster() };
-    },
+    useFactory: ({ limits }: SseSettings, { backplane = memoryBackplane }: SseModuleOptions) =>
+      openBackplane(backplane, limits),
   },
   {
     provide: SseBackplane,
@@ -90,11 +113,19 @@ const providers: Provider[] = [
       new Channels(backplane, definitions, turn),
   },
   {
+    provide: Instances,
+    inject: [SseCluster, Channels, Connections],
+    useFactory: (...parts: ConstructorParameters<typeof Instances>) => new Instances(...parts),
+  },
+  {
     provide: SseHub,
-    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, Channels, Connections, StreamContext],
+    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, Channels, Connections, Instances, StreamContext],
     useFactory: (...parts: ConstructorParameters<typeof SseHub>) => new SseHub(...parts),
   },
 ];
+
+/** The module of each application, to see that there is only one. */
+const importedIn = new WeakMap<ApplicationConfig, SseModule>();
 
 /**
  * Server-Sent Events: `SseHub` to inject, and `@Sse()` routes that stream what is published with it.
@@ -105,6 +136,8 @@ const providers: Provider[] = [
 export class SseModule extends ConfigurableModuleClass implements NestModule, OnApplicationShutdown {
   constructor(
     private readonly config: ApplicationConfig,
+    private readonly modules: ModulesContainer,
+    private readonly server: SseServer,
     private readonly interceptor: SseInterceptor,
     private readonly channels: Channels,
     @Inject(SseBackplane) private readonly backplane: SseBackplane,
@@ -136,16 +169,20 @@ export class SseModule extends ConfigurableModuleClass implements NestModule, On
   }
 
   configure(): void {
-    const interceptors = this.config.getGlobalInterceptors();
-    if (interceptors.includes(this.interceptor)) return; // a second application of one testing module
-    if (interceptors.some((interceptor) => interceptor instanceof SseInterceptor)) {
+    const { config } = this;
+    if ((importedIn.get(config) ?? this) !== this) {
       throw new SseError(
         'INVALID_OPTIONS',
         'SseModule.forRoot() is imported twice. Import it once, in the root module.',
       );
     }
-    // Before the app's own, whose results are what is sent.
-    interceptors.unshift(this.interceptor);
+    importedIn.set(config, this);
+    const interceptors = config.getGlobalInterceptors();
+    const others = interceptors.filter((interceptor) => interceptor !== this.interceptor);
+    const isIntercepted = others.length > 0 || config.getGlobalRequestInterceptors().length > 0;
+    const isNeeded = this.server.adopt(foundControllers(this.modules), isIntercepted);
+    // Before the app's own, whose results are what is sent. Where nothing needs it, no request pays for it.
+    if (isNeeded && others.length === interceptors.length) interceptors.unshift(this.interceptor);
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -161,7 +161,8 @@ function positiveOf(name: string, value: number): number {
   return value;
 }
 
-function oneOf<T>(name: string, value: T, allowed: readonly T[]): T {
+/** @throws SseError `INVALID_OPTIONS` */
+export function oneOf<T>(name: string, value: T, allowed: readonly T[]): T {
   if (!allowed.includes(value))
     invalid(name, value, `one of ${allowed.map((one) => JSON.stringify(one)).join(', ')}`);
   return value;

@@ -1,6 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { defer, exhaustMap, ignoreElements, merge, share, timer, type Observable } from 'rxjs';
-import { SseHub, type SseEvent } from '../sse/index.js';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { concatMap, defer, exhaustMap, ignoreElements, merge, share, timer, type Observable } from 'rxjs';
+import { SseCluster, SseHub, whileLeading, type SseEvent } from '../sse/index.js';
 import { Counter } from './ticker.channels.js';
 
 const INTERVAL = 2_000;
@@ -11,19 +11,34 @@ export class CounterService {
   private readonly logger = new Logger(CounterService.name);
   private num = 0;
 
-  /** The one timer for all. Whoever is the first ever does not wait; later ones get the last event at once. */
-  private readonly counting: Observable<never> = defer(() =>
-    timer(this.num === 0 ? 0 : INTERVAL, INTERVAL),
-  ).pipe(
-    exhaustMap(() => this.count()),
-    ignoreElements(),
-    share(),
-  );
+  /** The one timer for all, on one instance of all. */
+  private readonly counting: Observable<never>;
 
-  constructor(private readonly hub: SseHub) {}
+  constructor(
+    private readonly hub: SseHub,
+    @Inject(SseCluster) cluster: SseCluster,
+  ) {
+    // Whoever is the first ever does not wait; later ones get the last event at once.
+    const counting = defer(() => this.findNumber()).pipe(
+      concatMap(() => timer(this.num === 0 ? 0 : INTERVAL, INTERVAL)),
+      exhaustMap(() => this.count()),
+      ignoreElements(),
+    );
+    this.counting = whileLeading(cluster, 'ticker/counter', counting).pipe(share());
+  }
 
   events(): Observable<SseEvent> {
     return merge(this.hub.stream(Counter.of()), this.counting);
+  }
+
+  /** Another instance may have counted meanwhile, or this one before it was started anew. */
+  private async findNumber(): Promise<void> {
+    try {
+      const { events } = await this.hub.history(Counter.of(), { limit: 1 });
+      this.num = Math.max(this.num, events.at(-1)?.data.num ?? 0);
+    } catch (error) {
+      this.logger.error(error);
+    }
   }
 
   private async count(): Promise<void> {

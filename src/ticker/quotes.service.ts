@@ -1,13 +1,13 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { exhaustMap, ignoreElements, interval, map, merge, share, type Observable } from 'rxjs';
-import { SseHub, type SseEvent } from '../sse/index.js';
+import { SseCluster, SseHub, whileLeading, type SseEvent } from '../sse/index.js';
 import { STARTING_PRICES, SYMBOLS, type QuoteSymbol } from './quote.js';
 import { randomWalk } from './random-walk.js';
 import { Quotes } from './ticker.channels.js';
 
 const INTERVAL = 250;
 
-/** The market. A symbol is quoted only while somebody listens to it. */
+/** The market. A symbol is quoted only while somebody listens to it, by one instance of all. */
 @Injectable()
 export class QuotesService {
   private readonly logger = new Logger(QuotesService.name);
@@ -18,9 +18,14 @@ export class QuotesService {
     share(),
   );
 
-  private readonly markets = new Map(SYMBOLS.map((symbol) => [symbol, this.market(symbol)]));
+  private readonly markets: ReadonlyMap<QuoteSymbol, Observable<never>>;
 
-  constructor(private readonly hub: SseHub) {}
+  constructor(
+    private readonly hub: SseHub,
+    @Inject(SseCluster) private readonly cluster: SseCluster,
+  ) {
+    this.markets = new Map(SYMBOLS.map((symbol) => [symbol, this.market(symbol)]));
+  }
 
   /** The quotes of some symbols, several channels in one stream. */
   quotes(symbols: readonly QuoteSymbol[]): Observable<SseEvent> {
@@ -31,11 +36,11 @@ export class QuotesService {
 
   private market(symbol: QuoteSymbol): Observable<never> {
     const nextPrice = randomWalk(STARTING_PRICES[symbol], SYMBOLS.indexOf(symbol));
-    return this.beat.pipe(
+    const quoting = this.beat.pipe(
       exhaustMap((at) => this.publish(symbol, nextPrice(), at)),
       ignoreElements(),
-      share(),
     );
+    return whileLeading(this.cluster, `ticker/quotes/${symbol}`, quoting).pipe(share());
   }
 
   private async publish(symbol: QuoteSymbol, price: number, at: string): Promise<void> {

@@ -14,6 +14,7 @@ const table = {
   curl: { names: ['curl'], variable: 'CURL_PATH', debianPackage: 'curl' },
   'nats-server': { names: ['nats-server'], variable: 'NATS_SERVER_PATH', debianPackage: 'nats-server' },
   'redis-server': { names: ['redis-server'], variable: 'REDIS_SERVER_PATH', debianPackage: 'redis-server' },
+  prlimit: { names: ['prlimit'], variable: 'PRLIMIT_PATH', debianPackage: 'util-linux' },
   nginx: { names: ['nginx'], variable: 'NGINX_PATH', debianPackage: 'nginx' },
 };
 

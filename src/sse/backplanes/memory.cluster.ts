@@ -1,59 +1,59 @@
 import { randomUUID } from 'node:crypto';
 import { SseError } from '../sse.errors.js';
-import type { SseCluster } from '../hub/cluster.js';
+import type { ClusterListener, SseCluster } from '../hub/cluster.js';
+import { Listeners } from './listeners.js';
 
-type Listener = (message: unknown, from: string) => void;
-type Work = (signal: AbortSignal) => void;
+/** One who asked for a lease, and the signal of its work. */
+interface Candidate {
+  readonly work: (signal: AbortSignal) => void;
+  readonly controller: AbortController;
+}
 
 /** What the instances of one process share; a test has several. */
 export class MemoryBus {
-  readonly members = new Map<string, MemoryCluster>();
-  /** Who waits for each lease, its holder first. */
-  readonly queues = new Map<string, { readonly work: Work; readonly controller: AbortController }[]>();
+  readonly members = new Map<string, Listeners>();
+  /** Who asks for each lease, its holder first. */
+  readonly queues = new Map<string, Candidate[]>();
 }
 
 /** The cluster of a single instance: it hears itself, and has every lease. */
 export class MemoryCluster implements SseCluster {
   readonly instance = randomUUID();
-  readonly #listeners = new Set<Listener>();
-  readonly #leases = new Set<() => void>();
+  readonly #listeners = new Listeners();
+  readonly #stops = new Set<() => void>();
   #isClosed = false;
 
   constructor(private readonly bus = new MemoryBus()) {
-    bus.members.set(this.instance, this);
+    bus.members.set(this.instance, this.#listeners);
   }
 
-  async broadcast(message: unknown): Promise<void> {
+  async broadcast(topic: string, message: unknown): Promise<void> {
     this.#refuseClosed();
     const text = JSON.stringify(message);
     // As it would be if it came from elsewhere: nobody shares the object, and nobody is told in the caller's turn.
     await Promise.resolve();
-    for (const member of this.bus.members.values())
-      for (const listener of member.#listeners) listener(JSON.parse(text), this.instance);
+    for (const listeners of this.bus.members.values()) listeners.tell(topic, JSON.parse(text), this.instance);
   }
 
-  listen(listener: Listener): () => void {
-    if (!this.#isClosed) this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  listen(topic: string, listener: ClusterListener): () => void {
+    return this.#isClosed ? () => undefined : this.#listeners.add(topic, listener);
   }
 
-  lead(name: string, work: Work): () => void {
+  lead(name: string, work: Candidate['work']): () => void {
     if (this.#isClosed) return () => undefined;
     const queue = this.bus.queues.get(name) ?? [];
     this.bus.queues.set(name, queue);
-    const one = { work, controller: new AbortController() };
-    if (queue.push(one) === 1) work(one.controller.signal);
+    const candidate = { work, controller: new AbortController() };
+    if (queue.push(candidate) === 1) begin(candidate);
     const stop = (): void => {
-      const place = queue.indexOf(one);
-      if (place < 0) return;
-      this.#leases.delete(stop);
+      if (!this.#stops.delete(stop)) return;
+      const place = queue.indexOf(candidate);
       queue.splice(place, 1);
-      one.controller.abort();
-      const next = queue[0];
-      if (!next) this.bus.queues.delete(name);
-      else if (place === 0) next.work(next.controller.signal);
+      if (queue.length === 0) this.bus.queues.delete(name);
+      else if (place === 0) begin(queue[0] as Candidate);
+      candidate.controller.abort();
     };
-    this.#leases.add(stop);
+    this.#stops.add(stop);
     return stop;
   }
 
@@ -65,11 +65,18 @@ export class MemoryCluster implements SseCluster {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#listeners.clear();
-    for (const stop of [...this.#leases]) stop();
+    for (const stop of this.#stops) stop();
     this.bus.members.delete(this.instance);
   }
 
   #refuseClosed(): void {
     if (this.#isClosed) throw new SseError('HUB_CLOSED', 'The application was closed.');
   }
+}
+
+/** In a later turn, as it would be if a server had to be asked. By then it may be over. */
+function begin({ work, controller }: Candidate): void {
+  queueMicrotask(() => {
+    if (!controller.signal.aborted) work(controller.signal);
+  });
 }

@@ -8,6 +8,7 @@ import type { Http2ServerResponse } from 'node:http2';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { onceOver } from './closing.js';
+import type { Returnable } from './connection-settings.js';
 import type { Exchange } from './exchange.js';
 import type { SseConnection } from './sse-connection.js';
 import { UnusedSockets } from './unused-sockets.js';
@@ -52,7 +53,7 @@ export class Admission implements BeforeApplicationShutdown {
   }
 
   /** Sends a client away, in the way in which it comes back later. */
-  turnAway(connection: SseConnection): void {
+  turnAway(connection: Returnable): void {
     if (this.#isClosing) {
       closeAfterwards(connection.exchange);
       connection.end(this.#retry());

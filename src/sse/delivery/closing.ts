@@ -11,12 +11,12 @@ const waiting = new WeakMap<Socket, Set<() => void>>();
  * it, has no socket yet and never hears of its end. For that one the socket is asked.
  */
 export function onceOver({ request, response, isHttp1 }: Exchange, listener: () => void): void {
-  response.once('close', listener);
+  response.on('close', listener); // it comes once
   if (!isHttp1 || response.socket) return;
   const { socket } = request;
   const listeners = waiting.get(socket) ?? listenTo(socket);
   listeners.add(listener);
-  response.once('close', () => listeners.delete(listener));
+  response.on('close', () => listeners.delete(listener));
 }
 
 function listenTo(socket: Socket): Set<() => void> {

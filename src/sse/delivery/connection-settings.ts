@@ -1,9 +1,10 @@
 import type { Channels } from '../hub/channels.js';
 import type { Connections } from '../hub/connections.js';
 import type { SlowPolicy } from '../sse.options.js';
+import type { Exchange } from './exchange.js';
 import type { Heartbeat } from './heartbeat.js';
 
-/** What holds for one response. */
+/** What holds for the responses of one route. */
 export interface ConnectionSettings {
   readonly heartbeat: number;
   readonly retry: number;
@@ -16,8 +17,15 @@ export interface ConnectionSettings {
   readonly slow: SlowPolicy | undefined;
   /** Whether events without an id are numbered as Nest does, where no stream of the hub is involved. */
   readonly numbered: boolean;
-  /** What is done with the client if its channel cannot be opened because there are too many. */
-  readonly turnAway: () => void;
+}
+
+/** A stream that may have to go. */
+export interface Returnable {
+  readonly exchange: Exchange;
+  /** @param retry milliseconds until it shall come back */
+  end(retry?: number): void;
+  /** Hands an error to the exception filters, in place of a stream. */
+  fail(error: unknown): void;
 }
 
 /** What all connections share. */
@@ -25,4 +33,6 @@ export interface ConnectionServices {
   readonly channels: Channels;
   readonly connections: Connections;
   readonly heartbeat: Heartbeat;
+  /** Sends a client away that cannot be served now, in the way in which it comes back later. */
+  turnAway(connection: Returnable): void;
 }

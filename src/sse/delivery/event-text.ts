@@ -30,8 +30,8 @@ export class EventText {
     const origin = typeof value === 'object' && value !== null ? originOf(value) : undefined;
     if (!origin) return { text: this.#made(value), isUnpaced };
     const { body } = origin.entry.event;
-    if (this.reader.deliver(origin)) return { text: this.#withPosition(body), isUnpaced };
-    if (!this.reader.reads(origin.channel)) {
+    if (this.reader.position.deliver(origin)) return { text: this.#withPosition(body), isUnpaced };
+    if (!this.reader.position.of(origin.channel)) {
       this.reader.disownOther(origin.channel);
       // A plain source does not begin where this client is.
       if (hasSeen(this.lastEventId, { epoch: origin.epoch, offset: origin.entry.offset }))
@@ -44,10 +44,10 @@ export class EventText {
   #made(value: unknown): string {
     const { id, body, isComment } = plainEvent(value);
     const position = id === undefined ? undefined : parsePosition(id);
-    const channel = position && this.reader.channelOf(position.epoch);
+    const channel = position && this.reader.position.channelOf(position.epoch);
     if (
       channel !== undefined &&
-      this.reader.deliver({
+      this.reader.position.deliver({
         channel,
         epoch: position?.epoch as string,
         entry: { offset: position?.offset as number },
@@ -61,12 +61,12 @@ export class EventText {
   }
 
   #withPosition(body: string): string {
-    const id = this.reader.id();
+    const id = this.reader.position.id();
     return id === undefined ? body : idLine(id) + body;
   }
 
   /** An id that is not the hub's would take the place of the client's positions, so it goes where there are none. */
   #withOwnId(id: string | undefined, body: string): string {
-    return id === undefined || this.reader.hasPositions ? body : idLine(id) + body;
+    return id === undefined || this.reader.position.hasAny ? body : idLine(id) + body;
   }
 }

@@ -11,16 +11,22 @@ interface AdapterResponse {
   hijack?(): void;
 }
 
+/** What a compression middleware adds to a response. */
+interface Flushable {
+  flush?(): void;
+}
+
 /** A request and its response, whatever the adapter. */
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly #adapted: AdapterResponse;
 
-  constructor(request: object, response: object) {
-    this.request = (request as { readonly raw?: IncomingMessage }).raw ?? (request as IncomingMessage);
+  /** @param response as the adapter has it */
+  constructor(response: object) {
     this.#adapted = response;
     this.response = this.#adapted.raw ?? (response as ServerResponse);
+    this.request = this.response.req;
   }
 
   get isHttp1(): boolean {
@@ -49,13 +55,40 @@ export class Exchange {
 
   /** Sends the head; the headers given win over those set before. */
   writeHead(statusCode: number, headers: OutgoingHttpHeaders): void {
+    // Throws if a value has a character that none may have; then the response is not ours yet.
+    this.response.writeHead(statusCode, this.#withThoseOfAdapter(headers));
+    this.#adapted.hijack?.();
+  }
+
+  /** Sends the head and the first text, in one packet. */
+  begin(statusCode: number, headers: OutgoingHttpHeaders, text: string): void {
+    const socket: Partial<Socket> = this.isHttp1 ? this.request.socket : {};
+    socket.cork?.();
+    try {
+      this.writeHead(statusCode, headers);
+      // Node keeps the head for as long as the response; written for itself it is kept as one string and not as its parts.
+      this.response.flushHeaders();
+      this.write(text);
+    } finally {
+      socket.uncork?.();
+    }
+  }
+
+  /** Writes so that it leaves at once, also through a compression middleware. */
+  write(text: string): boolean {
+    const taken = this.response.write(text);
+    (this.response as Flushable).flush?.();
+    return taken;
+  }
+
+  /** Where the adapter's response is Node's own, Node has them. */
+  #withThoseOfAdapter(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+    if (this.#adapted === this.response) return headers;
     const given = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
     const before = Object.entries(this.#adapted.getHeaders?.() ?? {}).filter(
       ([name]) => !given.has(name.toLowerCase()),
     );
-    // Throws if a value has a character that none may have; then the response is not ours yet.
-    this.response.writeHead(statusCode, { ...Object.fromEntries(before), ...headers });
-    this.#adapted.hijack?.();
+    return { ...Object.fromEntries(before), ...headers };
   }
 
   /** A stream is silent for longer than the server would let a request be. Not on HTTP/2, where streams share the socket. */

@@ -1,10 +1,16 @@
 import type { Batch } from '../hub/channel.js';
 import { HEARTBEAT } from '../protocol/event-stream.js';
-import type { Heartbeat } from './heartbeat.js';
 import type { ResponseWriter } from './response-writer.js';
 
 /** Characters that are gathered for one write. */
 const FULL = 64 * 1024;
+
+export interface OutboxSettings {
+  /** Characters that may wait for a client that does not read, of what cannot be paused. */
+  readonly queuedBytes: number;
+  /** Milliseconds after a write in which what comes is gathered for the next; 0 for none. */
+  readonly coalesce: number;
+}
 
 /** What an outbox asks of its connection. */
 export interface OutboxOwner {
@@ -35,10 +41,7 @@ export class Outbox {
 
   constructor(
     private readonly owner: OutboxOwner,
-    private readonly heartbeat: Heartbeat,
-    private readonly maxUnpaced: number,
-    /** Milliseconds after a write in which what comes is gathered for the next; 0 for none. */
-    private readonly coalesce: number,
+    private readonly settings: OutboxSettings,
   ) {}
 
   /** Whether what can be paused shall wait. */
@@ -91,13 +94,13 @@ export class Outbox {
     this.#pending = '';
     // What came in one turn may be large. What comes on top of it, to a client that has not taken it, is counted.
     if (this.#isBlocked && this.#hasUnpaced) this.#waiting += text.length;
-    if (this.#waiting > this.maxUnpaced) this.owner.overflowed(this.#waiting);
+    if (this.#waiting > this.settings.queuedBytes) this.owner.overflowed(this.#waiting);
     else this.#wrote(this.#writer.write(text), this.#writer);
   }
 
-  /** Whether nothing was written for so many milliseconds. */
-  isSilent(milliseconds: number, now: number): boolean {
-    return now - this.#wroteAt >= milliseconds;
+  /** Milliseconds for which nothing was written. */
+  silence(now: number): number {
+    return now - this.#wroteAt;
   }
 
   beat(): void {
@@ -112,12 +115,12 @@ export class Outbox {
     this.#resting ??= setTimeout(() => {
       this.#resting = undefined;
       this.flush();
-    }, this.coalesce);
+    }, this.settings.coalesce);
   }
 
   #wrote(taken: boolean, writer: ResponseWriter): void {
-    this.#wroteAt = this.heartbeat.soon;
-    if (this.coalesce > 0) this.#rest();
+    this.#wroteAt = performance.now();
+    if (this.settings.coalesce > 0) this.#rest();
     if (taken) {
       this.#hasUnpaced = false;
     } else if (!this.#isBlocked) {

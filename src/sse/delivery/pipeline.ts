@@ -30,10 +30,6 @@ export class Pipeline {
     this.#source = source;
   }
 
-  forgetOutcome(): void {
-    this.#outcome = undefined;
-  }
-
   #subscribe(source: Observable<unknown>, observer: Observer<unknown>): Unsubscribable {
     this.#context = new AsyncResource('SseConnection');
     const marked = new Observable((subscriber) => {

@@ -1,6 +1,5 @@
-import type { Subscriber } from 'rxjs';
 import type { Exchange } from './exchange.js';
-import { writeText } from './response-writer.js';
+import type { RouteOutcome } from './route-outcome.js';
 import { sseHeaders } from './sse-headers.js';
 
 /** Who sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
@@ -28,7 +27,7 @@ export class OwnHead implements ResponseHead {
   constructor(
     private readonly exchange: Exchange,
     private readonly allowTransform: boolean,
-    private readonly toNest: Subscriber<unknown>,
+    private readonly outcome: RouteOutcome,
   ) {}
 
   get isSent(): boolean {
@@ -38,8 +37,7 @@ export class OwnHead implements ResponseHead {
   send(text: string): boolean {
     const { exchange } = this;
     exchange.keepOpen();
-    exchange.writeHead(exchange.statusCode, sseHeaders(exchange.isHttp1, this.allowTransform));
-    writeText(exchange.response, text);
+    exchange.begin(exchange.statusCode, sseHeaders(exchange.isHttp1, this.allowTransform), text);
     return true;
   }
 
@@ -49,7 +47,7 @@ export class OwnHead implements ResponseHead {
   }
 
   fail(error: unknown): void {
-    this.toNest.error(error);
+    this.outcome.fail(error);
   }
 
   end(): void {
@@ -58,9 +56,7 @@ export class OwnHead implements ResponseHead {
   }
 
   release(): void {
-    // Nest takes the last value of what an interceptor hands back, so there has to be one.
-    this.toNest.next(undefined);
-    this.toNest.complete();
+    this.outcome.done();
   }
 }
 
@@ -68,7 +64,7 @@ export class OwnHead implements ResponseHead {
 export class NestHead implements ResponseHead {
   constructor(
     private readonly exchange: Exchange,
-    private readonly toNest: Subscriber<unknown>,
+    private readonly outcome: RouteOutcome,
   ) {}
 
   get isSent(): boolean {
@@ -77,17 +73,17 @@ export class NestHead implements ResponseHead {
 
   send(text: string): boolean {
     if (!this.isSent) return false;
-    if (text) writeText(this.exchange.response, text);
+    if (text) this.exchange.write(text);
     return true;
   }
 
   stayAway(): void {
     this.exchange.statusCode = 204;
-    this.toNest.complete();
+    this.outcome.done();
   }
 
   fail(error: unknown): void {
-    this.toNest.error(error);
+    this.outcome.fail(error);
   }
 
   end(): void {
@@ -96,6 +92,6 @@ export class NestHead implements ResponseHead {
 
   /** Nest ends the response then. */
   release(): void {
-    this.toNest.complete();
+    this.outcome.done();
   }
 }

@@ -2,11 +2,7 @@ import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Batch } from '../hub/channel.js';
 import { chunk } from '../protocol/event-stream.js';
-
-/** What a compression middleware adds to a response. */
-interface Flushable {
-  flush?(): void;
-}
+import type { Exchange } from './exchange.js';
 
 /**
  * Writes to one response whose head is sent.
@@ -19,13 +15,13 @@ export class ResponseWriter {
   #drained: (() => void) | undefined;
   #isListening = false;
 
-  constructor(private readonly response: ServerResponse) {
-    this.#socket = shortWay(response);
+  constructor(private readonly exchange: Exchange) {
+    this.#socket = shortWay(exchange.response);
   }
 
   /** @returns false when the client cannot take more now; `onceDrained` says when it can */
   write(text: string): boolean {
-    return this.#socket ? this.#socket.write(sharedChunk(text)) : writeText(this.response, text);
+    return this.#socket ? this.#socket.write(sharedChunk(text)) : this.exchange.write(text);
   }
 
   writeBatch(batch: Batch): boolean {
@@ -41,7 +37,7 @@ export class ResponseWriter {
     if (this.#isListening) return;
     // Not `once`: a compression middleware puts the listener on its own stream, and never takes it off.
     this.#isListening = true;
-    this.response.on('drain', () => {
+    this.exchange.response.on('drain', () => {
       const drained = this.#drained;
       this.#drained = undefined;
       drained?.();
@@ -59,13 +55,6 @@ function sharedChunk(text: string): Buffer {
     lastChunk = chunk(text);
   }
   return lastChunk;
-}
-
-/** Writes to a response so that it leaves at once, also through a compression middleware. */
-export function writeText(response: ServerResponse, text: string): boolean {
-  const taken = response.write(text);
-  (response as Flushable).flush?.();
-  return taken;
 }
 
 /**

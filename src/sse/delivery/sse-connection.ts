@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import type { Batch } from '../hub/channel.js';
 import { ChannelStream } from '../hub/channel-stream.js';
-import type { ConnectionInfo, OpenConnection } from '../hub/connections.js';
+import type { ConnectionDetails, OpenConnection } from '../hub/connections.js';
 import type { Cursor } from '../hub/cursor.js';
 import type { Gap } from '../hub/sse-event.js';
 import type { StreamHost } from '../hub/stream-context.js';
@@ -41,28 +41,30 @@ interface Finish {
 export class SseConnection
   implements ReaderOwner, OutboxOwner, StreamHost, OpenConnection, Beating, TurnTask
 {
-  readonly id = randomUUID();
-  readonly connectedAt = new Date();
   readonly lastEventId: LastEventId;
   readonly reader: StreamReader;
-  readonly heartbeat: number;
-  readonly slow: SlowPolicy | undefined;
-  batches: ((cursor: Cursor, batch: Batch) => void) | undefined;
+  takesBatches = false;
   readonly pipeline = new Pipeline(this);
-  readonly #text: EventText;
+  /** Until its method has resolved it is `preparing`; the head is sent when it is `ready`. */
+  #state: 'preparing' | 'ready' | 'open' | 'closed' = 'preparing';
   readonly #outbox: Outbox;
-  readonly #goOn: TurnTask = { turn: () => this.#resume() };
+  readonly #connectedAt = Date.now();
+  /** Made when somebody asks for it: most are never asked. */
+  #id: string | undefined;
+  #text: EventText | undefined;
   /** What comes before everything else, once the positions at the start are known. */
   #opening: string | undefined;
   #isIntroduced = false;
+  /** Whether it serves what its method returned, with nothing in between. */
   #isDirect = false;
-  #opened: (() => void) | undefined;
+  /** Whether that is a stream of the hub as it is. */
+  #isOfHub = false;
   #finish: Finish | undefined;
-  #isReady = false;
   #isDue = false;
-  #isClosed = false;
+  /** Whether more is to be read in its next turn. */
+  #readsOn = false;
   /** When hidden events were last looked at. */
-  #lookedAt = performance.now();
+  #lookedAt: number;
 
   constructor(
     readonly exchange: Exchange,
@@ -71,11 +73,9 @@ export class SseConnection
     private readonly services: ConnectionServices,
   ) {
     this.lastEventId = parseLastEventId(exchange.lastEventId);
-    this.heartbeat = settings.heartbeat;
-    this.slow = settings.slow;
     this.reader = new StreamReader(services.channels, this, settings.maxChannels);
-    this.#text = new EventText(this.reader, this.lastEventId, settings.numbered);
-    this.#outbox = new Outbox(this, services.heartbeat, settings.queuedBytes, settings.coalesce);
+    this.#outbox = new Outbox(this, settings);
+    this.#lookedAt = performance.now();
   }
 
   /** Counts among the open ones from now on. */
@@ -85,23 +85,34 @@ export class SseConnection
   }
 
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#state === 'closed';
   }
 
-  /** Whether Nest is done with the request although the stream goes on. */
-  get isDirect(): boolean {
-    return this.#isDirect;
+  get heartbeat(): number {
+    return this.settings.heartbeat;
   }
 
-  get info(): ConnectionInfo {
+  get slow(): SlowPolicy | undefined {
+    return this.settings.slow;
+  }
+
+  get info(): ConnectionDetails {
     const { path, request } = this.exchange;
     return {
-      id: this.id,
-      connectedAt: this.connectedAt,
-      channels: this.reader.names,
+      id: (this.#id ??= randomUUID()),
+      connectedAt: new Date(this.#connectedAt),
+      channels: this.reader.position.names,
       path,
       address: request.socket.remoteAddress,
     };
+  }
+
+  isNamed(id: string): boolean {
+    return this.#id === id;
+  }
+
+  streams(channel: string): boolean {
+    return this.reader.position.names.includes(channel);
   }
 
   get hasReturned(): boolean {
@@ -110,10 +121,6 @@ export class SseConnection
 
   get isSubscribing(): boolean {
     return this.pipeline.isSubscribing;
-  }
-
-  streams(channel: string): boolean {
-    return this.reader.names.includes(channel);
   }
 
   get paused(): boolean {
@@ -126,60 +133,39 @@ export class SseConnection
 
   /** Serves what comes out of the interceptors, to its end. */
   serve(outcome: Observable<unknown>): void {
-    this.pipeline.subscribeOutcome(outcome, {
-      next: (value) => {
-        if (!this.#isDirect) this.next(value);
-      },
-      error: (error) => {
-        this.error(error);
-      },
-      complete: () => {
-        if (this.#isDirect) this.#released();
-        else this.complete();
-      },
-    });
-    if (this.#isClosed) this.pipeline.release();
+    this.pipeline.subscribeOutcome(outcome, this);
+    if (this.isClosed) this.pipeline.release();
   }
 
-  /**
-   * Serves what a method returned, with nothing in between. What comes out of the interceptors is
-   * then no more than that the head was sent.
-   *
-   * @returns when the head was sent
-   */
-  serveDirectly(source: Observable<unknown>): Promise<void> {
-    if (this.#isClosed) return Promise.resolve();
+  /** Serves what a method returned, with nothing in between. Nest is done with the request when the head is sent. */
+  serveDirectly(source: Observable<unknown>): void {
+    if (this.isClosed) return;
     this.#isDirect = true;
-    this.ready();
-    const opened = new Promise<void>((resolve) => {
-      this.#opened = resolve;
-    });
     if (source instanceof ChannelStream) {
+      this.#state = 'ready';
+      this.#isOfHub = true;
       // Bytes that are made once for all clients can be used where only one channel makes the ids.
-      if (source.request.channels.length === 1) {
-        this.batches = (cursor, batch) => {
-          this.#takeBatch(cursor, batch);
-        };
-      }
-      this.pipeline.join({ unsubscribe: source.join(this, this) });
+      this.takesBatches = source.request.channels.length === 1;
+      this.pipeline.join(source.join(this, this));
     } else {
+      this.ready();
       this.pipeline.subscribeSource(source, this);
     }
-    if (this.#isClosed) this.pipeline.release();
-    return opened;
+    if (this.isClosed) this.pipeline.release();
   }
 
   /** The controller's method has resolved: the head can be sent when the positions are known. */
   ready(): void {
-    this.#isReady = true;
+    if (this.#state === 'preparing') this.#state = 'ready';
     // Not at once: what fails in this turn still gets a real HTTP status.
     this.services.channels.turns.addNext(this);
   }
 
   next(value: unknown): void {
     // After an error nothing follows, although its source may not know of it yet.
-    if (this.#isClosed || this.#finish?.isForced === false) return;
+    if (this.isClosed || this.#finish?.isForced === false) return;
     try {
+      this.#text ??= new EventText(this.reader, this.lastEventId, this.settings.numbered);
       const { text, isUnpaced } = this.#text.of(value);
       this.#outbox.add(text, isUnpaced);
     } catch (error) {
@@ -189,9 +175,9 @@ export class SseConnection
   }
 
   error(error: unknown): void {
-    if (this.#isClosed) return;
-    if (!this.#outbox.isOpen && this.#outbox.isEmpty && !this.head.isSent) {
-      if (error instanceof SseError && RETURNABLE.has(error.code)) return this.settings.turnAway();
+    if (this.isClosed) return;
+    if (this.#state !== 'open' && this.#outbox.isEmpty && !this.head.isSent) {
+      if (error instanceof SseError && RETURNABLE.has(error.code)) return this.services.turnAway(this);
       return this.fail(error);
     }
     if (isLogged(error)) logger.error(error);
@@ -203,8 +189,8 @@ export class SseConnection
 
   /** Hands an error to the exception filters, in place of a stream. */
   fail(error: unknown): void {
-    this.close();
     this.head.fail(error);
+    this.close();
   }
 
   complete(): void {
@@ -220,19 +206,23 @@ export class SseConnection
 
   /** The client has gone. Nothing is left behind. */
   close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    if (this.isClosed) return;
+    this.#state = 'closed';
     this.pipeline.release();
     this.#outbox.close();
     this.reader.end();
     this.services.connections.delete(this);
     this.services.heartbeat.delete(this);
-    this.#opened?.();
+    if (this.#isDirect) this.head.release();
+  }
+
+  batch(batch: Batch): void {
+    this.#outbox.addBatch(batch);
   }
 
   gap(cursor: Cursor, gap: Gap): void {
     const body = eventBody({ type: 'gap', data: JSON.stringify(gap) });
-    const id = cursor.channel.hasHistory ? this.reader.id() : undefined;
+    const id = cursor.channel.hasHistory ? this.reader.position.id() : undefined;
     this.#outbox.add(id === undefined ? body : idLine(id) + body);
   }
 
@@ -247,41 +237,55 @@ export class SseConnection
   }
 
   located(): void {
-    const id = this.reader.id();
-    if (this.#outbox.isOpen) this.#introduce(id);
+    const id = this.reader.position.id();
+    if (this.#state === 'open') this.#introduce(id);
     else if (this.#opening === undefined) this.#opening = this.#introduction(id);
     else if (id !== undefined) this.#outbox.add(idBlock(id));
     this.filled();
   }
 
-  beat(now: number): void {
-    if (!this.#outbox.isOpen || this.#outbox.isBlocked) return;
-    const isLookDue = now - this.#lookedAt >= this.heartbeat;
+  begun(isPrompt: boolean): void {
+    // There is nothing left that could fail. What is done in one go leaves no garbage that grows old.
+    if (this.#isOfHub && isPrompt && this.#state === 'ready') this.turn();
+  }
+
+  beat(now: number): number {
+    const { heartbeat } = this;
+    if (this.#state !== 'open' || this.#outbox.isBlocked) return heartbeat / 8;
+    const isLookDue = now - this.#lookedAt >= heartbeat;
     if (isLookDue) this.#lookedAt = now;
-    if (isLookDue && this.reader.passHidden()) this.#outbox.add(idBlock(this.reader.id() as string));
-    else if (this.#outbox.isSilent(this.heartbeat, now)) this.#outbox.beat();
+    if (isLookDue && this.reader.position.passHidden()) {
+      this.#addPosition();
+      return heartbeat;
+    }
+    const silence = this.#outbox.silence(now);
+    if (silence < heartbeat) return heartbeat - silence;
+    this.#outbox.beat();
+    return heartbeat;
   }
 
   filled(): void {
-    if (this.#isDue || this.#isClosed) return;
+    if (this.#isDue || this.isClosed) return;
     this.#isDue = true;
     this.services.channels.turns.add(this);
   }
 
   turn(): void {
-    this.#isDue = false;
-    if (this.#isClosed || (!this.#outbox.isOpen && !this.#open())) return;
+    if (this.#state !== 'open' && !this.#open()) return;
     // What was published before the end still goes out, although its channel's turn may come later.
-    if (this.#finish?.isForced) this.reader.resume();
+    if (this.#readsOn || this.#finish?.isForced) this.reader.resume();
+    this.#readsOn = this.#isDue = false;
+    if (this.isClosed) return;
     const wasFull = this.#outbox.isFull;
     this.#outbox.flush();
     if (this.#finish && (this.#finish.isForced || !wasFull)) this.#end(this.#finish);
-    // Not in this turn: a long replay lets others in between.
-    else if (wasFull) this.services.channels.turns.addNext(this.#goOn);
+    else if (wasFull) this.#readOn();
   }
 
   drained(): void {
-    this.#resume();
+    if (this.isClosed) return;
+    this.reader.resume();
+    if (this.#finish) this.filled();
   }
 
   overflowed(queued: number): void {
@@ -291,27 +295,17 @@ export class SseConnection
     this.disconnect();
   }
 
-  /** Nest is done with the request. What it has to remember of it is nothing to a stream. */
-  #released(): void {
-    this.head.release();
-    this.pipeline.forgetOutcome();
-  }
-
-  #resume(): void {
-    if (this.#isClosed) return;
-    this.reader.resume();
-    if (this.#finish) this.filled();
-  }
-
-  #takeBatch(cursor: Cursor, batch: Batch): void {
-    this.reader.sent(cursor);
-    this.#outbox.addBatch(batch);
+  /** Not in this turn: a long replay lets others in between. */
+  #readOn(): void {
+    this.#readsOn = this.#isDue = true;
+    this.services.channels.turns.addNext(this);
   }
 
   /** Begins the response, if everything that its head says is known. */
   #open(): boolean {
-    if (!this.#mayOpen()) return false;
-    const opening = this.#opening ?? this.#introduction(this.reader.id());
+    this.#isDue = false;
+    if (this.isClosed || !this.#mayOpen()) return false;
+    const opening = this.#opening ?? this.#introduction(this.reader.position.id());
     try {
       if (this.#finish && this.#outbox.isEmpty && this.reader.isExhausted) {
         this.close();
@@ -328,16 +322,19 @@ export class SseConnection
       this.fail(error); // Node checks the values of headers only now.
       return false;
     }
+    this.#state = 'open';
+    this.#opening = undefined;
     this.#isIntroduced = opening !== '';
-    this.#outbox.open(new ResponseWriter(this.exchange.response));
-    this.#opened?.();
+    this.#outbox.open(new ResponseWriter(this.exchange));
+    // Nest need not remember the request for as long as the stream goes on.
+    if (this.#isDirect) this.head.release();
     if (this.exchange.isHead) this.#end({ isForced: false, isComplete: false });
-    return !this.#isClosed;
+    return !this.isClosed;
   }
 
   #mayOpen(): boolean {
     if (this.#finish?.isForced) return true;
-    const hasSomethingToSay = this.#isReady || this.#finish !== undefined || !this.#outbox.isEmpty;
+    const hasSomethingToSay = this.#state === 'ready' || this.#finish !== undefined || !this.#outbox.isEmpty;
     return hasSomethingToSay && !this.reader.isLocating;
   }
 
@@ -355,11 +352,16 @@ export class SseConnection
     if (text) this.#outbox.add(text);
   }
 
+  #addPosition(): void {
+    const id = this.reader.position.id();
+    if (id !== undefined) this.#outbox.add(idBlock(id));
+  }
+
   #end({ retry, isComplete }: Finish): void {
-    if (this.reader.passHidden(isComplete)) this.#outbox.add(idBlock(this.reader.id() as string));
+    if (this.reader.position.passHidden(isComplete)) this.#addPosition();
     if (retry !== undefined) this.#outbox.add(retryBlock(retry));
     this.#outbox.flush(true);
-    if (this.#isClosed) return;
+    if (this.isClosed) return;
     this.close();
     this.head.end();
     this.exchange.finishWithin(this.settings.grace);

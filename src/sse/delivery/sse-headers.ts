@@ -1,6 +1,24 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 
 const UNCACHED = 'private, no-cache, no-store, must-revalidate, max-age=0';
+const UNTRANSFORMED = `${UNCACHED}, no-transform`;
+
+const headers = (cacheControl: string): OutgoingHttpHeaders => ({
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': cacheControl,
+  Pragma: 'no-cache',
+  Expires: '0',
+  'X-Accel-Buffering': 'no',
+});
+
+const KEEP_ALIVE: OutgoingHttpHeaders = { Connection: 'keep-alive' };
+
+// Made once, not for each response.
+const HTTP_1 = {
+  transformed: { ...headers(UNCACHED), ...KEEP_ALIVE },
+  untransformed: { ...headers(UNTRANSFORMED), ...KEEP_ALIVE },
+};
+const HTTP_2 = { transformed: headers(UNCACHED), untransformed: headers(UNTRANSFORMED) };
 
 /**
  * The headers that Nest gives a stream: they keep caches and nginx from holding it back.
@@ -9,12 +27,6 @@ const UNCACHED = 'private, no-cache, no-store, must-revalidate, max-age=0';
  * @param allowTransform whether a compression middleware or a proxy may transform the stream
  */
 export function sseHeaders(isHttp1: boolean, allowTransform: boolean): OutgoingHttpHeaders {
-  return {
-    'Content-Type': 'text/event-stream',
-    ...(isHttp1 && { Connection: 'keep-alive' }),
-    'Cache-Control': allowTransform ? UNCACHED : `${UNCACHED}, no-transform`,
-    Pragma: 'no-cache',
-    Expires: '0',
-    'X-Accel-Buffering': 'no',
-  };
+  const { transformed, untransformed } = isHttp1 ? HTTP_1 : HTTP_2;
+  return allowTransform ? transformed : untransformed;
 }

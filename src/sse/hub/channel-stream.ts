@@ -1,4 +1,4 @@
-import { Observable, type Subscriber } from 'rxjs';
+import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
 import type { LastEventId } from '../protocol/position.js';
 import type { Replay } from '../sse.options.js';
 import type { Channels } from './channels.js';
@@ -36,11 +36,11 @@ export class ChannelStream extends Observable<SseEvent> {
   }
 
   /** Makes it part of a response. */
-  join(host: StreamHost, consumer: EventConsumer): () => void {
+  join(host: StreamHost, consumer: EventConsumer): Unsubscribable {
     return this.#enter(host.reader, this.#positionIn(host), consumer);
   }
 
-  #subscribed(subscriber: Subscriber<SseEvent>): () => void {
+  #subscribed(subscriber: Subscriber<SseEvent>): Unsubscribable {
     const host = hostBehind(subscriber);
     if (host) return this.join(host, subscriber);
     if (this.#isOfMethod && this.host?.isSubscribing) {
@@ -65,36 +65,53 @@ export class ChannelStream extends Observable<SseEvent> {
     lastEventId: LastEventId,
     consumer: EventConsumer,
     isUnpaced = false,
-  ): () => void {
+  ): Unsubscribable {
     const { channels, replay } = this.request;
-    const entered: { readonly cursor: Cursor; readonly each: EventConsumer }[] = [];
-    let open = channels.length;
+    const membership = new Membership(reader, consumer, channels.length);
     try {
-      for (const name of channels) {
-        const each: EventConsumer = {
-          next: (event) => {
-            consumer.next(event);
-          },
-          error: (error) => {
-            consumer.error(error);
-          },
-          complete: () => {
-            if (--open === 0) consumer.complete();
-          },
-        };
-        const cursor = reader.enter(name, lastEventId, replay);
-        cursor.consumers.add(each);
-        cursor.isUnpaced ||= isUnpaced;
-        entered.push({ cursor, each });
-      }
+      for (const name of channels) membership.enter(reader.enter(name, lastEventId, replay), isUnpaced);
     } catch (error) {
       consumer.error(error);
     }
-    return () => {
-      for (const { cursor, each } of entered) {
-        cursor.consumers.delete(each);
-        if (cursor.consumers.size === 0) reader.leave(cursor);
-      }
-    };
+    return membership;
+  }
+}
+
+/** What one who wants the events of some channels has of a reader. */
+class Membership implements EventConsumer, Unsubscribable {
+  #cursors: readonly Cursor[] = [];
+
+  constructor(
+    private readonly reader: StreamReader,
+    private readonly consumer: EventConsumer,
+    /** How many of the channels have not completed. */
+    private open: number,
+  ) {}
+
+  enter(cursor: Cursor, isUnpaced: boolean): void {
+    cursor.join(this);
+    cursor.isUnpaced ||= isUnpaced;
+    this.#cursors = this.#cursors.concat(cursor);
+  }
+
+  next(event: SseEvent): void {
+    this.consumer.next(event);
+  }
+
+  error(error: unknown): void {
+    this.consumer.error(error);
+  }
+
+  complete(): void {
+    if (--this.open === 0) this.consumer.complete();
+  }
+
+  unsubscribe(): void {
+    const cursors = this.#cursors;
+    this.#cursors = [];
+    for (const cursor of cursors) {
+      cursor.part(this);
+      if (!cursor.isWanted) this.reader.leave(cursor);
+    }
   }
 }

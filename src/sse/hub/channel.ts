@@ -72,6 +72,10 @@ export class Channel implements LogFollower, TurnTask {
     return this.settings.history !== undefined;
   }
 
+  get isOpen(): boolean {
+    return this.#log !== undefined;
+  }
+
   /** To be read once `opened` has resolved. */
   get log(): EventLog {
     return this.#log as EventLog;

@@ -32,7 +32,11 @@ export class Channels {
         (follower) => this.backplane.follow(name, settings, follower),
         this.turns,
       );
-      held = { channel, cursors: new Set() };
+      const cursors = new Set<Cursor>();
+      channel.changes.subscribe((when) => {
+        for (const cursor of cursors) cursor.changed(when);
+      });
+      held = { channel, cursors };
       this.#open.set(name, held);
     }
     const cursor = cursorOf(held.channel);

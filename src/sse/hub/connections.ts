@@ -2,7 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { checkObject, stringOf } from '../sse.settings.js';
 
 /** An open stream, as `hub.connections()` tells of it. */
-export interface ConnectionInfo {
+export interface ConnectionInfo extends ConnectionDetails {
+  /** The instance of the application that it is on. */
+  readonly instance: string;
+}
+
+/** What an instance knows of an open stream of its own. */
+export interface ConnectionDetails {
   /** Made by the package, unguessable. */
   readonly id: string;
   readonly connectedAt: Date;
@@ -20,10 +26,16 @@ export interface ConnectionFilter {
   readonly channel?: string;
 }
 
+/** How far a question goes. */
+export interface Reach {
+  /** Ask all instances of the application, not this one only. @defaultValue false */
+  readonly everywhere?: boolean;
+}
+
 /** An open stream, as the hub needs it. */
 export interface OpenConnection {
-  readonly id: string;
-  readonly info: ConnectionInfo;
+  readonly info: ConnectionDetails;
+  isNamed(id: string): boolean;
   streams(channel: string): boolean;
   /** Ends the response, after what was published before. */
   end(): void;
@@ -32,18 +44,18 @@ export interface OpenConnection {
 /** The open streams of this process. */
 @Injectable()
 export class Connections {
-  readonly #open = new Map<string, OpenConnection>();
+  readonly #open = new Set<OpenConnection>();
 
   get size(): number {
     return this.#open.size;
   }
 
   add(connection: OpenConnection): void {
-    this.#open.set(connection.id, connection);
+    this.#open.add(connection);
   }
 
   delete(connection: OpenConnection): void {
-    this.#open.delete(connection.id);
+    this.#open.delete(connection);
   }
 
   /** @throws SseError `INVALID_OPTIONS` for what is no condition: it must not match everybody */
@@ -51,10 +63,10 @@ export class Connections {
     checkObject(filter, ['id', 'channel'], 'A filter of connections');
     for (const [name, value] of Object.entries(filter)) stringOf(name, value);
     const { id, channel } = filter;
-    const candidates =
-      id === undefined ? [...this.#open.values()] : [this.#open.get(id)].filter((one) => one !== undefined);
-    return channel === undefined
-      ? candidates
-      : candidates.filter((connection) => connection.streams(channel));
+    return [...this.#open].filter(
+      (connection) =>
+        (id === undefined || connection.isNamed(id)) &&
+        (channel === undefined || connection.streams(channel)),
+    );
   }
 }

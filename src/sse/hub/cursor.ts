@@ -1,4 +1,3 @@
-import type { Subscription } from 'rxjs';
 import { formatPosition, type LastEventId, type Requested } from '../protocol/position.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
 import type { Batch, Channel } from './channel.js';
@@ -22,8 +21,10 @@ export interface CursorHost {
   readonly lags: boolean;
   /** What happens when the log has moved past it, in place of the channel's setting. */
   readonly slow: SlowPolicy | undefined;
-  /** Where the events go as bytes; without it they go to the consumers. */
-  readonly batches: ((cursor: Cursor, batch: Batch) => void) | undefined;
+  /** Whether it takes the events as bytes; if not they go to the consumers. */
+  readonly takesBatches: boolean;
+  /** Takes all events up to the cursor's position. */
+  batch(cursor: Cursor, batch: Batch): void;
   /** Tells the client of a gap. */
   gap(cursor: Cursor, gap: Gap): void;
   /** The cursor needs its channel no more. */
@@ -33,6 +34,8 @@ export interface CursorHost {
   /** Runs what hands events to consumers. */
   run(cursor: Cursor, task: () => void): void;
 }
+
+const NOBODY: readonly EventConsumer[] = [];
 
 /** Events that a cursor hands on before others get a turn. */
 const EVENTS_A_TURN = 500;
@@ -48,7 +51,8 @@ export class Cursor implements TurnTask {
   position = 0;
   /** It goes on although its own client is paused: others depend on it. */
   isUnpaced = false;
-  readonly consumers = new Set<EventConsumer>();
+  /** Never changed but replaced, so that those may come and go who are being told. */
+  #consumers: readonly EventConsumer[] = NOBODY;
   /** What it could not be given, until its client was told. */
   #missed: { readonly reason: GapReason; readonly requested: string } | undefined;
   /** Where a client that lags is given the newest event of each key alone. */
@@ -61,7 +65,6 @@ export class Cursor implements TurnTask {
   #since: number | undefined;
   #log: EventLog | undefined;
   #ended = false;
-  #changes: Subscription | undefined;
 
   constructor(
     readonly channel: Channel,
@@ -73,6 +76,24 @@ export class Cursor implements TurnTask {
     private readonly turns: Turn,
   ) {
     this.#since = channel.present;
+  }
+
+  join(consumer: EventConsumer): void {
+    this.#consumers = this.#consumers.concat(consumer);
+  }
+
+  part(consumer: EventConsumer): void {
+    this.#consumers = this.#consumers.filter((other) => other !== consumer);
+  }
+
+  /** Whether anybody wants its events. */
+  get isWanted(): boolean {
+    return this.#consumers.length > 0;
+  }
+
+  /** Gives an event to those who want it. */
+  tell(event: SseEvent): void {
+    for (const consumer of this.#consumers) consumer.next(event);
   }
 
   /** What happens when the log has moved past its client. */
@@ -103,8 +124,12 @@ export class Cursor implements TurnTask {
     return this.#log?.completed === true && this.position === this.#log.head;
   }
 
-  /** The offset after which what it reads is live. */
-  get liveAfter(): number {
+  /** Whether what it has just handed on was published since it was made. */
+  get isLive(): boolean {
+    return this.position > this.#liveAfter;
+  }
+
+  get #liveAfter(): number {
     return this.#since ?? this.channel.openedAt;
   }
 
@@ -121,13 +146,15 @@ export class Cursor implements TurnTask {
   /** Finds the position from which it reads, or that there is a gap. */
   start(requested: Requested): void {
     this.#log = this.channel.log;
-    this.position = this.liveAfter;
+    this.position = this.#liveAfter;
     if (this.channel.hasHistory) this.#locate(requested);
     this.#indexLatest();
-    this.#changes = this.channel.changes.subscribe((when) => {
-      if (when === 'at once') this.advance();
-      else this.#goOn();
-    });
+  }
+
+  /** The channel has changed, which is to be read at once or in its turn. */
+  changed(when: 'at once' | 'in turn'): void {
+    if (when === 'at once') this.advance();
+    else if (this.started && !this.#ended) this.#goOn();
   }
 
   /** Hands on what has come since, as much as the client can take. */
@@ -152,19 +179,18 @@ export class Cursor implements TurnTask {
     this.stop();
     this.host.ended(this);
     this.host.run(this, () => {
-      for (const consumer of [...this.consumers]) consumer.complete();
+      for (const consumer of this.#consumers) consumer.complete();
     });
   }
 
   /** It was not to be: the channel could not be opened. */
   fail(error: unknown): void {
     this.stop();
-    for (const consumer of [...this.consumers]) consumer.error(error);
+    for (const consumer of this.#consumers) consumer.error(error);
   }
 
   stop(): void {
     this.#ended = true;
-    this.#changes?.unsubscribe();
   }
 
   #locate(requested: Requested): void {
@@ -224,25 +250,24 @@ export class Cursor implements TurnTask {
   }
 
   #read(): void {
-    const { batches } = this.host;
     const skipTo =
       this.#latest && (this.#hasLagged || this.position < this.log.floor) ? this.#latest : undefined;
-    if (skipTo) this.#readLatest(skipTo, batches);
-    else if (batches) this.#readBatches(batches);
+    if (skipTo) this.#readLatest(skipTo);
+    else if (this.host.takesBatches) this.#readBatches();
     else this.host.run(this, () => this.#readEvents());
     if (this.position === this.log.head) this.#hasLagged = false;
   }
 
   /** Hands on the newest event of each key, of all that has not been read. */
-  #readLatest(index: LatestIndex, batches: CursorHost['batches']): void {
+  #readLatest(index: LatestIndex): void {
     const { channel } = this;
     const newest = index.after(this.position);
     if (newest.length === 0) {
       this.position = this.log.head;
-    } else if (batches) {
+    } else if (this.host.takesBatches) {
       const batch = channel.batchOf(newest);
       this.position = batch.upTo;
-      batches(this, batch);
+      this.host.batch(this, batch);
     } else {
       this.host.run(this, () => {
         for (const entry of newest) {
@@ -271,11 +296,11 @@ export class Cursor implements TurnTask {
     this.host.run(this, () => this.host.gap(this, gap));
   }
 
-  #readBatches(batches: (cursor: Cursor, batch: Batch) => void): void {
+  #readBatches(): void {
     for (let i = 0; i < BATCHES_A_TURN; i++) {
       const batch = this.channel.batchAfter(this.position);
       this.position = batch.upTo;
-      batches(this, batch);
+      this.host.batch(this, batch);
       if (this.position === this.log.head || this.#paused || this.#ended) return;
     }
     this.#goOnLater();
@@ -297,7 +322,7 @@ export class Cursor implements TurnTask {
   #handOn(entry: LogEntry): void {
     this.position = entry.offset;
     const event = this.channel.event(entry);
-    for (const consumer of this.consumers) consumer.next(event);
+    this.tell(event);
   }
 
   #goOn(): void {

@@ -8,14 +8,15 @@ import {
 } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { Replay } from '../sse.options.js';
-import { checkObject, countOf, replayOf, stringOf, type SseSettings } from '../sse.settings.js';
+import { checkObject, countOf, oneOf, replayOf, stringOf, type SseSettings } from '../sse.settings.js';
 import type { LogRange, SseBackplane } from './backplane.js';
 import type { ChannelDefinitions } from './channel-definitions.js';
 import { ChannelStream } from './channel-stream.js';
 import type { Channels } from './channels.js';
-import type { ConnectionFilter, ConnectionInfo, Connections } from './connections.js';
+import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './connections.js';
+import type { Instances } from './instances.js';
 import { publishedEvent } from './published-event.js';
-import type { EventMap, EventsOf, GapReason, SseEvent, SseEventInput } from './sse-event.js';
+import type { EventMap, EventsOf, GapReason, PublishedEvent, SseEvent, SseEventInput } from './sse-event.js';
 import { storedEvent } from './stored-event.js';
 import type { StreamContext } from './stream-context.js';
 
@@ -50,7 +51,7 @@ export interface HistoryQuery {
 /** Part of a channel's past. */
 export interface ChannelHistory<Events extends EventMap> {
   /** Oldest first. */
-  readonly events: readonly SseEvent<Events>[];
+  readonly events: readonly PublishedEvent<Events>[];
   /** The position after the last of them. A stream that begins here continues them without a hole. */
   readonly position: string;
   /** Why the events do not follow directly on `after`; undefined when they do. */
@@ -87,6 +88,7 @@ export class SseHub {
     private readonly backplane: SseBackplane,
     private readonly channels: Channels,
     private readonly open: Connections,
+    private readonly instances: Instances,
     private readonly context: StreamContext,
   ) {}
 
@@ -129,7 +131,7 @@ export class SseHub {
     channels: Name | readonly Name[],
     options: StreamOptions = {},
   ): Observable<SseEvent<EventsOf<Name>>> {
-    const names = [...new Set(typeof channels === 'string' ? [channels] : channels)];
+    const names = typeof channels === 'string' ? [channels] : [...new Set(channels)];
     if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'A stream needs at least one channel.');
     for (const name of names) this.definitions.settingsOf(name);
     this.#refuseTooMany(names);
@@ -185,22 +187,39 @@ export class SseHub {
     await this.backplane.purge(channel);
   }
 
-  /** How many streams read the channel, in responses and elsewhere. */
-  async subscriberCount(channel: string): Promise<number> {
+  /**
+   * How many streams read the channel, in responses and elsewhere: in this process, or everywhere.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`; everywhere `BACKPLANE_AWAY`,
+   * `HUB_CLOSED`
+   */
+  async subscriberCount(channel: string, reach: Reach = {}): Promise<number> {
     this.definitions.settingsOf(channel);
-    return this.channels.subscriberCount(channel);
+    checkObject(reach, ['everywhere'], 'hub.subscriberCount()');
+    return this.instances.subscriberCount(channel, isEverywhere(reach));
   }
 
-  /** The open connections, all of them or those that match. */
-  async connections(filter: ConnectionFilter = {}): Promise<ConnectionInfo[]> {
-    return this.open.matching(filter).map((connection) => connection.info);
+  /**
+   * The open connections, all of them or those that match: of this process, or of all. An instance that
+   * does not answer within a second is left out, with a warning.
+   *
+   * @throws SseError `INVALID_OPTIONS`; everywhere `BACKPLANE_AWAY`, `HUB_CLOSED`
+   */
+  async connections(query: ConnectionFilter & Reach = {}): Promise<ConnectionInfo[]> {
+    checkObject(query, ['id', 'channel', 'everywhere'], 'hub.connections()');
+    const { everywhere, ...filter } = query;
+    return this.instances.connections(filter, isEverywhere({ everywhere }));
   }
 
-  /** Ends connections and answers how many. An EventSource comes back and resumes, unless it is refused. */
+  /**
+   * Ends connections on all instances and answers how many. An EventSource comes back and resumes, unless
+   * it is refused.
+   *
+   * @throws SseError `INVALID_OPTIONS`. `BACKPLANE_AWAY`, `HUB_CLOSED`: those of this process were ended,
+   * of the others nothing is known
+   */
   async disconnect(filter: ConnectionFilter): Promise<number> {
-    const matching = this.open.matching(filter);
-    for (const connection of matching) connection.end();
-    return matching.length;
+    return this.instances.disconnect(filter);
   }
 
   stats(): HubStats {
@@ -220,6 +239,7 @@ export class SseHub {
         `A stream takes at most limits.channelsPerConnection (${channelsPerConnection}) channels, not ${names.length}.`,
       );
     }
+    if (names.length === 1) return; // the longest name there is fits
     const idLength = names.reduce((sum, name) => sum + encodedLength(name), 0);
     if (idLength > MAX_ID_BYTES) {
       throw new SseError(
@@ -233,10 +253,14 @@ export class SseHub {
     const events = range.entries.map((entry) => publishedEvent(channel, range.epoch, entry, true));
     const offset = range.entries.at(-1)?.offset ?? range.head;
     return {
-      events: events as unknown as SseEvent<Events>[],
+      events: events as unknown as PublishedEvent<Events>[],
       position: formatPosition({ epoch: range.epoch, offset }),
     };
   }
+}
+
+function isEverywhere({ everywhere = false }: { readonly everywhere?: boolean | undefined }): boolean {
+  return oneOf('everywhere', everywhere, [true, false]);
 }
 
 const PUBLISH_ID = /^[^\p{Cc}\p{Cs}]{1,200}$/u;

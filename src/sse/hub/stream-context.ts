@@ -14,12 +14,16 @@ export interface StreamHost {
   readonly isSubscribing: boolean;
 }
 
-/** The subscribers at the end of a response, to whom all that their Observable emits gets in the end. */
-const ends = new WeakMap<object, StreamHost>();
+/** On the subscriber at the end of a response, to whom all that its Observable emits gets in the end. */
+const HOST = Symbol('StreamHost');
+
+interface EndOfResponse {
+  [HOST]?: StreamHost;
+}
 
 /** Says that what reaches a subscriber goes to the client of a response. */
 export function endsAt(subscriber: object, host: StreamHost): void {
-  ends.set(subscriber, host);
+  (subscriber as EndOfResponse)[HOST] = host;
 }
 
 /**
@@ -35,7 +39,7 @@ export function hostBehind(subscriber: object): StreamHost | undefined {
     typeof at === 'object' && at !== null;
     at = (at as { destination?: unknown }).destination
   ) {
-    const host = ends.get(at);
+    const host = (at as EndOfResponse)[HOST];
     if (host) return host;
   }
   return undefined;

@@ -1,32 +1,41 @@
 import {
   encodedLength,
-  formatNamed,
   formatPosition,
   MAX_ID_BYTES,
   type LastEventId,
   positionsFor,
-  type Position,
 } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
 import type { Batch } from './channel.js';
 import type { Channels } from './channels.js';
+import { ClientPosition } from './client-position.js';
 import { Cursor, type CursorHost } from './cursor.js';
+import { cursorHandingOn, handOn } from './handing-on.js';
 import { gapEvent } from './published-event.js';
 import type { Gap } from './sse-event.js';
+import { Track } from './track.js';
 
 /** What a reader asks of the response, or of the plain subscription, that it reads for. */
 export interface ReaderOwner {
   readonly paused: boolean;
   readonly lags: boolean;
   readonly slow: SlowPolicy | undefined;
-  readonly batches: ((cursor: Cursor, batch: Batch) => void) | undefined;
+  /** Whether it takes events as bytes, those of the one channel that it reads. */
+  readonly takesBatches: boolean;
+  batch(batch: Batch): void;
   gap(cursor: Cursor, gap: Gap): void;
   disconnect(): void;
   /** Runs user code in the context of the one who subscribed, not of whoever published. */
   run(task: () => void): void;
   /** The position of every channel that was asked for is known. */
   located(): void;
+  /**
+   * What there was to read was handed on, as much as can be taken.
+   *
+   * @param isPrompt whether all channels were open, so that nobody else has waited for them as well
+   */
+  begun(isPrompt: boolean): void;
 }
 
 /**
@@ -36,60 +45,34 @@ export const PLAIN: ReaderOwner = {
   paused: false,
   lags: false,
   slow: 'gap',
-  batches: undefined,
-  gap: ({ channel, log, consumers, position }, gap) => {
+  takesBatches: false,
+  batch: () => undefined,
+  gap: (cursor, gap) => {
+    const { channel, log, position } = cursor;
     const id = channel.hasHistory ? formatPosition({ epoch: log.epoch, offset: position }) : undefined;
-    const event = gapEvent(gap, id);
-    for (const consumer of [...consumers]) consumer.next(event);
+    cursor.tell(gapEvent(gap, id));
   },
   disconnect: () => undefined,
   run: (task) => {
     task();
   },
   located: () => undefined,
+  begun: () => undefined,
 };
-
-/** Where a client is in one channel, for the ids it is sent. */
-interface Track {
-  readonly cursor: Cursor;
-  /** Whether its events were seen to go to another response: then it has no part in the ids of this one. */
-  isForeign: boolean;
-  /** Whether it is read no more. */
-  isLeft: boolean;
-  /**
-   * The offset that the ids name: the client has, or does not want, everything up to it. Undefined
-   * until it was told of a gap that it came with; if it is cut off before, it must come back with that.
-   */
-  told: number | undefined;
-  /** The cursor's position when hidden events were last looked at. */
-  seen: number;
-  /** Whether an operator was seen to hand an event on later than it got it. */
-  isHeld: boolean;
-}
-
-/** An event's place in a log. */
-interface DeliveredEvent {
-  readonly channel: string;
-  readonly epoch: string;
-  readonly entry: { readonly offset: number };
-}
-
-/** The reader that hands events on at this moment. */
-let handingOn: StreamReader | undefined;
 
 /**
  * Reads the channels of one response, or of one plain subscription: it opens them, finds where each
- * begins, and keeps the positions of which the client's ids are made.
+ * begins, and hands on what they have.
  */
 export class StreamReader implements CursorHost {
-  readonly #tracks = new Map<string, Track>();
+  /** Where its client is. */
+  readonly position = new ClientPosition(this);
   /** Where the client was in channels that its stream has left, should it enter them again. */
   #left: Map<string, LastEventId> | undefined;
   #waiting = 0;
+  #isPrompt = true;
   #entered = 0;
   #completed = 0;
-  #idLength = 0;
-  #handingOn: Cursor | undefined;
 
   constructor(
     private readonly channels: Channels,
@@ -111,25 +94,13 @@ export class StreamReader implements CursorHost {
     return this.owner.slow;
   }
 
-  get batches(): ((cursor: Cursor, batch: Batch) => void) | undefined {
-    return this.owner.batches;
+  get takesBatches(): boolean {
+    return this.owner.takesBatches;
   }
 
   /** Whether a channel is being opened, so that its position is not known. */
   get isLocating(): boolean {
     return this.#waiting > 0;
-  }
-
-  get names(): string[] {
-    return [...this.#tracks.values()]
-      .filter(({ isLeft }) => !isLeft)
-      .map(({ cursor }) => cursor.channel.name);
-  }
-
-  /** Whether the response has ids of the hub. */
-  get hasPositions(): boolean {
-    for (const track of this.#tracks.values()) if (hasPosition(track)) return true;
-    return false;
   }
 
   /** Whether it has read any channel. */
@@ -149,30 +120,19 @@ export class StreamReader implements CursorHost {
    * @throws SseError `TOO_MANY_CHANNELS`, `HUB_CLOSED`
    */
   enter(name: string, lastEventId: LastEventId, replay: Replay | undefined): Cursor {
-    const track = this.#tracks.get(name);
+    const track = this.position.of(name);
     if (track && !track.cursor.isEnded) return track.cursor;
     if (track) this.#forget(track);
-    if (this.#tracks.size >= this.maxChannels)
-      throw tooMany(`at most limits.channelsPerConnection (${this.maxChannels}) channels`);
-    const length = encodedLength(name);
-    if (this.#idLength + length > MAX_ID_BYTES)
-      throw tooMany(`channels whose names fit into an id of ${MAX_ID_BYTES} bytes`);
+    this.#refuseTooMany(name);
     const from = this.#left?.get(name) ?? lastEventId;
     const cursor = this.channels.enter(
       name,
       (channel) => new Cursor(channel, this, from, replay, this.channels.turns),
     );
-    this.#idLength += length;
-    this.#tracks.set(name, {
-      cursor,
-      isForeign: false,
-      isLeft: false,
-      told: undefined,
-      seen: 0,
-      isHeld: false,
-    });
+    this.position.add(new Track(cursor));
     this.#entered++;
     this.#waiting++;
+    if (!cursor.channel.isOpen) this.#isPrompt = false;
     cursor.channel.opened.then(
       () => this.#opened(),
       (error: unknown) => {
@@ -185,7 +145,7 @@ export class StreamReader implements CursorHost {
   }
 
   leave(cursor: Cursor): void {
-    const track = this.#tracks.get(cursor.channel.name);
+    const track = this.position.of(cursor.channel.name);
     if (track?.cursor !== cursor || track.isLeft) return;
     track.isLeft = true;
     cursor.stop();
@@ -194,10 +154,23 @@ export class StreamReader implements CursorHost {
     if (!cursor.isAtEnd) this.#forget(track);
   }
 
-  #forget({ cursor }: Track): void {
+  #refuseTooMany(name: string): void {
+    const { position } = this;
+    if (position.size >= this.maxChannels)
+      throw tooMany(`at most limits.channelsPerConnection (${this.maxChannels}) channels`);
+    if (position.size === 0) return;
+    const idLength = position.tracks.reduce(
+      (sum, { cursor }) => sum + encodedLength(cursor.channel.name),
+      encodedLength(name),
+    );
+    if (idLength > MAX_ID_BYTES)
+      throw tooMany(`channels whose names fit into an id of ${MAX_ID_BYTES} bytes`);
+  }
+
+  #forget(track: Track): void {
+    const { cursor } = track;
     const { name, hasHistory } = cursor.channel;
-    this.#tracks.delete(name);
-    this.#idLength -= encodedLength(name);
+    this.position.delete(track);
     if (!cursor.started || !hasHistory) return;
     this.#left ??= new Map();
     if (this.#left.size >= this.maxChannels) this.#left.delete(this.#left.keys().next().value as string);
@@ -211,16 +184,16 @@ export class StreamReader implements CursorHost {
    */
   end(): void {
     this.owner = PLAIN;
-    for (const { cursor } of [...this.#tracks.values()]) {
-      if (cursor.consumers.size === 0) this.leave(cursor);
-      else this.disown(cursor.channel.name);
+    for (const { cursor } of this.position.tracks) {
+      if (cursor.isWanted) this.disown(cursor.channel.name);
+      else this.leave(cursor);
     }
     this.#left = undefined;
   }
 
   /** A stream of this reader has reached a response that is not its own: nothing there is at this one's pace. */
   disown(name: string): void {
-    const track = this.#tracks.get(name);
+    const track = this.position.of(name);
     if (!track || track.isForeign) return;
     track.isForeign = true;
     track.cursor.isUnpaced = true;
@@ -229,7 +202,8 @@ export class StreamReader implements CursorHost {
 
   /** The same for the reader that is handing on an event now, if that is another. */
   disownOther(name: string): void {
-    if (handingOn !== this) handingOn?.disown(name);
+    const host = cursorHandingOn()?.host;
+    if (host instanceof StreamReader && host !== this) host.disown(name);
   }
 
   /**
@@ -237,29 +211,29 @@ export class StreamReader implements CursorHost {
    * reader's: a stream that several share may have begun where one of them was.
    */
   get isForAnother(): boolean {
-    const client = handingOn?.client;
-    if (!handingOn || !client || client.reader === this) return false;
-    const cursor = handingOn.#handingOn;
-    return cursor !== undefined && cursor.position <= cursor.liveAfter;
+    const cursor = cursorHandingOn();
+    const client = cursor?.host instanceof StreamReader ? cursor.host.client : undefined;
+    return cursor !== undefined && client !== undefined && client.reader !== this && !cursor.isLive;
   }
 
   /** Whether it is handing on an event at this moment, as its client can take it. */
   get isPaced(): boolean {
-    return handingOn === this && this.#handingOn?.isUnpaced === false;
-  }
-
-  reads(name: string): boolean {
-    return this.#tracks.has(name);
+    const cursor = cursorHandingOn();
+    return cursor?.host === this && !cursor.isUnpaced;
   }
 
   /** The client can take more. */
   resume(): void {
-    for (const { cursor } of [...this.#tracks.values()]) cursor.advance();
+    for (const { cursor } of this.position.tracks) cursor.advance();
+  }
+
+  batch(cursor: Cursor, batch: Batch): void {
+    this.position.of(cursor.channel.name)?.sent();
+    this.owner.batch(batch);
   }
 
   gap(cursor: Cursor, gap: Gap): void {
-    const track = this.#tracks.get(cursor.channel.name);
-    if (track) track.told = track.seen = cursor.position;
+    this.position.of(cursor.channel.name)?.gapTold();
     this.owner.gap(cursor, gap);
   }
 
@@ -275,107 +249,40 @@ export class StreamReader implements CursorHost {
 
   run(cursor: Cursor, task: () => void): void {
     this.owner.run(() => {
-      const before = handingOn;
-      const cursorBefore = this.#handingOn;
-      handingOn = this; // eslint-disable-line @typescript-eslint/no-this-alias -- where an event arrives it is to be seen by whom it was read
-      this.#handingOn = cursor;
-      try {
-        task();
-      } finally {
-        handingOn = before;
-        this.#handingOn = cursorBefore;
-      }
+      handOn(cursor, task);
     });
-  }
-
-  /** A batch goes out to the client, with its ids. */
-  sent(cursor: Cursor): void {
-    const track = this.#tracks.get(cursor.channel.name);
-    if (track) track.told = cursor.position;
-  }
-
-  /**
-   * An event of the hub reached the client's connection. Answers whether it is of a channel that this
-   * reader reads, and so has a part in the ids.
-   */
-  deliver({ channel, epoch, entry }: DeliveredEvent): boolean {
-    const track = this.#tracks.get(channel);
-    if (!track || !hasPosition(track) || track.cursor.log.epoch !== epoch) return false;
-    if (handingOn !== this) track.isHeld = true;
-    // An operator that changes the order does not take the client back.
-    if (entry.offset > (track.told ?? -1)) track.told = entry.offset;
-    return true;
-  }
-
-  /** The channel with that epoch. */
-  channelOf(epoch: string): string | undefined {
-    for (const [name, { cursor }] of this.#tracks)
-      if (cursor.started && cursor.log.epoch === epoch) return name;
-    return undefined;
-  }
-
-  /** The id that names the client's present position; undefined where no channel has one, or a gap is to be told first. */
-  id(): string | undefined {
-    const positions: [string, Position][] = [];
-    for (const [name, track] of this.#tracks) {
-      if (!track.cursor.started || !hasPosition(track)) continue;
-      if (track.told === undefined) return undefined;
-      positions.push([name, { epoch: track.cursor.log.epoch, offset: track.told }]);
-    }
-    if (positions.length > 1) return positions.map((named) => formatNamed(...named)).join('&');
-    return positions[0] && formatPosition(positions[0][1]);
-  }
-
-  /**
-   * Takes in events that the client was not sent, because an operator hid them. Answers whether its
-   * position has moved by that.
-   *
-   * An operator that hides events and one that holds them for a while look alike. So an event counts as
-   * hidden only when it was there at the last look already, and never where one was seen to come late.
-   *
-   * @param isComplete whether the Observable has completed, so that nothing can be held
-   */
-  passHidden(isComplete = false): boolean {
-    let moved = false;
-    for (const track of this.#tracks.values()) {
-      const { cursor, told, seen, isHeld } = track;
-      if (!hasPosition(track) || told === undefined || cursor.isMissing) continue;
-      const passed = isComplete ? cursor.position : isHeld ? told : seen;
-      track.seen = cursor.position;
-      if (passed <= told) continue;
-      track.told = passed;
-      moved = true;
-    }
-    return moved;
   }
 
   #opened(): void {
     if (--this.#waiting > 0) return;
-    const fresh = [...this.#tracks.values()].filter(({ cursor }) => !cursor.started);
-    const asked = new Set(fresh.map(({ cursor }) => cursor.lastEventId));
-    for (const lastEventId of asked) this.#start(lastEventId, fresh);
+    const fresh = this.position.tracks.filter(({ cursor }) => !cursor.started);
+    this.#startAll(fresh);
     this.owner.located();
     for (const { cursor } of fresh) cursor.tellMissed();
     for (const { cursor } of fresh) cursor.advance();
+    this.owner.begun(this.#isPrompt);
+    this.#isPrompt = true;
+  }
+
+  #startAll(fresh: readonly Track[]): void {
+    if (fresh.length === 1) return this.#start((fresh[0] as Track).cursor.lastEventId, fresh);
+    const asked = new Set(fresh.map(({ cursor }) => cursor.lastEventId));
+    for (const lastEventId of asked) this.#start(lastEventId, fresh);
   }
 
   #start(lastEventId: LastEventId, fresh: readonly Track[]): void {
     const tracks = fresh.filter(({ cursor }) => cursor.lastEventId === lastEventId);
-    const known = [...this.#tracks.values()].filter(({ cursor }) => cursor.started);
+    const known = this.position.tracks.filter(({ cursor }) => cursor.started);
     const epochs = new Map(
       [...known, ...tracks].map(({ cursor: { channel } }) => [channel.name, channel.log.epoch]),
     );
     const requested = positionsFor(lastEventId, epochs);
     for (const track of tracks) {
       track.cursor.start(requested.get(track.cursor.channel.name) ?? { kind: 'none' });
-      track.seen = track.cursor.position;
-      track.told = track.cursor.isMissing ? undefined : track.seen;
+      track.started();
     }
   }
 }
-
-/** Whether the client resumes in that channel. */
-const hasPosition = ({ cursor, isForeign }: Track): boolean => cursor.channel.hasHistory && !isForeign;
 
 function tooMany(what: string): SseError {
   return new SseError(

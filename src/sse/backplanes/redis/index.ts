@@ -1,5 +1,7 @@
 import type { BackplaneFactory } from '../../hub/backplane-factory.js';
+import { startTogether } from '../remote/start-together.js';
 import { RedisBackplane } from './redis.backplane.js';
+import { RedisCluster } from './redis.cluster.js';
 import { RedisConnection } from './redis.connection.js';
 import { redisSettings, type RedisBackplaneOptions } from './redis.options.js';
 
@@ -20,6 +22,8 @@ export function redisBackplane(options: RedisBackplaneOptions = {}): BackplaneFa
   return async (limits) => {
     const connection = await RedisConnection.open(settings);
     const backplane = new RedisBackplane(connection, settings, limits);
-    return { backplane };
+    // On the same two connections, which the backplane closes after it.
+    const cluster = new RedisCluster(connection.client, connection.subscriber, settings.prefix);
+    return startTogether({ backplane, cluster });
   };
 }

@@ -18,6 +18,7 @@ import { KnownHeads } from '../remote/known-heads.js';
 import { LogMirror } from '../remote/log-mirror.js';
 import { MirrorMemory } from '../remote/mirror-memory.js';
 import { RemoteCalls } from '../remote/remote-calls.js';
+import { Resyncs } from '../remote/resyncs.js';
 import type { RedisConnection } from './redis.connection.js';
 import { noticeOf, type Notice } from './redis.entries.js';
 import { failureOf, RedisLogs } from './redis.logs.js';
@@ -25,8 +26,6 @@ import type { RedisSettings } from './redis.options.js';
 
 /** Milliseconds that calls have for their answers when the application closes. */
 const CLOSE_GRACE = 1_000;
-/** Mirrors that are brought up to date at the same time. */
-const RESYNCS = 50;
 /** The longest time between two looks at the server's log, in milliseconds. */
 const LONGEST_REST = 200_000;
 
@@ -60,8 +59,7 @@ export class RedisBackplane implements SseBackplane {
   readonly #calls: RemoteCalls;
   /** What mirrors need: both connections. There are no more of these at once than channels. */
   readonly #mirroring: RemoteCalls;
-  readonly #toResync = new Set<Held>();
-  #resyncing = 0;
+  readonly #resyncs = new Resyncs();
   #isClosed = false;
   #closing: Promise<void> | undefined;
   #sweeping: NodeJS.Timeout | undefined;
@@ -185,7 +183,6 @@ export class RedisBackplane implements SseBackplane {
     for (const { mirror } of this.#held.values()) mirror.close();
     this.#held.clear();
     this.#mirrors.clear();
-    this.#toResync.clear();
     this.#heads.clear();
     const abort = new AbortController();
     const answered = Promise.all([this.#calls.close(), this.#mirroring.close()]);
@@ -261,7 +258,7 @@ export class RedisBackplane implements SseBackplane {
     const notices = this.#logs.noticesOf(held.channel);
     if (this.#mirrors.get(notices) !== held.mirror) return;
     this.#mirrors.delete(notices);
-    this.#toResync.delete(held);
+    this.#resyncs.delete(held.mirror);
     this.#unsubscribe(notices);
   }
 
@@ -303,25 +300,7 @@ export class RedisBackplane implements SseBackplane {
     this.#mirroring.up();
     for (const notices of this.connection.subscriber.getPubSubListeners('CHANNELS').keys())
       if (!this.#mirrors.has(notices)) this.#unsubscribe(notices);
-    for (const held of this.#held.values()) this.#toResync.add(held);
-    this.#resync();
-  }
-
-  #resync(): void {
-    for (const held of this.#toResync) {
-      if (this.#resyncing >= RESYNCS) return;
-      this.#toResync.delete(held);
-      if (!held.mirror.isOpen) continue;
-      this.#resyncing++;
-      held.touchedAt = Date.now();
-      void held.mirror
-        .resync()
-        .catch(ignored)
-        .finally(() => {
-          this.#resyncing--;
-          this.#resync();
-        });
-    }
+    for (const held of this.#held.values()) this.#touch(held);
   }
 
   /** One timer for all mirrors, often enough for the shortest ttl or age. */
@@ -337,9 +316,14 @@ export class RedisBackplane implements SseBackplane {
   #sweep(now: number): void {
     for (const held of this.#held.values()) {
       held.mirror.expire(now);
-      if (now - held.touchedAt >= restOf(held.settings)) this.#toResync.add(held);
+      if (now - held.touchedAt >= restOf(held.settings)) this.#touch(held);
     }
-    this.#resync();
+  }
+
+  /** Compares a mirror with the log, which Redis keeps from expiring then. */
+  #touch(held: Held): void {
+    held.touchedAt = Date.now();
+    this.#resyncs.add(held.mirror);
   }
 }
 

@@ -11,7 +11,7 @@ export type RedisClient = ReturnType<typeof createClient>;
 /** The oldest major version whose scripts can do what ours do. */
 const LEAST_VERSION = 7;
 /** Milliseconds that the start may take. */
-const START_TIME = 10_000;
+const START_TIME = 5_000;
 /** Milliseconds between pings, and those of silence after which a connection counts as lost. */
 const PING_INTERVAL = 5_000;
 const SILENCE = 15_000;

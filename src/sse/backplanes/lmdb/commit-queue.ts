@@ -1,0 +1,191 @@
+import { SseError } from '../../sse.errors.js';
+import type { Draft } from './draft.js';
+import type { LmdbOptions } from './lmdb.options.js';
+
+/** What a call comes to: an answer at once, or one when the draft is committed; or it waits for the next draft. */
+export type Outcome<T> = { readonly now: T } | { readonly afterCommit: (call: Call) => T } | 'later';
+
+/** What a call is to its caller when it fails: whether something was stored matters to who publishes. */
+type Kind = 'publish' | 'other';
+
+/** A call that has no answer yet, or was too late to get its own. */
+export interface Call {
+  readonly kind: Kind;
+  readonly channel: string;
+  readonly since: number;
+  isOver: boolean;
+}
+
+interface WaitingCall extends Call {
+  readonly plan: (draft: Draft) => Outcome<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface PlannedCall {
+  readonly call: WaitingCall;
+  readonly afterCommit: (call: Call) => unknown;
+}
+
+/** What the queue commits. */
+export interface Transactions {
+  begin(): Draft;
+  /** Rejects when nothing of it was written. */
+  commit(draft: Draft): Promise<void>;
+  /** The calls have their answers. */
+  ended(draft: Draft): void;
+}
+
+/**
+ * Takes the calls in their order, in one transaction after the other: all that come while one is being
+ * committed share the next. On a slow disk the transactions get larger, and not the events fewer.
+ */
+export class CommitQueue {
+  #waiting: WaitingCall[] = [];
+  #planned: PlannedCall[] = [];
+  #work: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(
+    private readonly transactions: Transactions,
+    private readonly settings: Required<LmdbOptions>,
+  ) {}
+
+  /**
+   * Does something to a channel when it is its turn.
+   *
+   * @throws SseError `HUB_CLOSED`. For who publishes `PUBLISH_REJECTED`, or `PUBLISH_UNCERTAIN`: the
+   * transaction did not end in time. For others `BACKPLANE_AWAY`
+   */
+  run<T>(kind: Kind, channel: string, plan: (draft: Draft) => Outcome<T>): Promise<T> {
+    const { path, maxPending } = this.settings;
+    if (this.#isClosed) return Promise.reject(closed());
+    if (this.#waiting.length + this.#planned.length >= maxPending)
+      return Promise.reject(notStored(kind, `${maxPending} calls wait for ${path}, which is maxPending.`));
+    return new Promise<T>((resolve, reject) => {
+      const call = { kind, channel, since: performance.now(), isOver: false };
+      this.#waiting.push({ ...call, plan, resolve: resolve as WaitingCall['resolve'], reject });
+      // In a microtask, so that calls that are made in a row share a transaction.
+      this.#work ??= Promise.resolve().then(() => this.#takeAll());
+    });
+  }
+
+  /** Refuses what waits, and answers whether the last transaction has ended: it is given `publishTimeout`. */
+  async close(): Promise<boolean> {
+    this.#isClosed = true;
+    for (const call of this.#waiting) refuse(call, closed());
+    this.#waiting = [];
+    if (!this.#work) return true;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, this.settings.publishTimeout, false);
+    });
+    const hasEnded = await Promise.race([this.#work.then(() => true), timeout]);
+    clearTimeout(timer);
+    return hasEnded;
+  }
+
+  async #takeAll(): Promise<void> {
+    const watch = setInterval(() => this.#refuseLate(), Math.max(this.settings.publishTimeout / 4, 1));
+    watch.unref();
+    while (this.#waiting.length > 0) {
+      const draft = this.transactions.begin();
+      this.#plan(draft);
+      if (!draft.isEmpty) await this.#commit(draft);
+    }
+    clearInterval(watch);
+    this.#work = undefined;
+  }
+
+  /** Of a channel whose next call waits for the draft after this, all calls wait. */
+  #plan(draft: Draft): void {
+    const calls = this.#waiting;
+    const later: WaitingCall[] = [];
+    const deferred = new Set<string>();
+    let taken = 0;
+    for (; taken < calls.length && !draft.isFull; taken++) {
+      const call = calls[taken] as WaitingCall;
+      if (call.isOver) continue;
+      if (deferred.has(call.channel) || !this.#take(call, draft)) {
+        deferred.add(call.channel);
+        later.push(call);
+      }
+    }
+    this.#waiting = [...later, ...calls.slice(taken)];
+  }
+
+  #take(call: WaitingCall, draft: Draft): boolean {
+    try {
+      const outcome = call.plan(draft);
+      if (outcome === 'later') return false;
+      if ('now' in outcome) answer(call, outcome.now);
+      else this.#planned.push({ call, afterCommit: outcome.afterCommit });
+    } catch (error) {
+      refuse(call, error);
+    }
+    return true;
+  }
+
+  async #commit(draft: Draft): Promise<void> {
+    try {
+      await this.transactions.commit(draft);
+    } catch (error) {
+      for (const { call } of this.#planned) refuse(call, notTaken(call.kind, this.settings.path, error));
+      this.#planned = [];
+      return;
+    }
+    const planned = this.#planned;
+    this.#planned = [];
+    for (const { call, afterCommit } of planned) {
+      try {
+        answer(call, afterCommit(call));
+      } catch (error) {
+        refuse(call, error);
+      }
+    }
+    this.transactions.ended(draft);
+  }
+
+  #refuseLate(): void {
+    const { path, publishTimeout } = this.settings;
+    const latest = performance.now() - publishTimeout;
+    const why = `${path} did not answer within ${publishTimeout} ms.`;
+    for (const { call } of this.#planned) if (call.since <= latest) refuse(call, uncertain(call.kind, why));
+    for (const call of this.#waiting) if (call.since <= latest) refuse(call, notStored(call.kind, why));
+    this.#waiting = this.#waiting.filter(({ isOver }) => !isOver);
+  }
+}
+
+function answer(call: WaitingCall, value: unknown): void {
+  if (call.isOver) return;
+  call.isOver = true;
+  call.resolve(value);
+}
+
+function refuse(call: WaitingCall, error: unknown): void {
+  if (call.isOver) return;
+  call.isOver = true;
+  call.reject(error);
+}
+
+export const closed = (): SseError => new SseError('HUB_CLOSED', 'The application was closed.');
+
+function notTaken(kind: Kind, path: string, cause: unknown): SseError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return notStored(kind, `${path} did not take it: ${reason}.`, { cause });
+}
+
+function notStored(kind: Kind, why: string, options?: ErrorOptions): SseError {
+  return kind === 'publish'
+    ? new SseError('PUBLISH_REJECTED', `${why} The event was not stored. Publish it again later.`, options)
+    : new SseError('BACKPLANE_AWAY', `${why} Try again later.`, options);
+}
+
+function uncertain(kind: Kind, why: string): SseError {
+  return kind === 'publish'
+    ? new SseError(
+        'PUBLISH_UNCERTAIN',
+        `${why} The event may have been stored. Publish it again with the same publishId: it is stored once.`,
+      )
+    : new SseError('BACKPLANE_AWAY', `${why} Try again later.`);
+}

@@ -1,0 +1,36 @@
+import { checkObject, countOf, millisecondsOf, stringOf } from '../../sse.settings.js';
+import { SseError } from '../../sse.errors.js';
+
+/** Options of `lmdbBackplane()`. */
+export interface LmdbOptions {
+  /**
+   * The directory of the data, on a disk of this machine; it is made if it is not there. One process has
+   * it at a time. Its path has at most 80 bytes.
+   */
+  readonly path: string;
+  /**
+   * Milliseconds that a call may take; the disk may be slow or hang. A `publish()` whose transaction had
+   * not begun by then is a `PUBLISH_REJECTED`, one whose transaction has not ended a `PUBLISH_UNCERTAIN`;
+   * any other call is a `BACKPLANE_AWAY`. @defaultValue 5_000
+   */
+  readonly publishTimeout?: number;
+  /** Calls that wait for the disk; the next one fails at once, and nothing of it is stored. @defaultValue 10_000 */
+  readonly maxPending?: number;
+}
+
+const OPTIONS = ['path', 'publishTimeout', 'maxPending'];
+
+/** Applies the defaults. @throws SseError `INVALID_OPTIONS` that names the option and what it takes */
+export function lmdbSettings(options: LmdbOptions): Required<LmdbOptions> {
+  checkObject(options, OPTIONS, 'lmdbBackplane()');
+  const { path, publishTimeout = 5_000, maxPending = 10_000 } = options;
+  stringOf('path', path);
+  if (path === '') {
+    throw new SseError('INVALID_OPTIONS', 'The option "path" is empty. Give it the name of a directory.');
+  }
+  return {
+    path,
+    publishTimeout: millisecondsOf('publishTimeout', publishTimeout),
+    maxPending: countOf('maxPending', maxPending, 1),
+  };
+}

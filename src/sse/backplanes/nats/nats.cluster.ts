@@ -1,0 +1,10 @@
+import { RemoteCluster } from '../remote/remote-cluster.js';
+import { NatsClusterLink } from './nats-cluster.link.js';
+
+/** The instances that use one NATS under one prefix. */
+export class NatsCluster extends RemoteCluster {
+  /** A connection that others may use too; `close()` leaves it open. */
+  constructor(...parts: ConstructorParameters<typeof NatsClusterLink>) {
+    super(new NatsClusterLink(...parts));
+  }
+}

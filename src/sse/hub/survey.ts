@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import type { SseCluster } from './cluster.js';
+
+/** Milliseconds for which the answers of the other instances are waited for. */
+export const ANSWER_TIME = 1_000;
+
+/** Characters of one part of an answer, or little more: a cluster may take messages up to a size only. */
+const PART = 128 * 1024;
+
+const TOPIC = 'sse-hub';
+
+/** What goes between instances: a question to all, and the parts of an answer to one. */
+type Message<Question> =
+  | { readonly id: string; readonly question: Question }
+  | { readonly id: string; readonly items: readonly unknown[]; readonly isLast: boolean };
+
+/** What one instance has answered. */
+export interface Answer {
+  readonly from: string;
+  readonly items: unknown[];
+}
+
+/** A question whose answers are still to come. */
+interface Gathering {
+  /** Who has not said everything yet. */
+  readonly missing: Set<string>;
+  readonly answers: Map<string, Answer>;
+  readonly done: () => void;
+}
+
+/** Asks all other instances of the application something, and answers what they ask. */
+export class Survey<Question> {
+  readonly #gatherings = new Map<string, Gathering>();
+  readonly #logger = new Logger('SseHub');
+
+  constructor(
+    private readonly cluster: SseCluster,
+    private readonly answer: (question: Question) => readonly unknown[],
+  ) {
+    cluster.listen(TOPIC, (message, from) => {
+      if (from !== cluster.instance) this.#hear(message as Message<Question>, from);
+    });
+  }
+
+  /**
+   * The answers of the others, in the order in which they came to an end. Who does not answer within
+   * {@link ANSWER_TIME} is left out, with a warning.
+   *
+   * @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED`
+   */
+  async ask(question: Question): Promise<Answer[]> {
+    const missing = new Set(await this.cluster.instances());
+    missing.delete(this.cluster.instance);
+    if (missing.size === 0) return [];
+    const id = randomUUID();
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const gathered = new Promise<Answer[]>((resolve) => {
+        const answers = new Map<string, Answer>();
+        const done = (): void => resolve([...answers.values()].filter(({ from }) => !missing.has(from)));
+        this.#gatherings.set(id, { missing, answers, done });
+        timer = setTimeout(done, ANSWER_TIME);
+      });
+      await this.cluster.broadcast(TOPIC, { id, question } satisfies Message<Question>);
+      const answers = await gathered;
+      this.#warnOf(missing);
+      return answers;
+    } finally {
+      clearTimeout(timer);
+      this.#gatherings.delete(id);
+    }
+  }
+
+  #hear(message: Message<Question>, from: string): void {
+    if ('question' in message) this.#reply(message.id, message.question);
+    else this.#gather(message, from);
+  }
+
+  #gather({ id, items, isLast }: Extract<Message<Question>, { items: unknown }>, from: string): void {
+    const gathering = this.#gatherings.get(id);
+    if (!gathering) return; // another's question, or one that is over
+    const { answers, missing, done } = gathering;
+    const answer = answers.get(from) ?? { from, items: [] };
+    answers.set(from, answer);
+    answer.items.push(...items);
+    // Who was not on the list may have joined since: what it says counts if it comes in time.
+    if (!isLast) missing.add(from);
+    else if (missing.delete(from) && missing.size === 0) done();
+  }
+
+  #reply(id: string, question: Question): void {
+    let items: readonly unknown[];
+    try {
+      items = this.answer(question);
+    } catch (error) {
+      // Perhaps a newer version asks for what this one does not have. Who asked is told nothing, and says so.
+      this.#logger.warn(`A question of another instance cannot be answered: ${String(error)}`);
+      return;
+    }
+    for (const message of partsOf(id, items)) {
+      this.cluster.broadcast(TOPIC, message satisfies Message<Question>).catch(() => undefined);
+    }
+  }
+
+  #warnOf(missing: ReadonlySet<string>): void {
+    if (missing.size === 0) return;
+    const names = [...missing].join(', ');
+    this.#logger.warn(`These instances did not answer within ${ANSWER_TIME} ms and are left out: ${names}`);
+  }
+}
+
+function partsOf(id: string, items: readonly unknown[]) {
+  const parts: unknown[][] = [[]];
+  let length = 0;
+  for (const item of items) {
+    if (length > PART) {
+      parts.push([]);
+      length = 0;
+    }
+    length += JSON.stringify(item).length;
+    (parts.at(-1) as unknown[]).push(item);
+  }
+  return parts.map((part, i) => ({ id, items: part, isLast: i === parts.length - 1 }));
+}

@@ -1,0 +1,50 @@
+import { expect, it } from '@jest/globals';
+import { fileURLToPath } from 'node:url';
+import { LEASE_TIME, type SseCluster } from '../../src/sse/hub/cluster.js';
+import { whenTestEnds } from '../support/clean-up.js';
+import { eventually } from '../support/eventually.js';
+import { start } from '../support/process.js';
+import { Office } from './office.js';
+
+const script = fileURLToPath(new URL('./cluster-member.js', import.meta.url));
+
+/** That an instance whose process is frozen, or ends, keeps no lease. */
+export function itSurvivesProcesses(
+  kind: 'redis' | 'nats',
+  join: () => Promise<{ port: number; prefix: string; cluster: SseCluster }>,
+): void {
+  const scene = async () => {
+    const { port, prefix, cluster } = await join();
+    const other = await start(process.execPath, [script, kind, String(port), prefix], /begins/);
+    whenTestEnds(() => other.stop('SIGKILL'));
+    const office = new Office();
+    const give = office.ask(cluster);
+    return { other, office, give };
+  };
+
+  it('passes a lease on when its holder is frozen, which stops when it goes on', async () => {
+    const { other, office, give } = await scene();
+    process.kill(other.pid, 'SIGSTOP');
+    const frozenAt = Date.now();
+    await office.changes(1);
+    expect(Date.now() - frozenAt).toBeLessThan(LEASE_TIME + 1_000);
+    const thawedAt = Date.now();
+    process.kill(other.pid, 'SIGCONT');
+    await eventually(() => other.output().includes('ends'));
+    expect(Date.now() - thawedAt).toBeLessThan(500);
+    const until = Date.now() + 2_500;
+    await eventually(() => Date.now() > until);
+    expect(other.output()).toBe('begins\nends\n');
+    expect(office.present.size).toBe(1);
+    give();
+    await eventually(() => other.output() === 'begins\nends\nbegins\n');
+  }, 20_000);
+
+  it('passes a lease on when the process of its holder ends', async () => {
+    const { other, office } = await scene();
+    await other.stop('SIGKILL');
+    const endedAt = Date.now();
+    await office.changes(1);
+    expect(Date.now() - endedAt).toBeLessThan(LEASE_TIME + 1_000);
+  }, 20_000);
+}

@@ -1,0 +1,54 @@
+// @ts-check
+// A process that has a data directory of LMDB and does with it what its parent says. Run with the directory.
+import { lmdbBackplane } from '../../dist/sse/backplanes/lmdb/index.js';
+import { storedEvent } from '../../dist/sse/hub/stored-event.js';
+import { channelSettings, moduleSettings } from '../../dist/sse/sse.settings.js';
+
+/** @typedef {{ flood: number } | { append: number } | { purge: true }} Command */
+
+const CHANNEL = 'a';
+/** Events that are on their way at the same time. */
+const AT_ONCE = 20;
+
+const { limits, channel } = moduleSettings();
+const settings = channelSettings({ history: { count: Infinity, bytes: Infinity }, ttl: Infinity }, channel);
+const { backplane } = await lmdbBackplane({ path: process.argv[2] ?? '', publishTimeout: 500 })(limits);
+
+/** @param {unknown} message */
+const say = (message) => process.send?.(message);
+
+/**
+ * @param {unknown} data
+ * @param {string} [publishId]
+ */
+const append = (data, publishId) =>
+  backplane.append(CHANNEL, settings, storedEvent({ data }, true, Infinity), publishId);
+
+/**
+ * Publishes the numbers from this one on, and says of each when it is acknowledged.
+ * @param {number} next
+ */
+function flood(next) {
+  const one = async () => {
+    for (;;) {
+      const n = next++;
+      const { epoch, offset } = await append(n, `number ${n}`);
+      say({ n, epoch, offset });
+    }
+  };
+  for (let i = 0; i < AT_ONCE; i++) void one();
+}
+
+/** @param {Promise<unknown>} call */
+const outcomeOf = (call) =>
+  call.then(
+    () => 'done',
+    (error) => error.code,
+  );
+
+process.on('message', async (/** @type {Command} */ command) => {
+  if ('flood' in command) flood(command.flood);
+  else if ('append' in command) say(await outcomeOf(append('x'.repeat(command.append))));
+  else say(await outcomeOf(backplane.purge(CHANNEL)));
+});
+say('ready');

@@ -1,0 +1,46 @@
+import { describe, expect, it } from '@jest/globals';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ClusterLink } from '../../../src/sse/backplanes/remote/cluster-link.js';
+import { Lease } from '../../../src/sse/backplanes/remote/lease.js';
+
+/** A server that answers when the test says so, and a lease of it. */
+function scene() {
+  const questions: { readonly isHeld: boolean; readonly answer: (isMine: boolean) => void }[] = [];
+  const released: string[] = [];
+  const link = {
+    hold: (_name: string, _token: string, isHeld: boolean) =>
+      new Promise<boolean>((answer) => questions.push({ isHeld, answer })),
+    release: async (name: string) => void released.push(name),
+  } as Partial<ClusterLink> as ClusterLink;
+  const signals: AbortSignal[] = [];
+  const lease = new Lease('office', (signal) => signals.push(signal), link);
+  return { lease, questions, released, signals };
+}
+
+describe('a lease', () => {
+  it('is asked for once more when there was a reason to while the answer was still to come', async () => {
+    const { lease, questions, signals } = scene();
+    for (let i = 0; i < 3; i++) lease.beat();
+    expect(questions).toHaveLength(1);
+    questions[0]!.answer(false);
+    await turn();
+    expect(questions).toHaveLength(2);
+    questions[1]!.answer(true);
+    await turn();
+    expect(questions).toHaveLength(2);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    await lease.stop();
+  });
+
+  it('that is stopped before the answer is given back after it, and nothing begins', async () => {
+    const { lease, questions, released, signals } = scene();
+    lease.beat();
+    lease.beat();
+    const stopped = lease.stop();
+    await turn();
+    expect(released).toEqual([]);
+    questions[0]!.answer(true);
+    expect(await stopped).toBe(true);
+    expect([questions.length, released, signals]).toEqual([1, ['office'], []]);
+  });
+});
