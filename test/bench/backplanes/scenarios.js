@@ -1,0 +1,40 @@
+/**
+ * What is measured of each backplane: with what it is compared, what the figures are, and what is to be
+ * reached. The ratio is that of the hub's figure to the other.
+ */
+export const rows = [
+  { scenario: 'latency', other: 'bareP50', hub: 'hubP50', title: 'publish to client, p50: ms' },
+  { scenario: 'latency', other: 'bareP99', hub: 'hubP99', title: 'publish to client, p99: ms' },
+  {
+    scenario: 'publishing',
+    other: 'bare',
+    hub: 'hub',
+    title: 'acknowledged publishes: 1/s',
+    goal: 'at least 0.70×',
+  },
+  {
+    scenario: 'fan-out',
+    other: 'memory',
+    hub: 'cpuPerDelivery',
+    title: 'CPU time of a delivery, against the memory backplane: µs',
+    goal: 'at most 1.05×',
+  },
+  { scenario: 'resuming', hub: 'rangeReads', title: 'clients that resume at once: range reads', goal: '1' },
+];
+
+/** About a minute and a half, with three repetitions. */
+export const full = {
+  latency: { turns: 15, perTurn: 100 },
+  publishing: { turns: 5, perTurn: 10_000, inFlight: 500 },
+  // One event at a time: more would be written together, or apart, as they happen to be told of.
+  fanOut: { name: 'fan-out', streams: 500, perTurn: 1, turns: 1, rounds: 400, warmUp: 100, calm: 250 },
+  resuming: { streams: 1_000, events: 50 },
+};
+
+/** Enough to see that everything works, too little for figures. */
+export const quick = {
+  latency: { turns: 2, perTurn: 20 },
+  publishing: { turns: 2, perTurn: 500, inFlight: 100 },
+  fanOut: { name: 'fan-out', streams: 50, perTurn: 1, turns: 1, rounds: 30, warmUp: 5, calm: 10 },
+  resuming: { streams: 200, events: 20 },
+};
