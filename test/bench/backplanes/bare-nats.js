@@ -18,8 +18,10 @@ export async function open(servers) {
   const js = jetstream(connection);
   let consumers = 0;
   connection.subscribe(CONSUMERS_MADE, { callback: () => consumers++ });
+  const publish = (text) => js.publish('bare.log.event', text);
   return {
-    publish: (text) => js.publish('bare.log.event', text),
+    publish,
+    publishAlike: publish,
     subscribe: async (listener) => {
       connection.subscribe('bare.live.event', { callback: (_error, message) => listener(message.string()) });
       await connection.flush();

@@ -1,4 +1,5 @@
 import { createClient } from 'redis';
+import { SCRIPTS } from '../../../dist/sse/backplanes/redis/redis.scripts.js';
 
 const KEPT = '100';
 const NOTICES = 'bare:notices';
@@ -10,15 +11,26 @@ redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[2], offset .. '-0', 'e', ARGV[1])
 redis.call('PUBLISH', ARGV[3], ARGV[1])
 return offset`;
 
+/**
+ * The keys and arguments of the hub's own script up to the event: those of a channel with default settings.
+ * See there for what they are.
+ */
+const ALIKE = [
+  ...['2', 'alike:log', 'alike:state', 'alike:notices', 'run', 'epoch', '', '0'],
+  ...[KEPT, String(1024 * 1024), '', '600000', String(Number.MAX_SAFE_INTEGER)],
+];
+
 /** @returns {Promise<import('./bare.js').Bare>} */
 export async function open(url) {
   const client = createClient({ url });
   const subscriber = client.duplicate();
   await Promise.all([client.connect(), subscriber.connect()]);
   const sha = await client.scriptLoad(APPEND);
-  const keys = ['2', 'bare:log', 'bare:state'];
+  const alike = await client.scriptLoad(SCRIPTS.append.text);
   return {
-    publish: (text) => client.sendCommand(['EVALSHA', sha, ...keys, text, KEPT, NOTICES]),
+    publish: (text) =>
+      client.sendCommand(['EVALSHA', sha, '2', 'bare:log', 'bare:state', text, KEPT, NOTICES]),
+    publishAlike: (text) => client.sendCommand(['EVALSHA', alike, ...ALIKE, String(text.length), text, '0']),
     subscribe: (listener) => subscriber.subscribe(NOTICES, listener),
     rangeReads: async () => {
       const stats = await client.info('commandstats');

@@ -18,9 +18,10 @@ const app = await NestFactory.createApplicationContext(SseModule.forRoot(options
 });
 const hub = app.get(SseHub);
 
-/** Both ways to publish an event. Whoever it is has to make text of it. */
+/** The ways to publish an event. Whoever it is has to make text of it. */
 const ways = {
   bare: (seq) => bare.publish(JSON.stringify(events.at(seq))),
+  alike: (seq) => bare.publishAlike(JSON.stringify(events.at(seq))),
   hub: (seq) => hub.publish('bench', { data: events.at(seq) }),
 };
 
@@ -53,8 +54,8 @@ serveCommands({
     const took = { bare: [], hub: [] };
     const streams = { bare: await OneStream.open(ports.bare), hub: await OneStream.open(ports.hub) };
     for (let turn = 0; turn <= turns; turn++) {
-      for (const [way, publish] of Object.entries(ways)) {
-        const some = await latencies(publish, streams[way], turn * perTurn, (turn + 1) * perTurn);
+      for (const [way, stream] of Object.entries(streams)) {
+        const some = await latencies(ways[way], stream, turn * perTurn, (turn + 1) * perTurn);
         if (turn > 0) took[way].push(...some);
       }
     }
@@ -65,16 +66,16 @@ serveCommands({
       hubP99: percentile(took.hub, 99),
     };
   },
-  /** The two take turns; the first of each is to warm up. */
+  /** All ways take turns; the first of each is to warm up. */
   async publishing({ turns, perTurn, inFlight }) {
-    const rates = { bare: [], hub: [] };
+    const rates = { bare: [], alike: [], hub: [] };
     for (let turn = 0; turn <= turns; turn++) {
       for (const [way, publish] of Object.entries(ways)) {
         const rate = await publishesPerSecond(publish, perTurn, inFlight);
         if (turn > 0) rates[way].push(rate);
       }
     }
-    return { bare: percentile(rates.bare, 50), hub: percentile(rates.hub, 50) };
+    return Object.fromEntries(Object.entries(rates).map(([way, some]) => [way, percentile(some, 50)]));
   },
   /** Publishes an event, and events 0 to `count - 1` after it; answers with the id of the first. */
   async fill({ count }) {

@@ -16,7 +16,7 @@ export function percentile(values, percent) {
  */
 export function table(runs, backplanes) {
   const cells = backplanes.flatMap(({ name, title }) =>
-    rows.map((row) => {
+    rowsOf(name).map((row) => {
       const own = runsOf(runs, name, row.scenario);
       return [`${title}: ${row.title}`, ...figures(own, runs, row), row.goal ?? ''];
     }),
@@ -25,6 +25,8 @@ export function table(runs, backplanes) {
     .map((row) => `| ${row.join(' | ')} |`)
     .join('\n');
 }
+
+const rowsOf = (name) => rows.filter(({ only = name }) => only === name);
 
 const runsOf = (runs, system, scenario) =>
   runs.filter((run) => run.system === system && run.scenario === scenario);
