@@ -31,10 +31,10 @@ export const rows = [
 
 /** About a minute and a half, with three repetitions. */
 export const full = {
-  latency: { turns: 15, perTurn: 100 },
-  publishing: { turns: 5, perTurn: 10_000, inFlight: 500 },
+  latency: { turns: 10, perTurn: 100 },
+  publishing: { turns: 4, perTurn: 5_000, inFlight: 500 },
   // One event at a time: more would be written together, or apart, as they happen to be told of.
-  fanOut: { name: 'fan-out', streams: 500, perTurn: 1, turns: 1, rounds: 400, warmUp: 100, calm: 250 },
+  fanOut: { name: 'fan-out', streams: 500, perTurn: 1, turns: 1, rounds: 200, warmUp: 50, calm: 250 },
   resuming: { streams: 1_000, events: 50 },
 };
 
