@@ -26,6 +26,14 @@ export interface KeptEvent {
   readonly data: string;
 }
 
+/** Bytes, right after a garbage collection. */
+export interface Memory {
+  /** What the process has of the machine's memory. */
+  readonly rss: number;
+  /** What it needs of that for objects. */
+  readonly heapUsed: number;
+}
+
 /** One instance of the application, in a process of its own; always on the same port. */
 export class Instance {
   #child: ChildProcess | undefined;
@@ -90,9 +98,8 @@ export class Instance {
     return (await this.#call('stats')) as HubStats;
   }
 
-  /** Bytes that the process has in memory, without garbage. */
-  async memory(): Promise<number> {
-    return (await this.#call('memory')) as number;
+  async memory(): Promise<Memory> {
+    return (await this.#call('memory')) as Memory;
   }
 
   #call(command: string, ...args: unknown[]): Promise<unknown> {

@@ -48,7 +48,8 @@ const commands = {
   stats: () => hub.stats(),
   memory: () => {
     global.gc();
-    return process.memoryUsage().rss;
+    const { rss, heapUsed } = process.memoryUsage();
+    return { rss, heapUsed };
   },
 };
 
