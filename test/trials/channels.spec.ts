@@ -56,9 +56,7 @@ describeOnEach('ten thousand channels, fifty in each connection', (startServer) 
       }
       expect(outcomes.filter((outcome) => !('id' in outcome))).toEqual([]);
       const listeners = crowd.watchers.slice(INSTANCES);
-      await until('all events are there', BUDGET, () =>
-        listeners.every(({ ids }) => ids.length >= PER_CONNECTION),
-      );
+      await until('all events are there', () => listeners.every(({ ids }) => ids.length >= PER_CONNECTION));
       for (const [i, { ids, connected }] of listeners.entries()) {
         expect(ids.map((id) => crowd.contents.get(id)).sort()).toEqual(channelsOf(i).sort());
         expect(connected).toBe(1);
@@ -75,12 +73,12 @@ describeOnEach('ten thousand channels, fifty in each connection', (startServer) 
 
       crowd.leave();
       for (const instance of fleet.instances) {
-        await until('the channels are let go', BUDGET, async () => {
+        await until('the channels are let go', async () => {
           const { channels, historyBytes } = await instance.stats();
           return channels === 0 && historyBytes === 0;
         });
       }
-      await until('the server has let go of them', BUDGET, async () => {
+      await until('the server has let go of them', async () => {
         return (await server.load()).subscriptions < idle.subscriptions + PER_CONNECTION;
       });
       for (const [i, instance] of fleet.instances.entries()) {

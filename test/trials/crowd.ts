@@ -2,9 +2,6 @@ import { whenTestEnds } from '../support/clean-up.js';
 import { until } from '../support/until.js';
 import { Watcher } from './watcher.js';
 
-/** Milliseconds in which all are back, or have seen all, on a machine that has much else to do. */
-const PATIENCE = 30_000;
-
 /** Many clients, and what each id stood for, whoever saw it. They leave when the test ends. */
 export class Crowd {
   readonly watchers: Watcher[] = [];
@@ -38,7 +35,7 @@ export class Crowd {
 
   /** Waits until something is true of every client. */
   async all(what: string, is: (watcher: Watcher) => boolean): Promise<void> {
-    await until(`every client ${what}`, PATIENCE, () => {
+    await until(`every client ${what}`, () => {
       const dead = this.deaths;
       if (dead.length > 0) throw new Error(`Clients have died: ${dead.join(', ')}.`);
       return this.watchers.every(is);

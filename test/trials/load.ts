@@ -1,3 +1,4 @@
+import { whenTestEnds } from '../support/clean-up.js';
 import type { Fleet, Outcome } from './fleet.js';
 
 /** Milliseconds between two handfuls of events. */
@@ -11,7 +12,7 @@ export interface LoadOptions {
   readonly retries: boolean;
 }
 
-/** Publishes 0, 1, 2 and so on at a steady rate, and knows what became of each. */
+/** Publishes 0, 1, 2 and so on at a steady rate, and knows what became of each. It ends with the test. */
 export class Load {
   /** By number; of those that are tried again only the last outcome, which is an id. */
   readonly outcomes = new Map<number, Outcome>();
@@ -24,6 +25,7 @@ export class Load {
     private readonly options: LoadOptions,
   ) {
     this.#timer = setInterval(() => this.#catchUp(), INTERVAL);
+    whenTestEnds(() => clearInterval(this.#timer));
   }
 
   /** How many were begun. */
@@ -51,9 +53,10 @@ export class Load {
     const { channel, retries } = this.options;
     for (let attempt = 0; ; attempt++) {
       const { running } = this.fleet;
-      const outcome = await running[(n + attempt) % running.length]!.publish(channel, String(n), `load-${n}`);
-      this.outcomes.set(n, outcome);
-      if ('id' in outcome || !retries) return;
+      const instance = running[(n + attempt) % running.length];
+      const outcome = await instance?.publish(channel, String(n), `load-${n}`);
+      this.outcomes.set(n, outcome ?? { code: 'LOST' });
+      if (!outcome || 'id' in outcome || !retries) return;
     }
   }
 }

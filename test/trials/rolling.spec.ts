@@ -46,7 +46,7 @@ describeWith('nginx', 'a rolling restart of all instances behind nginx', (nginx)
 
         for (const instance of fleet.instances) {
           const seen = crowd.contents.size;
-          await until('events are published', BUDGET, () => crowd.contents.size >= seen + RATE);
+          await until('events are published', () => crowd.contents.size >= seen + RATE);
           const before = crowd.watchers.map(({ returns }) => returns.length);
           await instance.end('SIGTERM');
           await instance.start();
@@ -67,7 +67,7 @@ describeWith('nginx', 'a rolling restart of all instances behind nginx', (nginx)
           expect(watcher.gaps).toEqual([]);
         }
         for (const page of pages) {
-          await until('an EventSource has seen all', BUDGET, () => page.ids.at(-1) === ids.at(-1));
+          await until('an EventSource has seen all', () => page.ids.at(-1) === ids.at(-1));
           expect(page.ids).toEqual(ids);
           expect(page.source.readyState).toBe(EventSource.OPEN);
         }
