@@ -96,6 +96,12 @@ export interface LogFollower {
 export interface FollowedLog {
   /** The log that was there when it resolved. */
   readonly log: EventLog;
+  /**
+   * Resolves when everything is in the log that is stored at the time of the call, or it cannot be had at
+   * present. A client that another process has served may know more than has come here. Left out where no
+   * other process stores anything.
+   */
+  refresh?(): Promise<void>;
   stop(): void;
 }
 

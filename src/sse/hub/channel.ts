@@ -72,6 +72,11 @@ export class Channel implements LogFollower, TurnTask {
     return this.settings.history !== undefined;
   }
 
+  /** Has the log brought up to date with what other processes have stored. Undefined where there are none. */
+  refresh(): Promise<void> | undefined {
+    return this.#followed?.refresh?.();
+  }
+
   get isOpen(): boolean {
     return this.#log !== undefined;
   }

@@ -4,6 +4,7 @@ import {
   MAX_ID_BYTES,
   type LastEventId,
   positionsFor,
+  type Requested,
 } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
@@ -12,6 +13,7 @@ import type { Channels } from './channels.js';
 import { ClientPosition } from './client-position.js';
 import { Cursor, type CursorHost } from './cursor.js';
 import { cursorHandingOn, handOn } from './handing-on.js';
+import type { EventLog } from './event-log.js';
 import { gapEvent } from './published-event.js';
 import type { Gap } from './sse-event.js';
 import { Track } from './track.js';
@@ -256,7 +258,12 @@ export class StreamReader implements CursorHost {
   #opened(): void {
     if (--this.#waiting > 0) return;
     const fresh = this.position.tracks.filter(({ cursor }) => !cursor.started);
-    this.#startAll(fresh);
+    const requested = fresh.map((track) => this.#requestedOf(track));
+    if (this.#refreshes(fresh, requested)) return;
+    fresh.forEach((track, i) => {
+      track.cursor.start(requested[i] as Requested);
+      track.started();
+    });
     this.owner.located();
     for (const { cursor } of fresh) cursor.tellMissed();
     for (const { cursor } of fresh) cursor.advance();
@@ -264,25 +271,41 @@ export class StreamReader implements CursorHost {
     this.#isPrompt = true;
   }
 
-  #startAll(fresh: readonly Track[]): void {
-    if (fresh.length === 1) return this.#start((fresh[0] as Track).cursor.lastEventId, fresh);
-    const asked = new Set(fresh.map(({ cursor }) => cursor.lastEventId));
-    for (const lastEventId of asked) this.#start(lastEventId, fresh);
+  /** A client that another process has served may know more of a log than has come here: that is to be seen to first. */
+  #refreshes(fresh: readonly Track[], requested: readonly Requested[]): boolean {
+    fresh.forEach((track, i) => {
+      const { channel } = track.cursor;
+      if (track.isRefreshed || !channel.hasHistory || isInLog(requested[i] as Requested, channel.log)) return;
+      track.isRefreshed = true;
+      const refreshed = channel.refresh();
+      if (!refreshed) return;
+      this.#waiting++;
+      this.#isPrompt = false;
+      const goOn = (): void => {
+        this.#opened();
+      };
+      refreshed.then(goOn, goOn);
+    });
+    return this.#waiting > 0;
   }
 
-  #start(lastEventId: LastEventId, fresh: readonly Track[]): void {
-    const tracks = fresh.filter(({ cursor }) => cursor.lastEventId === lastEventId);
-    const known = this.position.tracks.filter(({ cursor }) => cursor.started);
+  /** What the client has asked of a channel, among those that it asked for at once. */
+  #requestedOf({ cursor }: Track): Requested {
+    const { lastEventId } = cursor;
+    if (lastEventId.kind === 'none') return lastEventId;
+    const isAmong = ({ cursor: other }: Track): boolean => other.started || other.lastEventId === lastEventId;
     const epochs = new Map(
-      [...known, ...tracks].map(({ cursor: { channel } }) => [channel.name, channel.log.epoch]),
+      this.position.tracks
+        .filter(isAmong)
+        .map(({ cursor: { channel } }) => [channel.name, channel.log.epoch]),
     );
-    const requested = positionsFor(lastEventId, epochs);
-    for (const track of tracks) {
-      track.cursor.start(requested.get(track.cursor.channel.name) ?? { kind: 'none' });
-      track.started();
-    }
+    return positionsFor(lastEventId, epochs).get(cursor.channel.name) ?? { kind: 'none' };
   }
 }
+
+/** Whether a position, if it is one, may be in a log or have been. */
+const isInLog = (requested: Requested, { epoch, head }: EventLog): boolean =>
+  requested.kind !== 'position' || (requested.position.epoch === epoch && requested.position.offset <= head);
 
 function tooMany(what: string): SseError {
   return new SseError(

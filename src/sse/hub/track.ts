@@ -13,6 +13,8 @@ export class Track {
   told: number | undefined = undefined;
   /** The cursor's position when hidden events were last looked at. */
   #seen = 0;
+  /** Whether the log was brought up to date because the client's position was not in it. */
+  isRefreshed = false;
   /** Whether an operator was seen to hand an event on later than it got it. */
   #isHeld = false;
 

@@ -104,7 +104,7 @@ export class NatsBackplane implements SseBackplane {
     if (this.#isClosed) throw closed();
     const followed = follow.mirror.follow(follower);
     return {
-      log: followed.log,
+      ...followed,
       stop: () => {
         followed.stop();
         leave();

@@ -135,7 +135,7 @@ export class RedisBackplane implements SseBackplane {
     held.mirror.expire(Date.now());
     const followed = held.mirror.follow(follower);
     return {
-      log: followed.log,
+      ...followed,
       stop: () => {
         followed.stop();
         leave();

@@ -88,7 +88,7 @@ export class LogMirror {
   /** To be called once it is open. */
   follow(follower: LogFollower): FollowedLog {
     this.#followers = [...this.#followers, follower];
-    return { log: this.log, stop: () => this.#leave(follower) };
+    return { log: this.log, refresh: () => this.resync(), stop: () => this.#leave(follower) };
   }
 
   /** Whether an entry is in the log, or was: a notice of it need not be decoded. */
