@@ -22,7 +22,8 @@ const ALIKE = [
 
 /** @returns {Promise<import('./bare.js').Bare>} */
 export async function open(url) {
-  const client = createClient({ url });
+  // As the hub has it: an AbortSignal for each command would slow the others too.
+  const client = createClient({ url, commandOptions: { timeout: 0 } });
   const subscriber = client.duplicate();
   await Promise.all([client.connect(), subscriber.connect()]);
   const sha = await client.scriptLoad(APPEND);
