@@ -10,14 +10,20 @@ describe('readConfig', () => {
 
   it.each([
     [{ SSE_BACKPLANE: 'lmdb' }, { kind: 'lmdb', path: 'data' }],
-    [{ SSE_BACKPLANE: 'lmdb', SSE_DATA_DIR: '/var/lib/sse' }, { kind: 'lmdb', path: '/var/lib/sse' }],
+    [
+      { SSE_BACKPLANE: 'lmdb', SSE_DATA_DIR: '/var/lib/sse' },
+      { kind: 'lmdb', path: '/var/lib/sse' },
+    ],
     [{ SSE_BACKPLANE: 'redis' }, { kind: 'redis', url: 'redis://127.0.0.1:6379' }],
     [
       { SSE_BACKPLANE: 'redis', REDIS_URL: 'rediss://me:pw@r:1/2' },
       { kind: 'redis', url: 'rediss://me:pw@r:1/2' },
     ],
     [{ SSE_BACKPLANE: 'nats' }, { kind: 'nats', url: 'nats://127.0.0.1:4222' }],
-    [{ SSE_BACKPLANE: 'nats', NATS_URL: 'tls://n:4222' }, { kind: 'nats', url: 'tls://n:4222' }],
+    [
+      { SSE_BACKPLANE: 'nats', NATS_URL: 'tls://n:4222' },
+      { kind: 'nats', url: 'tls://n:4222' },
+    ],
   ])('reads the backplane of %j', (env, backplane) => {
     expect(readConfig(env).backplane).toEqual(backplane);
   });

@@ -100,7 +100,10 @@ describe('node dist/main.js', () => {
     [{ SSE_BACKPLANE: 'redis', REDIS_URL: 'http://127.0.0.1' }, 'The Redis URL cannot be read'],
     [{ SSE_BACKPLANE: 'redis', REDIS_URL: 'redis://127.0.0.1:1' }, 'Redis at 127.0.0.1:1 cannot be reached'],
     [{ SSE_BACKPLANE: 'nats', NATS_URL: 'nowhere' }, 'NATS_URL must be a URL .* not "nowhere"'],
-    [{ SSE_BACKPLANE: 'nats', NATS_URL: 'nats://127.0.0.1:1' }, 'NATS cannot be reached at nats://127.0.0.1:1'],
+    [
+      { SSE_BACKPLANE: 'nats', NATS_URL: 'nats://127.0.0.1:1' },
+      'NATS cannot be reached at nats://127.0.0.1:1',
+    ],
     // A file, which cannot have a folder in it.
     [{ SSE_BACKPLANE: 'lmdb', SSE_DATA_DIR: 'package.json/data' }, 'The directory package.json/data cannot'],
   ])('says in one line what is wrong with %j', async (env, reason) => {
