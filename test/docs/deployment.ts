@@ -26,7 +26,7 @@ export function nginxForInstances(port: number, upstream: readonly number[]): st
   const instances = blockWith('nginx', 'upstream app', '127.0.0.1:3002').code;
   const ports = [...upstream];
   const own = `${instances}\n${server}`
-    .replaceAll(/server 127\.0\.0\.1:\d+;/g, () => `server 127.0.0.1:${ports.shift() ?? 'none'};`)
+    .replaceAll(/server 127\.0\.0\.1:\d+/g, () => `server 127.0.0.1:${ports.shift() ?? 'none'}`)
     .replace(/listen \d+;/, `listen 127.0.0.1:${port};`);
   if (ports.length > 0) throw new Error(`The README has fewer than ${upstream.length} instances.`);
   return own;
