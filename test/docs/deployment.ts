@@ -16,7 +16,8 @@ export function blocksWith(language: string, ...words: string[]): Block[] {
 /** The one block of them. */
 export function blockWith(language: string, ...words: string[]): Block {
   const [block, ...others] = blocksWith(language, ...words);
-  if (!block || others.length > 0) throw new Error(`The README has no single ${language} block of ${words}.`);
+  if (!block || others.length > 0)
+    throw new Error(`The README has no single ${language} block of ${words.join(', ')}.`);
   return block;
 }
 
