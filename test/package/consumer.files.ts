@@ -88,6 +88,7 @@ import { SseHub, SseModule, type BackplaneFactory } from 'nestjs-sse-hub';
 import { lmdbBackplane, type LmdbOptions } from 'nestjs-sse-hub/lmdb';
 import { natsBackplane, type NatsBackplaneOptions } from 'nestjs-sse-hub/nats';
 import { redisBackplane, type RedisBackplaneOptions } from 'nestjs-sse-hub/redis';
+import { describeBackplane, type TestGlobals } from 'nestjs-sse-hub/testing';
 import { createClient } from 'redis';
 
 const directory: LmdbOptions = { path: 'data' };
@@ -97,6 +98,10 @@ export const remote: BackplaneFactory[] = [redisBackplane(redis), natsBackplane(
 
 // @ts-expect-error: there is no such option
 export const mistake = (): BackplaneFactory => redisBackplane({ url: 'redis://127.0.0.1' });
+
+// It loads without a test runner.
+export const suite = (test: TestGlobals): void =>
+  describeBackplane(test, 'lmdb', async () => lmdbBackplane(directory)({} as never));
 
 @Module({ imports: [SseModule.forRoot({ backplane: lmdbBackplane(directory) })] })
 class AppModule {}
