@@ -12,7 +12,9 @@ import { MemoryBackplane } from './backplanes/memory.backplane.js';
 import { MemoryCluster } from './backplanes/memory.cluster.js';
 import { Admission } from './delivery/admission.js';
 import { Heartbeat } from './delivery/heartbeat.js';
+import { SseServer } from './delivery/sse-server.js';
 import { SseInterceptor } from './delivery/sse.interceptor.js';
+import { foundControllers } from './discovery/controllers.js';
 import { declaredChannels, FeatureChannels } from './discovery/feature-channels.js';
 import { UnusedSockets } from './delivery/unused-sockets.js';
 import { SseBackplane } from './hub/backplane.js';
@@ -69,6 +71,7 @@ const providers: Provider[] = [
   Heartbeat,
   UnusedSockets,
   Admission,
+  SseServer,
   SseInterceptor,
   {
     provide: SSE_SETTINGS,
@@ -121,6 +124,9 @@ const providers: Provider[] = [
   },
 ];
 
+/** The module of each application, to see that there is only one. */
+const importedIn = new WeakMap<ApplicationConfig, SseModule>();
+
 /**
  * Server-Sent Events: `SseHub` to inject, and `@Sse()` routes that stream what is published with it.
  *
@@ -130,6 +136,8 @@ const providers: Provider[] = [
 export class SseModule extends ConfigurableModuleClass implements NestModule, OnApplicationShutdown {
   constructor(
     private readonly config: ApplicationConfig,
+    private readonly modules: ModulesContainer,
+    private readonly server: SseServer,
     private readonly interceptor: SseInterceptor,
     private readonly channels: Channels,
     @Inject(SseBackplane) private readonly backplane: SseBackplane,
@@ -161,16 +169,20 @@ export class SseModule extends ConfigurableModuleClass implements NestModule, On
   }
 
   configure(): void {
-    const interceptors = this.config.getGlobalInterceptors();
-    if (interceptors.includes(this.interceptor)) return; // a second application of one testing module
-    if (interceptors.some((interceptor) => interceptor instanceof SseInterceptor)) {
+    const { config } = this;
+    if ((importedIn.get(config) ?? this) !== this) {
       throw new SseError(
         'INVALID_OPTIONS',
         'SseModule.forRoot() is imported twice. Import it once, in the root module.',
       );
     }
-    // Before the app's own, whose results are what is sent.
-    interceptors.unshift(this.interceptor);
+    importedIn.set(config, this);
+    const interceptors = config.getGlobalInterceptors();
+    const others = interceptors.filter((interceptor) => interceptor !== this.interceptor);
+    const isIntercepted = others.length > 0 || config.getGlobalRequestInterceptors().length > 0;
+    const isNeeded = this.server.adopt(foundControllers(this.modules), isIntercepted);
+    // Before the app's own, whose results are what is sent. Where nothing needs it, no request pays for it.
+    if (isNeeded && others.length === interceptors.length) interceptors.unshift(this.interceptor);
   }
 
   async onApplicationShutdown(): Promise<void> {

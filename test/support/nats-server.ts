@@ -2,7 +2,8 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { start, type RunningProcess } from './process.js';
+import { eventually } from './eventually.js';
+import { run, start, type RunningProcess } from './process.js';
 
 /** A port of this machine that nobody listens on. */
 export function freePort(): Promise<number> {
@@ -60,9 +61,12 @@ export class NatsServer {
     this.#process = undefined;
   }
 
-  /** Stops it from running, with its connections open. */
-  freeze(): void {
-    this.#signal('SIGSTOP');
+  /** Stops it from running, with its connections open. Resolves when it has stopped. */
+  async freeze(): Promise<void> {
+    const pid = this.#signal('SIGSTOP');
+    await eventually(async () =>
+      (await run('ps', ['-o', 'stat=', '-p', String(pid)])).stdout.startsWith('T'),
+    );
   }
 
   thaw(): void {
@@ -99,8 +103,10 @@ export class NatsServer {
     return join(this.folder, 'copy');
   }
 
-  #signal(signal: NodeJS.Signals): void {
+  #signal(signal: NodeJS.Signals): number {
     if (!this.#process) throw new Error('The server is not running.');
-    process.kill(this.#process.pid, signal);
+    const { pid } = this.#process;
+    process.kill(pid, signal);
+    return pid;
   }
 }

@@ -9,6 +9,6 @@ import { Exchange } from '../delivery/exchange.js';
 export const LastEventId: () => ParameterDecorator = createParamDecorator(
   (_data: unknown, context: ExecutionContext) => {
     const http = context.switchToHttp();
-    return new Exchange(http.getRequest<object>(), http.getResponse<object>()).lastEventId;
+    return new Exchange(http.getResponse<object>()).lastEventId;
   },
 );

@@ -1,4 +1,4 @@
-import { RequestMapping, RequestMethod, Res } from '@nestjs/common';
+import { RequestMapping, RequestMethod, Res, SseSignal } from '@nestjs/common';
 import { sseRoute } from '../delivery/sse-route.js';
 import { checkRouteSettings, describeRoute, type SseRouteSettings } from '../delivery/sse-route.metadata.js';
 
@@ -38,11 +38,20 @@ export function Sse(path?: string | string[], options: SseRouteOptions = {}): Me
     Res()(target, key, responseIndex);
     descriptor.value = sseRoute(original, responseIndex);
     RequestMapping({ path: path ?? '/', method })(target, key, descriptor);
-    const hasCustomParameters = Object.keys(injected).some((name) => name.includes('__customRouteArgs__'));
-    describeRoute({ settings, hasCustomParameters })(target, key, descriptor);
+    const hasSignal = Object.keys(injected).some((name) => name.startsWith(SIGNAL));
+    describeRoute({ settings, hasSignal })(target, key, descriptor);
     return descriptor;
   };
 }
+
+/** What the names begin with under which Nest notes the parameters that `@SseSignal()` injects. */
+const SIGNAL = ((): string => {
+  class Probe {
+    method(): void {}
+  }
+  SseSignal()(Probe.prototype, 'method', 0);
+  return (Object.keys(injectedParameters(Probe.prototype, 'method'))[0] as string).replace(/0$/, '');
+})();
 
 type InjectedParameters = Readonly<Record<string, { readonly index: number }>>;
 

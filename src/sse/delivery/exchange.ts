@@ -22,10 +22,11 @@ export class Exchange {
   readonly response: ServerResponse;
   readonly #adapted: AdapterResponse;
 
-  constructor(request: object, response: object) {
-    this.request = (request as { readonly raw?: IncomingMessage }).raw ?? (request as IncomingMessage);
+  /** @param response as the adapter has it */
+  constructor(response: object) {
     this.#adapted = response;
     this.response = this.#adapted.raw ?? (response as ServerResponse);
+    this.request = this.response.req;
   }
 
   get isHttp1(): boolean {

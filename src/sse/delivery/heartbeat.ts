@@ -4,65 +4,95 @@ import { Injectable } from '@nestjs/common';
 export interface Beating {
   /** Milliseconds of silence that are too long; 0 for any silence. */
   readonly heartbeat: number;
-  /** Called often enough to notice such a silence; times are of `performance.now()`. */
-  beat(now: number): void;
+  /**
+   * Breaks a silence that was too long.
+   *
+   * @param now as `performance.now()` has it
+   * @returns milliseconds after which it shall be called again
+   */
+  beat(now: number): number;
 }
 
-/** Looks at a connection in one heartbeat: what is due comes late by a share of that, at most. */
-const LOOKS = 8;
 /** Connections that are looked at before the event loop gets a turn. */
 const STEP = 1_000;
 
-/** One timer for the heartbeats of all connections; none while there are no connections. */
+/**
+ * One timer for the heartbeats of all connections; none while there are no connections. Each is looked at
+ * when its silence may be too long, and not before: about once in a heartbeat, however many there are.
+ */
 @Injectable()
 export class Heartbeat {
-  /**
-   * A time that is not before now and costs nothing to read: that of the next look. Who is written to
-   * counts as silent from then on, so nobody is taken for silent who was not for a whole heartbeat.
-   */
-  soon = 0;
-  readonly #beating = new Set<Beating>();
-  #every = Infinity;
+  /** By the time at which they are looked at. Those that are due at about the same time share one. */
+  readonly #due = new Map<number, Set<Beating>>();
   #timer: NodeJS.Timeout | undefined;
-  /** Those who are still to be looked at, while the event loop has its turn. */
+  #wakesAt = Infinity;
+  /** Those that are due are still being looked at, while the event loop has its turn. */
   #rest: NodeJS.Immediate | undefined;
 
   add(beating: Beating): void {
     if (beating.heartbeat === 0) return;
-    this.#beating.add(beating);
-    const every = Math.max(beating.heartbeat / LOOKS, 1);
-    if (every >= this.#every) return;
-    this.#every = every;
-    if (!this.#rest) this.#wait();
+    this.#put(beating, beating.heartbeat, performance.now());
+    if (!this.#rest) this.#wake();
   }
 
   delete(beating: Beating): void {
-    if (!this.#beating.delete(beating) || this.#beating.size > 0) return;
-    clearTimeout(this.#timer);
+    for (const [time, group] of this.#due) {
+      if (!group.delete(beating)) continue;
+      if (group.size === 0) this.#due.delete(time);
+      break;
+    }
+    if (this.#due.size > 0) return;
     clearImmediate(this.#rest);
     this.#rest = undefined;
-    this.#every = Infinity;
+    this.#sleep();
   }
 
-  #wait(): void {
-    clearTimeout(this.#timer);
-    this.soon = performance.now() + this.#every;
-    this.#timer = setTimeout(() => this.#look(this.#beating.values()), this.#every);
+  #put(beating: Beating, milliseconds: number, now: number): void {
+    const step = stepOf(beating.heartbeat);
+    const time = Math.ceil((now + Math.max(milliseconds, 1)) / step) * step;
+    const group = this.#due.get(time);
+    if (group) group.add(beating);
+    else this.#due.set(time, new Set([beating]));
+  }
+
+  #wake(): void {
+    const time = Math.min(...this.#due.keys());
+    if (time === this.#wakesAt) return;
+    this.#sleep();
+    if (time === Infinity) return;
+    this.#wakesAt = time;
+    this.#timer = setTimeout(() => {
+      this.#look();
+    }, time - performance.now());
     // The server keeps the process alive, not this.
     this.#timer.unref();
   }
 
-  #look(beating: IterableIterator<Beating>): void {
+  #sleep(): void {
+    clearTimeout(this.#timer);
+    this.#wakesAt = Infinity;
+  }
+
+  #look(): void {
+    this.#sleep();
+    this.#rest = undefined;
     const now = performance.now();
-    this.soon = now + this.#every;
     let looked = 0;
-    for (const one of beating) {
-      one.beat(now);
-      if (++looked === STEP) break;
+    for (const [time, group] of this.#due) {
+      if (time > now) continue;
+      for (const one of group) {
+        const milliseconds = one.beat(now);
+        // It may have found that its client has gone, and left.
+        if (group.delete(one)) this.#put(one, milliseconds, now);
+        if (++looked < STEP) continue;
+        if (this.#due.size > 0) this.#rest = setImmediate(() => this.#look());
+        return;
+      }
+      this.#due.delete(time);
     }
-    // A beat may find that its client has gone, and be the last.
-    if (this.#beating.size === 0) return;
-    this.#rest = looked === STEP ? setImmediate(() => this.#look(beating)) : undefined;
-    if (!this.#rest) this.#wait();
+    this.#wake();
   }
 }
+
+/** What comes late by at most an eighth of a heartbeat: a power of two, so that different heartbeats meet. */
+const stepOf = (heartbeat: number): number => 2 ** Math.max(0, Math.floor(Math.log2(heartbeat / 8)));

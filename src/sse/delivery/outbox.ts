@@ -1,6 +1,5 @@
 import type { Batch } from '../hub/channel.js';
 import { HEARTBEAT } from '../protocol/event-stream.js';
-import type { Heartbeat } from './heartbeat.js';
 import type { ResponseWriter } from './response-writer.js';
 
 /** Characters that are gathered for one write. */
@@ -42,7 +41,6 @@ export class Outbox {
 
   constructor(
     private readonly owner: OutboxOwner,
-    private readonly heartbeat: Heartbeat,
     private readonly settings: OutboxSettings,
   ) {}
 
@@ -100,9 +98,9 @@ export class Outbox {
     else this.#wrote(this.#writer.write(text), this.#writer);
   }
 
-  /** Whether nothing was written for so many milliseconds. */
-  isSilent(milliseconds: number, now: number): boolean {
-    return now - this.#wroteAt >= milliseconds;
+  /** Milliseconds for which nothing was written. */
+  silence(now: number): number {
+    return now - this.#wroteAt;
   }
 
   beat(): void {
@@ -121,7 +119,7 @@ export class Outbox {
   }
 
   #wrote(taken: boolean, writer: ResponseWriter): void {
-    this.#wroteAt = this.heartbeat.soon;
+    this.#wroteAt = performance.now();
     if (this.settings.coalesce > 0) this.#rest();
     if (taken) {
       this.#hasUnpaced = false;

@@ -74,7 +74,7 @@ export class SseConnection
   ) {
     this.lastEventId = parseLastEventId(exchange.lastEventId);
     this.reader = new StreamReader(services.channels, this, settings.maxChannels);
-    this.#outbox = new Outbox(this, services.heartbeat, settings);
+    this.#outbox = new Outbox(this, settings);
     this.#lookedAt = performance.now();
   }
 
@@ -249,12 +249,19 @@ export class SseConnection
     if (this.#isOfHub && isPrompt && this.#state === 'ready') this.turn();
   }
 
-  beat(now: number): void {
-    if (this.#state !== 'open' || this.#outbox.isBlocked) return;
-    const isLookDue = now - this.#lookedAt >= this.heartbeat;
+  beat(now: number): number {
+    const { heartbeat } = this;
+    if (this.#state !== 'open' || this.#outbox.isBlocked) return heartbeat / 8;
+    const isLookDue = now - this.#lookedAt >= heartbeat;
     if (isLookDue) this.#lookedAt = now;
-    if (isLookDue && this.reader.position.passHidden()) this.#addPosition();
-    else if (this.#outbox.isSilent(this.heartbeat, now)) this.#outbox.beat();
+    if (isLookDue && this.reader.position.passHidden()) {
+      this.#addPosition();
+      return heartbeat;
+    }
+    const silence = this.#outbox.silence(now);
+    if (silence < heartbeat) return heartbeat - silence;
+    this.#outbox.beat();
+    return heartbeat;
   }
 
   filled(): void {

@@ -1,4 +1,4 @@
-import { SetMetadata, type ExecutionContext } from '@nestjs/common';
+import { SetMetadata } from '@nestjs/common';
 import { SseError } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import { checkObject, countOf, millisecondsOf, slowOf } from '../sse.settings.js';
@@ -35,7 +35,7 @@ const INTERCEPTORS = '__interceptors__';
 /** What a method was decorated with. */
 interface DescribedRoute {
   readonly settings: SseRouteSettings;
-  readonly hasCustomParameters: boolean;
+  readonly hasSignal: boolean;
 }
 
 export const describeRoute = (route: DescribedRoute): MethodDecorator => SetMetadata(SSE_ROUTE, route);
@@ -64,23 +64,19 @@ export interface RouteDescription {
   readonly settings: SseRouteSettings;
   /** Whether the method, or its class, has interceptors of its own. */
   readonly isIntercepted: boolean;
-  /** Whether a parameter of the method is injected by a decorator that is not Nest's own, or is `@SseSignal()`. */
-  readonly hasCustomParameters: boolean;
+  /** Whether `@SseSignal()` injects a parameter of the method. */
+  readonly hasSignal: boolean;
 }
 
-/** Describes the route that a request has come to; undefined if it streams no events. */
-export function routeOf(context: ExecutionContext): RouteDescription | undefined {
-  const method = context.getHandler();
+/** Describes a method of a controller; undefined if it streams no events. */
+export function routeOf(controller: object, method: object): RouteDescription | undefined {
   const own = Reflect.getMetadata(SSE_ROUTE, method) as DescribedRoute | undefined;
   const isStock = own === undefined && Reflect.getMetadata(STOCK_SSE, method) === true;
   if (!own && !isStock) return undefined;
-  const isIntercepted = [method, context.getClass()].some((target) =>
-    Reflect.hasMetadata(INTERCEPTORS, target),
-  );
   return {
     isStock,
-    isIntercepted,
+    isIntercepted: [method, controller].some((target) => Reflect.hasMetadata(INTERCEPTORS, target)),
     settings: own?.settings ?? {},
-    hasCustomParameters: own?.hasCustomParameters ?? false,
+    hasSignal: own?.hasSignal ?? false,
   };
 }

@@ -1,36 +1,42 @@
-import { isObservable } from 'rxjs';
+import { isObservable, type Observable } from 'rxjs';
 import { SseError } from '../sse.errors.js';
-import type { AwaitedOutcome } from './route-outcome.js';
 import type { SseConnection } from './sse-connection.js';
 
-type Method = (this: unknown, ...args: unknown[]) => unknown;
+export type Method = (this: unknown, ...args: unknown[]) => unknown;
 
-/** What the interceptor has made for a response, for the method of its route. */
-interface Announced {
-  readonly connection: SseConnection;
-  /** Given where no other interceptor wants to see what the method returns. */
-  readonly outcome: AwaitedOutcome | undefined;
+/**
+ * Serves a request that has come to a route.
+ *
+ * @param response the adapter's response, which Nest injects
+ * @param call calls the method that the user wrote
+ */
+export type DirectServer = (response: object, call: () => unknown) => unknown;
+
+/** Who serves the routes of a controller's instance from their methods. */
+const servers = new WeakMap<object, Map<Method, DirectServer>>();
+
+/** Has a method of a controller served without an interceptor. */
+export function adoptRoute(instance: object, method: Method, server: DirectServer): void {
+  const routes = servers.get(instance) ?? new Map<Method, DirectServer>();
+  servers.set(instance, routes.set(method, server));
 }
 
-const announced = new WeakMap<object, Announced>();
+/** The connection that the interceptor has made for a response. */
+const announced = new WeakMap<object, SseConnection>();
 
 /**
  * Hands a connection over to the method of its route.
  *
  * @param response the adapter's response, which Nest injects
- * @param outcome what Nest waits for, where what the method returns is served directly
  */
-export function announceConnection(
-  response: object,
-  connection: SseConnection,
-  outcome: AwaitedOutcome | undefined,
-): void {
-  announced.set(response, { connection, outcome });
+export function announceConnection(response: object, connection: SseConnection): void {
+  announced.set(response, connection);
 }
 
 /**
- * A method around a controller's, which tells the connection when the method has resolved. An
- * interceptor cannot: what it sees begins when the stream emits.
+ * A method around a controller's. It has the response served where nobody else wants to see what the
+ * method returns, and elsewhere tells the connection when the method has resolved. An interceptor cannot:
+ * what it sees begins when the stream emits.
  *
  * @param responseIndex the parameter in which Nest injects the response
  */
@@ -39,17 +45,17 @@ export function sseRoute(method: Method, responseIndex: number): Method {
     const response = args[responseIndex];
     // Called by a method that overrides it, or by a test: nobody has routed a request to it.
     if (typeof response !== 'object' || response === null) return method.apply(this, args);
-    const known = announced.get(response);
-    if (!known) {
+    const call = (): unknown => method.apply(this, args.slice(0, responseIndex));
+    const server = servers.get(this as object)?.get(route);
+    if (server) return server(response, call);
+    const connection = announced.get(response);
+    if (!connection) {
       throw new SseError(
         'MODULE_MISSING',
         'This @Sse() route needs SseModule.forRoot() among the imports of the application.',
       );
     }
-    const result = method.apply(this, args.slice(0, responseIndex));
-    return isThenable(result)
-      ? Promise.resolve(result).then((returned) => resolved(known, response, returned))
-      : resolved(known, response, result);
+    return resolved(connection, call());
   }
   // Decorators below @Sse() have described the method that is wrapped here.
   for (const key of Reflect.getMetadataKeys(method))
@@ -57,19 +63,18 @@ export function sseRoute(method: Method, responseIndex: number): Method {
   return Object.defineProperty(route, 'name', { value: method.name });
 }
 
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
-
-function resolved({ connection, outcome }: Announced, response: object, returned: unknown): unknown {
-  if (!isObservable(returned)) {
-    throw new TypeError('A method with @Sse() returns an Observable, or a Promise of one.');
-  }
-  if (outcome) {
-    const { settled } = outcome;
-    announced.delete(response); // nobody will call the method again
-    connection.serveDirectly(returned);
-    return settled;
-  }
-  connection.ready();
-  return connection.pipeline.own(returned);
+/** What a method has returned. @throws TypeError */
+export function observableOf(returned: unknown): Observable<unknown> {
+  if (isObservable(returned)) return returned;
+  throw new TypeError('A method with @Sse() returns an Observable, or a Promise of one.');
 }
+
+function resolved(connection: SseConnection, result: unknown): unknown {
+  if (isThenable(result)) return Promise.resolve(result).then((returned) => resolved(connection, returned));
+  const source = observableOf(result);
+  connection.ready();
+  return connection.pipeline.own(source);
+}
+
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';

@@ -40,7 +40,7 @@ describe('The heartbeat', () => {
   );
 
   it('does not come to a stream that is busy', async () => {
-    const silence = 500; // much longer than this process ever stands still
+    const silence = 2_000; // much longer than this process ever stands still
     const { hub, url } = await silent(silence);
     const [busy, idle] = await Promise.all([SseClient.open(`${url}/news`), SseClient.open(`${url}/plain`)]);
     const feeding = setInterval(() => void hub.publish('news', { data: 'x' }), 10);

@@ -20,7 +20,6 @@ class Client implements Beating {
   looks = 0;
   readonly #all = heartbeat;
   #wroteAt = 0;
-  #silentFrom = 0;
 
   constructor(readonly heartbeat: number) {
     this.#all.add(this);
@@ -29,14 +28,15 @@ class Client implements Beating {
 
   write(): void {
     this.#wroteAt = performance.now();
-    this.#silentFrom = this.#all.soon;
   }
 
-  beat(now: number): void {
+  beat(now: number): number {
     this.looks++;
-    if (now - this.#silentFrom < this.heartbeat) return;
+    const silence = now - this.#wroteAt;
+    if (silence < this.heartbeat) return this.heartbeat - silence;
     this.silences.push(performance.now() - this.#wroteAt);
     this.write();
+    return this.heartbeat;
   }
 
   leave(): void {
@@ -81,6 +81,13 @@ describe('a heartbeat', () => {
       client.write();
     }
     expect(client.silences).toEqual([]);
+  });
+
+  it('looks at a client no more often than it may have to', () => {
+    const client = new Client(8_000);
+    jest.advanceTimersByTime(80_000);
+    expect(client.looks).toBeLessThanOrEqual(10);
+    client.leave();
   });
 
   it('of a client with a short one is not kept back by those with a long one, whoever came first', () => {
@@ -136,7 +143,10 @@ describe('the timer of the heartbeats', () => {
 
   it('is stopped by a client that leaves at its heartbeat as the last one', () => {
     const client = new Client(1_000);
-    client.beat = () => client.leave();
+    client.beat = () => {
+      client.leave();
+      return 1_000;
+    };
     jest.advanceTimersByTime(5_000);
     expect(jest.getTimerCount()).toBe(0);
   });

@@ -33,9 +33,14 @@ export class ChannelState {
     this.#subject = stream.subjects.record(token);
   }
 
-  /** Whether the record can be relied upon. */
-  get isKnown(): boolean {
-    return this.#kept.record !== undefined && this.#era === this.incarnation.now.era;
+  /** Whether what is known of the record can be relied upon. */
+  get isLoaded(): boolean {
+    return this.#era === this.incarnation.now.era;
+  }
+
+  /** Whether there is a record, so that events can be appended. */
+  get isOpen(): boolean {
+    return this.isLoaded && this.record !== undefined;
   }
 
   get record(): ChannelRecord | undefined {
@@ -64,8 +69,9 @@ export class ChannelState {
 
   /** Another process may have changed the record. @returns whether it has */
   told(seq: number, text: string): boolean {
-    if (!this.isKnown || seq <= this.#kept.seq) return false;
-    this.#set(decodeRecord(seq, text));
+    if (!this.isLoaded || seq <= this.#kept.seq) return false;
+    // What somebody else wrote takes its place in the stream, but says nothing.
+    this.#set({ ...this.#kept, ...decodeRecord(seq, text) });
     return true;
   }
 

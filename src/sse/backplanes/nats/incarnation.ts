@@ -78,7 +78,11 @@ export class Incarnation {
   async #check(): Promise<void> {
     const info = await this.stream.infoOrMake();
     const marker = await this.#newestMarker();
-    if (info.created !== this.#created || this.#isNews(marker)) this.#become(info, marker);
+    const isFirst = this.#created === '';
+    const isOther = info.created !== this.#created;
+    // Who stays connected while the stream is made anew hears of it by a marker alone.
+    if (isOther && !isFirst && marker === NO_MARKER) this.#become(info, await this.#mark(marker));
+    else if (isOther || this.#isNews(marker)) this.#become(info, marker);
     else if (await this.#isRewound(info)) this.#become(info, await this.#mark(marker));
   }
 

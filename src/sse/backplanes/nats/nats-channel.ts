@@ -10,7 +10,7 @@ import { ChannelState } from './channel-state.js';
 import { InOrder } from './in-order.js';
 import type { Incarnation } from './incarnation.js';
 import { encodeMessage, sequenceOf } from './message.js';
-import { callFailure, publishFailure } from './nats-errors.js';
+import { callFailure, isNobodyThere, publishFailure } from './nats-errors.js';
 import type { NatsFollow } from './nats-follow.js';
 import type { NatsStream } from './nats-stream.js';
 import { readRange } from './range.js';
@@ -42,7 +42,7 @@ export class NatsChannel {
   async append(settings: ChannelSettings, event: StoredEvent, publishId?: string): Promise<Position> {
     const limits = limitsOf(settings);
     const { state } = this;
-    if (this.#order.isIdle && state.isKnown && !state.record?.completed)
+    if (this.#order.isIdle && state.isOpen && !state.record?.completed)
       return this.#publish(limits, event, publishId);
     const { position } = await this.#order.run(async () => {
       await this.#begin(limits).catch((error: unknown) => {
@@ -110,8 +110,9 @@ export class NatsChannel {
     const trim = this.#trimOf(sent.era);
     const trimmed = trim.upTo;
     // A publish id counts for its channel alone.
-    const options = publishId === undefined ? undefined : { msgID: `${this.state.events} ${publishId}` };
-    const answer = this.stream.publish(this.state.events, encodeMessage({ at, trimmed, event }), options);
+    const messageId =
+      publishId === undefined ? undefined : `${this.state.events} ${encodeURIComponent(publishId)}`;
+    const answer = this.stream.publish(this.state.events, encodeMessage({ at, trimmed, event }), messageId);
     this.#unanswered.add(answer);
     try {
       const { seq, duplicate } = await answer;
@@ -124,6 +125,8 @@ export class NatsChannel {
       }
       return { epoch: this.state.epoch, offset: seq };
     } catch (error) {
+      // The stream may have been deleted: it is made again.
+      if (isNobodyThere(error)) this.incarnation.check().catch(() => undefined);
       throw publishFailure(error);
     } finally {
       this.#unanswered.delete(answer);
@@ -133,7 +136,7 @@ export class NatsChannel {
   /** Sees to it that what was stored is an event of the channel, and that those who follow it here were told. */
   async #stored(seq: number, duplicate: boolean): Promise<void> {
     const { state } = this;
-    if (!state.isKnown) await state.load();
+    if (!state.isLoaded) await state.load();
     if (state.isTooLate(seq)) {
       if (!duplicate) this.stream.deleteMessage(seq).catch(() => undefined);
       throw this.#completed();
@@ -152,7 +155,7 @@ export class NatsChannel {
 
   /** Sees to it that an event can be appended. */
   async #begin(limits: Required<HistoryOptions>): Promise<void> {
-    if (!this.state.isKnown) await this.state.load();
+    if (!this.state.isLoaded) await this.state.load();
     const { completed } = await this.state.open(limits);
     if (completed) throw this.#completed();
   }

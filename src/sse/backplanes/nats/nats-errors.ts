@@ -10,13 +10,28 @@ export class Disconnected extends Error {
   }
 }
 
+/** There was none in time. */
+export class NoAnswer extends Error {
+  constructor() {
+    super('its time is over');
+  }
+}
+
+/** No stream takes what is published on the subject. */
+export class NobodyThere extends Error {
+  constructor() {
+    super('no stream is there');
+  }
+}
+
 /** Whether something was not stored because the subject has a newer message than its sender knew. */
 export function isConflict(error: unknown): boolean {
   return error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamWrongLastSequence;
 }
 
 /** Whether nobody answers for JetStream, or for the subject that was published to: it was not stored then. */
-export const isNobodyThere = (error: unknown): boolean => (error as Error).name === 'JetStreamNotEnabled';
+export const isNobodyThere = (error: unknown): boolean =>
+  error instanceof NobodyThere || (error as Error).name === 'JetStreamNotEnabled';
 
 /** What an event that was handed to NATS has come to. */
 export function publishFailure(error: unknown): SseError {

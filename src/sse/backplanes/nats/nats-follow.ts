@@ -49,11 +49,7 @@ export class NatsFollow {
   ) {
     this.#unsubscribe = state.stream.link.subscribe(state.liveEvents, (message) => this.#take(message));
     this.mirror = new LogMirror(state.name, limits, (known) => host.whenUp(() => this.#read(known)), memory);
-    this.opened = this.mirror.open().then(async () => {
-      const early = this.#early.splice(0);
-      for (const message of early) this.#take(message);
-      if (early.length === MAX_EARLY) await this.mirror.resync();
-    });
+    this.opened = this.#open();
   }
 
   /** @returns ends the use; may come twice */
@@ -77,6 +73,13 @@ export class NatsFollow {
     this.mirror.close();
   }
 
+  async #open(): Promise<void> {
+    await this.mirror.open();
+    const early = this.#early.splice(0);
+    for (const message of early) this.#take(message);
+    if (early.length === MAX_EARLY) await this.mirror.resync();
+  }
+
   async #read(known: Position | undefined): Promise<RemoteRange> {
     const { state, limits } = this;
     const { highest } = state.incarnation.now;
@@ -96,7 +99,7 @@ export class NatsFollow {
     const { state, mirror } = this;
     const seq = sequenceOf(message);
     // What comes before the record is known is in what is read after it.
-    if (seq === undefined || !state.isKnown) return;
+    if (seq === undefined || !state.isLoaded) return;
     if (!mirror.isOpen) {
       if (this.#early.length < MAX_EARLY) this.#early.push(message);
       return;

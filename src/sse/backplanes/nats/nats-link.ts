@@ -10,6 +10,7 @@ import {
 import { SseError } from '../../sse.errors.js';
 import { Disconnected } from './nats-errors.js';
 import type { NatsSettings } from './nats.options.js';
+import { Publications } from './publications.js';
 
 /** Who is told of the connection. */
 export interface LinkWatcher {
@@ -29,11 +30,15 @@ const OURS: NodeConnectionOptions = {
   noAsyncTraces: true,
 };
 
+/** Milliseconds that the server is given for what is no publishing, at least. */
+const API_TIMEOUT = 5_000;
+
 /** One connection to a server with JetStream, and whether it is up. */
 export class NatsLink {
   /** Ends the wait of those who have no answer yet. */
   readonly #unanswered = new Set<(error: Error) => void>();
   #watcher: LinkWatcher | undefined;
+  readonly publications: Publications;
   #isUp = true;
   readonly #subscriptions = new Set<Subscription>();
 
@@ -42,7 +47,9 @@ export class NatsLink {
     private readonly isOurs: boolean,
     readonly js: JetStreamClient,
     readonly jsm: JetStreamManager,
+    publishTimeout: number,
   ) {
+    this.publications = new Publications(connection, publishTimeout);
     void this.#follow();
   }
 
@@ -52,9 +59,10 @@ export class NatsLink {
     const connection = isOurs ? await connected(given) : given;
     try {
       checkVersion(connection);
-      const options = { timeout: publishTimeout };
+      // Calls of users end sooner, if they are to.
+      const options = { timeout: Math.max(publishTimeout, API_TIMEOUT) };
       const jsm = await jetstreamManager(connection, { ...options, checkAPI: false });
-      return new NatsLink(connection, isOurs, jetstream(connection, options), jsm);
+      return new NatsLink(connection, isOurs, jetstream(connection, options), jsm, publishTimeout);
     } catch (error) {
       if (isOurs) await connection.close();
       throw error;
@@ -99,6 +107,7 @@ export class NatsLink {
   async close(): Promise<void> {
     this.#watcher = undefined;
     this.#giveUp();
+    this.publications.close();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     if (this.isOurs) await this.connection.close();
   }
@@ -119,6 +128,7 @@ export class NatsLink {
   }
 
   #giveUp(): void {
+    this.publications.lost();
     for (const reject of this.#unanswered) reject(new Disconnected());
     this.#unanswered.clear();
   }

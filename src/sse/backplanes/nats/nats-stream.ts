@@ -3,7 +3,6 @@ import {
   DeliverPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
-  type JetStreamPublishOptions,
   type PubAck,
   type StreamInfo,
 } from '@nats-io/jetstream';
@@ -69,13 +68,14 @@ export class NatsStream {
     return this.link.answer(this.link.jsm.streams.info(this.#name));
   }
 
-  publish(subject: string, text: string, options?: Partial<JetStreamPublishOptions>): Promise<PubAck> {
-    return this.link.answer(this.link.js.publish(subject, text, options));
+  publish(subject: string, text: string, publishId?: string): Promise<PubAck> {
+    return this.link.publications.publish(subject, text, publishId);
   }
 
   /** Publishes if the newest message of the subject is still the one that was known; 0 is none. */
   async replace(subject: string, text: string, known: number): Promise<number> {
-    const { seq } = await this.publish(subject, text, { expect: { lastSubjectSequence: known } });
+    const expect = { lastSubjectSequence: known };
+    const { seq } = await this.link.answer(this.link.js.publish(subject, text, { expect }));
     // The one before is of no use. Where this fails, the next time does it, or the stream's limits.
     if (known > 0) this.purge(subject, seq - 1).catch(() => undefined);
     return seq;

@@ -1,7 +1,7 @@
 import type { HistoryOptions } from '../../sse.options.js';
 
 /** How much of a channel is appended at least before something of it is deleted. */
-const LEAST = { count: 32, bytes: 64 * 1024, age: 1_000 };
+const LEAST = { count: 500, bytes: 256 * 1024, age: 1_000 };
 
 /**
  * Finds out how far a channel's events can be deleted on the server, from what this process has appended

@@ -1,0 +1,80 @@
+import { createInbox, headers, type Msg, type NatsConnection } from '@nats-io/transport-node';
+import { JetStreamApiError, PubHeaders, type ApiError, type PubAck } from '@nats-io/jetstream';
+import { Disconnected, NoAnswer, NobodyThere } from './nats-errors.js';
+
+interface Publication {
+  readonly until: number;
+  readonly resolve: (ack: PubAck) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Milliseconds between two looks for those that have waited too long. */
+const LOOK = 500;
+
+/**
+ * Publishes to a stream, and waits for its acknowledgements, which all come to one subscription. It is
+ * what `JetStreamClient.publish` does, at less than half of its cost.
+ */
+export class Publications {
+  readonly #inbox = createInbox();
+  /** In the order in which they were sent, which is that in which their time is over. */
+  readonly #unanswered = new Map<string, Publication>();
+  #sent = 0;
+  readonly #looking: NodeJS.Timeout;
+
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly timeout: number,
+  ) {
+    connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (!error) this.#answered(message);
+      },
+    });
+    this.#looking = setInterval(() => this.#look(), LOOK).unref();
+  }
+
+  publish(subject: string, text: string, publishId?: string): Promise<PubAck> {
+    return new Promise((resolve, reject) => {
+      const reply = `${this.#inbox}.${(this.#sent++).toString(36)}`;
+      if (publishId === undefined) {
+        this.connection.publish(subject, text, { reply });
+      } else {
+        const named = headers();
+        named.set(PubHeaders.MsgIdHdr, publishId);
+        this.connection.publish(subject, text, { reply, headers: named });
+      }
+      this.#unanswered.set(reply, { until: performance.now() + this.timeout, resolve, reject });
+    });
+  }
+
+  /** The connection is lost: nobody answers any more. */
+  lost(): void {
+    for (const { reject } of this.#unanswered.values()) reject(new Disconnected());
+    this.#unanswered.clear();
+  }
+
+  close(): void {
+    clearInterval(this.#looking);
+    this.lost();
+  }
+
+  #answered(message: Msg): void {
+    const publication = this.#unanswered.get(message.subject);
+    if (!publication) return;
+    this.#unanswered.delete(message.subject);
+    if (message.data.length === 0) return publication.reject(new NobodyThere());
+    const answer = message.json<PubAck & { readonly error?: ApiError }>();
+    if (answer.error) publication.reject(new JetStreamApiError(answer.error));
+    else publication.resolve(answer);
+  }
+
+  #look(): void {
+    const now = performance.now();
+    for (const [reply, { until, reject }] of this.#unanswered) {
+      if (until > now) return;
+      this.#unanswered.delete(reply);
+      reject(new NoAnswer());
+    }
+  }
+}
