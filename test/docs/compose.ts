@@ -40,6 +40,10 @@ export async function composeFaults(text: string): Promise<string[]> {
     const address = `${name}:${app.environment?.PORT ?? ''}`;
     if (!upstream.includes(address)) faults.push(`the README does not name ${address} for the upstream`);
   }
+  // The tests run nginx with the lines of the first, see test/support/nginx.ts.
+  const first = /server \S+( .*)?;/.exec(blockWith('nginx', 'location @away').code)?.[1];
+  for (const [line, options] of upstream.matchAll(/server \S+( .*)?;/g))
+    if (options !== first) faults.push(`the upstream has another line than the first: ${line}`);
   const { nginx } = services;
   const [, port] = /listen (\d+);/.exec(blockWith('nginx', 'location @away').code) ?? [];
   if (!nginx?.ports?.some((mapping) => mapping.endsWith(`:${port ?? ''}`)))

@@ -20,15 +20,3 @@ export function blockWith(language: string, ...words: string[]): Block {
     throw new Error(`The README has no single ${language} block of ${words.join(', ')}.`);
   return block;
 }
-
-/** The README's configuration of nginx for several instances, which listen on these ports. */
-export function nginxForInstances(port: number, upstream: readonly number[]): string {
-  const server = blockWith('nginx', 'location @away').code.replace(/^upstream app \{[^}]*\}\n/, '');
-  const instances = blockWith('nginx', 'upstream app', '127.0.0.1:3002').code;
-  const ports = [...upstream];
-  const own = `${instances}\n${server}`
-    .replaceAll(/server 127\.0\.0\.1:\d+/g, () => `server 127.0.0.1:${ports.shift() ?? 'none'}`)
-    .replace(/listen \d+;/, `listen 127.0.0.1:${port};`);
-  if (ports.length > 0) throw new Error(`The README has fewer than ${upstream.length} instances.`);
-  return own;
-}

@@ -1,29 +1,49 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { codeBlocks } from '../docs/markdown.js';
 import { whenTestEnds } from './clean-up.js';
-import { start } from './process.js';
+import { freePort } from './free-port.js';
+import { root, start } from './process.js';
 
-/** What nginx needs to run as anybody, with its files in that folder and this in its `http` block. */
-export function nginxConfig(folder: string, http: string): string {
+/** The configuration that the README gives for streams, with these ports in place of its own. */
+async function deployed(listen: number, upstreams: readonly number[]): Promise<string> {
+  const readme = await readFile(join(root, 'README.md'), 'utf8');
+  const block = codeBlocks(readme).find(
+    ({ language, code }) => language === 'nginx' && /error_page 502/.test(code) && /^upstream/m.test(code),
+  );
+  if (!block) throw new Error('The README has no configuration of nginx with an answer to 502 any more.');
+  // Its first server is the pattern of all.
+  const [example = '', options = ''] = /^ *server [^\s;{]+([^;{]*);\n/m.exec(block.code) ?? [];
+  const servers = upstreams.map((upstream) => `  server 127.0.0.1:${upstream}${options};\n`);
+  const [, ...others] = block.code.match(/^ *server [^\s;{]+[^;{]*;\n/gm) ?? [];
+  return others
+    .reduce((code, other) => code.replace(other, ''), block.code)
+    .replace(example, servers.join(''))
+    .replace(/\blisten [^;]+;/, `listen 127.0.0.1:${listen};`);
+}
+
+/**
+ * Starts an nginx in front of these ports, with the configuration that the README gives, and answers with
+ * its address. It is stopped when the test ends.
+ */
+export async function startNginx(nginx: string, upstreams: readonly number[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'nestjs-sse-hub-nginx-'));
+  whenTestEnds(() => rm(folder, { recursive: true, force: true }));
+  const port = await freePort();
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${folder}/${kind};`,
   );
-  return [
+  const config = [
     `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr notice;`,
-    `events {}`,
+    `events { worker_connections 4096; }`,
     `http { access_log off; ${temporary.join(' ')}`,
-    `${http} }`,
-  ].join('\n');
-}
-
-/** Starts an nginx of the present test's own. It is stopped when the test ends. */
-export async function startNginx(nginx: string, http: string): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'nestjs-sse-hub-nginx-'));
-  whenTestEnds(() => rm(folder, { recursive: true, force: true }));
-  const config = join(folder, 'nginx.conf');
-  await writeFile(config, nginxConfig(folder, http));
+    await deployed(port, upstreams),
+    `}`,
+  ];
+  await writeFile(join(folder, 'nginx.conf'), config.join('\n'));
   // What it says once it listens.
-  const { stop } = await start(nginx, ['-c', config, '-p', folder], /getrlimit/);
-  whenTestEnds(stop);
+  const { stop } = await start(nginx, ['-c', join(folder, 'nginx.conf'), '-p', folder], /getrlimit/);
+  whenTestEnds(() => stop());
+  return `http://127.0.0.1:${port}`;
 }

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { EventSource } from 'eventsource';
 import { LEASE_TIME } from '../../../src/sse/index.js';
-import { nginxForInstances } from '../../docs/deployment.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { describeWith } from '../../support/describe-with.js';
 import { eventually } from '../../support/eventually.js';
+import { freePort } from '../../support/free-port.js';
 import { NatsServer } from '../../support/nats-server.js';
 import { startNginx } from '../../support/nginx.js';
 import { startDemo } from '../../support/process.js';
-import { freePort, RedisServer } from '../../support/redis-server.js';
+import { RedisServer } from '../../support/redis-server.js';
 import { get, post } from './booted-app.js';
 import { EventReader } from './event-reader.js';
 
@@ -50,10 +50,8 @@ function describeInstances(common: () => Common, nginx: string): void {
 
   beforeEach(async () => {
     ports = [await freePort(), await freePort()];
-    const port = await freePort();
     await start();
-    await startNginx(nginx, nginxForInstances(port, ports));
-    front = `http://127.0.0.1:${port}`;
+    front = await startNginx(nginx, ports);
   });
 
   it('are one chat: what is posted to one is seen through the other, and history is one', async () => {

@@ -1,11 +1,17 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { once } from 'node:events';
 import { Controller, Inject, Sse as StockSse } from '@nestjs/common';
 import { expect, it } from '@jest/globals';
 import { map, Subject } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { SseHub } from '../../../src/sse/index.js';
+import { whenTestEnds } from '../../support/clean-up.js';
 import { describeWith } from '../../support/describe-with.js';
-import { startNginx } from '../../support/nginx.js';
-import { freePort } from '../../support/redis-server.js';
+import { start } from '../../support/process.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -22,11 +28,35 @@ const all = Object.keys(settings) as Setting[];
 
 const paths = ['direct', 'piped', 'stock/direct', 'plain'];
 
-/** Starts an nginx that hands everything to that port, and gives its address. */
-async function startFront(nginx: string, setting: Setting, upstream: number): Promise<string> {
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Starts an nginx that hands everything to that port, and gives its address. It is stopped when the test ends. */
+async function startNginx(nginx: string, setting: Setting, upstream: number): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'nestjs-sse-hub-nginx-'));
+  whenTestEnds(() => rm(folder, { recursive: true, force: true }));
   const port = await freePort();
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${folder}/${kind};`,
+  );
   const location = `location / { proxy_pass http://127.0.0.1:${upstream}; ${settings[setting]} }`;
-  await startNginx(nginx, `server { listen 127.0.0.1:${port}; ${location} }`);
+  const config = [
+    `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr notice;`,
+    `events {}`,
+    `http { access_log off; ${temporary.join(' ')}`,
+    `server { listen 127.0.0.1:${port}; ${location} } }`,
+  ];
+  await writeFile(join(folder, 'nginx.conf'), config.join('\n'));
+  const args = ['-c', join(folder, 'nginx.conf'), '-p', folder];
+  // What it says once it listens.
+  const { stop } = await start(nginx, args, /getrlimit/);
+  whenTestEnds(stop);
   return `http://127.0.0.1:${port}`;
 }
 
@@ -66,7 +96,7 @@ async function startBehind(nginx: string, setting: Setting): Promise<Scene> {
     plain.next({ data });
     return app.hub.publish('news', { data });
   };
-  return { ...app, versions, send, front: await startFront(nginx, setting, app.port) };
+  return { ...app, versions, send, front: await startNginx(nginx, setting, app.port) };
 }
 
 describeWith('nginx', 'Behind nginx', (nginx) => {
