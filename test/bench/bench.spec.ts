@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { whenTestEnds } from '../support/clean-up.js';
+import { describeWith } from '../support/describe-with.js';
 import { run } from '../support/process.js';
+import { percentile, table as backplanesTable } from './backplanes/report.js';
 import { EventCheck } from './event-check.js';
 import { BenchEvents } from './events.js';
 import { measure } from './measure.js';
@@ -14,6 +16,8 @@ import { ResponseBody } from './response-body.js';
 import { systems } from './systems.js';
 
 const script = fileURLToPath(new URL('./run.js', import.meta.url));
+type Run = Awaited<ReturnType<typeof benchNetwork>>['runs'][number];
+
 const seed = 7;
 const tiny = { streams: 15, perTurn: 3, turns: 4, rounds: 2, warmUp: 1, calm: 0 };
 const faulty = (fault: string) => ({ name: fault, script: 'servers/faulty.js', args: [fault] });
@@ -171,5 +175,67 @@ describe('the bench', () => {
     await expect(run(process.execPath, [script, '--reps', '0'])).rejects.toThrow(
       'a whole number of at least 1',
     );
+    await expect(run(process.execPath, [script, '--micro', '--backplanes'])).rejects.toThrow('are two runs');
+  });
+});
+
+describe("the bench's report of backplanes", () => {
+  const figures = (system: string, scenario: string, some: Record<string, number>, repetition = 1) => ({
+    system,
+    scenario,
+    repetition,
+    figures: some,
+  });
+  const runs = [
+    figures('memory', 'fan-out', { cpuPerDelivery: 2 }),
+    figures('nats', 'fan-out', { cpuPerDelivery: 3 }),
+    figures('nats', 'latency', { bareP50: 1, hubP50: 2, bareP99: 10, hubP99: 15 }),
+    ...[400, 500, 600].map((hub, i) => figures('nats', 'publishing', { bare: 900, alike: 1_000, hub }, i)),
+    { system: 'nats', scenario: 'resuming', repetition: 1, error: 'the server was gone' },
+  ];
+
+  it('compares the hub with a bare client and with memory, and says what failed', () => {
+    const rows = backplanesTable(runs, [{ name: 'nats', title: 'NATS' }])
+      .split('\n')
+      .slice(2);
+    expect(rows.map((row) => row.split(' | ').slice(1).join(' | '))).toEqual([
+      '1.00 (1.00–1.00) | 2.00 (2.00–2.00) **2.00×** |  |',
+      '10.0 (10.0–10.0) | 15.0 (15.0–15.0) **1.50×** |  |',
+      '1000 (1000–1000) | 500 (400–600) **0.50×** | at least 0.70× |',
+      '2.00 (2.00–2.00) | 3.00 (3.00–3.00) **1.50×** | at most 1.05× |',
+      ' | failed | 1 |',
+    ]);
+  });
+
+  it('knows percentiles', () => {
+    const hundred = Array.from({ length: 100 }, (_, i) => 100 - i);
+    expect([50, 99, 100].map((percent) => percentile(hundred, percent))).toEqual([50, 99, 100]);
+    expect(percentile([7], 50)).toBe(7);
+  });
+});
+
+describe.each([
+  { name: 'redis', program: 'redis-server', other: 'nats-server', without: 'NATS_SERVER_PATH' },
+  { name: 'nats', program: 'nats-server', other: 'redis-server', without: 'REDIS_SERVER_PATH' },
+] as const)('the bench of backplanes', ({ name, program, other, without }) => {
+  describeWith(program, `with ${program}`, () => {
+    it(`measures everything, and leaves out ${other} if it is missing`, async () => {
+      const out = join(tmpdir(), `backplanes-${name}-${process.pid}.json`);
+      whenTestEnds(() => rm(out, { force: true }));
+      const args = [script, '--backplanes', '--quick', '--out', out];
+      const { stdout } = await run(process.execPath, args, {
+        env: { ...process.env, [without]: '/missing' },
+      });
+      expect(stdout).toContain(`Left out: ${other} is missing`);
+      const { runs } = JSON.parse(await readFile(out, 'utf8'));
+      const scenariosOf = (system: string): string[] =>
+        runs.filter((one: Run) => one.system === system).map(({ scenario }: Run) => scenario);
+      expect(scenariosOf('memory')).toEqual(['fan-out']);
+      expect(scenariosOf(name)).toEqual(['latency', 'publishing', 'fan-out', 'resuming']);
+      const { figures } = runs.find(
+        ({ system, scenario }: Run) => system === name && scenario === 'resuming',
+      );
+      expect(figures.rangeReads).toBe(1);
+    }, 60_000);
   });
 });

@@ -5,7 +5,7 @@ import { EventCheck } from './event-check.js';
 import { BenchEvents } from './events.js';
 import { ResponseBody } from './response-body.js';
 
-const REQUEST = 'GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n';
+const REQUEST = 'GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n';
 /** How many connections are under way at the same time, so that no queue of new ones overflows. */
 const OPENING = 100;
 // All sockets read into the same memory: what is in it is looked at before the next one reads.
@@ -39,7 +39,7 @@ function fail(error) {
   settle();
 }
 
-function openStream(port, expected, opened) {
+function openStream(port, request, expected, opened) {
   const number = checks.length + 1;
   const body = new ResponseBody();
   const check = new EventCheck(expected);
@@ -64,7 +64,7 @@ function openStream(port, expected, opened) {
   });
   socket.on('error', (error) => failed(error.message));
   socket.on('close', () => failed('the server closed the connection'));
-  socket.write(REQUEST);
+  socket.write(request);
 }
 
 function whoLacks(count) {
@@ -75,16 +75,18 @@ function whoLacks(count) {
 
 serveCommands({
   usage,
-  /** Opens so many streams more, and waits until each has the head of its response. */
-  open({ port, streams, events, seed }) {
+  /** Opens so many streams more, from a position perhaps, and waits until each has the head of its response. */
+  open({ port, streams, events, seed, lastEventId, atOnce = OPENING }) {
     const expected = new BenchEvents(seed).lines(events);
+    const position = lastEventId === undefined ? '' : `Last-Event-ID: ${lastEventId}\r\n`;
     let open = 0;
-    const next = () => checks.length < streams && openStream(port, expected, opened);
+    const next = () =>
+      checks.length < streams && openStream(port, `${REQUEST}${position}\r\n`, expected, opened);
     const opened = () => {
       open++;
       next();
     };
-    for (let i = 0; i < OPENING; i++) next();
+    for (let i = 0; i < atOnce; i++) next();
     return until(
       () => open === streams,
       25_000,

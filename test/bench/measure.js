@@ -7,9 +7,10 @@ const SUBSCRIBING = 15_000;
 const AFTERMATH = 50;
 
 /**
- * Runs one scenario against one system, both processes being started for it and killed after it.
+ * Runs one scenario against one system, the processes being started for it and killed after it.
  *
- * @param {{ script: string, args?: readonly string[] }} system
+ * @param {{ script: string, args?: readonly string[], hasPublisher?: boolean }} system with a publisher,
+ * another process like it publishes, and it delivers
  * @param {import('./systems.js').Scenario} scenario
  * @param {object} options
  * @param {number} options.seed of the events
@@ -19,21 +20,21 @@ const AFTERMATH = 50;
  * @throws when an event is missing, doubled, out of order or changed, and when anything else goes wrong
  */
 export async function measure(system, scenario, { seed, isPinned = false, patience = 15_000 }) {
-  const server = new ChildProcess(
-    system.script,
-    [String(seed), ...(system.args ?? [])],
-    isPinned ? 0 : undefined,
-  );
-  const client = new ChildProcess('client.js', [], isPinned ? 1 : undefined);
+  const args = [String(seed), ...(system.args ?? [])];
+  const [serverCore, otherCore] = isPinned ? [0, 1] : [];
+  const server = new ChildProcess(system.script, args, serverCore);
+  const client = new ChildProcess('client.js', [], otherCore);
+  const publisher = system.hasPublisher ? new ChildProcess(system.script, args, otherCore) : server;
   try {
     const port = await server.ask('port');
+    await publisher.ask('port');
     await sleep(scenario.calm);
     const opening = await open(server, client, port, scenario, seed);
     return scenario.idle === undefined
-      ? await burst(server, client, scenario, patience)
+      ? await burst(server, publisher, client, scenario, patience)
       : await idle(server, client, scenario, opening);
   } finally {
-    await Promise.all([server.kill(), client.kill()]);
+    await Promise.all([server.kill(), publisher.kill(), client.kill()]);
   }
 }
 
@@ -53,12 +54,12 @@ async function open(server, client, port, scenario, seed) {
   return { before, cpu: after.cpu - before.cpu };
 }
 
-async function burst(server, client, { streams, perTurn, turns, rounds, warmUp, calm }, patience) {
+async function burst(server, publisher, client, { streams, perTurn, turns, rounds, warmUp, calm }, patience) {
   const perRound = perTurn * turns;
   const publish = async (round) => {
     const to = (round + 1) * perRound;
     const checked = client.ask('events', { count: to, patience });
-    await Promise.all([server.ask('publish', { from: round * perRound, to, perTurn }), checked]);
+    await Promise.all([publisher.ask('publish', { from: round * perRound, to, perTurn }), checked]);
   };
   for (let round = 0; round < warmUp; round++) await publish(round);
   await sleep(calm);

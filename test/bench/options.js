@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 export const usage = `npm run bench -- [options]
   --quick       a run of some seconds that shows that everything works, no figures to trust
   --micro       the functions an event goes through, without any network
+  --backplanes  several instances, on a redis-server and a nats-server that it starts
   --reps N      repetitions (3; 1 when quick)
   --seed N      of the events and of the order of the systems (1)
   --out FILE    where the JSON goes (in the folder for temporary files)`;
@@ -16,17 +17,20 @@ export function readOptions(args) {
     options: {
       quick: { type: 'boolean', default: false },
       micro: { type: 'boolean', default: false },
+      backplanes: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       reps: { type: 'string' },
       seed: { type: 'string', default: '1' },
       out: { type: 'string' },
     },
   });
-  const { quick, micro, help } = values;
-  const file = `nestjs-sse-hub-bench${micro ? '-micro' : ''}.json`;
+  const { quick, micro, backplanes, help } = values;
+  if (micro && backplanes) throw new TypeError('--micro and --backplanes are two runs.');
+  const kind = micro ? 'micro' : backplanes ? 'backplanes' : 'network';
+  const file = `nestjs-sse-hub-bench${kind === 'network' ? '' : `-${kind}`}.json`;
   return {
     quick,
-    micro,
+    kind,
     help,
     reps: wholeNumber('reps', values.reps ?? (quick ? '1' : '3'), 1),
     seed: wholeNumber('seed', values.seed, 0),

@@ -19,10 +19,16 @@ async function micro(options, log) {
   return benchMicro(options, log);
 }
 
+async function backplanes(options, log) {
+  const { benchBackplanes } = await import('./backplanes/run.js');
+  return benchBackplanes(options, log);
+}
+
+const kinds = { network, micro, backplanes };
+
 async function main(options) {
   const began = new Date();
-  const bench = options.micro ? micro : network;
-  const { table, ...result } = await bench(options, (line) => console.error(line));
+  const { table, ...result } = await kinds[options.kind](options, (line) => console.error(line));
   const { seed, reps } = options;
   await writeFile(
     options.out,

@@ -1,12 +1,15 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { encodeMessage } from '../../src/sse/backplanes/nats/message.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';
 import { eventually } from '../support/eventually.js';
 import type { NatsServer } from '../support/nats-server.js';
 import { settingsOf, stored } from './backplane.contract.js';
+import { Listener } from './listener.js';
 import { append, code, dataOf, follow, instancesOn, isAt, KEEP, kept, texts } from './nats.instances.js';
 
 /** How the logs lie in the stream, and what instances see of each other there. */
@@ -50,14 +53,50 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       const [one, other] = [await instance(), await instance()];
       const listener = await follow(one);
       await append(other, 'first');
-      const racing = Promise.allSettled(texts(200).map((text) => append(other, text)));
-      await one.complete('a', settingsOf(KEEP));
-      const outcomes = await racing;
-      const stored = texts(200).filter((_, i) => outcomes[i]!.status === 'fulfilled');
+      let isCompleted = false;
+      const completing = one.complete('a', settingsOf(KEEP)).then(() => (isCompleted = true));
+      const racing: Promise<string | undefined>[] = [];
+      for (let n = 0; !isCompleted; n++) {
+        racing.push(
+          append(other, `${n}`).then(
+            () => `${n}`,
+            (error: unknown) => {
+              expect(error).toEqual(code('CHANNEL_COMPLETED'));
+              return undefined;
+            },
+          ),
+        );
+        await turn();
+      }
+      await completing;
+      const stored = (await Promise.all(racing)).filter((text) => text !== undefined);
       expect(dataOf(listener)).toEqual(['first', ...stored]);
       expect(await kept(other)).toEqual(['first', ...stored]);
-      for (const outcome of outcomes)
-        if (outcome.status === 'rejected') expect(outcome.reason).toEqual(code('CHANNEL_COMPLETED'));
+    });
+
+    it('does not have what came after the completion all the same', async () => {
+      const [one, other] = [await instance(), await instance()];
+      const listener = await follow(other);
+      await append(one, 'first');
+      await one.complete('a', settingsOf(KEEP));
+      const late = { at: Date.now(), trimmed: 0, event: stored('late') };
+      await (await client()).request('sse.log.event.a', encodeMessage(late));
+      await one.purge('b');
+      await eventually(() => listener.log.completed);
+      expect([await kept(one), dataOf(listener), dataOf(await follow(await instance()))]).toEqual(
+        texts(3).map(() => ['first']),
+      );
+    });
+
+    it('shows everything to those who come while others publish, also if nothing follows', async () => {
+      const [one, other] = [await instance(), await instance()];
+      for (let round = 0; round < 30; round++) {
+        const appending = texts(5).map((text) => one.append(`a/${round}`, settingsOf(), stored(text)));
+        const listener = await new Listener(other, `a/${round}`, settingsOf()).ready;
+        const offsets = (await Promise.all(appending)).map(({ offset }) => offset);
+        await eventually(() => listener.offsets.length >= 5);
+        expect(listener.offsets).toEqual(offsets);
+      }
     });
 
     it('has a new epoch for a completed channel that comes again after its ttl', async () => {
@@ -100,19 +139,22 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
     });
 
     it('reads what is missing as soon as the next one comes', async () => {
-      const jsm = await manager();
-      const [one, other] = [await instance(), await instance()];
+      let isLossy = false;
+      const connection = lossy(await client(), (subject) => isLossy && subject === 'sse.live.event.a');
+      const [one, other] = [await instance(), await instance({ connection })];
       const listener = await follow(other);
-      const { config } = await jsm.streams.info('sse');
-      const { republish, ...silent } = config;
-      await append(one, 'told');
-      await jsm.streams.update('sse', silent);
-      await append(one, 'not told');
-      await append(one, 'not told either');
-      await jsm.streams.update('sse', { ...silent, ...(republish && { republish }) });
-      const last = await append(one, 'told again');
-      await isAt(listener, last);
-      expect(dataOf(listener)).toEqual(['told', 'not told', 'not told either', 'told again']);
+      for (let round = 0; round < 10; round++) {
+        await append(one, `told ${round}`);
+        isLossy = true;
+        await append(one, `not told ${round}`);
+        await append(one, `not told either ${round}`);
+        // What has come by now to one that asks on the same connection has come before.
+        await connection.flush();
+        isLossy = false;
+      }
+      await isAt(listener, await append(one, 'told again'));
+      expect(dataOf(listener)).toEqual(await kept(one));
+      expect(dataOf(listener)).toHaveLength(31);
       expect(listener.told).not.toContain('emptying');
     });
   });
@@ -167,7 +209,10 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       await watching.flush();
       const listeners = await Promise.all(texts(1_000).map(() => follow(other)));
       expect(listeners.map((listener) => dataOf(listener).length)).toEqual(listeners.map(() => 50));
+      const before = performance.now();
       await eventually(async () => (await jsm.streams.info('sse')).state.consumer_count === 0);
+      // At once, not when the server finds that nobody reads from it.
+      expect(performance.now() - before).toBeLessThan(4_000);
       expect(created).toHaveLength(1);
       expect(other.stats().channels).toBe(1);
       for (const listener of listeners) listener.stop();
@@ -177,10 +222,12 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
     it('has about as much of a channel as its history, and says from where on', async () => {
       const jsm = await manager();
       const [one, other] = [await instance(), await instance()];
+      // The stream goes on to begin here.
+      await one.append('b', settingsOf(), stored('old'));
       const first = await append(one, 'first', { history: { count: 10 } });
       for (let round = 0; round < 60; round++)
         await Promise.all(texts(50).map((text) => append(one, text, { history: { count: 10 } })));
-      await eventually(async () => (await jsm.streams.info('sse')).state.messages <= 1_010);
+      await eventually(async () => (await jsm.streams.info('sse')).state.messages <= 1_012);
       expect(await kept(one)).toEqual(texts(50).slice(-10));
       const { log, seen } = await follow(other);
       expect(log.size).toBeGreaterThanOrEqual(10);
@@ -213,7 +260,40 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       expect(floor).toBeGreaterThanOrEqual(second.offset);
       expect(entries.map(({ event }) => event.data)).toEqual(['third']);
     });
+
+    it('tells of a gap where its limits may have let go of events, although its record is newer', async () => {
+      const maxBytes = 100_000;
+      const one = await instance({ maxBytes });
+      const jsm = await manager();
+      const fill = () => one.append('b', settingsOf(KEEP), large('b'));
+      const first = await append(one, 'first');
+      for (let n = 0; n < 20; n++) await fill();
+      // This makes the record anew, after the first event.
+      const last = await append(await instance({ maxBytes }), 'last', { history: { count: 7 } });
+      while ((await jsm.streams.info('sse')).state.first_seq <= first.offset) await fill();
+      const { floor, entries } = (await one.read('a', { after: first.offset - 1, limit: 5 }))!;
+      expect(entries.map(({ offset }) => offset)).toEqual([last.offset]);
+      expect(floor).toBeGreaterThanOrEqual(first.offset);
+    });
   });
 });
 
 const large = (text: string) => stored(text.padEnd(1_000, '.'));
+
+/** A connection on which some messages do not arrive. */
+function lossy(connection: NatsConnection, isLost: (subject: string) => boolean): NatsConnection {
+  const subscribe: NatsConnection['subscribe'] = (subject, options) =>
+    connection.subscribe(subject, {
+      ...options,
+      callback: (error, message) => {
+        if (error || !isLost(message.subject)) void options?.callback?.(error, message);
+      },
+    });
+  return new Proxy(connection, {
+    get(target, key) {
+      if (key === 'subscribe') return subscribe;
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}

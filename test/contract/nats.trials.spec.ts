@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { natsBackplane, type NatsBackplaneOptions } from '../../src/sse/backplanes/nats/index.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';
@@ -97,8 +97,6 @@ describeWith('nats-server', 'several instances on one NATS server', (path) => {
   });
 
   describe('that is frozen', () => {
-    afterEach(() => server.thaw());
-
     it('has stored in the end what was said to be stored', async () => {
       const [one, other] = [await instance({ publishTimeout: 400 }), await instance()];
       const listener = await follow(other);
@@ -135,6 +133,14 @@ describeWith('nats-server', 'several instances on one NATS server', (path) => {
       const position = await attempt();
       expect(await attempt()).toEqual(position);
       expect(await kept(one)).toEqual(['before', 'x']);
+    });
+
+    it('says as soon as the connection is lost that nobody will answer', async () => {
+      const one = await instance({ publishTimeout: 60_000 });
+      await append(one, 'before');
+      await server.freeze();
+      const call = append(one, 'during');
+      await Promise.all([expect(call).rejects.toEqual(code('PUBLISH_UNCERTAIN')), server.stop('SIGKILL')]);
     });
   });
 

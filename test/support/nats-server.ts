@@ -1,8 +1,9 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from './eventually.js';
 import { freePort } from './free-port.js';
-import { start, type RunningProcess } from './process.js';
+import { run, start, type RunningProcess } from './process.js';
 
 export interface NatsServerOptions {
   /** Without it the server keeps nothing. */
@@ -49,9 +50,12 @@ export class NatsServer {
     this.#process = undefined;
   }
 
-  /** Stops it from running, with its connections open. */
-  freeze(): void {
-    this.#signal('SIGSTOP');
+  /** Stops it from running, with its connections open. Resolves when it has stopped. */
+  async freeze(): Promise<void> {
+    const pid = this.#signal('SIGSTOP');
+    await eventually(async () =>
+      (await run('ps', ['-o', 'stat=', '-p', String(pid)])).stdout.startsWith('T'),
+    );
   }
 
   thaw(): void {
@@ -88,8 +92,10 @@ export class NatsServer {
     return join(this.folder, 'copy');
   }
 
-  #signal(signal: NodeJS.Signals): void {
+  #signal(signal: NodeJS.Signals): number {
     if (!this.#process) throw new Error('The server is not running.');
-    process.kill(this.#process.pid, signal);
+    const { pid } = this.#process;
+    process.kill(pid, signal);
+    return pid;
   }
 }

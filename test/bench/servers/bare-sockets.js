@@ -1,5 +1,4 @@
 import { createServer } from 'node:net';
-import { serve } from './serve.js';
 
 const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n';
 
@@ -8,7 +7,7 @@ const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: 
  *
  * @param {(data: object) => string} textOf the text of an event
  */
-export function serveBareSockets(textOf) {
+export function bareSockets(textOf) {
   const sockets = new Set();
   let text = '';
   const server = createServer({ noDelay: true }, (socket) => {
@@ -20,7 +19,7 @@ export function serveBareSockets(textOf) {
       sockets.add(socket);
     });
   });
-  serve({
+  return {
     server,
     publish: (data) => {
       text += textOf(data);
@@ -31,7 +30,7 @@ export function serveBareSockets(textOf) {
       for (const socket of sockets) socket.write(bytes);
     },
     subscribers: () => sockets.size,
-  });
+  };
 }
 
 export const eventText = (data) => `data: ${JSON.stringify(data)}\n\n`;

@@ -1,5 +1,6 @@
 // Bare sockets that do wrong at event 7. No system of the bench: its test wants to see it found out.
-import { eventText, serveBareSockets } from './bare-sockets.js';
+import { bareSockets, eventText } from './bare-sockets.js';
+import { serve } from './serve.js';
 
 const faults = {
   loses: () => '',
@@ -9,4 +10,4 @@ const faults = {
 };
 const fault = faults[process.argv[3]];
 
-serveBareSockets((data) => (data.seq === 7 ? fault(data) : eventText(data)));
+serve(bareSockets((data) => (data.seq === 7 ? fault(data) : eventText(data))));

@@ -1,4 +1,5 @@
 // What the others are compared with.
-import { eventText, serveBareSockets } from './bare-sockets.js';
+import { bareSockets, eventText } from './bare-sockets.js';
+import { serve } from './serve.js';
 
-serveBareSockets(eventText);
+serve(bareSockets(eventText));

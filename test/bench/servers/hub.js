@@ -1,26 +1,4 @@
-// This package, as an app uses it: history is on, and long enough for what a turn of the bench publishes.
-import { Inject } from '@nestjs/common';
-import { Sse, SseHub, SseModule } from '../../../dist/index.js';
-import { nestApp } from './nest-app.js';
-import { serve } from './serve.js';
+// This package on its own: history is on, and long enough for what a turn of the bench publishes.
+import { serveHub } from './hub-app.js';
 
-class Streams {
-  constructor(hub) {
-    this.hub = hub;
-  }
-
-  events() {
-    return this.hub.stream('bench');
-  }
-}
-Inject(SseHub)(Streams, undefined, 0);
-
-const history = { count: 10_000, bytes: 16 * 1024 * 1024 };
-const app = await nestApp(Streams, Sse, [SseModule.forRoot({ history })]);
-const hub = app.get(SseHub);
-serve({
-  server: app.getHttpServer(),
-  // A refusal is a rejection that nobody handles, which ends this process, and with it the run.
-  publish: (data) => void hub.publish('bench', { data }),
-  subscribers: () => hub.stats().subscribers,
-});
+await serveHub({ history: { count: 10_000, bytes: 16 * 1024 * 1024 } });

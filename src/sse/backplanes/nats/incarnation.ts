@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { StreamInfo } from '@nats-io/jetstream';
+import { InOrder } from './in-order.js';
 import { isConflict } from './nats-errors.js';
 import { atOf } from './message.js';
 import type { NatsStream } from './nats-stream.js';
@@ -33,7 +34,8 @@ export class Incarnation {
   /** Counts the times after which what was known of the stream was not to be relied upon any more. */
   #era = 0;
   #lostAt = 0;
-  #checking: Promise<void> | undefined;
+  readonly #checks = new InOrder();
+  #next: Promise<void> | undefined;
 
   constructor(
     private readonly stream: NatsStream,
@@ -67,7 +69,12 @@ export class Incarnation {
 
   /** Finds out whether it is still the one that was known. Makes the stream if it is gone. */
   check(): Promise<void> {
-    return (this.#checking ??= this.#check().finally(() => (this.#checking = undefined)));
+    // One that is under way may have looked too early for who asks now.
+    return (this.#next ??= this.#checks.run(async () => {
+      await Promise.resolve();
+      this.#next = undefined;
+      await this.#check();
+    }));
   }
 
   /** Whether the stream says of itself what it must, after all that was known at some time. */

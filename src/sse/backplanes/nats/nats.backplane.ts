@@ -13,6 +13,7 @@ import type { StoredEvent } from '../../hub/stored-event.js';
 import type { Position } from '../../protocol/position.js';
 import { MirrorMemory } from '../remote/mirror-memory.js';
 import { RemoteCalls } from '../remote/remote-calls.js';
+import { Turnstile } from '../remote/turnstile.js';
 import { Incarnation } from './incarnation.js';
 import { limitsOf, NatsChannel } from './nats-channel.js';
 import { callFailure } from './nats-errors.js';
@@ -23,7 +24,8 @@ import type { NatsSettings } from './nats.options.js';
 
 /** Channels that are remembered although nothing happens on them: their records need not be read again. */
 const MAX_IDLE = 10_000;
-/** Logs that are brought up to date at the same time. */
+/** Logs that are read, and those that are brought up to date, at the same time. */
+const READS = 50;
 const RESYNCS = 50;
 /** Milliseconds between two tries to find the stream after a reconnect. */
 const RETRY = 250;
@@ -43,6 +45,7 @@ export class NatsBackplane implements SseBackplane {
   readonly #calls: RemoteCalls;
   /** What mirrors need; there are no more of these at once than channels. */
   readonly #mirroring: RemoteCalls;
+  readonly #reads = new Turnstile(READS);
   readonly #memory: MirrorMemory;
   /** The one that was used longest ago comes first. */
   readonly #channels = new Map<string, NatsChannel>();
@@ -228,7 +231,7 @@ export class NatsBackplane implements SseBackplane {
     }
     const channel = this.#channel(name);
     const follow = new NatsFollow(channel.state, limitsOf(settings), this.#memory, {
-      whenUp: (read) => this.#mirroring.run('other', read),
+      whenUp: (read) => this.#mirroring.run('other', (left) => this.#reads.run(read, left)),
       unused: () => this.#letGo(channel, follow),
     });
     channel.follow = follow;

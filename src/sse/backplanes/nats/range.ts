@@ -39,6 +39,7 @@ export async function readRange(
     oldest ??= seq;
     const message = eventIn(state, seq, text);
     if (!message) return;
+    incarnation.saw(seq, message.at);
     lost = Math.max(lost, message.trimmed);
     log.push({ offset: seq, previous: log.head, at: message.at, event: message.event });
   });
@@ -63,9 +64,9 @@ export async function readRange(
 
 /** Lets go of what a log has up to an offset, and says so. */
 function startAt(log: EventLog, floor: number): void {
+  if (floor <= log.floor) return;
   const kept = [...log.entriesAfter(floor)];
-  if (kept.length === 0 || floor > log.floor) log.clear(floor);
-  else return;
+  log.clear(floor);
   for (const entry of kept) log.push({ ...entry, previous: log.head });
 }
 

@@ -107,7 +107,8 @@ export class RedisConnection {
     const made = model.duplicate({
       disableOfflineQueue: true,
       pingInterval,
-      commandOptions: {},
+      // Calls have their own time limits; node-redis would make an AbortSignal for each.
+      commandOptions: { timeout: 0 },
       socket: {
         socketTimeout: SILENCE,
         ...socket,

@@ -57,7 +57,11 @@ end
 local function save()
   redis.call('HSET', STATE, 'epoch', epoch, 'head', text(head), 'floor', text(floor), 'cleared', text(cleared),
     'done', done and '1' or '0', 'bytes', text(bytes), 'run', run, 'from', text(from), 'to', text(to), 'age', age and text(age) or '')
-  isChanged = false
+end
+
+-- Of that, what an append changes as a rule: each field costs time.
+local function saveProgress()
+  redis.call('HSET', STATE, 'head', text(head), 'floor', text(floor), 'bytes', text(bytes))
 end
 
 local function keep(ttl)
@@ -117,9 +121,11 @@ if known then return { 'known', string.match(known, '%w+'), string.match(known, 
 load(true)
 if done then return { 'completed', text(NOW) } end
 if NOW > tonumber(ARGV[10]) then return { 'late', text(NOW) } end
+local isOnlyProgress = not isChanged and age == tonumber(ARGV[8])
 local offset = math.max(head + 1, to)
+local previous, at = text(head), text(NOW)
 local function add()
-  return redis.pcall('XADD', LOG, text(offset) .. '-0', 'p', text(head), 'a', text(NOW), 'n', ARGV[11], 'e', ARGV[12])
+  return redis.pcall('XADD', LOG, text(offset) .. '-0', 'p', previous, 'a', at, 'n', ARGV[11], 'e', ARGV[12])
 end
 local added = add()
 if added.err then
@@ -131,15 +137,15 @@ if added.err then
   added = add()
   if added.err then return added end
 end
-local previous = head
 head, bytes, age = offset, bytes + tonumber(ARGV[11]), tonumber(ARGV[8])
 trim(tonumber(ARGV[6]), tonumber(ARGV[7]))
-save()
+if isOnlyProgress then saveProgress() else save() end
 keep(ARGV[9])
-local position = epoch .. ' ' .. text(offset)
+local newest = text(offset)
+local position = epoch .. ' ' .. newest
 if KEYS[3] then redis.call('SET', KEYS[3], position, 'PX', ARGV[13]) end
-redis.call('PUBLISH', NOTICES, 'entry ' .. position .. ' ' .. text(previous) .. ' ' .. text(NOW) .. '\\n' .. ARGV[12])
-return { 'stored', epoch, text(offset), text(previous), text(NOW) }
+redis.call('PUBLISH', NOTICES, 'entry ' .. position .. ' ' .. previous .. ' ' .. at .. '\\n' .. ARGV[12])
+return { 'stored', epoch, newest, previous, at }
 `);
 
 /** What `open` and `read` answer: epoch, head, floor, cleared, done, and entries of id and fields. */
