@@ -22,6 +22,8 @@ const rooms = {
   'sse/backplanes': ['sse/hub', 'sse/protocol', ...leaves],
   'sse/delivery': ['sse/hub', 'sse/protocol', ...leaves],
   'sse/decorators': ['sse/delivery', 'sse/hub', 'sse/protocol', ...leaves],
+  // Suites for an implementation of the ports, an entry of its own.
+  'sse/testing': ['sse/hub', 'sse/protocol', ...leaves],
   'sse/discovery': ['sse/decorators', 'sse/delivery', 'sse/hub', 'sse/protocol', ...leaves],
 };
 
@@ -34,6 +36,7 @@ const packages = {
   'sse/backplanes/lmdb': [...library, 'lmdb'],
   'sse/backplanes/nats': [...library, '@nats-io/jetstream', '@nats-io/transport-node'],
   'sse/backplanes/redis': [...library, 'redis'],
+  'sse/testing': ['node:*'],
 };
 
 for (const parent of ['', 'sse/']) {
@@ -124,7 +127,7 @@ export default defineConfig(
   { files: ['**/*.js'], languageOptions: { globals: globals.node } },
   { files: ['src/**/public/**/*.js'], languageOptions: { globals: globals.browser } },
   {
-    files: ['test/**/*.ts'],
+    files: ['test/**/*.ts', 'src/sse/testing/*.contract.ts', 'src/sse/testing/listener.ts'],
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-unsafe-argument': 'off',

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describeWith } from '../support/describe-with.js';
-import { root, startDemo } from '../support/process.js';
+import { startDemo } from '../support/process.js';
+import { composeFaults } from './compose.js';
+import { readme } from './deployment.js';
 import { codeBlocks } from './markdown.js';
 import { checkNginx } from './nginx.js';
 import { commandsOf, Curl } from './shell.js';
@@ -15,13 +15,13 @@ import { checkTypes } from './typescript.js';
  *               the block's file for other blocks' imports; `<!-- test: with … -->` right before a block
  *               holds lines (imports, declarations) that it needs and a reader does not.
  *   json        parsed
- *   nginx       read by `nginx -t`
+ *   nginx       read by `nginx -t`; test/e2e/app/instances.spec.ts runs what is for several instances
+ *   yaml        a compose file: parsed, and compared with what it is about
  *   sh, console with `<!-- test: app -->` before it: its curl commands are run, in order, against one running
  *               app in the place of localhost:3000; below a `$ ` command a console block shows lines of its
  *               output. Otherwise every command is one that is run elsewhere, see `elsewhere`.
  */
-const readme = process.env.README_PATH ?? join(root, 'README.md');
-const blocks = codeBlocks(readFileSync(readme, 'utf8'));
+const blocks = codeBlocks(readme);
 const of = (...languages: string[]) => blocks.filter(({ language }) => languages.includes(language));
 const cases = (list: typeof blocks) => list.map((block) => [`line ${block.line}`, block] as const);
 
@@ -35,13 +35,14 @@ const elsewhere: Record<string, string> = {
   'npm run lint': '.ci/run',
   'npm run types': '.ci/run',
   'npm install nestjs-sse-hub': 'test/package/consumer.spec.ts',
+  'npm install redis': 'test/package/consumer.spec.ts',
 };
 
 const shell = of('sh', 'console');
 const forApp = shell.filter(({ note }) => note === 'app');
 
 it('has code blocks, each of a kind that is checked', () => {
-  const checked = [...of('ts', 'js', 'json', 'nginx'), ...shell];
+  const checked = [...of('ts', 'js', 'json', 'nginx', 'yaml'), ...shell];
   expect(blocks.length).toBeGreaterThan(0);
   expect(blocks.filter((block) => !checked.includes(block))).toEqual([]);
 });
@@ -69,6 +70,12 @@ if (of('json').length > 0) {
 if (of('nginx').length > 0) {
   describeWith('nginx', 'nginx', (nginx) => {
     it.each(cases(of('nginx')))('%s is accepted', (_, { code }) => checkNginx(nginx, code));
+  });
+}
+
+if (of('yaml').length > 0) {
+  it.each(cases(of('yaml')))('compose file of %s agrees with the app and with nginx', async (_, { code }) => {
+    expect(await composeFaults(code)).toEqual([]);
   });
 }
 

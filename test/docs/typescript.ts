@@ -34,7 +34,11 @@ export function checkTypes(blocks: Block[]): Map<Block, string[]> {
     ...{ noUnusedLocals: false, noUnusedParameters: false },
     lib: ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
     types: ['node'],
-    paths: { 'nestjs-sse-hub': [join(root, 'src/index.ts')] },
+    paths: {
+      'nestjs-sse-hub': [join(root, 'src/index.ts')],
+      'nestjs-sse-hub/testing': [join(root, 'src/sse/testing/index.ts')],
+      'nestjs-sse-hub/*': [join(root, 'src/sse/backplanes/*/index.ts')],
+    },
   };
   const host = ts.createCompilerHost(options);
   const { fileExists, readFile, directoryExists, getSourceFile } = host;

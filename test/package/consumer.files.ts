@@ -79,8 +79,54 @@ const tsconfig = {
   files: ['main.ts'],
 };
 
+/** Compiles with every backplane, and runs with the one that needs no server. */
+const instances = `
+import 'reflect-metadata';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { SseHub, SseModule, type BackplaneFactory } from 'nestjs-sse-hub';
+import { lmdbBackplane, type LmdbOptions } from 'nestjs-sse-hub/lmdb';
+import { natsBackplane, type NatsBackplaneOptions } from 'nestjs-sse-hub/nats';
+import { redisBackplane, type RedisBackplaneOptions } from 'nestjs-sse-hub/redis';
+import { describeBackplane, type TestGlobals } from 'nestjs-sse-hub/testing';
+import { createClient } from 'redis';
+
+const directory: LmdbOptions = { path: 'data' };
+const redis: RedisBackplaneOptions = { client: createClient(), whileAway: 'fail' };
+const nats: NatsBackplaneOptions = { connection: { servers: '127.0.0.1:4222' }, replicas: 3 };
+export const remote: BackplaneFactory[] = [redisBackplane(redis), natsBackplane(nats)];
+
+// @ts-expect-error: there is no such option
+export const mistake = (): BackplaneFactory => redisBackplane({ url: 'redis://127.0.0.1' });
+
+// It loads without a test runner.
+export const suite = (test: TestGlobals): void =>
+  describeBackplane(test, 'lmdb', async () => lmdbBackplane(directory)({} as never));
+
+@Module({ imports: [SseModule.forRoot({ backplane: lmdbBackplane(directory) })] })
+class AppModule {}
+
+const start = () => NestFactory.createApplicationContext(AppModule, { logger: ['error', 'warn'] });
+const first = await start();
+await first.get(SseHub).publish('notes', { data: 'a message, kept' });
+await first.close();
+const second = await start();
+console.log((await second.get(SseHub).history('notes')).events[0]?.data);
+await second.close();
+`;
+
 /** An app of a user of the package, in a folder of its own. */
 export const consumerFiles: Record<string, string> = {
   'main.ts': main,
   'tsconfig.json': JSON.stringify(tsconfig),
+};
+
+/** One that uses the backplanes. */
+export const instancesFiles: Record<string, string> = {
+  'main.ts': instances,
+  'tsconfig.json': JSON.stringify({
+    ...tsconfig,
+    // What others declare is not ours to check.
+    compilerOptions: { ...tsconfig.compilerOptions, skipLibCheck: true },
+  }),
 };

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, run, start } from '../support/process.js';
-import { consumerFiles } from './consumer.files.js';
+import { consumerFiles, instancesFiles } from './consumer.files.js';
 
 interface Manifest {
   name: string;
@@ -13,11 +13,14 @@ interface Manifest {
   dependencies?: Record<string, string>;
   optionalDependencies?: Record<string, string>;
   peerDependencies: Record<string, string>;
+  peerDependenciesMeta: Record<string, { optional?: boolean }>;
   devDependencies: Record<string, string>;
   scripts: Record<string, string>;
 }
 
 const peers = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
+/** What the backplanes need, each its own. */
+const optionalPeers = ['@nats-io/jetstream', '@nats-io/transport-node', 'lmdb', 'redis'];
 /** What an empty Nest app has beside the peers, and the types it compiles with. */
 const appNeeds = ['@nestjs/platform-express', '@types/express', '@types/node'];
 
@@ -57,7 +60,10 @@ describe('the package as a user gets it', () => {
   });
 
   it('asks its user for Nest and rxjs only, and runs no script when it is installed', () => {
-    expect(Object.keys(manifest.peerDependencies).sort()).toEqual(peers);
+    const names = Object.keys(manifest.peerDependencies).sort();
+    const isOptional = (name: string) => manifest.peerDependenciesMeta[name]?.optional === true;
+    expect(names.filter((name) => !isOptional(name))).toEqual(peers);
+    expect(names.filter(isOptional)).toEqual(optionalPeers);
     expect(manifest.dependencies).toBeUndefined();
     expect(manifest.optionalDependencies).toBeUndefined();
     const atInstall = ['preinstall', 'install', 'postinstall', 'prepare', 'preprepare', 'postprepare'];
@@ -70,11 +76,11 @@ describe('the package as a user gets it', () => {
     }
   });
 
-  it('compiles strictly and streams in an empty Nest app', async () => {
-    const app = join(folder, 'app');
-    const versions = [...peers, ...appNeeds].map((name) => [name, manifest.devDependencies[name]] as const);
+  /** An app of a user's, with these packages beside this one. */
+  async function install(app: string, files: Record<string, string>, packages: string[]): Promise<void> {
+    const versions = packages.map((name) => [name, manifest.devDependencies[name]] as const);
     await mkdir(app);
-    for (const [name, content] of Object.entries(consumerFiles)) await writeFile(join(app, name), content);
+    for (const [name, content] of Object.entries(files)) await writeFile(join(app, name), content);
     await writeFile(
       join(app, 'package.json'),
       JSON.stringify({
@@ -85,10 +91,20 @@ describe('the package as a user gets it', () => {
     await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], {
       cwd: app,
     });
-    // TypeScript says what is wrong on stdout, which the rejection carries.
+  }
+
+  /** What TypeScript has against it: it says so on stdout, which the rejection carries. */
+  async function mistakesIn(app: string): Promise<string> {
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
     const compiled = run(process.execPath, [tsc], { cwd: app }).then(({ stdout }) => stdout);
-    expect(await compiled.catch((error: unknown) => (error as { stdout: string }).stdout)).toBe('');
+    return compiled.catch((error: unknown) => (error as { stdout: string }).stdout);
+  }
+
+  it('compiles strictly and streams in an empty Nest app', async () => {
+    const app = join(folder, 'app');
+    await install(app, consumerFiles, [...peers, ...appNeeds]);
+    for (const name of optionalPeers) expect(existsSync(join(app, 'node_modules', name))).toBe(false);
+    expect(await mistakesIn(app)).toBe('');
 
     const server = await start(process.execPath, ['dist/main.js'], /listening on (http:\S+)/, { cwd: app });
     const source = new EventSource(`${server.match[1] ?? ''}/orders/7/events`);
@@ -106,4 +122,19 @@ describe('the package as a user gets it', () => {
       await server.stop('SIGKILL');
     }
   }, 120_000);
+
+  it('has its backplanes behind entries of their own, with types, where their packages are', async () => {
+    const app = join(folder, 'instances');
+    await install(app, instancesFiles, [...peers, ...optionalPeers, '@types/node']);
+    expect(await mistakesIn(app)).toBe('');
+    const { stdout } = await run(process.execPath, ['dist/main.js'], { cwd: app });
+    expect(stdout.trim()).toBe('a message, kept');
+  }, 120_000);
+
+  it('says which package is missing where one is', async () => {
+    const app = join(folder, 'app');
+    const code = `import(${JSON.stringify(`${manifest.name}/redis`)})`;
+    const started = run(process.execPath, ['--input-type=module', '-e', `await ${code}`], { cwd: app });
+    await expect(started).rejects.toMatchObject({ stderr: expect.stringContaining("package 'redis'") });
+  });
 });

@@ -3,7 +3,12 @@ import { execFile } from 'node:child_process';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { whenTestEnds } from '../../support/clean-up.js';
+import { describeWith } from '../../support/describe-with.js';
 import { root, startDemo, type RunningProcess } from '../../support/process.js';
+import { RedisServer } from '../../support/redis-server.js';
+import { temporaryFolder } from '../../support/temporary-folder.js';
+import { post } from './booted-app.js';
 import { EventReader } from './event-reader.js';
 
 /** Runs `dist/main.js` with settings that it should refuse, to its end. */
@@ -14,6 +19,14 @@ function runToEnd(env: NodeJS.ProcessEnv): Promise<{ code: number; output: strin
       resolve({ code: Number(error?.code ?? 0), output: stdout + stderr });
     });
   });
+}
+
+/** The one line that it ends with. */
+async function refusal(env: NodeJS.ProcessEnv): Promise<string> {
+  const { code, output } = await runToEnd({ PORT: '0', ...env });
+  const lines = output.trim().split('\n');
+  expect({ code, lines }).toEqual({ code: 1, lines: [expect.any(String)] });
+  return lines[0]!;
 }
 
 describe('node dist/main.js', () => {
@@ -79,5 +92,52 @@ describe('node dist/main.js', () => {
     expect(output.trim().split('\n')).toEqual([
       expect.stringContaining(`address already in use 127.0.0.1:${port}`),
     ]);
+  });
+
+  it.each([
+    [{ SSE_BACKPLANE: 'etcd' }, 'SSE_BACKPLANE must be memory, lmdb, redis or nats, not "etcd"'],
+    [{ SSE_BACKPLANE: 'redis', REDIS_URL: 'nowhere' }, 'REDIS_URL must be a URL .* not "nowhere"'],
+    [{ SSE_BACKPLANE: 'redis', REDIS_URL: 'http://127.0.0.1' }, 'The Redis URL cannot be read'],
+    [{ SSE_BACKPLANE: 'redis', REDIS_URL: 'redis://127.0.0.1:1' }, 'Redis at 127.0.0.1:1 cannot be reached'],
+    [{ SSE_BACKPLANE: 'nats', NATS_URL: 'nowhere' }, 'NATS_URL must be a URL .* not "nowhere"'],
+    [
+      { SSE_BACKPLANE: 'nats', NATS_URL: 'nats://127.0.0.1:1' },
+      'NATS cannot be reached at nats://127.0.0.1:1',
+    ],
+    // A file, which cannot have a folder in it.
+    [{ SSE_BACKPLANE: 'lmdb', SSE_DATA_DIR: 'package.json/data' }, 'The directory package.json/data cannot'],
+  ])('says in one line what is wrong with %j', async (env, reason) => {
+    expect(await refusal(env)).toMatch(new RegExp(reason));
+  });
+
+  it('keeps the history of the chat through a restart and a kill, with lmdb', async () => {
+    const env = { SSE_BACKPLANE: 'lmdb', SSE_DATA_DIR: await temporaryFolder() };
+    const history: unknown[] = [];
+    for (const signal of ['SIGTERM', 'SIGKILL', 'SIGTERM'] as const) {
+      demo = await startDemo(env);
+      const room = `${demo.url}/chat/rooms/lobby/messages`;
+      history.push((await post(room, { from: 'Mira', text: signal })).body);
+      const reader = await EventReader.open(room);
+      const told = await reader.take(history.length);
+      expect(told.map(({ data }) => JSON.parse(data))).toEqual(history);
+      await demo.stop(signal);
+    }
+  }, 30_000);
+
+  it('refuses a directory that another one uses', async () => {
+    const env = { SSE_BACKPLANE: 'lmdb', SSE_DATA_DIR: await temporaryFolder() };
+    demo = await startDemo(env);
+    expect(await refusal(env)).toContain(`The directory ${env.SSE_DATA_DIR} cannot be used`);
+  });
+});
+
+describeWith('redis-server', 'node dist/main.js with a Redis', (path) => {
+  it('says in one line that the password is wrong, and does not tell it', async () => {
+    const server = await RedisServer.start(path, { args: ['--requirepass', 'secret'] });
+    whenTestEnds(() => server.dispose());
+    const url = `redis://:wrong@127.0.0.1:${server.port}`;
+    const line = await refusal({ SSE_BACKPLANE: 'redis', REDIS_URL: url });
+    expect(line).toContain(`Redis at 127.0.0.1:${server.port} does not accept the password`);
+    expect(line).not.toContain('wrong');
   });
 });

@@ -1,15 +1,16 @@
-import { describe, expect, it } from '@jest/globals';
-import type { SseCluster } from '../../src/sse/hub/cluster.js';
-import { LEASE_TIME } from '../../src/sse/hub/cluster.js';
-import { eventually } from '../support/eventually.js';
+import type { SseCluster } from '../hub/cluster.js';
+import { LEASE_TIME } from '../hub/cluster.js';
+import { eventually } from './eventually.js';
 import type { Scene } from './cluster.contract.js';
 import { Office } from './office.js';
+import type { TestGlobals } from './test-globals.js';
 
 /** Milliseconds for a machine that is busy with other things. */
 const LITTLE = 1_000;
 
 /** What `lead` promises. */
-export function describeLeading(scene: Scene, can: { readonly beCutOff: boolean }): void {
+export function describeLeading(test: TestGlobals, scene: Scene, can: { readonly beCutOff: boolean }): void {
+  const { describe, expect, it } = test;
   describe('lead', () => {
     it('lets one work at a time, of all that ask', async () => {
       const clusters = await scene.clusters(3);
@@ -129,7 +130,7 @@ export function describeLeading(scene: Scene, can: { readonly beCutOff: boolean 
       for (const cluster of clusters) office.ask(cluster);
       await office.changes(1);
       await server!.stop();
-      const refusal = expect.objectContaining({ name: 'SseError', code: 'BACKPLANE_AWAY' }) as unknown;
+      const refusal = expect.objectContaining({ name: 'SseError', code: 'BACKPLANE_AWAY' });
       for (const cluster of clusters) {
         await expect(cluster.broadcast('news', 1)).rejects.toEqual(refusal);
         await expect(cluster.instances()).rejects.toEqual(refusal);

@@ -1,8 +1,9 @@
-import { describe, expect, it } from '@jest/globals';
-import type { ChannelOptions } from '../../src/sse/sse.options.js';
+import type { ChannelOptions } from '../sse.options.js';
 import type { PlaceOf } from './backplane.contract.js';
+import type { TestGlobals } from './test-globals.js';
 
-export function describeReading(placeOf: PlaceOf): void {
+export function describeReading(test: TestGlobals, placeOf: PlaceOf): void {
+  const { describe, expect, it } = test;
   describe('read', () => {
     /** A channel with some events, and what of them a read gives. */
     async function filled(count: number, options?: ChannelOptions) {

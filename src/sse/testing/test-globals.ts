@@ -1,0 +1,31 @@
+/**
+ * What the suites need of a test runner: Jest and Vitest have it, as globals or as exports of
+ * `@jest/globals` and `vitest`.
+ */
+export interface TestGlobals {
+  readonly describe: (name: string, define: () => void) => void;
+  readonly it: (name: string, test: () => Promise<void>, timeout?: number) => void;
+  readonly beforeEach: (step: () => Promise<void>) => void;
+  readonly afterEach: (step: () => Promise<void>) => void;
+  readonly expect: Expect;
+}
+
+export interface Expect {
+  (actual: unknown): Matchers<void> & {
+    readonly not: Matchers<void>;
+    readonly rejects: Matchers<Promise<void>>;
+    readonly resolves: Matchers<Promise<void>>;
+  };
+  objectContaining(sample: Readonly<Record<string, unknown>>): unknown;
+}
+
+export interface Matchers<Result> {
+  toBe(expected: unknown): Result;
+  toBeGreaterThan(expected: number): Result;
+  toBeGreaterThanOrEqual(expected: number): Result;
+  toBeLessThan(expected: number): Result;
+  toBeUndefined(): Result;
+  toEqual(expected: unknown): Result;
+  toHaveLength(expected: number): Result;
+  toMatchObject(expected: object): Result;
+}
