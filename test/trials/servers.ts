@@ -13,7 +13,7 @@ export interface SharedServer {
   stop(): Promise<void>;
   /** Starts it again, with all that it had. */
   start(): Promise<void>;
-  freeze(): void;
+  freeze(): Promise<void>;
   thaw(): void;
   /** Keeps what it has now, to come back to. */
   save(): Promise<void>;
@@ -35,7 +35,7 @@ async function startRedis(path: string, durable: boolean): Promise<SharedServer>
     backplane: { backplane: 'redis', url: server.url },
     stop: () => server.stop(),
     start: () => server.start(),
-    freeze: () => server.freeze(),
+    freeze: async () => server.freeze(),
     thaw: () => server.thaw(),
     save: async () => {
       await server.command('SAVE');
