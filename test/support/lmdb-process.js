@@ -1,4 +1,3 @@
-// @ts-check
 // A process that has a data directory of LMDB and does with it what its parent says. Run with the directory.
 import { lmdbBackplane } from '../../dist/sse/backplanes/lmdb/index.js';
 import { storedEvent } from '../../dist/sse/hub/stored-event.js';
