@@ -14,7 +14,7 @@ export interface Beating {
 }
 
 /** Connections that are looked at before the event loop gets a turn. */
-const STEP = 1_000;
+const STEP = 500;
 
 /**
  * One timer for the heartbeats of all connections; none while there are no connections. Each is looked at

@@ -6,7 +6,6 @@
 /** The fields of one block. Every one is optional; `data` is text here. */
 export interface EventFields {
   readonly type?: string | undefined;
-  readonly id?: string | undefined;
   readonly retry?: number | string | undefined;
   readonly comment?: string | undefined;
   readonly data?: string | undefined;
@@ -38,11 +37,6 @@ export function eventBody(fields: EventFields): string {
 
 /** The line that gives the event after it, or an otherwise empty block, an id. */
 export const idLine = (id: string): string => `id: ${id}\n`;
-
-/** A whole event. */
-export function eventText(fields: EventFields): string {
-  return fields.id === undefined ? eventBody(fields) : idLine(fields.id) + eventBody(fields);
-}
 
 /** A block that only moves the client's position and dispatches nothing. */
 export const idBlock = (id: string): string => `id: ${id}\n\n`;

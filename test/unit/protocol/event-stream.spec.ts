@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
-  eventText,
+  eventBody,
   HEARTBEAT,
   idBlock,
+  idLine,
   isOneLine,
   normalText,
   retryBlock,
@@ -12,7 +13,13 @@ import {
 import { cut, partsOf, partsOfText, type StreamParts } from '../event-stream-parts.js';
 import { anyText, oneLineText, throughUtf8 } from '../texts.js';
 
-const anyEvent: fc.Arbitrary<EventFields> = fc.record(
+type AnEvent = EventFields & { readonly id?: string };
+
+/** An event as a connection writes it. */
+const eventText = ({ id, ...fields }: AnEvent): string =>
+  (id === undefined ? '' : idLine(id)) + eventBody(fields);
+
+const anyEvent: fc.Arbitrary<AnEvent> = fc.record(
   {
     type: oneLineText.filter((type) => type !== ''),
     id: oneLineText,
@@ -30,7 +37,7 @@ const normalLines = (text: string): string[] =>
     .split(/[\r\n]/);
 const normal = (text: string): string => normalLines(text).join('\n');
 
-function normalForm(events: readonly EventFields[]): StreamParts {
+function normalForm(events: readonly AnEvent[]): StreamParts {
   return {
     events: events
       .filter(({ data }) => data !== undefined)
