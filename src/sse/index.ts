@@ -1,5 +1,8 @@
+export { AuthorizeChannel } from './decorators/authorize-channel.decorator.js';
+export type { ChannelsOf, HandlerDecorator } from './decorators/channel-handler.decorator.js';
 export { LastEventId } from './decorators/last-event-id.decorator.js';
 export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
+export type { ChannelAccess } from './hub/authorization.js';
 export {
   PUBLISH_ID_MEMORY,
   SseBackplane,
@@ -10,14 +13,11 @@ export {
 } from './hub/backplane.js';
 export type { BackplaneFactory, OpenBackplane } from './hub/backplane-factory.js';
 export { ChannelDefinition, defineChannel, type } from './hub/channel-definition.js';
-export type {
-  ChannelDefinitionOptions,
-  ChannelParams,
-  ChannelRule,
-  EventType,
-} from './hub/channel-definition.js';
+export type { ChannelDefinitionOptions, ChannelRule, EventType } from './hub/channel-definition.js';
+export type { ChannelParams, MatchedParams } from './hub/channel-pattern.js';
 export type { ConnectionDetails, ConnectionFilter, ConnectionInfo, Reach } from './hub/connections.js';
 export { LEASE_TIME, SseCluster, type ClusterListener } from './hub/cluster.js';
+export type { Identify, Identity } from './hub/identity.js';
 export { EventLog, type LogEntry } from './hub/event-log.js';
 export type { StoredEvent } from './hub/stored-event.js';
 export type { Position } from './protocol/position.js';

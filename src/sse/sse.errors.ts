@@ -6,6 +6,7 @@
  * | `MODULE_MISSING` | an `@Sse()` route of an application that does not import `SseModule.forRoot()` |
  * | `INVALID_OPTIONS` | `SseModule.forRoot()`, `defineChannel()`, `@Sse()` |
  * | `DUPLICATE_DEFINITION` | two definitions with one pattern, at start-up |
+ * | `INVALID_HANDLER` | the start-up: a decorated method that cannot be called |
  * | `INVALID_CHANNEL` | every call that takes a channel's name; `ChannelDefinition.of()` |
  * | `UNKNOWN_CHANNEL` | the same calls, with `strictChannels` |
  * | `INVALID_EVENT` | `publish()`: a field that cannot be sent |
@@ -26,6 +27,7 @@ export type SseErrorCode =
   | 'MODULE_MISSING'
   | 'INVALID_OPTIONS'
   | 'DUPLICATE_DEFINITION'
+  | 'INVALID_HANDLER'
   | 'INVALID_CHANNEL'
   | 'UNKNOWN_CHANNEL'
   | 'INVALID_EVENT'

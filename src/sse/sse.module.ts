@@ -15,17 +15,21 @@ import { Heartbeat } from './delivery/heartbeat.js';
 import { SseServer } from './delivery/sse-server.js';
 import { SseInterceptor } from './delivery/sse.interceptor.js';
 import { foundControllers } from './discovery/controllers.js';
+import { foundHandlers } from './discovery/channel-handlers.js';
 import { declaredChannels, FeatureChannels } from './discovery/feature-channels.js';
 import { UnusedSockets } from './delivery/unused-sockets.js';
+import { Access } from './hub/access.js';
 import { SseBackplane } from './hub/backplane.js';
 import type { BackplaneFactory, OpenBackplane } from './hub/backplane-factory.js';
 import { SseCluster } from './hub/cluster.js';
 import type { ChannelRule } from './hub/channel-definition.js';
 import { ChannelDefinitions } from './hub/channel-definitions.js';
+import { ChannelHandlers } from './hub/channel-handlers.js';
 import { Channels } from './hub/channels.js';
 import { Connections } from './hub/connections.js';
 import { Instances } from './hub/instances.js';
 import { SseHub } from './hub/sse-hub.js';
+import { Subscriptions } from './hub/subscriptions.js';
 import { StreamContext } from './hub/stream-context.js';
 import { Turn } from './hub/turn.js';
 import { SseError } from './sse.errors.js';
@@ -66,7 +70,9 @@ function inOneLine({ code, message }: SseError): SseError {
 
 const providers: Provider[] = [
   Turn,
+  ChannelHandlers,
   Connections,
+  Subscriptions,
   StreamContext,
   Heartbeat,
   UnusedSockets,
@@ -89,6 +95,12 @@ const providers: Provider[] = [
     inject: [SSE_SETTINGS, ModulesContainer],
     useFactory: (settings: SseSettings, modules: ModulesContainer) =>
       new ChannelDefinitions(settings, declaredChannels(modules)),
+  },
+  {
+    provide: Access,
+    inject: [SSE_SETTINGS, ChannelHandlers, MODULE_OPTIONS_TOKEN],
+    useFactory: (settings: SseSettings, handlers: ChannelHandlers, { identify }: SseModuleOptions) =>
+      new Access(settings, handlers, identify),
   },
   {
     provide: OPEN_BACKPLANE,
@@ -133,13 +145,17 @@ const importedIn = new WeakMap<ApplicationConfig, SseModule>();
  * Import `SseModule.forRoot()` once, in the root module.
  */
 @Module({ providers, exports: [SseHub, SseCluster] })
-export class SseModule extends ConfigurableModuleClass implements NestModule, OnApplicationShutdown {
+export class SseModule
+  extends ConfigurableModuleClass
+  implements NestModule, OnModuleInit, OnApplicationShutdown
+{
   constructor(
     private readonly config: ApplicationConfig,
     private readonly modules: ModulesContainer,
     private readonly server: SseServer,
     private readonly interceptor: SseInterceptor,
     private readonly channels: Channels,
+    private readonly handlers: ChannelHandlers,
     @Inject(SseBackplane) private readonly backplane: SseBackplane,
     @Inject(SseCluster) private readonly cluster: SseCluster,
   ) {
@@ -183,6 +199,11 @@ export class SseModule extends ConfigurableModuleClass implements NestModule, On
     const isNeeded = this.server.adopt(foundControllers(this.modules), isIntercepted);
     // Before the app's own, whose results are what is sent. Where nothing needs it, no request pays for it.
     if (isNeeded && others.length === interceptors.length) interceptors.unshift(this.interceptor);
+  }
+
+  /** @throws SseError `INVALID_HANDLER` */
+  onModuleInit(): void {
+    this.handlers.add(foundHandlers(this.modules));
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -99,4 +99,11 @@ export interface SseBaseOptions extends ChannelOptions {
    */
   readonly whenFull?: 'retry' | 'refuse';
   readonly shutdown?: ShutdownOptions;
+  /** Milliseconds that a method with `@AuthorizeChannel()` may take; no answer is a no. @defaultValue 5_000 */
+  readonly authorizeTime?: number;
+  /**
+   * Milliseconds after which methods with `@AuthorizeChannel()` are asked again about open streams; `0` for
+   * never. @defaultValue 0
+   */
+  readonly reauthorize?: number;
 }

@@ -33,6 +33,8 @@ export interface SseSettings {
   readonly limits: Required<SseLimits>;
   readonly whenFull: 'retry' | 'refuse';
   readonly shutdown: Required<ShutdownOptions>;
+  readonly authorizeTime: number;
+  readonly reauthorize: number;
 }
 
 const MIB = 1024 * 1024;
@@ -62,6 +64,8 @@ const DEFAULTS: SseSettings = {
   },
   whenFull: 'retry',
   shutdown: { grace: 1_000, spread: 5_000 },
+  authorizeTime: 5_000,
+  reauthorize: 0,
 };
 
 /** Applies the defaults. @throws SseError `INVALID_OPTIONS` that names the option and what it takes */
@@ -69,7 +73,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
   const { channel, ...defaults } = DEFAULTS;
   checkObject(
     options,
-    ['isGlobal', 'backplane', ...Object.keys(channel), ...Object.keys(defaults)],
+    ['isGlobal', 'backplane', 'identify', ...Object.keys(channel), ...Object.keys(defaults)],
     'SseModule.forRoot()',
   );
   const given = { ...defaults, ...defined(options) };
@@ -86,6 +90,8 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     limits,
     whenFull: oneOf('whenFull', given.whenFull, ['retry', 'refuse']),
     shutdown,
+    authorizeTime: millisecondsOf('authorizeTime', countOf('authorizeTime', given.authorizeTime, 1)),
+    reauthorize: millisecondsOf('reauthorize', given.reauthorize),
   };
 }
 

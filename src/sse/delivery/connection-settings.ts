@@ -1,5 +1,8 @@
+import type { Access } from '../hub/access.js';
 import type { Channels } from '../hub/channels.js';
 import type { Connections } from '../hub/connections.js';
+import type { Subscriptions } from '../hub/subscriptions.js';
+import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { Exchange } from './exchange.js';
 import type { Heartbeat } from './heartbeat.js';
@@ -28,11 +31,19 @@ export interface Returnable {
   fail(error: unknown): void;
 }
 
+const RETURNABLE: ReadonlySet<SseErrorCode> = new Set(['HUB_FULL', 'BACKPLANE_AWAY']);
+
+/** Whether an error may be over when the client comes back; an EventSource that gets an error status never does. */
+export const isOverLater = (error: unknown): boolean =>
+  error instanceof SseError && RETURNABLE.has(error.code);
+
 /** What all connections share. */
 export interface ConnectionServices {
   readonly channels: Channels;
   readonly connections: Connections;
   readonly heartbeat: Heartbeat;
+  readonly access: Access;
+  readonly subscriptions: Subscriptions;
   /** Sends a client away that cannot be served now, in the way in which it comes back later. */
   turnAway(connection: Returnable): void;
 }

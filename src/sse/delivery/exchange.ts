@@ -5,6 +5,8 @@ import type { Socket } from 'node:net';
 /** The response object of an adapter: Node's own on Express, one around it on Fastify. */
 interface AdapterResponse {
   readonly raw?: ServerResponse;
+  /** Fastify: the request, with what guards have left on it. */
+  readonly request?: object;
   statusCode?: number;
   getHeaders?(): OutgoingHttpHeaders;
   /** Fastify: the raw response is written to by somebody else from now on. */
@@ -27,6 +29,11 @@ export class Exchange {
     this.#adapted = response;
     this.response = this.#adapted.raw ?? (response as ServerResponse);
     this.request = this.response.req;
+  }
+
+  /** The request as the adapter has it. */
+  get adaptedRequest(): object {
+    return this.#adapted.request ?? this.request;
   }
 
   get isHttp1(): boolean {
@@ -123,6 +130,11 @@ export class Exchange {
     if (typeof header === 'string' && header !== '') return Buffer.from(header, 'latin1').toString('utf8');
     const query = (this.request.url ?? '').split('?', 2)[1];
     return (query && new URLSearchParams(query).get('lastEventId')) || undefined;
+  }
+
+  /** The client's address, as the socket has it. */
+  get address(): string | undefined {
+    return this.request.socket.remoteAddress;
   }
 
   get path(): string {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Logger } from '@nestjs/common';
+import { ForbiddenException, Logger } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import type { Batch } from '../hub/channel.js';
 import { ChannelStream } from '../hub/channel-stream.js';
@@ -7,16 +7,18 @@ import type { ConnectionDetails, OpenConnection } from '../hub/connections.js';
 import type { Cursor } from '../hub/cursor.js';
 import type { Gap } from '../hub/sse-event.js';
 import type { StreamHost } from '../hub/stream-context.js';
+import type { Subscriber } from '../hub/subscriptions.js';
 import { StreamReader, type ReaderOwner } from '../hub/stream-reader.js';
 import type { TurnTask } from '../hub/turn.js';
 import { eventBody, idBlock, idLine, retryBlock } from '../protocol/event-stream.js';
 import { parseLastEventId, type LastEventId } from '../protocol/position.js';
-import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
-import type { ConnectionServices, ConnectionSettings } from './connection-settings.js';
+import { ConnectionAccess, type AccessOwner } from './connection-access.js';
+import { isOverLater, type ConnectionServices, type ConnectionSettings } from './connection-settings.js';
 import { EventText } from './event-text.js';
 import type { Exchange } from './exchange.js';
 import type { Beating } from './heartbeat.js';
+import { Introduction } from './introduction.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
 import { errorEvent, isLogged } from './plain-event.js';
 import { Pipeline } from './pipeline.js';
@@ -24,9 +26,6 @@ import type { ResponseHead } from './response-head.js';
 import { ResponseWriter } from './response-writer.js';
 
 const logger = new Logger('SseConnection');
-
-/** What may be over when the client comes back; an EventSource that gets an error status never does. */
-const RETURNABLE: ReadonlySet<SseErrorCode> = new Set(['HUB_FULL', 'BACKPLANE_AWAY']);
 
 /** How a response ends, once that is to be. */
 interface Finish {
@@ -39,12 +38,12 @@ interface Finish {
 
 /** One response: what its Observable emits goes out as an event stream. */
 export class SseConnection
-  implements ReaderOwner, OutboxOwner, StreamHost, OpenConnection, Beating, TurnTask
+  implements ReaderOwner, OutboxOwner, StreamHost, OpenConnection, AccessOwner, Subscriber, Beating, TurnTask
 {
   readonly lastEventId: LastEventId;
   readonly reader: StreamReader;
   takesBatches = false;
-  readonly pipeline = new Pipeline(this);
+  readonly pipeline: Pipeline = new Pipeline(this);
   /** Until its method has resolved it is `preparing`; the head is sent when it is `ready`. */
   #state: 'preparing' | 'ready' | 'open' | 'closed' = 'preparing';
   readonly #outbox: Outbox;
@@ -52,13 +51,13 @@ export class SseConnection
   /** Made when somebody asks for it: most are never asked. */
   #id: string | undefined;
   #text: EventText | undefined;
-  /** What comes before everything else, once the positions at the start are known. */
-  #opening: string | undefined;
-  #isIntroduced = false;
+  readonly #introduction: Introduction;
   /** Whether it serves what its method returned, with nothing in between. */
   #isDirect = false;
   /** Whether that is a stream of the hub as it is. */
   #isOfHub = false;
+  /** Whom it belongs to, and what it may stream; only where the application knows its users. */
+  readonly access: ConnectionAccess | undefined;
   #finish: Finish | undefined;
   #isDue = false;
   /** Whether more is to be read in its next turn. */
@@ -74,7 +73,9 @@ export class SseConnection
   ) {
     this.lastEventId = parseLastEventId(exchange.lastEventId);
     this.reader = new StreamReader(services.channels, this, settings.maxChannels);
+    this.#introduction = new Introduction(this.reader, settings);
     this.#outbox = new Outbox(this, settings);
+    this.access = services.access.isUsed ? new ConnectionAccess(this, services.access) : undefined;
     this.#lookedAt = performance.now();
   }
 
@@ -97,14 +98,36 @@ export class SseConnection
   }
 
   get info(): ConnectionDetails {
-    const { path, request } = this.exchange;
-    return {
-      id: (this.#id ??= randomUUID()),
-      connectedAt: new Date(this.#connectedAt),
-      channels: this.reader.position.names,
-      path,
-      address: request.socket.remoteAddress,
-    };
+    const { path, address } = this.exchange;
+    const connectedAt = new Date(this.#connectedAt);
+    const { identity } = this.access ?? {};
+    const user = identity && { user: identity.user };
+    return { id: this.id, connectedAt, channels: this.reader.position.names, path, address, ...user };
+  }
+
+  get id(): string {
+    return (this.#id ??= randomUUID());
+  }
+
+  get request(): object {
+    return this.exchange.adaptedRequest;
+  }
+
+  subscribed(channel: string): void {
+    this.services.subscriptions.begin(channel, this);
+  }
+
+  unsubscribed(channel: string): void {
+    this.services.subscriptions.end(channel, this);
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  tell(type: string, data: object, id?: string): void {
+    const body = eventBody({ type, data: JSON.stringify(data) });
+    this.#outbox.add(id === undefined ? body : idLine(id) + body);
   }
 
   isNamed(id: string): boolean {
@@ -113,14 +136,6 @@ export class SseConnection
 
   streams(channel: string): boolean {
     return this.reader.position.names.includes(channel);
-  }
-
-  get hasReturned(): boolean {
-    return this.pipeline.hasReturned;
-  }
-
-  get isSubscribing(): boolean {
-    return this.pipeline.isSubscribing;
   }
 
   get paused(): boolean {
@@ -177,7 +192,7 @@ export class SseConnection
   error(error: unknown): void {
     if (this.isClosed) return;
     if (this.#state !== 'open' && this.#outbox.isEmpty && !this.head.isSent) {
-      if (error instanceof SseError && RETURNABLE.has(error.code)) return this.services.turnAway(this);
+      if (isOverLater(error)) return this.services.turnAway(this);
       return this.fail(error);
     }
     if (isLogged(error)) logger.error(error);
@@ -213,6 +228,7 @@ export class SseConnection
     this.reader.end();
     this.services.connections.delete(this);
     this.services.heartbeat.delete(this);
+    this.access?.close();
     if (this.#isDirect) this.head.release();
   }
 
@@ -221,9 +237,7 @@ export class SseConnection
   }
 
   gap(cursor: Cursor, gap: Gap): void {
-    const body = eventBody({ type: 'gap', data: JSON.stringify(gap) });
-    const id = cursor.channel.hasHistory ? this.reader.position.id() : undefined;
-    this.#outbox.add(id === undefined ? body : idLine(id) + body);
+    this.tell('gap', gap, cursor.channel.hasHistory ? this.reader.position.id() : undefined);
   }
 
   /** By policy: the client was too slow. It comes back and resumes. */
@@ -237,10 +251,8 @@ export class SseConnection
   }
 
   located(): void {
-    const id = this.reader.position.id();
-    if (this.#state === 'open') this.#introduce(id);
-    else if (this.#opening === undefined) this.#opening = this.#introduction(id);
-    else if (id !== undefined) this.#outbox.add(idBlock(id));
+    const text = this.#introduction.located(this.isOpen);
+    if (text) this.#outbox.add(text);
     this.filled();
   }
 
@@ -254,10 +266,7 @@ export class SseConnection
     if (this.#state !== 'open' || this.#outbox.isBlocked) return heartbeat / 8;
     const isLookDue = now - this.#lookedAt >= heartbeat;
     if (isLookDue) this.#lookedAt = now;
-    if (isLookDue && this.reader.position.passHidden()) {
-      this.#addPosition();
-      return heartbeat;
-    }
+    if (isLookDue && this.#tellMoved(false)) return heartbeat;
     const silence = this.#outbox.silence(now);
     if (silence < heartbeat) return heartbeat - silence;
     this.#outbox.beat();
@@ -305,7 +314,12 @@ export class SseConnection
   #open(): boolean {
     this.#isDue = false;
     if (this.isClosed || !this.#mayOpen()) return false;
-    const opening = this.#opening ?? this.#introduction(this.reader.position.id());
+    // An EventSource that gets 403 stays away; one that gets some of its channels is told of the others.
+    if (this.access?.isRefused) {
+      this.fail(new ForbiddenException('None of these channels may be streamed.'));
+      return false;
+    }
+    const opening = this.#introduction.opening(this.#finish?.retry);
     try {
       if (this.#finish && this.#outbox.isEmpty && this.reader.isExhausted) {
         this.close();
@@ -323,9 +337,9 @@ export class SseConnection
       return false;
     }
     this.#state = 'open';
-    this.#opening = undefined;
-    this.#isIntroduced = opening !== '';
+    this.#introduction.opened();
     this.#outbox.open(new ResponseWriter(this.exchange));
+    this.access?.opened();
     // Nest need not remember the request for as long as the stream goes on.
     if (this.#isDirect) this.head.release();
     if (this.exchange.isHead) this.#end({ isForced: false, isComplete: false });
@@ -338,27 +352,17 @@ export class SseConnection
     return hasSomethingToSay && !this.reader.isLocating;
   }
 
-  /** How long to wait before a reconnect, and the position at the start; a stock route without hub streams stays as it is. */
-  #introduction(id: string | undefined): string {
-    const retry = retryBlock(this.#finish?.retry ?? this.settings.retry);
-    if (id !== undefined) return idLine(id) + retry;
-    return this.settings.numbered && !this.reader.isUsed ? '' : retry;
-  }
-
-  /** A stream that came late: the position in its channel is new to the client. */
-  #introduce(id: string | undefined): void {
-    const text = this.#isIntroduced ? (id === undefined ? '' : idBlock(id)) : this.#introduction(id);
-    this.#isIntroduced ||= text !== '';
-    if (text) this.#outbox.add(text);
-  }
-
-  #addPosition(): void {
-    const id = this.reader.position.id();
+  /** Sends the client's position if it has moved past events that were not sent. */
+  #tellMoved(isComplete: boolean): boolean {
+    const { position } = this.reader;
+    if (!position.passHidden(isComplete)) return false;
+    const id = position.id();
     if (id !== undefined) this.#outbox.add(idBlock(id));
+    return true;
   }
 
   #end({ retry, isComplete }: Finish): void {
-    if (this.reader.position.passHidden(isComplete)) this.#addPosition();
+    this.#tellMoved(isComplete);
     if (retry !== undefined) this.#outbox.add(retryBlock(retry));
     this.#outbox.flush(true);
     if (this.isClosed) return;

@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { Access } from '../hub/access.js';
 import { Channels } from '../hub/channels.js';
 import { Connections } from '../hub/connections.js';
 import { StreamContext } from '../hub/stream-context.js';
+import { Subscriptions } from '../hub/subscriptions.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Admission } from './admission.js';
 import { onceOver } from './closing.js';
@@ -41,13 +43,15 @@ export class SseServer {
     channels: Channels,
     connections: Connections,
     heartbeat: Heartbeat,
+    access: Access,
+    subscriptions: Subscriptions,
     private readonly context: StreamContext,
     private readonly admission: Admission,
   ) {
     const turnAway = (connection: Returnable): void => {
       admission.turnAway(connection);
     };
-    this.#services = { channels, connections, heartbeat, turnAway };
+    this.#services = { channels, connections, heartbeat, access, subscriptions, turnAway };
   }
 
   /**
@@ -87,12 +91,13 @@ export class SseServer {
     return route;
   }
 
-  /** A connection that is let in; undefined if it is turned away. */
+  /** A connection that is let in; undefined if it is turned away, or failed. */
   admit(route: ServedRoute, exchange: Exchange, head: ResponseHead): SseConnection | undefined {
     const connection = new SseConnection(exchange, head, route.connection, this.#services);
     if (!this.admission.refuses(connection)) {
       this.admission.admit(connection);
-      return connection;
+      connection.access?.identify();
+      return connection.isClosed ? undefined : connection;
     }
     onceOver(exchange, () => {
       connection.close();

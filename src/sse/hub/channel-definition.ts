@@ -2,6 +2,7 @@ import { channelNameFault } from '../protocol/channel-name.js';
 import { SseError } from '../sse.errors.js';
 import type { ChannelOptions, SlowPolicy } from '../sse.options.js';
 import { checkChannelOptions } from '../sse.settings.js';
+import { ChannelPattern, type ChannelParams } from './channel-pattern.js';
 import type { AnyEvents, ChannelName, EventMap, PublishedEvent } from './sse-event.js';
 
 declare const DATA: unique symbol;
@@ -24,17 +25,6 @@ type DataOf<Types extends EventTypes> = {
 
 type EventsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : DataOf<Types>;
 
-type ParamNames<Pattern extends string> = Pattern extends `${infer Segment}/${infer Rest}`
-  ? ParamNames<Segment> | ParamNames<Rest>
-  : Pattern extends `:${infer Name}`
-    ? Name
-    : never;
-
-/** The parameters of a pattern; one without parameters takes none. */
-export type ChannelParams<Pattern extends string> = [ParamNames<Pattern>] extends [never]
-  ? []
-  : [params: { readonly [Name in ParamNames<Pattern>]: string | number }];
-
 /** Options of `defineChannel()`. What is left out is as the module says. */
 export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit<ChannelOptions, 'slow'> {
   /** The types of the channel's events; without it any event may be published. */
@@ -56,24 +46,14 @@ export class ChannelDefinition<
   Pattern extends string = string,
   Events extends EventMap = AnyEvents,
 > implements ChannelRule {
-  readonly #segments: readonly string[];
+  readonly #pattern: ChannelPattern;
 
   /** Use `defineChannel()`. */
   constructor(
     readonly pattern: Pattern,
     readonly options: ChannelOptions,
   ) {
-    const fault = channelNameFault(pattern);
-    if (fault)
-      throw new SseError('INVALID_CHANNEL', `The channel pattern ${JSON.stringify(pattern)} ${fault}.`);
-    this.#segments = pattern.split('/');
-    const names = this.#segments.filter((segment) => segment.startsWith(':'));
-    if (names.some((name) => !/^:\w+$/.test(name)) || new Set(names).size < names.length) {
-      throw new SseError(
-        'INVALID_CHANNEL',
-        `The parameters of the channel pattern "${pattern}" need names of their own, of letters, digits and underscores.`,
-      );
-    }
+    this.#pattern = new ChannelPattern(pattern);
   }
 
   /**
@@ -84,7 +64,7 @@ export class ChannelDefinition<
    */
   of(...[params]: ChannelParams<Pattern>): ChannelName<Events> {
     const values: Readonly<Record<string, unknown>> = params ?? {};
-    const name = this.#segments
+    const name = this.#pattern.segments
       .map((segment) => (segment.startsWith(':') ? this.#encode(segment.slice(1), values) : segment))
       .join('/');
     const fault = channelNameFault(name);
@@ -93,11 +73,7 @@ export class ChannelDefinition<
   }
 
   matches(name: string): boolean {
-    const segments = name.split('/');
-    return (
-      segments.length === this.#segments.length &&
-      this.#segments.every((segment, i) => segment.startsWith(':') || segment === segments[i])
-    );
+    return this.#pattern.matches(name);
   }
 
   #encode(param: string, values: Readonly<Record<string, unknown>>): string {

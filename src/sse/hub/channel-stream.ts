@@ -14,6 +14,18 @@ export interface StreamRequest {
   readonly lastEventId: LastEventId;
   /** What to give first if nobody says where to begin, in place of the channel's setting. */
   readonly replay: Replay | undefined;
+  /** Whether those are asked who decide about a channel. */
+  readonly authorize: boolean;
+}
+
+/** How a stream gets to those who want it. */
+interface Way {
+  readonly reader: StreamReader;
+  /** Whose position it begins at, if that is known. */
+  readonly client: StreamHost | undefined;
+  /** Who is asked whether it may: the one whom it reaches, or who called for it where that cannot be seen. */
+  readonly asked: StreamHost | undefined;
+  readonly isUnpaced: boolean;
 }
 
 /**
@@ -32,27 +44,28 @@ export class ChannelStream extends Observable<SseEvent> {
     private readonly maxChannels: number,
   ) {
     super((subscriber) => this.#subscribed(subscriber));
-    this.#isOfMethod = host?.hasReturned === false;
+    this.#isOfMethod = host?.pipeline.hasReturned === false;
   }
 
   /** Makes it part of a response. */
   join(host: StreamHost, consumer: EventConsumer): Unsubscribable {
-    return this.#enter(host.reader, this.#positionIn(host), consumer);
+    return this.#enter({ reader: host.reader, client: host, asked: host, isUnpaced: false }, consumer);
   }
 
   #subscribed(subscriber: Subscriber<SseEvent>): Unsubscribable {
-    const host = hostBehind(subscriber);
-    if (host) return this.join(host, subscriber);
-    if (this.#isOfMethod && this.host?.isSubscribing) {
+    const { host } = this;
+    const behind = hostBehind(subscriber);
+    if (behind) return this.join(behind, subscriber);
+    if (this.#isOfMethod && host?.pipeline.isSubscribing) {
       // The method's own, and shared perhaps: others must not wait when this client does not read.
-      return this.#enter(this.host.reader, this.#positionIn(this.host), subscriber, true);
+      return this.#enter({ reader: host.reader, client: host, asked: host, isUnpaced: true }, subscriber);
     }
     // The way cannot be seen. It may lead to the client of the response all the same, or be something
     // that the method looks up: who does that says where to begin.
     const isLookUp = this.request.replay !== undefined || this.request.lastEventId.kind !== 'none';
-    const client = isLookUp ? undefined : this.host;
+    const client = isLookUp ? undefined : host;
     const reader = new StreamReader(this.all, PLAIN, this.maxChannels, client);
-    return this.#enter(reader, this.#positionIn(client), subscriber);
+    return this.#enter({ reader, client, asked: host, isUnpaced: false }, subscriber);
   }
 
   /** What the client sent comes first: it is where it was when it lost its connection. */
@@ -60,25 +73,46 @@ export class ChannelStream extends Observable<SseEvent> {
     return host && host.lastEventId.kind !== 'none' ? host.lastEventId : this.request.lastEventId;
   }
 
-  #enter(
-    reader: StreamReader,
-    lastEventId: LastEventId,
-    consumer: EventConsumer,
-    isUnpaced = false,
-  ): Unsubscribable {
-    const { channels, replay } = this.request;
-    const membership = new Membership(reader, consumer, channels.length);
+  #enter(way: Way, consumer: EventConsumer): Unsubscribable {
+    const { channels, authorize } = this.request;
+    const membership = new Membership(way.reader, consumer, channels.length);
     try {
-      for (const name of channels) membership.enter(reader.enter(name, lastEventId, replay), isUnpaced);
+      for (const name of channels) {
+        const decision = authorize ? way.asked?.access?.mayStream(name) : undefined;
+        if (decision) this.#enterIf(decision, name, way, membership);
+        else this.#enterChannel(name, way, membership);
+      }
     } catch (error) {
       consumer.error(error);
     }
     return membership;
   }
+
+  #enterChannel(name: string, { reader, client, isUnpaced }: Way, membership: Membership): void {
+    membership.enter(reader.enter(name, this.#positionIn(client), this.request.replay), isUnpaced);
+  }
+
+  /** All channels of a response begin together, when everything is decided. */
+  #enterIf(decision: Promise<boolean>, name: string, way: Way, membership: Membership): void {
+    way.reader.hold();
+    void decision.then((isGranted) => {
+      try {
+        if (membership.isOver) return;
+        if (isGranted) return this.#enterChannel(name, way, membership);
+        way.asked?.access?.denied(name);
+        membership.complete();
+      } catch (error) {
+        membership.error(error);
+      } finally {
+        way.reader.proceed();
+      }
+    });
+  }
 }
 
 /** What one who wants the events of some channels has of a reader. */
 class Membership implements EventConsumer, Unsubscribable {
+  isOver = false;
   #cursors: readonly Cursor[] = [];
 
   constructor(
@@ -107,6 +141,7 @@ class Membership implements EventConsumer, Unsubscribable {
   }
 
   unsubscribe(): void {
+    this.isOver = true;
     const cursors = this.#cursors;
     this.#cursors = [];
     for (const cursor of cursors) {

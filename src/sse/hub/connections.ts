@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Identity } from './identity.js';
 import { checkObject, stringOf } from '../sse.settings.js';
 
 /** An open stream, as `hub.connections()` tells of it. */
@@ -18,12 +19,16 @@ export interface ConnectionDetails {
   readonly path: string;
   /** The client's address as the socket has it: behind a proxy that is the proxy's. */
   readonly address: string | undefined;
+  /** Who it belongs to, as `identify` says. */
+  readonly user?: string;
 }
 
 /** Which connections: those that have all of it. An empty filter is every one. */
 export interface ConnectionFilter {
   readonly id?: string;
   readonly channel?: string;
+  /** As `identify` names them. */
+  readonly user?: string;
 }
 
 /** How far a question goes. */
@@ -32,9 +37,23 @@ export interface Reach {
   readonly everywhere?: boolean;
 }
 
+/** Whose a connection is. */
+export interface ConnectionAccess {
+  /** Undefined for somebody unknown. */
+  readonly identity: Identity | undefined;
+  /**
+   * Takes a channel away, and tells the client. What is being decided about the channel is a no.
+   *
+   * @returns whether it was streamed
+   */
+  revoke(channel: string): boolean;
+}
+
 /** An open stream, as the hub needs it. */
 export interface OpenConnection {
   readonly info: ConnectionDetails;
+  /** Undefined where the application knows no users. */
+  readonly access: ConnectionAccess | undefined;
   isNamed(id: string): boolean;
   streams(channel: string): boolean;
   /** Ends the response, after what was published before. */
@@ -60,13 +79,14 @@ export class Connections {
 
   /** @throws SseError `INVALID_OPTIONS` for what is no condition: it must not match everybody */
   matching(filter: ConnectionFilter): OpenConnection[] {
-    checkObject(filter, ['id', 'channel'], 'A filter of connections');
+    checkObject(filter, ['id', 'channel', 'user'], 'A filter of connections');
     for (const [name, value] of Object.entries(filter)) stringOf(name, value);
-    const { id, channel } = filter;
+    const { id, channel, user } = filter;
     return [...this.#open].filter(
       (connection) =>
         (id === undefined || connection.isNamed(id)) &&
-        (channel === undefined || connection.streams(channel)),
+        (channel === undefined || connection.streams(channel)) &&
+        (user === undefined || connection.access?.identity?.user === user),
     );
   }
 }

@@ -6,7 +6,8 @@ import { Survey } from './survey.js';
 /** What one instance asks of the others. */
 type Question =
   | { readonly about: 'subscribers'; readonly channel: string }
-  | { readonly about: 'connections' | 'disconnect'; readonly filter: ConnectionFilter };
+  | { readonly about: 'connections' | 'disconnect'; readonly filter: ConnectionFilter }
+  | { readonly about: 'revoke'; readonly user: string; readonly channel: string };
 
 /** What is open in this process and in the others: what is asked for is answered by each of them. */
 export class Instances {
@@ -42,6 +43,10 @@ export class Instances {
     return here + (await this.#sum({ about: 'disconnect', filter }));
   }
 
+  async revoke(user: string, channel: string): Promise<number> {
+    return this.#revoke(user, channel) + (await this.#sum({ about: 'revoke', user, channel }));
+  }
+
   async #sum(question: Question): Promise<number> {
     const answers = await this.#others.ask(question);
     return answers.flatMap(({ items }) => items as number[]).reduce((sum, count) => sum + count, 0);
@@ -56,6 +61,8 @@ export class Instances {
         return this.#detailsOf(question.filter);
       case 'disconnect':
         return [this.#end(question.filter)];
+      case 'revoke':
+        return [this.#revoke(question.user, question.channel)];
       default:
         throw new Error(`It is about ${String((question as { about: unknown }).about)}.`);
     }
@@ -63,6 +70,10 @@ export class Instances {
 
   #detailsOf(filter: ConnectionFilter): ConnectionDetails[] {
     return this.open.matching(filter).map(({ info }) => info);
+  }
+
+  #revoke(user: string, channel: string): number {
+    return this.open.matching({ user }).filter((connection) => connection.access?.revoke(channel)).length;
   }
 
   #end(filter: ConnectionFilter): number {

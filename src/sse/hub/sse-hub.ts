@@ -38,6 +38,11 @@ export interface StreamOptions {
   readonly lastEventId?: string;
   /** What is given first where there is no position, in place of the channel's setting. */
   readonly replay?: Replay;
+  /**
+   * Whether the methods with `@AuthorizeChannel()` are asked, where the stream is part of a response. `false`
+   * for what the application has decided itself. @defaultValue true
+   */
+  readonly authorize?: boolean;
 }
 
 /** Options of `hub.history()`. */
@@ -135,11 +140,12 @@ export class SseHub {
     if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'A stream needs at least one channel.');
     for (const name of names) this.definitions.settingsOf(name);
     this.#refuseTooMany(names);
-    checkObject(options, ['lastEventId', 'replay'], 'hub.stream()');
+    checkObject(options, ['lastEventId', 'replay', 'authorize'], 'hub.stream()');
     if (options.lastEventId !== undefined) stringOf('lastEventId', options.lastEventId);
     const lastEventId = parseLastEventId(options.lastEventId);
     const replay = options.replay === undefined ? undefined : replayOf(options.replay);
-    const request = { channels: names, lastEventId, replay };
+    const authorize = oneOf('authorize', options.authorize ?? true, [true, false]);
+    const request = { channels: names, lastEventId, replay, authorize };
     const stream: Observable<unknown> = new ChannelStream(
       this.channels,
       request,
@@ -206,7 +212,7 @@ export class SseHub {
    * @throws SseError `INVALID_OPTIONS`; everywhere `BACKPLANE_AWAY`, `HUB_CLOSED`
    */
   async connections(query: ConnectionFilter & Reach = {}): Promise<ConnectionInfo[]> {
-    checkObject(query, ['id', 'channel', 'everywhere'], 'hub.connections()');
+    checkObject(query, ['id', 'channel', 'user', 'everywhere'], 'hub.connections()');
     const { everywhere, ...filter } = query;
     return this.instances.connections(filter, isEverywhere({ everywhere }));
   }
@@ -220,6 +226,20 @@ export class SseHub {
    */
   async disconnect(filter: ConnectionFilter): Promise<number> {
     return this.instances.disconnect(filter);
+  }
+
+  /**
+   * Takes a channel away from all streams of a user, on all instances, and answers how many had it. Each is
+   * told by a `denied` event, and goes on with the other channels it has. That the user does not get the
+   * channel again is for the method with `@AuthorizeChannel()` to see to, before this is called.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`. `BACKPLANE_AWAY`, `HUB_CLOSED`: it
+   * was taken from those of this process, of the others nothing is known
+   */
+  async revoke(user: string, channel: string): Promise<number> {
+    stringOf('user', user);
+    this.definitions.settingsOf(channel);
+    return this.instances.revoke(user, channel);
   }
 
   stats(): HubStats {

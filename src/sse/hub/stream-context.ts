@@ -3,15 +3,27 @@ import { Injectable } from '@nestjs/common';
 import type { LastEventId } from '../protocol/position.js';
 import type { StreamReader } from './stream-reader.js';
 
+/** Decides what a client may stream. */
+export interface StreamAccess {
+  /** Whether that is a channel; undefined where nobody needs to be asked. Never rejects. */
+  mayStream(channel: string): Promise<boolean> | undefined;
+  /** It is not. */
+  denied(channel: string): void;
+}
+
 /** A response that streams of the hub can be part of. */
 export interface StreamHost {
   /** What its client has seen. */
   readonly lastEventId: LastEventId;
   readonly reader: StreamReader;
-  /** Whether its method has returned; of a stock route that is not known, and false. */
-  readonly hasReturned: boolean;
-  /** Whether what its method returned is being subscribed to at this moment. */
-  readonly isSubscribing: boolean;
+  readonly pipeline: {
+    /** Whether its method has returned; of a stock route that is not known, and false. */
+    readonly hasReturned: boolean;
+    /** Whether what its method returned is being subscribed to at this moment. */
+    readonly isSubscribing: boolean;
+  };
+  /** What its client may stream; undefined where nobody is asked. */
+  readonly access: StreamAccess | undefined;
 }
 
 /** On the subscriber at the end of a response, to whom all that its Observable emits gets in the end. */

@@ -30,6 +30,10 @@ export interface ReaderOwner {
   disconnect(): void;
   /** Runs user code in the context of the one who subscribed, not of whoever published. */
   run(task: () => void): void;
+  /** A channel is streamed from now on. */
+  subscribed(channel: string): void;
+  /** A channel is streamed no more. */
+  unsubscribed(channel: string): void;
   /** The position of every channel that was asked for is known. */
   located(): void;
   /**
@@ -58,6 +62,8 @@ export const PLAIN: ReaderOwner = {
   run: (task) => {
     task();
   },
+  subscribed: () => undefined,
+  unsubscribed: () => undefined,
   located: () => undefined,
   begun: () => undefined,
 };
@@ -146,10 +152,35 @@ export class StreamReader implements CursorHost {
     return cursor;
   }
 
+  /** Nothing begins until `proceed()` was called as often: something is to be decided first. */
+  hold(): void {
+    this.#waiting++;
+    this.#isPrompt = false;
+  }
+
+  proceed(): void {
+    this.#opened();
+  }
+
+  /**
+   * Takes a channel away from its client, whoever wants it: to them it has completed.
+   *
+   * @returns whether it was streamed
+   */
+  withdraw(name: string): boolean {
+    const track = this.position.of(name);
+    if (!track || track.isLeft || track.cursor.isEnded) return false;
+    this.#unsubscribed(track);
+    this.#forget(track);
+    track.cursor.end();
+    return true;
+  }
+
   leave(cursor: Cursor): void {
     const track = this.position.of(cursor.channel.name);
     if (track?.cursor !== cursor || track.isLeft) return;
     track.isLeft = true;
+    this.#unsubscribed(track);
     cursor.stop();
     this.channels.leave(cursor);
     // That the client has all of a completed channel stays in its ids: it would get it again.
@@ -185,6 +216,7 @@ export class StreamReader implements CursorHost {
    * plain source until they leave.
    */
   end(): void {
+    for (const track of this.position.tracks) this.#unsubscribed(track);
     this.owner = PLAIN;
     for (const { cursor } of this.position.tracks) {
       if (cursor.isWanted) this.disown(cursor.channel.name);
@@ -242,6 +274,8 @@ export class StreamReader implements CursorHost {
   /** Its channel can be given back; that the client has all of it stays in the ids. */
   ended(cursor: Cursor): void {
     if (cursor.isAtEnd) this.#completed++;
+    const track = this.position.of(cursor.channel.name);
+    if (track?.cursor === cursor) this.#unsubscribed(track);
     this.channels.leave(cursor);
   }
 
@@ -253,6 +287,18 @@ export class StreamReader implements CursorHost {
     this.owner.run(() => {
       handOn(cursor, task);
     });
+  }
+
+  #subscribed(track: Track): void {
+    if (track.isLeft || track.cursor.isEnded) return;
+    track.isTold = true;
+    this.owner.subscribed(track.cursor.channel.name);
+  }
+
+  #unsubscribed(track: Track): void {
+    if (!track.isTold) return;
+    track.isTold = false;
+    this.owner.unsubscribed(track.cursor.channel.name);
   }
 
   #opened(): void {
@@ -267,6 +313,7 @@ export class StreamReader implements CursorHost {
     this.owner.located();
     for (const { cursor } of fresh) cursor.tellMissed();
     for (const { cursor } of fresh) cursor.advance();
+    for (const track of fresh) this.#subscribed(track);
     this.owner.begun(this.#isPrompt);
     this.#isPrompt = true;
   }

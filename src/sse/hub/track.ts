@@ -6,6 +6,8 @@ export class Track {
   isForeign = false;
   /** Whether it is read no more. */
   isLeft = false;
+  /** Whether it was said that its channel is streamed. */
+  isTold = false;
   /**
    * The offset that the ids name: the client has, or does not want, everything up to it. Undefined
    * until it was told of a gap that it came with; if it is cut off before, it must come back with that.

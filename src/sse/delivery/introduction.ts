@@ -1,0 +1,48 @@
+import type { StreamReader } from '../hub/stream-reader.js';
+import { idBlock, idLine, retryBlock } from '../protocol/event-stream.js';
+import type { ConnectionSettings } from './connection-settings.js';
+
+/** What a client is told before everything else: how long to wait before it reconnects, and where it begins. */
+export class Introduction {
+  /** As it was when the positions at the start were known. */
+  #opening: string | undefined;
+  #isGiven = false;
+
+  constructor(
+    private readonly reader: StreamReader,
+    private readonly settings: Pick<ConnectionSettings, 'retry' | 'numbered'>,
+  ) {}
+
+  /** The positions of channels are known. Answers what is to be said of them now. */
+  located(isOpen: boolean): string {
+    const id = this.reader.position.id();
+    if (!isOpen && this.#opening === undefined) {
+      this.#opening = this.#with(id, this.settings.retry);
+      return '';
+    }
+    // A stream that came late: the position in its channel is new to the client.
+    if (this.#isGiven || !isOpen) return id === undefined ? '' : idBlock(id);
+    return this.#give(this.#with(id, this.settings.retry));
+  }
+
+  /** The text that the response begins with. */
+  opening(retry: number = this.settings.retry): string {
+    return this.#give(this.#opening ?? this.#with(this.reader.position.id(), retry));
+  }
+
+  /** The response has begun. */
+  opened(): void {
+    this.#opening = undefined;
+  }
+
+  #give(text: string): string {
+    this.#isGiven = text !== '';
+    return text;
+  }
+
+  /** A stock route without streams of the hub stays as it is. */
+  #with(id: string | undefined, retry: number): string {
+    if (id !== undefined) return idLine(id) + retryBlock(retry);
+    return this.settings.numbered && !this.reader.isUsed ? '' : retryBlock(retry);
+  }
+}
