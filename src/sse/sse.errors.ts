@@ -8,7 +8,8 @@
  * | `DUPLICATE_DEFINITION` | two definitions with one pattern, at start-up |
  * | `INVALID_CHANNEL` | every call that takes a channel's name; `ChannelDefinition.of()` |
  * | `UNKNOWN_CHANNEL` | the same calls, with `strictChannels` |
- * | `INVALID_EVENT` | `publish()`: a field that cannot be sent |
+ * | `INVALID_EVENT` | `publish()`: a field that cannot be sent, or a type that the channel does not have |
+ * | `INVALID_DATA` | `publish()`: data that the event's schema refuses; the issues are the `cause` |
  * | `RESERVED_TYPE` | `publish()`: a type that only the package sends |
  * | `ID_NOT_ALLOWED` | `publish()`: an id where the hub makes them |
  * | `NOT_SERIALIZABLE` | `publish()`: data that is no JSON value |
@@ -29,6 +30,7 @@ export type SseErrorCode =
   | 'INVALID_CHANNEL'
   | 'UNKNOWN_CHANNEL'
   | 'INVALID_EVENT'
+  | 'INVALID_DATA'
   | 'RESERVED_TYPE'
   | 'ID_NOT_ALLOWED'
   | 'NOT_SERIALIZABLE'
