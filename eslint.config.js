@@ -39,6 +39,7 @@ const packages = {
     'rxjs',
     'node:async_hooks',
     'node:crypto',
+    'node:http',
   ],
   'sse/backplanes/lmdb': [...library, 'lmdb'],
   'sse/backplanes/nats': [...library, '@nats-io/jetstream', '@nats-io/transport-node'],

@@ -24,6 +24,7 @@ export type {
   LogFollower,
   LogRange,
   OpenBackplane,
+  PipeOptions,
   Position,
   PublishOptions,
   StoredEvent,

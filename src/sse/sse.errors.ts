@@ -15,6 +15,8 @@
  * | `NOT_SERIALIZABLE` | `publish()`: data that is no JSON value |
  * | `EVENT_TOO_LARGE` | `publish()`: more than `maxEventBytes` |
  * | `CHANNEL_COMPLETED` | `publish()` after `complete()` |
+ * | `SOURCE_TOO_FAST` | `pipe()`, `@Publish()`: too many items of an Observable wait to be published |
+ * | `PIPE_ABANDONED` | `pipe()`: nobody has listened for `abandonAfter` |
  * | `TOO_MANY_CHANNELS` | `stream()`: more channels than one response takes |
  * | `HUB_FULL` | `publish()`, `complete()` and streams: `limits.channels` is reached |
  * | `PUBLISH_REJECTED` | `publish()`: the backplane did not store the event and never will |
@@ -36,6 +38,8 @@ export type SseErrorCode =
   | 'NOT_SERIALIZABLE'
   | 'EVENT_TOO_LARGE'
   | 'CHANNEL_COMPLETED'
+  | 'SOURCE_TOO_FAST'
+  | 'PIPE_ABANDONED'
   | 'TOO_MANY_CHANNELS'
   | 'HUB_FULL'
   | 'PUBLISH_REJECTED'

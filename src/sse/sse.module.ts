@@ -22,9 +22,11 @@ import type { BackplaneFactory, OpenBackplane } from './hub/backplane-factory.js
 import { SseCluster } from './hub/cluster.js';
 import type { ChannelRule } from './hub/channel-definition.js';
 import { ChannelDefinitions } from './hub/channel-definitions.js';
+import { ChannelWriter } from './hub/channel-writer.js';
 import { Channels } from './hub/channels.js';
 import { Connections } from './hub/connections.js';
 import { Instances } from './hub/instances.js';
+import { Pipes } from './hub/pipes.js';
 import { SseHub } from './hub/sse-hub.js';
 import { StreamContext } from './hub/stream-context.js';
 import { Turn } from './hub/turn.js';
@@ -118,8 +120,29 @@ const providers: Provider[] = [
     useFactory: (...parts: ConstructorParameters<typeof Instances>) => new Instances(...parts),
   },
   {
+    provide: ChannelWriter,
+    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane],
+    useFactory: (settings: SseSettings, definitions: ChannelDefinitions, backplane: SseBackplane) =>
+      new ChannelWriter(definitions, backplane, settings.maxEventBytes),
+  },
+  {
+    provide: Pipes,
+    inject: [ChannelWriter, Instances],
+    useFactory: (writer: ChannelWriter, instances: Instances) => new Pipes(writer, instances),
+  },
+  {
     provide: SseHub,
-    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, Channels, Connections, Instances, StreamContext],
+    inject: [
+      SSE_SETTINGS,
+      ChannelDefinitions,
+      SseBackplane,
+      ChannelWriter,
+      Pipes,
+      Channels,
+      Connections,
+      Instances,
+      StreamContext,
+    ],
     useFactory: (...parts: ConstructorParameters<typeof SseHub>) => new SseHub(...parts),
   },
 ];

@@ -12,10 +12,12 @@ import { checkObject, countOf, oneOf, replayOf, stringOf, type SseSettings } fro
 import type { LogRange, SseBackplane } from './backplane.js';
 import type { ChannelDefinitions } from './channel-definitions.js';
 import { ChannelStream } from './channel-stream.js';
-import { ChannelWriter, type PublishOptions } from './channel-writer.js';
+import type { ChannelWriter, PublishOptions } from './channel-writer.js';
 import type { Channels } from './channels.js';
 import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './connections.js';
 import type { Instances } from './instances.js';
+import type { PipeOptions } from './pipe.js';
+import type { Pipes } from './pipes.js';
 import { publishedEvent } from './published-event.js';
 import type {
   EventMap,
@@ -78,20 +80,18 @@ export interface HubStats {
  * a process without an HTTP server too.
  */
 export class SseHub {
-  readonly #writer: ChannelWriter;
-
   /** Nest makes it; inject it. */
   constructor(
     private readonly settings: SseSettings,
     private readonly definitions: ChannelDefinitions,
     private readonly backplane: SseBackplane,
+    private readonly writer: ChannelWriter,
+    private readonly pipes: Pipes,
     private readonly channels: Channels,
     private readonly open: Connections,
     private readonly instances: Instances,
     private readonly context: StreamContext,
-  ) {
-    this.#writer = new ChannelWriter(definitions, backplane, settings.maxEventBytes);
-  }
+  ) {}
 
   /**
    * Publishes an event to everybody who streams the channel, and keeps it for those who come back.
@@ -111,7 +111,31 @@ export class SseHub {
     event: SseEventInput<InputsOf<Name>>,
     options?: PublishOptions,
   ): Promise<string> {
-    return this.#writer.publish(channel, event, options);
+    return this.writer.publish(channel, event, options);
+  }
+
+  /**
+   * Publishes what a source gives, one event after the other, and completes the channel at its end: for answers
+   * of a language model, exports, logs of a build. A client that loses its connection resumes in the middle.
+   *
+   * An async iterable is asked for an item when the one before is published. It is told to stop by its
+   * `return()`, which a generator that waits for something heeds only when it has that.
+   *
+   * A source that ends in any other way than by itself ends with an event of the type `error`, whose data is a
+   * text: what Nest's exception filter would say of the source's error, or `Stopped`. It is kept for those who
+   * come back, and the types of the channel's events do not name it.
+   *
+   * @returns how many events were published, when the source has come to its end
+   * @throws SseError as `publish()` and `complete()`, and `SOURCE_TOO_FAST`, `PIPE_ABANDONED`, `HUB_CLOSED`; what
+   * the source has failed with; the reason of the signal. All as a rejection, when listeners were told.
+   */
+  async pipe<Name extends string>(
+    channel: Name,
+    source: AsyncIterable<SseEventInput<InputsOf<Name>>> | Observable<SseEventInput<InputsOf<Name>>>,
+    options: PipeOptions = {},
+  ): Promise<number> {
+    this.definitions.settingsOf(channel);
+    return this.pipes.run(channel, source, options);
   }
 
   /**
@@ -174,12 +198,12 @@ export class SseHub {
    * EventSource that comes back is told to stay away. For the channel's `ttl` nobody can publish to it.
    */
   async complete(channel: string): Promise<void> {
-    await this.#writer.complete(channel);
+    await this.writer.complete(channel);
   }
 
   /** Deletes the events that are kept of a channel. Who was behind is told of the gap. */
   async purge(channel: string): Promise<void> {
-    await this.#writer.purge(channel);
+    await this.writer.purge(channel);
   }
 
   /**
@@ -222,7 +246,7 @@ export class SseHub {
       ...this.backplane.stats(),
       subscribers: this.channels.subscribers,
       connections: this.open.size,
-      published: this.#writer.published,
+      published: this.writer.published,
     };
   }
 
