@@ -1,4 +1,5 @@
 export { LastEventId } from './decorators/last-event-id.decorator.js';
+export { Publish, type PublishDecorator, type PublishedAs } from './decorators/publish.decorator.js';
 export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
 export {
   PUBLISH_ID_MEMORY,
