@@ -3,8 +3,8 @@
  *
  * | code | thrown by |
  * |---|---|
- * | `MODULE_MISSING` | an `@Sse()` route of an application that does not import `SseModule.forRoot()` |
- * | `INVALID_OPTIONS` | `SseModule.forRoot()`, `defineChannel()`, `@Sse()` |
+ * | `MODULE_MISSING` | an `@Sse()` route or a `@Publish()` method without `SseModule.forRoot()`, or of an instance that Nest has not made |
+ * | `INVALID_OPTIONS` | `SseModule.forRoot()`, `defineChannel()`, `@Sse()`, `@Publish()`, and calls of the hub that take options |
  * | `DUPLICATE_DEFINITION` | two definitions with one pattern, at start-up |
  * | `INVALID_CHANNEL` | every call that takes a channel's name; `ChannelDefinition.of()` |
  * | `UNKNOWN_CHANNEL` | the same calls, with `strictChannels` |

@@ -45,8 +45,8 @@ export class DataOfTheEventsAreReturned {
   }
 
   @Publish(({ id }: Shipment, [by]: [string]) => `orders/${id}/${by}`)
-  named(by: string): Shipment {
-    return { id: by.length };
+  named(by: string, length: number): Shipment {
+    return { id: by.length + length };
   }
 }
 
@@ -73,6 +73,12 @@ export class OtherDataAreErrors {
   @Publish(Order)
   async message(id: number): Promise<Shipment> {
     return { id };
+  }
+
+  // @ts-expect-error: the name is made of another argument
+  @Publish((_result: unknown, [id]: [string]) => id)
+  argument(id: number): number {
+    return id;
   }
 
   // @ts-expect-error: the name is made of another result

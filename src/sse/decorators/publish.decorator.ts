@@ -24,9 +24,12 @@ export interface PublishedAs<Type extends string = string> {
 
 type Emitted<Data> = Data | Observable<Data> | AsyncIterable<Data>;
 
-/** Decorates a method that returns such data, or a Promise, an Observable or an async iterable of them. */
-export type PublishDecorator<Data, Args extends readonly unknown[] = never[]> = <
-  Decorated extends (...args: Args) => Emitted<Data> | PromiseLike<Emitted<Data>>,
+/**
+ * Decorates a method that returns such data, or a Promise, an Observable or an async iterable of them, and whose
+ * first parameters are of these types.
+ */
+export type PublishDecorator<Data, Args extends readonly unknown[] = []> = <
+  Decorated extends (...args: [...Args, ...never[]]) => Emitted<Data> | PromiseLike<Emitted<Data>>,
 >(
   target: object,
   key: string | symbol,
@@ -73,14 +76,14 @@ export function Publish<
   channel: ChannelDefinition<Pattern, Events, Inputs>,
   options?: PublishedAs<Type>,
 ): PublishDecorator<Inputs[Type]>;
-export function Publish<Data = unknown, Args extends readonly unknown[] = never[]>(
+export function Publish<Data = unknown, Args extends readonly unknown[] = []>(
   channel: string | ChannelOf<Data, Args>,
   options?: PublishedAs,
 ): PublishDecorator<Data, Args>;
 export function Publish(
   channel: string | ChannelDefinition | ChannelOf<unknown, unknown[]>,
   options: PublishedAs = {},
-): PublishDecorator<unknown, unknown[]> {
+): PublishDecorator<unknown> {
   checkObject(options, ['type'], '@Publish()');
   const { type } = options;
   // So that a wrong type is found where it is written.
