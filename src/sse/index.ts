@@ -31,7 +31,7 @@ export type {
   SseEvent,
   SseEventInput,
 } from './hub/sse-event.js';
-export type { PipeOptions } from './hub/pipe.js';
+export type { PipeOptions } from './hub/source-pipe.js';
 export { SseHub } from './hub/sse-hub.js';
 export type { PublishOptions } from './hub/channel-writer.js';
 export type { ChannelHistory, HistoryQuery, HubStats, StreamOptions } from './hub/sse-hub.js';

@@ -19,7 +19,7 @@
  * | `PIPE_ABANDONED` | `pipe()`: nobody has listened for `abandonAfter` |
  * | `TOO_MANY_CHANNELS` | `stream()`: more channels than one response takes |
  * | `HUB_FULL` | `publish()`, `complete()` and streams: `limits.channels` is reached |
- * | `PUBLISH_REJECTED` | `publish()`: the backplane did not store the event and never will |
+ * | `PUBLISH_REJECTED` | `publish()`: the backplane did not store the event and never will, or too many wait for asynchronous schemas |
  * | `PUBLISH_UNCERTAIN` | `publish()`: the event was sent to the backplane, and no answer came in time |
  * | `BACKPLANE_AWAY` | every other call that needs a backplane which cannot be reached at present |
  * | `BACKPLANE_FAILED` | the start-up: the backplane cannot be used as it is configured |

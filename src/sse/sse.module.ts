@@ -26,7 +26,7 @@ import { ChannelWriter } from './hub/channel-writer.js';
 import { Channels } from './hub/channels.js';
 import { Connections } from './hub/connections.js';
 import { Instances } from './hub/instances.js';
-import { Pipes } from './hub/pipes.js';
+import { SourcePipes } from './hub/source-pipes.js';
 import { SseHub } from './hub/sse-hub.js';
 import { StreamContext } from './hub/stream-context.js';
 import { Turn } from './hub/turn.js';
@@ -126,9 +126,9 @@ const providers: Provider[] = [
       new ChannelWriter(definitions, backplane, settings.maxEventBytes),
   },
   {
-    provide: Pipes,
+    provide: SourcePipes,
     inject: [ChannelWriter, Instances],
-    useFactory: (writer: ChannelWriter, instances: Instances) => new Pipes(writer, instances),
+    useFactory: (writer: ChannelWriter, instances: Instances) => new SourcePipes(writer, instances),
   },
   {
     provide: SseHub,
@@ -137,7 +137,7 @@ const providers: Provider[] = [
       ChannelDefinitions,
       SseBackplane,
       ChannelWriter,
-      Pipes,
+      SourcePipes,
       Channels,
       Connections,
       Instances,

@@ -68,7 +68,8 @@ export function checkedEvent(
   if (typeof event !== 'object' || (event as object | null) === null) return event; // refused when it is encoded
   const { type: eventType = 'message', data } = event;
   if (!schemas.has(eventType)) {
-    if (RESERVED_TYPES.has(eventType)) return event; // refused when it is encoded
+    // Such types are refused when the event is encoded.
+    if (typeof eventType !== 'string' || RESERVED_TYPES.has(eventType)) return event;
     throw new SseError(
       'INVALID_EVENT',
       `The channel "${channel}" has no events of type ${JSON.stringify(eventType)}. Its definition has ${[...schemas.keys()].join(', ')}.`,

@@ -16,8 +16,8 @@ import type { ChannelWriter, PublishOptions } from './channel-writer.js';
 import type { Channels } from './channels.js';
 import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './connections.js';
 import type { Instances } from './instances.js';
-import type { PipeOptions } from './pipe.js';
-import type { Pipes } from './pipes.js';
+import type { PipeOptions } from './source-pipe.js';
+import type { SourcePipes } from './source-pipes.js';
 import { publishedEvent } from './published-event.js';
 import type {
   EventMap,
@@ -86,7 +86,7 @@ export class SseHub {
     private readonly definitions: ChannelDefinitions,
     private readonly backplane: SseBackplane,
     private readonly writer: ChannelWriter,
-    private readonly pipes: Pipes,
+    private readonly pipes: SourcePipes,
     private readonly channels: Channels,
     private readonly open: Connections,
     private readonly instances: Instances,

@@ -81,12 +81,9 @@ describe('a checked event', () => {
     expect(await dataOf(hub, order)).toEqual([{ not: 'a text' }]);
   });
 
-  it.each([
-    { type: 'sent', data: 1 },
-    { type: 7, data: 1 },
-  ])('of another type is refused: %j', async (event) => {
+  it('of another type is refused, with those that there are', async () => {
     const { hub } = await start([Order]);
-    await expect(hub.publish(order, untyped(event))).rejects.toMatchObject({
+    await expect(hub.publish(order, untyped({ type: 'sent', data: 1 }))).rejects.toMatchObject({
       code: 'INVALID_EVENT',
       message: expect.stringMatching(/message, shipped/) as unknown,
     });
@@ -109,6 +106,7 @@ describe('a checked event', () => {
   it.each([
     [null, 'INVALID_EVENT'],
     [{ type: 'gap', data: 1 }, 'RESERVED_TYPE'],
+    [{ type: 7n, data: 1 }, 'INVALID_EVENT'],
     [{ type: 'shipped', data: 'a', name: 'x' }, 'INVALID_EVENT'],
     [{ type: 'shipped', data: 1n }, 'NOT_SERIALIZABLE'],
   ])('is refused for what is wrong with any event: %p', async (event, code) => {

@@ -28,7 +28,7 @@ export interface PipeOptions {
 const STOPPED = 'Stopped';
 
 /** One source on its way into a channel. */
-export class Pipe {
+export class SourcePipe {
   #published = 0;
   #isStopped = false;
   #reject: ((reason: Error) => void) | undefined;

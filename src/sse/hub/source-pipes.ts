@@ -2,13 +2,13 @@ import type { OnModuleDestroy } from '@nestjs/common';
 import { SseError } from '../sse.errors.js';
 import type { ChannelWriter } from './channel-writer.js';
 import type { Instances } from './instances.js';
-import { Pipe, type PipeOptions } from './pipe.js';
+import { SourcePipe, type PipeOptions } from './source-pipe.js';
 import type { Source } from './published-source.js';
 import type { SseEventInput } from './sse-event.js';
 
 /** The sources that this process feeds into channels. */
-export class Pipes implements OnModuleDestroy {
-  readonly #running = new Map<Pipe, Promise<number>>();
+export class SourcePipes implements OnModuleDestroy {
+  readonly #running = new Map<SourcePipe, Promise<number>>();
 
   constructor(
     private readonly writer: ChannelWriter,
@@ -18,7 +18,7 @@ export class Pipes implements OnModuleDestroy {
   /** @throws SseError `INVALID_OPTIONS` */
   async run(channel: string, source: Source<SseEventInput>, options: PipeOptions): Promise<number> {
     const count = (): Promise<number> => this.instances.subscriberCount(channel, true);
-    const pipe = new Pipe(channel, source, options, this.writer, count);
+    const pipe = new SourcePipe(channel, source, options, this.writer, count);
     const end = pipe.run();
     this.#running.set(pipe, end);
     try {
