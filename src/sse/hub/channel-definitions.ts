@@ -19,14 +19,14 @@ export class ChannelDefinitions {
   readonly #definitions: { readonly definition: ChannelRule; readonly rules: ChannelRules }[] = [];
   readonly #known = new Map<string, ChannelRules>();
   /** Of channels that no definition matches. */
-  readonly #undefined: ChannelRules;
+  readonly #unmatched: ChannelRules;
 
   /** @throws SseError `DUPLICATE_DEFINITION` */
   constructor(
     private readonly module: SseSettings,
     definitions: Iterable<ChannelRule>,
   ) {
-    this.#undefined = { settings: module.channel, schemas: undefined };
+    this.#unmatched = { settings: module.channel, schemas: undefined };
     this.add(definitions);
   }
 
@@ -72,7 +72,7 @@ export class ChannelDefinitions {
         `The channel "${name}" matches no definition, and strictChannels is on. Define it with defineChannel() and list it in SseModule.forFeature().`,
       );
     }
-    const rules = match?.rules ?? this.#undefined;
+    const rules = match?.rules ?? this.#unmatched;
     if (this.#known.size >= REMEMBERED) this.#known.clear();
     this.#known.set(name, rules);
     return rules;

@@ -4,9 +4,9 @@ import { checkObject, stringOf } from '../sse.settings.js';
 import type { SseBackplane } from './backplane.js';
 import { CallOrder } from './call-order.js';
 import type { ChannelDefinitions } from './channel-definitions.js';
-import { checkedEvent } from './event-schemas.js';
+import { checkedEvent, type EventSchemas } from './event-schemas.js';
 import type { SseEventInput } from './sse-event.js';
-import { errorEvent, storedEvent } from './stored-event.js';
+import { errorEvent, storedEvent, type StoredEvent } from './stored-event.js';
 
 /** Options of `hub.publish()`. */
 export interface PublishOptions {
@@ -38,16 +38,28 @@ export class ChannelWriter {
     const { settings, schemas } = this.definitions.rulesOf(channel);
     const hasHistory = settings.history !== undefined;
     const publishId = options && publishIdOf(options);
-    let checked: SseEventInput | Promise<SseEventInput> = event;
-    if (schemas) {
-      checked = checkedEvent(channel, event, schemas);
-      if (checked instanceof Promise || this.#order.isAwaited(channel))
-        checked = await this.#order.turn(channel, checked);
-    }
-    const stored = storedEvent(checked, !hasHistory, this.maxEventBytes);
+    const encoded = schemas
+      ? this.#checked(channel, event, schemas, !hasHistory)
+      : storedEvent(event, !hasHistory, this.maxEventBytes);
+    const stored = encoded instanceof Promise ? await encoded : encoded;
     const position = await this.backplane.append(channel, settings, stored, publishId);
     this.#published++;
     return hasHistory ? formatPosition(position) : (stored.id ?? '');
+  }
+
+  /** Checks an event and encodes it; a Promise, where that takes a turn, is to be awaited as it is. */
+  #checked(
+    channel: string,
+    event: SseEventInput,
+    schemas: EventSchemas,
+    ownIds: boolean,
+  ): StoredEvent | Promise<StoredEvent> {
+    const encode = (checked: SseEventInput): StoredEvent => storedEvent(checked, ownIds, this.maxEventBytes);
+    // It is encoded before it waits: whoever publishes may change the data meanwhile.
+    const checked = checkedEvent(channel, event, schemas);
+    const stored = checked instanceof Promise ? checked.then(encode) : encode(checked);
+    const waits = stored instanceof Promise || this.#order.isAwaited(channel);
+    return waits ? this.#order.turn(channel, stored) : stored;
   }
 
   /** Tells listeners of an error, which only the package does. It is kept for those who come back. */

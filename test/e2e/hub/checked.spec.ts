@@ -206,6 +206,22 @@ describe('an asynchronous schema', () => {
     expect(await dataOf(hub, channel)).toEqual([1, 3]);
   });
 
+  it('is no reason that what waits for it changes', async () => {
+    const { Gated, answer } = gatedChannel();
+    const { hub } = await start([Gated]);
+    const channel = Gated.of({ id: 1 });
+    const data = { price: 1 };
+    const published = [
+      hub.publish(channel, { type: 'slow', data: 1 }),
+      hub.publish(channel, { type: 'free', data }),
+      hub.publish(channel, { type: 'quick', data }),
+    ];
+    data.price = 2;
+    answer(1);
+    await Promise.all(published);
+    expect(await dataOf(hub, channel)).toEqual([1, { price: 1 }, { price: 1 }]);
+  });
+
   it('holds back no other channel', async () => {
     const { Gated, answer } = gatedChannel();
     const { hub } = await start([Gated]);
