@@ -32,7 +32,15 @@ const library = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs', '
 const packages = {
   sse: library,
   'sse/protocol': [],
-  'sse/hub': ['@nestjs/common', 'rxjs', 'node:async_hooks', 'node:crypto'],
+  'sse/hub': [
+    '@nestjs/common',
+    '@nestjs/core',
+    '@standard-schema/spec',
+    'rxjs',
+    'node:async_hooks',
+    'node:crypto',
+    'node:http',
+  ],
   'sse/backplanes/lmdb': [...library, 'lmdb'],
   'sse/backplanes/nats': [...library, '@nats-io/jetstream', '@nats-io/transport-node'],
   'sse/backplanes/redis': [...library, 'redis'],

@@ -1,6 +1,7 @@
 export { AuthorizeChannel } from './decorators/authorize-channel.decorator.js';
 export type { ChannelsOf, HandlerDecorator } from './decorators/channel-handler.decorator.js';
 export { LastEventId } from './decorators/last-event-id.decorator.js';
+export { Publish, type PublishDecorator, type PublishedAs } from './decorators/publish.decorator.js';
 export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
 export type { ChannelAccess } from './hub/authorization.js';
 export {
@@ -12,13 +13,14 @@ export {
   type LogRange,
 } from './hub/backplane.js';
 export type { BackplaneFactory, OpenBackplane } from './hub/backplane-factory.js';
-export { ChannelDefinition, defineChannel, type } from './hub/channel-definition.js';
-export type { ChannelDefinitionOptions, ChannelRule, EventType } from './hub/channel-definition.js';
+export { ChannelDefinition, defineChannel } from './hub/channel-definition.js';
+export type { ChannelDefinitionOptions, ChannelRule } from './hub/channel-definition.js';
 export type { ChannelParams, MatchedParams } from './hub/channel-pattern.js';
 export type { ConnectionDetails, ConnectionFilter, ConnectionInfo, Reach } from './hub/connections.js';
 export { LEASE_TIME, SseCluster, type ClusterListener } from './hub/cluster.js';
 export type { Identify, Identity } from './hub/identity.js';
 export { EventLog, type LogEntry } from './hub/event-log.js';
+export { type, type EventSchemas, type EventType } from './hub/event-schemas.js';
 export type { StoredEvent } from './hub/stored-event.js';
 export type { Position } from './protocol/position.js';
 export type { ChannelSettings, HistorySettings } from './sse.settings.js';
@@ -29,12 +31,15 @@ export type {
   EventsOf,
   Gap,
   GapReason,
+  InputsOf,
   PublishedEvent,
   SseEvent,
   SseEventInput,
 } from './hub/sse-event.js';
+export type { PipeOptions } from './hub/source-pipe.js';
 export { SseHub } from './hub/sse-hub.js';
-export type { ChannelHistory, HistoryQuery, HubStats, PublishOptions, StreamOptions } from './hub/sse-hub.js';
+export type { PublishOptions } from './hub/channel-writer.js';
+export type { ChannelHistory, HistoryQuery, HubStats, StreamOptions } from './hub/sse-hub.js';
 export { whileLeading } from './hub/while-leading.js';
 export { SseError, type SseErrorCode } from './sse.errors.js';
 export { SseModule } from './sse.module.js';

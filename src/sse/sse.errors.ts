@@ -3,21 +3,24 @@
  *
  * | code | thrown by |
  * |---|---|
- * | `MODULE_MISSING` | an `@Sse()` route of an application that does not import `SseModule.forRoot()` |
- * | `INVALID_OPTIONS` | `SseModule.forRoot()`, `defineChannel()`, `@Sse()` |
+ * | `MODULE_MISSING` | an `@Sse()` route or a `@Publish()` method without `SseModule.forRoot()`, or of an instance that Nest has not made |
+ * | `INVALID_OPTIONS` | `SseModule.forRoot()`, `defineChannel()`, `@Sse()`, `@Publish()`, and calls of the hub that take options |
  * | `DUPLICATE_DEFINITION` | two definitions with one pattern, at start-up |
  * | `INVALID_HANDLER` | the start-up: a decorated method that cannot be called |
  * | `INVALID_CHANNEL` | every call that takes a channel's name; `ChannelDefinition.of()` |
  * | `UNKNOWN_CHANNEL` | the same calls, with `strictChannels` |
- * | `INVALID_EVENT` | `publish()`: a field that cannot be sent |
+ * | `INVALID_EVENT` | `publish()`: a field that cannot be sent, or a type that the channel does not have |
+ * | `INVALID_DATA` | `publish()`: data that the event's schema refuses; the issues are the `cause` |
  * | `RESERVED_TYPE` | `publish()`: a type that only the package sends |
  * | `ID_NOT_ALLOWED` | `publish()`: an id where the hub makes them |
  * | `NOT_SERIALIZABLE` | `publish()`: data that is no JSON value |
  * | `EVENT_TOO_LARGE` | `publish()`: more than `maxEventBytes` |
  * | `CHANNEL_COMPLETED` | `publish()` after `complete()` |
+ * | `SOURCE_TOO_FAST` | `pipe()`, `@Publish()`: too many items of an Observable wait to be published |
+ * | `PIPE_ABANDONED` | `pipe()`: nobody has listened for `abandonAfter` |
  * | `TOO_MANY_CHANNELS` | `stream()`: more channels than one response takes |
  * | `HUB_FULL` | `publish()`, `complete()` and streams: `limits.channels` is reached |
- * | `PUBLISH_REJECTED` | `publish()`: the backplane did not store the event and never will |
+ * | `PUBLISH_REJECTED` | `publish()`: the backplane did not store the event and never will, or too many wait for asynchronous schemas |
  * | `PUBLISH_UNCERTAIN` | `publish()`: the event was sent to the backplane, and no answer came in time |
  * | `BACKPLANE_AWAY` | every other call that needs a backplane which cannot be reached at present |
  * | `BACKPLANE_FAILED` | the start-up: the backplane cannot be used as it is configured |
@@ -31,11 +34,14 @@ export type SseErrorCode =
   | 'INVALID_CHANNEL'
   | 'UNKNOWN_CHANNEL'
   | 'INVALID_EVENT'
+  | 'INVALID_DATA'
   | 'RESERVED_TYPE'
   | 'ID_NOT_ALLOWED'
   | 'NOT_SERIALIZABLE'
   | 'EVENT_TOO_LARGE'
   | 'CHANNEL_COMPLETED'
+  | 'SOURCE_TOO_FAST'
+  | 'PIPE_ABANDONED'
   | 'TOO_MANY_CHANNELS'
   | 'HUB_FULL'
   | 'PUBLISH_REJECTED'

@@ -25,9 +25,11 @@ import { SseCluster } from './hub/cluster.js';
 import type { ChannelRule } from './hub/channel-definition.js';
 import { ChannelDefinitions } from './hub/channel-definitions.js';
 import { ChannelHandlers } from './hub/channel-handlers.js';
+import { ChannelWriter } from './hub/channel-writer.js';
 import { Channels } from './hub/channels.js';
 import { Connections } from './hub/connections.js';
 import { Instances } from './hub/instances.js';
+import { SourcePipes } from './hub/source-pipes.js';
 import { SseHub } from './hub/sse-hub.js';
 import { Subscriptions } from './hub/subscriptions.js';
 import { StreamContext } from './hub/stream-context.js';
@@ -130,8 +132,29 @@ const providers: Provider[] = [
     useFactory: (...parts: ConstructorParameters<typeof Instances>) => new Instances(...parts),
   },
   {
+    provide: ChannelWriter,
+    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane],
+    useFactory: (settings: SseSettings, definitions: ChannelDefinitions, backplane: SseBackplane) =>
+      new ChannelWriter(definitions, backplane, settings.maxEventBytes),
+  },
+  {
+    provide: SourcePipes,
+    inject: [ChannelWriter, Instances],
+    useFactory: (writer: ChannelWriter, instances: Instances) => new SourcePipes(writer, instances),
+  },
+  {
     provide: SseHub,
-    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, Channels, Connections, Instances, StreamContext],
+    inject: [
+      SSE_SETTINGS,
+      ChannelDefinitions,
+      SseBackplane,
+      ChannelWriter,
+      SourcePipes,
+      Channels,
+      Connections,
+      Instances,
+      StreamContext,
+    ],
     useFactory: (...parts: ConstructorParameters<typeof SseHub>) => new SseHub(...parts),
   },
 ];

@@ -1,4 +1,5 @@
 // Compile-time promises: checked by `npm run types`, never run.
+import { of } from 'rxjs';
 import { defineChannel, type } from '../../src/sse/index.js';
 import type { SseEventInput, SseHub } from '../../src/sse/index.js';
 
@@ -72,6 +73,22 @@ export async function plainNamesTakeAnything(hub: SseHub, name: string): Promise
   await hub.publish(name, { type: 7 });
   // @ts-expect-error: and a name too
   await hub.publish(7, { data: 1 });
+}
+
+export async function aSourceHasEventsOfTheChannel(hub: SseHub): Promise<void> {
+  async function* typings() {
+    yield { type: 'typing', data: 'a' } as const;
+  }
+  async function* numbers() {
+    yield { data: 7 };
+  }
+  const count: number = await hub.pipe(room, typings(), { complete: false });
+  await hub.pipe('news', numbers(), { abandonAfter: count, signal: AbortSignal.timeout(5) });
+  await hub.pipe(room, of({ type: 'seats', data: 1 } as const));
+  // @ts-expect-error: it gives no events of this channel
+  await hub.pipe(room, numbers());
+  // @ts-expect-error: there is no such option
+  await hub.pipe(room, typings(), { limit: 1 });
 }
 
 export async function theOtherCallsTakeBothKindsOfNames(hub: SseHub): Promise<void> {

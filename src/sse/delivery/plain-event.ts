@@ -1,6 +1,5 @@
-import { HttpException, IntrinsicException, type MessageEvent } from '@nestjs/common';
-import { BaseExceptionFilter } from '@nestjs/core';
-import { STATUS_CODES } from 'node:http';
+import { IntrinsicException, type MessageEvent } from '@nestjs/common';
+import { errorMessage } from '../hub/error-message.js';
 import { eventBody } from '../protocol/event-stream.js';
 
 /**
@@ -35,21 +34,9 @@ export function plainEvent(value: unknown): {
 
 const oneLine = (value: unknown): string => String(value).replace(/[\r\n\0]/g, '');
 
-/** Nest's own, which knows what may be said of an error. */
-const filter = new BaseExceptionFilter();
-
-/** An error after the head was sent: what the client may know of it, by the rules of Nest's exception filter. */
+/** An error after the head was sent: what the client may know of it. */
 export function errorEvent(error: unknown): string {
   return eventBody({ type: 'error', data: errorMessage(error) });
-}
-
-function errorMessage(error: unknown): string {
-  if (error instanceof HttpException) {
-    return error.getResponse() instanceof Error
-      ? (STATUS_CODES[error.getStatus()] ?? 'Error')
-      : error.message;
-  }
-  return filter.isHttpError(error) ? filter.getHttpErrorMessage(error) : 'Internal server error';
 }
 
 /** Whether an error is worth a line in the log; an IntrinsicException was thrown to be silent. */

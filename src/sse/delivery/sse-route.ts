@@ -1,8 +1,7 @@
 import { isObservable, type Observable } from 'rxjs';
 import { SseError } from '../sse.errors.js';
 import type { SseConnection } from './sse-connection.js';
-
-export type Method = (this: unknown, ...args: unknown[]) => unknown;
+import { inPlaceOf, type Method } from './wrapped-method.js';
 
 /**
  * Serves a request that has come to a route.
@@ -57,10 +56,7 @@ export function sseRoute(method: Method, responseIndex: number): Method {
     }
     return resolved(connection, call());
   }
-  // Decorators below @Sse() have described the method that is wrapped here.
-  for (const key of Reflect.getMetadataKeys(method))
-    Reflect.defineMetadata(key, Reflect.getMetadata(key, method), route);
-  return Object.defineProperty(route, 'name', { value: method.name });
+  return inPlaceOf(method, route);
 }
 
 /** What a method has returned. @throws TypeError */

@@ -13,8 +13,9 @@ import { Heartbeat } from './heartbeat.js';
 import { OwnHead, type ResponseHead } from './response-head.js';
 import { AwaitedOutcome } from './route-outcome.js';
 import { SseConnection } from './sse-connection.js';
-import { adoptRoute, isThenable, observableOf, type Method } from './sse-route.js';
+import { adoptRoute, isThenable, observableOf } from './sse-route.js';
 import { routeOf, type RouteDescription } from './sse-route.metadata.js';
+import type { Method } from './wrapped-method.js';
 
 /** A route that streams events, and what holds for its responses. */
 export interface ServedRoute extends RouteDescription {

@@ -1,6 +1,6 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import type { FoundController } from '../delivery/sse-server.js';
-import type { Method } from '../delivery/sse-route.js';
+import type { Method } from '../delivery/wrapped-method.js';
 
 /** The controllers of all modules of the application, with their methods. */
 export function foundControllers(modules: ModulesContainer): FoundController[] {

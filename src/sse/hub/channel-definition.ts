@@ -1,33 +1,44 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { channelNameFault } from '../protocol/channel-name.js';
 import { SseError } from '../sse.errors.js';
 import type { ChannelOptions, SlowPolicy } from '../sse.options.js';
 import { checkChannelOptions } from '../sse.settings.js';
 import { ChannelPattern, type ChannelParams } from './channel-pattern.js';
+import { eventSchemas, type EventSchemas, type EventType } from './event-schemas.js';
 import type { AnyEvents, ChannelName, EventMap, PublishedEvent } from './sse-event.js';
 
-declare const DATA: unique symbol;
+type EventTypes = Readonly<Record<string, EventType<unknown> | StandardSchemaV1>>;
 
-/** Says of which type the data of an event is, to the compiler alone. */
-export interface EventType<Data> {
-  readonly [DATA]?: Data;
-}
-
-/** The type of an event's data, for `defineChannel()`: `events: { message: type<ChatMessage>() }`. */
-export function type<Data>(): EventType<Data> {
-  return {};
-}
-
-type EventTypes = Readonly<Record<string, EventType<unknown>>>;
-
-type DataOf<Types extends EventTypes> = {
-  readonly [Type in keyof Types & string]: Types[Type] extends EventType<infer Data> ? Data : never;
+/** What arrives: of a schema that is what it gives out. */
+type OutputsOfTypes<Types extends EventTypes> = {
+  readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
+    ? StandardSchemaV1.InferOutput<Types[Type]>
+    : Types[Type] extends EventType<infer Data>
+      ? Data
+      : never;
 };
 
-type EventsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : DataOf<Types>;
+/** What may be published: of a schema that is what it takes. */
+type InputsOfTypes<Types extends EventTypes> = {
+  readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
+    ? StandardSchemaV1.InferInput<Types[Type]>
+    : Types[Type] extends EventType<infer Data>
+      ? Data
+      : never;
+};
+
+type EventsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : OutputsOfTypes<Types>;
+type InputEventsOfTypes<Types extends EventTypes> = string extends keyof Types
+  ? AnyEvents
+  : InputsOfTypes<Types>;
 
 /** Options of `defineChannel()`. What is left out is as the module says. */
 export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit<ChannelOptions, 'slow'> {
-  /** The types of the channel's events; without it any event may be published. */
+  /**
+   * The events of the channel: of each the type of its data, by `type<Data>()`, or a schema, by which what is
+   * published is checked. What a schema gives out is what is sent, as JSON. Where one of them has a schema, a
+   * type that is not listed is refused at run time too. Without `events` any event may be published.
+   */
   readonly events?: Types;
   /** What happens to a client that lags; `{ latest }` is given events of these types. @defaultValue 'gap' */
   readonly slow?: SlowPolicy<PublishedEvent<EventsOfTypes<Types>>>;
@@ -37,6 +48,8 @@ export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit
 export interface ChannelRule {
   readonly pattern: string;
   readonly options: ChannelOptions;
+  /** Undefined where no event is checked. */
+  readonly schemas?: EventSchemas | undefined;
   /** Whether a name is one of these channels: a parameter stands for one segment. */
   matches(name: string): boolean;
 }
@@ -45,6 +58,7 @@ export interface ChannelRule {
 export class ChannelDefinition<
   Pattern extends string = string,
   Events extends EventMap = AnyEvents,
+  Inputs extends EventMap = Events,
 > implements ChannelRule {
   readonly #pattern: ChannelPattern;
 
@@ -52,6 +66,7 @@ export class ChannelDefinition<
   constructor(
     readonly pattern: Pattern,
     readonly options: ChannelOptions,
+    readonly schemas?: EventSchemas,
   ) {
     this.#pattern = new ChannelPattern(pattern);
   }
@@ -62,7 +77,7 @@ export class ChannelDefinition<
    *
    * @throws SseError `INVALID_CHANNEL` if a parameter is missing or empty, or the name gets too long
    */
-  of(...[params]: ChannelParams<Pattern>): ChannelName<Events> {
+  of(...[params]: ChannelParams<Pattern>): ChannelName<Events, Inputs> {
     const values: Readonly<Record<string, unknown>> = params ?? {};
     const name = this.#pattern.segments
       .map((segment) => (segment.startsWith(':') ? this.#encode(segment.slice(1), values) : segment))
@@ -116,9 +131,9 @@ export function defineChannel<
 >(
   pattern: Pattern,
   options: ChannelDefinitionOptions<Types> = {},
-): ChannelDefinition<Pattern, EventsOfTypes<Types>> {
+): ChannelDefinition<Pattern, EventsOfTypes<Types>, InputEventsOfTypes<Types>> {
   checkChannelOptions(options as ChannelOptions);
-  const { events: _types, ...rest } = options;
+  const { events, ...rest } = options;
   // The key function is given events of this channel alone.
-  return new ChannelDefinition(pattern, rest as ChannelOptions);
+  return new ChannelDefinition(pattern, rest as ChannelOptions, events && eventSchemas(events));
 }

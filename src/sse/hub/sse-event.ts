@@ -1,6 +1,7 @@
 import type { MessageEvent } from '@nestjs/common';
 
 declare const EVENTS: unique symbol;
+declare const INPUTS: unique symbol;
 
 /** The data of each event type of a channel. */
 export type EventMap = Readonly<Record<string, unknown>>;
@@ -9,13 +10,26 @@ export type EventMap = Readonly<Record<string, unknown>>;
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- data of unknown events must be usable without a cast
 export type AnyEvents = Readonly<Record<string, any>>;
 
-/** A channel's name that carries the types of its events; at run time it is a string like any other. */
-export type ChannelName<Events extends EventMap = AnyEvents> = string & { readonly [EVENTS]?: Events };
+/**
+ * A channel's name that carries the types of its events; at run time it is a string like any other. What is
+ * published may be of other types than what arrives: a schema makes the one of the other.
+ */
+export type ChannelName<Events extends EventMap = AnyEvents, Inputs extends EventMap = Events> = string & {
+  readonly [EVENTS]?: Events;
+  readonly [INPUTS]?: Inputs;
+};
 
 /** The types of the events of a channel's name. */
 export type EventsOf<Name> = Name extends { readonly [EVENTS]?: infer Events }
   ? Exclude<Events, undefined> extends EventMap
     ? Exclude<Events, undefined>
+    : AnyEvents
+  : AnyEvents;
+
+/** The types of what may be published to a channel's name. */
+export type InputsOf<Name> = Name extends { readonly [INPUTS]?: infer Inputs }
+  ? Exclude<Inputs, undefined> extends EventMap
+    ? Exclude<Inputs, undefined>
     : AnyEvents
   : AnyEvents;
 

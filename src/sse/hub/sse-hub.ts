@@ -12,22 +12,23 @@ import { checkObject, countOf, oneOf, replayOf, stringOf, type SseSettings } fro
 import type { LogRange, SseBackplane } from './backplane.js';
 import type { ChannelDefinitions } from './channel-definitions.js';
 import { ChannelStream } from './channel-stream.js';
+import type { ChannelWriter, PublishOptions } from './channel-writer.js';
 import type { Channels } from './channels.js';
 import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './connections.js';
 import type { Instances } from './instances.js';
+import type { PipeOptions } from './source-pipe.js';
+import type { SourcePipes } from './source-pipes.js';
 import { publishedEvent } from './published-event.js';
-import type { EventMap, EventsOf, GapReason, PublishedEvent, SseEvent, SseEventInput } from './sse-event.js';
-import { storedEvent } from './stored-event.js';
+import type {
+  EventMap,
+  EventsOf,
+  GapReason,
+  InputsOf,
+  PublishedEvent,
+  SseEvent,
+  SseEventInput,
+} from './sse-event.js';
 import type { StreamContext } from './stream-context.js';
-
-/** Options of `hub.publish()`. */
-export interface PublishOptions {
-  /**
-   * Makes a second attempt the same publication: the event is stored once, and both attempts give its id.
-   * 1 to 200 characters, none of them a control character; remembered for two minutes, per channel.
-   */
-  readonly publishId?: string;
-}
 
 /** Options of `hub.stream()`. */
 export interface StreamOptions {
@@ -84,13 +85,13 @@ export interface HubStats {
  * a process without an HTTP server too.
  */
 export class SseHub {
-  #published = 0;
-
   /** Nest makes it; inject it. */
   constructor(
     private readonly settings: SseSettings,
     private readonly definitions: ChannelDefinitions,
     private readonly backplane: SseBackplane,
+    private readonly writer: ChannelWriter,
+    private readonly pipes: SourcePipes,
     private readonly channels: Channels,
     private readonly open: Connections,
     private readonly instances: Instances,
@@ -99,28 +100,47 @@ export class SseHub {
 
   /**
    * Publishes an event to everybody who streams the channel, and keeps it for those who come back.
-   * Events of one channel arrive in the order of the calls.
+   * Events of one channel arrive in the order of the calls, also where an asynchronous schema checks them.
+   * Where its type has a schema, the data is what the schema gives out.
    *
    * @returns the event's id; the empty string where there is none, as in HTML: on a channel without
    * history, when the event brought none
-   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_EVENT`, `RESERVED_TYPE`,
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_EVENT`, `INVALID_DATA`, `RESERVED_TYPE`,
    * `ID_NOT_ALLOWED`, `NOT_SERIALIZABLE`, `EVENT_TOO_LARGE`, `INVALID_OPTIONS`, `CHANNEL_COMPLETED`, `HUB_FULL`,
    * `PUBLISH_REJECTED`, `HUB_CLOSED`, as a rejection: nothing of the event has reached anyone then, nor ever
    * will. `PUBLISH_UNCERTAIN`: it was sent to the backplane and no answer came in time; to find out, publish
    * again with the same `publishId`.
    */
-  async publish<Name extends string>(
+  publish<Name extends string>(
     channel: Name,
-    event: SseEventInput<EventsOf<Name>>,
+    event: SseEventInput<InputsOf<Name>>,
     options?: PublishOptions,
   ): Promise<string> {
-    const settings = this.definitions.settingsOf(channel);
-    const hasHistory = settings.history !== undefined;
-    const publishId = options && publishIdOf(options);
-    const stored = storedEvent(event, !hasHistory, this.settings.maxEventBytes);
-    const position = await this.backplane.append(channel, settings, stored, publishId);
-    this.#published++;
-    return hasHistory ? formatPosition(position) : (stored.id ?? '');
+    return this.writer.publish(channel, event, options);
+  }
+
+  /**
+   * Publishes what a source gives, one event after the other, and completes the channel at its end: for answers
+   * of a language model, exports, logs of a build. A client that loses its connection resumes in the middle.
+   *
+   * An async iterable is asked for an item when the one before is published. It is told to stop by its
+   * `return()`, which a generator that waits for something heeds only when it has that.
+   *
+   * A source that ends in any other way than by itself ends with an event of the type `error`, whose data is a
+   * text: what Nest's exception filter would say of the source's error, or `Stopped`. It is kept for those who
+   * come back, and the types of the channel's events do not name it.
+   *
+   * @returns how many events were published, when the source has come to its end
+   * @throws SseError as `publish()` and `complete()`, and `SOURCE_TOO_FAST`, `PIPE_ABANDONED`, `HUB_CLOSED`; what
+   * the source has failed with; the reason of the signal. All as a rejection, when listeners were told.
+   */
+  async pipe<Name extends string>(
+    channel: Name,
+    source: AsyncIterable<SseEventInput<InputsOf<Name>>> | Observable<SseEventInput<InputsOf<Name>>>,
+    options: PipeOptions = {},
+  ): Promise<number> {
+    this.definitions.settingsOf(channel);
+    return this.pipes.run(channel, source, options);
   }
 
   /**
@@ -184,13 +204,12 @@ export class SseHub {
    * EventSource that comes back is told to stay away. For the channel's `ttl` nobody can publish to it.
    */
   async complete(channel: string): Promise<void> {
-    await this.backplane.complete(channel, this.definitions.settingsOf(channel));
+    await this.writer.complete(channel);
   }
 
   /** Deletes the events that are kept of a channel. Who was behind is told of the gap. */
   async purge(channel: string): Promise<void> {
-    this.definitions.settingsOf(channel);
-    await this.backplane.purge(channel);
+    await this.writer.purge(channel);
   }
 
   /**
@@ -247,7 +266,7 @@ export class SseHub {
       ...this.backplane.stats(),
       subscribers: this.channels.subscribers,
       connections: this.open.size,
-      published: this.#published,
+      published: this.writer.published,
     };
   }
 
@@ -281,21 +300,6 @@ export class SseHub {
 
 function isEverywhere({ everywhere = false }: { readonly everywhere?: boolean | undefined }): boolean {
   return oneOf('everywhere', everywhere, [true, false]);
-}
-
-const PUBLISH_ID = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
-
-function publishIdOf(options: PublishOptions): string | undefined {
-  checkObject(options, ['publishId'], 'hub.publish()');
-  const { publishId } = options;
-  if (publishId === undefined) return undefined;
-  stringOf('publishId', publishId);
-  if (!PUBLISH_ID.test(publishId))
-    throw new SseError(
-      'INVALID_OPTIONS',
-      'A publishId has 1 to 200 characters, none of them a control character.',
-    );
-  return publishId;
 }
 
 function gapOf(

@@ -63,6 +63,14 @@ export function storedEvent(event: SseEventInput, ownIds: boolean, maxBytes: num
   return { body, bytes, type, id, retry, comment, data, json };
 }
 
+/** An event that tells of an error: only the package publishes such. */
+export function errorEvent(message: string): StoredEvent {
+  const data = normalText(message);
+  const body = eventBody({ type: 'error', data });
+  const nothing = { id: undefined, retry: undefined, comment: undefined };
+  return { ...nothing, body, bytes: Buffer.byteLength(body), type: 'error', data, json: false };
+}
+
 function typeOf(type: unknown): string | undefined {
   if (type === undefined) return undefined;
   if (typeof type !== 'string' || type === '') throw invalid('type', 'is a string of at least one character');

@@ -1,0 +1,154 @@
+import { Inject } from '@nestjs/common';
+import { isObservable, type Observable } from 'rxjs';
+import { isThenable } from '../delivery/sse-route.js';
+import { routeOf } from '../delivery/sse-route.metadata.js';
+import { inPlaceOf, type Method } from '../delivery/wrapped-method.js';
+import { ChannelDefinition } from '../hub/channel-definition.js';
+import {
+  isAsyncIterable,
+  MAX_PENDING,
+  publishedItems,
+  publishedObservable,
+} from '../hub/published-source.js';
+import type { EventMap } from '../hub/sse-event.js';
+import { SseHub } from '../hub/sse-hub.js';
+import { storedEvent } from '../hub/stored-event.js';
+import { SseError } from '../sse.errors.js';
+import { checkObject } from '../sse.settings.js';
+
+/** Options of `@Publish()`. */
+export interface PublishedAs<Type extends string = string> {
+  /** The type of the events. @defaultValue none, which is `message` to a client */
+  readonly type?: Type;
+}
+
+type Emitted<Data> = Data | Observable<Data> | AsyncIterable<Data>;
+
+/**
+ * Decorates a method that returns such data, or a Promise, an Observable or an async iterable of them, and whose
+ * first parameters are of these types.
+ */
+export type PublishDecorator<Data, Args extends readonly unknown[] = []> = <
+  Decorated extends (...args: [...Args, ...never[]]) => Emitted<Data> | PromiseLike<Emitted<Data>>,
+>(
+  target: object,
+  key: string | symbol,
+  descriptor: TypedPropertyDescriptor<Decorated>,
+) => void;
+
+/** Gives the name of the channel for what a method has returned, or for one item of it. */
+type ChannelOf<Data, Args extends readonly unknown[]> = (result: Data, args: Args) => string;
+
+/** The property of an instance into which Nest injects its hub. */
+const HUB = Symbol('SseHub');
+
+/**
+ * Publishes what a method of a provider or a controller returns: as the data of one event, or of one for each
+ * item of an Observable or an async iterable. A throwing method publishes nothing, and its caller sees its error.
+ *
+ * The caller gets what the method returns when it is published: of a value a Promise, also where the method is
+ * not asynchronous. An item of an Observable or an async iterable is published before it is handed on, when the
+ * caller subscribes or iterates, and by each who does. Where publishing fails, the caller gets the SseError, as
+ * a rejection or in place of the item; what the method has done is done then.
+ *
+ * The parameters of a pattern are filled from the result, or else from the first argument that is an object with
+ * a string or a number of that name; of a source, each item is such a result.
+ *
+ * It needs an instance that Nest has made of its class: the hub is injected.
+ *
+ * @param channel a name, a pattern with `:parameters`, a definition, or a function that gives the name
+ * @throws SseError when it is applied: `INVALID_CHANNEL`, `INVALID_OPTIONS`, `INVALID_EVENT`, `RESERVED_TYPE`.
+ * When the method is called: `MODULE_MISSING`, at once; `INVALID_CHANNEL` for a parameter that cannot be filled,
+ * and whatever `hub.publish()` says; `SOURCE_TOO_FAST` for an Observable of which too many items wait
+ *
+ * @example
+ * ```ts
+ * @Publish('orders/:id', { type: 'shipped' })
+ * async ship(order: Order): Promise<Shipment> { … }
+ * ```
+ */
+export function Publish<
+  Pattern extends string,
+  Events extends EventMap,
+  Inputs extends EventMap,
+  Type extends keyof Inputs & string = keyof Inputs & 'message',
+>(
+  channel: ChannelDefinition<Pattern, Events, Inputs>,
+  options?: PublishedAs<Type>,
+): PublishDecorator<Inputs[Type]>;
+export function Publish<Data = unknown, Args extends readonly unknown[] = []>(
+  channel: string | ChannelOf<Data, Args>,
+  options?: PublishedAs,
+): PublishDecorator<Data, Args>;
+export function Publish(
+  channel: string | ChannelDefinition | ChannelOf<unknown, unknown[]>,
+  options: PublishedAs = {},
+): PublishDecorator<unknown> {
+  checkObject(options, ['type'], '@Publish()');
+  const { type } = options;
+  // So that a wrong type is found where it is written.
+  if (type !== undefined) storedEvent({ type, data: '' }, false, Infinity);
+  const channelOf = typeof channel === 'function' ? channel : filled(channel);
+  return (target, key, descriptor) => {
+    const method = descriptor.value as Method | undefined;
+    const where = `${target.constructor.name}.${String(key)}()`;
+    if (typeof target === 'function' || typeof method !== 'function') {
+      throw new SseError('INVALID_OPTIONS', '@Publish() is for methods of instances.');
+    }
+    if (routeOf(target.constructor, method)?.isStock === false) {
+      throw new SseError('INVALID_OPTIONS', `Put @Publish() of ${where} below its @Sse().`);
+    }
+    Inject(SseHub)(target, HUB);
+    const wrapper: Method = function (this: unknown, ...args) {
+      const hub = (this as { readonly [HUB]?: SseHub } | undefined)?.[HUB];
+      if (!hub) {
+        throw new SseError(
+          'MODULE_MISSING',
+          `${where} has no hub to publish with. Its class is for Nest to make, in an application that imports SseModule.forRoot(); it can be called when the constructor is done.`,
+        );
+      }
+      const publish = async (data: unknown): Promise<unknown> =>
+        hub.publish(channelOf(data, args), type === undefined ? { data } : { type, data });
+      return published(method.apply(this, args), publish);
+    };
+    descriptor.value = inPlaceOf(method, wrapper) as typeof descriptor.value & Method;
+  };
+}
+
+/** What the caller gets for what a method has returned. */
+function published(result: unknown, publish: (data: unknown) => Promise<unknown>): unknown {
+  if (isThenable(result)) return Promise.resolve(result).then((value) => published(value, publish));
+  if (isObservable(result)) return publishedObservable(result, publish, MAX_PENDING);
+  if (isAsyncIterable(result)) return publishedItems(result, publish);
+  return publish(result).then(() => result);
+}
+
+function filled(channel: string | ChannelDefinition): ChannelOf<unknown, unknown[]> {
+  const definition = typeof channel === 'string' ? new ChannelDefinition(channel, {}) : channel;
+  if (!(definition instanceof ChannelDefinition)) {
+    throw new SseError(
+      'INVALID_CHANNEL',
+      '@Publish() takes a name, a pattern, a definition, or a function (result, args) that gives a name.',
+    );
+  }
+  const params = definition.pattern
+    .split('/')
+    .filter((segment) => segment.startsWith(':'))
+    .map((segment) => segment.slice(1));
+  const valueOf = (param: string, candidates: readonly unknown[]): string | number => {
+    for (const candidate of candidates) {
+      if (typeof candidate !== 'object' || candidate === null) continue;
+      const value = (candidate as Readonly<Record<string, unknown>>)[param];
+      if (typeof value === 'string' || typeof value === 'number') return value;
+    }
+    throw new SseError(
+      'INVALID_CHANNEL',
+      `Neither the result nor an argument has the parameter "${param}" of the channel "${definition.pattern}". Give @Publish() a function (result, args) that gives the name.`,
+    );
+  };
+  return (result, args) => {
+    const candidates = [result, ...args];
+    const values = Object.fromEntries(params.map((param) => [param, valueOf(param, candidates)]));
+    return definition.of(...([values] as unknown as [])); // which it takes, the compiler does not know here
+  };
+}

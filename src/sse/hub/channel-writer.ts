@@ -1,0 +1,98 @@
+import { formatPosition } from '../protocol/position.js';
+import { SseError } from '../sse.errors.js';
+import { checkObject, stringOf } from '../sse.settings.js';
+import type { SseBackplane } from './backplane.js';
+import { CallOrder } from './call-order.js';
+import type { ChannelDefinitions } from './channel-definitions.js';
+import { checkedEvent, type EventSchemas } from './event-schemas.js';
+import type { SseEventInput } from './sse-event.js';
+import { errorEvent, storedEvent, type StoredEvent } from './stored-event.js';
+
+/** Options of `hub.publish()`. */
+export interface PublishOptions {
+  /**
+   * Makes a second attempt the same publication: the event is stored once, and both attempts give its id.
+   * 1 to 200 characters, none of them a control character; remembered for two minutes, per channel.
+   */
+  readonly publishId?: string;
+}
+
+/** Writes to the logs of channels, in the order of the calls: events, once they are checked, and ends. */
+export class ChannelWriter {
+  #published = 0;
+  readonly #order = new CallOrder();
+
+  constructor(
+    private readonly definitions: ChannelDefinitions,
+    private readonly backplane: SseBackplane,
+    private readonly maxEventBytes: number,
+  ) {}
+
+  /** Events that were published since the start. */
+  get published(): number {
+    return this.#published;
+  }
+
+  /** @returns the event's id, or the empty string */
+  async publish(channel: string, event: SseEventInput, options?: PublishOptions): Promise<string> {
+    const { settings, schemas } = this.definitions.rulesOf(channel);
+    const hasHistory = settings.history !== undefined;
+    const publishId = options && publishIdOf(options);
+    const encoded = schemas
+      ? this.#checked(channel, event, schemas, !hasHistory)
+      : storedEvent(event, !hasHistory, this.maxEventBytes);
+    const stored = encoded instanceof Promise ? await encoded : encoded;
+    const position = await this.backplane.append(channel, settings, stored, publishId);
+    this.#published++;
+    return hasHistory ? formatPosition(position) : (stored.id ?? '');
+  }
+
+  /** Checks an event and encodes it; a Promise, where that takes a turn, is to be awaited as it is. */
+  #checked(
+    channel: string,
+    event: SseEventInput,
+    schemas: EventSchemas,
+    ownIds: boolean,
+  ): StoredEvent | Promise<StoredEvent> {
+    const encode = (checked: SseEventInput): StoredEvent => storedEvent(checked, ownIds, this.maxEventBytes);
+    // It is encoded before it waits: whoever publishes may change the data meanwhile.
+    const checked = checkedEvent(channel, event, schemas);
+    const stored = checked instanceof Promise ? checked.then(encode) : encode(checked);
+    const waits = stored instanceof Promise || this.#order.isAwaited(channel);
+    return waits ? this.#order.turn(channel, stored) : stored;
+  }
+
+  /** Tells listeners of an error, which only the package does. It is kept for those who come back. */
+  async tellError(channel: string, message: string): Promise<void> {
+    const { settings } = this.definitions.rulesOf(channel);
+    if (this.#order.isAwaited(channel)) await this.#order.turn(channel, undefined);
+    await this.backplane.append(channel, settings, errorEvent(message));
+  }
+
+  async complete(channel: string): Promise<void> {
+    const { settings } = this.definitions.rulesOf(channel);
+    if (this.#order.isAwaited(channel)) await this.#order.turn(channel, undefined);
+    await this.backplane.complete(channel, settings);
+  }
+
+  async purge(channel: string): Promise<void> {
+    this.definitions.rulesOf(channel);
+    if (this.#order.isAwaited(channel)) await this.#order.turn(channel, undefined);
+    await this.backplane.purge(channel);
+  }
+}
+
+const PUBLISH_ID = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
+
+function publishIdOf(options: PublishOptions): string | undefined {
+  checkObject(options, ['publishId'], 'hub.publish()');
+  const { publishId } = options;
+  if (publishId === undefined) return undefined;
+  stringOf('publishId', publishId);
+  if (!PUBLISH_ID.test(publishId))
+    throw new SseError(
+      'INVALID_OPTIONS',
+      'A publishId has 1 to 200 characters, none of them a control character.',
+    );
+  return publishId;
+}

@@ -1,0 +1,104 @@
+import * as nodeCrypto from 'node:crypto';
+import * as nest from '@nestjs/common';
+import { Logger, type Type } from '@nestjs/common';
+import { describe, expect, it, jest } from '@jest/globals';
+import * as rxjs from 'rxjs';
+import * as sse from '../../src/index.js';
+import { whenTestEnds } from '../support/clean-up.js';
+import { Inbox } from '../support/inbox.js';
+import { startSseApp, type SseAppOptions } from '../support/sse-app.js';
+import { SseClient } from '../support/sse-client.js';
+import { blockWith } from './deployment.js';
+import { runBlock } from './run-block.js';
+
+/** The README's example, in which the test says when the model has its next token. */
+async function startExample(options: SseAppOptions = {}, abandonAfter?: number) {
+  const asked = new Inbox<() => void>();
+  const delay = (): Promise<void> => new Promise((resolve) => asked.push(resolve));
+  const block = blockWith('ts', 'hub', '.pipe(', 'ask(question)');
+  const code = abandonAfter === undefined ? block.code : block.code.replace('30_000', String(abandonAfter));
+  const { AnswersModule } = runBlock(
+    { ...block, code },
+    {
+      'node:crypto': nodeCrypto,
+      'node:timers/promises': { setTimeout: delay },
+      '@nestjs/common': nest,
+      'nestjs-sse-hub': sse,
+      rxjs,
+    },
+  );
+  const warnings = new Inbox<unknown>();
+  const spy = jest
+    .spyOn(Logger.prototype, 'warn')
+    .mockImplementation((error: unknown) => warnings.push(error));
+  whenTestEnds(() => spy.mockRestore());
+  const { url } = await startSseApp({ ...options, sse: false, imports: [AnswersModule as Type] });
+  const post = async (question: string): Promise<string> => {
+    const response = await fetch(`${url}/answers`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ question }),
+    });
+    return ((await response.json()) as { id: string }).id;
+  };
+  /** The model has so many tokens more. */
+  const tokens = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) (await asked.nextIfAny())!();
+  };
+  return { url: `${url}/answers`, post, tokens, asked, warnings };
+}
+
+const textOf = (events: readonly { data: string }[]): string => events.map(({ data }) => data).join('');
+
+describe.each(['express', 'fastify'] as const)(
+  'the README’s answer of a language model, on %s,',
+  (adapter) => {
+    it('is streamed to its end', async () => {
+      const { url, post, tokens } = await startExample({ adapter });
+      const id = await post('why?');
+      const client = await SseClient.open(`${url}/${id}`, { reconnect: 0 });
+      await tokens(4);
+      expect(textOf(await client.rest())).toBe('You have asked: why?');
+      expect(client).toMatchObject({ status: 204, connected: 1 });
+    });
+
+    it('goes on in the middle after a lost connection, and is seen from the start by a late joiner', async () => {
+      const { url, post, tokens, asked } = await startExample({ adapter });
+      const id = await post('why?');
+      const client = await SseClient.open(`${url}/${id}`, { reconnect: 0 });
+      await tokens(2);
+      expect(textOf(await client.take(2))).toBe('You have ');
+      client.reset();
+      await tokens(1);
+      await client.untilConnected(2);
+      const late = await SseClient.open(`${url}/${id}`);
+      await tokens(1);
+      expect(textOf(await client.rest())).toBe('asked: why?');
+      expect(textOf(await late.rest())).toBe('You have asked: why?');
+      expect(asked.all).toHaveLength(4);
+    });
+
+    it('ends at once when it is cancelled, and the source with its next token', async () => {
+      const { url, post, tokens, asked, warnings } = await startExample({ adapter });
+      const id = await post('why?');
+      const client = await SseClient.open(`${url}/${id}`);
+      await tokens(1);
+      expect(textOf(await client.take(1))).toBe('You ');
+      expect((await fetch(`${url}/${id}`, { method: 'DELETE' })).ok).toBe(true);
+      expect(await client.rest()).toEqual([]);
+      await tokens(1);
+      expect(await warnings.nextIfAny()).toMatchObject({ code: 'CHANNEL_COMPLETED' });
+      expect(asked.all).toHaveLength(2);
+    });
+
+    it('is stopped when nobody listens any more', async () => {
+      const { url, post, tokens, asked, warnings } = await startExample({ adapter }, 5);
+      const id = await post('why?');
+      expect(await warnings.nextIfAny()).toMatchObject({ code: 'PIPE_ABANDONED' });
+      await tokens(1);
+      const late = await SseClient.open(`${url}/${id}`);
+      expect(await late.rest()).toMatchObject([{ type: 'error', data: 'Stopped' }]);
+      expect(asked.all).toHaveLength(1);
+    });
+  },
+);
