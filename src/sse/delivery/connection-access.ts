@@ -1,10 +1,13 @@
-import { ForbiddenException, UnauthorizedException } from '@nestjs/common';
+import { ForbiddenException, Logger, UnauthorizedException } from '@nestjs/common';
 import type { Access } from '../hub/access.js';
+import { cursorHandingOn } from '../hub/handing-on.js';
 import { checkIdentity, type Identity } from '../hub/identity.js';
 import type { StreamAccess } from '../hub/stream-context.js';
-import type { StreamReader } from '../hub/stream-reader.js';
+import { StreamReader } from '../hub/stream-reader.js';
 import { ownEvent } from './plain-event.js';
 import { isThenable } from './sse-route.js';
+
+const logger = new Logger('SseConnection');
 
 /** Why a client does not get a channel, or no longer. */
 export type DenialReason =
@@ -105,6 +108,23 @@ export class ConnectionAccess implements StreamAccess {
   opened(): void {
     for (const channel of this.#denied) this.#tellDenied(channel, 'forbidden');
     this.#denied.clear();
+  }
+
+  /**
+   * Looks at who has read what arrives now. A stream that was subscribed to outside of any request, and is
+   * shared, may lead here without that anybody was asked.
+   *
+   * @throws ForbiddenException
+   */
+  checkArriving(): void {
+    const cursor = cursorHandingOn();
+    if (!(cursor?.host instanceof StreamReader && cursor.host.isUnasked)) return;
+    const { name } = cursor.channel;
+    if (!this.guards(name)) return;
+    logger.error(
+      `The channel "${name}" has reached a response, and nobody was asked whether it may: its stream is shared, and was subscribed to outside of any request. Give each response a stream of its own, or say "authorize: false".`,
+    );
+    throw new ForbiddenException();
   }
 
   /** Takes a channel away. What is being decided about it is a no. */

@@ -180,6 +180,7 @@ export class SseConnection
     // After an error nothing follows, although its source may not know of it yet.
     if (this.isClosed || this.#finish?.isForced === false) return;
     try {
+      this.access?.checkArriving();
       this.#text ??= new EventText(this.reader, this.lastEventId, this.settings.numbered);
       const { text, isUnpaced } = this.#text.of(value);
       this.#outbox.add(text, isUnpaced);
@@ -320,12 +321,9 @@ export class SseConnection
     if (this.isClosed || !this.#mayOpen()) return false;
     // An EventSource that gets 403 stays away; one that gets some of its channels is told of the others.
     const refusal = this.access?.refusal;
-    if (refusal && !this.head.isSent) {
-      this.fail(refusal);
-      return false;
-    }
     const opening = this.#introduction.opening(this.#finish?.retry);
     try {
+      if (refusal && !this.head.isSent) throw refusal;
       if (this.#finish && this.#outbox.isEmpty && this.reader.isExhausted) {
         this.close();
         this.head.stayAway();

@@ -5,7 +5,7 @@ import type { Channels } from './channels.js';
 import type { Cursor, EventConsumer } from './cursor.js';
 import type { SseEvent } from './sse-event.js';
 import { hostBehind, type StreamAccess, type StreamContext, type StreamHost } from './stream-context.js';
-import { PLAIN, StreamReader } from './stream-reader.js';
+import { PLAIN, StreamReader, UNASKED } from './stream-reader.js';
 
 /** What `hub.stream()` was asked for. */
 export interface StreamRequest {
@@ -66,9 +66,10 @@ export class ChannelStream extends Observable<SseEvent> {
     // that the method looks up: who does that says where to begin.
     const isLookUp = this.request.replay !== undefined || this.request.lastEventId.kind !== 'none';
     const client = isLookUp ? undefined : host;
-    const reader = new StreamReader(this.all, PLAIN, this.maxChannels, client);
     // It may have been made for one response, or for none, and be subscribed to for another.
     const asked = this.context.host ?? host;
+    const owner = asked || !this.request.authorize ? PLAIN : UNASKED;
+    const reader = new StreamReader(this.all, owner, this.maxChannels, client);
     return this.#enter({ reader, client, asked, isUnpaced: false }, subscriber);
   }
 
