@@ -65,17 +65,16 @@ export class ConnectionAccess implements StreamAccess {
   /**
    * Asks who it is. What `identify()` throws is the request's error, and so is a time that is over.
    *
-   * @returns when that is known, if it is not known at once. Never rejects
+   * @returns whether that is known, at once or later: never a rejection
    */
-  identify(): Promise<void> | undefined {
+  identify(): boolean | Promise<boolean> {
     try {
       const identity = this.access.identify?.(this.owner.request);
-      if (isThenable(identity)) return this.#identifyLater(identity);
-      this.#identifiedAs(identity);
+      return isThenable(identity) ? this.#identifyLater(identity) : this.#identifiedAs(identity);
     } catch (error) {
       this.owner.error(error);
+      return false;
     }
-    return undefined;
   }
 
   guards(channel: string): boolean {
@@ -139,20 +138,22 @@ export class ConnectionAccess implements StreamAccess {
     clearTimeout(this.#review);
   }
 
-  async #identifyLater(identity: PromiseLike<Identity | undefined>): Promise<void> {
+  async #identifyLater(identity: PromiseLike<Identity | undefined>): Promise<boolean> {
     try {
-      this.#identifiedAs(await identity);
+      return this.#identifiedAs(await identity);
     } catch (error) {
       this.owner.error(error);
+      return false;
     }
   }
 
-  #identifiedAs(identity: Identity | undefined): void {
+  #identifiedAs(identity: Identity | undefined): boolean {
     this.identity = checkIdentity(identity);
-    if (identity?.expiresAt === undefined || this.#isClosed) return;
+    if (identity?.expiresAt === undefined || this.#isClosed) return true;
     const at = Number(identity.expiresAt);
     if (at <= Date.now()) throw new UnauthorizedException('What identifies the client has expired.');
     this.#expireAt(at);
+    return true;
   }
 
   #expireAt(at: number): void {

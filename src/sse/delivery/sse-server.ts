@@ -106,12 +106,12 @@ export class SseServer {
 
   /** Runs the method of a route in the context of its connection, when it is known whose that is. */
   run(connection: SseConnection, task: () => void): void {
-    const identified = connection.access?.identify();
-    const run = (): void => {
-      if (!connection.isClosed) this.context.run(connection, task);
+    const isKnown = connection.access?.identify() ?? true;
+    const run = (is: boolean): void => {
+      if (is && !connection.isClosed) this.context.run(connection, task);
     };
-    if (identified) void identified.then(run);
-    else run();
+    if (typeof isKnown === 'boolean') run(isKnown);
+    else void isKnown.then(run);
   }
 
   #serveDirectly(route: ServedRoute, response: object, call: () => unknown): Promise<void> | undefined {
