@@ -24,10 +24,12 @@ describe.each(['express', 'fastify'] as const)('who a client is (%s)', (adapter)
       },
       endless: () => interval(1),
     };
-    return startSseApp({ adapter, routes, sse: { identify: identify as never, heartbeat: 0 } }).then((app) => ({
-      ...app,
-      called: () => calls,
-    }));
+    return startSseApp({ adapter, routes, sse: { identify: identify as never, heartbeat: 0 } }).then(
+      (app) => ({
+        ...app,
+        called: () => calls,
+      }),
+    );
   };
 
   it.each<[string, () => unknown]>([
@@ -94,18 +96,21 @@ describe.each(['express', 'fastify'] as const)('who a client is (%s)', (adapter)
   it.each<[string, (at: number) => unknown]>([
     ['milliseconds', (at) => ({ user: 'ann', expiresAt: at })],
     ['a Date, later', async (at) => ({ user: 'ann', expiresAt: new Date(at) })],
-  ])('holds until it expires, as %s: what was published comes first, then that it is over, and the end', async (_, of) => {
-    const { url, hub } = await known(() => of(Date.now() + 300));
-    const client = await SseClient.open(`${url}/events`);
-    const published = hub.publish('news', { data: 'x' });
-    expect(await client.rest()).toEqual([
-      expect.objectContaining({ data: 'x' }),
-      { type: 'expired', id: undefined, data: '{}' },
-    ]);
-    await published;
-    expect(await client.closed).toBe('ended');
-    await untilConnections(hub, 0);
-  });
+  ])(
+    'holds until it expires, as %s: what was published comes first, then that it is over, and the end',
+    async (_, of) => {
+      const { url, hub } = await known(() => of(Date.now() + 300));
+      const client = await SseClient.open(`${url}/events`);
+      const published = hub.publish('news', { data: 'x' });
+      expect(await client.rest()).toEqual([
+        expect.objectContaining({ data: 'x' }),
+        { type: 'expired', id: undefined, data: '{}' },
+      ]);
+      await published;
+      expect(await client.closed).toBe('ended');
+      await untilConnections(hub, 0);
+    },
+  );
 
   it.each([A_MONTH, Infinity])('may hold for longer than a timer of Node takes', async (time) => {
     const { url, hub } = await known(() => ({ user: 'ann', expiresAt: Date.now() + time }));
