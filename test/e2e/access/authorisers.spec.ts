@@ -1,4 +1,4 @@
-import { Controller, Get, Injectable, Scope, UnauthorizedException } from '@nestjs/common';
+import { Controller, Get, Injectable, Module, Scope, UnauthorizedException } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { AuthorizeChannel, defineChannel } from '../../../src/sse/index.js';
@@ -21,7 +21,7 @@ describe('an authoriser', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('the database is away'))],
-    ['rejects with nothing', () => Promise.reject(untyped(undefined))],
+    ['rejects with nothing', () => Promise.reject(undefined as unknown as Error)],
     [
       'throws what is an HTTP error',
       () => {
@@ -194,7 +194,6 @@ describe('an authoriser that cannot be called', () => {
   });
 
   it('is found in what a factory has made, and in a module beside', async () => {
-    class RulesModule {}
     const asked: string[] = [];
     class Denying extends Rules {
       @AuthorizeChannel('rooms/:room')
@@ -203,9 +202,10 @@ describe('an authoriser that cannot be called', () => {
         return false;
       }
     }
-    const rules = { module: RulesModule, providers: [{ provide: 'RULES', useFactory: () => new Denying() }] };
+    @Module({ providers: [{ provide: 'RULES', useFactory: () => new Denying() }] })
+    class RulesModule {}
     const { url } = await startSseApp({
-      imports: [rules],
+      imports: [RulesModule],
       providers: [Rules, { provide: 'VALUE', useValue: new Denying() }],
       routes: { events: (hub) => hub.stream('rooms/a') },
     });

@@ -1,7 +1,8 @@
 import { ForbiddenException } from '@nestjs/common';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { interval, of } from 'rxjs';
 import type { Identity } from '../../../src/sse/index.js';
+import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -114,9 +115,14 @@ describe.each(['express', 'fastify'] as const)('who a client is (%s)', (adapter)
 
   it.each([A_MONTH, Infinity])('may hold for longer than a timer of Node takes', async (time) => {
     const { url, hub } = await known(() => ({ user: 'ann', expiresAt: Date.now() + time }));
+    const timers = jest.spyOn(globalThis, 'setTimeout');
+    whenTestEnds(() => timers.mockRestore());
     const client = await SseClient.open(`${url}/events`);
     await hub.publish('news', { data: 'x' });
     expect(await client.next()).toMatchObject({ data: 'x' });
+    // One that is longer would be over at once, again and again.
+    const times = timers.mock.calls.map(([, milliseconds = 0]) => milliseconds);
+    expect(Math.max(...times)).toBe(2_147_483_647);
   });
 });
 

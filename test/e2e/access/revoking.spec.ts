@@ -103,7 +103,7 @@ describe('a channel that is revoked', () => {
       let revoked: Promise<number> | undefined;
       rooms.answer = async () => {
         const later = async (): Promise<void> => {
-          for (let i = 0; i < steps; i++) await undefined;
+          for (let i = 0; i < steps; i++) await Promise.resolve();
           revoked = hub.revoke('ann', 'rooms/x');
         };
         void later();
