@@ -3,6 +3,7 @@ export type { ChannelsOf, HandlerDecorator } from './decorators/channel-handler.
 export { LastEventId } from './decorators/last-event-id.decorator.js';
 export { Publish, type PublishDecorator, type PublishedAs } from './decorators/publish.decorator.js';
 export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
+export type { Denial, DenialReason } from './delivery/connection-access.js';
 export type { ChannelAccess } from './hub/authorization.js';
 export {
   PUBLISH_ID_MEMORY,

@@ -170,6 +170,20 @@ describe('the bench', () => {
     expect(runs.length).toBeGreaterThan(3);
   });
 
+  it('takes a channel away from all streams of a user, and from no others', async () => {
+    const out = join(tmpdir(), `revoke-${process.pid}.json`);
+    whenTestEnds(() => rm(out, { force: true }));
+    const { stdout } = await run(process.execPath, [script, '--revoke', '--quick', '--out', out]);
+    expect(stdout).toContain('| the last stream was told, on its socket: ms |');
+    const { runs } = JSON.parse(await readFile(out, 'utf8'));
+    expect(runs).toEqual([
+      {
+        repetition: 1,
+        figures: { here: expect.any(Number), told: expect.any(Number), cpu: expect.any(Number) },
+      },
+    ]);
+  });
+
   it('refuses what it does not know', async () => {
     await expect(run(process.execPath, [script, '--fast'])).rejects.toThrow('npm run bench -- [options]');
     await expect(run(process.execPath, [script, '--reps', '0'])).rejects.toThrow(

@@ -6,6 +6,7 @@ export const usage = `npm run bench -- [options]
   --quick       a run of some seconds that shows that everything works, no figures to trust
   --micro       the functions an event goes through, without any network
   --backplanes  several instances, on a redis-server and a nats-server that it starts
+  --revoke      how long it takes until all streams of a user know that a channel was taken away
   --reps N      repetitions (3; 1 when quick)
   --seed N      of the events and of the order of the systems (1)
   --out FILE    where the JSON goes (in the folder for temporary files)`;
@@ -18,15 +19,16 @@ export function readOptions(args) {
       quick: { type: 'boolean', default: false },
       micro: { type: 'boolean', default: false },
       backplanes: { type: 'boolean', default: false },
+      revoke: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       reps: { type: 'string' },
       seed: { type: 'string', default: '1' },
       out: { type: 'string' },
     },
   });
-  const { quick, micro, backplanes, help } = values;
-  if (micro && backplanes) throw new TypeError('--micro and --backplanes are two runs.');
-  const kind = micro ? 'micro' : backplanes ? 'backplanes' : 'network';
+  const { quick, help } = values;
+  const [kind = 'network', another] = ['micro', 'backplanes', 'revoke'].filter((name) => values[name]);
+  if (another) throw new TypeError(`--${kind} and --${another} are two runs.`);
   const file = `nestjs-sse-hub-bench${kind === 'network' ? '' : `-${kind}`}.json`;
   return {
     quick,

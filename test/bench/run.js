@@ -24,7 +24,12 @@ async function backplanes(options, log) {
   return benchBackplanes(options, log);
 }
 
-const kinds = { network, micro, backplanes };
+async function revoke(options, log) {
+  const { benchRevoke } = await import('./revoke/run.js');
+  return benchRevoke(options, log);
+}
+
+const kinds = { network, micro, backplanes, revoke };
 
 async function main(options) {
   const began = new Date();

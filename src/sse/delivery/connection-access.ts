@@ -1,12 +1,26 @@
-import { UnauthorizedException } from '@nestjs/common';
+import { ForbiddenException, Logger, UnauthorizedException } from '@nestjs/common';
 import type { Access } from '../hub/access.js';
+import { cursorHandingOn } from '../hub/handing-on.js';
 import { checkIdentity, type Identity } from '../hub/identity.js';
 import type { StreamAccess } from '../hub/stream-context.js';
-import type { StreamReader } from '../hub/stream-reader.js';
+import { StreamReader } from '../hub/stream-reader.js';
+import { ownEvent } from './plain-event.js';
 import { isThenable } from './sse-route.js';
 
+const logger = new Logger('SseConnection');
+
 /** Why a client does not get a channel, or no longer. */
-export type DenialReason = 'forbidden' | 'revoked';
+export type DenialReason =
+  /** Not everybody who was asked for it has granted it. */
+  | 'forbidden'
+  /** It was taken away by `hub.revoke()`. */
+  | 'revoked';
+
+/** The data of a `denied` event. */
+export interface Denial {
+  readonly channel: string;
+  readonly reason: DenialReason;
+}
 
 /** What is asked of a connection that has to do with users. */
 export interface AccessOwner {
@@ -17,7 +31,15 @@ export interface AccessOwner {
   /** Tells its client something that is no event of a channel. */
   tell(type: string, data: object): void;
   error(error: unknown): void;
-  end(): void;
+  /** Ends the response, with a last event. */
+  end(retry: undefined, farewell: string): void;
+}
+
+/** A channel that somebody who was asked has granted. */
+interface Grant {
+  readonly channel: string;
+  /** Who reads it: the connection's own reader, or one of which it was not seen that it leads there. */
+  readonly reader: StreamReader;
 }
 
 /** The longest time that a timer of Node takes. */
@@ -26,13 +48,11 @@ const LONGEST_TIMER = 2_147_483_647;
 /** Who a connection belongs to, what it may stream, and for how long. */
 export class ConnectionAccess implements StreamAccess {
   identity: Identity | undefined;
-  #identified: Promise<void> | undefined;
   /** What is being decided now. */
   readonly #pending = new Set<{ readonly channel: string; isRevoked: boolean }>();
-  /** What was granted by somebody who was asked. */
-  readonly #guarded = new Set<string>();
+  #grants: readonly Grant[] = [];
   /** What it is to be told when it is open. */
-  readonly #denied: string[] = [];
+  readonly #denied = new Set<string>();
   #expiry: NodeJS.Timeout | undefined;
   #review: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -43,37 +63,67 @@ export class ConnectionAccess implements StreamAccess {
   ) {}
 
   /**
-   * Asks who it is. Nothing is decided, nor sent, before that is known. What `identify()` throws is the
-   * request's error, and so is a time that is over.
+   * Asks who it is. What `identify()` throws is the request's error, and so is a time that is over.
+   *
+   * @returns whether that is known, at once or later: never a rejection
    */
-  identify(): void {
+  identify(): boolean | Promise<boolean> {
     try {
       const identity = this.access.identify?.(this.owner.request);
-      if (isThenable(identity)) this.#identifyLater(identity);
-      else this.#identifiedAs(identity);
+      return isThenable(identity) ? this.#identifyLater(identity) : this.#identifiedAs(identity);
     } catch (error) {
       this.owner.error(error);
+      return false;
     }
   }
 
-  /** Whether it may stream a channel; undefined where nobody needs to be asked. Never rejects. */
-  mayStream(channel: string): Promise<boolean> | undefined {
-    return this.access.authorization.guards(channel) ? this.#decide(channel) : undefined;
+  guards(channel: string): boolean {
+    return this.access.authorization.guards(channel);
+  }
+
+  decide(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): void {
+    const decision = { channel, isRevoked: false };
+    this.#pending.add(decision);
+    void this.#asks(channel).then((answer) => {
+      this.#pending.delete(decision);
+      const isGranted = answer && !decision.isRevoked && !this.#isClosed;
+      if (isGranted) this.#granted({ channel, reader });
+      decided(isGranted);
+    });
   }
 
   denied(channel: string): void {
     if (this.owner.isOpen) this.#tellDenied(channel, 'forbidden');
-    else this.#denied.push(channel);
+    else this.#denied.add(channel);
   }
 
-  /** Whether it was denied all that it asked for. */
-  get isRefused(): boolean {
-    return this.#denied.length > 0 && !this.owner.reader.isUsed;
+  /** The answer to a client that was denied all that it asked for. */
+  get refusal(): ForbiddenException | undefined {
+    if (this.#denied.size === 0 || this.#grants.length > 0 || this.owner.reader.isUsed) return undefined;
+    return new ForbiddenException('None of these channels may be streamed.');
   }
 
   /** Its client can be told now. */
   opened(): void {
-    for (const channel of this.#denied.splice(0)) this.#tellDenied(channel, 'forbidden');
+    for (const channel of this.#denied) this.#tellDenied(channel, 'forbidden');
+    this.#denied.clear();
+  }
+
+  /**
+   * Looks at who has read what arrives now. A stream that was subscribed to outside of any request, and is
+   * shared, may lead here without that anybody was asked.
+   *
+   * @throws ForbiddenException
+   */
+  checkArriving(): void {
+    const cursor = cursorHandingOn();
+    if (!(cursor?.host instanceof StreamReader && cursor.host.isUnasked)) return;
+    const { name } = cursor.channel;
+    if (!this.guards(name)) return;
+    logger.error(
+      `The channel "${name}" has reached a response, and nobody was asked whether it may: its stream is shared, and was subscribed to outside of any request. Give each response a stream of its own, or say "authorize: false".`,
+    );
+    throw new ForbiddenException();
   }
 
   /** Takes a channel away. What is being decided about it is a no. */
@@ -88,27 +138,22 @@ export class ConnectionAccess implements StreamAccess {
     clearTimeout(this.#review);
   }
 
-  #identifyLater(identity: PromiseLike<Identity | undefined>): void {
-    const { owner } = this;
-    owner.reader.hold();
-    this.#identified = Promise.resolve(identity).then((known) => {
-      this.#identifiedAs(known);
-    });
-    this.#identified
-      .catch((error: unknown) => {
-        owner.error(error);
-      })
-      .finally(() => {
-        owner.reader.proceed();
-      });
+  async #identifyLater(identity: PromiseLike<Identity | undefined>): Promise<boolean> {
+    try {
+      return this.#identifiedAs(await identity);
+    } catch (error) {
+      this.owner.error(error);
+      return false;
+    }
   }
 
-  #identifiedAs(identity: Identity | undefined): void {
+  #identifiedAs(identity: Identity | undefined): boolean {
     this.identity = checkIdentity(identity);
-    if (identity?.expiresAt === undefined || this.#isClosed) return;
+    if (identity?.expiresAt === undefined || this.#isClosed) return true;
     const at = Number(identity.expiresAt);
     if (at <= Date.now()) throw new UnauthorizedException('What identifies the client has expired.');
     this.#expireAt(at);
+    return true;
   }
 
   #expireAt(at: number): void {
@@ -116,44 +161,31 @@ export class ConnectionAccess implements StreamAccess {
     this.#expiry = setTimeout(
       () => {
         if (left > LONGEST_TIMER) this.#expireAt(at);
-        else this.#expire();
+        else this.owner.end(undefined, ownEvent('expired', {}));
       },
       Math.min(left, LONGEST_TIMER),
     ).unref();
   }
 
-  #expire(): void {
-    this.owner.tell('expired', {});
-    this.owner.end();
+  #granted(grant: Grant): void {
+    // What is left is forgotten here: a stream may go through many channels, one after the other.
+    this.#grants = [...this.#grants.filter(isStreamed), grant];
+    this.#reviewLater();
   }
 
   #withdraw(channel: string, reason: DenialReason): boolean {
-    const { reader } = this.owner;
-    if (this.#isClosed || !reader.position.names.includes(channel)) return false;
-    this.#guarded.delete(channel);
+    if (this.#isClosed) return false;
+    const own = { channel, reader: this.owner.reader };
+    const granted = this.#grants.filter((grant) => grant.channel === channel);
+    const readers = new Set([own, ...granted].filter(isStreamed).map(({ reader }) => reader));
+    if (readers.size === 0) return false;
     this.#tellDenied(channel, reason);
-    return reader.withdraw(channel);
+    for (const reader of readers) reader.withdraw(channel);
+    return true;
   }
 
   #tellDenied(channel: string, reason: DenialReason): void {
-    this.owner.tell('denied', { channel, reason });
-  }
-
-  async #decide(channel: string): Promise<boolean> {
-    const decision = { channel, isRevoked: false };
-    this.#pending.add(decision);
-    try {
-      await this.#identified;
-      const isGranted = await this.#asks(channel);
-      if (decision.isRevoked || this.#isClosed || !isGranted) return false;
-      this.#guarded.add(channel);
-      this.#reviewLater();
-      return true;
-    } catch {
-      return false; // nobody knows who it is, and the connection has said so
-    } finally {
-      this.#pending.delete(decision);
-    }
+    this.owner.tell('denied', { channel, reason } satisfies Denial);
   }
 
   #asks(channel: string): Promise<boolean> {
@@ -170,14 +202,19 @@ export class ConnectionAccess implements StreamAccess {
 
   /** Asks again about all that was granted, and takes away what is not any more. */
   async #reviewNow(): Promise<void> {
-    const streamed = this.owner.reader.position.names;
-    for (const channel of this.#guarded) if (!streamed.includes(channel)) this.#guarded.delete(channel);
+    this.#grants = this.#grants.filter(isStreamed);
+    const channels = new Set(this.#grants.map(({ channel }) => channel));
     await Promise.all(
-      [...this.#guarded].map(async (channel) => {
+      [...channels].map(async (channel) => {
         if (!(await this.#asks(channel))) this.#withdraw(channel, 'forbidden');
       }),
     );
     this.#review = undefined;
-    if (this.#guarded.size > 0) this.#reviewLater();
+    if (this.#grants.length > 0) this.#reviewLater();
   }
+}
+
+function isStreamed({ channel, reader }: Grant): boolean {
+  const track = reader.position.of(channel);
+  return track !== undefined && !track.isLeft && !track.cursor.isEnded;
 }

@@ -32,6 +32,10 @@ export function plainEvent(value: unknown): {
   return { id: id === undefined || id === null ? undefined : oneLine(id), body, isComment };
 }
 
+/** An event of this package's own. */
+export const ownEvent = (type: string, data: object): string =>
+  eventBody({ type, data: JSON.stringify(data) });
+
 const oneLine = (value: unknown): string => String(value).replace(/[\r\n\0]/g, '');
 
 /** An error after the head was sent: what the client may know of it. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ForbiddenException, Logger } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import type { Batch } from '../hub/channel.js';
 import { ChannelStream } from '../hub/channel-stream.js';
@@ -10,7 +10,7 @@ import type { StreamHost } from '../hub/stream-context.js';
 import type { Subscriber } from '../hub/subscriptions.js';
 import { StreamReader, type ReaderOwner } from '../hub/stream-reader.js';
 import type { TurnTask } from '../hub/turn.js';
-import { eventBody, idBlock, idLine, retryBlock } from '../protocol/event-stream.js';
+import { idBlock, idLine, retryBlock } from '../protocol/event-stream.js';
 import { parseLastEventId, type LastEventId } from '../protocol/position.js';
 import type { SlowPolicy } from '../sse.options.js';
 import { ConnectionAccess, type AccessOwner } from './connection-access.js';
@@ -20,7 +20,7 @@ import type { Exchange } from './exchange.js';
 import type { Beating } from './heartbeat.js';
 import { Introduction } from './introduction.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
-import { errorEvent, isLogged } from './plain-event.js';
+import { errorEvent, isLogged, ownEvent } from './plain-event.js';
 import { Pipeline } from './pipeline.js';
 import type { ResponseHead } from './response-head.js';
 import { ResponseWriter } from './response-writer.js';
@@ -30,6 +30,8 @@ const logger = new Logger('SseConnection');
 /** How a response ends, once that is to be. */
 interface Finish {
   readonly retry?: number | undefined;
+  /** The last event, if there is one. */
+  readonly farewell?: string;
   /** Whether it ends whatever its Observable may still have to say. */
   readonly isForced: boolean;
   /** Whether its Observable has said everything. */
@@ -63,7 +65,7 @@ export class SseConnection
   /** Whether more is to be read in its next turn. */
   #readsOn = false;
   /** When hidden events were last looked at. */
-  #lookedAt: number;
+  #lookedAt = performance.now();
 
   constructor(
     readonly exchange: Exchange,
@@ -76,7 +78,6 @@ export class SseConnection
     this.#introduction = new Introduction(this.reader, settings);
     this.#outbox = new Outbox(this, settings);
     this.access = services.access.isUsed ? new ConnectionAccess(this, services.access) : undefined;
-    this.#lookedAt = performance.now();
   }
 
   /** Counts among the open ones from now on. */
@@ -126,8 +127,7 @@ export class SseConnection
   }
 
   tell(type: string, data: object, id?: string): void {
-    const body = eventBody({ type, data: JSON.stringify(data) });
-    this.#outbox.add(id === undefined ? body : idLine(id) + body);
+    this.#outbox.add((id === undefined ? '' : idLine(id)) + ownEvent(type, data));
   }
 
   isNamed(id: string): boolean {
@@ -180,6 +180,7 @@ export class SseConnection
     // After an error nothing follows, although its source may not know of it yet.
     if (this.isClosed || this.#finish?.isForced === false) return;
     try {
+      this.access?.checkArriving();
       this.#text ??= new EventText(this.reader, this.lastEventId, this.settings.numbered);
       const { text, isUnpaced } = this.#text.of(value);
       this.#outbox.add(text, isUnpaced);
@@ -213,9 +214,13 @@ export class SseConnection
     this.filled();
   }
 
-  /** Ends the response after what was published before, whatever its Observable may still have to say. */
-  end(retry?: number): void {
-    this.#finish = { retry, isForced: true, isComplete: false };
+  /**
+   * Ends the response after what was published before, whatever its Observable may still have to say.
+   *
+   * @param farewell the last event
+   */
+  end(retry?: number, farewell = ''): void {
+    this.#finish = { retry, farewell, isForced: true, isComplete: false };
     this.filled();
   }
 
@@ -315,12 +320,10 @@ export class SseConnection
     this.#isDue = false;
     if (this.isClosed || !this.#mayOpen()) return false;
     // An EventSource that gets 403 stays away; one that gets some of its channels is told of the others.
-    if (this.access?.isRefused) {
-      this.fail(new ForbiddenException('None of these channels may be streamed.'));
-      return false;
-    }
+    const refusal = this.access?.refusal;
     const opening = this.#introduction.opening(this.#finish?.retry);
     try {
+      if (refusal && !this.head.isSent) throw refusal;
       if (this.#finish && this.#outbox.isEmpty && this.reader.isExhausted) {
         this.close();
         this.head.stayAway();
@@ -340,6 +343,7 @@ export class SseConnection
     this.#introduction.opened();
     this.#outbox.open(new ResponseWriter(this.exchange));
     this.access?.opened();
+    if (refusal) this.error(refusal);
     // Nest need not remember the request for as long as the stream goes on.
     if (this.#isDirect) this.head.release();
     if (this.exchange.isHead) this.#end({ isForced: false, isComplete: false });
@@ -361,9 +365,10 @@ export class SseConnection
     return true;
   }
 
-  #end({ retry, isComplete }: Finish): void {
+  #end({ retry, farewell = '', isComplete }: Finish): void {
     this.#tellMoved(isComplete);
-    if (retry !== undefined) this.#outbox.add(retryBlock(retry));
+    const last = farewell + (retry === undefined ? '' : retryBlock(retry));
+    if (last) this.#outbox.add(last);
     this.#outbox.flush(true);
     if (this.isClosed) return;
     this.close();

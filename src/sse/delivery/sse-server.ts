@@ -92,13 +92,12 @@ export class SseServer {
     return route;
   }
 
-  /** A connection that is let in; undefined if it is turned away, or failed. */
+  /** A connection that is let in; undefined if it is turned away. */
   admit(route: ServedRoute, exchange: Exchange, head: ResponseHead): SseConnection | undefined {
     const connection = new SseConnection(exchange, head, route.connection, this.#services);
     if (!this.admission.refuses(connection)) {
       this.admission.admit(connection);
-      connection.access?.identify();
-      return connection.isClosed ? undefined : connection;
+      return connection;
     }
     onceOver(exchange, () => {
       connection.close();
@@ -106,9 +105,14 @@ export class SseServer {
     return undefined;
   }
 
-  /** Runs the method of a route in the context of its connection. */
-  run<Result>(connection: SseConnection, task: () => Result): Result {
-    return this.context.run(connection, task);
+  /** Runs the method of a route in the context of its connection, when it is known whose that is. */
+  run(connection: SseConnection, task: () => void): void {
+    const isKnown = connection.access?.identify() ?? true;
+    const run = (is: boolean): void => {
+      if (is && !connection.isClosed) this.context.run(connection, task);
+    };
+    if (typeof isKnown === 'boolean') run(isKnown);
+    else void isKnown.then(run);
   }
 
   #serveDirectly(route: ServedRoute, response: object, call: () => unknown): Promise<void> | undefined {
@@ -125,13 +129,15 @@ export class SseServer {
     const fail = (error: unknown): void => {
       connection.error(error);
     };
-    try {
-      const result = this.context.run(connection, call);
-      if (isThenable(result)) Promise.resolve(result).then(serve).catch(fail);
-      else serve(result);
-    } catch (error) {
-      fail(error);
-    }
+    this.run(connection, () => {
+      try {
+        const result = call();
+        if (isThenable(result)) Promise.resolve(result).then(serve).catch(fail);
+        else serve(result);
+      } catch (error) {
+        fail(error);
+      }
+    });
     return settled;
   }
 

@@ -51,9 +51,9 @@ export class SseInterceptor implements NestInterceptor {
     }
     this.server.run(connection, () => {
       connection.serve(next.handle());
+      // Of a stock route nothing tells when its method has resolved, and Nest does not wait for it either.
+      if (route.isStock) connection.ready();
     });
-    // Of a stock route nothing tells when its method has resolved, and Nest does not wait for it either.
-    if (route.isStock) connection.ready();
     return () => {
       connection.close();
     };

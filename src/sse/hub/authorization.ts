@@ -57,7 +57,7 @@ export class Authorization {
             `${handler.name} has not answered for "${channel}" in ${this.authorizeTime} ms.`,
           );
           resolve(false);
-        }, this.authorizeTime);
+        }, this.authorizeTime).unref();
       });
       const access: ChannelAccess = { channel, params, ...asker };
       // What is only truthy may be an object that says no.

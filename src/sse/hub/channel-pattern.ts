@@ -57,16 +57,17 @@ export class ChannelPattern {
   /** The parameters of a name; undefined if it does not match. */
   match(name: string): PatternMatch | undefined {
     if (!this.matches(name)) return undefined;
-    const params: Record<string, string> = {};
+    const params: [name: string, value: string][] = [];
     let isCanonical = true;
     for (const [i, segment] of name.split('/').entries()) {
       const own = this.segments[i] as string;
       if (!isParam(own)) continue;
       const value = decoded(segment);
       if (value === undefined) isCanonical = false;
-      params[own.slice(1)] = value ?? segment;
+      params.push([own.slice(1), value ?? segment]);
     }
-    return { params, isCanonical };
+    // All who are asked about a channel share them.
+    return { params: Object.freeze(Object.fromEntries(params)), isCanonical };
   }
 }
 

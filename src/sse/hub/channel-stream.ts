@@ -4,8 +4,8 @@ import type { Replay } from '../sse.options.js';
 import type { Channels } from './channels.js';
 import type { Cursor, EventConsumer } from './cursor.js';
 import type { SseEvent } from './sse-event.js';
-import { hostBehind, type StreamHost } from './stream-context.js';
-import { PLAIN, StreamReader } from './stream-reader.js';
+import { hostBehind, type StreamAccess, type StreamContext, type StreamHost } from './stream-context.js';
+import { PLAIN, StreamReader, UNASKED } from './stream-reader.js';
 
 /** What `hub.stream()` was asked for. */
 export interface StreamRequest {
@@ -23,7 +23,7 @@ interface Way {
   readonly reader: StreamReader;
   /** Whose position it begins at, if that is known. */
   readonly client: StreamHost | undefined;
-  /** Who is asked whether it may: the one whom it reaches, or who called for it where that cannot be seen. */
+  /** Who is asked whether it may: the one whom it reaches, or who subscribed where that cannot be seen. */
   readonly asked: StreamHost | undefined;
   readonly isUnpaced: boolean;
 }
@@ -33,18 +33,20 @@ interface Way {
  * anywhere else it is a plain source, and a gap is one of its events.
  */
 export class ChannelStream extends Observable<SseEvent> {
+  /** The response that it was asked for in. */
+  readonly #host: StreamHost | undefined;
   /** Whether it was asked for by the method itself, which may have returned it. */
   readonly #isOfMethod: boolean;
 
   constructor(
     private readonly all: Channels,
     readonly request: StreamRequest,
-    /** The response that it was asked for in. */
-    private readonly host: StreamHost | undefined,
+    private readonly context: StreamContext,
     private readonly maxChannels: number,
   ) {
     super((subscriber) => this.#subscribed(subscriber));
-    this.#isOfMethod = host?.pipeline.hasReturned === false;
+    this.#host = context.host;
+    this.#isOfMethod = this.#host?.pipeline.hasReturned === false;
   }
 
   /** Makes it part of a response. */
@@ -53,7 +55,7 @@ export class ChannelStream extends Observable<SseEvent> {
   }
 
   #subscribed(subscriber: Subscriber<SseEvent>): Unsubscribable {
-    const { host } = this;
+    const host = this.#host;
     const behind = hostBehind(subscriber);
     if (behind) return this.join(behind, subscriber);
     if (this.#isOfMethod && host?.pipeline.isSubscribing) {
@@ -64,8 +66,11 @@ export class ChannelStream extends Observable<SseEvent> {
     // that the method looks up: who does that says where to begin.
     const isLookUp = this.request.replay !== undefined || this.request.lastEventId.kind !== 'none';
     const client = isLookUp ? undefined : host;
-    const reader = new StreamReader(this.all, PLAIN, this.maxChannels, client);
-    return this.#enter({ reader, client, asked: host, isUnpaced: false }, subscriber);
+    // It may have been made for one response, or for none, and be subscribed to for another.
+    const asked = this.context.host ?? host;
+    const owner = asked || !this.request.authorize ? PLAIN : UNASKED;
+    const reader = new StreamReader(this.all, owner, this.maxChannels, client);
+    return this.#enter({ reader, client, asked, isUnpaced: false }, subscriber);
   }
 
   /** What the client sent comes first: it is where it was when it lost its connection. */
@@ -78,8 +83,8 @@ export class ChannelStream extends Observable<SseEvent> {
     const membership = new Membership(way.reader, consumer, channels.length);
     try {
       for (const name of channels) {
-        const decision = authorize ? way.asked?.access?.mayStream(name) : undefined;
-        if (decision) this.#enterIf(decision, name, way, membership);
+        const access = authorize ? way.asked?.access : undefined;
+        if (access?.guards(name)) this.#enterIf(access, name, way, membership);
         else this.#enterChannel(name, way, membership);
       }
     } catch (error) {
@@ -93,13 +98,13 @@ export class ChannelStream extends Observable<SseEvent> {
   }
 
   /** All channels of a response begin together, when everything is decided. */
-  #enterIf(decision: Promise<boolean>, name: string, way: Way, membership: Membership): void {
+  #enterIf(access: StreamAccess, name: string, way: Way, membership: Membership): void {
     way.reader.hold();
-    void decision.then((isGranted) => {
+    access.decide(name, way.reader, (isGranted) => {
       try {
         if (membership.isOver) return;
         if (isGranted) return this.#enterChannel(name, way, membership);
-        way.asked?.access?.denied(name);
+        access.denied(name);
         membership.complete();
       } catch (error) {
         membership.error(error);

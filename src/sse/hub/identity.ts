@@ -27,7 +27,9 @@ export function checkIdentity(identity: Identity | undefined): Identity | undefi
   if (typeof identity.user !== 'string' || identity.user === '') {
     throw new SseError('INVALID_OPTIONS', 'identify() gives a user as a string of at least one character.');
   }
-  if (identity.expiresAt !== undefined && Number.isNaN(Number(identity.expiresAt))) {
+  const { expiresAt } = identity;
+  const isTime = typeof expiresAt === 'number' || expiresAt instanceof Date;
+  if (expiresAt !== undefined && (!isTime || Number.isNaN(Number(expiresAt)))) {
     throw new SseError(
       'INVALID_OPTIONS',
       'identify() gives expiresAt as a Date, or as milliseconds since 1970. Those of a JWT are seconds.',

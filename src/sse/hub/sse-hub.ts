@@ -169,7 +169,7 @@ export class SseHub {
     const stream: Observable<unknown> = new ChannelStream(
       this.channels,
       request,
-      this.context.host,
+      this.context,
       this.settings.limits.channelsPerConnection,
     );
     // What is published was checked to be of these types; here nothing is looked into.

@@ -5,9 +5,15 @@ import type { StreamReader } from './stream-reader.js';
 
 /** Decides what a client may stream. */
 export interface StreamAccess {
-  /** Whether that is a channel; undefined where nobody needs to be asked. Never rejects. */
-  mayStream(channel: string): Promise<boolean> | undefined;
-  /** It is not. */
+  /** Whether anybody is to be asked for a channel. */
+  guards(channel: string): boolean;
+  /**
+   * Asks whether a reader may have a channel.
+   *
+   * @param decided is called with the answer, later, and must act on it at once: until then it may be taken back
+   */
+  decide(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): void;
+  /** The client does not get a channel. */
   denied(channel: string): void;
 }
 

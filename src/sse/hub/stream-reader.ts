@@ -68,6 +68,9 @@ export const PLAIN: ReaderOwner = {
   begun: () => undefined,
 };
 
+/** The same where nobody could be asked whether the channels may be streamed. */
+export const UNASKED: ReaderOwner = { ...PLAIN };
+
 /**
  * Reads the channels of one response, or of one plain subscription: it opens them, finds where each
  * begins, and hands on what they have.
@@ -104,6 +107,11 @@ export class StreamReader implements CursorHost {
 
   get takesBatches(): boolean {
     return this.owner.takesBatches;
+  }
+
+  /** Whether nobody could be asked for its channels: they may be read, but not by the client of a response. */
+  get isUnasked(): boolean {
+    return this.owner === UNASKED;
   }
 
   /** Whether a channel is being opened, so that its position is not known. */

@@ -1,0 +1,233 @@
+import { request } from 'node:http';
+import { describe, expect, it } from '@jest/globals';
+import { defineChannel } from '../../../src/sse/index.js';
+import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
+import type { SseClient } from '../../support/sse-client.js';
+import { LogRecorder } from '../delivery/log-recorder.js';
+import { Random } from '../hub/random.js';
+import { Wire } from '../delivery/wire.js';
+import { denied, pathOf, startHouse, type House } from './house.js';
+
+const Room = defineChannel('rooms/:room');
+
+/** A house with secrets in it, and the ids that lead to them. */
+async function startWithSecrets(
+  adapter: 'express' | 'fastify',
+): Promise<House & { ids: Record<string, string> }> {
+  const house = await startHouse({ adapter });
+  const { hub } = house;
+  const first = async (channel: string, data: string): Promise<string> =>
+    (await hub.publish(channel, { data })).replace(/\d+$/, '0');
+  const ids = {
+    bob: await first('rooms/bob', 'secret'),
+    other: await first('other', 'secret'),
+    ann: await first('rooms/ann', 'yours'),
+  };
+  await hub.publish('rooms/ann', { data: 'yours too' });
+  return { ...house, ids };
+}
+
+/** Everything that a client gets until a last event of its own channel. */
+async function allOf(client: SseClient, { hub }: House): Promise<string> {
+  expect(client.status).toBe(200);
+  await hub.publish('rooms/ann', { data: 'last' });
+  await client.until(({ data }) => data === 'last');
+  client.close();
+  return client.blocks.map(({ raw }) => raw).join('\n\n');
+}
+
+const reasonIn = (wire: string): string | undefined => /"reason":"(\w+)"/.exec(wire)?.[1];
+
+describe.each(['express', 'fastify'] as const)('an id is not a key (%s)', (adapter) => {
+  it.each<[string, (ids: Record<string, string>) => string, string | undefined]>([
+    ['of another channel', ({ bob }) => bob!, 'epoch'],
+    ['of another user, who has more to see', ({ bob }) => bob!.replace(/0$/, '1'), 'epoch'],
+    ['of a channel that nobody guards', ({ other }) => other!, 'epoch'],
+    ['of an epoch that never was', () => 'abcdefgh-0', 'epoch'],
+    ['of no form', () => 'rooms/bob', 'unreadable'],
+    ['of its own channel, far ahead', ({ ann }) => ann!.replace(/0$/, '999999'), 'ahead'],
+    ['that names a foreign channel', ({ bob }) => `rooms%2Fbob=${bob}`, undefined],
+    ['that names a foreign channel twice', ({ bob }) => `rooms%2Fbob=${bob}&rooms%2Fbob=${bob}`, undefined],
+    [
+      'that names a foreign and its own',
+      ({ bob, ann }) => `rooms%2Fbob=${bob}&rooms%2Fann=${ann}`,
+      undefined,
+    ],
+    ['that names a foreign epoch as its own', ({ bob }) => `rooms%2Fann=${bob}`, 'epoch'],
+    ['that names its own by another spelling', ({ ann }) => `rooms/%61nn=${ann}`, undefined],
+    ['that names what every object has', ({ bob }) => `__proto__=${bob}&constructor=${bob}`, undefined],
+    ['that is too long', ({ bob }) => `${'a'.repeat(4_200)}=${bob}&rooms%2Fbob=${bob}`, 'unreadable'],
+  ])('one %s gives nothing of another channel', async (_, idOf, reason) => {
+    const house = await startWithSecrets(adapter);
+    const id = idOf(house.ids);
+    const path = pathOf(['rooms/ann']);
+    const asHeader = await allOf(await house.openAt(path, 'ann', id), house);
+    const inQuery = `${path}&lastEventId=${encodeURIComponent(id)}`;
+    const asQuery = await allOf(await house.openAt(inQuery, 'ann'), house);
+    for (const wire of [asHeader, asQuery]) {
+      expect(wire).not.toContain('secret');
+      expect(reasonIn(wire)).toBe(reason);
+    }
+    // Together with a channel that is denied: as if that one were not there, but that it is said so.
+    const both = await house.openAt(pathOf(['rooms/bob', 'rooms/ann']), 'ann', id);
+    const wire = await allOf(both, house);
+    expect(both.events).toContainEqual(denied('rooms/bob'));
+    expect(wire).not.toContain('secret');
+    // And alone it opens nothing.
+    expect((await house.openAt(pathOf(['rooms/bob']), 'ann', id)).status).toBe(403);
+  });
+
+  it('whatever it is: no error, and nothing of another channel (seeded)', async () => {
+    const house = await startWithSecrets(adapter);
+    const random = new Random(5);
+    const parts = ['rooms%2Fbob', 'rooms/bob', 'rooms%2Fann', house.ids.bob!, house.ids.ann!, '=', '&', '%'];
+    parts.push('-', '0', '\0', '\r\n', '__proto__', 'other', house.ids.other!, '%00', 'ü', '..');
+    for (let i = 0; i < 60; i++) {
+      const id = Array.from({ length: random.between(1, 8) }, () => random.oneOf(parts)).join('');
+      const path = `${pathOf(['rooms/ann', 'rooms/bob'])}&lastEventId=${encodeURIComponent(id)}`;
+      expect(await allOf(await house.openAt(path, 'ann'), house)).not.toContain('secret');
+    }
+  });
+});
+
+describe.each(['express', 'fastify'] as const)('names that a client sends (%s)', (adapter) => {
+  it.each<[string, string, string | undefined]>([
+    ['a path within a parameter', 'rooms/ann%2F..%2Fbob', 'ann/../bob'],
+    ['a separator within a parameter', 'rooms/ann%2Fbob', 'ann/bob'],
+    ['what looks like a parameter', 'rooms/ann%3Aroom', 'ann:room'],
+    ['what every object has', 'rooms/ann__proto__', 'ann__proto__'],
+    ['a line end within a parameter', 'rooms/ann%0D%0Adata%3A%20x', 'ann\r\ndata: x'],
+    ['NUL within a parameter', 'rooms/ann%00', 'ann\0'],
+    ['a letter that is encoded', 'rooms/%61nn', undefined],
+    ['hex digits in lower case', 'rooms/ann%2fbob', undefined],
+    ['what is not encoded', 'rooms/ann bob', undefined],
+    ['what is not encoded, of another alphabet', 'rooms/annü', undefined],
+    ['broken encoding', 'rooms/ann%', undefined],
+    ['encoding of what is no UTF-8', 'rooms/ann%FF', undefined],
+    ['encoding that is too long for a letter', 'rooms/%C1%A1nn', undefined],
+  ])('are asked for as what they are, or denied: %s', async (_, channel, room) => {
+    const { open, openAt, rooms, hub, app } = await startHouse({ adapter });
+    const log = new LogRecorder();
+    app.useLogger(log);
+    rooms.answer = () => true;
+    const client = await open('ann', channel);
+    if (room === undefined) {
+      expect(client.status).toBe(403);
+      expect(rooms.asked).toEqual([]);
+      await log.until(/is denied: its name does not write .*ChannelDefinition\.of\(\)/);
+      expect(log.entries[0]!.text).not.toMatch(/[\r\n]/);
+    } else {
+      expect(client.status).toBe(200);
+      expect(rooms.asked).toMatchObject([{ channel, params: { room } }]);
+      expect(Room.of({ room })).toBe(channel);
+      await untilSubscribers(hub, channel, 1);
+    }
+    // It is no other channel in any case.
+    await openAt(pathOf(['rooms/ann', 'rooms/bob']), 'ann');
+    await hub.publish('rooms/ann', { data: 'secret' });
+    await hub.publish('rooms/bob', { data: 'secret' });
+    await hub.publish(channel, { data: 'its own' });
+    expect(client.events.map(({ data }) => data)).not.toContain('secret');
+  });
+
+  it.each<[string, string[]]>([
+    ['an empty one', ['']],
+    ['empty segments', ['rooms//ann']],
+    ['a slash at the end', ['rooms/ann/']],
+    ['one that is too long', [`rooms/${'a'.repeat(200)}`]],
+    ['line ends', ['rooms/ann\r\ndata: forged']],
+    ['NUL', ['rooms/ann\0']],
+    ['hundreds', Array.from({ length: 300 }, (_, i) => `rooms/ann${i}`)],
+    [
+      'some that are too long together',
+      Array.from({ length: 40 }, (_, i) => `rooms/ann${i}${'a'.repeat(150)}`),
+    ],
+  ])('are refused, with an error that is no stream: %s', async (_, channels) => {
+    const { open, rooms, hub } = await startHouse({ adapter });
+    const client = await open('ann', ...channels);
+    expect([client.status, await client.closed]).toEqual([500, 'ended']);
+    expect(client.body).not.toMatch(/forged|ann/);
+    expect(rooms.asked).toEqual([]);
+    await untilConnections(hub, 0);
+  });
+
+  it('may be as many as a stream takes, and each is asked for once and told of', async () => {
+    const { open, rooms } = await startHouse({ adapter });
+    const strangers = Array.from({ length: 49 }, (_, i) => `rooms/b${i}`);
+    const client = await open('ann', 'rooms/ann', ...strangers, ...strangers);
+    expect(client.status).toBe(200);
+    expect(await client.take(49)).toEqual(strangers.map((name) => denied(name)));
+    expect(rooms.asked).toHaveLength(50);
+  });
+
+  it('may be thousands, one after the other, and what is remembered of them stays bounded', async () => {
+    const { app } = await startHouse({ adapter });
+    const { ChannelHandlers } = await import('../../../src/sse/hub/channel-handlers.js');
+    const handlers = app.get(ChannelHandlers, { strict: false });
+    const known = handlers.of('authorize', 'rooms/0');
+    for (let i = 0; i < 10_000; i++) handlers.of('authorize', `rooms/${i}`);
+    // It was forgotten meanwhile, and found again.
+    expect(handlers.of('authorize', 'rooms/0')).not.toBe(known);
+    expect(handlers.of('authorize', 'rooms/0')).toEqual(known);
+  });
+});
+
+describe.each(['express', 'fastify'] as const)('line ends and NUL (%s)', (adapter) => {
+  const evil = '\r\n\r\ndata: forged\r\n\r\n';
+
+  it.each<[string, string]>([
+    ['the id', `${pathOf(['rooms/ann'])}&lastEventId=${encodeURIComponent(`x${evil}\0`)}`],
+    ['the name of a query parameter', `${pathOf(['rooms/ann'])}&${encodeURIComponent(evil)}=1`],
+    ['another parameter', `${pathOf(['rooms/ann'])}&x=${encodeURIComponent(`${evil}\0`)}`],
+    ['a channel that is denied', pathOf(['rooms/ann', `rooms/${encodeURIComponent(evil)}`])],
+  ])('in %s make no event', async (_, path) => {
+    const house = await startHouse({ adapter });
+    const client = await house.openAt(path, 'ann');
+    const wire = await allOf(client, house);
+    expect(wire).not.toMatch(/^data: forged/m);
+    expect(client.events.map(({ data }) => data)).not.toContain('forged');
+  });
+
+  it.each([`ann${evil}`, 'ann\0', 'ann\n'])('cannot be sent in a header: %j', (value) => {
+    // What Node's own client refuses to send; what others send ends the request there, see below.
+    expect(() => request('http://127.0.0.1', { headers: { authorization: value } })).toThrow(
+      'Invalid character',
+    );
+  });
+
+  it.each([
+    'Authorization: bob\0\r\n',
+    'Authorization: ann\r\n\tbob\r\n',
+    'Authorization: ann\nX: y\r\n',
+    'Last-Event-ID: a\0b\r\n',
+    'Last-Event-ID : a\r\n',
+  ])('sent as bytes in a header are refused, or are one text: %j', async (line) => {
+    const { url, hub } = await startHouse({ adapter });
+    await hub.publish('rooms/bob', { data: 'secret' });
+    const wire = await Wire.connect(url);
+    const authorization = line.startsWith('Authorization') ? '' : 'Authorization: ann\r\n';
+    wire.send(
+      `GET ${pathOf(['rooms/bob'])} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${authorization}${line}\r\n`,
+    );
+    await wire.closed;
+    expect(wire.text).toMatch(/^HTTP\/1\.1 (400|403) /);
+    expect(wire.text).not.toContain('secret');
+  });
+});
+
+describe('more than a server reads', () => {
+  it.each(['express', 'fastify'] as const)('is refused, and the next one is served (%s)', async (adapter) => {
+    const { url, open, hub } = await startHouse({ adapter });
+    for (const path of [
+      `/events?channel=${'x'.repeat(100_000)}`,
+      `/events?${'channel=rooms/ann&'.repeat(5_000)}`,
+    ]) {
+      const wire = await Wire.connect(url);
+      wire.send(`GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: ann\r\n\r\n`);
+      await wire.closed;
+      expect(wire.text).toMatch(/^HTTP\/1\.1 431 /);
+    }
+    expect((await open('ann', 'rooms/ann')).status).toBe(200);
+    await untilConnections(hub, 1);
+  });
+});

@@ -1,0 +1,108 @@
+import { Controller, Inject, Injectable, Query, UnauthorizedException, UseGuards } from '@nestjs/common';
+import type { CanActivate, ExecutionContext, Type } from '@nestjs/common';
+import { Sse as StockSse } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import { AuthorizeChannel, Sse, SseHub } from '../../../src/sse/index.js';
+import type { ChannelAccess, Identity, SseModuleOptions } from '../../../src/sse/index.js';
+import { startSseApp, type SseApp, type SseAppOptions } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+
+/** A request, with what the guard has left on it. */
+export interface KnownRequest {
+  user?: { name: string };
+  readonly headers: Readonly<Record<string, string>>;
+  readonly url: string;
+}
+
+/** Lets in who says a name, and leaves it on the request. */
+@Injectable()
+export class TokenGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const request = context.switchToHttp().getRequest<KnownRequest>();
+    const name = request.headers.authorization;
+    if (name === undefined) throw new UnauthorizedException();
+    request.user = { name };
+    return name !== 'mallory';
+  }
+}
+
+export const identify = (request: KnownRequest): Identity | undefined =>
+  request.user && { user: request.user.name };
+
+/** Decides about `rooms/:room`. Everybody has the rooms that are called like themselves, until a test says otherwise. */
+@Injectable()
+export class Rooms {
+  readonly asked: ChannelAccess<{ readonly room: string }, KnownRequest>[] = [];
+  answer: (access: ChannelAccess<{ readonly room: string }>) => unknown = ({ params, user }) =>
+    params.room.startsWith(String(user));
+
+  @AuthorizeChannel('rooms/:room')
+  mayEnter(access: ChannelAccess<{ readonly room: string }>): boolean | Promise<boolean> {
+    this.asked.push(access);
+    return this.answer(access) as boolean;
+  }
+}
+
+/** Streams what a client asks for: `?channel=rooms/a&channel=news`. */
+@Controller()
+@UseGuards(TokenGuard)
+export class StreamsController {
+  constructor(@Inject(SseHub) private readonly hub: SseHub) {}
+
+  @Sse('events')
+  events(@Query('channel') channel: string | string[]): Observable<unknown> {
+    return this.hub.stream(channel);
+  }
+
+  @StockSse('stock')
+  stock(@Query('channel') channel: string | string[]): Observable<unknown> {
+    return this.hub.stream(channel);
+  }
+}
+
+export interface House extends SseApp {
+  readonly rooms: Rooms;
+  /** Opens `/events`, or another path, as somebody. */
+  readonly open: (user: string, ...channels: string[]) => Promise<SseClient>;
+  readonly openAt: (path: string, user: string, lastEventId?: string) => Promise<SseClient>;
+}
+
+export interface HouseOptions extends Omit<SseAppOptions, 'sse'> {
+  readonly sse?: SseModuleOptions;
+}
+
+/** An app with a guard that knows its users, and rooms that are theirs. */
+export async function startHouse({
+  controllers,
+  providers = [],
+  sse,
+  ...options
+}: HouseOptions = {}): Promise<House> {
+  const app = await startSseApp({
+    ...options,
+    controllers: controllers ?? ([StreamsController] as Type[]),
+    providers: [Rooms, ...providers],
+    sse: { identify, heartbeat: 0, ...sse },
+  });
+  const openAt: House['openAt'] = (path, user, lastEventId) =>
+    SseClient.open(app.url + path, {
+      headers: { authorization: user },
+      ...(lastEventId !== undefined && { lastEventId }),
+    });
+  const open: House['open'] = (user, ...channels) => openAt(pathOf(channels), user);
+  return { ...app, rooms: app.app.get(Rooms), open, openAt };
+}
+
+export const pathOf = (channels: readonly string[], path = '/events'): string =>
+  `${path}?${channels.map((name) => `channel=${encodeURIComponent(name)}`).join('&')}`;
+
+/** What a `denied` event says. */
+export const denied = (channel: string, reason = 'forbidden'): object => ({
+  type: 'denied',
+  id: undefined,
+  data: JSON.stringify({ channel, reason }),
+});
+
+/** The data of all events so far that are no `denied`. */
+export const dataOf = (client: SseClient): string[] =>
+  client.events.filter(({ type }) => type !== 'denied').map(({ data }) => data);

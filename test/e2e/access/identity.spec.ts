@@ -1,0 +1,152 @@
+import { ForbiddenException } from '@nestjs/common';
+import { describe, expect, it, jest } from '@jest/globals';
+import { interval, of } from 'rxjs';
+import type { Identity } from '../../../src/sse/index.js';
+import { whenTestEnds } from '../../support/clean-up.js';
+import { startSseApp, untilConnections } from '../../support/sse-app.js';
+import type { SseApp } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+import { pathOf, startHouse } from './house.js';
+
+/** Longer than a timer of Node takes: a month. */
+const A_MONTH = 31 * 24 * 3_600_000;
+
+describe.each(['express', 'fastify'] as const)('who a client is (%s)', (adapter) => {
+  const known = (identify: () => unknown): Promise<SseApp & { called: () => number }> => {
+    let calls = 0;
+    const routes = {
+      events: (hub: SseApp['hub']) => {
+        calls++;
+        return hub.stream('news');
+      },
+      plain: () => {
+        calls++;
+        return of('plain');
+      },
+      endless: () => interval(1),
+    };
+    return startSseApp({ adapter, routes, sse: { identify: identify as never, heartbeat: 0 } }).then(
+      (app) => ({
+        ...app,
+        called: () => calls,
+      }),
+    );
+  };
+
+  it.each<[string, () => unknown]>([
+    ['at once', () => ({ user: 'ann' })],
+    ['later', () => Promise.resolve({ user: 'ann', info: { name: 'Ann' } })],
+  ])('may be said %s, and is part of what is known of its connection', async (_, identify) => {
+    const { url, hub } = await known(identify);
+    await SseClient.open(`${url}/events`);
+    await untilConnections(hub, 1);
+    expect(await hub.connections({ user: 'ann' })).toHaveLength(1);
+    expect(await hub.connections({ user: 'bob' })).toEqual([]);
+    expect((await hub.connections())[0]).toMatchObject({ user: 'ann' });
+  });
+
+  it.each<[string, () => unknown, number]>([
+    [
+      'an error of HTTP',
+      () => {
+        throw new ForbiddenException('You are banned.');
+      },
+      403,
+    ],
+    ['an error of HTTP, later', () => Promise.reject(new ForbiddenException('You are banned.')), 403],
+    ['another error', () => Promise.reject(new Error('the database is away')), 500],
+    ['what is over', () => ({ user: 'ann', expiresAt: Date.now() - 1 }), 401],
+    ['what is over, later', async () => ({ user: 'ann', expiresAt: new Date(0) }), 401],
+    ['a user without a name', () => ({ user: '' }), 500],
+    ['a user that is no text', () => ({ user: 7 }), 500],
+    ['no identity', () => 'ann', 500],
+    ['null', () => null, 500],
+    ['a time that is none', () => ({ user: 'ann', expiresAt: NaN }), 500],
+    ['a time that is a text', () => ({ user: 'ann', expiresAt: '2099-01-01' }), 500],
+    ['something misnamed', () => ({ user: 'ann', expires: 1 }), 500],
+  ])('is an HTTP error where it is %s, and the method is not called', async (_, identify, status) => {
+    const { url, hub, called } = await known(identify);
+    for (const path of ['events', 'plain']) {
+      const client = await SseClient.open(`${url}/${path}`);
+      expect([client.status, await client.closed]).toEqual([status, 'ended']);
+    }
+    expect(called()).toBe(0);
+    await untilConnections(hub, 0);
+  });
+
+  it('is waited for before the method is called, and a client that leaves leaves nothing behind', async () => {
+    let decide: (identity: Identity) => void = () => undefined;
+    const { url, hub, called } = await known(() => new Promise((resolve) => (decide = resolve)));
+    const opening = SseClient.open(`${url}/endless`);
+    await untilConnections(hub, 1);
+    expect(called()).toBe(0);
+    expect(await hub.disconnect({})).toBe(1);
+    expect(await (await opening).rest()).toEqual([]);
+    decide({ user: 'ann', expiresAt: Date.now() + 60_000 });
+    await untilConnections(hub, 0);
+    expect(process.getActiveResourcesInfo()).not.toContain('Immediate');
+  });
+
+  it('nobody may be: then nobody is asked for', async () => {
+    const { url, hub } = await known(() => undefined);
+    await SseClient.open(`${url}/events`);
+    await untilConnections(hub, 1);
+    expect((await hub.connections())[0]).not.toHaveProperty('user');
+  });
+
+  it.each<[string, (at: number) => unknown]>([
+    ['milliseconds', (at) => ({ user: 'ann', expiresAt: at })],
+    ['a Date, later', async (at) => ({ user: 'ann', expiresAt: new Date(at) })],
+  ])(
+    'holds until it expires, as %s: what was published comes first, then that it is over, and the end',
+    async (_, of) => {
+      const { url, hub } = await known(() => of(Date.now() + 300));
+      const client = await SseClient.open(`${url}/events`);
+      const published = hub.publish('news', { data: 'x' });
+      expect(await client.rest()).toEqual([
+        expect.objectContaining({ data: 'x' }),
+        { type: 'expired', id: undefined, data: '{}' },
+      ]);
+      await published;
+      expect(await client.closed).toBe('ended');
+      await untilConnections(hub, 0);
+    },
+  );
+
+  it.each([A_MONTH, Infinity])('may hold for longer than a timer of Node takes', async (time) => {
+    const { url, hub } = await known(() => ({ user: 'ann', expiresAt: Date.now() + time }));
+    const timers = jest.spyOn(globalThis, 'setTimeout');
+    whenTestEnds(() => timers.mockRestore());
+    const client = await SseClient.open(`${url}/events`);
+    await hub.publish('news', { data: 'x' });
+    expect(await client.next()).toMatchObject({ data: 'x' });
+    // One that is longer would be over at once, again and again.
+    const times = timers.mock.calls.map(([, milliseconds = 0]) => milliseconds);
+    expect(Math.max(...times)).toBe(2_147_483_647);
+  });
+});
+
+describe('a stream that has expired', () => {
+  it('has no event after that it has', async () => {
+    const { open, hub } = await startHouse({
+      sse: { identify: () => ({ user: 'ann', expiresAt: Date.now() + 100 }) },
+    });
+    const client = await open('ann', 'rooms/ann', 'news');
+    const publishing = setInterval(() => void hub.publish('news', { data: 'x' }), 1);
+    const events = await client.rest();
+    clearInterval(publishing);
+    expect(events.findIndex(({ type }) => type === 'expired')).toBe(events.length - 1);
+  });
+
+  it('of Nest is told in the stream that who asks is unknown, where that comes late', async () => {
+    const { openAt, hub } = await startHouse({
+      sse: {
+        identify: () =>
+          new Promise((_, reject) => setTimeout(() => reject(new ForbiddenException('You are banned.')), 20)),
+      },
+    });
+    const client = await openAt(pathOf(['rooms/ann'], '/stock'), 'ann');
+    expect(await client.rest()).toEqual([{ type: 'error', id: undefined, data: 'You are banned.' }]);
+    await untilConnections(hub, 0);
+  });
+});

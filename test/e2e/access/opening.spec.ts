@@ -1,0 +1,112 @@
+import { describe, expect, it } from '@jest/globals';
+import { untilConnections } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+import { denied, pathOf, startHouse } from './house.js';
+
+describe.each(['express', 'fastify'] as const)('a guarded stream (%s)', (adapter) => {
+  it('is opened, or not, by ordinary guards: 401, 403', async () => {
+    const { url, openAt, rooms, hub } = await startHouse({ adapter });
+    const path = pathOf(['rooms/ann']);
+    expect(await SseClient.open(url + path)).toMatchObject({ status: 401 });
+    expect(await openAt(path, 'mallory')).toMatchObject({ status: 403 });
+    expect(rooms.asked).toEqual([]);
+    const { status, headers } = await openAt(path, 'ann');
+    expect([status, headers['content-type']]).toEqual([200, expect.stringContaining('text/event-stream')]);
+    await untilConnections(hub, 1);
+  });
+
+  it('is asked for with its parameters, who asks, and the request that the guard has seen', async () => {
+    const { open, rooms } = await startHouse({ adapter });
+    await open('ann', 'rooms/ann%2F7');
+    expect(rooms.asked).toEqual([
+      { channel: 'rooms/ann%2F7', params: { room: 'ann/7' }, user: 'ann', request: expect.anything() },
+    ]);
+    const { request } = rooms.asked[0]!;
+    expect(request.user).toEqual({ name: 'ann' });
+    expect(request.url).toBe(pathOf(['rooms/ann%2F7']));
+  });
+
+  it('is answered with 403 where nothing is granted, in the form of other errors, and nobody is told more', async () => {
+    const { open, hub } = await startHouse({ adapter });
+    await hub.publish('rooms/bob', { data: 'secret' });
+    for (const channels of [['rooms/bob'], ['rooms/bob', 'rooms/carol']]) {
+      const client = await open('ann', ...channels);
+      expect([client.status, await client.closed]).toEqual([403, 'ended']);
+      expect(JSON.parse(client.body)).toMatchObject({ statusCode: 403, error: 'Forbidden' });
+      expect(client.body).not.toMatch(/bob|secret/);
+    }
+    await untilConnections(hub, 0);
+  });
+
+  it('is answered with 403 on a resume as well', async () => {
+    const { openAt, hub } = await startHouse({ adapter });
+    const id = await hub.publish('rooms/bob', { data: 'secret' });
+    const after = id.replace(/\d+$/, '0');
+    const client = await openAt(pathOf(['rooms/bob']), 'ann', after);
+    expect([client.status, await client.closed]).toEqual([403, 'ended']);
+    expect(client.body).not.toContain('secret');
+    expect((await openAt(pathOf(['rooms/bob']), 'bob', after)).status).toBe(200);
+  });
+
+  it('opens where something is granted, and names each channel that is not', async () => {
+    const { open, hub } = await startHouse({ adapter });
+    const client = await open('ann', 'rooms/bob', 'rooms/ann', 'rooms/carol');
+    expect(client.status).toBe(200);
+    expect(await client.take(2)).toEqual([denied('rooms/bob'), denied('rooms/carol')]);
+    await hub.publish('rooms/bob', { data: 'secret' });
+    await hub.publish('rooms/carol', { data: 'secret' });
+    await hub.publish('rooms/ann', { data: 'yours' });
+    expect(await client.next()).toMatchObject({ data: 'yours' });
+    expect((await hub.connections())[0]).toMatchObject({ channels: ['rooms/ann'], user: 'ann' });
+    expect(await hub.subscriberCount('rooms/bob')).toBe(0);
+  });
+
+  it('opens where nobody is asked for one of its channels', async () => {
+    const { open, rooms } = await startHouse({ adapter });
+    const client = await open('ann', 'rooms/bob', 'news');
+    expect(client.status).toBe(200);
+    expect(await client.next()).toEqual(denied('rooms/bob'));
+    expect(rooms.asked).toHaveLength(1);
+  });
+
+  it('gives nothing of the past of a channel that is denied, wherever its client says that it was', async () => {
+    const { openAt, hub } = await startHouse({ adapter, sse: { replay: 'all' } });
+    const [secret, yours] = [
+      await hub.publish('rooms/bob', { data: 'secret' }),
+      await hub.publish('rooms/ann', { data: 'yours' }),
+    ].map((id) => id.replace(/\d+$/, '0'));
+    const ids = [undefined, secret, `rooms%2Fbob=${secret}&rooms%2Fann=${yours}`, `rooms%2Fbob=${secret}`];
+    for (const id of ids) {
+      const client = await openAt(pathOf(['rooms/bob', 'rooms/ann']), 'ann', id);
+      await hub.publish('rooms/ann', { data: 'last' });
+      const events = await client.until(({ data }) => data === 'last');
+      expect(events.map(({ data }) => data)).not.toContain('secret');
+      expect(client.blocks.map(({ raw }) => raw).join()).not.toContain('rooms%2Fbob');
+      client.close();
+    }
+  });
+
+  it('of Nest is told in the stream where its head was sent before, and has no event of the channel', async () => {
+    const { openAt, rooms, hub } = await startHouse({ adapter, sse: { replay: 'all' } });
+    let decide: (answer: boolean) => void = () => undefined;
+    rooms.answer = () => new Promise((resolve) => (decide = resolve));
+    await hub.publish('rooms/bob', { data: 'secret' });
+    const client = await openAt(pathOf(['rooms/bob'], '/stock'), 'ann');
+    expect(client.status).toBe(200);
+    decide(false);
+    expect(await client.rest()).toEqual([
+      denied('rooms/bob'),
+      { type: 'error', id: undefined, data: 'None of these channels may be streamed.' },
+    ]);
+    await untilConnections(hub, 0);
+  });
+
+  it('of Nest goes on with what is granted', async () => {
+    const { openAt, hub } = await startHouse({ adapter });
+    const client = await openAt(pathOf(['rooms/bob', 'rooms/ann'], '/stock'), 'ann');
+    expect(await client.next()).toEqual(denied('rooms/bob'));
+    await hub.publish('rooms/bob', { data: 'secret' });
+    await hub.publish('rooms/ann', { data: 'yours' });
+    expect(await client.next()).toMatchObject({ data: 'yours' });
+  });
+});
