@@ -5,7 +5,8 @@ import { describeHandler, type ChannelsOf, type HandlerDecorator } from './chann
 /**
  * A method that decides who may stream the channels of a pattern. It is asked for every stream in a response,
  * before anything of the channel is sent, and answers true, or a Promise of that. Anything else is a no: an
- * error, or no answer within `limits.authorizeTime`. Where several patterns match, all must grant.
+ * error, or no answer within `authorizeTime`. Where several patterns match, all must grant. Its class has the
+ * default scope.
  *
  * @param channels a pattern, or a definition made with `defineChannel()`
  * @throws SseError `INVALID_CHANNEL` for what is no pattern

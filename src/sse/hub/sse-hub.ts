@@ -40,8 +40,8 @@ export interface StreamOptions {
   /** What is given first where there is no position, in place of the channel's setting. */
   readonly replay?: Replay;
   /**
-   * Whether the methods with `@AuthorizeChannel()` are asked, where the stream is part of a response. `false`
-   * for what the application has decided itself. @defaultValue true
+   * Whether the methods with `@AuthorizeChannel()` are asked, where the stream is part of a response, or is
+   * subscribed to while one is served. `false` for what the application has decided itself. @defaultValue true
    */
   readonly authorize?: boolean;
 }
