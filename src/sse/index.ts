@@ -1,5 +1,11 @@
 export { AuthorizeChannel } from './decorators/authorize-channel.decorator.js';
 export type { ChannelsOf, HandlerDecorator } from './decorators/channel-handler.decorator.js';
+export {
+  OnFirstSubscriber,
+  OnLastUnsubscribed,
+  OnSubscribe,
+  OnUnsubscribe,
+} from './decorators/hooks.decorators.js';
 export { LastEventId } from './decorators/last-event-id.decorator.js';
 export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
 export type { ChannelAccess } from './hub/authorization.js';
@@ -17,6 +23,7 @@ export type { ChannelDefinitionOptions, ChannelRule, EventType } from './hub/cha
 export type { ChannelParams, MatchedParams } from './hub/channel-pattern.js';
 export type { ConnectionDetails, ConnectionFilter, ConnectionInfo, Reach } from './hub/connections.js';
 export { LEASE_TIME, SseCluster, type ClusterListener } from './hub/cluster.js';
+export type { ChannelSubscription, ChannelUse } from './hub/hooks.js';
 export type { Identify, Identity } from './hub/identity.js';
 export { EventLog, type LogEntry } from './hub/event-log.js';
 export type { StoredEvent } from './hub/stored-event.js';
