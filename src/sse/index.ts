@@ -48,6 +48,7 @@ export { SseModule } from './sse.module.js';
 export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';
 export type {
   ChannelOptions,
+  ConnectionKey,
   HistoryOptions,
   KeyedEvent,
   LatestPolicy,

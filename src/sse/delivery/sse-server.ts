@@ -94,8 +94,7 @@ export class SseServer {
   /** A connection that is let in; undefined if it is turned away, or failed. */
   admit(route: ServedRoute, exchange: Exchange, head: ResponseHead): SseConnection | undefined {
     const connection = new SseConnection(exchange, head, route.connection, this.#services);
-    if (!this.admission.refuses(connection)) {
-      this.admission.admit(connection);
+    if (this.admission.admits(connection)) {
       connection.access?.identify();
       return connection.isClosed ? undefined : connection;
     }
