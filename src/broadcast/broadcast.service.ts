@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { exhaustMap, ignoreElements, interval, merge, share, type Observable } from 'rxjs';
-import { SseCluster, SseHub, whileLeading, type SseEvent } from '../sse/index.js';
+import { exhaustMap, interval, type Observable, type Subscription } from 'rxjs';
+import { OnFirstSubscriber, OnLastUnsubscribed, SseCluster, SseHub } from '../sse/index.js';
+import { whileLeading, type SseEvent } from '../sse/index.js';
 import type { BroadcastClient, BroadcastEvent } from './broadcast-event.js';
 import { Broadcast } from './broadcast.channels.js';
 
@@ -10,25 +11,27 @@ const TICK_INTERVAL = 2_000;
 export class BroadcastService {
   private readonly logger = new Logger(BroadcastService.name);
 
-  /**
-   * Publishes a tick every two seconds and emits nothing itself: what it publishes comes back by the channel.
-   * Shared, so there is one timer for all who listen, on one instance of all, and none when nobody does.
-   */
-  private readonly ticks: Observable<never>;
+  private ticking: Subscription | undefined;
 
   constructor(
     private readonly hub: SseHub,
-    @Inject(SseCluster) cluster: SseCluster,
-  ) {
-    const ticking = interval(TICK_INTERVAL).pipe(
-      exhaustMap(() => this.tick()),
-      ignoreElements(),
-    );
-    this.ticks = whileLeading(cluster, 'broadcast/ticks', ticking).pipe(share());
-  }
+    @Inject(SseCluster) private readonly cluster: SseCluster,
+  ) {}
 
   events(): Observable<SseEvent> {
-    return merge(this.hub.stream(Broadcast.of()), this.ticks);
+    return this.hub.stream(Broadcast.of());
+  }
+
+  /** One timer for all who listen, on one instance of all. */
+  @OnFirstSubscriber(Broadcast)
+  startTicking(): void {
+    const ticks = interval(TICK_INTERVAL).pipe(exhaustMap(() => this.tick()));
+    this.ticking = whileLeading(this.cluster, 'broadcast/ticks', ticks).subscribe();
+  }
+
+  @OnLastUnsubscribed(Broadcast)
+  stopTicking(): void {
+    this.ticking?.unsubscribe();
   }
 
   /** @returns how many clients were listening when the event was sent. */

@@ -1,5 +1,11 @@
 export { AuthorizeChannel } from './decorators/authorize-channel.decorator.js';
 export type { ChannelsOf, HandlerDecorator } from './decorators/channel-handler.decorator.js';
+export {
+  OnFirstSubscriber,
+  OnLastUnsubscribed,
+  OnSubscribe,
+  OnUnsubscribe,
+} from './decorators/hooks.decorators.js';
 export { LastEventId } from './decorators/last-event-id.decorator.js';
 export { Publish, type PublishDecorator, type PublishedAs } from './decorators/publish.decorator.js';
 export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
@@ -19,6 +25,7 @@ export type { ChannelDefinitionOptions, ChannelRule } from './hub/channel-defini
 export type { ChannelParams, MatchedParams } from './hub/channel-pattern.js';
 export type { ConnectionDetails, ConnectionFilter, ConnectionInfo, Reach } from './hub/connections.js';
 export { LEASE_TIME, SseCluster, type ClusterListener } from './hub/cluster.js';
+export type { ChannelSubscription, ChannelUse } from './hub/hooks.js';
 export type { Identify, Identity } from './hub/identity.js';
 export { EventLog, type LogEntry } from './hub/event-log.js';
 export { type, type EventSchemas, type EventType } from './hub/event-schemas.js';
@@ -47,6 +54,7 @@ export { SseModule } from './sse.module.js';
 export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';
 export type {
   ChannelOptions,
+  ConnectionKey,
   HistoryOptions,
   KeyedEvent,
   LatestPolicy,

@@ -28,6 +28,7 @@ import { ChannelHandlers } from './hub/channel-handlers.js';
 import { ChannelWriter } from './hub/channel-writer.js';
 import { Channels } from './hub/channels.js';
 import { Connections } from './hub/connections.js';
+import { Hooks } from './hub/hooks.js';
 import { Instances } from './hub/instances.js';
 import { SourcePipes } from './hub/source-pipes.js';
 import { SseHub } from './hub/sse-hub.js';
@@ -127,6 +128,11 @@ const providers: Provider[] = [
       new Channels(backplane, definitions, turn),
   },
   {
+    provide: Hooks,
+    inject: [ChannelHandlers, Channels, Subscriptions],
+    useFactory: (...parts: ConstructorParameters<typeof Hooks>) => new Hooks(...parts),
+  },
+  {
     provide: Instances,
     inject: [SseCluster, Channels, Connections],
     useFactory: (...parts: ConstructorParameters<typeof Instances>) => new Instances(...parts),
@@ -179,6 +185,7 @@ export class SseModule
     private readonly interceptor: SseInterceptor,
     private readonly channels: Channels,
     private readonly handlers: ChannelHandlers,
+    private readonly hooks: Hooks,
     @Inject(SseBackplane) private readonly backplane: SseBackplane,
     @Inject(SseCluster) private readonly cluster: SseCluster,
   ) {
@@ -227,6 +234,7 @@ export class SseModule
   /** @throws SseError `INVALID_HANDLER` */
   onModuleInit(): void {
     this.handlers.add(foundHandlers(this.modules));
+    this.hooks.start();
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -57,6 +57,17 @@ export interface ChannelOptions {
 export interface SseLimits {
   /** Open streams; the next one is turned away as `whenFull` says. @defaultValue 20_000 */
   readonly connections?: number;
+  /**
+   * Open streams of one `connectionKey`: of one address, if that is left as it is. There is no default that
+   * is right for many: an office shares one address, and behind a proxy that the adapter was not told to
+   * trust all clients do. @defaultValue Infinity
+   */
+  readonly connectionsPerKey?: number;
+  /**
+   * Streams that are let in within a second, and so many at once; more are turned away as `whenFull` says. What
+   * a server can take, its operator knows. @defaultValue Infinity
+   */
+  readonly connectionsPerSecond?: number;
   /** Channels of one response; a larger set is a `TOO_MANY_CHANNELS`. @defaultValue 50 */
   readonly channelsPerConnection?: number;
   /**
@@ -72,6 +83,15 @@ export interface SseLimits {
    */
   readonly queuedBytes?: number;
 }
+
+/**
+ * Says whose a stream is.
+ *
+ * @param request as the adapter has it, with what guards have left on it
+ * @returns undefined for one that is not counted
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- which adapter's request it is, the application knows
+export type ConnectionKey = (request: any) => string | undefined;
 
 /** How open streams are ended when the application closes. */
 export interface ShutdownOptions {
@@ -93,9 +113,18 @@ export interface SseBaseOptions extends ChannelOptions {
   readonly strictChannels?: boolean;
   readonly limits?: SseLimits;
   /**
-   * How a stream is turned away when there are too many connections or channels: `retry` with 200, a `retry:` and the end, as
-   * an EventSource that gets an error status never comes back; `refuse` with 503 and Retry-After,
-   * for clients that are no EventSource. @defaultValue 'retry'
+   * Whose a stream is, for `limits.connectionsPerKey`. It is asked after the guards, so that it may name a
+   * user; what it throws is an ordinary HTTP error.
+   *
+   * @defaultValue `request.ip`, which follows what the adapter was told of proxies (`trust proxy` of
+   * Express, `trustProxy` of Fastify), or the address of the socket where an adapter has none
+   */
+  readonly connectionKey?: ConnectionKey;
+  /**
+   * How a stream is turned away when there are too many connections or channels: `retry` with 200, a `retry:`
+   * and the end, as an EventSource that gets an error status never comes back; `refuse` with Retry-After and
+   * 503, or 429 where there are too many of one key, for clients that are no EventSource.
+   * @defaultValue 'retry'
    */
   readonly whenFull?: 'retry' | 'refuse';
   readonly shutdown?: ShutdownOptions;

@@ -1,6 +1,7 @@
 import { SseError } from './sse.errors.js';
 import type {
   ChannelOptions,
+  ConnectionKey,
   HistoryOptions,
   Replay,
   ShutdownOptions,
@@ -31,6 +32,7 @@ export interface SseSettings {
   readonly retry: number;
   readonly strictChannels: boolean;
   readonly limits: Required<SseLimits>;
+  readonly connectionKey: ConnectionKey;
   readonly whenFull: 'retry' | 'refuse';
   readonly shutdown: Required<ShutdownOptions>;
   readonly authorizeTime: number;
@@ -57,16 +59,27 @@ const DEFAULTS: SseSettings = {
   strictChannels: false,
   limits: {
     connections: 20_000,
+    connectionsPerKey: Infinity,
+    connectionsPerSecond: Infinity,
     channelsPerConnection: 50,
     channels: 1_000_000,
     historyBytes: 256 * MIB,
     queuedBytes: MIB,
   },
+  connectionKey: addressOf,
   whenFull: 'retry',
   shutdown: { grace: 1_000, spread: 5_000 },
   authorizeTime: 5_000,
   reauthorize: 0,
 };
+
+/** The client's address: as the adapter has it, which may know of proxies. */
+function addressOf(request: {
+  readonly ip?: string;
+  readonly socket?: { readonly remoteAddress?: string };
+}): string | undefined {
+  return request.ip ?? request.socket?.remoteAddress;
+}
 
 /** Applies the defaults. @throws SseError `INVALID_OPTIONS` that names the option and what it takes */
 export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
@@ -88,6 +101,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     retry: millisecondsOf('retry', given.retry),
     strictChannels: oneOf('strictChannels', given.strictChannels, [true, false]),
     limits,
+    connectionKey: functionOf('connectionKey', given.connectionKey, 'a function that says whose a stream is'),
     whenFull: oneOf('whenFull', given.whenFull, ['retry', 'refuse']),
     shutdown,
     authorizeTime: millisecondsOf('authorizeTime', countOf('authorizeTime', given.authorizeTime, 1)),
@@ -134,8 +148,7 @@ export function replayOf(replay: Replay): Replay {
 export function slowOf(slow: SlowPolicy): SlowPolicy {
   if (typeof slow !== 'object') return oneOf('slow', slow, ['gap', 'disconnect']);
   checkObject(slow, ['latest'], 'The option "slow"');
-  if (typeof slow.latest !== 'function')
-    invalid('slow.latest', slow.latest, 'a function that gives the key of an event');
+  functionOf('slow.latest', slow.latest, 'a function that gives the key of an event');
   return slow;
 }
 
@@ -159,6 +172,11 @@ export function countOf(name: string, value: number, least: number): number {
 /** @throws SseError `INVALID_OPTIONS` */
 export function stringOf(name: string, value: unknown): void {
   if (typeof value !== 'string') invalid(name, value, 'a string');
+}
+
+function functionOf<T>(name: string, value: T, expected: string): T {
+  if (typeof value !== 'function') invalid(name, value, expected);
+  return value;
 }
 
 function positiveOf(name: string, value: number): number {

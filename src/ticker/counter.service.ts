@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { concatMap, defer, exhaustMap, ignoreElements, merge, share, timer, type Observable } from 'rxjs';
-import { SseCluster, SseHub, whileLeading, type SseEvent } from '../sse/index.js';
+import { concatMap, defer, exhaustMap, timer, type Observable, type Subscription } from 'rxjs';
+import { OnFirstSubscriber, OnLastUnsubscribed, SseCluster, SseHub } from '../sse/index.js';
+import { whileLeading, type SseEvent } from '../sse/index.js';
 import { Counter } from './ticker.channels.js';
 
 const INTERVAL = 2_000;
@@ -10,25 +11,31 @@ const INTERVAL = 2_000;
 export class CounterService {
   private readonly logger = new Logger(CounterService.name);
   private num = 0;
-
-  /** The one timer for all, on one instance of all. */
-  private readonly counting: Observable<never>;
+  private counting: Subscription | undefined;
 
   constructor(
     private readonly hub: SseHub,
-    @Inject(SseCluster) cluster: SseCluster,
-  ) {
+    @Inject(SseCluster) private readonly cluster: SseCluster,
+  ) {}
+
+  events(): Observable<SseEvent> {
+    return this.hub.stream(Counter.of());
+  }
+
+  /** The one timer for all, on one instance of all. */
+  @OnFirstSubscriber(Counter)
+  start(): void {
     // Whoever is the first ever does not wait; later ones get the last event at once.
     const counting = defer(() => this.findNumber()).pipe(
       concatMap(() => timer(this.num === 0 ? 0 : INTERVAL, INTERVAL)),
       exhaustMap(() => this.count()),
-      ignoreElements(),
     );
-    this.counting = whileLeading(cluster, 'ticker/counter', counting).pipe(share());
+    this.counting = whileLeading(this.cluster, 'ticker/counter', counting).subscribe();
   }
 
-  events(): Observable<SseEvent> {
-    return merge(this.hub.stream(Counter.of()), this.counting);
+  @OnLastUnsubscribed(Counter)
+  stop(): void {
+    this.counting?.unsubscribe();
   }
 
   /** Another instance may have counted meanwhile, or this one before it was started anew. */

@@ -6,11 +6,14 @@ import { ChannelPattern } from '../hub/channel-pattern.js';
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- whatever its events are
 export type ChannelsOf<Pattern extends string> = Pattern | ChannelDefinition<Pattern, any>;
 
-/** A decorator for methods that take one argument, or none. */
-export type HandlerDecorator<Argument, Result> = <Method extends (argument: Argument) => Result>(
+/**
+ * A decorator for methods that take one argument, or none. The method may say more exactly what it returns; a
+ * `TypedPropertyDescriptor` could be set, too, and would have it be of one type.
+ */
+export type HandlerDecorator<Argument, Result> = (
   target: object,
   key: string | symbol,
-  descriptor: TypedPropertyDescriptor<Method>,
+  descriptor: { readonly value?: (argument: Argument) => Result },
 ) => void;
 
 /** What a method was decorated with. */

@@ -1,4 +1,6 @@
 import {
+  HttpException,
+  HttpStatus,
   Inject,
   Injectable,
   ServiceUnavailableException,
@@ -10,6 +12,8 @@ import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { onceOver } from './closing.js';
 import type { Returnable } from './connection-settings.js';
 import type { Exchange } from './exchange.js';
+import { KeyedCount } from './keyed-count.js';
+import { TokenBucket } from './rate.js';
 import type { SseConnection } from './sse-connection.js';
 import { UnusedSockets } from './unused-sockets.js';
 
@@ -23,37 +27,61 @@ interface Carrier {
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** Lets streams in, up to a limit, and sees all of them out when the application closes. */
+/** Lets streams in, up to some limits, and sees all of them out when the application closes. */
 @Injectable()
 export class Admission implements BeforeApplicationShutdown {
   readonly #admitted = new Set<SseConnection>();
+  readonly #perKey: KeyedCount;
+  readonly #perSecond: TokenBucket;
   #isClosing = false;
 
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly unused: UnusedSockets,
-  ) {}
-
-  /** Turns a stream away if it cannot be let in. */
-  refuses(connection: SseConnection): boolean {
-    const isFull = this.#admitted.size >= this.settings.limits.connections;
-    if (!isFull && !this.#isClosing) return false;
-    this.turnAway(connection);
-    return true;
+  ) {
+    this.#perKey = new KeyedCount(settings.limits.connectionsPerKey);
+    this.#perSecond = new TokenBucket(settings.limits.connectionsPerSecond);
   }
 
-  /** Counts a stream among the open ones until its response is over. */
-  admit(connection: SseConnection): void {
+  /**
+   * Counts a stream among the open ones until its response is over, or turns it away. What the application's
+   * `connectionKey` throws, this throws.
+   */
+  admits(connection: SseConnection): boolean {
+    const key = this.#keyOf(connection);
+    const isOneTooMany = key !== undefined && this.#perKey.isFull(key);
+    // One that is turned away for something else takes nothing of what others may have in this second.
+    if (this.#isFull || isOneTooMany || !this.#perSecond.take()) {
+      this.turnAway(connection, isOneTooMany ? tooManyOfOne : undefined);
+      return false;
+    }
+    if (key !== undefined) this.#perKey.add(key);
     this.#admitted.add(connection);
     connection.register();
     onceOver(connection.exchange, () => {
-      this.#admitted.delete(connection);
+      // A response that has waited behind another may be over twice.
+      if (this.#admitted.delete(connection) && key !== undefined) this.#perKey.remove(key);
       connection.close();
     });
+    return true;
   }
 
-  /** Sends a client away, in the way in which it comes back later. */
-  turnAway(connection: Returnable): void {
+  get #isFull(): boolean {
+    return this.#isClosing || this.#admitted.size >= this.settings.limits.connections;
+  }
+
+  /** Where nothing is counted by it, nobody is asked. */
+  #keyOf({ request }: SseConnection): string | undefined {
+    const { limits, connectionKey } = this.settings;
+    return limits.connectionsPerKey === Infinity ? undefined : connectionKey(request);
+  }
+
+  /**
+   * Sends a client away, in the way in which it comes back later.
+   *
+   * @param refusal what one that is no EventSource is told, but for when to come back
+   */
+  turnAway(connection: Returnable, refusal = tooManyOfAll): void {
     if (this.#isClosing) {
       closeAfterwards(connection.exchange);
       connection.end(this.#retry());
@@ -61,7 +89,7 @@ export class Admission implements BeforeApplicationShutdown {
       connection.end(this.#retry());
     } else {
       connection.exchange.response.setHeader('Retry-After', Math.ceil(this.#retry() / 1000));
-      connection.fail(new ServiceUnavailableException('There are too many streams. Come back later.'));
+      connection.fail(refusal());
     }
   }
 
@@ -97,6 +125,15 @@ export class Admission implements BeforeApplicationShutdown {
     return retry + Math.floor(Math.random() * shutdown.spread);
   }
 }
+
+const tooManyOfAll = (): HttpException =>
+  new ServiceUnavailableException('There are too many streams. Come back later.');
+
+const tooManyOfOne = (): HttpException =>
+  new HttpException(
+    'You have too many streams open. Close one, or come back later.',
+    HttpStatus.TOO_MANY_REQUESTS,
+  );
 
 /** Closes what carries a response once the response is on its way. */
 function closeAfterwards({ request, response, isHttp1 }: Exchange): Carrier {

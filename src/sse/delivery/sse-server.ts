@@ -95,10 +95,7 @@ export class SseServer {
   /** A connection that is let in; undefined if it is turned away. */
   admit(route: ServedRoute, exchange: Exchange, head: ResponseHead): SseConnection | undefined {
     const connection = new SseConnection(exchange, head, route.connection, this.#services);
-    if (!this.admission.refuses(connection)) {
-      this.admission.admit(connection);
-      return connection;
-    }
+    if (this.admission.admits(connection)) return connection;
     onceOver(exchange, () => {
       connection.close();
     });

@@ -1,3 +1,4 @@
+import { Subject, type Observable } from 'rxjs';
 import { SseError } from '../sse.errors.js';
 import type { SseBackplane } from './backplane.js';
 import { Channel } from './channel.js';
@@ -5,9 +6,24 @@ import type { ChannelDefinitions } from './channel-definitions.js';
 import type { Cursor } from './cursor.js';
 import type { Turn } from './turn.js';
 
+/** A channel that is open, and who reads it. */
+interface HeldChannel {
+  readonly channel: Channel;
+  readonly cursors: Set<Cursor>;
+  /** Whether it was said that it is used. */
+  isTold: boolean;
+}
+
+/** Whether anybody streams a channel. */
+export interface ChannelUsage {
+  readonly channel: string;
+  readonly isUsed: boolean;
+}
+
 /** The channels that somebody listens to. */
 export class Channels {
-  readonly #open = new Map<string, { readonly channel: Channel; readonly cursors: Set<Cursor> }>();
+  readonly #open = new Map<string, HeldChannel>();
+  readonly #uses = new Subject<ChannelUsage>();
   #closed = false;
 
   constructor(
@@ -15,6 +31,16 @@ export class Channels {
     private readonly definitions: ChannelDefinitions,
     readonly turns: Turn,
   ) {}
+
+  /** Somebody streams a channel that nobody did, and it is open; or the last one has left it. */
+  get uses(): Observable<ChannelUsage> {
+    return this.#uses;
+  }
+
+  /** Those of which it was said that somebody streams them. */
+  get used(): string[] {
+    return [...this.#open].filter(([, { isTold }]) => isTold).map(([name]) => name);
+  }
 
   /**
    * The channel for a cursor that is going to read it.
@@ -36,8 +62,9 @@ export class Channels {
       channel.changes.subscribe((when) => {
         for (const cursor of cursors) cursor.changed(when);
       });
-      held = { channel, cursors };
+      held = { channel, cursors, isTold: false };
       this.#open.set(name, held);
+      this.#tellWhenOpen(held);
     }
     const cursor = cursorOf(held.channel);
     held.cursors.add(cursor);
@@ -51,6 +78,7 @@ export class Channels {
     if (held?.channel !== channel || !held.cursors.delete(cursor) || held.cursors.size > 0) return;
     this.#open.delete(channel.name);
     channel.close();
+    if (held.isTold) this.#uses.next({ channel: channel.name, isUsed: false });
   }
 
   subscriberCount(name: string): number {
@@ -70,5 +98,16 @@ export class Channels {
       channel.readNow();
       for (const cursor of [...cursors]) cursor.end();
     }
+  }
+
+  /** Not before: what is published on hearing of it is live to those who wait for the channel to open. */
+  #tellWhenOpen(held: HeldChannel): void {
+    const { channel } = held;
+    const tell = (): void => {
+      if (this.#open.get(channel.name) !== held) return;
+      held.isTold = true;
+      this.#uses.next({ channel: channel.name, isUsed: true });
+    };
+    channel.opened.then(tell, () => undefined);
   }
 }

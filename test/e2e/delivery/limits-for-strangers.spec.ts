@@ -1,0 +1,159 @@
+import { Controller, ForbiddenException, Sse as StockSse } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { describe, expect, it, jest } from '@jest/globals';
+import { NEVER } from 'rxjs';
+import type { SseModuleOptions } from '../../../src/sse/index.js';
+import { whenTestEnds } from '../../support/clean-up.js';
+import { startSseApp, untilConnections } from '../../support/sse-app.js';
+import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+
+@Controller()
+class StockController {
+  @StockSse('stock')
+  stock(): unknown {
+    return NEVER;
+  }
+}
+
+const routes: Record<string, Route> = { events: (hub) => hub.stream('news') };
+
+/** Clients whom a header names. */
+const byName = (request: { headers: Record<string, string | undefined> }) => request.headers['name'];
+
+describe.each(['express', 'fastify'] as const)('On %s', (adapter) => {
+  const start = (sse: SseModuleOptions, options: SseAppOptions = {}): Promise<SseApp> =>
+    startSseApp({ routes, sse, adapter, controllers: [StockController], ...options });
+  const open = (app: SseApp, headers: Record<string, string> = {}, path = 'events') =>
+    SseClient.open(`${app.url}/${path}`, { headers });
+
+  describe('limits.connectionsPerKey', () => {
+    it.each(['events', 'stock'])(
+      'answers one too many from an address with 200, a retry and the end (/%s)',
+      async (path) => {
+        const app = await start({ limits: { connectionsPerKey: 2 }, retry: 1000, shutdown: { spread: 500 } });
+        await open(app);
+        await open(app, {}, 'stock');
+        const late = await open(app, {}, path);
+        expect([late.status, late.headers['content-type'], await late.closed]).toEqual([
+          200,
+          'text/event-stream',
+          'ended',
+        ]);
+        expect(late.retry).toBeGreaterThanOrEqual(1000);
+        expect(late.retry).toBeLessThan(1500);
+        expect(app.hub.stats().connections).toBe(2);
+      },
+    );
+
+    it.each(['events', 'stock'])(
+      'answers it with 429 and Retry-After, when told to refuse (/%s)',
+      async (path) => {
+        const app = await start({ limits: { connectionsPerKey: 1 }, whenFull: 'refuse' });
+        await open(app);
+        const late = await open(app, {}, path);
+        await late.closed;
+        expect([late.status, JSON.parse(late.body).statusCode]).toEqual([429, 429]);
+        expect(Number(late.headers['retry-after'])).toBeGreaterThanOrEqual(2);
+      },
+    );
+
+    it('answers with 503 where there are too many of all', async () => {
+      const limits = { connections: 1, connectionsPerKey: 1 };
+      const app = await start({ limits, whenFull: 'refuse', connectionKey: byName });
+      await open(app, { name: 'a' });
+      expect((await open(app, { name: 'b' })).status).toBe(503);
+    });
+
+    it('takes the next one in when one has left', async () => {
+      const app = await start({ limits: { connectionsPerKey: 1 }, whenFull: 'refuse' });
+      for (let i = 0; i < 3; i++) {
+        const client = await open(app);
+        expect(client.status).toBe(200);
+        expect((await open(app)).status).toBe(429);
+        client.destroy();
+        await untilConnections(app.hub, 0);
+      }
+    });
+
+    it('counts by what connectionKey says, and not at all where it says nothing', async () => {
+      const app = await start({
+        limits: { connectionsPerKey: 1 },
+        whenFull: 'refuse',
+        connectionKey: byName,
+      });
+      const statuses: number[] = [];
+      for (const name of ['a', 'b', 'a', 'b']) statuses.push((await open(app, { name })).status);
+      for (let i = 0; i < 3; i++) statuses.push((await open(app)).status);
+      expect(statuses).toEqual([200, 200, 429, 429, 200, 200, 200]);
+    });
+
+    it('sends what connectionKey throws to the exception filters', async () => {
+      const app = await start({
+        limits: { connectionsPerKey: 1 },
+        connectionKey: () => {
+          throw new ForbiddenException();
+        },
+      });
+      expect([(await open(app)).status, (await open(app, {}, 'stock')).status]).toEqual([403, 403]);
+      expect(app.hub.stats().connections).toBe(0);
+    });
+
+    it('sees through the proxies that the adapter trusts, and through no others', async () => {
+      const sse: SseModuleOptions = { limits: { connectionsPerKey: 1 }, whenFull: 'refuse' };
+      const trusting =
+        adapter === 'express'
+          ? { configure: (app: unknown) => (app as NestExpressApplication).set('trust proxy', 'loopback') }
+          : { adapter: new FastifyAdapter({ trustProxy: 'loopback' }) };
+      const [trusts, trustsNobody] = [await start(sse, trusting), await start(sse)];
+      const statuses = async (app: SseApp): Promise<number[]> => [
+        (await open(app, { 'x-forwarded-for': '10.0.0.1' })).status,
+        (await open(app, { 'x-forwarded-for': '10.0.0.2' })).status,
+        // A client may write what it likes; the proxy adds where it came from.
+        (await open(app, { 'x-forwarded-for': '10.9.9.9, 10.0.0.1' })).status,
+      ];
+      expect(await statuses(trusts)).toEqual([200, 200, 429]);
+      expect(await statuses(trustsNobody)).toEqual([200, 429, 429]);
+    });
+  });
+
+  describe('limits.connectionsPerSecond', () => {
+    /** A clock that goes on when it is told to. */
+    function ownClock(): { now: number } {
+      const clock = { now: performance.now() };
+      const spy = jest.spyOn(performance, 'now').mockImplementation(() => clock.now);
+      whenTestEnds(() => spy.mockRestore());
+      return clock;
+    }
+
+    it('turns away those that come too fast, until there is room for the next', async () => {
+      const clock = ownClock();
+      const app = await start({ limits: { connectionsPerSecond: 2 } });
+      const endings = async () => {
+        const clients = [await open(app), await open(app, {}, 'stock'), await open(app), await open(app)];
+        return clients.map(({ status, retry }) => [status, retry !== undefined && retry > 2_000]);
+      };
+      const [isIn, isSentAway] = [
+        [200, false],
+        [200, true],
+      ];
+      expect(await endings()).toEqual([isIn, isIn, isSentAway, isSentAway]);
+      expect(app.hub.stats().connections).toBe(2);
+      clock.now += 500;
+      expect(await endings()).toEqual([isIn, isSentAway, isSentAway, isSentAway]);
+    });
+
+    it('answers with 503 when told to refuse, and takes nothing for whom another limit turns away', async () => {
+      ownClock();
+      const app = await start({
+        limits: { connectionsPerSecond: 2, connectionsPerKey: 1 },
+        connectionKey: byName,
+        whenFull: 'refuse',
+      });
+      const statuses: number[] = [];
+      for (const name of ['a', 'a', 'a', 'b', 'c']) statuses.push((await open(app, { name })).status);
+      expect(statuses).toEqual([200, 429, 429, 200, 503]);
+    });
+  });
+});
