@@ -11,6 +11,7 @@ export {
   SseError,
   SseHub,
   SseModule,
+  SseSnapshot,
   type,
   whileLeading,
 } from './sse/index.js';
@@ -50,6 +51,8 @@ export type {
   Replay,
   ShutdownOptions,
   SlowPolicy,
+  SnapshotOf,
+  SnapshotRequest,
   SseErrorCode,
   SseEvent,
   SseEventInput,

@@ -2,6 +2,7 @@ export { AuthorizeChannel } from './decorators/authorize-channel.decorator.js';
 export type { ChannelsOf, HandlerDecorator } from './decorators/channel-handler.decorator.js';
 export { LastEventId } from './decorators/last-event-id.decorator.js';
 export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
+export { SseSnapshot } from './decorators/sse-snapshot.decorator.js';
 export type { ChannelAccess } from './hub/authorization.js';
 export {
   PUBLISH_ID_MEMORY,
@@ -20,6 +21,7 @@ export { LEASE_TIME, SseCluster, type ClusterListener } from './hub/cluster.js';
 export type { Identify, Identity } from './hub/identity.js';
 export { EventLog, type LogEntry } from './hub/event-log.js';
 export type { StoredEvent } from './hub/stored-event.js';
+export type { SnapshotOf, SnapshotRequest } from './hub/snapshot.js';
 export type { Position } from './protocol/position.js';
 export type { ChannelSettings, HistorySettings } from './sse.settings.js';
 export type {

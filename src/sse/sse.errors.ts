@@ -5,15 +5,15 @@
  * |---|---|
  * | `MODULE_MISSING` | an `@Sse()` route of an application that does not import `SseModule.forRoot()` |
  * | `INVALID_OPTIONS` | `SseModule.forRoot()`, `defineChannel()`, `@Sse()` |
- * | `DUPLICATE_DEFINITION` | two definitions with one pattern, at start-up |
+ * | `DUPLICATE_DEFINITION` | two definitions, or two methods with `@SseSnapshot()`, with one pattern, at start-up |
  * | `INVALID_HANDLER` | the start-up: a decorated method that cannot be called |
  * | `INVALID_CHANNEL` | every call that takes a channel's name; `ChannelDefinition.of()` |
  * | `UNKNOWN_CHANNEL` | the same calls, with `strictChannels` |
  * | `INVALID_EVENT` | `publish()`: a field that cannot be sent |
  * | `RESERVED_TYPE` | `publish()`: a type that only the package sends |
  * | `ID_NOT_ALLOWED` | `publish()`: an id where the hub makes them |
- * | `NOT_SERIALIZABLE` | `publish()`: data that is no JSON value |
- * | `EVENT_TOO_LARGE` | `publish()`: more than `maxEventBytes` |
+ * | `NOT_SERIALIZABLE` | `publish()`, streams with `@SseSnapshot()`: data, or a state, that is no JSON value |
+ * | `EVENT_TOO_LARGE` | `publish()`, streams with `@SseSnapshot()`: more than `maxEventBytes` |
  * | `CHANNEL_COMPLETED` | `publish()` after `complete()` |
  * | `TOO_MANY_CHANNELS` | `stream()`: more channels than one response takes |
  * | `HUB_FULL` | `publish()`, `complete()` and streams: `limits.channels` is reached |

@@ -35,6 +35,7 @@ export interface SseSettings {
   readonly shutdown: Required<ShutdownOptions>;
   readonly authorizeTime: number;
   readonly reauthorize: number;
+  readonly snapshotTime: number;
 }
 
 const MIB = 1024 * 1024;
@@ -66,6 +67,7 @@ const DEFAULTS: SseSettings = {
   shutdown: { grace: 1_000, spread: 5_000 },
   authorizeTime: 5_000,
   reauthorize: 0,
+  snapshotTime: 5_000,
 };
 
 /** Applies the defaults. @throws SseError `INVALID_OPTIONS` that names the option and what it takes */
@@ -92,6 +94,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     shutdown,
     authorizeTime: millisecondsOf('authorizeTime', countOf('authorizeTime', given.authorizeTime, 1)),
     reauthorize: millisecondsOf('reauthorize', given.reauthorize),
+    snapshotTime: millisecondsOf('snapshotTime', countOf('snapshotTime', given.snapshotTime, 1)),
   };
 }
 

@@ -3,9 +3,10 @@ import type { LastEventId } from '../protocol/position.js';
 import type { Replay } from '../sse.options.js';
 import type { Channels } from './channels.js';
 import type { Cursor, EventConsumer } from './cursor.js';
+import { PLAIN } from './reader-owner.js';
 import type { SseEvent } from './sse-event.js';
 import { hostBehind, type StreamHost } from './stream-context.js';
-import { PLAIN, StreamReader } from './stream-reader.js';
+import { StreamReader } from './stream-reader.js';
 
 /** What `hub.stream()` was asked for. */
 export interface StreamRequest {

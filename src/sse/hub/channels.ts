@@ -2,6 +2,7 @@ import { SseError } from '../sse.errors.js';
 import type { SseBackplane } from './backplane.js';
 import { Channel } from './channel.js';
 import type { ChannelDefinitions } from './channel-definitions.js';
+import type { Snapshots } from './channel-snapshots.js';
 import type { Cursor } from './cursor.js';
 import type { Turn } from './turn.js';
 
@@ -14,6 +15,7 @@ export class Channels {
     private readonly backplane: SseBackplane,
     private readonly definitions: ChannelDefinitions,
     readonly turns: Turn,
+    readonly snapshots: Snapshots,
   ) {}
 
   /**

@@ -15,6 +15,7 @@ import { ChannelStream } from './channel-stream.js';
 import type { Channels } from './channels.js';
 import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './connections.js';
 import type { Instances } from './instances.js';
+import { gapReason } from './missed-position.js';
 import { publishedEvent } from './published-event.js';
 import type { EventMap, EventsOf, GapReason, PublishedEvent, SseEvent, SseEventInput } from './sse-event.js';
 import { storedEvent } from './stored-event.js';
@@ -173,7 +174,7 @@ export class SseHub {
     if (!all) return { events: [], position: '', ...(query.after && { gap: 'epoch' }) };
     const asked = positionsFor(parseLastEventId(query.after), new Map([[channel, all.epoch]])).get(channel);
     if (asked?.kind === 'none') return this.#historyOf(channel, all);
-    const gap = asked?.kind !== 'position' ? 'unreadable' : gapOf(asked.position, all);
+    const gap = asked?.kind !== 'position' ? 'unreadable' : gapReason(asked.position, all);
     const after = asked?.kind === 'position' && !gap ? asked.position.offset : all.floor;
     const range = await this.backplane.read(channel, { after, limit });
     return { ...this.#historyOf(channel, range ?? all), ...(gap && { gap }) };
@@ -296,13 +297,4 @@ function publishIdOf(options: PublishOptions): string | undefined {
       'A publishId has 1 to 200 characters, none of them a control character.',
     );
   return publishId;
-}
-
-function gapOf(
-  asked: { readonly epoch: string; readonly offset: number },
-  range: LogRange,
-): GapReason | undefined {
-  if (asked.epoch !== range.epoch) return 'epoch';
-  if (asked.offset > range.head) return 'ahead';
-  return asked.offset < range.floor ? 'evicted' : undefined;
 }
