@@ -7,10 +7,10 @@ import { ChannelPattern } from '../hub/channel-pattern.js';
 export type ChannelsOf<Pattern extends string> = Pattern | ChannelDefinition<Pattern, any>;
 
 /** A decorator for methods that take one argument, or none. */
-export type HandlerDecorator<Argument, Result> = (
+export type HandlerDecorator<Argument, Result> = <Method extends (argument: Argument) => Result>(
   target: object,
   key: string | symbol,
-  descriptor: TypedPropertyDescriptor<(argument: Argument) => Result>,
+  descriptor: TypedPropertyDescriptor<Method>,
 ) => void;
 
 /** What a method was decorated with. */
