@@ -67,14 +67,19 @@ export class ChannelSnapshots {
     const given = await this.#answer();
     const body = this.#encoded(given);
     const hasAfter = channel.hasHistory && given.after !== undefined;
-    const after = hasAfter ? placeOf(given.after) : positionAt(epoch, head);
+    let after = hasAfter ? placeOf(given.after) : positionAt(epoch, head);
     let missed = missedPosition(after, channel.log);
-    if (missed?.reason === 'ahead') {
+    if (missed?.reason === 'ahead' || missed?.reason === 'epoch') {
       // Another process may have stored it, and this one have to hear of it.
       await channel.refresh();
       missed = missedPosition(after, channel.log);
     }
     const hadIt = !missedPosition(after, { epoch, floor, head: Infinity });
+    if (missed?.reason === 'epoch' && !hadIt && channel.log.floor === 0) {
+      // The log it is of was lost, or given back when nobody used it. Of the one since then the state has nothing.
+      after = positionAt(channel.log.epoch, 0);
+      missed = undefined;
+    }
     const wasInLog = !missed || (hadIt && missed.reason !== 'ahead');
     if (missed && !wasInLog) {
       logger.warn(

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { eventually } from '../../support/eventually.js';
 import { untilConnections } from '../../support/sse-app.js';
 import type { SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -132,10 +133,23 @@ describe('While a snapshot is made', () => {
   });
 });
 
+describe('An `after` of a log that is gone', () => {
+  it('stands for the beginning of the one that came after it, without a gap', async () => {
+    const board = new Texts('board/a');
+    const { hub, url } = await start(board.tell, { sse: { ttl: 20 } });
+    await board.add(hub, '1', '2');
+    await eventually(() => hub.stats().channels === 0);
+    const first = await SseClient.open(`${url}/events`);
+    await hub.publish('board/a', { data: '3' });
+    const second = await SseClient.open(`${url}/events`);
+    for (const client of [first, second]) expect(short(await client.take(2))).toEqual(['snapshot:1,2', '3']);
+  });
+});
+
 describe('An `after` that is not in the log', () => {
   it.each<[string, string, (epoch: string) => unknown]>([
     ['that is not kept any more', 'evicted', (epoch) => `${epoch}-1`],
-    ['of another log', 'epoch', () => 'zzzz-4'],
+    ['of another log, if the beginning of this one is not kept', 'epoch', () => 'zzzz-4'],
     ['beyond it', 'ahead', (epoch) => `${epoch}-900`],
     ['of no form', 'unreadable', () => 'yesterday'],
     ['of several channels', 'unreadable', (epoch) => `board%2Fa=${epoch}-4`],
