@@ -117,6 +117,22 @@ describe('While a snapshot is made', () => {
     expect(resumed.at(-1)!.id).toBe(`board%2Fa=another-0&news=${news2}`);
   });
 
+  it('a log that is lost once more is no second gap', async () => {
+    const logs = new LosesLog('board/a');
+    const held: Held = new Held(() => ({ state: held.count }));
+    const { hub, url } = await start(held.ask, { sse: { backplane: logs.backplane } });
+    const opening = SseClient.open(`${url}/events`);
+    (await called(held)).answer();
+    const client = await opening;
+    await client.take(1);
+    logs.lose();
+    const call = await called(held);
+    logs.lose();
+    await hub.publish('board/a', { data: 'live' });
+    call.answer();
+    expect(short(await client.take(3))).toEqual(['gap:epoch', 'snapshot:2', 'live']);
+  });
+
   it('what is left of its clients is nothing when they leave', async () => {
     const held = new Held(() => ({ state: 1 }));
     const { hub, url, server } = await start(held.ask);
