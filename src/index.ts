@@ -17,6 +17,7 @@ export {
   SseError,
   SseHub,
   SseModule,
+  SseSnapshot,
   type,
   whileLeading,
 } from './sse/index.js';
@@ -72,6 +73,8 @@ export type {
   Replay,
   ShutdownOptions,
   SlowPolicy,
+  SnapshotOf,
+  SnapshotRequest,
   SseErrorCode,
   SseEvent,
   SseEventInput,

@@ -9,6 +9,7 @@ export {
 export { LastEventId } from './decorators/last-event-id.decorator.js';
 export { Publish, type PublishDecorator, type PublishedAs } from './decorators/publish.decorator.js';
 export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
+export { SseSnapshot } from './decorators/sse-snapshot.decorator.js';
 export type { Denial, DenialReason } from './delivery/connection-access.js';
 export type { ChannelAccess } from './hub/authorization.js';
 export {
@@ -30,6 +31,7 @@ export type { Identify, Identity } from './hub/identity.js';
 export { EventLog, type LogEntry } from './hub/event-log.js';
 export { type, type EventSchemas, type EventType } from './hub/event-schemas.js';
 export type { StoredEvent } from './hub/stored-event.js';
+export type { SnapshotOf, SnapshotRequest } from './hub/snapshot.js';
 export type { Position } from './protocol/position.js';
 export type { ChannelSettings, HistorySettings } from './sse.settings.js';
 export type {

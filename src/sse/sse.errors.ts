@@ -5,7 +5,7 @@
  * |---|---|
  * | `MODULE_MISSING` | an `@Sse()` route or a `@Publish()` method without `SseModule.forRoot()`, or of an instance that Nest has not made |
  * | `INVALID_OPTIONS` | `SseModule.forRoot()`, `defineChannel()`, `@Sse()`, `@Publish()`, and calls of the hub that take options |
- * | `DUPLICATE_DEFINITION` | two definitions with one pattern, at start-up |
+ * | `DUPLICATE_DEFINITION` | two definitions, or two methods with `@SseSnapshot()`, with one pattern, at start-up |
  * | `INVALID_HANDLER` | the start-up: a decorated method that cannot be called |
  * | `INVALID_CHANNEL` | every call that takes a channel's name; `ChannelDefinition.of()` |
  * | `UNKNOWN_CHANNEL` | the same calls, with `strictChannels` |
@@ -13,8 +13,8 @@
  * | `INVALID_DATA` | `publish()`: data that the event's schema refuses; the issues are the `cause` |
  * | `RESERVED_TYPE` | `publish()`: a type that only the package sends |
  * | `ID_NOT_ALLOWED` | `publish()`: an id where the hub makes them |
- * | `NOT_SERIALIZABLE` | `publish()`: data that is no JSON value |
- * | `EVENT_TOO_LARGE` | `publish()`: more than `maxEventBytes` |
+ * | `NOT_SERIALIZABLE` | `publish()`, streams with `@SseSnapshot()`: data, or a state, that is no JSON value |
+ * | `EVENT_TOO_LARGE` | `publish()`, streams with `@SseSnapshot()`: more than `maxEventBytes` |
  * | `CHANNEL_COMPLETED` | `publish()` after `complete()` |
  * | `SOURCE_TOO_FAST` | `pipe()`, `@Publish()`: too many items of an Observable wait to be published |
  * | `PIPE_ABANDONED` | `pipe()`: nobody has listened for `abandonAfter` |

@@ -26,6 +26,7 @@ import type { ChannelRule } from './hub/channel-definition.js';
 import { ChannelDefinitions } from './hub/channel-definitions.js';
 import { ChannelHandlers } from './hub/channel-handlers.js';
 import { ChannelWriter } from './hub/channel-writer.js';
+import { Snapshots } from './hub/channel-snapshots.js';
 import { Channels } from './hub/channels.js';
 import { Connections } from './hub/connections.js';
 import { Hooks } from './hub/hooks.js';
@@ -123,9 +124,13 @@ const providers: Provider[] = [
   },
   {
     provide: Channels,
-    inject: [SseBackplane, ChannelDefinitions, Turn],
-    useFactory: (backplane: SseBackplane, definitions: ChannelDefinitions, turn: Turn) =>
-      new Channels(backplane, definitions, turn),
+    inject: [SseBackplane, ChannelDefinitions, Turn, Snapshots],
+    useFactory: (...parts: ConstructorParameters<typeof Channels>) => new Channels(...parts),
+  },
+  {
+    provide: Snapshots,
+    inject: [ChannelHandlers, SSE_SETTINGS],
+    useFactory: (...parts: ConstructorParameters<typeof Snapshots>) => new Snapshots(...parts),
   },
   {
     provide: Hooks,
@@ -231,7 +236,7 @@ export class SseModule
     if (isNeeded && others.length === interceptors.length) interceptors.unshift(this.interceptor);
   }
 
-  /** @throws SseError `INVALID_HANDLER` */
+  /** @throws SseError `INVALID_HANDLER`, `DUPLICATE_DEFINITION` */
   onModuleInit(): void {
     this.handlers.add(foundHandlers(this.modules));
     this.hooks.start();

@@ -135,4 +135,6 @@ export interface SseBaseOptions extends ChannelOptions {
    * never. @defaultValue 0
    */
   readonly reauthorize?: number;
+  /** Milliseconds that a method with `@SseSnapshot()` may take, then the response fails. @defaultValue 5_000 */
+  readonly snapshotTime?: number;
 }

@@ -37,6 +37,7 @@ export interface SseSettings {
   readonly shutdown: Required<ShutdownOptions>;
   readonly authorizeTime: number;
   readonly reauthorize: number;
+  readonly snapshotTime: number;
 }
 
 const MIB = 1024 * 1024;
@@ -71,6 +72,7 @@ const DEFAULTS: SseSettings = {
   shutdown: { grace: 1_000, spread: 5_000 },
   authorizeTime: 5_000,
   reauthorize: 0,
+  snapshotTime: 5_000,
 };
 
 /** The client's address: as the adapter has it, which may know of proxies. */
@@ -106,6 +108,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     shutdown,
     authorizeTime: millisecondsOf('authorizeTime', countOf('authorizeTime', given.authorizeTime, 1)),
     reauthorize: millisecondsOf('reauthorize', given.reauthorize),
+    snapshotTime: millisecondsOf('snapshotTime', countOf('snapshotTime', given.snapshotTime, 1)),
   };
 }
 

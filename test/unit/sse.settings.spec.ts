@@ -92,6 +92,7 @@ describe('the defaults', () => {
       whenFull: 'retry',
       shutdown: { grace: 1_000, spread: 5_000 },
       authorizeTime: 5_000,
+      snapshotTime: 5_000,
       reauthorize: 0,
     };
     expect(moduleSettings()).toEqual(expected);

@@ -1,3 +1,4 @@
+import { SseError } from '../sse.errors.js';
 import type { ChannelPattern, PatternMatch } from './channel-pattern.js';
 
 /** What a method of the application does for the channels of a pattern. */
@@ -25,10 +26,13 @@ export class ChannelHandlers {
   readonly #handlers = new Map<HandlerKind, ChannelHandler[]>();
   readonly #known = new Map<HandlerKind, Map<string, readonly MatchedHandler[]>>();
 
+  /** @throws SseError `DUPLICATE_DEFINITION` if two methods tell the state of one pattern */
   add(handlers: Iterable<ChannelHandler>): void {
     for (const handler of handlers) {
       const { kind } = handler;
-      this.#handlers.set(kind, [...(this.#handlers.get(kind) ?? []), handler]);
+      const others = this.#handlers.get(kind) ?? [];
+      if (kind === 'snapshot') refuseSecond(handler, others);
+      this.#handlers.set(kind, [...others, handler]);
     }
     this.#known.clear();
   }
@@ -58,4 +62,13 @@ export class ChannelHandlers {
 function match(handler: ChannelHandler, channel: string): MatchedHandler[] {
   const found = handler.pattern.match(channel);
   return found ? [{ handler, ...found }] : [];
+}
+
+function refuseSecond({ name, pattern }: ChannelHandler, others: readonly ChannelHandler[]): void {
+  const first = others.find((other) => other.pattern.text === pattern.text);
+  if (!first) return;
+  throw new SseError(
+    'DUPLICATE_DEFINITION',
+    `${first.name} and ${name} both have @SseSnapshot() for "${pattern.text}". Leave one of them.`,
+  );
 }

@@ -5,7 +5,8 @@ import type { Channels } from './channels.js';
 import type { Cursor, EventConsumer } from './cursor.js';
 import type { SseEvent } from './sse-event.js';
 import { hostBehind, type StreamAccess, type StreamContext, type StreamHost } from './stream-context.js';
-import { PLAIN, StreamReader, UNASKED } from './stream-reader.js';
+import { PLAIN, UNASKED } from './reader-owner.js';
+import { StreamReader } from './stream-reader.js';
 
 /** What `hub.stream()` was asked for. */
 export interface StreamRequest {

@@ -3,6 +3,7 @@ import { SseError } from '../sse.errors.js';
 import type { SseBackplane } from './backplane.js';
 import { Channel } from './channel.js';
 import type { ChannelDefinitions } from './channel-definitions.js';
+import type { Snapshots } from './channel-snapshots.js';
 import type { Cursor } from './cursor.js';
 import type { Turn } from './turn.js';
 
@@ -30,6 +31,7 @@ export class Channels {
     private readonly backplane: SseBackplane,
     private readonly definitions: ChannelDefinitions,
     readonly turns: Turn,
+    readonly snapshots: Snapshots,
   ) {}
 
   /** Somebody streams a channel that nobody did, and it is open; or the last one has left it. */

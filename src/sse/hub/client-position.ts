@@ -70,16 +70,27 @@ export class ClientPosition {
     return track?.cursor.channel.name;
   }
 
-  /** The id that names the client's present position; undefined where no channel has one, or a gap is to be told first. */
+  /**
+   * The id that names the client's present position; undefined where no channel has one, or a gap is to be
+   * told first. A channel whose state the client waits for is left out: who comes back without a position
+   * there gets a snapshot.
+   */
   id(): string | undefined {
     const positions: [string, Position][] = [];
+    let isPartial = false;
     for (const { cursor, hasPosition, told } of this.#tracks) {
       if (!cursor.started || !hasPosition) continue;
-      if (told === undefined) return undefined;
+      if (told === undefined) {
+        if (cursor.isMissing) return undefined;
+        isPartial = true;
+        continue;
+      }
       positions.push([cursor.channel.name, { epoch: cursor.log.epoch, offset: told }]);
     }
-    if (positions.length > 1) return positions.map((named) => formatNamed(...named)).join('&');
-    return positions[0] && formatPosition(positions[0][1]);
+    const [first] = positions;
+    if (!first) return undefined;
+    if (positions.length === 1 && !isPartial) return formatPosition(first[1]);
+    return positions.map((named) => formatNamed(...named)).join('&');
   }
 
   /** See {@link Track.passHidden}. */

@@ -1,9 +1,13 @@
 import { formatPosition, type LastEventId, type Requested } from '../protocol/position.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
 import type { Batch, Channel } from './channel.js';
+import type { ChannelSnapshots } from './channel-snapshots.js';
 import type { EventLog, LogEntry } from './event-log.js';
 import type { LatestIndex } from './latest-index.js';
-import type { Gap, GapReason, SseEvent } from './sse-event.js';
+import { DueSnapshot } from './due-snapshot.js';
+import { missedPosition, type MissedPosition } from './missed-position.js';
+import type { Snapshot } from './snapshot.js';
+import type { Gap, SseEvent } from './sse-event.js';
 import type { Turn, TurnTask } from './turn.js';
 
 /** Those who get the events of a cursor, one at a time. */
@@ -27,8 +31,14 @@ export interface CursorHost {
   batch(cursor: Cursor, batch: Batch): void;
   /** Tells the client of a gap. */
   gap(cursor: Cursor, gap: Gap): void;
+  /** How its client can be shown the state of the channel; undefined where it cannot. */
+  snapshotsOf(cursor: Cursor): ChannelSnapshots | undefined;
+  /** Shows its client the state of the channel up to the cursor's position. */
+  snapshot(cursor: Cursor, snapshot: Snapshot): void;
   /** The cursor needs its channel no more. */
   ended(cursor: Cursor): void;
+  /** The cursor cannot go on. */
+  failed(cursor: Cursor, error: unknown): void;
   /** The log has moved past a client that shall be disconnected then. */
   disconnect(): void;
   /** Runs what hands events to consumers. */
@@ -54,7 +64,9 @@ export class Cursor implements TurnTask {
   /** Never changed but replaced, so that those may come and go who are being told. */
   #consumers: readonly EventConsumer[] = NOBODY;
   /** What it could not be given, until its client was told. */
-  #missed: { readonly reason: GapReason; readonly requested: string } | undefined;
+  #missed: MissedPosition | undefined;
+  /** What its client is to be shown before it gets what comes after that. */
+  #due: DueSnapshot | undefined;
   /** Where a client that lags is given the newest event of each key alone. */
   #latest: LatestIndex | undefined;
   /** Whether its client could not take what came. */
@@ -138,6 +150,25 @@ export class Cursor implements TurnTask {
     return this.#missed !== undefined;
   }
 
+  /** Whether its client has no place in the log before it was shown the state of the channel. */
+  get awaitsSnapshot(): boolean {
+    return this.#due !== undefined;
+  }
+
+  /**
+   * Has the state of the channel told, before it starts, if that is what the client needs.
+   *
+   * @returns undefined where there is nothing to wait for
+   */
+  prepare(requested: Requested): Promise<void> | undefined {
+    const { channel } = this;
+    if (this.#due) return undefined;
+    if (channel.hasHistory && requested.kind !== 'none' && !missedPosition(requested, channel.log))
+      return undefined;
+    this.#oweSnapshot();
+    return (this.#due as DueSnapshot | undefined)?.make();
+  }
+
   /** Tells the client of a gap, whether it can take more or not: it is little, and comes first. */
   tellMissed(): void {
     if (this.#missed && !this.#ended) this.#tellGap(this.#missed);
@@ -196,24 +227,29 @@ export class Cursor implements TurnTask {
   #locate(requested: Requested): void {
     const { log } = this;
     if (requested.kind === 'none') {
+      if (this.#due) return;
       const replay = this.replay ?? this.channel.settings.replay;
       if (replay === 'all') this.position = log.floor;
       else if (replay !== 'none') this.position = log.before(replay, this.position);
       return;
     }
-    if (requested.kind === 'unreadable') return this.#miss('unreadable', requested.text);
-    const { epoch, offset } = requested.position;
-    const text = formatPosition(requested.position);
-    if (epoch !== log.epoch) return this.#miss('epoch', text);
-    if (offset > log.head) return this.#miss('ahead', text);
-    if (offset < log.floor) return this.#miss('evicted', text);
-    this.position = offset;
+    const missed = missedPosition(requested, log);
+    if (missed || requested.kind === 'unreadable') return this.#miss(missed as MissedPosition);
+    this.#due = undefined;
+    this.position = requested.position.offset;
   }
 
-  /** Goes on from the oldest event that is left, and will say so. */
-  #miss(reason: GapReason, requested: string): void {
+  /** Goes on from the oldest event that is left, or from a snapshot, and will say so. */
+  #miss(missed: MissedPosition): void {
     this.position = this.log.floor;
-    this.#missed = { reason, requested };
+    this.#missed = missed;
+    this.#oweSnapshot();
+  }
+
+  #oweSnapshot(): void {
+    if (this.#due) return;
+    const snapshots = this.host.snapshotsOf(this);
+    if (snapshots) this.#due = new DueSnapshot(snapshots);
   }
 
   /** The channel has a new log: its client is told of that, and goes on with all there is of it. */
@@ -221,7 +257,9 @@ export class Cursor implements TurnTask {
     const requested = formatPosition({ epoch: this.log.epoch, offset: this.position });
     this.#log = this.channel.log;
     this.#since = undefined;
-    this.#miss(this.#missed?.reason ?? 'epoch', this.#missed?.requested ?? requested);
+    // One that was shown nothing yet has lost nothing.
+    if (this.#due && !this.#missed) this.position = this.log.floor;
+    else this.#miss(this.#missed ?? { reason: 'epoch', requested });
     this.#indexLatest();
   }
 
@@ -236,17 +274,36 @@ export class Cursor implements TurnTask {
       this.#changeLog();
     }
     const { log } = this;
-    if (this.position < (this.#latest?.floor ?? log.floor) && !this.#missed) {
+    if (this.position < (this.#latest?.floor ?? log.floor) && !this.#missed && !this.#due) {
       if (this.slow === 'disconnect') return this.host.disconnect();
-      this.#miss('lagged', formatPosition({ epoch: log.epoch, offset: this.position }));
+      const requested = formatPosition({ epoch: log.epoch, offset: this.position });
+      this.#miss({ reason: 'lagged', requested });
     }
     if (this.#paused) {
       if (this.host.lags && this.position < log.head) this.#hasLagged = true;
       return;
     }
     this.tellMissed();
+    if (this.#due && !this.#showState(this.#due)) return;
     if (this.position < log.head) this.#read();
     if (this.isAtEnd) this.end();
+  }
+
+  /** Answers whether its client was shown the state, and can take more. */
+  #showState(due: DueSnapshot): boolean {
+    const snapshot = due.take(
+      () => this.advance(),
+      (error) => this.host.failed(this, error),
+    );
+    if (!snapshot) return false;
+    const { after } = snapshot;
+    const missed = missedPosition(after, this.log);
+    // It was in the log and is not any more: that is what it is to be too slow.
+    if (missed) this.#tellGap(snapshot.wasInLog ? { ...missed, reason: 'lagged' } : missed);
+    else if (after.kind === 'position') this.position = after.position.offset;
+    this.#due = undefined;
+    this.host.run(this, () => this.host.snapshot(this, snapshot));
+    return !this.#paused && !this.#ended;
   }
 
   #read(): void {
@@ -280,7 +337,7 @@ export class Cursor implements TurnTask {
   }
 
   /** Says what is left now, which may be less than when the gap was found. */
-  #tellGap(missed: { readonly reason: GapReason; readonly requested: string }): void {
+  #tellGap(missed: MissedPosition): void {
     const { log } = this;
     const { name, hasHistory } = this.channel;
     const id = (offset: number): string => formatPosition({ epoch: log.epoch, offset });

@@ -100,7 +100,7 @@ export type GapReason =
   /** It read so slowly that the log moved past it. */
   | 'lagged';
 
-/** The data of a `gap` event. After it comes everything that the log still has. */
+/** The data of a `gap` event. After it comes a snapshot if the channel has one, else everything that the log still has. */
 export interface Gap {
   readonly channel: string;
   readonly reason: GapReason;

@@ -18,6 +18,7 @@ import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './con
 import type { Instances } from './instances.js';
 import type { PipeOptions } from './source-pipe.js';
 import type { SourcePipes } from './source-pipes.js';
+import { gapReason } from './missed-position.js';
 import { publishedEvent } from './published-event.js';
 import type {
   EventMap,
@@ -193,7 +194,7 @@ export class SseHub {
     if (!all) return { events: [], position: '', ...(query.after && { gap: 'epoch' }) };
     const asked = positionsFor(parseLastEventId(query.after), new Map([[channel, all.epoch]])).get(channel);
     if (asked?.kind === 'none') return this.#historyOf(channel, all);
-    const gap = asked?.kind !== 'position' ? 'unreadable' : gapOf(asked.position, all);
+    const gap = asked?.kind !== 'position' ? 'unreadable' : gapReason(asked.position, all);
     const after = asked?.kind === 'position' && !gap ? asked.position.offset : all.floor;
     const range = await this.backplane.read(channel, { after, limit });
     return { ...this.#historyOf(channel, range ?? all), ...(gap && { gap }) };
@@ -300,13 +301,4 @@ export class SseHub {
 
 function isEverywhere({ everywhere = false }: { readonly everywhere?: boolean | undefined }): boolean {
   return oneOf('everywhere', everywhere, [true, false]);
-}
-
-function gapOf(
-  asked: { readonly epoch: string; readonly offset: number },
-  range: LogRange,
-): GapReason | undefined {
-  if (asked.epoch !== range.epoch) return 'epoch';
-  if (asked.offset > range.head) return 'ahead';
-  return asked.offset < range.floor ? 'evicted' : undefined;
 }

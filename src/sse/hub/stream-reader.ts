@@ -1,6 +1,5 @@
 import {
   encodedLength,
-  formatPosition,
   MAX_ID_BYTES,
   type LastEventId,
   positionsFor,
@@ -9,67 +8,16 @@ import {
 import { SseError } from '../sse.errors.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
 import type { Batch } from './channel.js';
+import type { ChannelSnapshots } from './channel-snapshots.js';
 import type { Channels } from './channels.js';
 import { ClientPosition } from './client-position.js';
 import { Cursor, type CursorHost } from './cursor.js';
 import { cursorHandingOn, handOn } from './handing-on.js';
-import type { EventLog } from './event-log.js';
-import { gapEvent } from './published-event.js';
+import { gapReason, type LogBounds } from './missed-position.js';
+import { PLAIN, UNASKED, type ReaderOwner } from './reader-owner.js';
+import type { Snapshot } from './snapshot.js';
 import type { Gap } from './sse-event.js';
 import { Track } from './track.js';
-
-/** What a reader asks of the response, or of the plain subscription, that it reads for. */
-export interface ReaderOwner {
-  readonly paused: boolean;
-  readonly lags: boolean;
-  readonly slow: SlowPolicy | undefined;
-  /** Whether it takes events as bytes, those of the one channel that it reads. */
-  readonly takesBatches: boolean;
-  batch(batch: Batch): void;
-  gap(cursor: Cursor, gap: Gap): void;
-  disconnect(): void;
-  /** Runs user code in the context of the one who subscribed, not of whoever published. */
-  run(task: () => void): void;
-  /** A channel is streamed from now on. */
-  subscribed(channel: string): void;
-  /** A channel is streamed no more. */
-  unsubscribed(channel: string): void;
-  /** The position of every channel that was asked for is known. */
-  located(): void;
-  /**
-   * What there was to read was handed on, as much as can be taken.
-   *
-   * @param isPrompt whether all channels were open, so that nobody else has waited for them as well
-   */
-  begun(isPrompt: boolean): void;
-}
-
-/**
- * A reader for nobody's response: a gap is an event among the others, and nothing holds it up.
- */
-export const PLAIN: ReaderOwner = {
-  paused: false,
-  lags: false,
-  slow: 'gap',
-  takesBatches: false,
-  batch: () => undefined,
-  gap: (cursor, gap) => {
-    const { channel, log, position } = cursor;
-    const id = channel.hasHistory ? formatPosition({ epoch: log.epoch, offset: position }) : undefined;
-    cursor.tell(gapEvent(gap, id));
-  },
-  disconnect: () => undefined,
-  run: (task) => {
-    task();
-  },
-  subscribed: () => undefined,
-  unsubscribed: () => undefined,
-  located: () => undefined,
-  begun: () => undefined,
-};
-
-/** The same where nobody could be asked whether the channels may be streamed. */
-export const UNASKED: ReaderOwner = { ...PLAIN };
 
 /**
  * Reads the channels of one response, or of one plain subscription: it opens them, finds where each
@@ -147,16 +95,8 @@ export class StreamReader implements CursorHost {
     );
     this.position.add(new Track(cursor));
     this.#entered++;
-    this.#waiting++;
     if (!cursor.channel.isOpen) this.#isPrompt = false;
-    cursor.channel.opened.then(
-      () => this.#opened(),
-      (error: unknown) => {
-        this.leave(cursor);
-        cursor.fail(error);
-        this.#opened();
-      },
-    );
+    this.#awaits(cursor, cursor.channel.opened);
     return cursor;
   }
 
@@ -212,7 +152,7 @@ export class StreamReader implements CursorHost {
     const { cursor } = track;
     const { name, hasHistory } = cursor.channel;
     this.position.delete(track);
-    if (!cursor.started || !hasHistory) return;
+    if (!cursor.started || !hasHistory || cursor.awaitsSnapshot) return;
     this.#left ??= new Map();
     if (this.#left.size >= this.maxChannels) this.#left.delete(this.#left.keys().next().value as string);
     const position = { epoch: cursor.log.epoch, offset: cursor.position };
@@ -279,6 +219,23 @@ export class StreamReader implements CursorHost {
     this.owner.gap(cursor, gap);
   }
 
+  snapshotsOf({ channel }: Cursor): ChannelSnapshots | undefined {
+    const isOfNobody = this.owner === PLAIN || this.owner === UNASKED;
+    const isElsewhere = isOfNobody || this.position.of(channel.name)?.isForeign;
+    return isElsewhere ? undefined : this.channels.snapshots.of(channel);
+  }
+
+  snapshot(cursor: Cursor, snapshot: Snapshot): void {
+    this.position.of(cursor.channel.name)?.sent();
+    this.owner.batch(snapshot.batch(this.position.id(), cursor.position));
+  }
+
+  failed(cursor: Cursor, error: unknown): void {
+    if (cursor.isEnded) return;
+    this.leave(cursor);
+    cursor.fail(error);
+  }
+
   /** Its channel can be given back; that the client has all of it stays in the ids. */
   ended(cursor: Cursor): void {
     if (cursor.isAtEnd) this.#completed++;
@@ -309,11 +266,23 @@ export class StreamReader implements CursorHost {
     this.owner.unsubscribed(track.cursor.channel.name);
   }
 
+  /** Nothing begins before that, and where it fails a cursor does not begin at all. */
+  #awaits(cursor: Cursor, ready: Promise<void>): void {
+    this.#waiting++;
+    ready.then(
+      () => this.#opened(),
+      (error: unknown) => {
+        this.failed(cursor, error);
+        this.#opened();
+      },
+    );
+  }
+
   #opened(): void {
     if (--this.#waiting > 0) return;
     const fresh = this.position.tracks.filter(({ cursor }) => !cursor.started);
     const requested = fresh.map((track) => this.#requestedOf(track));
-    if (this.#refreshes(fresh, requested)) return;
+    if (this.#refreshes(fresh, requested) || this.#prepares(fresh, requested)) return;
     fresh.forEach((track, i) => {
       track.cursor.start(requested[i] as Requested);
       track.started();
@@ -330,7 +299,8 @@ export class StreamReader implements CursorHost {
   #refreshes(fresh: readonly Track[], requested: readonly Requested[]): boolean {
     fresh.forEach((track, i) => {
       const { channel } = track.cursor;
-      if (track.isRefreshed || !channel.hasHistory || isInLog(requested[i] as Requested, channel.log)) return;
+      if (track.isRefreshed || !channel.hasHistory || !mayBeBehind(channel.log, requested[i] as Requested))
+        return;
       track.isRefreshed = true;
       const refreshed = channel.refresh();
       if (!refreshed) return;
@@ -340,6 +310,17 @@ export class StreamReader implements CursorHost {
         this.#opened();
       };
       refreshed.then(goOn, goOn);
+    });
+    return this.#waiting > 0;
+  }
+
+  /** A client that needs the state of a channel waits for it: what fails until then is the request's error. */
+  #prepares(fresh: readonly Track[], requested: readonly Requested[]): boolean {
+    fresh.forEach(({ cursor }, i) => {
+      const prepared = cursor.prepare(requested[i] as Requested);
+      if (!prepared) return;
+      this.#isPrompt = false;
+      this.#awaits(cursor, prepared);
     });
     return this.#waiting > 0;
   }
@@ -358,9 +339,12 @@ export class StreamReader implements CursorHost {
   }
 }
 
-/** Whether a position, if it is one, may be in a log or have been. */
-const isInLog = (requested: Requested, { epoch, head }: EventLog): boolean =>
-  requested.kind !== 'position' || (requested.position.epoch === epoch && requested.position.offset <= head);
+/** Whether a position, if it is one, is in no part of a log that was here. */
+function mayBeBehind(log: LogBounds, requested: Requested): boolean {
+  if (requested.kind !== 'position') return false;
+  const reason = gapReason(requested.position, log);
+  return reason === 'epoch' || reason === 'ahead';
+}
 
 function tooMany(what: string): SseError {
   return new SseError(

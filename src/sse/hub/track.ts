@@ -11,6 +11,7 @@ export class Track {
   /**
    * The offset that the ids name: the client has, or does not want, everything up to it. Undefined
    * until it was told of a gap that it came with; if it is cut off before, it must come back with that.
+   * Undefined also while it waits for a snapshot; if it is cut off before, it must come back without.
    */
   told: number | undefined = undefined;
   /** The cursor's position when hidden events were last looked at. */
@@ -30,12 +31,13 @@ export class Track {
   /** The cursor knows where it begins. */
   started(): void {
     this.#seen = this.cursor.position;
-    this.told = this.cursor.isMissing ? undefined : this.#seen;
+    this.told = this.cursor.isMissing || this.cursor.awaitsSnapshot ? undefined : this.#seen;
   }
 
   /** The client was told of a gap. */
   gapTold(): void {
-    this.told = this.#seen = this.cursor.position;
+    this.#seen = this.cursor.position;
+    this.told = this.cursor.awaitsSnapshot ? undefined : this.#seen;
   }
 
   /** Everything that was read goes out to the client. */
@@ -46,6 +48,8 @@ export class Track {
   /** @param isLate whether it came at another time than when it was handed on */
   delivered(offset: number, isLate: boolean): void {
     if (isLate) this.#isHeld = true;
+    // What an operator has held back does not stand for the state that the client waits for.
+    if (this.told === undefined && this.cursor.awaitsSnapshot) return;
     // An operator that changes the order does not take the client back.
     if (offset > (this.told ?? -1)) this.told = offset;
   }
