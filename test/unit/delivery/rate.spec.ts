@@ -1,0 +1,44 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { TokenBucket } from '../../../src/sse/delivery/rate.js';
+
+/** How many of so many attempts get a token. */
+const taken = (bucket: TokenBucket, attempts: number): number =>
+  Array.from({ length: attempts }, () => bucket.take()).filter(Boolean).length;
+
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => void jest.useRealTimers());
+
+describe('TokenBucket', () => {
+  it('lets as many through at once as in a second, and then no more', () => {
+    expect(taken(new TokenBucket(5), 20)).toBe(5);
+  });
+
+  it('gives tokens back evenly', () => {
+    const bucket = new TokenBucket(4);
+    taken(bucket, 4);
+    jest.advanceTimersByTime(249);
+    expect(bucket.take()).toBe(false);
+    jest.advanceTimersByTime(1);
+    expect([bucket.take(), bucket.take()]).toEqual([true, false]);
+    jest.advanceTimersByTime(500);
+    expect(taken(bucket, 20)).toBe(2);
+  });
+
+  it('keeps no more than a second is worth, however long nobody comes', () => {
+    const bucket = new TokenBucket(3);
+    jest.advanceTimersByTime(3_600_000);
+    expect(taken(bucket, 20)).toBe(3);
+  });
+
+  it('is not kept empty by those who come too often', () => {
+    const bucket = new TokenBucket(1);
+    let count = 0;
+    for (let i = 0; i < 100; i++, jest.advanceTimersByTime(50)) count += taken(bucket, 3);
+    expect(count).toBe(5);
+  });
+
+  it('has no end where there is no limit', () => {
+    const bucket = new TokenBucket(Infinity);
+    expect(taken(bucket, 100)).toBe(100);
+  });
+});
