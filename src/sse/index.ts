@@ -2,6 +2,7 @@ export { AuthorizeChannel } from './decorators/authorize-channel.decorator.js';
 export type { ChannelsOf, HandlerDecorator } from './decorators/channel-handler.decorator.js';
 export { LastEventId } from './decorators/last-event-id.decorator.js';
 export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
+export type { EndpointOptions } from './endpoint/endpoint.controller.js';
 export type { ChannelAccess } from './hub/authorization.js';
 export {
   PUBLISH_ID_MEMORY,

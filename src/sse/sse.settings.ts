@@ -61,6 +61,7 @@ const DEFAULTS: SseSettings = {
     channels: 1_000_000,
     historyBytes: 256 * MIB,
     queuedBytes: MIB,
+    joinsPerSecond: 10,
   },
   whenFull: 'retry',
   shutdown: { grace: 1_000, spread: 5_000 },
@@ -73,7 +74,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
   const { channel, ...defaults } = DEFAULTS;
   checkObject(
     options,
-    ['isGlobal', 'backplane', 'identify', ...Object.keys(channel), ...Object.keys(defaults)],
+    ['isGlobal', 'endpoint', 'backplane', 'identify', ...Object.keys(channel), ...Object.keys(defaults)],
     'SseModule.forRoot()',
   );
   const given = { ...defaults, ...defined(options) };

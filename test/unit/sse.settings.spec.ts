@@ -54,6 +54,7 @@ const table: Record<string, { readonly takes: readonly unknown[]; readonly refus
   'limits.channels': { takes: [1, Infinity], refuses: noCount },
   'limits.historyBytes': { takes: [1, Infinity], refuses: noCount },
   'limits.queuedBytes': { takes: [1, Infinity], refuses: noCount },
+  'limits.joinsPerSecond': { takes: [1, 10, Infinity], refuses: noCount },
   whenFull: { takes: ['retry', 'refuse'], refuses: noWord },
   shutdown: { takes: [{}], refuses: [...noObject, { wait: 1 }] },
   'shutdown.grace': { takes: [0, 1_000], refuses: noMilliseconds },
@@ -85,8 +86,8 @@ describe('the defaults', () => {
       },
       whenFull: 'retry',
       shutdown: { grace: 1_000, spread: 5_000 },
-    authorizeTime: 5_000,
-    reauthorize: 0,
+      authorizeTime: 5_000,
+      reauthorize: 0,
     };
     expect(moduleSettings()).toEqual(expected);
     expect(moduleSettings({})).toEqual(expected);

@@ -319,7 +319,7 @@ export class SseConnection
       this.fail(new ForbiddenException('None of these channels may be streamed.'));
       return false;
     }
-    const opening = this.#introduction.opening(this.#finish?.retry);
+    const opening = this.#introduction.opening(this, this.#finish?.retry);
     try {
       if (this.#finish && this.#outbox.isEmpty && this.reader.isExhausted) {
         this.close();

@@ -15,6 +15,11 @@ const NONE: readonly Track[] = [];
 /** Where a client is in the channels of its response, of which its ids are made. */
 export class ClientPosition {
   /**
+   * Whether channels are joined to the response while it goes on. Then its ids say which: they name every
+   * channel, also a single one, and those without history.
+   */
+  isJoinable = false;
+  /**
    * A response has few channels, most have one: an array is smaller than a map, and no slower. One that is
    * replaced has no room in reserve, and may be gone through while channels come and go.
    */
@@ -37,7 +42,7 @@ export class ClientPosition {
 
   /** Whether the response has ids of the hub. */
   get hasAny(): boolean {
-    return this.#tracks.some(({ hasPosition }) => hasPosition);
+    return this.isJoinable || this.#tracks.some(({ hasPosition }) => hasPosition);
   }
 
   of(channel: string): Track | undefined {
@@ -72,14 +77,20 @@ export class ClientPosition {
 
   /** The id that names the client's present position; undefined where no channel has one, or a gap is to be told first. */
   id(): string | undefined {
-    const positions: [string, Position][] = [];
+    const { isJoinable } = this;
+    const positions: [string, Position | undefined][] = [];
     for (const { cursor, hasPosition, told } of this.#tracks) {
-      if (!cursor.started || !hasPosition) continue;
+      const { name } = cursor.channel;
+      if (!cursor.started) continue;
+      if (!hasPosition) {
+        if (isJoinable) positions.push([name, undefined]);
+        continue;
+      }
       if (told === undefined) return undefined;
-      positions.push([cursor.channel.name, { epoch: cursor.log.epoch, offset: told }]);
+      positions.push([name, { epoch: cursor.log.epoch, offset: told }]);
     }
-    if (positions.length > 1) return positions.map((named) => formatNamed(...named)).join('&');
-    return positions[0] && formatPosition(positions[0][1]);
+    if (isJoinable || positions.length > 1) return positions.map((named) => formatNamed(...named)).join('&');
+    return positions[0]?.[1] && formatPosition(positions[0][1]);
   }
 
   /** See {@link Track.passHidden}. */
