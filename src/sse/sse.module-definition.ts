@@ -34,7 +34,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
       (definition, { isGlobal, endpoint }) => ({
         ...definition,
         global: isGlobal,
-        ...(endpoint && {
+        ...(endpoint !== undefined && {
           providers: [...(definition.providers ?? []), Endpoint],
           controllers: [endpointController(endpoint)],
         }),

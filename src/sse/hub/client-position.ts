@@ -37,7 +37,9 @@ export class ClientPosition {
   }
 
   get names(): string[] {
-    return this.#tracks.filter(({ isLeft }) => !isLeft).map(({ cursor }) => cursor.channel.name);
+    return this.#tracks
+      .filter(({ isLeft, cursor }) => !isLeft && !cursor.isEnded)
+      .map(({ cursor }) => cursor.channel.name);
   }
 
   /** Whether the response has ids of the hub. */

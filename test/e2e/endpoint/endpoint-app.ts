@@ -72,7 +72,7 @@ export function startEndpointApp(
   const { providers = [], imports = [] } = options;
   return startSseApp({
     ...options,
-    sse: { identify: byHeader, ...sse, endpoint } as never,
+    sse: { identify: byHeader, ...sse, endpoint },
     providers: [TestAccess, ...providers],
     imports: [DoorModule, SseModule.forFeature([Typing]), ...imports],
   }).then((started) => ({ ...started, access: started.app.get(TestAccess) }));
