@@ -1,4 +1,5 @@
 export {
+  AuthorizeChannel,
   ChannelDefinition,
   EventLog,
   LEASE_TIME,
@@ -17,6 +18,7 @@ export {
 export type {
   BackplaneFactory,
   BackplaneStats,
+  ChannelAccess,
   ChannelSettings,
   FollowedLog,
   HistorySettings,
@@ -36,6 +38,7 @@ export type {
   ChannelRule,
   ConnectionFilter,
   ConnectionInfo,
+  EndpointOptions,
   EventMap,
   EventsOf,
   EventType,

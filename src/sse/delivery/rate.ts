@@ -29,7 +29,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Milliseconds until there are so many tokens, if nobody takes any before. */
+  /** Milliseconds until there are so many tokens, as of the last attempt, if nobody takes any before. */
   wait(count: number): number {
     return Math.max(0, Math.ceil(((count - this.#tokens) / this.perSecond) * 1_000));
   }

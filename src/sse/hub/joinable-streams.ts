@@ -20,7 +20,10 @@ export interface ChangedChannels {
 
 /** Why a change was refused. */
 export interface RefusedChange {
-  /** `full`: the response takes no more channels. `often`: there were many just now. `away`: a channel cannot be read at present. */
+  /**
+   * `full`: the response takes no more channels. `often`: there were many just now. `away`: a channel, or the
+   * stream, cannot be reached at present; part of the change may have been made.
+   */
   readonly refused: 'full' | 'often' | 'away';
   readonly message: string;
   /** Milliseconds after which it may be tried again. */

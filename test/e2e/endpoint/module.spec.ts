@@ -48,7 +48,7 @@ describe('the option "endpoint"', () => {
     [{ path: 'a', guard: 1 }],
   ])('is refused where it is written: %j', (wrong) => {
     const refusal: unknown = expect.objectContaining(INVALID);
-    expect(() => SseModule.forRoot({ endpoint: wrong as never })).toThrow(refusal as Error);
+    expect(() => SseModule.forRoot({ endpoint: wrong as never })).toThrow(refusal);
   });
 
   it('refuses every channel of an application without authorisers', async () => {
