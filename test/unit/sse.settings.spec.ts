@@ -83,6 +83,7 @@ describe('the defaults', () => {
         channels: 1_000_000,
         historyBytes: 256 * MIB,
         queuedBytes: MIB,
+        joinsPerSecond: 10,
       },
       whenFull: 'retry',
       shutdown: { grace: 1_000, spread: 5_000 },

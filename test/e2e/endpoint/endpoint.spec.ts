@@ -1,5 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
+import type { FollowedLog } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
 import { SseClient } from '../../support/sse-client.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
@@ -95,6 +97,28 @@ describe.each(['express', 'fastify'] as const)('the ready endpoint (%s)', (adapt
       .filter(({ type }) => type === 'message')
       .map((event) => Number(event.data));
     expect(received).toEqual(received.map((_, i) => first + i));
+  });
+
+  it('answers a join when the channel is open, and not before', async () => {
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    class SlowBackplane extends MemoryBackplane {
+      override async follow(...args: Parameters<MemoryBackplane['follow']>): Promise<FollowedLog> {
+        if (args[0] === 'rooms/slow') await opened;
+        return super.follow(...args);
+      }
+    }
+    const { hub, url } = await start({ backplane: (limits) => ({ backplane: new SlowBackplane(limits) }) });
+    const { client, id } = await openEndpoint(url, ['rooms/a']);
+    let isAnswered = false;
+    const joining = change(url, id, { join: ['rooms/slow'] }).finally(() => (isAnswered = true));
+    await eventually(async () => (await hub.subscriberCount('rooms/slow')) === 1);
+    await change(url, id, {});
+    expect(isAnswered).toBe(false);
+    open();
+    expect((await joining).body.joined).toEqual(['rooms/slow']);
+    await hub.publish('rooms/slow', { data: 'after the answer' });
+    expect((await client.next()).data).toBe('after the answer');
   });
 
   it('replays to who joins what the channel replays to those who are new', async () => {
