@@ -24,6 +24,8 @@ const rooms = {
   'sse/decorators': ['sse/delivery', 'sse/hub', 'sse/protocol', ...leaves],
   // Suites for an implementation of the ports, an entry of its own.
   'sse/testing': ['sse/hub', 'sse/protocol', ...leaves],
+  // The ready endpoint, a controller as an application might write it.
+  'sse/endpoint': ['sse/decorators', 'sse/delivery', 'sse/hub', 'sse/protocol', ...leaves],
   'sse/discovery': ['sse/decorators', 'sse/delivery', 'sse/hub', 'sse/protocol', ...leaves],
 };
 

@@ -24,6 +24,7 @@ export {
 export type {
   BackplaneFactory,
   BackplaneStats,
+  ChannelAccess,
   ChannelSettings,
   ChannelSubscription,
   ChannelUse,
@@ -40,7 +41,6 @@ export type {
   PublishOptions,
   StoredEvent,
   AnyEvents,
-  ChannelAccess,
   ChannelDefinitionOptions,
   ChannelHistory,
   ChannelName,
@@ -50,6 +50,7 @@ export type {
   ChannelsOf,
   ConnectionFilter,
   ConnectionInfo,
+  EndpointOptions,
   ConnectionKey,
   Denial,
   DenialReason,

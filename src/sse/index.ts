@@ -9,6 +9,7 @@ export {
 export { LastEventId } from './decorators/last-event-id.decorator.js';
 export { Publish, type PublishDecorator, type PublishedAs } from './decorators/publish.decorator.js';
 export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
+export type { EndpointOptions } from './endpoint/endpoint.controller.js';
 export { SseSnapshot } from './decorators/sse-snapshot.decorator.js';
 export type { Denial, DenialReason } from './delivery/connection-access.js';
 export type { ChannelAccess } from './hub/authorization.js';

@@ -1,4 +1,6 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
+import { endpointController, type EndpointOptions } from './endpoint/endpoint.controller.js';
+import { Endpoint } from './endpoint/endpoint.js';
 import type { BackplaneFactory } from './hub/backplane-factory.js';
 import type { Identify } from './hub/identity.js';
 import type { SseBaseOptions } from './sse.options.js';
@@ -23,5 +25,19 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
   new ConfigurableModuleBuilder<SseModuleOptions>({ moduleName: 'Sse' })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createSseOptions')
-    .setExtras({ isGlobal: true }, (definition, { isGlobal }) => ({ ...definition, global: isGlobal }))
+    .setExtras(
+      {
+        isGlobal: true,
+        /** Mounts a ready endpoint, one connection for many channels. It is off without. */
+        endpoint: undefined as EndpointOptions | undefined,
+      },
+      (definition, { isGlobal, endpoint }) => ({
+        ...definition,
+        global: isGlobal,
+        ...(endpoint !== undefined && {
+          providers: [...(definition.providers ?? []), Endpoint],
+          controllers: [endpointController(endpoint)],
+        }),
+      }),
+    )
     .build();

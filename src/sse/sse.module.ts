@@ -32,6 +32,7 @@ import { Connections } from './hub/connections.js';
 import { Hooks } from './hub/hooks.js';
 import { Instances } from './hub/instances.js';
 import { SourcePipes } from './hub/source-pipes.js';
+import { JoinableStreams } from './hub/joinable-streams.js';
 import { SseHub } from './hub/sse-hub.js';
 import { Subscriptions } from './hub/subscriptions.js';
 import { StreamContext } from './hub/stream-context.js';
@@ -77,6 +78,7 @@ const providers: Provider[] = [
   ChannelHandlers,
   Connections,
   Subscriptions,
+  JoinableStreams,
   StreamContext,
   Heartbeat,
   UnusedSockets,
@@ -87,6 +89,9 @@ const providers: Provider[] = [
     provide: SSE_SETTINGS,
     inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
     useFactory: (options: SseModuleOptions | undefined) => {
+      // By now the controllers are there, or not.
+      if (options && 'endpoint' in options)
+        throw new SseError('INVALID_OPTIONS', 'Give "endpoint" to forRootAsync() itself, beside useFactory.');
       if (options) return moduleSettings(options);
       throw new SseError(
         'INVALID_OPTIONS',
@@ -139,7 +144,7 @@ const providers: Provider[] = [
   },
   {
     provide: Instances,
-    inject: [SseCluster, Channels, Connections],
+    inject: [SseCluster, Channels, Connections, JoinableStreams],
     useFactory: (...parts: ConstructorParameters<typeof Instances>) => new Instances(...parts),
   },
   {

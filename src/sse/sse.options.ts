@@ -82,6 +82,11 @@ export interface SseLimits {
    * so cannot be paused; then the client is disconnected. @defaultValue 1 MiB
    */
   readonly queuedBytes?: number;
+  /**
+   * Channels that one connection of the ready endpoint may join in a second, by POST; beyond it gets 429. At
+   * once it may join as many as `channelsPerConnection`. @defaultValue 10
+   */
+  readonly joinsPerSecond?: number;
 }
 
 /**

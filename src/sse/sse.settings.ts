@@ -66,6 +66,7 @@ const DEFAULTS: SseSettings = {
     channels: 1_000_000,
     historyBytes: 256 * MIB,
     queuedBytes: MIB,
+    joinsPerSecond: 10,
   },
   connectionKey: addressOf,
   whenFull: 'retry',
@@ -88,7 +89,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
   const { channel, ...defaults } = DEFAULTS;
   checkObject(
     options,
-    ['isGlobal', 'backplane', 'identify', ...Object.keys(channel), ...Object.keys(defaults)],
+    ['isGlobal', 'endpoint', 'backplane', 'identify', ...Object.keys(channel), ...Object.keys(defaults)],
     'SseModule.forRoot()',
   );
   const given = { ...defaults, ...defined(options) };

@@ -8,7 +8,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import type { Observable } from 'rxjs';
 import { Sse, SseHub, SseModule } from '../../src/sse/index.js';
-import type { SseModuleOptions, SseRouteOptions } from '../../src/sse/index.js';
+import type { SseRouteOptions } from '../../src/sse/index.js';
 import { whenTestEnds } from './clean-up.js';
 import { eventually } from './eventually.js';
 
@@ -36,7 +36,7 @@ export interface SseAppOptions {
   /** Further modules. */
   readonly imports?: NonNullable<ModuleMetadata['imports']>;
   /** What `SseModule.forRoot()` is given; `false` where the test imports the module itself, or not at all. */
-  readonly sse?: SseModuleOptions | false;
+  readonly sse?: Parameters<typeof SseModule.forRoot>[0] | false;
   /** Express by default; an adapter of the test's own where it needs options. */
   readonly adapter?: 'express' | 'fastify' | AbstractHttpAdapter;
   /** A port that was used before, to start an app anew where its clients look for it. */

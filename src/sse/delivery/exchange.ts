@@ -128,8 +128,13 @@ export class Exchange {
     const header = this.request.headers['last-event-id'];
     // A browser sends UTF-8, and Node reads every header as Latin-1.
     if (typeof header === 'string' && header !== '') return Buffer.from(header, 'latin1').toString('utf8');
+    return this.query?.get('lastEventId') || undefined;
+  }
+
+  /** The query of the address, whatever parser the adapter has; undefined where there is none. */
+  get query(): URLSearchParams | undefined {
     const query = (this.request.url ?? '').split('?', 2)[1];
-    return (query && new URLSearchParams(query).get('lastEventId')) || undefined;
+    return query ? new URLSearchParams(query) : undefined;
   }
 
   /** The client's address, as the socket has it. */

@@ -1,5 +1,5 @@
 import type { StreamReader } from '../hub/stream-reader.js';
-import { idBlock, idLine, retryBlock } from '../protocol/event-stream.js';
+import { eventBody, idBlock, idLine, retryBlock } from '../protocol/event-stream.js';
 import type { ConnectionSettings } from './connection-settings.js';
 
 /** What a client is told before everything else: how long to wait before it reconnects, and where it begins. */
@@ -25,9 +25,17 @@ export class Introduction {
     return this.#give(this.#with(id, this.settings.retry));
   }
 
-  /** The text that the response begins with. */
-  opening(retry: number = this.settings.retry): string {
-    return this.#give(this.#opening ?? this.#with(this.reader.position.id(), retry));
+  /**
+   * The text that the response begins with.
+   *
+   * @param retry said to a client that is sent away
+   */
+  opening(connection: { readonly id: string }, retry?: number): string {
+    const { position } = this.reader;
+    const text = this.#opening ?? this.#with(position.id(), retry ?? this.settings.retry);
+    if (!position.isJoinable || retry !== undefined) return this.#give(text);
+    // By that its client joins channels, and before any event of them it has to know.
+    return this.#give(text + eventBody({ type: 'connection', data: JSON.stringify({ id: connection.id }) }));
   }
 
   /** The response has begun. */

@@ -322,7 +322,7 @@ export class SseConnection
     if (this.isClosed || !this.#mayOpen()) return false;
     // An EventSource that gets 403 stays away; one that gets some of its channels is told of the others.
     const refusal = this.access?.refusal;
-    const opening = this.#introduction.opening(this.#finish?.retry);
+    const opening = this.#introduction.opening(this, this.#finish?.retry);
     try {
       if (refusal && !this.head.isSent) throw refusal;
       if (this.#finish && this.#outbox.isEmpty && this.reader.isExhausted) {

@@ -15,6 +15,11 @@ const NONE: readonly Track[] = [];
 /** Where a client is in the channels of its response, of which its ids are made. */
 export class ClientPosition {
   /**
+   * Whether channels are joined to the response while it goes on. Then its ids say which: they name every
+   * channel, also a single one, and those without history.
+   */
+  isJoinable = false;
+  /**
    * A response has few channels, most have one: an array is smaller than a map, and no slower. One that is
    * replaced has no room in reserve, and may be gone through while channels come and go.
    */
@@ -32,12 +37,14 @@ export class ClientPosition {
   }
 
   get names(): string[] {
-    return this.#tracks.filter(({ isLeft }) => !isLeft).map(({ cursor }) => cursor.channel.name);
+    return this.#tracks
+      .filter(({ isLeft, cursor }) => !isLeft && !cursor.isEnded)
+      .map(({ cursor }) => cursor.channel.name);
   }
 
   /** Whether the response has ids of the hub. */
   get hasAny(): boolean {
-    return this.#tracks.some(({ hasPosition }) => hasPosition);
+    return this.isJoinable || this.#tracks.some(({ hasPosition }) => hasPosition);
   }
 
   of(channel: string): Track | undefined {
@@ -76,20 +83,27 @@ export class ClientPosition {
    * there gets a snapshot.
    */
   id(): string | undefined {
-    const positions: [string, Position][] = [];
-    let isPartial = false;
+    const { isJoinable } = this;
+    const positions: [string, Position | undefined][] = [];
+    let isPartial = isJoinable;
     for (const { cursor, hasPosition, told } of this.#tracks) {
-      if (!cursor.started || !hasPosition) continue;
+      const { name } = cursor.channel;
+      if (!cursor.started) continue;
+      if (!hasPosition) {
+        if (isJoinable) positions.push([name, undefined]);
+        continue;
+      }
       if (told === undefined) {
         if (cursor.isMissing) return undefined;
         isPartial = true;
+        if (isJoinable) positions.push([name, undefined]);
         continue;
       }
-      positions.push([cursor.channel.name, { epoch: cursor.log.epoch, offset: told }]);
+      positions.push([name, { epoch: cursor.log.epoch, offset: told }]);
     }
     const [first] = positions;
-    if (!first) return undefined;
-    if (positions.length === 1 && !isPartial) return formatPosition(first[1]);
+    if (!first) return isJoinable ? '' : undefined;
+    if (positions.length === 1 && !isPartial) return first[1] && formatPosition(first[1]);
     return positions.map((named) => formatNamed(...named)).join('&');
   }
 

@@ -1,13 +1,15 @@
 import type { Channels } from './channels.js';
 import type { SseCluster } from './cluster.js';
 import type { ConnectionDetails, ConnectionFilter, ConnectionInfo, Connections } from './connections.js';
+import type { ChangedChannels, ChangeRequest, JoinableStreams, RefusedChange } from './joinable-streams.js';
 import { Survey } from './survey.js';
 
 /** What one instance asks of the others. */
 type Question =
   | { readonly about: 'subscribers'; readonly channel: string }
   | { readonly about: 'connections' | 'disconnect'; readonly filter: ConnectionFilter }
-  | { readonly about: 'revoke'; readonly user: string; readonly channel: string };
+  | { readonly about: 'revoke'; readonly user: string; readonly channel: string }
+  | ({ readonly about: 'channels' } & ChangeRequest);
 
 /** What is open in this process and in the others: what is asked for is answered by each of them. */
 export class Instances {
@@ -17,6 +19,7 @@ export class Instances {
     private readonly cluster: SseCluster,
     private readonly channels: Channels,
     private readonly open: Connections,
+    private readonly joinable: JoinableStreams,
   ) {
     this.#others = new Survey(cluster, (question) => this.#answer(question));
   }
@@ -47,13 +50,30 @@ export class Instances {
     return this.#revoke(user, channel) + (await this.#sum({ about: 'revoke', user, channel }));
   }
 
+  /**
+   * Changes the channels of an open stream, wherever it is.
+   *
+   * @param time milliseconds that another instance may take
+   * @returns undefined if there is none, or it is somebody else's
+   * @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED`
+   */
+  async changeChannels(
+    request: ChangeRequest,
+    time: number,
+  ): Promise<ChangedChannels | RefusedChange | undefined> {
+    const here = this.joinable.change(request);
+    if (here) return here;
+    const answer = await this.#others.askOne({ about: 'channels', ...request }, time);
+    return answer as ChangedChannels | RefusedChange | undefined;
+  }
+
   async #sum(question: Question): Promise<number> {
     const answers = await this.#others.ask(question);
     return answers.flatMap(({ items }) => items as number[]).reduce((sum, count) => sum + count, 0);
   }
 
   /** What this instance says, as JSON values. */
-  #answer(question: Question): readonly unknown[] {
+  #answer(question: Question): readonly unknown[] | Promise<readonly unknown[]> {
     switch (question.about) {
       case 'subscribers':
         return [this.channels.subscriberCount(question.channel)];
@@ -63,6 +83,8 @@ export class Instances {
         return [this.#end(question.filter)];
       case 'revoke':
         return [this.#revoke(question.user, question.channel)];
+      case 'channels':
+        return this.joinable.change(question)?.then((outcome) => [outcome]) ?? [];
       default:
         throw new Error(`It is about ${String((question as { about: unknown }).about)}.`);
     }

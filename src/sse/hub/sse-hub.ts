@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
 import {
-  encodedLength,
   formatPosition,
+  longestId,
   MAX_ID_BYTES,
   parseLastEventId,
   positionsFor,
@@ -280,7 +280,7 @@ export class SseHub {
       );
     }
     if (names.length === 1) return; // the longest name there is fits
-    const idLength = names.reduce((sum, name) => sum + encodedLength(name), 0);
+    const idLength = longestId(names);
     if (idLength > MAX_ID_BYTES) {
       throw new SseError(
         'TOO_MANY_CHANNELS',

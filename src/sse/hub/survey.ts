@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
+import { SseError } from '../sse.errors.js';
 import type { SseCluster } from './cluster.js';
 
 /** Milliseconds for which the answers of the other instances are waited for. */
@@ -26,6 +27,8 @@ interface Gathering {
   /** Who has not said everything yet. */
   readonly missing: Set<string>;
   readonly answers: Map<string, Answer>;
+  /** Whether one answer that is not empty is all there is to come. */
+  readonly isForOne: boolean;
   readonly done: () => void;
 }
 
@@ -36,7 +39,7 @@ export class Survey<Question> {
 
   constructor(
     private readonly cluster: SseCluster,
-    private readonly answer: (question: Question) => readonly unknown[],
+    private readonly answer: (question: Question) => readonly unknown[] | Promise<readonly unknown[]>,
   ) {
     cluster.listen(TOPIC, (message, from) => {
       if (from !== cluster.instance) this.#hear(message as Message<Question>, from);
@@ -50,22 +53,45 @@ export class Survey<Question> {
    * @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED`
    */
   async ask(question: Question): Promise<Answer[]> {
+    const { answers, missing } = await this.#gathered(question, ANSWER_TIME, false);
+    this.#warnOf(missing);
+    return answers;
+  }
+
+  /**
+   * The answer of the one instance that has one; undefined if none has.
+   *
+   * @param time milliseconds that it may take
+   * @throws SseError `BACKPLANE_AWAY` also if an instance that may have it does not answer in that time,
+   * `HUB_CLOSED`
+   */
+  async askOne(question: Question, time: number): Promise<unknown> {
+    const { answers, missing } = await this.#gathered(question, time, true);
+    const items = answers.flatMap((answer) => answer.items);
+    if (items.length === 0 && missing.size > 0)
+      throw new SseError('BACKPLANE_AWAY', `An instance did not answer within ${time} ms.`);
+    return items[0];
+  }
+
+  async #gathered(
+    question: Question,
+    time: number,
+    isForOne: boolean,
+  ): Promise<{ readonly answers: Answer[]; readonly missing: ReadonlySet<string> }> {
     const missing = new Set(await this.cluster.instances());
     missing.delete(this.cluster.instance);
-    if (missing.size === 0) return [];
+    if (missing.size === 0) return { answers: [], missing };
     const id = randomUUID();
     let timer: NodeJS.Timeout | undefined;
     try {
       const gathered = new Promise<Answer[]>((resolve) => {
         const answers = new Map<string, Answer>();
         const done = (): void => resolve([...answers.values()].filter(({ from }) => !missing.has(from)));
-        this.#gatherings.set(id, { missing, answers, done });
-        timer = setTimeout(done, ANSWER_TIME);
+        this.#gatherings.set(id, { missing, answers, isForOne, done });
+        timer = setTimeout(done, time);
       });
       await this.cluster.broadcast(TOPIC, { id, question } satisfies Message<Question>);
-      const answers = await gathered;
-      this.#warnOf(missing);
-      return answers;
+      return { answers: await gathered, missing };
     } finally {
       clearTimeout(timer);
       this.#gatherings.delete(id);
@@ -73,26 +99,26 @@ export class Survey<Question> {
   }
 
   #hear(message: Message<Question>, from: string): void {
-    if ('question' in message) this.#reply(message.id, message.question);
+    if ('question' in message) void this.#reply(message.id, message.question);
     else this.#gather(message, from);
   }
 
   #gather({ id, items, isLast }: Extract<Message<Question>, { items: unknown }>, from: string): void {
     const gathering = this.#gatherings.get(id);
     if (!gathering) return; // another's question, or one that is over
-    const { answers, missing, done } = gathering;
+    const { answers, missing, isForOne, done } = gathering;
     const answer = answers.get(from) ?? { from, items: [] };
     answers.set(from, answer);
     answer.items.push(...items);
     // Who was not on the list may have joined since: what it says counts if it comes in time.
     if (!isLast) missing.add(from);
-    else if (missing.delete(from) && missing.size === 0) done();
+    else if (missing.delete(from) && (missing.size === 0 || (isForOne && answer.items.length > 0))) done();
   }
 
-  #reply(id: string, question: Question): void {
+  async #reply(id: string, question: Question): Promise<void> {
     let items: readonly unknown[];
     try {
-      items = this.answer(question);
+      items = await this.answer(question);
     } catch (error) {
       // Perhaps a newer version asks for what this one does not have. Who asked is told nothing, and says so.
       this.#logger.warn(`A question of another instance cannot be answered: ${String(error)}`);

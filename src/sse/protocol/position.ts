@@ -32,9 +32,16 @@ export function parsePosition(text: string): Position | undefined {
   return Number.isSafeInteger(offset) ? { epoch: match[1] as string, offset } : undefined;
 }
 
-/** One channel's part of an id that holds the positions of several. */
-export function formatNamed(channel: string, position: Position): string {
-  return `${encodeURIComponent(channel)}=${formatPosition(position)}`;
+/** In the place of a position, for a channel without history: it is streamed, and that is all there is to say. */
+const NO_HISTORY = '*';
+
+/**
+ * One channel's part of an id that holds the positions of several.
+ *
+ * @param position undefined for a channel without history
+ */
+export function formatNamed(channel: string, position: Position | undefined): string {
+  return `${encodeURIComponent(channel)}=${position ? formatPosition(position) : NO_HISTORY}`;
 }
 
 /** What a client says it has seen. */
@@ -43,8 +50,12 @@ export type LastEventId =
   | { readonly kind: 'none' }
   /** One position without a name, as a stream of one channel sends it. */
   | { readonly kind: 'bare'; readonly text: string; readonly position: Position }
-  /** A position for each channel that it names. */
-  | { readonly kind: 'named'; readonly text: string; readonly positions: ReadonlyMap<string, Position> }
+  /** A position for each channel that it names; undefined for one without history. */
+  | {
+      readonly kind: 'named';
+      readonly text: string;
+      readonly positions: ReadonlyMap<string, Position | undefined>;
+    }
   /** Something that this package never sent. */
   | { readonly kind: 'unreadable'; readonly text: string };
 
@@ -58,12 +69,13 @@ export function parseLastEventId(text: string | undefined): LastEventId {
     const position = parsePosition(text);
     return position ? { kind: 'bare', text, position } : { kind: 'unreadable', text };
   }
-  const positions = new Map<string, Position>();
+  const positions = new Map<string, Position | undefined>();
   for (const part of text.split('&')) {
     const equals = part.indexOf('=');
-    const position = parsePosition(part.slice(equals + 1));
+    const place = part.slice(equals + 1);
+    const position = parsePosition(place);
     const channel = equals > 0 ? decode(part.slice(0, equals)) : undefined;
-    if (!position || channel === undefined) return { kind: 'unreadable', text };
+    if ((!position && place !== NO_HISTORY) || channel === undefined) return { kind: 'unreadable', text };
     positions.set(channel, position);
   }
   return { kind: 'named', text, positions };
@@ -82,7 +94,7 @@ export function hasSeen(lastEventId: LastEventId, { epoch, offset }: Position): 
   if (lastEventId.kind === 'bare')
     return lastEventId.position.epoch === epoch && offset <= lastEventId.position.offset;
   if (lastEventId.kind !== 'named') return false;
-  for (const seen of lastEventId.positions.values()) if (seen.epoch === epoch) return offset <= seen.offset;
+  for (const seen of lastEventId.positions.values()) if (seen?.epoch === epoch) return offset <= seen.offset;
   return false;
 }
 
@@ -131,6 +143,10 @@ function requestedBy(lastEventId: LastEventId, channel: string, owner: string | 
     }
   }
 }
+
+/** The most bytes that an id with the positions of these channels takes. */
+export const longestId = (channels: readonly string[]): number =>
+  channels.reduce((sum, channel) => sum + encodedLength(channel), 0);
 
 /** The most bytes that a channel takes of an id, with the sign that separates it from the next. */
 export function encodedLength(channel: string): number {

@@ -41,4 +41,14 @@ describe('TokenBucket', () => {
     const bucket = new TokenBucket(Infinity);
     expect(taken(bucket, 100)).toBe(100);
   });
+
+  it('has a burst of its own, takes several or none, and says when they are back', () => {
+    const bucket = new TokenBucket(2, 6);
+    expect([bucket.take(5), bucket.take(2)]).toEqual([true, false]);
+    expect(bucket.wait(2)).toBe(500);
+    jest.advanceTimersByTime(500);
+    expect(bucket.take(2)).toBe(true);
+    jest.advanceTimersByTime(3_600_000);
+    expect([bucket.take(6), bucket.wait(6)]).toEqual([true, 3_000]);
+  });
 });

@@ -33,6 +33,23 @@ describe('a survey of the other instances', () => {
     expect(answers.map(([answer]) => answer!.items)).toEqual([[2], [4], [6]]);
   });
 
+  it('is over with the first who knows, if one is all there is, and with nothing where nobody knows', async () => {
+    const bus = new MemoryBus();
+    const [asking, one, other] = [new MemoryCluster(bus), new MemoryCluster(bus), new MemoryCluster(bus)];
+    new Survey<string>(one, async (question) => (question === 'this' ? ['known'] : []));
+    new Survey<string>(other, (question) => (question === 'this' ? new Promise(() => undefined) : []));
+    const survey = new Survey<string>(asking, () => []);
+    expect(await survey.askOne('this', 10_000)).toBe('known');
+    expect(await survey.askOne('that', 10_000)).toBeUndefined();
+  });
+
+  it('does not take it for nothing when one does not answer', async () => {
+    const bus = new MemoryBus();
+    const survey = new Survey(new MemoryCluster(bus), () => []);
+    new Survey(new MemoryCluster(bus), () => Promise.reject(new Error('not now')));
+    await expect(survey.askOne('what?', 1)).rejects.toMatchObject({ code: 'BACKPLANE_AWAY' });
+  });
+
   it('is over when the cluster is closed', async () => {
     const cluster = new MemoryCluster();
     const survey = new Survey(cluster, () => []);

@@ -4,6 +4,7 @@ import {
   encodedLength,
   formatNamed,
   formatPosition,
+  hasSeen,
   MAX_ID_BYTES,
   parseLastEventId,
   parsePosition,
@@ -140,6 +141,17 @@ describe('an id that a client sends', () => {
     ...['../../etc/passwd', '<script>', '\uD800=e-1 ', '😀'],
   ])('is unreadable, and kept as it is, when it is %j', (text) => {
     expect(parseLastEventId(text)).toEqual({ kind: 'unreadable', text });
+  });
+
+  it('names channels without history beside others', () => {
+    const positions = new Map([
+      ['typing/ä', undefined],
+      ['a', { epoch: 'e', offset: 1 }],
+    ]);
+    const text = [...positions].map(([channel, position]) => formatNamed(channel, position)).join('&');
+    expect(text).toBe('typing%2F%C3%A4=*&a=e-1');
+    expect(parseLastEventId(text)).toEqual({ kind: 'named', text, positions });
+    expect(hasSeen(parseLastEventId(text), { epoch: 'e', offset: 1 })).toBe(true);
   });
 
   it('may be of 4,096 bytes and no more', () => {

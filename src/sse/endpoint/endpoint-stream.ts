@@ -1,0 +1,148 @@
+import { catchError, EMPTY, filter, finalize, merge, mergeAll, Subject, take, type Observable } from 'rxjs';
+import { TokenBucket } from '../delivery/rate.js';
+import type { SseConnection } from '../delivery/sse-connection.js';
+import type {
+  ChangedChannels,
+  ChannelsChange,
+  JoinableStream,
+  RefusedChange,
+} from '../hub/joinable-streams.js';
+import type { SseEvent } from '../hub/sse-event.js';
+import type { SseHub } from '../hub/sse-hub.js';
+import type { Subscription, Subscriptions } from '../hub/subscriptions.js';
+import { longestId, MAX_ID_BYTES } from '../protocol/position.js';
+import { SseError } from '../sse.errors.js';
+import type { SseLimits } from '../sse.options.js';
+
+/** A channel that is being joined. */
+interface Joining {
+  /** Whether it was left again before it was joined. */
+  isLeft: boolean;
+  /** Whether the client may stream it, once it is streamed. */
+  isGranted: Promise<boolean>;
+}
+
+/** One open stream of the endpoint, whose client joins channels and leaves them. */
+export class EndpointStream implements JoinableStream {
+  readonly #joined = new Subject<Observable<SseEvent>>();
+  readonly #joining = new Map<string, Joining>();
+  readonly #bucket: TokenBucket;
+
+  constructor(
+    private readonly connection: SseConnection,
+    private readonly hub: SseHub,
+    private readonly subscriptions: Subscriptions,
+    private readonly limits: Required<SseLimits>,
+  ) {
+    // A page may join all its channels at once.
+    const { joinsPerSecond, channelsPerConnection } = limits;
+    this.#bucket = new TokenBucket(joinsPerSecond, Math.max(joinsPerSecond, channelsPerConnection));
+  }
+
+  get user(): string | undefined {
+    return this.connection.access?.identity?.user;
+  }
+
+  /** All that its client gets. It does not complete: the client may join more. */
+  events(atFirst: Observable<SseEvent>): Observable<SseEvent> {
+    return merge(atFirst, this.#joined.pipe(mergeAll()));
+  }
+
+  async change({ join, leave }: ChannelsChange): Promise<ChangedChannels | RefusedChange> {
+    const refusal = this.#refusalOf(join, leave);
+    if (refusal) return refusal;
+    const left = leave.filter((channel) => this.#leave(channel));
+    // Its client must not come back with an id that names what it has left.
+    if (left.length > 0) this.connection.located();
+    const joinings = join.map((channel) => this.#join(channel));
+    try {
+      const granted = await Promise.all(joinings.map(({ isGranted }) => isGranted));
+      return {
+        joined: join.filter((_, i) => granted[i] && !joinings[i]?.isLeft),
+        denied: join.filter((_, i) => !granted[i]),
+        left,
+        channels: this.connection.reader.position.names,
+      };
+    } catch (error) {
+      if (error instanceof SseError) return { refused: 'away', message: error.message };
+      throw error;
+    }
+  }
+
+  /** What is refused changes nothing. */
+  #refusalOf(join: readonly string[], leave: readonly string[]): RefusedChange | undefined {
+    const { channelsPerConnection, joinsPerSecond } = this.limits;
+    const streamed = this.connection.reader.position.tracks.map(({ cursor }) => cursor.channel.name);
+    const kept = [...streamed, ...this.#joining.keys()].filter((channel) => !leave.includes(channel));
+    const all = [...new Set([...kept, ...join])];
+    if (all.length > channelsPerConnection || longestId(all) > MAX_ID_BYTES) {
+      const message = `A connection takes at most ${channelsPerConnection} channels, whose names fit into an id of ${MAX_ID_BYTES} bytes. Leave some, or open a second connection.`;
+      return { refused: 'full', message };
+    }
+    if (this.#bucket.take(join.length)) return undefined;
+    const message = `A connection joins at most ${joinsPerSecond} channels a second. Try again later.`;
+    return { refused: 'often', message, retry: this.#bucket.wait(join.length) };
+  }
+
+  /** @returns whether it was streamed */
+  #leave(channel: string): boolean {
+    const joining = this.#joining.get(channel);
+    if (joining) joining.isLeft = true;
+    this.#joining.delete(channel);
+    const { reader } = this.connection;
+    const wasStreamed = reader.withdraw(channel);
+    // That all of a completed channel was read is not to be remembered either.
+    const track = reader.position.of(channel);
+    if (track) reader.position.delete(track);
+    return wasStreamed;
+  }
+
+  #join(channel: string): Joining {
+    const known = this.#joining.get(channel);
+    if (known) return known;
+    if (this.connection.streams(channel)) return { isLeft: false, isGranted: Promise.resolve(true) };
+    const joining: Joining = { isLeft: false, isGranted: Promise.resolve(false) };
+    joining.isGranted = this.#joinIfGranted(channel, joining).finally(() => {
+      if (this.#joining.get(channel) === joining) this.#joining.delete(channel);
+    });
+    this.#joining.set(channel, joining);
+    return joining;
+  }
+
+  #joinIfGranted(channel: string, joining: Joining): Promise<boolean> {
+    const { access, reader } = this.connection;
+    // Where nobody is asked, nobody has granted it.
+    if (!access?.guards(channel)) return Promise.resolve(false);
+    return new Promise((resolve, reject) => {
+      access.decide(channel, reader, (isGranted) => {
+        const entered = isGranted && !joining.isLeft ? this.#enter(channel) : Promise.resolve();
+        entered.then(() => {
+          resolve(isGranted);
+        }, reject);
+      });
+    });
+  }
+
+  /** Resolves when its position is known: what is published from then on is not missed. */
+  #enter(channel: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const isThis = (begun: Subscription): boolean =>
+        begun.subscriber === this.connection && begun.channel === channel;
+      const begun = this.subscriptions.begun.pipe(filter(isThis), take(1)).subscribe(() => {
+        resolve();
+      });
+      const stream = this.hub.stream(channel, { authorize: false }).pipe(
+        catchError((error: Error) => {
+          reject(error);
+          return EMPTY;
+        }),
+        finalize(() => {
+          begun.unsubscribe();
+          resolve(); // it has completed already, or the client has gone
+        }),
+      );
+      if (this.connection.isClosed) resolve();
+      else this.#joined.next(stream);
+    });
+  }
+}

@@ -1,0 +1,66 @@
+import {
+  Body,
+  Controller,
+  HttpCode,
+  HttpStatus,
+  Inject,
+  Param,
+  Post,
+  Res,
+  UseGuards,
+  type CanActivate,
+  type Type,
+} from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import { Sse } from '../decorators/sse.decorator.js';
+import { Exchange } from '../delivery/exchange.js';
+import type { ChangedChannels } from '../hub/joinable-streams.js';
+import type { SseEvent } from '../hub/sse-event.js';
+import { SseError } from '../sse.errors.js';
+import { checkObject, stringOf } from '../sse.settings.js';
+import { Endpoint } from './endpoint.js';
+
+/** The ready endpoint: one connection for many channels, which its client joins and leaves. */
+export interface EndpointOptions {
+  /** Where it is mounted, as in `@Controller()`. */
+  readonly path: string;
+  /**
+   * Guards of the stream and of joining, as in `@UseGuards()`. @defaultValue those of the application only
+   */
+  readonly guards?: readonly (CanActivate | Type<CanActivate>)[];
+}
+
+/**
+ * A controller that is the endpoint.
+ *
+ * @throws SseError `INVALID_OPTIONS`
+ */
+export function endpointController(options: EndpointOptions): Type {
+  checkObject(options, ['path', 'guards'], 'The option "endpoint"');
+  const { path, guards = [] } = options;
+  stringOf('endpoint.path', path);
+  if (!Array.isArray(guards))
+    throw new SseError('INVALID_OPTIONS', 'The option "endpoint.guards" is a list of guards.');
+
+  @Controller(path)
+  @UseGuards(...(guards as readonly CanActivate[]))
+  class SseEndpointController {
+    constructor(@Inject(Endpoint) private readonly endpoint: Endpoint) {}
+
+    @Sse()
+    stream(): Observable<SseEvent> {
+      return this.endpoint.stream();
+    }
+
+    @Post(':connection/channels')
+    @HttpCode(HttpStatus.OK)
+    change(
+      @Param('connection') connection: string,
+      @Body() body: unknown,
+      @Res({ passthrough: true }) response: object,
+    ): Promise<ChangedChannels> {
+      return this.endpoint.change(connection, body, new Exchange(response));
+    }
+  }
+  return SseEndpointController;
+}

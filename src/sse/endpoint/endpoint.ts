@@ -1,0 +1,161 @@
+import {
+  BadRequestException,
+  ForbiddenException,
+  HttpException,
+  HttpStatus,
+  Inject,
+  Injectable,
+  NotFoundException,
+  UnauthorizedException,
+} from '@nestjs/common';
+import { defer, EMPTY, finalize, type Observable } from 'rxjs';
+import type { Exchange } from '../delivery/exchange.js';
+import type { SseConnection } from '../delivery/sse-connection.js';
+import { Access } from '../hub/access.js';
+import { checkIdentity } from '../hub/identity.js';
+import { Instances } from '../hub/instances.js';
+import {
+  JoinableStreams,
+  type ChangedChannels,
+  type ChangeRequest,
+  type ChannelsChange,
+  type RefusedChange,
+} from '../hub/joinable-streams.js';
+import type { SseEvent } from '../hub/sse-event.js';
+import { SseHub } from '../hub/sse-hub.js';
+import { StreamContext } from '../hub/stream-context.js';
+import { Subscriptions } from '../hub/subscriptions.js';
+import { ANSWER_TIME } from '../hub/survey.js';
+import { encodedLength, longestId, MAX_ID_BYTES } from '../protocol/position.js';
+import { SseError } from '../sse.errors.js';
+import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
+import { EndpointStream } from './endpoint-stream.js';
+
+/** What the ready endpoint does: streams the channels that its client asks for, and is granted. */
+@Injectable()
+export class Endpoint {
+  constructor(
+    @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
+    private readonly hub: SseHub,
+    private readonly context: StreamContext,
+    private readonly access: Access,
+    private readonly subscriptions: Subscriptions,
+    private readonly joinable: JoinableStreams,
+    private readonly instances: Instances,
+  ) {}
+
+  /** The stream of the request in whose context it is called. */
+  stream(): Observable<SseEvent> {
+    const connection = this.context.host as SseConnection; // in which the method of every route runs
+    connection.reader.position.isJoinable = true;
+    const atFirst = this.#granted(connection, this.#askedBy(connection));
+    const stream = new EndpointStream(connection, this.hub, this.subscriptions, this.settings.limits);
+    return defer(() => {
+      this.joinable.add(connection.id, stream);
+      return stream.events(atFirst);
+    }).pipe(finalize(() => this.joinable.delete(connection.id)));
+  }
+
+  /** Joins channels to an open stream, and leaves others, wherever it is. */
+  async change(connection: string, body: unknown, exchange: Exchange): Promise<ChangedChannels> {
+    const change = this.#changeOf(body);
+    const user = await this.#userOf(exchange.adaptedRequest);
+    const outcome = await this.#changed({ connection, user, change });
+    if (!outcome) throw new NotFoundException('There is no such connection.');
+    if (!('refused' in outcome)) return outcome;
+    if (outcome.retry !== undefined)
+      exchange.response.setHeader('Retry-After', Math.ceil(outcome.retry / 1_000));
+    throw new HttpException(outcome.message, STATUS[outcome.refused]);
+  }
+
+  /** What is in the query, and what the client's id says that it had before it lost its connection. */
+  #askedBy({ exchange, lastEventId }: SseConnection): ReadonlySet<string> {
+    const channels = new Set(exchange.query?.getAll('channel'));
+    this.#check([...channels]);
+    let idLength = longestId([...channels]);
+    const before = lastEventId.kind === 'named' ? lastEventId.positions.keys() : [];
+    for (const name of before) {
+      // Of an id that is none of ours, or is too old, whatever can be of use is used.
+      if (channels.size >= this.settings.limits.channelsPerConnection) break;
+      if (channels.has(name) || !this.#isStreamable(name)) continue;
+      idLength += encodedLength(name);
+      if (idLength > MAX_ID_BYTES) break;
+      channels.add(name);
+    }
+    return channels;
+  }
+
+  #granted(connection: SseConnection, channels: ReadonlySet<string>): Observable<SseEvent> {
+    if (channels.size === 0) return EMPTY;
+    // Where nobody is asked, nobody has granted it.
+    const guarded = [...channels].filter((channel) => this.access.authorization.guards(channel));
+    if (guarded.length === 0) throw new ForbiddenException('None of these channels may be streamed.');
+    for (const channel of channels) if (!guarded.includes(channel)) connection.access?.denied(channel);
+    return this.hub.stream(guarded);
+  }
+
+  /** @throws BadRequestException for channels that cannot be streamed, or are too many */
+  #check(channels: readonly string[]): void {
+    try {
+      if (channels.length > 0) this.hub.stream(channels); // which streams nothing until it is subscribed to
+    } catch (error) {
+      throw error instanceof SseError ? new BadRequestException(error.message) : error;
+    }
+  }
+
+  #isStreamable(channel: string): boolean {
+    try {
+      this.#check([channel]);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #changeOf(body: unknown): ChannelsChange {
+    const { join = [], leave = [], ...others } = (body ?? {}) as Partial<Record<string, unknown>>;
+    const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+    if (!isObject || Object.keys(others).length > 0 || !areStrings(join) || !areStrings(leave))
+      throw new BadRequestException('Send { "join": [names], "leave": [names] } as JSON, or one of both.');
+    const change = { join: [...new Set(join)], leave: [...new Set(leave)] };
+    this.#check(change.join);
+    this.#check(change.leave);
+    if (change.join.some((channel) => change.leave.includes(channel)))
+      throw new BadRequestException('A channel is to be joined or to be left, not both.');
+    return change;
+  }
+
+  /** Who asks, by the same rules as for a stream. */
+  async #userOf(request: object): Promise<string | undefined> {
+    const identity = checkIdentity(await this.access.identify?.(request));
+    if (identity?.expiresAt !== undefined && Number(identity.expiresAt) <= Date.now())
+      throw new UnauthorizedException('What identifies the client has expired.');
+    return identity?.user;
+  }
+
+  async #changed(request: ChangeRequest): Promise<ChangedChannels | RefusedChange | undefined> {
+    if (!CONNECTION_ID.test(request.connection)) return undefined;
+    const time = Math.min(this.settings.authorizeTime + ANSWER_TIME, LONGEST_TIMER);
+    try {
+      return await this.instances.changeChannels(request, time);
+    } catch (error) {
+      if (error instanceof SseError) return { refused: 'away', message: error.message };
+      throw error;
+    }
+  }
+}
+
+/** As `randomUUID()` makes them. */
+const CONNECTION_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
+
+/** The longest time that a timer of Node takes. */
+const LONGEST_TIMER = 2_147_483_647;
+
+const STATUS: Readonly<Record<RefusedChange['refused'], HttpStatus>> = {
+  full: HttpStatus.BAD_REQUEST,
+  often: HttpStatus.TOO_MANY_REQUESTS,
+  away: HttpStatus.SERVICE_UNAVAILABLE,
+};
+
+const areStrings = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string');

@@ -1,0 +1,147 @@
+import { describe, expect, it } from '@jest/globals';
+import { SseClient } from '../../support/sse-client.js';
+import { change, openEndpoint, startEndpointApp } from './endpoint-app.js';
+
+const UNKNOWN = '0b9f3f6c-8f2b-4d0c-9a40-1f0f5f3f9e11';
+const rooms = (count: number): string[] => Array.from({ length: count }, (_, i) => `rooms/${i}`);
+
+describe.each(['express', 'fastify'] as const)('attacks on the endpoint (%s)', (adapter) => {
+  const start = (...[sse]: Parameters<typeof startEndpointApp>) => startEndpointApp(sse, { adapter });
+
+  it("answers for somebody else's connection as for one that is not there", async () => {
+    const { url } = await start();
+    const ada = { 'x-user': 'ada' };
+    const { id } = await openEndpoint(url, ['rooms/a'], { headers: ada });
+    const body = { join: ['rooms/b'], leave: ['rooms/a'] };
+    const unknown = await change(url, UNKNOWN, body, { 'x-user': 'eve' });
+    expect(unknown.status).toBe(404);
+    for (const headers of [{ 'x-user': 'eve' }, {}]) {
+      const { status, body: answered } = await change(url, id, body, headers);
+      expect([status, answered]).toEqual([404, unknown.body]);
+    }
+    expect((await change(url, id, {}, ada)).body.channels).toEqual(['rooms/a']);
+  });
+
+  it('takes the connection of nobody known for that of who knows its id', async () => {
+    const { url } = await start();
+    const { id } = await openEndpoint(url, []);
+    expect((await change(url, id, { join: ['boxes/eve'] }, { 'x-user': 'eve' })).body.denied).toEqual([
+      'boxes/eve',
+    ]);
+  });
+
+  it.each(['x', '..%2F..', '%00', '__proto__', 'null', 'x'.repeat(90)])(
+    'knows no connection %j',
+    async (id) => {
+      const { url } = await start();
+      expect((await change(url, id, {})).status).toBe(404);
+    },
+  );
+
+  it('refuses who is known by what has expired', async () => {
+    const { url } = await start({ identify: () => ({ user: 'ada', expiresAt: Date.now() - 1 }) });
+    expect((await change(url, UNKNOWN, {})).status).toBe(401);
+  });
+
+  it.each([
+    ['a list', []],
+    ['a text', '"join"'],
+    ['nothing', 'null'],
+    ['no JSON', '{'],
+    ['a name', { join: 'rooms/a' }],
+    ['numbers', { join: [1] }],
+    ['lists of lists', { join: [['rooms/a']] }],
+    ['an object', { join: { 0: 'rooms/a', length: 1 } }],
+    ['null', { leave: null }],
+    ['something else', { join: [], replay: 'all' }],
+    ['no name', { join: [''] }],
+    ['line ends', { join: ['rooms/a\r\nid: 1\r\ndata: forged'] }],
+    ['a name too long', { leave: ['a'.repeat(201)] }],
+    ['a channel both ways', { join: ['rooms/a'], leave: ['rooms/a'] }],
+    ['hundreds of channels', { join: rooms(300) }],
+    ['hundreds of channels to leave', { leave: rooms(300) }],
+    ['long names', { join: rooms(40).map((name) => name.padEnd(200, 'ä')) }],
+  ])('refuses a body with %s, and changes nothing', async (_, body) => {
+    const { url, access } = await start();
+    const { id } = await openEndpoint(url, ['rooms/x']);
+    access.asked.length = 0;
+    expect((await change(url, id, body)).status).toBe(400);
+    expect(access.asked).toEqual([]);
+    expect((await change(url, id, {})).body.channels).toEqual(['rooms/x']);
+  });
+
+  it('refuses a huge body', async () => {
+    const { url } = await start();
+    const { id } = await openEndpoint(url, []);
+    expect((await change(url, id, { join: ['x'.repeat(2_000_000)] })).status).toBe(413);
+  });
+
+  it.each([
+    ['hundreds of channels', rooms(300)],
+    ['line ends', ['rooms/a\r\ndata: forged']],
+    ['an empty name', ['']],
+    ['names whose ids would be too long', rooms(40).map((name) => name.padEnd(60, 'ä'))],
+  ])('refuses a query with %s', async (_, channels) => {
+    const { url } = await start();
+    const query = channels.map((channel) => `channel=${encodeURIComponent(channel)}`).join('&');
+    const client = await SseClient.open(`${url}/events?${query}`);
+    expect(client.status).toBe(400);
+  });
+
+  it.each([
+    'rooms/a&rooms%2Fb=x',
+    'rooms/a,b',
+    'rooms/a=abc-1',
+    'rooms/%2F..%2Fsecret',
+    'rooms/*',
+    'rooms/ä b',
+  ])('takes %j for one name, or for none that is granted', async (name) => {
+    const { hub, url, access } = await start({ retry: 1 });
+    const { client, id } = await openEndpoint(url, ['rooms/x'], { reconnect: true });
+    const { joined, denied } = (await change(url, id, { join: [name] })).body;
+    expect([...joined, ...denied]).toEqual([name]);
+    expect(access.asked.map(({ channel }) => channel)).not.toContain('rooms/secret');
+    if (joined.length === 0) return;
+    await hub.publish(name, { data: 'here' });
+    await client.next();
+    client.destroy();
+    await client.next();
+    expect((await hub.connections())[0]!.channels).toEqual(['rooms/x', name]);
+  });
+
+  it('joins no more channels than a response takes, also in several requests', async () => {
+    const { url } = await start({ limits: { channelsPerConnection: 3 } });
+    const { id } = await openEndpoint(url, ['rooms/x']);
+    const answers = await Promise.all(rooms(4).map((name) => change(url, id, { join: [name] })));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 400, 400]);
+    const { channels } = (await change(url, id, {})).body;
+    expect(channels).toHaveLength(3);
+    expect((await change(url, id, { join: ['rooms/y'], leave: [channels[0]] })).status).toBe(200);
+  });
+
+  it('joins no more often than it is allowed', async () => {
+    const { url, access } = await start({ limits: { channelsPerConnection: 4, joinsPerSecond: 1 } });
+    const { id } = await openEndpoint(url, []);
+    expect((await change(url, id, { join: rooms(4) })).status).toBe(200);
+    const refused = await change(url, id, { join: rooms(3), leave: ['rooms/3'] });
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(2);
+    expect(access.asked).toHaveLength(4);
+    expect((await change(url, id, {})).body.channels).toHaveLength(4);
+  });
+
+  it.each(['broken', 'never'])('denies what an authoriser does not answer: rooms/%s', async (room) => {
+    const { url } = await start({ authorizeTime: 50 });
+    const { id } = await openEndpoint(url, ['rooms/x']);
+    const { body } = await change(url, id, { join: [`rooms/${room}`, 'rooms/a'] });
+    expect(body).toMatchObject({ denied: [`rooms/${room}`], channels: ['rooms/x', 'rooms/a'] });
+  });
+
+  it('does not join what was left while it was decided', async () => {
+    const { url } = await start({ authorizeTime: 200 });
+    const { id } = await openEndpoint(url, []);
+    const joining = change(url, id, { join: ['rooms/a', 'rooms/never'] });
+    await change(url, id, { leave: ['rooms/never'] });
+    expect((await joining).body.channels).toEqual(['rooms/a']);
+  });
+});

@@ -1,0 +1,234 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it } from '@jest/globals';
+import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
+import type { FollowedLog } from '../../../src/sse/index.js';
+import { eventually } from '../../support/eventually.js';
+import { SseClient } from '../../support/sse-client.js';
+import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
+import { change, idOf, openEndpoint, startEndpointApp } from './endpoint-app.js';
+
+const dataOf = (events: readonly { data: string }[]): string[] => events.map(({ data }) => data);
+
+describe.each(['express', 'fastify'] as const)('the ready endpoint (%s)', (adapter) => {
+  const start = (...[sse, options]: Parameters<typeof startEndpointApp>) =>
+    startEndpointApp(sse, { ...options, adapter });
+
+  it('streams the channels of the query, after the id of the connection', async () => {
+    const { hub, url } = await start({ replay: 'all' });
+    await hub.publish('rooms/a', { data: 'before' });
+    const { client, id } = await openEndpoint(url, ['rooms/a', 'rooms/b']);
+    await hub.publish('rooms/b', { type: 'said', data: 'hello' });
+    expect(dataOf(await client.take(2))).toEqual(['before', 'hello']);
+    const [info] = await hub.connections();
+    expect(info).toMatchObject({ id, channels: ['rooms/a', 'rooms/b'], path: '/events' });
+    expect(id).toMatch(/^[\da-f-]{36}$/);
+    expect(client.blocks.map(({ event }) => event?.type)).toEqual([
+      undefined,
+      'connection',
+      'message',
+      'said',
+    ]);
+  });
+
+  it('opens without channels, for those that are joined', async () => {
+    const { hub, url } = await start();
+    const { client, id } = await openEndpoint(url, []);
+    const answer = await change(url, id, { join: ['rooms/a', 'rooms/b'] });
+    expect(answer.status).toBe(200);
+    const channels = ['rooms/a', 'rooms/b'];
+    expect(answer.body).toEqual({ joined: channels, denied: [], left: [], channels });
+    await hub.publish('rooms/a', { data: 'hello' });
+    expect((await client.next()).data).toBe('hello');
+  });
+
+  it('joins and leaves in one request, and says what came of each', async () => {
+    const { url } = await start();
+    const { id } = await openEndpoint(url, ['rooms/a', 'rooms/b']);
+    const { body } = await change(url, id, {
+      join: ['rooms/c', 'rooms/b', 'rooms/secret', 'nobody/says'],
+      leave: ['rooms/a', 'rooms/x'],
+    });
+    expect(body).toEqual({
+      joined: ['rooms/c', 'rooms/b'],
+      denied: ['rooms/secret', 'nobody/says'],
+      left: ['rooms/a'],
+      channels: ['rooms/b', 'rooms/c'],
+    });
+    expect((await change(url, id, {})).body.channels).toEqual(['rooms/b', 'rooms/c']);
+  });
+
+  it('sends nothing more of a channel that was left, and goes on with the others', async () => {
+    const { hub, url } = await start();
+    const { client, id } = await openEndpoint(url, ['rooms/a', 'rooms/b']);
+    await change(url, id, { leave: ['rooms/a'] });
+    await untilSubscribers(hub, 'rooms/a', 0);
+    await hub.publish('rooms/a', { data: 'not for it' });
+    await hub.publish('rooms/b', { data: 'for it' });
+    expect((await client.next()).data).toBe('for it');
+  });
+
+  it('goes on where a channel was left when it is joined again', async () => {
+    const { hub, url } = await start();
+    const { client, id } = await openEndpoint(url, ['rooms/a', 'rooms/b']);
+    await hub.publish('rooms/a', { data: '1' });
+    await client.next();
+    await change(url, id, { leave: ['rooms/a'] });
+    await hub.publish('rooms/a', { data: '2' });
+    await change(url, id, { join: ['rooms/a'] });
+    await hub.publish('rooms/a', { data: '3' });
+    expect(dataOf(await client.take(2))).toEqual(['2', '3']);
+  });
+
+  it('misses nothing that is published after the answer, and repeats nothing', async () => {
+    const { hub, url } = await start();
+    const { client, id } = await openEndpoint(url, ['rooms/a']);
+    let published = 0;
+    let isOver = false;
+    const publishing = (async () => {
+      for (; !isOver; await turn()) await hub.publish('rooms/busy', { data: published++ });
+    })();
+    await change(url, id, { join: ['rooms/busy'] });
+    const [{ data }] = [await client.next()];
+    const first = Number(data);
+    await client.take(200);
+    isOver = true;
+    await publishing;
+    const received = client.events
+      .filter(({ type }) => type === 'message')
+      .map((event) => Number(event.data));
+    expect(received).toEqual(received.map((_, i) => first + i));
+  });
+
+  it('answers a join when the channel is open, and not before', async () => {
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    class SlowBackplane extends MemoryBackplane {
+      override async follow(...args: Parameters<MemoryBackplane['follow']>): Promise<FollowedLog> {
+        if (args[0] === 'rooms/slow') await opened;
+        return super.follow(...args);
+      }
+    }
+    const { hub, url } = await start({ backplane: (limits) => ({ backplane: new SlowBackplane(limits) }) });
+    const { client, id } = await openEndpoint(url, ['rooms/a']);
+    let isAnswered = false;
+    const joining = change(url, id, { join: ['rooms/slow'] }).finally(() => (isAnswered = true));
+    await eventually(async () => (await hub.subscriberCount('rooms/slow')) === 1);
+    await change(url, id, {});
+    expect(isAnswered).toBe(false);
+    open();
+    expect((await joining).body.joined).toEqual(['rooms/slow']);
+    await hub.publish('rooms/slow', { data: 'after the answer' });
+    expect((await client.next()).data).toBe('after the answer');
+  });
+
+  it('replays to who joins what the channel replays to those who are new', async () => {
+    const { hub, url } = await start({ replay: 2 });
+    const { client, id } = await openEndpoint(url, []);
+    for (const data of ['1', '2', '3']) await hub.publish('rooms/a', { data });
+    await change(url, id, { join: ['rooms/a'] });
+    expect(dataOf(await client.take(2))).toEqual(['2', '3']);
+  });
+
+  it('asks the same guards for the stream and for joining', async () => {
+    const { url } = await start();
+    const wrong = { 'x-token': 'wrong' };
+    expect((await SseClient.open(`${url}/events?channel=rooms/a`, { headers: wrong })).status).toBe(401);
+    const { id } = await openEndpoint(url, ['rooms/a']);
+    expect((await change(url, id, { join: ['rooms/b'] }, wrong)).status).toBe(401);
+    expect((await change(url, id, {})).body.channels).toEqual(['rooms/a']);
+  });
+
+  it('asks about a join with the request that has opened the stream', async () => {
+    const { url, access } = await start();
+    const { id } = await openEndpoint(url, [], { headers: { 'x-user': 'ada', 'x-token': 'opened' } });
+    await change(url, id, { join: ['rooms/a', 'boxes/ada', 'boxes/bob'] }, { 'x-user': 'ada' });
+    const [{ user, request }] = access.asked as [(typeof access.asked)[0]];
+    expect([user, request.headers['x-token']]).toEqual(['ada', 'opened']);
+    expect((await change(url, id, {}, { 'x-user': 'ada' })).body.channels).toEqual(['rooms/a', 'boxes/ada']);
+  });
+
+  it('tells which channels of the query were denied, also those that nobody has granted', async () => {
+    const { url } = await start();
+    const { client } = await openEndpoint(url, ['nobody/says', 'rooms/a', 'rooms/secret']);
+    expect(dataOf(await client.take(2)).map((data) => JSON.parse(data) as unknown)).toEqual([
+      { channel: 'nobody/says', reason: 'forbidden' },
+      { channel: 'rooms/secret', reason: 'forbidden' },
+    ]);
+  });
+
+  it.each([
+    ['by who was asked', 'channel=rooms/secret'],
+    ['because nobody was asked', 'channel=nobody/says'],
+    ['on a resume', 'lastEventId=rooms%252Fsecret%3Dabc-1'],
+    ['on a resume where nobody was asked', 'lastEventId=news%3Dabc-1'],
+  ])('answers 403 where everything was denied, %s', async (_, query) => {
+    const { hub, url } = await start();
+    const client = await SseClient.open(`${url}/events?${query}`);
+    expect([client.status, client.headers['content-type']]).toEqual([
+      403,
+      expect.stringContaining('application/json'),
+    ]);
+    await untilConnections(hub, 0);
+  });
+
+  it('stays open when all of its channels have completed, also for those who come back', async () => {
+    const { hub, url } = await start({ retry: 1 });
+    const { client, id } = await openEndpoint(url, ['rooms/a'], { reconnect: true });
+    await hub.publish('rooms/a', { data: 'last' });
+    await hub.complete('rooms/a');
+    expect((await client.next()).data).toBe('last');
+    expect((await change(url, id, { join: ['rooms/b'] })).body.channels).toEqual(['rooms/b']);
+    await eventually(() => client.lastEventId.includes('rooms%2Fb='));
+    client.destroy();
+    const again = idOf(await client.next());
+    expect((await change(url, again, {})).body.channels).toEqual(['rooms/b']);
+    await hub.publish('rooms/b', { data: 'goes on' });
+    expect((await client.next()).data).toBe('goes on');
+  });
+
+  it('joins a channel that has completed, to its end', async () => {
+    const { hub, url } = await start({ replay: 'all' });
+    await hub.publish('rooms/a', { data: 'last' });
+    await hub.complete('rooms/a');
+    const { client, id } = await openEndpoint(url, []);
+    const { body } = await change(url, id, { join: ['rooms/a'] });
+    expect(body).toEqual({ joined: ['rooms/a'], denied: [], left: [], channels: [] });
+    expect((await client.next()).data).toBe('last');
+    await change(url, id, { join: ['rooms/a'] });
+    await change(url, id, { join: ['rooms/b'] });
+    await hub.publish('rooms/b', { data: 'b' });
+    expect((await client.next()).data).toBe('b');
+  });
+
+  it('gives everything back when its client leaves', async () => {
+    const { hub, url } = await start();
+    const { client, id } = await openEndpoint(url, ['rooms/a']);
+    await change(url, id, { join: ['rooms/b'] });
+    client.close();
+    await untilConnections(hub, 0);
+    expect(hub.stats().subscribers).toBe(0);
+    expect((await change(url, id, {})).status).toBe(404);
+  });
+
+  it('can have a channel taken away, and the stream ended, like any other', async () => {
+    const { hub, url, access } = await start();
+    const headers = { 'x-user': 'ada' };
+    const { client, id } = await openEndpoint(url, ['rooms/a'], { headers });
+    await change(url, id, { join: ['rooms/b'] }, headers);
+    access.closed.add('rooms/b');
+    expect(await hub.revoke('ada', 'rooms/b')).toBe(1);
+    expect(await client.next()).toMatchObject({
+      type: 'denied',
+      data: '{"channel":"rooms/b","reason":"revoked"}',
+    });
+    expect((await change(url, id, { join: ['rooms/b'] }, headers)).body.denied).toEqual(['rooms/b']);
+    expect(await hub.disconnect({ id })).toBe(1);
+    expect(await client.closed).toBe('ended');
+  });
+
+  it('has the prefix of the application before its path', async () => {
+    const { url } = await start({}, { configure: (app) => app.setGlobalPrefix('api') });
+    const { id } = await openEndpoint(`${url}/api`, ['rooms/a']);
+    expect((await change(`${url}/api`, id, { join: ['rooms/b'] })).status).toBe(200);
+  });
+});

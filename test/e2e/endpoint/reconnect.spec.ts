@@ -1,0 +1,102 @@
+import { describe, expect, it } from '@jest/globals';
+import { eventually } from '../../support/eventually.js';
+import type { SseClient } from '../../support/sse-client.js';
+import { change, idOf, openEndpoint, startEndpointApp } from './endpoint-app.js';
+
+/** Waits until the client would come back for just these channels. */
+const untilNamed = (client: SseClient, ...channels: string[]): Promise<void> =>
+  eventually(() => {
+    const named = client.lastEventId.split('&').map((part) => decodeURIComponent(part.split('=')[0]!));
+    return named.join() === channels.join();
+  });
+
+describe.each(['express', 'fastify'] as const)('a client of the endpoint that comes back (%s)', (adapter) => {
+  const start = (...[sse]: Parameters<typeof startEndpointApp>) =>
+    startEndpointApp({ retry: 1, ...sse }, { adapter });
+
+  it('has the channels that it had joined, from where it was', async () => {
+    const { hub, url } = await start();
+    const { client, id } = await openEndpoint(url, [], { reconnect: 200 });
+    await change(url, id, { join: ['rooms/a', 'rooms/b'] });
+    await hub.publish('rooms/a', { data: '1' });
+    await client.next();
+    client.destroy();
+    await hub.publish('rooms/b', { data: '2' });
+    expect(idOf(await client.next())).not.toBe(id);
+    await hub.publish('rooms/a', { data: '3' });
+    expect((await client.take(2)).map(({ data }) => data)).toEqual(['2', '3']);
+    const [info] = await hub.connections();
+    expect(info!.channels).toEqual(['rooms/a', 'rooms/b']);
+  });
+
+  it('has also those without history, and a single one', async () => {
+    const { hub, url } = await start();
+    const { client, id } = await openEndpoint(url, [], { reconnect: true });
+    await change(url, id, { join: ['typing/a'] });
+    await untilNamed(client, 'typing/a');
+    await hub.publish('typing/a', { data: '1', id: 'of its publisher' });
+    await client.next();
+    client.destroy();
+    const again = idOf(await client.next());
+    expect((await change(url, again, {})).body.channels).toEqual(['typing/a']);
+    await hub.publish('typing/a', { data: '2' });
+    expect((await client.next()).data).toBe('2');
+  });
+
+  it('has not what it has left, the last one included', async () => {
+    const { hub, url } = await start();
+    const { client, id } = await openEndpoint(url, [], { reconnect: true });
+    await change(url, id, { join: ['rooms/a', 'rooms/b'] });
+    await untilNamed(client, 'rooms/a', 'rooms/b');
+    await change(url, id, { leave: ['rooms/a'] });
+    await untilNamed(client, 'rooms/b');
+    client.destroy();
+    const again = idOf(await client.next());
+    expect((await hub.connections())[0]!.channels).toEqual(['rooms/b']);
+    await change(url, again, { leave: ['rooms/b'] });
+    await eventually(() => client.lastEventId === '');
+    client.destroy();
+    const last = idOf(await client.next());
+    expect((await change(url, last, {})).body.channels).toEqual([]);
+  });
+
+  it('is asked about anew, and told what it has no more', async () => {
+    const { url, access } = await start();
+    const { client, id } = await openEndpoint(url, [], { reconnect: true });
+    await change(url, id, { join: ['rooms/a', 'rooms/b'] });
+    await untilNamed(client, 'rooms/a', 'rooms/b');
+    access.closed.add('rooms/a');
+    client.destroy();
+    const again = idOf(await client.next());
+    expect(await client.next()).toMatchObject({
+      type: 'denied',
+      data: '{"channel":"rooms/a","reason":"forbidden"}',
+    });
+    expect((await change(url, again, {})).body.channels).toEqual(['rooms/b']);
+  });
+
+  it('has what its address and its id name, and no more than a response takes', async () => {
+    const { hub, url } = await start({ limits: { channelsPerConnection: 3 } });
+    const named = ['rooms/b', 'not//a name', 'rooms/c', 'rooms/d'].map(
+      (name) => `${encodeURIComponent(name)}=abc-1`,
+    );
+    await openEndpoint(url, ['rooms/a'], { lastEventId: named.join('&') });
+    expect((await hub.connections())[0]!.channels).toEqual(['rooms/a', 'rooms/b', 'rooms/c']);
+  });
+
+  it('is told of a gap after the id of its connection', async () => {
+    const { url } = await start();
+    const { client } = await openEndpoint(url, [], { lastEventId: 'rooms%2Fa=abc-1' });
+    expect(await client.next()).toMatchObject({ type: 'gap' });
+    expect(client.lastEventId).toMatch(/^rooms%2Fa=\w+-0$/);
+  });
+
+  it.each(['abc-1', 'hello', '=', '*', 'rooms%2Fa=', '%ZZ=*', 'x'.repeat(5_000)])(
+    'is let in with an id that says nothing: %j',
+    async (lastEventId) => {
+      const { url } = await start();
+      const { id } = await openEndpoint(url, [], { lastEventId });
+      expect((await change(url, id, {})).body.channels).toEqual([]);
+    },
+  );
+});
