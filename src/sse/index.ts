@@ -21,7 +21,7 @@ export type { Identify, Identity } from './hub/identity.js';
 export { EventLog, type LogEntry } from './hub/event-log.js';
 export type { StoredEvent } from './hub/stored-event.js';
 export type { Position } from './protocol/position.js';
-export type { ChannelSettings, HistorySettings } from './sse.settings.js';
+export type { ChannelSettings, HistorySettings, PresenceSettings } from './sse.settings.js';
 export type {
   AnyEvents,
   ChannelName,
@@ -33,6 +33,7 @@ export type {
   SseEvent,
   SseEventInput,
 } from './hub/sse-event.js';
+export type { PresenceEvent, PresenceMember } from './hub/presence-member.js';
 export { SseHub } from './hub/sse-hub.js';
 export type { ChannelHistory, HistoryQuery, HubStats, PublishOptions, StreamOptions } from './hub/sse-hub.js';
 export { whileLeading } from './hub/while-leading.js';
@@ -44,6 +45,7 @@ export type {
   HistoryOptions,
   KeyedEvent,
   LatestPolicy,
+  PresenceOptions,
   Replay,
   ShutdownOptions,
   SlowPolicy,

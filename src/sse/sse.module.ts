@@ -28,6 +28,7 @@ import { ChannelHandlers } from './hub/channel-handlers.js';
 import { Channels } from './hub/channels.js';
 import { Connections } from './hub/connections.js';
 import { Instances } from './hub/instances.js';
+import { Presence } from './hub/presence.js';
 import { SseHub } from './hub/sse-hub.js';
 import { Subscriptions } from './hub/subscriptions.js';
 import { StreamContext } from './hub/stream-context.js';
@@ -130,8 +131,22 @@ const providers: Provider[] = [
     useFactory: (...parts: ConstructorParameters<typeof Instances>) => new Instances(...parts),
   },
   {
+    provide: Presence,
+    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, SseCluster, Subscriptions],
+    useFactory: (...parts: ConstructorParameters<typeof Presence>) => new Presence(...parts),
+  },
+  {
     provide: SseHub,
-    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, Channels, Connections, Instances, StreamContext],
+    inject: [
+      SSE_SETTINGS,
+      ChannelDefinitions,
+      SseBackplane,
+      Channels,
+      Connections,
+      Instances,
+      StreamContext,
+      Presence,
+    ],
     useFactory: (...parts: ConstructorParameters<typeof SseHub>) => new SseHub(...parts),
   },
 ];
@@ -156,6 +171,7 @@ export class SseModule
     private readonly interceptor: SseInterceptor,
     private readonly channels: Channels,
     private readonly handlers: ChannelHandlers,
+    private readonly presence: Presence,
     @Inject(SseBackplane) private readonly backplane: SseBackplane,
     @Inject(SseCluster) private readonly cluster: SseCluster,
   ) {
@@ -208,6 +224,7 @@ export class SseModule
 
   async onApplicationShutdown(): Promise<void> {
     this.channels.close();
+    this.presence.close();
     await this.cluster.close();
     await this.backplane.close();
   }

@@ -2,6 +2,7 @@ import { SseError } from './sse.errors.js';
 import type {
   ChannelOptions,
   HistoryOptions,
+  PresenceOptions,
   Replay,
   ShutdownOptions,
   SlowPolicy,
@@ -12,12 +13,16 @@ import type {
 /** The history of a channel with every default in place; `undefined` for a channel without. */
 export type HistorySettings = Required<HistoryOptions> | undefined;
 
+/** The presence of a channel with every default in place; `undefined` for a channel without. */
+export type PresenceSettings = Required<PresenceOptions> | undefined;
+
 /** What holds for one channel. */
 export interface ChannelSettings {
   readonly history: HistorySettings;
   readonly ttl: number;
   readonly replay: Replay;
   readonly slow: SlowPolicy;
+  readonly presence: PresenceSettings;
 }
 
 /** Injection token of the module's settings. */
@@ -41,11 +46,14 @@ const MIB = 1024 * 1024;
 
 const DEFAULT_HISTORY: Required<HistoryOptions> = { count: 100, bytes: MIB, age: Infinity };
 
+const DEFAULT_PRESENCE: Required<PresenceOptions> = { events: false, grace: 5_000 };
+
 const DEFAULT_CHANNEL: ChannelSettings = {
   history: DEFAULT_HISTORY,
   ttl: 600_000,
   replay: 'none',
   slow: 'gap',
+  presence: undefined,
 };
 
 /** The design's table of defaults, in the one place where they are applied. */
@@ -61,6 +69,7 @@ const DEFAULTS: SseSettings = {
     channels: 1_000_000,
     historyBytes: 256 * MIB,
     queuedBytes: MIB,
+    membersPerChannel: 10_000,
   },
   whenFull: 'retry',
   shutdown: { grace: 1_000, spread: 5_000 },
@@ -103,6 +112,7 @@ export function channelSettings(options: ChannelOptions, inherited: ChannelSetti
     ttl: positiveOf('ttl', ttl),
     replay: replayOf(replay),
     slow: slowOf(slow),
+    presence: presenceSettings(options.presence, inherited.presence),
   };
 }
 
@@ -122,6 +132,20 @@ function historySettings(
   countOf('history.count', settings.count, 1);
   countOf('history.bytes', settings.bytes, 1);
   positiveOf('history.age', settings.age);
+  return settings;
+}
+
+function presenceSettings(
+  presence: PresenceOptions | boolean | undefined,
+  inherited: PresenceSettings,
+): PresenceSettings {
+  if (presence === undefined) return inherited;
+  if (presence === false) return undefined;
+  const defaults = inherited ?? DEFAULT_PRESENCE;
+  if (presence === true) return defaults;
+  const settings = withDefaults('presence', presence, defaults);
+  oneOf('presence.events', settings.events, [true, false]);
+  millisecondsOf('presence.grace', settings.grace);
   return settings;
 }
 
