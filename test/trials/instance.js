@@ -30,7 +30,7 @@ const factory =
     ? redisBackplane({ ...remote, connection: { url } })
     : natsBackplane({ ...remote, connection: { servers: url } });
 
-const users = hasUsers && { identify: ({ query }) => query.user && { user: query.user } };
+const users = hasUsers && { identify: ({ query }) => (query.user ? { user: query.user } : undefined) };
 
 class AppModule {}
 Module({ imports: [SseModule.forRoot({ ...sse, ...users, backplane: factory })], controllers: [Streams] })(

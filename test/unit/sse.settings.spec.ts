@@ -43,7 +43,7 @@ const table: Record<string, { readonly takes: readonly unknown[]; readonly refus
     takes: ['none', 'all', 0, 1, 100, Infinity],
     refuses: [null, -1, 1.5, NaN, 'some', '1', true, {}],
   },
-  presence: { takes: [true, false, {}, { events: true }], refuses: [null, 1, 'yes', [], { event: true }] },
+  presence: { takes: [false, {}, { events: true }], refuses: [null, 1, 'yes', [], { event: true }] },
   'presence.events': { takes: [true, false], refuses: [null, 0, 'true', {}] },
   'presence.grace': { takes: [0, 1, 60_000], refuses: noMilliseconds },
   slow: { takes: ['gap', 'disconnect'], refuses: noWord },
@@ -75,6 +75,7 @@ describe('the defaults', () => {
         ttl: 600_000,
         replay: 'none',
         slow: 'gap',
+        presence: undefined,
       },
       maxEventBytes: MIB,
       heartbeat: 15_000,
@@ -86,18 +87,21 @@ describe('the defaults', () => {
         channels: 1_000_000,
         historyBytes: 256 * MIB,
         queuedBytes: MIB,
+        membersPerChannel: 10_000,
       },
       whenFull: 'retry',
       shutdown: { grace: 1_000, spread: 5_000 },
-    authorizeTime: 5_000,
-    reauthorize: 0,
+      authorizeTime: 5_000,
+      reauthorize: 0,
     };
     expect(moduleSettings()).toEqual(expected);
     expect(moduleSettings({})).toEqual(expected);
   });
 
   it.each(Object.keys(table))('hold where %s is undefined', (path) => {
-    expect(settings(optionOf(path, undefined))).toEqual(moduleSettings());
+    const [first, inner] = path.split('.');
+    const given = first === 'presence' && inner ? { presence: true } : {};
+    expect(settings(optionOf(path, undefined))).toEqual(moduleSettings(given));
   });
 
   it('are not changed by what one module is given', () => {
@@ -112,10 +116,11 @@ describe('the defaults', () => {
 describe('an option', () => {
   it.each(cases('takes'))('%s may be %p', (path, value) => {
     const [first, ...rest] = path.split('.') as [string];
-    const place = ['history', 'ttl', 'replay', 'slow'].includes(first)
+    const place = ['history', 'ttl', 'replay', 'slow', 'presence'].includes(first)
       ? ['channel', first, ...rest]
       : [first, ...rest];
-    const given = value === 0 && path === 'history' ? undefined : value;
+    const isNone = (value === 0 && path === 'history') || (value === false && path === 'presence');
+    const given = isNone ? undefined : value;
     const made = place.reduce<unknown>(
       (inner, key) => (inner as Record<string, unknown>)[key],
       settings(optionOf(path, value)),
@@ -125,6 +130,18 @@ describe('an option', () => {
 
   it.each(cases('refuses'))('%s is refused, by its name, when it is %p', (path, value) => {
     expect(refusal(() => settings(optionOf(path, value)))).toEqual(refused('INVALID_OPTIONS', `"?${path}"?`));
+  });
+
+  it('may be true for presence: as the defaults say, or the module', () => {
+    const defaults = { events: false, grace: 5_000 };
+    const { channel } = moduleSettings({ presence: true });
+    expect(channel.presence).toEqual(defaults);
+    expect(channelSettings({ presence: { events: true } }, channel).presence).toEqual({
+      ...defaults,
+      events: true,
+    });
+    const { channel: own } = moduleSettings({ presence: { grace: 1 } });
+    expect(channelSettings({ presence: true }, own).presence).toEqual({ ...defaults, grace: 1 });
   });
 
   it('is taken, or refused by an SseError, whatever it is', () => {

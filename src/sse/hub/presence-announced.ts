@@ -1,6 +1,6 @@
 import type { SseCluster } from './cluster.js';
 import type { Stay } from './presence-member.js';
-import { CopiedStays, SharedStays, type StaysNotice } from './presence-sharing.js';
+import { CopiedStays, SharedStays, type Entry, type StaysNotice } from './presence-sharing.js';
 import type { Stays } from './presence-stays.js';
 
 const TOPIC = 'sse-presence-announced';
@@ -34,6 +34,11 @@ export class PresenceAnnounced {
     return this.#copy.stays;
   }
 
+  /** Whether somebody has said what was announced, so that it is here. */
+  get isKnown(): boolean {
+    return this.#keeper !== undefined;
+  }
+
   /** Whether this instance keeps it. */
   get isKept(): boolean {
     return this.#keeper === this.cluster.instance;
@@ -42,11 +47,14 @@ export class PresenceAnnounced {
   /**
    * Keeps it from now on.
    *
+   * @param remembered what others know of it, where this instance does not
    * @returns whether the one before ended without a goodbye
    */
-  keep(): boolean {
+  keep(remembered: Iterable<Entry>): boolean {
     const isOrphaned = this.#keeper !== undefined && !this.isKept && this.#isOrphaned;
     this.#keeper = this.cluster.instance;
+    for (const [channel, stay] of remembered)
+      if (!this.stays.get(channel, stay.user)) this.stays.set(channel, stay);
     this.#shared.tellAll();
     return isOrphaned;
   }

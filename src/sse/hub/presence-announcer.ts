@@ -3,7 +3,7 @@ import { SseError } from '../sse.errors.js';
 import { LEASE_TIME, type SseCluster } from './cluster.js';
 import type { PresenceAnnounced } from './presence-announced.js';
 import type { Stay } from './presence-member.js';
-import { CopiedStays, type StaysNotice } from './presence-sharing.js';
+import { CopiedStays, type Entry, type StaysNotice } from './presence-sharing.js';
 import { ANSWER_TIME } from './survey.js';
 
 /** What instances say about who is on them; one is asked by its name. */
@@ -35,6 +35,8 @@ const OVER: ReadonlySet<string> = new Set(['CHANNEL_COMPLETED', 'HUB_CLOSED']);
 /** How changes get to the channel. */
 export interface PresenceChannels {
   publish(type: 'join' | 'leave', channel: string, stay: Stay): Promise<unknown>;
+  /** What the other instances know to have been announced. */
+  remembered(): Promise<Entry[]>;
   /** Milliseconds for which somebody may be away. */
   graceOf(channel: string): number;
 }
@@ -65,8 +67,12 @@ export class PresenceAnnouncer {
     private readonly limit: number,
   ) {}
 
-  start(): void {
-    const isOrphaned = this.announced.keep();
+  /** Never rejects. */
+  async start(): Promise<void> {
+    // One that has only just begun to listen would announce everybody again, and forget who has gone.
+    const remembered = this.announced.isKnown ? [] : await this.channels.remembered();
+    if (this.#isOver) return;
+    const isOrphaned = this.announced.keep(remembered);
     this.#ends.push(
       this.cluster.listen(ROSTERS, (message, from) => {
         if (!('asks' in (message as RosterMessage))) this.#hear(message as StaysNotice, from);

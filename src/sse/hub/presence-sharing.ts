@@ -8,7 +8,8 @@ import { partsOf } from './survey.js';
  * number, the newest is told time and again, and who has missed one asks for everything.
  */
 
-type Entry = readonly [channel: string, stay: Stay];
+/** Somebody in a channel. */
+export type Entry = readonly [channel: string, stay: Stay];
 
 /** What its keeper says. */
 export type StaysNotice =

@@ -20,16 +20,19 @@ import {
   type Stay,
 } from './presence-member.js';
 import { PresenceRoster } from './presence-roster.js';
-import { SharedStays } from './presence-sharing.js';
+import { SharedStays, type Entry } from './presence-sharing.js';
 import { storedEvent } from './stored-event.js';
 import type { Subscription, Subscriptions } from './subscriptions.js';
 import { Survey } from './survey.js';
+
+/** What one instance asks of the others. */
+type Question = { readonly about: 'members'; readonly channel: string } | { readonly about: 'announced' };
 
 /** Who is in the channels that have presence, on all instances. */
 export class Presence implements PresenceChannels {
   readonly #roster: PresenceRoster;
   readonly #shared: SharedStays;
-  readonly #survey: Survey<string>;
+  readonly #survey: Survey<Question>;
   #announced: PresenceAnnounced | undefined;
   #telling: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -43,7 +46,7 @@ export class Presence implements PresenceChannels {
   ) {
     this.#roster = new PresenceRoster(settings.limits.membersPerChannel);
     this.#shared = new SharedStays(cluster, ROSTERS, () => this.#roster.stays);
-    this.#survey = new Survey(cluster, (channel) => this.#here(channel), 'sse-presence-members');
+    this.#survey = new Survey(cluster, (question) => this.#answer(question), 'sse-presence-questions');
     subscriptions.begun.subscribe((begun) => {
       this.#begun(begun);
     });
@@ -60,7 +63,7 @@ export class Presence implements PresenceChannels {
         `The channel "${channel}" has no presence. Define it with presence: true.`,
       );
     }
-    const answers = await this.#survey.ask(channel);
+    const answers = await this.#survey.ask({ about: 'members', channel });
     const elsewhere = answers.flatMap(({ items }) => items as CountedStay[]);
     return membersOf([...this.#here(channel), ...elsewhere]).slice(0, this.settings.limits.membersPerChannel);
   }
@@ -73,6 +76,11 @@ export class Presence implements PresenceChannels {
     // Whoever announces this stay, after a failure or a change of hands, it is one publication.
     const publishId = `${type}-${stay.since}-${createHash('sha256').update(user).digest('base64url')}`;
     await this.backplane.append(channel, this.definitions.settingsOf(channel), event, publishId);
+  }
+
+  async remembered(): Promise<Entry[]> {
+    const answers = await this.#survey.ask({ about: 'announced' }).catch(() => []);
+    return answers.flatMap(({ items }) => items as Entry[]);
   }
 
   graceOf(channel: string): number {
@@ -119,12 +127,16 @@ export class Presence implements PresenceChannels {
       signal.addEventListener('abort', () => {
         announcer.stop();
       });
-      announcer.start();
+      void announcer.start();
     });
     this.#telling = setInterval(() => {
       this.#shared.tellVersion();
       announced.tellVersion();
     }, LEASE_TIME / 2).unref();
+  }
+
+  #answer(question: Question): readonly unknown[] {
+    return question.about === 'members' ? this.#here(question.channel) : [...(this.#announced?.stays ?? [])];
   }
 
   /** What this instance knows of: those on it, and if it announces, those in their time of grace. */

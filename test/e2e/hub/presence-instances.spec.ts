@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { LEASE_TIME } from '../../../src/sse/index.js';
+import { describeWith } from '../../support/describe-with.js';
+import { eventually } from '../../support/eventually.js';
+import { NatsServer } from '../../support/nats-server.js';
+import { RedisServer } from '../../support/redis-server.js';
+import { SseClient } from '../../support/sse-client.js';
+import { Fleet, type Instance } from '../../trials/fleet.js';
+
+/** Milliseconds for a machine that is busy with other things. */
+const LITTLE = 3_000;
+
+const start = async (
+  backplane: 'redis' | 'nats',
+  url: string,
+  grace: number,
+): Promise<Fleet['instances']> => {
+  const sse = { presence: { events: true, grace }, history: { count: 1_000 } };
+  return (await Fleet.start({ count: 3, backplane, url, sse, hasUsers: true })).instances;
+};
+
+/** Each test has a room of its own: the server is the same. */
+let rooms = 0;
+const newRoom = (): string => `room-${++rooms}`;
+
+const enter = (instance: Instance, room: string, user = ''): Promise<SseClient> =>
+  SseClient.open(`${instance.url}/events?channels=${room}&user=${user}`);
+
+async function untilThere(instances: readonly Instance[], room: string, expected: object): Promise<void> {
+  const wanted = JSON.stringify(expected);
+  for (const instance of instances)
+    await eventually(async () => JSON.stringify(await instance.presence(room)) === wanted);
+}
+
+/** The next things that happen in a room, as `join ada`. */
+const next = async (watcher: SseClient, count: number): Promise<string[]> =>
+  (await watcher.take(count)).map(
+    ({ type, data }) => `${type} ${(JSON.parse(data) as { user: string }).user}`,
+  );
+
+function describePresence(backplane: 'redis' | 'nats', url: () => string): void {
+  it('is that of all, with one person once, and one event for it', async () => {
+    const instances = await start(backplane, url(), 100);
+    const [one, other, third] = instances as [Instance, Instance, Instance];
+    const room = newRoom();
+    const watcher = await enter(third, room);
+    const first = await enter(one, room, 'ada');
+    await untilThere(instances, room, { ada: 1 });
+    const second = await enter(other, room, 'ada');
+    await enter(other, room, 'bob');
+    await untilThere(instances, room, { ada: 2, bob: 1 });
+    expect(await next(watcher, 2)).toEqual(['join ada', 'join bob']);
+    first.close();
+    await untilThere(instances, room, { ada: 1, bob: 1 });
+    second.close();
+    expect(await next(watcher, 1)).toEqual(['leave ada']);
+    await untilThere(instances, room, { bob: 1 });
+  }, 30_000);
+
+  it('keeps those who go from one instance to another, also when that ends in order', async () => {
+    const instances = await start(backplane, url(), 600_000);
+    const [one, other, third] = instances as [Instance, Instance, Instance];
+    const room = newRoom();
+    const watcher = await enter(third, room);
+    await enter(one, room, 'ada'); // so it leads
+    expect(await next(watcher, 1)).toEqual(['join ada']);
+    await enter(other, room, 'bob');
+    expect(await next(watcher, 1)).toEqual(['join bob']);
+    await one.end('SIGTERM');
+    await enter(other, room, 'ada');
+    await enter(other, room, 'eve');
+    expect(await next(watcher, 1)).toEqual(['join eve']);
+    await untilThere([other, third], room, { ada: 1, bob: 1, eve: 1 });
+  }, 30_000);
+
+  it('loses those of an instance that is killed within its lease, and says so once', async () => {
+    const instances = await start(backplane, url(), 100);
+    const [one, other, third] = instances as [Instance, Instance, Instance];
+    const room = newRoom();
+    const watcher = await enter(one, room);
+    await enter(one, room, 'ada'); // so it leads
+    await untilThere(instances, room, { ada: 1 });
+    await enter(other, room, 'bob');
+    await untilThere(instances, room, { ada: 1, bob: 1 });
+    expect(await next(watcher, 2)).toEqual(['join ada', 'join bob']);
+    await other.end('SIGKILL');
+    const killedAt = performance.now();
+    expect(await next(watcher, 1)).toEqual(['leave bob']);
+    expect(performance.now() - killedAt).toBeLessThan(LEASE_TIME + LITTLE);
+    await untilThere([one, third], room, { ada: 1 });
+    await enter(third, room, 'eve');
+    expect(await next(watcher, 1)).toEqual(['join eve']);
+  }, 30_000);
+
+  it('goes on when the instance that announces is killed, and nothing is said twice', async () => {
+    const instances = await start(backplane, url(), 100);
+    const [one, other, third] = instances as [Instance, Instance, Instance];
+    const room = newRoom();
+    const watcher = await enter(third, room);
+    await enter(one, room, 'ada'); // so it leads
+    await untilThere(instances, room, { ada: 1 });
+    await enter(other, room, 'bob');
+    await enter(other, room, 'cid');
+    await untilThere(instances, room, { ada: 1, bob: 1, cid: 1 });
+    expect(await next(watcher, 3)).toEqual(['join ada', 'join bob', 'join cid']);
+    await one.end('SIGKILL');
+    await enter(third, room, 'eve'); // its first member: it may lead, and has heard of nobody yet
+    const events = await next(watcher, 2);
+    expect(events.sort()).toEqual(['join eve', 'leave ada']);
+    await untilThere([other, third], room, { bob: 1, cid: 1, eve: 1 });
+    await enter(other, room, 'dan');
+    expect(await next(watcher, 1)).toEqual(['join dan']);
+  }, 30_000);
+}
+
+describeWith('redis-server', 'presence of instances that share a Redis', (path) => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await RedisServer.start(path);
+  });
+  afterAll(() => server.dispose());
+  describePresence('redis', () => server.url);
+});
+
+describeWith('nats-server', 'presence of instances that share a NATS', (path) => {
+  let server: NatsServer;
+  beforeAll(async () => {
+    server = await NatsServer.start(path);
+  });
+  afterAll(() => server.dispose());
+  describePresence('nats', () => server.address);
+});
