@@ -17,7 +17,7 @@ export interface FleetOptions {
   readonly sse?: Omit<SseModuleOptions, 'backplane'>;
   /** Whether a stream belongs to the user that its query names. */
   readonly hasUsers?: boolean;
-  readonly remote?: { readonly publishTimeout?: number };
+  readonly remote?: { readonly publishTimeout?: number; readonly prefix?: string };
 }
 
 /** What became of a publication: its id, or an error's code; `LOST` where the instance ended before it said. */

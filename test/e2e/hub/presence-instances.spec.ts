@@ -1,9 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { LEASE_TIME } from '../../../src/sse/index.js';
+import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
+import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory.cluster.js';
+import { LEASE_TIME, type SseCluster } from '../../../src/sse/index.js';
 import { describeWith } from '../../support/describe-with.js';
 import { eventually } from '../../support/eventually.js';
 import { NatsServer } from '../../support/nats-server.js';
 import { RedisServer } from '../../support/redis-server.js';
+import { startSseApp, untilConnections, type RouteRequest, type SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { Fleet, type Instance } from '../../trials/fleet.js';
 
@@ -16,7 +20,8 @@ const start = async (
   grace: number,
 ): Promise<Fleet['instances']> => {
   const sse = { presence: { events: true, grace }, history: { count: 1_000 } };
-  return (await Fleet.start({ count: 3, backplane, url, sse, hasUsers: true })).instances;
+  const remote = { prefix: randomUUID() }; // no lease of the test before
+  return (await Fleet.start({ count: 3, backplane, url, sse, remote, hasUsers: true })).instances;
 };
 
 /** Each test has a room of its own: the server is the same. */
@@ -73,6 +78,22 @@ function describePresence(backplane: 'redis' | 'nats', url: () => string): void 
     await untilThere([other, third], room, { ada: 1, bob: 1, eve: 1 });
   }, 30_000);
 
+  it('gives those of an instance that ends in order all of the time of grace', async () => {
+    const grace = LEASE_TIME + 500;
+    const instances = await start(backplane, url(), grace);
+    const [one, , third] = instances as [Instance, Instance, Instance];
+    const room = newRoom();
+    const watcher = await enter(third, room);
+    await enter(one, room, 'ada'); // so it leads
+    expect(await next(watcher, 1)).toEqual(['join ada']);
+    await enter(third, room, 'bob'); // so it has a copy of what was announced
+    expect(await next(watcher, 1)).toEqual(['join bob']);
+    const endedAt = performance.now();
+    await one.end('SIGTERM');
+    expect(await next(watcher, 1)).toEqual(['leave ada']);
+    expect(performance.now() - endedAt).toBeGreaterThan(grace - 100);
+  }, 30_000);
+
   it('loses those of an instance that is killed within its lease, and says so once', async () => {
     const instances = await start(backplane, url(), 100);
     const [one, other, third] = instances as [Instance, Instance, Instance];
@@ -112,6 +133,47 @@ function describePresence(backplane: 'redis' | 'nats', url: () => string): void 
     expect(await next(watcher, 1)).toEqual(['join dan']);
   }, 30_000);
 }
+
+/** Loses what it sends while it is told to. */
+class LossyCluster extends MemoryCluster {
+  isLossy = false;
+
+  override async broadcast(topic: string, message: unknown): Promise<void> {
+    if (!this.isLossy) await super.broadcast(topic, message);
+  }
+}
+
+it('heals when what an instance says is lost', async () => {
+  const bus = new MemoryBus();
+  const startOn = (cluster: SseCluster): Promise<SseApp> =>
+    startSseApp({
+      routes: { room: (hub) => hub.stream('room') },
+      sse: {
+        presence: { events: true, grace: 0 },
+        identify: ({ query }: RouteRequest) => (query.user ? { user: query.user } : undefined),
+        backplane: (limits) => ({ backplane: new MemoryBackplane(limits), cluster }),
+      },
+    });
+  const lossy = new LossyCluster(bus);
+  const [one, other] = [await startOn(new MemoryCluster(bus)), await startOn(lossy)];
+  // The logs are not shared: what is announced is seen where it is announced.
+  const watcher = await SseClient.open(`${one.url}/room`);
+  await SseClient.open(`${one.url}/room?user=ada`);
+  expect(await next(watcher, 1)).toEqual(['join ada']);
+
+  lossy.isLossy = true;
+  const bob = await SseClient.open(`${other.url}/room?user=bob`);
+  await SseClient.open(`${other.url}/room?user=eve`);
+  await untilConnections(other.hub, 2);
+  lossy.isLossy = false;
+  expect((await next(watcher, 2)).sort()).toEqual(['join bob', 'join eve']);
+
+  lossy.isLossy = true;
+  bob.close();
+  await untilConnections(other.hub, 1);
+  lossy.isLossy = false;
+  expect(await next(watcher, 1)).toEqual(['leave bob']);
+}, 20_000);
 
 describeWith('redis-server', 'presence of instances that share a Redis', (path) => {
   let server: RedisServer;
