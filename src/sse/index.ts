@@ -34,7 +34,7 @@ export { type, type EventSchemas, type EventType } from './hub/event-schemas.js'
 export type { StoredEvent } from './hub/stored-event.js';
 export type { SnapshotOf, SnapshotRequest } from './hub/snapshot.js';
 export type { Position } from './protocol/position.js';
-export type { ChannelSettings, HistorySettings } from './sse.settings.js';
+export type { ChannelSettings, HistorySettings, PresenceSettings } from './sse.settings.js';
 export type {
   AnyEvents,
   ChannelName,
@@ -47,6 +47,7 @@ export type {
   SseEvent,
   SseEventInput,
 } from './hub/sse-event.js';
+export type { PresenceEvent, PresenceMember } from './hub/presence-member.js';
 export type { PipeOptions } from './hub/source-pipe.js';
 export { SseHub } from './hub/sse-hub.js';
 export type { PublishOptions } from './hub/channel-writer.js';
@@ -61,6 +62,7 @@ export type {
   HistoryOptions,
   KeyedEvent,
   LatestPolicy,
+  PresenceOptions,
   Replay,
   ShutdownOptions,
   SlowPolicy,

@@ -33,6 +33,7 @@ import { Hooks } from './hub/hooks.js';
 import { Instances } from './hub/instances.js';
 import { SourcePipes } from './hub/source-pipes.js';
 import { JoinableStreams } from './hub/joinable-streams.js';
+import { Presence } from './hub/presence.js';
 import { SseHub } from './hub/sse-hub.js';
 import { Subscriptions } from './hub/subscriptions.js';
 import { StreamContext } from './hub/stream-context.js';
@@ -159,6 +160,11 @@ const providers: Provider[] = [
     useFactory: (writer: ChannelWriter, instances: Instances) => new SourcePipes(writer, instances),
   },
   {
+    provide: Presence,
+    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, SseCluster, Subscriptions],
+    useFactory: (...parts: ConstructorParameters<typeof Presence>) => new Presence(...parts),
+  },
+  {
     provide: SseHub,
     inject: [
       SSE_SETTINGS,
@@ -170,6 +176,7 @@ const providers: Provider[] = [
       Connections,
       Instances,
       StreamContext,
+      Presence,
     ],
     useFactory: (...parts: ConstructorParameters<typeof SseHub>) => new SseHub(...parts),
   },
@@ -196,6 +203,7 @@ export class SseModule
     private readonly channels: Channels,
     private readonly handlers: ChannelHandlers,
     private readonly hooks: Hooks,
+    private readonly presence: Presence,
     @Inject(SseBackplane) private readonly backplane: SseBackplane,
     @Inject(SseCluster) private readonly cluster: SseCluster,
   ) {
@@ -249,6 +257,7 @@ export class SseModule
 
   async onApplicationShutdown(): Promise<void> {
     this.channels.close();
+    this.presence.close();
     await this.cluster.close();
     await this.backplane.close();
   }

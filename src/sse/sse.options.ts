@@ -35,6 +35,20 @@ export interface LatestPolicy<Event = KeyedEvent> {
  */
 export type SlowPolicy<Event = KeyedEvent> = 'gap' | 'disconnect' | LatestPolicy<Event>;
 
+/** How it is known who is in a channel. */
+export interface PresenceOptions {
+  /**
+   * Publish `join` and `leave` to the channel itself, with a `PresenceEvent` as data: ordinary events of
+   * its log, by one instance of all. The application does not publish these two types there. @defaultValue false
+   */
+  readonly events?: boolean;
+  /**
+   * Milliseconds for which somebody without a connection stays a member: who reloads a page does not leave.
+   * @defaultValue 5_000
+   */
+  readonly grace?: number;
+}
+
 /** What can be said of a channel: by the module for all of them, by a definition for its own. */
 export interface ChannelOptions {
   /**
@@ -51,6 +65,11 @@ export interface ChannelOptions {
   readonly replay?: Replay;
   /** What happens to a client that the log has moved past. @defaultValue 'gap' */
   readonly slow?: SlowPolicy;
+  /**
+   * Whether it is known who streams the channel, as `identify` names them: for `hub.presence()`, and for events
+   * where the options say so. @defaultValue false
+   */
+  readonly presence?: boolean | PresenceOptions;
 }
 
 /** Limits of the whole process. Each has its answer when it is reached. */
@@ -87,6 +106,11 @@ export interface SseLimits {
    * once it may join as many as `channelsPerConnection`. @defaultValue 10
    */
   readonly joinsPerSecond?: number;
+  /**
+   * Members of one channel that has `presence`. Who comes beyond them streams the channel all the same and is
+   * no member, until a connection of theirs begins when there is room. @defaultValue 10_000
+   */
+  readonly membersPerChannel?: number;
 }
 
 /**

@@ -3,6 +3,7 @@ import type {
   ChannelOptions,
   ConnectionKey,
   HistoryOptions,
+  PresenceOptions,
   Replay,
   ShutdownOptions,
   SlowPolicy,
@@ -13,12 +14,16 @@ import type {
 /** The history of a channel with every default in place; `undefined` for a channel without. */
 export type HistorySettings = Required<HistoryOptions> | undefined;
 
+/** The presence of a channel with every default in place; `undefined` for a channel without. */
+export type PresenceSettings = Required<PresenceOptions> | undefined;
+
 /** What holds for one channel. */
 export interface ChannelSettings {
   readonly history: HistorySettings;
   readonly ttl: number;
   readonly replay: Replay;
   readonly slow: SlowPolicy;
+  readonly presence: PresenceSettings;
 }
 
 /** Injection token of the module's settings. */
@@ -44,11 +49,14 @@ const MIB = 1024 * 1024;
 
 const DEFAULT_HISTORY: Required<HistoryOptions> = { count: 100, bytes: MIB, age: Infinity };
 
+const DEFAULT_PRESENCE: Required<PresenceOptions> = { events: false, grace: 5_000 };
+
 const DEFAULT_CHANNEL: ChannelSettings = {
   history: DEFAULT_HISTORY,
   ttl: 600_000,
   replay: 'none',
   slow: 'gap',
+  presence: undefined,
 };
 
 /** The design's table of defaults, in the one place where they are applied. */
@@ -67,6 +75,7 @@ const DEFAULTS: SseSettings = {
     historyBytes: 256 * MIB,
     queuedBytes: MIB,
     joinsPerSecond: 10,
+    membersPerChannel: 10_000,
   },
   connectionKey: addressOf,
   whenFull: 'retry',
@@ -121,6 +130,7 @@ export function channelSettings(options: ChannelOptions, inherited: ChannelSetti
     ttl: positiveOf('ttl', ttl),
     replay: replayOf(replay),
     slow: slowOf(slow),
+    presence: presenceSettings(options.presence, inherited.presence),
   };
 }
 
@@ -140,6 +150,20 @@ function historySettings(
   countOf('history.count', settings.count, 1);
   countOf('history.bytes', settings.bytes, 1);
   positiveOf('history.age', settings.age);
+  return settings;
+}
+
+function presenceSettings(
+  presence: PresenceOptions | boolean | undefined,
+  inherited: PresenceSettings,
+): PresenceSettings {
+  if (presence === undefined) return inherited;
+  if (presence === false) return undefined;
+  const defaults = inherited ?? DEFAULT_PRESENCE;
+  if (presence === true) return defaults;
+  const settings = withDefaults('presence', presence, defaults);
+  oneOf('presence.events', settings.events, [true, false]);
+  millisecondsOf('presence.grace', settings.grace);
   return settings;
 }
 

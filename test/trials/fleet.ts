@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { HubStats, SseModuleOptions } from '../../src/sse/index.js';
+import type { HubStats, PresenceMember, SseModuleOptions } from '../../src/sse/index.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { freePort } from '../support/free-port.js';
 import { startNginx } from '../support/nginx.js';
@@ -15,7 +15,9 @@ export interface FleetOptions {
   /** Where its server is. */
   readonly url: string;
   readonly sse?: Omit<SseModuleOptions, 'backplane'>;
-  readonly remote?: { readonly publishTimeout?: number };
+  /** Whether a stream belongs to the user that its query names. */
+  readonly hasUsers?: boolean;
+  readonly remote?: { readonly publishTimeout?: number; readonly prefix?: string };
 }
 
 /** What became of a publication: its id, or an error's code; `LOST` where the instance ended before it said. */
@@ -92,6 +94,12 @@ export class Instance {
   /** Everything that is kept of a channel, oldest first. */
   async history(channel: string): Promise<KeptEvent[]> {
     return (await this.#call('history', channel)) as KeptEvent[];
+  }
+
+  /** Who is in a channel, each with as many connections. */
+  async presence(channel: string): Promise<Record<string, number>> {
+    const members = (await this.#call('presence', channel)) as PresenceMember[];
+    return Object.fromEntries(members.map(({ user, connections }) => [user, connections]));
   }
 
   async stats(): Promise<HubStats> {

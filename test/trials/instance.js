@@ -1,5 +1,5 @@
 // One instance of an application, on the built package, that does what its parent says. Run with its
-// settings as JSON: { backplane: 'redis' | 'nats', url, port, sse, remote }.
+// settings as JSON: { backplane: 'redis' | 'nats', url, port, sse, remote, hasUsers }.
 import 'reflect-metadata';
 import { Controller, Inject, Module, Query } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -7,7 +7,7 @@ import { Sse, SseHub, SseModule } from '../../dist/index.js';
 import { natsBackplane } from '../../dist/sse/backplanes/nats/index.js';
 import { redisBackplane } from '../../dist/sse/backplanes/redis/index.js';
 
-const { backplane, url, port, sse, remote } = JSON.parse(process.argv[2]);
+const { backplane, url, port, sse, remote, hasUsers } = JSON.parse(process.argv[2]);
 
 class Streams {
   constructor(hub) {
@@ -30,8 +30,12 @@ const factory =
     ? redisBackplane({ ...remote, connection: { url } })
     : natsBackplane({ ...remote, connection: { servers: url } });
 
+const users = hasUsers && { identify: ({ query }) => (query.user ? { user: query.user } : undefined) };
+
 class AppModule {}
-Module({ imports: [SseModule.forRoot({ ...sse, backplane: factory })], controllers: [Streams] })(AppModule);
+Module({ imports: [SseModule.forRoot({ ...sse, ...users, backplane: factory })], controllers: [Streams] })(
+  AppModule,
+);
 
 const app = await NestFactory.create(AppModule, { logger: ['warn', 'error'] });
 app.enableShutdownHooks();
@@ -45,6 +49,7 @@ const commands = {
       (error) => ({ code: error.code ?? String(error) }),
     ),
   history: async (channel) => (await hub.history(channel)).events.map(({ id, data }) => ({ id, data })),
+  presence: (channel) => hub.presence(channel),
   stats: () => hub.stats(),
   memory: () => {
     global.gc();

@@ -43,6 +43,9 @@ const table: Record<string, { readonly takes: readonly unknown[]; readonly refus
     takes: ['none', 'all', 0, 1, 100, Infinity],
     refuses: [null, -1, 1.5, NaN, 'some', '1', true, {}],
   },
+  presence: { takes: [false, {}, { events: true }], refuses: [null, 1, 'yes', [], { event: true }] },
+  'presence.events': { takes: [true, false], refuses: [null, 0, 'true', {}] },
+  'presence.grace': { takes: [0, 1, 60_000], refuses: noMilliseconds },
   slow: { takes: ['gap', 'disconnect'], refuses: noWord },
   maxEventBytes: { takes: [1, MIB, Infinity], refuses: noCount },
   heartbeat: { takes: [0, 1, 15_000, 2 ** 31 - 1], refuses: noMilliseconds },
@@ -58,6 +61,7 @@ const table: Record<string, { readonly takes: readonly unknown[]; readonly refus
   'limits.queuedBytes': { takes: [1, Infinity], refuses: noCount },
   connectionKey: { takes: [() => undefined], refuses: [null, 'ip', {}, 1] },
   'limits.joinsPerSecond': { takes: [1, 10, Infinity], refuses: noCount },
+  'limits.membersPerChannel': { takes: [1, Infinity], refuses: noCount },
   whenFull: { takes: ['retry', 'refuse'], refuses: noWord },
   shutdown: { takes: [{}], refuses: [...noObject, { wait: 1 }] },
   'shutdown.grace': { takes: [0, 1_000], refuses: noMilliseconds },
@@ -75,6 +79,7 @@ describe('the defaults', () => {
         ttl: 600_000,
         replay: 'none',
         slow: 'gap',
+        presence: undefined,
       },
       maxEventBytes: MIB,
       heartbeat: 15_000,
@@ -89,6 +94,7 @@ describe('the defaults', () => {
         historyBytes: 256 * MIB,
         queuedBytes: MIB,
         joinsPerSecond: 10,
+        membersPerChannel: 10_000,
       },
       connectionKey: expect.any(Function),
       whenFull: 'retry',
@@ -102,7 +108,9 @@ describe('the defaults', () => {
   });
 
   it.each(Object.keys(table))('hold where %s is undefined', (path) => {
-    expect(settings(optionOf(path, undefined))).toEqual(moduleSettings());
+    const [first, inner] = path.split('.');
+    const given = first === 'presence' && inner ? { presence: true } : {};
+    expect(settings(optionOf(path, undefined))).toEqual(moduleSettings(given));
   });
 
   it('are not changed by what one module is given', () => {
@@ -117,10 +125,11 @@ describe('the defaults', () => {
 describe('an option', () => {
   it.each(cases('takes'))('%s may be %p', (path, value) => {
     const [first, ...rest] = path.split('.') as [string];
-    const place = ['history', 'ttl', 'replay', 'slow'].includes(first)
+    const place = ['history', 'ttl', 'replay', 'slow', 'presence'].includes(first)
       ? ['channel', first, ...rest]
       : [first, ...rest];
-    const given = value === 0 && path === 'history' ? undefined : value;
+    const isNone = (value === 0 && path === 'history') || (value === false && path === 'presence');
+    const given = isNone ? undefined : value;
     const made = place.reduce<unknown>(
       (inner, key) => (inner as Record<string, unknown>)[key],
       settings(optionOf(path, value)),
@@ -130,6 +139,18 @@ describe('an option', () => {
 
   it.each(cases('refuses'))('%s is refused, by its name, when it is %p', (path, value) => {
     expect(refusal(() => settings(optionOf(path, value)))).toEqual(refused('INVALID_OPTIONS', `"?${path}"?`));
+  });
+
+  it('may be true for presence: as the defaults say, or the module', () => {
+    const defaults = { events: false, grace: 5_000 };
+    const { channel } = moduleSettings({ presence: true });
+    expect(channel.presence).toEqual(defaults);
+    expect(channelSettings({ presence: { events: true } }, channel).presence).toEqual({
+      ...defaults,
+      events: true,
+    });
+    const { channel: own } = moduleSettings({ presence: { grace: 1 } });
+    expect(channelSettings({ presence: true }, own).presence).toEqual({ ...defaults, grace: 1 });
   });
 
   it('is taken, or refused by an SseError, whatever it is', () => {

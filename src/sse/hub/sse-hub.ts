@@ -19,6 +19,8 @@ import type { Instances } from './instances.js';
 import type { PipeOptions } from './source-pipe.js';
 import type { SourcePipes } from './source-pipes.js';
 import { gapReason } from './missed-position.js';
+import type { Presence } from './presence.js';
+import type { PresenceMember } from './presence-member.js';
 import { publishedEvent } from './published-event.js';
 import type {
   EventMap,
@@ -97,6 +99,7 @@ export class SseHub {
     private readonly open: Connections,
     private readonly instances: Instances,
     private readonly context: StreamContext,
+    private readonly people: Presence,
   ) {}
 
   /**
@@ -260,6 +263,19 @@ export class SseHub {
     stringOf('user', user);
     this.definitions.settingsOf(channel);
     return this.instances.revoke(user, channel);
+  }
+
+  /**
+   * Who is in a channel that has `presence`, on all instances, in the order of their coming: each user once,
+   * with how many connections. A connection of somebody unknown is no member. Who was there a moment ago is a
+   * member without connections until the channel's `grace` is over. An instance that does not answer within a
+   * second is left out, with a warning.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS` for a channel without presence;
+   * `BACKPLANE_AWAY`, `HUB_CLOSED`
+   */
+  async presence(channel: string): Promise<PresenceMember[]> {
+    return this.people.members(channel);
   }
 
   stats(): HubStats {

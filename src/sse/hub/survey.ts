@@ -9,8 +9,6 @@ export const ANSWER_TIME = 1_000;
 /** Characters of one part of an answer, or little more: a cluster may take messages up to a size only. */
 const PART = 128 * 1024;
 
-const TOPIC = 'sse-hub';
-
 /** What goes between instances: a question to all, and the parts of an answer to one. */
 type Message<Question> =
   | { readonly id: string; readonly question: Question }
@@ -40,8 +38,10 @@ export class Survey<Question> {
   constructor(
     private readonly cluster: SseCluster,
     private readonly answer: (question: Question) => readonly unknown[] | Promise<readonly unknown[]>,
+    /** What this goes over; a survey of its own on each instance. */
+    private readonly topic = 'sse-hub',
   ) {
-    cluster.listen(TOPIC, (message, from) => {
+    cluster.listen(topic, (message, from) => {
       if (from !== cluster.instance) this.#hear(message as Message<Question>, from);
     });
   }
@@ -90,7 +90,7 @@ export class Survey<Question> {
         this.#gatherings.set(id, { missing, answers, isForOne, done });
         timer = setTimeout(done, time);
       });
-      await this.cluster.broadcast(TOPIC, { id, question } satisfies Message<Question>);
+      await this.cluster.broadcast(this.topic, { id, question } satisfies Message<Question>);
       return { answers: await gathered, missing };
     } finally {
       clearTimeout(timer);
@@ -124,8 +124,10 @@ export class Survey<Question> {
       this.#logger.warn(`A question of another instance cannot be answered: ${String(error)}`);
       return;
     }
-    for (const message of partsOf(id, items)) {
-      this.cluster.broadcast(TOPIC, message satisfies Message<Question>).catch(() => undefined);
+    const parts = partsOf(items);
+    for (const [i, part] of parts.entries()) {
+      const message: Message<Question> = { id, items: part, isLast: i === parts.length - 1 };
+      this.cluster.broadcast(this.topic, message).catch(() => undefined);
     }
   }
 
@@ -136,8 +138,9 @@ export class Survey<Question> {
   }
 }
 
-function partsOf(id: string, items: readonly unknown[]) {
-  const parts: unknown[][] = [[]];
+/** Values, in messages that are not too long each: at least one, if it has none. */
+export function partsOf<Item>(items: Iterable<Item>): Item[][] {
+  const parts: Item[][] = [[]];
   let length = 0;
   for (const item of items) {
     if (length > PART) {
@@ -145,7 +148,7 @@ function partsOf(id: string, items: readonly unknown[]) {
       length = 0;
     }
     length += JSON.stringify(item).length;
-    (parts.at(-1) as unknown[]).push(item);
+    (parts.at(-1) as Item[]).push(item);
   }
-  return parts.map((part, i) => ({ id, items: part, isLast: i === parts.length - 1 }));
+  return parts;
 }
