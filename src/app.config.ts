@@ -8,6 +8,8 @@ export interface AppConfig {
   readonly corsOrigins: readonly string[];
   /** Where the logs of the channels are kept. `SSE_BACKPLANE`, by default `memory`. */
   readonly backplane: BackplaneConfig;
+  /** What opens the chat's room `staff`. `CHAT_PASSWORD`; without it nobody can enter. */
+  readonly chatPassword?: string;
 }
 
 export type BackplaneConfig =
@@ -33,6 +35,7 @@ export function readConfig(env: NodeJS.ProcessEnv): AppConfig {
     port: readPort(env['PORT'] || '3000'),
     corsOrigins: readOrigins(env['CORS_ORIGIN'] ?? ''),
     backplane: readBackplane(env),
+    ...(env['CHAT_PASSWORD'] && { chatPassword: env['CHAT_PASSWORD'] }),
   };
 }
 

@@ -14,10 +14,11 @@ const LONGEST_DELAY = 30_000;
  * @param {object} options
  * @param {Record<string, (event: MessageEvent) => void>} options.on a listener for each type of event
  * @param {(state: 'connecting' | 'live' | 'reconnecting') => void} [options.onState]
+ * @param {() => void} [options.onRefused] told when the answer was no stream; it is tried again unless closed
  * @param {string} [options.lastEventId] where an earlier stream had come to
  * @returns {{ close(): void, readonly lastEventId: string }}
  */
-export function openStream(path, { on, onState = () => {}, lastEventId = '' }) {
+export function openStream(path, { on, onState = () => {}, onRefused = () => {}, lastEventId = '' }) {
   let source;
   let timer;
   let failures = 0;
@@ -34,7 +35,9 @@ export function openStream(path, { on, onState = () => {}, lastEventId = '' }) {
       // An event that the server calls "error" comes here too, with data; the connection's own has none.
       if (event instanceof MessageEvent) return;
       onState(wasLive ? 'reconnecting' : 'connecting');
-      if (source.readyState === EventSource.CLOSED) timer = setTimeout(connect, backOff(failures++));
+      if (source.readyState !== EventSource.CLOSED) return;
+      timer = setTimeout(connect, backOff(failures++));
+      onRefused();
     });
     for (const [type, listener] of Object.entries(on)) {
       source.addEventListener(type, (event) => {

@@ -2,7 +2,10 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { describeWith } from '../support/describe-with.js';
 import { bootApp, post, type BootedApp } from '../e2e/app/booted-app.js';
+import { eventually } from '../support/eventually.js';
 import { BrowserTabs, isLive, overflows, waitForTexts } from './browser-tabs.js';
+
+const PASSWORD = 'open sesame';
 
 describeWith('chromium', 'the chat page', (chromium) => {
   let booted: BootedApp;
@@ -10,7 +13,7 @@ describeWith('chromium', 'the chat page', (chromium) => {
   let room = '';
   let rooms = 0;
   beforeAll(async () => {
-    booted = await bootApp();
+    booted = await bootApp({ env: { CHAT_PASSWORD: PASSWORD } });
     tabs = await BrowserTabs.launch(chromium);
   });
   beforeEach(() => {
@@ -70,6 +73,78 @@ describeWith('chromium', 'the chat page', (chromium) => {
     expect(tabs.complaints).toEqual([]);
   });
 
+  it('shows who is here and who is typing, and that somebody has left', async () => {
+    const [mira, jonas] = [await enter(), await enter()];
+    for (const [page, name] of [
+      [mira, 'Mira'],
+      [jonas, 'Jonas'],
+    ] as const) {
+      await page.getByLabel('Your name').fill(name);
+      await page.getByLabel('Message', { exact: true }).focus();
+      await waitForTexts(mira, '#people li', ['Mira', 'Jonas'].slice(0, page === mira ? 1 : 2));
+    }
+    await waitForTexts(jonas, '#people li', ['Jonas', 'Mira']);
+    expect(await jonas.locator('#people .me').allTextContents()).toEqual(['Jonas']);
+    await waitForTexts(mira, '.note', ['Jonas has come']);
+
+    await jonas.getByLabel('Message', { exact: true }).pressSequentially('He');
+    await waitForTexts(mira, '#typing', ['Jonas is typing']);
+    await say(jonas, 'Jonas', 'Hello!');
+    await waitForTexts(mira, '.what', ['Hello!']);
+    await waitForTexts(mira, '#typing', ['']);
+    expect(await jonas.locator('#typing').textContent()).toBe('');
+
+    await jonas.close();
+    await waitForTexts(mira, '.note', ['Jonas has come', 'Jonas has left']);
+    await waitForTexts(mira, '#people li', ['Mira']);
+    expect(tabs.complaints).toEqual([]);
+  });
+
+  it('is known by the name it has now, and misses nothing when that changes', async () => {
+    const [mira, other] = [await enter(), await enter()];
+    await say(mira, 'Mira', 'one');
+    await waitForTexts(other, '#people li', ['Mira']);
+    await say(mira, 'Miranda', 'two');
+    await waitForTexts(other, '#people li', ['Miranda']);
+    await tell('three');
+    for (const page of [mira, other]) await waitForTexts(page, '.what', ['one', 'two', 'three']);
+    expect(tabs.complaints).toEqual([]);
+  });
+
+  it('knows who is here again after a break', async () => {
+    const [mira, other] = [await enter(), await enter()];
+    await say(other, 'Jonas', 'one');
+    await waitForTexts(mira, '#people li', ['Jonas']);
+    await mira.context().setOffline(true);
+    await booted.hub.disconnect({ channel: `chat/${room}` });
+    await other.close();
+    await eventually(async () => (await booted.hub.presence(`chat/${room}/people`)).length === 0);
+    await mira.context().setOffline(false);
+    await waitForTexts(mira, '#people li', []);
+    await waitForTexts(mira, '.what', ['one']);
+    tabs.complaints.length = 0; // what could not be loaded meanwhile
+  });
+
+  it('asks for the password of a room that has one', async () => {
+    const page = await tabs.open(`${booted.url}/chat?room=staff`, {}, false);
+    const password = page.getByLabel('Password');
+    await password.fill('wrong');
+    await page.getByRole('button', { name: 'Enter' }).click();
+    await waitForTexts(page, '#door-problem', ['this is not the password']);
+    expect(await page.getByRole('log').isVisible()).toBe(false);
+    expect(await page.locator('#state').textContent()).toBe('locked');
+
+    await password.fill(PASSWORD);
+    await page.keyboard.press('Enter');
+    await isLive(page);
+    expect(await password.isVisible()).toBe(false);
+    await say(page, 'Mira', 'among us');
+    await waitForTexts(page, '.what', ['among us']);
+    await page.reload();
+    await waitForTexts(page, '.what', ['among us']);
+    tabs.complaints.length = 0; // Chromium puts a 403 into the console
+  });
+
   it('sends with Enter, and makes a new line with Shift+Enter', async () => {
     const page = await enter();
     await page.getByLabel('Your name').fill('Mira');
@@ -84,7 +159,7 @@ describeWith('chromium', 'the chat page', (chromium) => {
   it('says what is wrong with a message, and keeps it', async () => {
     const page = await enter();
     await say(page, 'Mira', '   ');
-    await waitForTexts(page, '[role=alert]', ['text must not be empty']);
+    await waitForTexts(page, '#problem', ['text must not be empty']);
     expect(await page.getByLabel('Message', { exact: true }).inputValue()).toBe('   ');
     tabs.complaints.length = 0; // Chromium puts a 400 into the console
   });

@@ -5,7 +5,12 @@ describe('readConfig', () => {
   it('has a default for everything, which an empty variable is taken for, too', () => {
     const defaults = { host: '127.0.0.1', port: 3_000, corsOrigins: [], backplane: { kind: 'memory' } };
     expect(readConfig({})).toEqual(defaults);
-    expect(readConfig({ HOST: '', PORT: '', CORS_ORIGIN: '', SSE_BACKPLANE: '' })).toEqual(defaults);
+    const empty = { HOST: '', PORT: '', CORS_ORIGIN: '', SSE_BACKPLANE: '', CHAT_PASSWORD: '' };
+    expect(readConfig(empty)).toEqual(defaults);
+  });
+
+  it('takes the password of the chat as it is', () => {
+    expect(readConfig({ CHAT_PASSWORD: ' open sesame ' }).chatPassword).toBe(' open sesame ');
   });
 
   it.each([

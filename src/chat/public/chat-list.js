@@ -31,6 +31,12 @@ export class MessageList {
     this.#append(item);
   }
 
+  /** Says what has happened in the room. */
+  addNote(text) {
+    this.#last = undefined;
+    this.#append(element('li', 'note', text));
+  }
+
   /** Says that there were messages which the server has no more. */
   addGap() {
     if (this.#messages.lastElementChild?.className === 'gap') return;

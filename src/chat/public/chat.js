@@ -1,39 +1,103 @@
 import { openStream, showState } from '/stream.js';
+import { Door } from '/chat-door.js';
 import { MessageList } from '/chat-list.js';
+import { People } from '/chat-people.js';
+import { postJson } from '/post-json.js';
+
+/** Milliseconds between two notices that somebody is typing. */
+const TYPING_NOTICES = 2_000;
 
 const room = new URLSearchParams(location.search).get('room') || 'lobby';
-const endpoint = `/chat/rooms/${encodeURIComponent(room)}/messages`;
+const base = `/chat/rooms/${encodeURIComponent(room)}`;
 const composer = document.querySelector('#composer');
 const { from, text } = composer.elements;
 const problem = document.querySelector('#problem');
+const state = document.querySelector('#state');
 
 document.querySelector('#room-name').textContent = room;
 document.title = `${room} · Chat · nestjs-sse-hub`;
 from.value = localStorage.getItem('chat-name') ?? '';
 
-const list = new MessageList({ isMine: (message) => message.from === from.value.trim() });
+const me = () => from.value.trim();
+const list = new MessageList({ isMine: (message) => message.from === me() });
+const people = new People({ me });
+const door = new Door({ key: `${base}/key`, onOpen: enter });
+const show = showState(state);
+let stream;
+/** The name that the room knows us by. */
+let name = '';
 
-if (isRoom(room)) {
-  openStream(endpoint, {
+if (isRoom(room)) enter();
+else state.textContent = 'There can be no such room';
+
+function enter() {
+  const lastEventId = stream?.lastEventId ?? '';
+  stream?.close();
+  name = me();
+  stream = openStream(`${base}/messages${name && `?name=${encodeURIComponent(name)}`}`, {
+    lastEventId,
     on: {
-      message: (event) => list.add(JSON.parse(event.data)),
+      message: ({ data }) => {
+        const message = JSON.parse(data);
+        list.add(message);
+        people.hasTyped(message.from);
+      },
       gap: () => list.addGap(),
+      join: ({ data }) => {
+        const { user } = JSON.parse(data);
+        people.add(user);
+        if (user !== name) list.addNote(`${user} has come`);
+      },
+      leave: ({ data }) => {
+        const { user } = JSON.parse(data);
+        people.delete(user);
+        list.addNote(`${user} has left`);
+      },
+      typing: ({ data }) => people.isTyping(JSON.parse(data).from),
     },
-    onState: showState(document.querySelector('#state')),
+    onState: (state) => {
+      show(state);
+      // If this fails, so does the stream, and both are tried again.
+      if (state === 'live') people.load(`${base}/people`).catch(() => {});
+    },
+    onRefused: shutIfForbidden,
   });
-} else {
-  document.querySelector('#state').textContent = 'There can be no such room';
 }
+
+/** An EventSource does not say why it was refused; what is asked beside it is refused for the same reason. */
+async function shutIfForbidden() {
+  const response = await fetch(`${base}/people`).catch(() => undefined);
+  if (response?.status !== 403) return;
+  stream.close();
+  show('locked');
+  door.shut();
+}
+
+from.addEventListener('change', () => {
+  if (me() === name) return;
+  localStorage.setItem('chat-name', me());
+  // Who a stream belongs to is asked when it opens.
+  enter();
+});
 
 composer.addEventListener('submit', async (event) => {
   event.preventDefault();
   const message = { from: from.value, text: text.value };
-  problem.textContent = await post(message);
+  problem.textContent = await postJson(`${base}/messages`, message);
   if (problem.textContent !== '') return;
-  localStorage.setItem('chat-name', message.from.trim());
   // What has been typed since is the next message. This one comes back by the stream, as it does to the others.
   if (text.value === message.text) text.value = '';
+  noticedAt = 0;
   text.focus();
+});
+
+let noticedAt = 0;
+text.addEventListener('input', () => {
+  const isDue = noticedAt === 0 || performance.now() - noticedAt > TYPING_NOTICES;
+  if (!isDue || me() === '' || text.value.trim() === '') return;
+  noticedAt = performance.now();
+  // Nobody is told if it fails: it would have passed anyway.
+  void postJson(`${base}/typing`, { from: me() });
 });
 
 text.addEventListener('keydown', (event) => {
@@ -50,18 +114,4 @@ function isRoom(name) {
   const isValid = field.checkValidity() && name.length <= field.maxLength;
   field.value = '';
   return isValid;
-}
-
-/** @returns what went wrong, or nothing. */
-async function post(message) {
-  try {
-    const response = await fetch(endpoint, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(message),
-    });
-    return response.ok ? '' : ((await response.json()).message ?? `The server answered ${response.status}.`);
-  } catch {
-    return 'The server cannot be reached. Your message is still here: try again.';
-  }
 }

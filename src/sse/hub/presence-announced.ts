@@ -19,6 +19,8 @@ export class PresenceAnnounced {
     },
   );
   readonly #shared: SharedStays;
+  /** Whose going is being announced. */
+  readonly #leaving = new WeakSet<Stay>();
   #keeper: string | undefined;
   #isOrphaned = false;
 
@@ -42,6 +44,11 @@ export class PresenceAnnounced {
   /** Whether this instance keeps it. */
   get isKept(): boolean {
     return this.#keeper === this.cluster.instance;
+  }
+
+  /** Those in their time of grace, or with connections, in a channel. Who is told to have left is none of them. */
+  *in(channel: string): Iterable<Stay> {
+    for (const stay of this.stays.in(channel)) if (!this.#leaving.has(stay)) yield stay;
   }
 
   /**
@@ -68,6 +75,16 @@ export class PresenceAnnounced {
   add(channel: string, stay: Stay): void {
     this.stays.set(channel, stay);
     this.#shared.tellChange(channel, stay.user);
+  }
+
+  /** Their going is about to be in the log: who reads that first must not find them here afterwards. */
+  leave(stay: Stay): void {
+    this.#leaving.add(stay);
+  }
+
+  /** They are back before their going was announced. */
+  stay(stay: Stay): void {
+    this.#leaving.delete(stay);
   }
 
   delete(channel: string, user: string): void {

@@ -129,6 +129,7 @@ export class PresenceAnnouncer {
     const announced = this.announced.stays.get(channel, user);
     if (stay) {
       this.#cancel(key);
+      if (announced) this.announced.stay(announced);
       if (!announced && this.announced.stays.countIn(channel) < this.limit)
         void this.#announce('join', channel, stay);
     } else if (announced && !this.#timers.has(key)) {
@@ -139,6 +140,7 @@ export class PresenceAnnouncer {
   async #announce(type: 'join' | 'leave', channel: string, stay: Stay): Promise<void> {
     const key = keyOf(channel, stay.user);
     this.#publishing.add(key);
+    if (type === 'leave') this.announced.leave(stay);
     const isDone = await this.channels.publish(type, channel, stay).then(
       () => true,
       (error: unknown) => this.#isFinal(error, type, channel),

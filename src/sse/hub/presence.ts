@@ -143,7 +143,7 @@ export class Presence implements PresenceChannels {
   #here(channel: string): CountedStay[] {
     const here = this.#roster.in(channel);
     if (!this.#announced?.isKept) return here;
-    const announced = [...this.#announced.stays.in(channel)].map((stay) => ({ ...stay, connections: 0 }));
+    const announced = [...this.#announced.in(channel)].map((stay) => ({ ...stay, connections: 0 }));
     return [...here, ...announced];
   }
 

@@ -12,9 +12,20 @@ export interface BootedApp {
   readonly url: string;
 }
 
+interface BootOptions {
+  readonly corsOrigins?: readonly string[];
+  /** Variables of the environment, while it starts. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** The demo as `main.ts` makes it, in this process and on a free port. */
-export async function bootApp(corsOrigins: readonly string[] = []): Promise<BootedApp> {
-  const module = await Test.createTestingModule({ imports: [AppModule] }).compile();
+export async function bootApp({ corsOrigins = [], env = {} }: BootOptions = {}): Promise<BootedApp> {
+  Object.assign(process.env, env);
+  const module = await Test.createTestingModule({ imports: [AppModule] })
+    .compile()
+    .finally(() => {
+      for (const name of Object.keys(env)) Reflect.deleteProperty(process.env, name);
+    });
   const app = module.createNestApplication<NestExpressApplication>({ logger: false });
   configure(app, { corsOrigins });
   await app.listen(0, '127.0.0.1');

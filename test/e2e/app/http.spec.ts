@@ -4,7 +4,7 @@ import { bootApp, get, post, type BootedApp } from './booted-app.js';
 
 let booted: BootedApp;
 beforeAll(async () => {
-  booted = await bootApp(['https://app.example', 'http://localhost:5173']);
+  booted = await bootApp({ corsOrigins: ['https://app.example', 'http://localhost:5173'] });
 });
 afterAll(() => booted.app.close());
 

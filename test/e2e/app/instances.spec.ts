@@ -20,6 +20,7 @@ interface Common {
   dispose(): Promise<void>;
 }
 
+const PASSWORD = 'open sesame';
 const LOBBY = '/chat/rooms/lobby/messages';
 /** Milliseconds for a machine that is busy with other things. */
 const LITTLE = 1_500;
@@ -40,7 +41,11 @@ function describeInstances(common: () => Common, nginx: string): void {
   let front: string;
 
   const startOn = async (port: number): Promise<Demo> => {
-    const demo = await startDemo({ PORT: String(port), ...common().env });
+    const demo = await startDemo({
+      PORT: String(port),
+      CHAT_PASSWORD: PASSWORD,
+      ...common().env,
+    });
     whenTestEnds(() => demo.stop('SIGKILL'));
     return demo;
   };
@@ -71,6 +76,45 @@ function describeInstances(common: () => Common, nginx: string): void {
     const resumed = await listen(other.url + LOBBY, { 'Last-Event-ID': seen![1]!.id! });
     expect(await resumed.take(2)).toEqual(seen!.slice(2));
   });
+
+  it('have one list of who is in a room, and one password for the room that has one', async () => {
+    const room = '/chat/rooms/cellar';
+    const [mira, jonas] = await Promise.all([
+      listen(`${one.url}${room}/messages?name=Mira`),
+      listen(`${other.url}${room}/messages?name=Jonas`),
+    ]);
+    const isThere = async (...names: string[]): Promise<void> => {
+      for (const url of [one.url, other.url, front]) {
+        await eventually(async () => {
+          const { body } = await get(`${url}${room}/people`);
+          const users = (body as { user: string }[]).map(({ user }) => user).sort();
+          return JSON.stringify(users) === JSON.stringify(names);
+        });
+      }
+    };
+    await isThere('Jonas', 'Mira');
+    jonas.close();
+    for (let type: string | undefined; type !== 'leave';) {
+      const event = await mira.next();
+      type = event!.event;
+      if (type === 'leave') expect(JSON.parse(event!.data)).toEqual({ user: 'Jonas' });
+    }
+    await isThere('Mira');
+
+    const { headers } = await fetch(`${one.url}/chat/rooms/staff/key`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ password: PASSWORD }),
+    });
+    const cookie = headers.get('set-cookie')!.split(';')[0]!;
+    for (const [sent, status] of [
+      [cookie, 200],
+      ['', 403],
+    ] as const) {
+      const { response } = await listen(`${other.url}/chat/rooms/staff/messages`, { cookie: sent });
+      expect(response.statusCode).toBe(status);
+    }
+  }, 30_000);
 
   it('count the clients of all', async () => {
     const path = '/broadcast/events';

@@ -1,9 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import type { PresenceOptions, SseHub, SseModuleOptions } from '../../../src/sse/index.js';
+import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
+import type { PresenceOptions, SseBackplane, SseHub, SseModuleOptions } from '../../../src/sse/index.js';
 import { refused } from '../../unit/refusal.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp, untilConnections, type RouteRequest, type SseApp } from '../../support/sse-app.js';
 import { SseClient, type ReceivedEvent } from '../../support/sse-client.js';
+
+type Append = SseBackplane['append'];
 
 /** Longer than any test. */
 const LONG = 600_000;
@@ -128,6 +131,33 @@ describe.each(['express', 'fastify'] as const)('presence on %s', (adapter) => {
     await watcher.next();
     const back = await SseClient.open(`${app.url}/room`, { lastEventId: id! });
     expect(said([await back.next()])).toEqual([['join', BOB]]);
+  });
+
+  it('has nobody of whom it was said that they have gone', async () => {
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    /** The answer that the event is stored comes later than the event. */
+    class LateBackplane extends MemoryBackplane {
+      override async append(...args: Parameters<Append>): ReturnType<Append> {
+        const stored = await super.append(...args);
+        if (args[2].type === 'leave') await answered;
+        return stored;
+      }
+    }
+    const app = await start(
+      { events: true, grace: 20 },
+      { backplane: (limits) => ({ backplane: new LateBackplane(limits) }) },
+    );
+    const watcher = await SseClient.open(`${app.url}/room`);
+    const tab = await SseClient.open(`${app.url}/room`, as(ADA));
+    await watcher.take(1);
+    tab.close();
+    expect(said(await watcher.take(1))).toEqual([['leave', ADA]]);
+    expect(await app.hub.presence('room')).toEqual([]);
+    answer();
+    await SseClient.open(`${app.url}/room`, as(ADA));
+    expect(said(await watcher.take(1))).toEqual([['join', ADA]]);
+    await untilThere(app, { ada: 1 });
   });
 
   it('ends where the channel was taken away', async () => {

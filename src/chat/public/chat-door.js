@@ -1,0 +1,35 @@
+import { postJson } from '/post-json.js';
+
+/** The way into a room behind a password. */
+export class Door {
+  #form = document.querySelector('#door');
+  #problem = document.querySelector('#door-problem');
+  #behind = [document.querySelector('.talk'), document.querySelector('#composer')];
+
+  /**
+   * @param {object} options
+   * @param {string} options.key where the password is exchanged for a cookie
+   * @param {() => void} options.onOpen
+   */
+  constructor({ key, onOpen }) {
+    this.#form.addEventListener('submit', async (event) => {
+      event.preventDefault();
+      const { password } = this.#form.elements;
+      this.#problem.textContent = await postJson(key, { password: password.value });
+      if (this.#problem.textContent !== '') return password.select();
+      password.value = '';
+      this.#show(false);
+      onOpen();
+    });
+  }
+
+  shut() {
+    this.#show(true);
+    this.#form.elements.password.focus();
+  }
+
+  #show(isShut) {
+    this.#form.hidden = !isShut;
+    for (const part of this.#behind) part.hidden = isShut;
+  }
+}

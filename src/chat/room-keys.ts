@@ -1,0 +1,65 @@
+import { createHash, createHmac, scryptSync, timingSafeEqual } from 'node:crypto';
+import { ForbiddenException, Inject, Injectable } from '@nestjs/common';
+import { CHAT_OPTIONS, type ChatOptions } from './chat.module-definition.js';
+
+/** The room behind the password. */
+const LOCKED = 'staff';
+
+/** Milliseconds for which a key opens it. */
+const KEY_TIME = 12 * 60 * 60 * 1_000;
+
+const COOKIE = 'chat-key';
+
+/** A cookie that the browser sends by itself, an EventSource's request included. */
+export interface KeyCookie {
+  readonly name: string;
+  readonly value: string;
+  /** Milliseconds. */
+  readonly maxAge: number;
+}
+
+/**
+ * Who has said the password gets a key: until when it opens the room, signed. So nothing has to be remembered
+ * of who has one, and all instances with one password take each other's keys.
+ */
+@Injectable()
+export class RoomKeys {
+  readonly #password: string | undefined;
+  readonly #secret: Buffer | undefined;
+
+  constructor(@Inject(CHAT_OPTIONS) { password }: ChatOptions) {
+    this.#password = password;
+    // Slow on purpose: who has a key could otherwise try passwords at home until one has signed it.
+    this.#secret = password === undefined ? undefined : scryptSync(password, `room ${LOCKED}`, 32);
+  }
+
+  /** Whether somebody may be in a room, by the cookies that their browser sent. */
+  isOpen(room: string, cookies: string | undefined): boolean {
+    if (room !== LOCKED) return true;
+    const [, expiry = '', signature = ''] =
+      new RegExp(`(?:^|; ?)${COOKIE}=(\\d{1,16})\\.([\\w-]+)(?:;|$)`).exec(cookies ?? '') ?? [];
+    return Number(expiry) > Date.now() && isSame(signature, this.#sign(expiry));
+  }
+
+  /** @throws ForbiddenException if the password is not the room's */
+  give(room: string, password: string): KeyCookie {
+    if (room !== LOCKED) throw new ForbiddenException(`the room ${room} has no password`);
+    if (this.#password === undefined) {
+      throw new ForbiddenException('nobody may enter: the server was started without CHAT_PASSWORD');
+    }
+    if (!isSame(password, this.#password)) throw new ForbiddenException('this is not the password');
+    const expiry = String(Date.now() + KEY_TIME);
+    return { name: COOKIE, value: `${expiry}.${this.#sign(expiry)}`, maxAge: KEY_TIME };
+  }
+
+  #sign(expiry: string): string | undefined {
+    return this.#secret && createHmac('sha256', this.#secret).update(expiry).digest('base64url');
+  }
+}
+
+/** Compares in a time that says nothing about where the two differ, nor about how long they are. */
+function isSame(given: string, expected: string | undefined): boolean {
+  return expected !== undefined && timingSafeEqual(digest(given), digest(expected));
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -1,0 +1,23 @@
+import { BadRequestException } from '@nestjs/common';
+
+/** The longest that a name may be, in UTF-16 code units, as `maxlength` counts them in the page. */
+export const LONGEST_NAME = 40;
+
+/**
+ * A field of a request, without the white space around it.
+ *
+ * @param longest UTF-16 code units
+ * @throws BadRequestException that names the field
+ */
+export function textField(fields: unknown, field: string, longest: number): string {
+  const value = (fields as Partial<Record<string, unknown>> | undefined)?.[field];
+  if (value === undefined) throw new BadRequestException(`${field} is missing`);
+  if (typeof value !== 'string') throw new BadRequestException(`${field} must be a string`);
+
+  const trimmed = value.trim();
+  if (trimmed === '') throw new BadRequestException(`${field} must not be empty`);
+  if (trimmed.length > longest) {
+    throw new BadRequestException(`${field} must not be longer than ${longest} characters`);
+  }
+  return trimmed;
+}

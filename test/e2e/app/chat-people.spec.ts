@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { whenTestEnds } from '../../support/clean-up.js';
+import { eventually } from '../../support/eventually.js';
+import { bootApp, get, post, type BootedApp } from './booted-app.js';
+import { EventReader } from './event-reader.js';
+
+let booted: BootedApp;
+beforeAll(async () => {
+  booted = await bootApp();
+});
+afterAll(() => booted.app.close());
+
+let rooms = 0;
+const newRoom = () => `${booted.url}/chat/rooms/room-${++rooms}`;
+
+async function enter(room: string, name?: string): Promise<EventReader> {
+  const query = name === undefined ? '' : `?name=${encodeURIComponent(name)}`;
+  const reader = await EventReader.open(`${room}/messages${query}`);
+  whenTestEnds(() => reader.close());
+  expect(reader.response.statusCode).toBe(200);
+  return reader;
+}
+
+const next = async (reader: EventReader) => {
+  const [event] = await reader.take(1);
+  return [event!.event, JSON.parse(event!.data)];
+};
+
+const people = async (room: string) => {
+  const { body } = await get(`${room}/people`);
+  return (body as { user: string; connections: number }[]).map(({ user, connections }) => [
+    user,
+    connections,
+  ]);
+};
+
+describe('GET /chat/rooms/:room/people', () => {
+  it('names who is there, each once, and nobody who has said no name', async () => {
+    const room = newRoom();
+    await enter(room);
+    for (const name of ['Mira', 'Jonas', ' Mira ']) await enter(room, name);
+    await eventually(async () => (await people(room)).length === 2);
+    await eventually(async () => JSON.stringify(await people(room)) === '[["Mira",2],["Jonas",1]]');
+    expect(await people(newRoom())).toEqual([]);
+  });
+});
+
+describe('the stream of a room', () => {
+  it('says who comes, who types and who goes, but to nobody who comes later', async () => {
+    const room = newRoom();
+    const mira = await enter(room, 'Mira');
+    expect(await next(mira)).toEqual(['join', { user: 'Mira' }]);
+    const jonas = await enter(room, 'Jonas');
+    expect(await next(mira)).toEqual(['join', { user: 'Jonas' }]);
+    expect((await fetch(`${room}/typing`, typing({ from: ' Jonas ' }))).status).toBe(204);
+    expect(await next(mira)).toEqual(['typing', { from: 'Jonas' }]);
+    await post(`${room}/messages`, { from: 'Jonas', text: 'hello' });
+    expect(await next(mira)).toMatchObject(['message', { text: 'hello' }]);
+    jonas.close();
+    expect(await next(mira)).toEqual(['leave', { user: 'Jonas' }]);
+
+    expect(await next(await enter(room))).toMatchObject(['message', { text: 'hello' }]);
+    expect(await people(room)).toEqual([['Mira', 1]]);
+  });
+
+  it.each([
+    ['?name=', 'name must not be empty'],
+    ['?name=%20', 'name must not be empty'],
+    ['?name=a&name=b', 'name must be a string'],
+    [`?name=${'x'.repeat(41)}`, 'name must not be longer than 40 characters'],
+  ])('refuses %s', async (query, message) => {
+    const { status, body } = await get(`${newRoom()}/messages${query}`);
+    expect({ status, body }).toMatchObject({ status: 400, body: { message } });
+  });
+});
+
+const typing = (body: unknown): RequestInit => ({
+  method: 'POST',
+  headers: { 'Content-Type': 'application/json' },
+  body: JSON.stringify(body),
+});
+
+describe('POST /chat/rooms/:room/typing', () => {
+  it.each([
+    [{}, 'from is missing'],
+    [{ from: 7 }, 'from must be a string'],
+    [{ from: ' ' }, 'from must not be empty'],
+    [{ from: 'x'.repeat(41) }, 'from must not be longer than 40 characters'],
+  ])('refuses %j', async (body, message) => {
+    expect(await post(`${newRoom()}/typing`, body)).toMatchObject({ status: 400, body: { message } });
+  });
+});
