@@ -60,7 +60,7 @@ export class Presence implements PresenceChannels {
     if (!this.#settingsOf(channel)) {
       throw new SseError(
         'INVALID_OPTIONS',
-        `The channel "${channel}" has no presence. Define it with presence: true.`,
+        `The channel "${channel}" has no presence. Define it with presence: true, and give the definition to SseModule.forFeature().`,
       );
     }
     const answers = await this.#survey.ask({ about: 'members', channel });

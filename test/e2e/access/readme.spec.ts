@@ -1,38 +1,8 @@
-import { compileFunction } from 'node:vm';
-import * as common from '@nestjs/common';
-import type { Type } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
-import ts from 'typescript';
-import * as hub from '../../../src/index.js';
-import { readme } from '../../docs/deployment.js';
-import { codeBlocks } from '../../docs/markdown.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { denied } from './house.js';
-
-interface Example {
-  readonly tokens: Map<string, { user: string; tenant: string; exp: number }>;
-  readonly TenantsModule: Type;
-}
-
-/** The README's application, as it is printed there. */
-function example(): Example {
-  const { code } = codeBlocks(readme).find((block) => block.code.startsWith('// tenants.ts'))!;
-  const { outputText } = ts.transpileModule(code, {
-    compilerOptions: {
-      module: ts.ModuleKind.CommonJS,
-      target: ts.ScriptTarget.ES2022,
-      experimentalDecorators: true,
-      emitDecoratorMetadata: true,
-    },
-  });
-  const modules: Record<string, unknown> = { '@nestjs/common': common, 'nestjs-sse-hub': hub, rxjs: {} };
-  const exported: Partial<Example> = {};
-  const require = (name: string): unknown => modules[name];
-  // Metadata of classes are kept with the Reflect of the tests.
-  compileFunction(outputText, ['require', 'exports', 'Reflect'])(require, exported, Reflect);
-  return exported as Example;
-}
+import { example } from './readme-example.js';
 
 describe.each(['express', 'fastify'] as const)(
   'the README’s application with a token guard (%s)',
