@@ -1,0 +1,185 @@
+import * as nest from '@nestjs/common';
+import type { INestApplication, Type } from '@nestjs/common';
+import { describe, expect, it, jest } from '@jest/globals';
+import * as rxjs from 'rxjs';
+import * as zod from 'zod';
+import * as sse from '../../src/index.js';
+import type { SseHub } from '../../src/index.js';
+import { whenTestEnds } from '../support/clean-up.js';
+import { eventually } from '../support/eventually.js';
+import { startSseApp, untilConnections } from '../support/sse-app.js';
+import { SseClient } from '../support/sse-client.js';
+import { blockWith } from './deployment.js';
+import { runBlock } from './run-block.js';
+
+const packages = { '@nestjs/common': nest, 'nestjs-sse-hub': sse, rxjs, zod };
+
+/** Who asks is who a header says it is, as a guard would leave it on the request. */
+const withUser = (app: INestApplication): void => {
+  app.use((request: { user?: unknown; headers: Record<string, string> }, _: unknown, next: () => void) => {
+    if (request.headers['x-user']) request.user = JSON.parse(request.headers['x-user']);
+    next();
+  });
+};
+
+const as = (user: object) => ({ headers: { 'x-user': JSON.stringify(user) } });
+/** Runs a block whose exports are classes. */
+const classesOf = (...args: Parameters<typeof runBlock>): Record<string, Type> =>
+  runBlock(...args) as Record<string, Type>;
+
+const dataOf = (events: readonly { type: string; data: string }[]): unknown[] =>
+  events.map(({ type, data }) => [type, JSON.parse(data)]);
+
+describe('the README’s example', () => {
+  it('of checked events and @Publish()', async () => {
+    const channels = runBlock(blockWith('ts', '// orders.channels.ts'), packages);
+    const { Shipping, NotesController } = classesOf(blockWith('ts', '@Publish(OrderEvents'), {
+      ...packages,
+      './orders.channels.js': channels,
+    });
+    const { app, hub, url } = await startSseApp({
+      imports: [sse.SseModule.forFeature([channels['OrderEvents'] as sse.ChannelDefinition])],
+      providers: [Shipping!],
+      controllers: [NotesController!],
+      routes: { all: (hub) => hub.stream(['shop/orders/7', 'warehouses/a%2Fb', 'notes/x%20y']) },
+    });
+    const client = await SseClient.open(`${url}/all`);
+    await untilConnections(hub, 1);
+    await hub.publish('shop/orders/7', { type: 'placed', data: { id: '7', items: ['tea'] } });
+    await expect(
+      hub.publish('shop/orders/7', { type: 'placed', data: { id: '7', items: [] } }),
+    ).rejects.toMatchObject({ code: 'INVALID_DATA', message: expect.stringContaining('items') });
+
+    const shipping = app.get<
+      unknown,
+      {
+        ship(id: string): Promise<unknown>;
+        pick(order: object): AsyncIterable<string>;
+      }
+    >(Shipping!);
+    expect(await shipping.ship('7')).toEqual({ id: '7' });
+    const picked: string[] = [];
+    for await (const item of shipping.pick({ warehouse: 'a/b', items: ['tea', 'cup'] })) picked.push(item);
+    expect(picked).toEqual(['tea', 'cup']);
+    const response = await fetch(`${url}/notes/x%20y`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ text: '1' }),
+    });
+    expect({ status: response.status, text: await response.text() }).toEqual({ status: 201, text: '1' });
+    expect((await client.take(5)).map(({ type, data }) => [type, data])).toEqual([
+      ['placed', '{"id":"7","items":["tea"],"gift":false}'],
+      ['shipped', '{"id":"7"}'],
+      ['picked', 'tea'],
+      ['picked', 'cup'],
+      ['message', '1'],
+    ]);
+  });
+
+  it('of @SseSnapshot()', async () => {
+    const { BoardsState } = classesOf(blockWith('ts', '// boards.state.ts'), packages);
+    const { app, url } = await startSseApp({
+      providers: [BoardsState!],
+      routes: { board: (hub) => hub.stream('boards/7') },
+    });
+    const boards = app.get<unknown, { addCard(id: string, card: string): Promise<void> }>(BoardsState!);
+    await boards.addCard('7', 'one');
+    const client = await SseClient.open(`${url}/board`);
+    await client.take(1);
+    await boards.addCard('7', 'two');
+    await client.take(1);
+    expect(client.events.map(({ type, data }) => [type, data])).toEqual([
+      ['snapshot', '{"channel":"boards/7","state":["one"]}'],
+      ['card', 'two'],
+    ]);
+  });
+
+  it('of one connection for many channels', async () => {
+    const block = blockWith('ts', 'endpoint: { path');
+    const { AppModule } = classesOf(block, packages);
+    const { hub, url } = await startSseApp({ sse: false, imports: [AppModule!] });
+    const mine = { headers: { cookie: 'session=1' } };
+    expect((await SseClient.open(`${url}/events?channel=rooms/1`)).status).toBe(403);
+    const client = await SseClient.open(`${url}/events?channel=rooms/1&channel=rooms/board`, mine);
+    const events = await client.take(2);
+    expect(events.map(({ type }) => type)).toEqual(['connection', 'denied']);
+    const { id } = JSON.parse(events[0]!.data) as { id: string };
+    const response = await fetch(`${url}/events/${id}/channels`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...mine.headers },
+      body: JSON.stringify({ join: ['rooms/2'], leave: ['rooms/1'] }),
+    });
+    expect(await response.json()).toEqual({
+      joined: ['rooms/2'],
+      denied: [],
+      left: ['rooms/1'],
+      channels: ['rooms/2'],
+    });
+    await hub.publish('rooms/2', { type: 'said', data: { text: 'hello' } });
+    expect(dataOf(await client.take(1))).toEqual([['said', { text: 'hello' }]]);
+  });
+
+  it('of presence', async () => {
+    const { RoomsModule } = classesOf(blockWith('ts', '// room.ts'), packages);
+    const { url } = await startSseApp({ sse: false, imports: [RoomsModule!], configure: withUser });
+    const watcher = await SseClient.open(`${url}/rooms/1/events`);
+    await SseClient.open(`${url}/rooms/1/events`, as({ id: 'ada', name: 'Ada' }));
+    expect(dataOf(await watcher.take(1))).toEqual([['join', { user: 'ada', info: { name: 'Ada' } }]]);
+    const members = await (await fetch(`${url}/rooms/1/members`)).json();
+    expect(members).toEqual([
+      { user: 'ada', info: { name: 'Ada' }, connections: 1, since: expect.any(String) },
+    ]);
+  });
+
+  it('of the hooks', async () => {
+    const interval = () => rxjs.interval(1);
+    const { WeatherService } = classesOf(blockWith('ts', '@OnFirstSubscriber('), {
+      ...packages,
+      rxjs: { ...rxjs, interval },
+    });
+    const { app, url } = await startSseApp({
+      providers: [WeatherService!],
+      routes: { weather: (hub: SseHub) => hub.stream('weather/new%20york') },
+    });
+    const { running } = app.get<unknown, { running: ReadonlyMap<string, unknown> }>(WeatherService!);
+    const log = jest.spyOn(console, 'log').mockReturnValue();
+    whenTestEnds(() => log.mockRestore());
+    const client = await SseClient.open(`${url}/weather`);
+    expect((await client.next()).data).toBe('the weather in new york');
+    client.close();
+    await eventually(() => running.size === 0);
+    const line = expect.stringMatching(/^somebody \([\w-]{36}\) has come to new york, or has gone$/);
+    await eventually(() => log.mock.calls.length === 2);
+    expect(log.mock.calls).toEqual([[line], [line]]);
+  });
+
+  it('of limits for strangers', async () => {
+    const { AppModule } = classesOf(blockWith('ts', 'connectionKey:'), packages);
+    const { hub, url } = await startSseApp({
+      sse: false,
+      imports: [AppModule!],
+      configure: withUser,
+      controllers: [controllerOf()],
+    });
+    const open = (user: object) => SseClient.open(`${url}/news`, as(user));
+    for (let i = 0; i < 20; i++) await open({ id: 'ada' });
+    const tooMany = await open({ id: 'ada' });
+    expect(await tooMany.closed).toBe('ended');
+    for (let i = 0; i < 21; i++) await open({ id: 'guard', isMonitor: true });
+    await untilConnections(hub, 41);
+  });
+});
+
+/** A route of the test's own, for a module that imports `SseModule` by itself. */
+function controllerOf(): Type {
+  @nest.Controller()
+  class NewsController {
+    constructor(@nest.Inject(sse.SseHub) private readonly hub: SseHub) {}
+
+    @sse.Sse('news')
+    news(): rxjs.Observable<unknown> {
+      return this.hub.stream('news');
+    }
+  }
+  return NewsController;
+}
