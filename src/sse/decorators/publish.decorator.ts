@@ -1,6 +1,6 @@
 import { Inject } from '@nestjs/common';
 import { isObservable, type Observable } from 'rxjs';
-import { isThenable } from '../delivery/sse-route.js';
+import { isThenable } from '../hub/thenable.js';
 import { routeOf } from '../delivery/sse-route.metadata.js';
 import { inPlaceOf, type Method } from '../delivery/wrapped-method.js';
 import { ChannelDefinition } from '../hub/channel-definition.js';

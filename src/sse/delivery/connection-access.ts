@@ -5,7 +5,7 @@ import { checkIdentity, type Identity } from '../hub/identity.js';
 import type { StreamAccess } from '../hub/stream-context.js';
 import { StreamReader } from '../hub/stream-reader.js';
 import { ownEvent } from './plain-event.js';
-import { isThenable } from './sse-route.js';
+import { isThenable } from '../hub/thenable.js';
 
 const logger = new Logger('SseConnection');
 

@@ -1,4 +1,5 @@
 import { isObservable, type Observable } from 'rxjs';
+import { isThenable } from '../hub/thenable.js';
 import { SseError } from '../sse.errors.js';
 import type { SseConnection } from './sse-connection.js';
 import { inPlaceOf, type Method } from './wrapped-method.js';
@@ -71,6 +72,3 @@ function resolved(connection: SseConnection, result: unknown): unknown {
   connection.ready();
   return connection.pipeline.own(source);
 }
-
-export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';

@@ -4,6 +4,7 @@ import { Channels } from '../hub/channels.js';
 import { Connections } from '../hub/connections.js';
 import { StreamContext } from '../hub/stream-context.js';
 import { Subscriptions } from '../hub/subscriptions.js';
+import { isThenable } from '../hub/thenable.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Admission } from './admission.js';
 import { onceOver } from './closing.js';
@@ -13,7 +14,7 @@ import { Heartbeat } from './heartbeat.js';
 import { OwnHead, type ResponseHead } from './response-head.js';
 import { AwaitedOutcome } from './route-outcome.js';
 import { SseConnection } from './sse-connection.js';
-import { adoptRoute, isThenable, observableOf } from './sse-route.js';
+import { adoptRoute, observableOf } from './sse-route.js';
 import { routeOf, type RouteDescription } from './sse-route.metadata.js';
 import type { Method } from './wrapped-method.js';
 

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { SseError } from '../sse.errors.js';
 import { RESERVED_TYPES, type SseEventInput } from './sse-event.js';
+import { isThenable } from './thenable.js';
 
 declare const DATA: unique symbol;
 
@@ -83,7 +84,7 @@ export function checkedEvent(
   } catch (error) {
     throw schemaFailure(channel, eventType, error);
   }
-  if (!isPromise(result)) return { ...event, data: outputOf(result, channel, eventType) };
+  if (!isThenable(result)) return { ...event, data: outputOf(result, channel, eventType) };
   return Promise.resolve(result).then(
     (later) => ({ ...event, data: outputOf(later, channel, eventType) }),
     (error: unknown) => {
@@ -91,9 +92,6 @@ export function checkedEvent(
     },
   );
 }
-
-const isPromise = <T extends object>(value: T | Promise<T>): value is Promise<T> =>
-  typeof (value as Partial<Promise<T>>).then === 'function';
 
 function outputOf(result: StandardSchemaV1.Result<unknown>, channel: string, eventType: string): unknown {
   if (!result.issues) return result.value;

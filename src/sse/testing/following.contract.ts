@@ -1,4 +1,4 @@
-import type { PlaceOf, Place } from './backplane.contract.js';
+import type { PlaceOf, Place } from './place.js';
 import { entriesOf, Listener } from './listener.js';
 import { stepsOf, type Step } from './steps.js';
 import type { TestGlobals } from './test-globals.js';

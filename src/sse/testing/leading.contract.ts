@@ -1,7 +1,7 @@
 import type { SseCluster } from '../hub/cluster.js';
 import { LEASE_TIME } from '../hub/cluster.js';
 import { eventually } from './eventually.js';
-import type { Scene } from './cluster.contract.js';
+import type { Scene } from './scene.js';
 import { Office } from './office.js';
 import type { TestGlobals } from './test-globals.js';
 

@@ -1,5 +1,5 @@
 import type { ChannelOptions } from '../sse.options.js';
-import type { PlaceOf } from './backplane.contract.js';
+import type { PlaceOf } from './place.js';
 import type { TestGlobals } from './test-globals.js';
 
 export function describeReading(test: TestGlobals, placeOf: PlaceOf): void {

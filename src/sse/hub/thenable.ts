@@ -1,0 +1,3 @@
+/** Whether it is a Promise, of whatever make. */
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';

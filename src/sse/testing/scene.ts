@@ -1,0 +1,25 @@
+import type { SseCluster } from '../hub/cluster.js';
+
+/** Instances of one application, which know of nobody else. */
+export interface ClusterUnderTest {
+  /** One more instance, which has joined the others. */
+  join(): Promise<Member>;
+  /** What ties the instances together, where that is a process that can stop. */
+  readonly server?: { stop(): Promise<void>; start(): Promise<void> };
+  /** Gives back what the test needed. Called after `close()` of all instances. */
+  dispose?(): Promise<void>;
+}
+
+export interface Member {
+  readonly cluster: SseCluster;
+  /** Keeps everything from it and to it, without a word to it, until `restore()`. Not where it cannot happen. */
+  cutOff?(): void;
+  restore?(): void;
+}
+
+/** The instances of one test. */
+export interface Scene {
+  readonly server: ClusterUnderTest['server'];
+  member(): Promise<Member>;
+  clusters(count: number): Promise<SseCluster[]>;
+}
