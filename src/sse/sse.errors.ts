@@ -5,15 +5,15 @@
  * |---|---|
  * | `MODULE_MISSING` | an `@Sse()` route or a `@Publish()` method without `SseModule.forRoot()`, or of an instance that Nest has not made |
  * | `INVALID_OPTIONS` | `SseModule.forRoot()`, `defineChannel()`, `@Sse()`, `@Publish()`, and calls of the hub that take options |
- * | `DUPLICATE_DEFINITION` | two definitions, or two methods with `@SseSnapshot()`, with one pattern, at start-up |
+ * | `DUPLICATE_DEFINITION` | two definitions, or two methods with `@SseSnapshot()`, for the same channels, at start-up |
  * | `INVALID_HANDLER` | the start-up: a decorated method that cannot be called |
  * | `INVALID_CHANNEL` | every call that takes a channel's name; `ChannelDefinition.of()` |
  * | `UNKNOWN_CHANNEL` | the same calls, with `strictChannels` |
  * | `INVALID_EVENT` | `publish()`: a field that cannot be sent, or a type that the channel does not have |
  * | `INVALID_DATA` | `publish()`: data that the event's schema refuses; the issues are the `cause` |
- * | `RESERVED_TYPE` | `publish()`: a type that only the package sends |
+ * | `RESERVED_TYPE` | `publish()`, `defineChannel()`: a type that only the package sends |
  * | `ID_NOT_ALLOWED` | `publish()`: an id where the hub makes them |
- * | `NOT_SERIALIZABLE` | `publish()`, streams with `@SseSnapshot()`: data, or a state, that is no JSON value |
+ * | `NOT_SERIALIZABLE` | `publish()`, `@Publish()`, streams with `@SseSnapshot()`: data, or a state, that is no JSON value |
  * | `EVENT_TOO_LARGE` | `publish()`, streams with `@SseSnapshot()`: more than `maxEventBytes` |
  * | `CHANNEL_COMPLETED` | `publish()` after `complete()` |
  * | `SOURCE_TOO_FAST` | `pipe()`, `@Publish()`: too many items of an Observable wait to be published |

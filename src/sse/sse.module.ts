@@ -223,7 +223,7 @@ export class SseModule
   /**
    * Declares the channels of a feature. Of those that match a name, the first one declared holds.
    *
-   * @throws SseError `DUPLICATE_DEFINITION` at start-up, if two definitions have one pattern
+   * @throws SseError `DUPLICATE_DEFINITION` at start-up, if two definitions are of the same channels
    */
   static forFeature(definitions: readonly ChannelRule[]): DynamicModule {
     return {

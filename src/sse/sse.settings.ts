@@ -169,7 +169,10 @@ function presenceSettings(
 
 /** @throws SseError `INVALID_OPTIONS` */
 export function replayOf(replay: Replay): Replay {
-  return typeof replay === 'number' ? countOf('replay', replay, 0) : oneOf('replay', replay, ['none', 'all']);
+  if (typeof replay === 'number') return countOf('replay', replay, 0);
+  return replay === 'none' || replay === 'all'
+    ? replay
+    : invalid('replay', replay, '"none", "all" or a number of events');
 }
 
 /** @throws SseError `INVALID_OPTIONS` */

@@ -120,8 +120,23 @@ function published(result: unknown, publish: (data: unknown) => Promise<unknown>
   if (isThenable(result)) return Promise.resolve(result).then((value) => published(value, publish));
   if (isObservable(result)) return publishedObservable(result, publish, MAX_PENDING);
   if (isAsyncIterable(result)) return publishedItems(result, publish);
+  if (isLost(result)) return Promise.reject(noJson());
   return publish(result).then(() => result);
 }
+
+/** Whether all that is in it would be lost: a Set, a Map, what a generator that is not async gives. */
+const isLost = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Symbol.iterator in value &&
+  !('toJSON' in value);
+
+const noJson = (): SseError =>
+  new SseError(
+    'NOT_SERIALIZABLE',
+    'A method with @Publish() has returned an iterable that has no JSON form. Return an array for one event, or an async iterable for one event of each item.',
+  );
 
 function filled(channel: string | ChannelDefinition): ChannelOf<unknown, unknown[]> {
   const definition = typeof channel === 'string' ? new ChannelDefinition(channel, {}) : channel;

@@ -17,7 +17,7 @@ import { describeHandler, type ChannelsOf, type HandlerDecorator } from './chann
  *
  * @param channels a pattern, or a definition made with `defineChannel()`
  * @throws SseError `INVALID_CHANNEL` for what is no pattern; `DUPLICATE_DEFINITION` at start-up, if two methods
- * have one pattern
+ * tell of the same channels
  *
  * @example
  * ```ts

@@ -5,13 +5,16 @@ import {
   HttpStatus,
   Inject,
   Injectable,
+  Logger,
   NotFoundException,
   UnauthorizedException,
+  type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { defer, EMPTY, finalize, type Observable } from 'rxjs';
 import type { Exchange } from '../delivery/exchange.js';
 import type { SseConnection } from '../delivery/sse-connection.js';
 import { Access } from '../hub/access.js';
+import { ChannelHandlers } from '../hub/channel-handlers.js';
 import { checkIdentity } from '../hub/identity.js';
 import { Instances } from '../hub/instances.js';
 import {
@@ -33,7 +36,7 @@ import { EndpointStream } from './endpoint-stream.js';
 
 /** What the ready endpoint does: streams the channels that its client asks for, and is granted. */
 @Injectable()
-export class Endpoint {
+export class Endpoint implements OnApplicationBootstrap {
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly hub: SseHub,
@@ -42,7 +45,15 @@ export class Endpoint {
     private readonly subscriptions: Subscriptions,
     private readonly joinable: JoinableStreams,
     private readonly instances: Instances,
+    private readonly handlers: ChannelHandlers,
   ) {}
+
+  onApplicationBootstrap(): void {
+    if (this.handlers.has('authorize')) return;
+    new Logger('SseModule').warn(
+      'The endpoint denies every channel, as no method has @AuthorizeChannel() to grant one.',
+    );
+  }
 
   /** The stream of the request in whose context it is called. */
   stream(): Observable<SseEvent> {

@@ -2,6 +2,7 @@ import { channelNameFault } from '../protocol/channel-name.js';
 import { SseError } from '../sse.errors.js';
 import { channelSettings, type ChannelSettings, type SseSettings } from '../sse.settings.js';
 import type { ChannelRule } from './channel-definition.js';
+import { shapeOf } from './channel-pattern.js';
 import type { EventSchemas } from './event-schemas.js';
 
 /** Names whose settings are remembered; looking one up again costs a walk over the definitions. */
@@ -37,12 +38,13 @@ export class ChannelDefinitions {
    */
   add(definitions: Iterable<ChannelRule>): void {
     for (const definition of definitions) {
-      const same = this.#definitions.find((other) => other.definition.pattern === definition.pattern);
+      const { pattern } = definition;
+      const same = this.#definitions.find((other) => shapeOf(other.definition.pattern) === shapeOf(pattern));
       if (same?.definition === definition) continue;
       if (same) {
         throw new SseError(
           'DUPLICATE_DEFINITION',
-          `Two channels are defined with the pattern "${definition.pattern}". Export one definition and use it in both places.`,
+          `Two definitions are of the same channels: "${same.definition.pattern}" and "${pattern}". Export one and use it in both places.`,
         );
       }
       const { options, schemas } = definition;

@@ -1,5 +1,5 @@
 import { SseError } from '../sse.errors.js';
-import type { ChannelPattern, PatternMatch } from './channel-pattern.js';
+import { shapeOf, type ChannelPattern, type PatternMatch } from './channel-pattern.js';
 
 /** What a method of the application does for the channels of a pattern. */
 export type HandlerKind = 'authorize' | 'subscribe' | 'unsubscribe' | 'first' | 'last' | 'snapshot';
@@ -65,7 +65,7 @@ function match(handler: ChannelHandler, channel: string): MatchedHandler[] {
 }
 
 function refuseSecond({ name, pattern }: ChannelHandler, others: readonly ChannelHandler[]): void {
-  const first = others.find((other) => other.pattern.text === pattern.text);
+  const first = others.find((other) => shapeOf(other.pattern.text) === shapeOf(pattern.text));
   if (!first) return;
   throw new SseError(
     'DUPLICATE_DEFINITION',

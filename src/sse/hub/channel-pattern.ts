@@ -71,6 +71,9 @@ export class ChannelPattern {
   }
 }
 
+/** The same for patterns of the same channels, whatever their parameters are called. */
+export const shapeOf = (pattern: string): string => pattern.replaceAll(/(?<=^|\/):\w+/g, ':');
+
 const isParam = (segment: string): boolean => segment.startsWith(':');
 
 /** What was percent-encoded by `encodeURIComponent()`; undefined for what is not written as it writes. */

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { SseError } from '../sse.errors.js';
 import { RESERVED_TYPES, type SseEventInput } from './sse-event.js';
+import { typeOf } from './stored-event.js';
 import { isThenable } from './thenable.js';
 
 declare const DATA: unique symbol;
@@ -28,7 +29,7 @@ const LISTED = 3;
  *
  * @returns undefined where there is none, so that nothing of the channel is looked at
  * @throws SseError `INVALID_OPTIONS` for what is neither a schema nor made by `type()`: an older version of a
- * library perhaps, and nothing would be checked
+ * library perhaps, and nothing would be checked; `INVALID_EVENT`, `RESERVED_TYPE`
  */
 export function eventSchemas(events: Readonly<Record<string, unknown>>): EventSchemas | undefined {
   if (typeof events !== 'object' || (events as object | null) === null) {
@@ -39,6 +40,7 @@ export function eventSchemas(events: Readonly<Record<string, unknown>>): EventSc
   }
   const schemas = new Map<string, StandardSchemaV1 | undefined>();
   for (const [eventType, schema] of Object.entries(events)) {
+    typeOf(eventType); // one that can never be published is found here
     if (schema !== UNCHECKED && !isSchema(schema)) {
       throw new SseError(
         'INVALID_OPTIONS',

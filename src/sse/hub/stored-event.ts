@@ -42,7 +42,7 @@ export function storedEvent(event: SseEventInput, ownIds: boolean, maxBytes: num
       );
     }
   }
-  const type = typeOf(event.type);
+  const type = event.type === undefined ? undefined : typeOf(event.type);
   const id = idOf(event.id, ownIds);
   const retry = retryOf(event.retry);
   const comment = commentOf(event.comment);
@@ -71,8 +71,8 @@ export function errorEvent(message: string): StoredEvent {
   return { ...nothing, body, bytes: Buffer.byteLength(body), type: 'error', data, json: false };
 }
 
-function typeOf(type: unknown): string | undefined {
-  if (type === undefined) return undefined;
+/** @throws SseError `INVALID_EVENT`, `RESERVED_TYPE` */
+export function typeOf(type: unknown): string {
   if (typeof type !== 'string' || type === '') throw invalid('type', 'is a string of at least one character');
   if (!isOneLine(type)) throw invalid('type', 'is one line without NUL');
   if (RESERVED_TYPES.has(type)) {

@@ -1,6 +1,8 @@
-import { describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { describe, expect, it, jest } from '@jest/globals';
 import { map } from 'rxjs';
 import { SseModule } from '../../../src/sse/index.js';
+import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp } from '../../support/sse-app.js';
 import {
   change,
@@ -51,8 +53,13 @@ describe('the option "endpoint"', () => {
     expect(() => SseModule.forRoot({ endpoint: wrong as never })).toThrow(refusal);
   });
 
-  it('refuses every channel of an application without authorisers', async () => {
+  it('refuses every channel of an application without authorisers, which is said at start-up', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    whenTestEnds(() => warn.mockRestore());
+    await startEndpointApp();
+    expect(warn).not.toHaveBeenCalled();
     const { url } = await startSseApp({ sse: { endpoint: { path: 'events' } } });
+    expect(warn.mock.calls).toEqual([[expect.stringMatching(/no method has @AuthorizeChannel\(\)/)]]);
     expect((await fetch(`${url}/events?channel=rooms/a`)).status).toBe(403);
     const { id } = await openEndpoint(url, []);
     expect((await change(url, id, { join: ['rooms/a'] })).body.denied).toEqual(['rooms/a']);

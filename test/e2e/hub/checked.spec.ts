@@ -282,4 +282,13 @@ describe('a definition', () => {
       expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringMatching(/events/) }),
     );
   });
+
+  it.each([
+    ['error', 'RESERVED_TYPE'],
+    ['a\nb', 'INVALID_EVENT'],
+  ])('is refused with events of the type %j, which can never be published', (name, code) => {
+    expect(() => defineChannel('a', { events: { [name]: type<string>() } })).toThrow(
+      expect.objectContaining({ code }),
+    );
+  });
 });

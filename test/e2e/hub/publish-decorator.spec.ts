@@ -81,6 +81,11 @@ class Orders {
     }
   }
 
+  @Publish('lost')
+  lost(what: object): Later<object> {
+    return what;
+  }
+
   @Publish('items/1')
   failing(): Observable<Order> {
     return throwError(() => new TypeError('not now'));
@@ -159,6 +164,24 @@ describe('a method that fails', () => {
     await expect(orders.failLater({ id: 1 })).rejects.toThrow(new TypeError('not now'));
     await expect(firstValueFrom(orders.failing())).rejects.toThrow(new TypeError('not now'));
     expect(hub.stats().published).toBe(0);
+  });
+
+  it.each([
+    ['a Set', () => new Set([1])],
+    ['what a generator gives', () => (function* () {})()],
+  ])('to give anything that arrives, as %s, is refused', async (_what, make) => {
+    const { orders, hub } = await ordersOf();
+    await expect(orders.lost(make())).rejects.toMatchObject({
+      code: 'NOT_SERIALIZABLE',
+      message: expect.stringMatching(/async iterable/),
+    });
+    expect(hub.stats().published).toBe(0);
+    await orders.lost([1, 2]);
+    await orders.lost(Object.assign(new Set([1]), { toJSON: () => [1] }));
+    expect(await kept(hub, 'lost')).toEqual([
+      [undefined, [1, 2]],
+      [undefined, [1]],
+    ]);
   });
 
   it('to be published has done its work all the same', async () => {

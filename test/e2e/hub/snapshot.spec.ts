@@ -260,11 +260,13 @@ describe('A method with @SseSnapshot()', () => {
 
   it('is the only one of its pattern', async () => {
     const tell: Tell = () => ({ state: 1 });
-    const providers = [stateOf('board/:id', tell), stateOf('board/:id', tell)];
-    await expect(startSseApp({ providers })).rejects.toMatchObject({
-      code: 'DUPLICATE_DEFINITION',
-      message: expect.stringContaining('board/:id'),
-    });
+    for (const other of ['board/:id', 'board/:board']) {
+      const providers = [stateOf('board/:id', tell), stateOf(other, tell)];
+      await expect(startSseApp({ providers })).rejects.toMatchObject({
+        code: 'DUPLICATE_DEFINITION',
+        message: expect.stringContaining(other),
+      });
+    }
   });
 
   const circular: Record<string, unknown> = {};

@@ -117,6 +117,7 @@ describe('a definition', () => {
     ['history', { history: { count: 0 } }],
     ['ttl', { ttl: 0 }],
     ['replay', { replay: 'some' }],
+    ['a number of events', { replay: 'last' }],
     ['slow', { slow: 'latest' }],
     ['histroy', { histroy: 0 }],
     ['maxEventBytes', { maxEventBytes: 1 }],

@@ -81,6 +81,11 @@ describe('definitions', () => {
     expect(refusal(() => definitions(rules))).toEqual(refused('DUPLICATE_DEFINITION', '"a/:x"'));
   });
 
+  it('fail when two are of the same channels, whatever their parameters are called', () => {
+    const rules = [defineChannel('a/:x/b'), defineChannel('a/:x'), defineChannel('a/:y')];
+    expect(refusal(() => definitions(rules))).toEqual(refused('DUPLICATE_DEFINITION', '"a/:x" and "a/:y"'));
+  });
+
   it('may be the same one twice, when two modules use it', () => {
     const shared = defineChannel('a/:x', { ttl: 1 });
     expect(definitions([shared, shared]).settingsOf('a/1').ttl).toBe(1);
