@@ -58,7 +58,9 @@ describe.each(['express', 'fastify'] as const)(
       const id = await post('why?');
       const client = await SseClient.open(`${url}/${id}`, { reconnect: 0 });
       await tokens(4);
-      expect(textOf(await client.rest())).toBe('You have asked: why?');
+      const events = await client.rest();
+      expect(textOf(events)).toBe('You have asked: why?');
+      expect(events.at(-1)).toMatchObject({ type: 'done' });
       expect(client).toMatchObject({ status: 204, connected: 1 });
     });
 
@@ -87,14 +89,14 @@ describe.each(['express', 'fastify'] as const)(
       expect((await fetch(`${url}/${id}`, { method: 'DELETE' })).ok).toBe(true);
       expect(await client.rest()).toEqual([]);
       await tokens(1);
-      expect(await warnings.nextIfAny()).toMatchObject({ code: 'CHANNEL_COMPLETED' });
+      expect(await warnings.nextIfAny()).toContain('The channel');
       expect(asked.all).toHaveLength(2);
     });
 
     it('is stopped when nobody listens any more', async () => {
       const { url, post, tokens, asked, warnings } = await startExample({ adapter }, 5);
       const id = await post('why?');
-      expect(await warnings.nextIfAny()).toMatchObject({ code: 'PIPE_ABANDONED' });
+      expect(await warnings.nextIfAny()).toContain('Nobody has listened');
       await tokens(1);
       const late = await SseClient.open(`${url}/${id}`);
       expect(await late.rest()).toMatchObject([{ type: 'error', data: 'Stopped' }]);
