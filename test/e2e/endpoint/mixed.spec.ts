@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import { describe, expect, it } from '@jest/globals';
+import { AuthorizeChannel } from '../../../src/sse/index.js';
+import { eventually } from '../../support/eventually.js';
+import type { SseClient } from '../../support/sse-client.js';
+import { LosesLog, stateOf, type Tell } from '../hub/snapshot-scene.js';
+import { change, openEndpoint, startEndpointApp } from './endpoint-app.js';
+
+interface Opened {
+  readonly client: SseClient;
+  readonly close: () => Promise<void>;
+}
+
+/** Boards are for everybody. */
+@Injectable()
+class BoardAccess {
+  @AuthorizeChannel('board/:id')
+  maySee(): boolean {
+    return true;
+  }
+}
+
+describe.each(['express', 'fastify'] as const)('the endpoint with what else there is (%s)', (adapter) => {
+  const start = (tell: Tell, lost: LosesLog) =>
+    startEndpointApp(
+      { backplane: lost.backplane },
+      { adapter, providers: [BoardAccess, stateOf('board/:id', tell)] },
+    );
+
+  it.each([[['board/a']], [[]]])(
+    'ends when a channel has failed, as any stream; asked for at first: %j',
+    async (atFirst) => {
+      const lost = new LosesLog('board/a');
+      let isAway = false;
+      const { url, hub } = await start(() => {
+        if (isAway) throw new Error('The database is away.');
+        return { state: 'here' };
+      }, lost);
+      const { client, id } = await openEndpoint(url, ['rooms/a', ...atFirst]);
+      expect((await change(url, id, { join: ['board/a'] })).body.joined).toEqual(['board/a']);
+      await client.until(({ type }) => type === 'snapshot');
+      isAway = true;
+      lost.lose();
+      await hub.publish('board/a', { data: 'after' });
+      await client.until(({ type }) => type === 'error');
+      expect(await client.closed).toBe('ended');
+    },
+  );
+
+  it.each([
+    ['when its client leaves', async ({ client }: Opened): Promise<void> => Promise.resolve(client.close())],
+    ['when the application closes', async ({ close }: Opened): Promise<void> => close()],
+  ])('answers who joins a channel about which nobody decides, %s', async (_, end) => {
+    const { url, access, close } = await startEndpointApp({ authorizeTime: 600_000 }, { adapter });
+    const { client, id } = await openEndpoint(url, ['rooms/a']);
+    const joining = change(url, id, { join: ['rooms/never'] });
+    await eventually(() => access.asked.length === 2);
+    await end({ client, close });
+    expect((await joining).body).toMatchObject({ joined: [], denied: ['rooms/never'] });
+  });
+});
