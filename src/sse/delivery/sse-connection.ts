@@ -128,7 +128,8 @@ export class SseConnection
   }
 
   tell(type: string, data: object, id?: string): void {
-    this.#outbox.add((id === undefined ? '' : idLine(id)) + ownEvent(type, data));
+    // It comes whether the client reads or not, so it counts among what may wait.
+    this.#outbox.add((id === undefined ? '' : idLine(id)) + ownEvent(type, data), true);
   }
 
   isNamed(id: string): boolean {
@@ -258,7 +259,7 @@ export class SseConnection
 
   located(): void {
     const text = this.#introduction.located(this.isOpen);
-    if (text) this.#outbox.add(text);
+    if (text) this.#outbox.add(text, true);
     this.filled();
   }
 

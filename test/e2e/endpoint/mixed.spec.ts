@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { AuthorizeChannel } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
 import type { SseClient } from '../../support/sse-client.js';
+import { Publisher, ServerSockets } from '../delivery/stalled.js';
 import { LosesLog, stateOf, type Tell } from '../hub/snapshot-scene.js';
 import { change, openEndpoint, startEndpointApp } from './endpoint-app.js';
 
@@ -57,5 +58,21 @@ describe.each(['express', 'fastify'] as const)('the endpoint with what else ther
     await eventually(() => access.asked.length === 2);
     await end({ client, close });
     expect((await joining).body).toMatchObject({ joined: [], denied: ['rooms/never'] });
+  });
+
+  it('disconnects who joins and leaves, and does not read what it is told of that', async () => {
+    const limits = { joinsPerSecond: Infinity, queuedBytes: 5_000 };
+    const started = await startEndpointApp({ limits, heartbeat: 0 }, { adapter });
+    const { url, hub } = started;
+    const sockets = new ServerSockets(started);
+    const { client, id } = await openEndpoint(url, ['rooms/a']);
+    client.pause();
+    await new Publisher(hub, 'rooms/a').fill(sockets.of(client));
+    let status = 200;
+    for (let i = 0; i < 200 && status === 200; i++) {
+      await change(url, id, { join: ['rooms/b'] });
+      ({ status } = await change(url, id, { leave: ['rooms/b'] }));
+    }
+    expect([status, hub.stats().connections]).toEqual([404, 0]);
   });
 });
