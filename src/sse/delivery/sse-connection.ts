@@ -116,11 +116,12 @@ export class SseConnection
   }
 
   subscribed(channel: string): void {
-    this.services.subscriptions.begin(channel, this);
+    // Who asks for the head alone streams nothing.
+    if (!this.exchange.isHead) this.services.subscriptions.begin(channel, this);
   }
 
   unsubscribed(channel: string): void {
-    this.services.subscriptions.end(channel, this);
+    if (!this.exchange.isHead) this.services.subscriptions.end(channel, this);
   }
 
   get isOpen(): boolean {

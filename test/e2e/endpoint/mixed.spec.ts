@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
-import { AuthorizeChannel } from '../../../src/sse/index.js';
+import { AuthorizeChannel, defineChannel, SseModule } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
 import type { SseClient } from '../../support/sse-client.js';
 import { Publisher, ServerSockets } from '../delivery/stalled.js';
@@ -74,5 +74,13 @@ describe.each(['express', 'fastify'] as const)('the endpoint with what else ther
       ({ status } = await change(url, id, { leave: ['rooms/b'] }));
     }
     expect([status, hub.stats().connections]).toEqual([404, 0]);
+  });
+
+  it('has nobody present for a HEAD request', async () => {
+    const Hall = defineChannel('rooms/hall', { presence: { events: true } });
+    const { url, hub } = await startEndpointApp({}, { adapter, imports: [SseModule.forFeature([Hall])] });
+    const address = `${url}/events?channel=rooms/hall`;
+    expect((await fetch(address, { method: 'HEAD', headers: { 'x-user': 'ada' } })).status).toBe(200);
+    expect(await hub.presence('rooms/hall')).toEqual([]);
   });
 });
