@@ -42,6 +42,7 @@ const packages = {
     'node:async_hooks',
     'node:crypto',
     'node:http',
+    'node:util',
   ],
   'sse/backplanes/lmdb': [...library, 'lmdb'],
   'sse/backplanes/nats': [...library, '@nats-io/jetstream', '@nats-io/transport-node'],

@@ -156,8 +156,9 @@ const providers: Provider[] = [
   },
   {
     provide: SourcePipes,
-    inject: [ChannelWriter, Instances],
-    useFactory: (writer: ChannelWriter, instances: Instances) => new SourcePipes(writer, instances),
+    inject: [ChannelWriter, Instances, SSE_SETTINGS],
+    useFactory: (writer: ChannelWriter, instances: Instances, { shutdown }: SseSettings) =>
+      new SourcePipes(writer, instances, shutdown.grace),
   },
   {
     provide: Presence,

@@ -97,8 +97,8 @@ export interface SseLimits {
   /** Bytes of all logs together; the log that was idle longest is emptied first. @defaultValue 256 MiB */
   readonly historyBytes?: number;
   /**
-   * Bytes that may wait for a client that does not read, of an Observable that is no hub stream and
-   * so cannot be paused; then the client is disconnected. @defaultValue 1 MiB
+   * Bytes that may wait for a client that does not read, of what cannot be paused: an Observable that is no
+   * hub stream, and what the client is told of its channels. Then it is disconnected. @defaultValue 1 MiB
    */
   readonly queuedBytes?: number;
   /**

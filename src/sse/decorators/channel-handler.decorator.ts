@@ -1,6 +1,7 @@
 import type { ChannelDefinition } from '../hub/channel-definition.js';
 import type { HandlerKind } from '../hub/channel-handlers.js';
 import { ChannelPattern } from '../hub/channel-pattern.js';
+import { SseError } from '../sse.errors.js';
 
 /** Which channels a method is for: those that match a pattern, or a definition's. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- whatever its events are
@@ -24,13 +25,24 @@ export interface DescribedHandler {
 
 const HANDLERS = 'nestjs-sse-hub:handlers';
 
-/** Describes a method. It may be decorated several times, for several kinds or patterns. */
+/**
+ * Describes a method. It may be decorated several times, for several kinds or patterns.
+ *
+ * @throws SseError `INVALID_CHANNEL`; `INVALID_HANDLER` when it is applied to what Nest's scanner does not find: a
+ * channel whose authoriser is never asked would be open to everybody
+ */
 export function describeHandler<Argument, Result>(
   kind: HandlerKind,
   channels: ChannelsOf<string>,
 ): HandlerDecorator<Argument, Result> {
   const pattern = new ChannelPattern(typeof channels === 'string' ? channels : channels.pattern);
-  return (_target, _key, { value }) => {
+  return (target, key, { value }) => {
+    if (typeof target === 'function' || typeof key === 'symbol' || typeof value !== 'function') {
+      throw new SseError(
+        'INVALID_HANDLER',
+        `${String(key)} cannot be called for channels: decorate a method of instances, whose name is a string.`,
+      );
+    }
     const method = value as object;
     Reflect.defineMetadata(HANDLERS, [...describedHandlers(method), { kind, pattern }], method);
   };

@@ -42,6 +42,13 @@ interface Grant {
   readonly reader: StreamReader;
 }
 
+/** A channel that somebody is being asked for. */
+interface Decision {
+  readonly channel: string;
+  readonly decided: (isGranted: boolean) => void;
+  isRevoked: boolean;
+}
+
 /** The longest time that a timer of Node takes. */
 const LONGEST_TIMER = 2_147_483_647;
 
@@ -49,7 +56,7 @@ const LONGEST_TIMER = 2_147_483_647;
 export class ConnectionAccess implements StreamAccess {
   identity: Identity | undefined;
   /** What is being decided now. */
-  readonly #pending = new Set<{ readonly channel: string; isRevoked: boolean }>();
+  readonly #pending = new Set<Decision>();
   #grants: readonly Grant[] = [];
   /** What it is to be told when it is open. */
   readonly #denied = new Set<string>();
@@ -82,10 +89,10 @@ export class ConnectionAccess implements StreamAccess {
   }
 
   decide(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): void {
-    const decision = { channel, isRevoked: false };
+    const decision: Decision = { channel, decided, isRevoked: false };
     this.#pending.add(decision);
     void this.#asks(channel).then((answer) => {
-      this.#pending.delete(decision);
+      if (!this.#pending.delete(decision)) return;
       const isGranted = answer && !decision.isRevoked && !this.#isClosed;
       if (isGranted) this.#granted({ channel, reader });
       decided(isGranted);
@@ -136,6 +143,10 @@ export class ConnectionAccess implements StreamAccess {
     this.#isClosed = true;
     clearTimeout(this.#expiry);
     clearTimeout(this.#review);
+    // Who waits for an answer, as a request to join, need not wait for what can change nothing.
+    const pending = [...this.#pending];
+    this.#pending.clear();
+    for (const { decided } of pending) decided(false);
   }
 
   async #identifyLater(identity: PromiseLike<Identity | undefined>): Promise<boolean> {

@@ -116,11 +116,12 @@ export class SseConnection
   }
 
   subscribed(channel: string): void {
-    this.services.subscriptions.begin(channel, this);
+    // Who asks for the head alone streams nothing.
+    if (!this.exchange.isHead) this.services.subscriptions.begin(channel, this);
   }
 
   unsubscribed(channel: string): void {
-    this.services.subscriptions.end(channel, this);
+    if (!this.exchange.isHead) this.services.subscriptions.end(channel, this);
   }
 
   get isOpen(): boolean {
@@ -128,7 +129,8 @@ export class SseConnection
   }
 
   tell(type: string, data: object, id?: string): void {
-    this.#outbox.add((id === undefined ? '' : idLine(id)) + ownEvent(type, data));
+    // It comes whether the client reads or not, so it counts among what may wait.
+    this.#outbox.add((id === undefined ? '' : idLine(id)) + ownEvent(type, data), true);
   }
 
   isNamed(id: string): boolean {
@@ -258,7 +260,7 @@ export class SseConnection
 
   located(): void {
     const text = this.#introduction.located(this.isOpen);
-    if (text) this.#outbox.add(text);
+    if (text) this.#outbox.add(text, true);
     this.filled();
   }
 

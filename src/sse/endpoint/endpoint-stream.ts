@@ -133,6 +133,8 @@ export class EndpointStream implements JoinableStream {
       });
       const stream = this.hub.stream(channel, { authorize: false }).pipe(
         catchError((error: Error) => {
+          // What fails later ends the stream, as where the channel was asked for at first: its client comes back.
+          if (begun.closed) throw error;
           reject(error);
           return EMPTY;
         }),
@@ -141,8 +143,9 @@ export class EndpointStream implements JoinableStream {
           resolve(); // it has completed already, or the client has gone
         }),
       );
-      if (this.connection.isClosed) resolve();
-      else this.#joined.next(stream);
+      // A stream that has failed takes no more, although its client may still have to read the error.
+      if (this.#joined.observed) this.#joined.next(stream);
+      else resolve();
     });
   }
 }

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { Alternation } from './alternation.js';
 import type { ChannelAccess } from './authorization.js';
@@ -78,8 +79,9 @@ export class Hooks {
     try {
       await handler.call({ channel, params, ...details });
     } catch (error) {
-      const stack = error instanceof Error ? error.stack : undefined;
-      this.#logger.error(`${handler.name} has failed for "${channel}": ${String(error)}`, stack);
+      // Anything may be thrown, also what has no string form.
+      const [text, stack] = error instanceof Error ? [String(error), error.stack] : [inspect(error)];
+      this.#logger.error(`${handler.name} has failed for "${channel}": ${text}`, stack);
     }
   }
 }

@@ -13,6 +13,8 @@ export class SourcePipes implements OnModuleDestroy {
   constructor(
     private readonly writer: ChannelWriter,
     private readonly instances: Instances,
+    /** Milliseconds that listeners may take to be told when the application closes. */
+    private readonly grace: number,
   ) {}
 
   /** @throws SseError `INVALID_OPTIONS` */
@@ -32,6 +34,13 @@ export class SourcePipes implements OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     for (const pipe of this.#running.keys())
       pipe.stop(new SseError('HUB_CLOSED', 'The application was closed.'));
-    await Promise.allSettled(this.#running.values());
+    const told = Promise.allSettled(this.#running.values());
+    // A schema that does not answer holds up what comes after it, and must not hold up the application.
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.grace);
+    });
+    await Promise.race([told, late]);
+    clearTimeout(timer);
   }
 }

@@ -191,6 +191,14 @@ describe('an authoriser that cannot be called', () => {
     expect(refusal(() => AuthorizeChannel('rooms//:room'))).toEqual(refused('INVALID_CHANNEL'));
   });
 
+  it.each<[string, object, string | symbol]>([
+    ['a method without a name', Rules.prototype, Symbol('mayEnter')],
+    ['a static method', Rules, 'mayEnter'],
+  ])('is refused by its decorator where it would never be asked: %s', (_, target, key) => {
+    const decorate = (): void => AuthorizeChannel('rooms/:room')(target, key, { value: () => false });
+    expect(refusal(decorate)).toEqual(refused('INVALID_HANDLER'));
+  });
+
   it('is found in what a factory has made, and in a module beside', async () => {
     const asked: string[] = [];
     class Denying extends Rules {

@@ -133,6 +133,11 @@ describe.each(['express', 'fastify'] as const)('@OnSubscribe() and @OnUnsubscrib
 
       @OnSubscribe('news')
       @OnFirstSubscriber('news')
+      throwsAnything(): void {
+        throw Object.create(null); // of which there is no string
+      }
+
+      @OnFirstSubscriber('news')
       throws(): void {
         throw new Error('thrown');
       }
@@ -151,6 +156,7 @@ describe.each(['express', 'fastify'] as const)('@OnSubscribe() and @OnUnsubscrib
     expect(await client.next()).toMatchObject({ data: 'x' });
     await log.until(/^Failing.throws\(\) has failed for "news": Error: thrown$/);
     await log.until(/^Failing.rejects\(\) has failed for "news": Error: rejected$/);
+    await log.until(/^Failing.throwsAnything\(\) has failed for "news": \[Object: null prototype\] {}$/);
     await app.hub.publish('news', { data: 'y' });
     expect(await client.next()).toMatchObject({ data: 'y' });
   });

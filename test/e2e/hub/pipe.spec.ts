@@ -237,6 +237,18 @@ describe('when the application closes', () => {
     feed.say('two');
     await eventually(() => feed.isLeft);
   });
+
+  it('is not held up by a schema that does not answer', async () => {
+    const hanging = z.string().refine(() => new Promise(() => undefined));
+    const Slow = defineChannel('a', { events: { message: hanging } });
+    const { hub, close } = await start({
+      imports: [SseModule.forFeature([Slow])],
+      sse: { shutdown: { grace: 50 } },
+    });
+    void hub.pipe('a', words('one'));
+    await turn();
+    await close();
+  });
 });
 
 describe('a pipe', () => {

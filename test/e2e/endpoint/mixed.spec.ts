@@ -1,0 +1,86 @@
+import { Injectable } from '@nestjs/common';
+import { describe, expect, it } from '@jest/globals';
+import { AuthorizeChannel, defineChannel, SseModule } from '../../../src/sse/index.js';
+import { eventually } from '../../support/eventually.js';
+import type { SseClient } from '../../support/sse-client.js';
+import { Publisher, ServerSockets } from '../delivery/stalled.js';
+import { LosesLog, stateOf, type Tell } from '../hub/snapshot-scene.js';
+import { change, openEndpoint, startEndpointApp } from './endpoint-app.js';
+
+interface Opened {
+  readonly client: SseClient;
+  readonly close: () => Promise<void>;
+}
+
+/** Boards are for everybody. */
+@Injectable()
+class BoardAccess {
+  @AuthorizeChannel('board/:id')
+  maySee(): boolean {
+    return true;
+  }
+}
+
+describe.each(['express', 'fastify'] as const)('the endpoint with what else there is (%s)', (adapter) => {
+  const start = (tell: Tell, lost: LosesLog) =>
+    startEndpointApp(
+      { backplane: lost.backplane },
+      { adapter, providers: [BoardAccess, stateOf('board/:id', tell)] },
+    );
+
+  it.each([[['board/a']], [[]]])(
+    'ends when a channel has failed, as any stream; asked for at first: %j',
+    async (atFirst) => {
+      const lost = new LosesLog('board/a');
+      let isAway = false;
+      const { url, hub } = await start(() => {
+        if (isAway) throw new Error('The database is away.');
+        return { state: 'here' };
+      }, lost);
+      const { client, id } = await openEndpoint(url, ['rooms/a', ...atFirst]);
+      expect((await change(url, id, { join: ['board/a'] })).body.joined).toEqual(['board/a']);
+      await client.until(({ type }) => type === 'snapshot');
+      isAway = true;
+      lost.lose();
+      await hub.publish('board/a', { data: 'after' });
+      await client.until(({ type }) => type === 'error');
+      expect(await client.closed).toBe('ended');
+    },
+  );
+
+  it.each([
+    ['when its client leaves', async ({ client }: Opened): Promise<void> => Promise.resolve(client.close())],
+    ['when the application closes', async ({ close }: Opened): Promise<void> => close()],
+  ])('answers who joins a channel about which nobody decides, %s', async (_, end) => {
+    const { url, access, close } = await startEndpointApp({ authorizeTime: 600_000 }, { adapter });
+    const { client, id } = await openEndpoint(url, ['rooms/a']);
+    const joining = change(url, id, { join: ['rooms/never'] });
+    await eventually(() => access.asked.length === 2);
+    await end({ client, close });
+    expect((await joining).body).toMatchObject({ joined: [], denied: ['rooms/never'] });
+  });
+
+  it('disconnects who joins and leaves, and does not read what it is told of that', async () => {
+    const limits = { joinsPerSecond: Infinity, queuedBytes: 5_000 };
+    const started = await startEndpointApp({ limits, heartbeat: 0 }, { adapter });
+    const { url, hub } = started;
+    const sockets = new ServerSockets(started);
+    const { client, id } = await openEndpoint(url, ['rooms/a']);
+    client.pause();
+    await new Publisher(hub, 'rooms/a').fill(sockets.of(client));
+    let status = 200;
+    for (let i = 0; i < 200 && status === 200; i++) {
+      await change(url, id, { join: ['rooms/b'] });
+      ({ status } = await change(url, id, { leave: ['rooms/b'] }));
+    }
+    expect([status, hub.stats().connections]).toEqual([404, 0]);
+  });
+
+  it('has nobody present for a HEAD request', async () => {
+    const Hall = defineChannel('rooms/hall', { presence: { events: true } });
+    const { url, hub } = await startEndpointApp({}, { adapter, imports: [SseModule.forFeature([Hall])] });
+    const address = `${url}/events?channel=rooms/hall`;
+    expect((await fetch(address, { method: 'HEAD', headers: { 'x-user': 'ada' } })).status).toBe(200);
+    expect(await hub.presence('rooms/hall')).toEqual([]);
+  });
+});
