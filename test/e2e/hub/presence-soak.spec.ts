@@ -1,11 +1,11 @@
 import { expect, it } from '@jest/globals';
 import { SoakServer, type Visit } from '../../support/soak.js';
 
-const ROUNDS = 3_000;
+const ROUNDS = 2_000;
 /** Bytes for what is compiled and cached meanwhile, and for what the machine does when it is busy. */
 const ALLOWED_GROWTH = 2 * 1024 * 1024;
 /** Objects; each who came has had several of them. */
-const ALLOWED_OBJECTS = 1_000;
+const ALLOWED_OBJECTS = 900;
 
 /**
  * Each visitor is another user, but for one in seven, who is the one before once more; five at most are in one
@@ -24,7 +24,7 @@ const visitOf = (number: number): Visit => {
 
 it(`${ROUNDS} who come and go leave nothing behind`, async () => {
   const server = await SoakServer.start(new URL('./presence-soak-server.js', import.meta.url));
-  await server.visitAll(1_000, visitOf);
+  await server.visitAll(500, visitOf);
   const before = await server.figuresAtRest();
   await server.visitAll(ROUNDS, visitOf);
   const after = await server.figuresAtRest();
