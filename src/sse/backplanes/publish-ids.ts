@@ -15,10 +15,12 @@ export class PublishIds {
   }
 
   remember(channel: string, publishId: string, position: Position, now: number): void {
-    this.#known.set(keyOf(channel, publishId), { position, at: now });
-    for (const [key, { at }] of this.#known) {
+    const key = keyOf(channel, publishId);
+    this.#known.delete(key); // so that it is the newest
+    this.#known.set(key, { position, at: now });
+    for (const [oldest, { at }] of this.#known) {
       if (this.#known.size <= MAX_IDS && now - at < PUBLISH_ID_MEMORY) return;
-      this.#known.delete(key);
+      this.#known.delete(oldest);
     }
   }
 

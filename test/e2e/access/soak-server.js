@@ -1,7 +1,6 @@
 // A server that is asked over IPC what it still has. It runs with --expose-gc.
 import 'reflect-metadata';
 import { setTimeout as delay } from 'node:timers/promises';
-import { queryObjects } from 'node:v8';
 import { Controller, Inject, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AuthorizeChannel, Sse, SseHub, SseModule } from '../../../dist/index.js';
@@ -9,6 +8,7 @@ import { ConnectionAccess } from '../../../dist/sse/delivery/connection-access.j
 import { SseConnection } from '../../../dist/sse/delivery/sse-connection.js';
 import { Cursor } from '../../../dist/sse/hub/cursor.js';
 import { StreamReader } from '../../../dist/sse/hub/stream-reader.js';
+import { answerFigures } from '../../support/soak-figures.js';
 
 class Streams {
   constructor(hub) {
@@ -50,22 +50,4 @@ Module({
 
 const app = await NestFactory.create(AppModule, { logger: false });
 await app.listen(0, '127.0.0.1');
-const hub = app.get(SseHub);
-
-function figures() {
-  globalThis.gc();
-  globalThis.gc();
-  const resources = {};
-  for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1;
-  const objects = [SseConnection, ConnectionAccess, StreamReader, Cursor];
-  return {
-    heap: process.memoryUsage().heapUsed,
-    resources,
-    stats: hub.stats(),
-    objects: Object.fromEntries(objects.map((made) => [made.name, queryObjects(made, { format: 'count' })])),
-  };
-}
-
-process.on('message', () => process.send(figures()));
-process.on('disconnect', () => process.exit());
-process.send({ port: app.getHttpServer().address().port });
+answerFigures(app, app.get(SseHub), [SseConnection, ConnectionAccess, StreamReader, Cursor]);
