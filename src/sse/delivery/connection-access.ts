@@ -1,9 +1,10 @@
 import { ForbiddenException, Logger, UnauthorizedException } from '@nestjs/common';
 import type { Access } from '../hub/access.js';
+import type { Cursor } from '../hub/cursor.js';
 import { cursorHandingOn } from '../hub/handing-on.js';
 import { checkIdentity, type Identity } from '../hub/identity.js';
 import type { StreamAccess } from '../hub/stream-context.js';
-import { StreamReader } from '../hub/stream-reader.js';
+import type { StreamReader } from '../hub/stream-reader.js';
 import { ownEvent } from './plain-event.js';
 import { isThenable } from '../hub/thenable.js';
 
@@ -117,18 +118,18 @@ export class ConnectionAccess implements StreamAccess {
   }
 
   /**
-   * Looks at who has read what arrives now. A stream that was subscribed to outside of any request, and is
-   * shared, may lead here without that anybody was asked.
+   * Looks at who has read what arrives now. A stream that is shared may lead here from another response, or from
+   * no response, and nobody was asked about this one.
    *
    * @throws ForbiddenException
    */
   checkArriving(): void {
     const cursor = cursorHandingOn();
-    if (!(cursor?.host instanceof StreamReader && cursor.host.isUnasked)) return;
+    if (!cursor || cursor.host === this.owner.reader || cursor.isForAll) return;
     const { name } = cursor.channel;
-    if (!this.guards(name)) return;
+    if (!this.guards(name) || this.#grants.some((grant) => isOf(grant, cursor))) return;
     logger.error(
-      `The channel "${name}" has reached a response, and nobody was asked whether it may: its stream is shared, and was subscribed to outside of any request. Give each response a stream of its own, or say "authorize: false".`,
+      `The channel "${name}" has reached a response, and nobody was asked whether it may: its stream is shared, and somebody else has subscribed to it. Give each response a stream of its own, or say "authorize: false".`,
     );
     throw new ForbiddenException();
   }
@@ -224,6 +225,9 @@ export class ConnectionAccess implements StreamAccess {
     if (this.#grants.length > 0) this.#reviewLater();
   }
 }
+
+const isOf = ({ channel, reader }: Grant, { channel: { name }, host }: Cursor): boolean =>
+  channel === name && reader === host;
 
 function isStreamed({ channel, reader }: Grant): boolean {
   const track = reader.position.of(channel);

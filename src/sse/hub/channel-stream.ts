@@ -5,7 +5,7 @@ import type { Channels } from './channels.js';
 import type { Cursor, EventConsumer } from './cursor.js';
 import type { SseEvent } from './sse-event.js';
 import { hostBehind, type StreamAccess, type StreamContext, type StreamHost } from './stream-context.js';
-import { PLAIN, UNASKED } from './reader-owner.js';
+import { PLAIN } from './reader-owner.js';
 import { StreamReader } from './stream-reader.js';
 
 /** What `hub.stream()` was asked for. */
@@ -69,8 +69,7 @@ export class ChannelStream extends Observable<SseEvent> {
     const client = isLookUp ? undefined : host;
     // It may have been made for one response, or for none, and be subscribed to for another.
     const asked = this.context.host ?? host;
-    const owner = asked || !this.request.authorize ? PLAIN : UNASKED;
-    const reader = new StreamReader(this.all, owner, this.maxChannels, client);
+    const reader = new StreamReader(this.all, PLAIN, this.maxChannels, client);
     return this.#enter({ reader, client, asked, isUnpaced: false }, subscriber);
   }
 
@@ -95,7 +94,9 @@ export class ChannelStream extends Observable<SseEvent> {
   }
 
   #enterChannel(name: string, { reader, client, isUnpaced }: Way, membership: Membership): void {
-    membership.enter(reader.enter(name, this.#positionIn(client), this.request.replay), isUnpaced);
+    const cursor = reader.enter(name, this.#positionIn(client), this.request.replay);
+    if (!this.request.authorize) cursor.isForAll = true;
+    membership.enter(cursor, isUnpaced);
   }
 
   /** All channels of a response begin together, when everything is decided. */

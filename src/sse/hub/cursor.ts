@@ -61,6 +61,8 @@ export class Cursor implements TurnTask {
   position = 0;
   /** It goes on although its own client is paused: others depend on it. */
   isUnpaced = false;
+  /** It was said that nobody is to be asked who may have its events. */
+  isForAll = false;
   /** Never changed but replaced, so that those may come and go who are being told. */
   #consumers: readonly EventConsumer[] = NOBODY;
   /** What it could not be given, until its client was told. */

@@ -55,6 +55,3 @@ export const PLAIN: ReaderOwner = {
   located: () => undefined,
   begun: () => undefined,
 };
-
-/** The same where nobody could be asked whether the channels may be streamed. */
-export const UNASKED: ReaderOwner = { ...PLAIN };

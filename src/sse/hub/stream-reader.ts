@@ -14,7 +14,7 @@ import { ClientPosition } from './client-position.js';
 import { Cursor, type CursorHost } from './cursor.js';
 import { cursorHandingOn, handOn } from './handing-on.js';
 import { gapReason, type LogBounds } from './missed-position.js';
-import { PLAIN, UNASKED, type ReaderOwner } from './reader-owner.js';
+import { PLAIN, type ReaderOwner } from './reader-owner.js';
 import type { Snapshot } from './snapshot.js';
 import type { Gap } from './sse-event.js';
 import { Track } from './track.js';
@@ -55,11 +55,6 @@ export class StreamReader implements CursorHost {
 
   get takesBatches(): boolean {
     return this.owner.takesBatches;
-  }
-
-  /** Whether nobody could be asked for its channels: they may be read, but not by the client of a response. */
-  get isUnasked(): boolean {
-    return this.owner === UNASKED;
   }
 
   /** Whether a channel is being opened, so that its position is not known. */
@@ -220,8 +215,7 @@ export class StreamReader implements CursorHost {
   }
 
   snapshotsOf({ channel }: Cursor): ChannelSnapshots | undefined {
-    const isOfNobody = this.owner === PLAIN || this.owner === UNASKED;
-    const isElsewhere = isOfNobody || this.position.of(channel.name)?.isForeign;
+    const isElsewhere = this.owner === PLAIN || this.position.of(channel.name)?.isForeign;
     return isElsewhere ? undefined : this.channels.snapshots.of(channel);
   }
 

@@ -5,7 +5,7 @@ import type { Observable } from 'rxjs';
 import { Sse, SseHub } from '../../../src/sse/index.js';
 import { LogRecorder } from '../delivery/log-recorder.js';
 import { eventually } from '../../support/eventually.js';
-import { untilSubscribers } from '../../support/sse-app.js';
+import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { denied, startHouse, TokenGuard, type House, type HouseOptions } from './house.js';
 
 const rooms$ = new Subject<string>();
@@ -59,6 +59,11 @@ class FormsController {
   @Sse('cached')
   cached(): Observable<unknown> {
     return (this.sources.cached ??= this.#bob.pipe(share()));
+  }
+
+  @Sse('cached/authorized')
+  cachedAuthorized(): Observable<unknown> {
+    return (this.sources.cached ??= this.hub.stream('rooms/bob', { authorize: false }).pipe(share()));
   }
 
   @Sse('piped')
@@ -195,14 +200,32 @@ describe.each(ways)('a guarded channel (%s, served %s)', (adapter, _way, options
     expect(await again.next()).toMatchObject({ data: 'for bob' });
   });
 
-  it('is asked for once where clients share a stream: for the one who subscribed first', async () => {
-    const { openAt, rooms, hub } = await start(adapter, options);
-    await openAt('/cached', 'bob');
+  it('is not streamed to those who share a stream that was decided for somebody else', async () => {
+    const { openAt, rooms, hub, app } = await start(adapter, options);
+    const log = new LogRecorder();
+    app.useLogger(log);
+    const bob = await openAt('/cached', 'bob');
     await untilSubscribers(hub, 'rooms/bob', 1);
     const ann = await openAt('/cached', 'ann');
-    await hub.publish('rooms/bob', { data: 'shared' });
-    expect(await ann.next()).toMatchObject({ data: 'shared' });
+    await untilConnections(hub, 2);
+    await hub.publish('rooms/bob', { data: 'for bob' });
+    expect(await bob.next()).toMatchObject({ data: 'for bob' });
+    expect(await ann.rest()).toEqual([{ type: 'error', id: undefined, data: 'Forbidden' }]);
     expect(rooms.asked.map(({ user }) => user)).toEqual(['bob']);
+    await log.until(/"rooms\/bob".*nobody was asked/);
+    await hub.publish('rooms/bob', { data: 'more' });
+    expect(await bob.next()).toMatchObject({ data: 'more' });
+  });
+
+  it('is streamed to all who share a stream of which it was said that nobody is to be asked', async () => {
+    const { openAt, rooms, hub } = await start(adapter, options);
+    const clients = [await openAt('/cached/authorized', 'bob')];
+    await untilSubscribers(hub, 'rooms/bob', 1);
+    clients.push(await openAt('/cached/authorized', 'ann'));
+    await untilConnections(hub, 2);
+    await hub.publish('rooms/bob', { data: 'for all' });
+    for (const client of clients) expect(await client.next()).toMatchObject({ data: 'for all' });
+    expect(rooms.asked).toEqual([]);
   });
 
   it.each(['late/shared', 'late/provider'])(
