@@ -12,7 +12,7 @@ export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
 export type { EndpointOptions } from './endpoint/endpoint.controller.js';
 export { SseSnapshot } from './decorators/sse-snapshot.decorator.js';
 export type { Denial, DenialReason } from './delivery/connection-access.js';
-export type { ChannelAccess } from './hub/authorization.js';
+export type { ChannelAccess } from './hub/access/authorization.js';
 export {
   PUBLISH_ID_MEMORY,
   SseBackplane,
@@ -22,17 +22,22 @@ export {
   type LogRange,
 } from './hub/backplane.js';
 export type { BackplaneFactory, OpenBackplane } from './hub/backplane-factory.js';
-export { ChannelDefinition, defineChannel } from './hub/channel-definition.js';
-export type { ChannelDefinitionOptions, ChannelRule } from './hub/channel-definition.js';
-export type { ChannelParams, MatchedParams } from './hub/channel-pattern.js';
-export type { ConnectionDetails, ConnectionFilter, ConnectionInfo, Reach } from './hub/connections.js';
-export { LEASE_TIME, SseCluster, type ClusterListener } from './hub/cluster.js';
-export type { ChannelSubscription, ChannelUse } from './hub/hooks.js';
-export type { Identify, Identity } from './hub/identity.js';
+export { ChannelDefinition, defineChannel } from './hub/definitions/channel-definition.js';
+export type { ChannelDefinitionOptions, ChannelRule } from './hub/definitions/channel-definition.js';
+export type { ChannelParams, MatchedParams } from './hub/definitions/channel-pattern.js';
+export type {
+  ConnectionDetails,
+  ConnectionFilter,
+  ConnectionInfo,
+  Reach,
+} from './hub/instances/connections.js';
+export { LEASE_TIME, SseCluster, type ClusterListener } from './hub/instances/cluster.js';
+export type { ChannelSubscription, ChannelUse } from './hub/handlers/hooks.js';
+export type { Identify, Identity } from './hub/access/identity.js';
 export { EventLog, type LogEntry } from './hub/event-log.js';
-export { type, type EventSchemas, type EventType } from './hub/event-schemas.js';
+export { type, type EventSchemas, type EventType } from './hub/definitions/event-schemas.js';
 export type { StoredEvent } from './hub/stored-event.js';
-export type { SnapshotOf, SnapshotRequest } from './hub/snapshot.js';
+export type { SnapshotOf, SnapshotRequest } from './hub/snapshots/snapshot.js';
 export type { Position } from './protocol/position.js';
 export type { ChannelSettings, HistorySettings, PresenceSettings } from './sse.settings.js';
 export type {
@@ -47,12 +52,12 @@ export type {
   SseEvent,
   SseEventInput,
 } from './hub/sse-event.js';
-export type { PresenceEvent, PresenceMember } from './hub/presence-member.js';
-export type { PipeOptions } from './hub/source-pipe.js';
+export type { PresenceEvent, PresenceMember } from './hub/presence/member.js';
+export type { PipeOptions } from './hub/sources/source-pipe.js';
 export { SseHub } from './hub/sse-hub.js';
 export type { PublishOptions } from './hub/channel-writer.js';
 export type { ChannelHistory, HistoryQuery, HubStats, StreamOptions } from './hub/sse-hub.js';
-export { whileLeading } from './hub/while-leading.js';
+export { whileLeading } from './hub/instances/while-leading.js';
 export { SseError, type SseErrorCode } from './sse.errors.js';
 export { SseModule } from './sse.module.js';
 export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';

@@ -1,4 +1,4 @@
-import type { ClusterListener } from '../hub/cluster.js';
+import type { ClusterListener } from '../hub/instances/cluster.js';
 
 /** Who listens to what an instance is told, by topic. */
 export class Listeners {

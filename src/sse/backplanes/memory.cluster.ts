@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { SseError } from '../sse.errors.js';
-import type { ClusterListener, SseCluster } from '../hub/cluster.js';
+import type { ClusterListener, SseCluster } from '../hub/instances/cluster.js';
 import { Listeners } from './listeners.js';
 
 /** One who asked for a lease, and the signal of its work. */

@@ -1,5 +1,5 @@
-import type { ChannelAccess } from '../hub/authorization.js';
-import type { MatchedParams } from '../hub/channel-pattern.js';
+import type { ChannelAccess } from '../hub/access/authorization.js';
+import type { MatchedParams } from '../hub/definitions/channel-pattern.js';
 import { describeHandler, type ChannelsOf, type HandlerDecorator } from './channel-handler.decorator.js';
 
 /**

@@ -1,6 +1,6 @@
-import type { ChannelDefinition } from '../hub/channel-definition.js';
-import type { HandlerKind } from '../hub/channel-handlers.js';
-import { ChannelPattern } from '../hub/channel-pattern.js';
+import type { ChannelDefinition } from '../hub/definitions/channel-definition.js';
+import type { HandlerKind } from '../hub/handlers/channel-handlers.js';
+import { ChannelPattern } from '../hub/definitions/channel-pattern.js';
 import { SseError } from '../sse.errors.js';
 
 /** Which channels a method is for: those that match a pattern, or a definition's. */

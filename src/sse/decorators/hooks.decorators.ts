@@ -1,5 +1,5 @@
-import type { MatchedParams } from '../hub/channel-pattern.js';
-import type { ChannelSubscription, ChannelUse } from '../hub/hooks.js';
+import type { MatchedParams } from '../hub/definitions/channel-pattern.js';
+import type { ChannelSubscription, ChannelUse } from '../hub/handlers/hooks.js';
 import { describeHandler, type ChannelsOf, type HandlerDecorator } from './channel-handler.decorator.js';
 
 /**

@@ -3,13 +3,13 @@ import { isObservable, type Observable } from 'rxjs';
 import { isThenable } from '../hub/thenable.js';
 import { routeOf } from '../delivery/sse-route.metadata.js';
 import { inPlaceOf, type Method } from '../delivery/wrapped-method.js';
-import { ChannelDefinition } from '../hub/channel-definition.js';
+import { ChannelDefinition } from '../hub/definitions/channel-definition.js';
 import {
   isAsyncIterable,
   MAX_PENDING,
   publishedItems,
   publishedObservable,
-} from '../hub/published-source.js';
+} from '../hub/sources/published-source.js';
 import type { EventMap } from '../hub/sse-event.js';
 import { SseHub } from '../hub/sse-hub.js';
 import { storedEvent } from '../hub/stored-event.js';

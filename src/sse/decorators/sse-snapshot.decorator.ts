@@ -1,5 +1,5 @@
-import type { MatchedParams } from '../hub/channel-pattern.js';
-import type { SnapshotOf, SnapshotRequest } from '../hub/snapshot.js';
+import type { MatchedParams } from '../hub/definitions/channel-pattern.js';
+import type { SnapshotOf, SnapshotRequest } from '../hub/snapshots/snapshot.js';
 import { describeHandler, type ChannelsOf, type HandlerDecorator } from './channel-handler.decorator.js';
 
 /**

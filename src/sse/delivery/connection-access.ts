@@ -1,10 +1,10 @@
 import { ForbiddenException, Logger, UnauthorizedException } from '@nestjs/common';
-import type { Access } from '../hub/access.js';
-import type { Cursor } from '../hub/cursor.js';
-import { cursorHandingOn } from '../hub/handing-on.js';
-import { checkIdentity, type Identity } from '../hub/identity.js';
-import type { StreamAccess } from '../hub/stream-context.js';
-import type { StreamReader } from '../hub/stream-reader.js';
+import type { Access } from '../hub/access/access.js';
+import type { Cursor } from '../hub/reading/cursor.js';
+import { cursorHandingOn } from '../hub/reading/handing-on.js';
+import { checkIdentity, type Identity } from '../hub/access/identity.js';
+import type { StreamAccess } from '../hub/reading/stream-context.js';
+import type { StreamReader } from '../hub/reading/stream-reader.js';
 import { ownEvent } from './plain-event.js';
 import { isThenable } from '../hub/thenable.js';
 

@@ -1,7 +1,7 @@
-import type { Access } from '../hub/access.js';
+import type { Access } from '../hub/access/access.js';
 import type { Channels } from '../hub/channels.js';
-import type { Connections } from '../hub/connections.js';
-import type { Subscriptions } from '../hub/subscriptions.js';
+import type { Connections } from '../hub/instances/connections.js';
+import type { Subscriptions } from '../hub/instances/subscriptions.js';
 import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { Exchange } from './exchange.js';

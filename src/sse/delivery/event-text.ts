@@ -1,6 +1,6 @@
 import { originOf } from '../hub/published-event.js';
 import type { SseEvent } from '../hub/sse-event.js';
-import type { StreamReader } from '../hub/stream-reader.js';
+import type { StreamReader } from '../hub/reading/stream-reader.js';
 import { idLine } from '../protocol/event-stream.js';
 import { hasSeen, parsePosition, type LastEventId } from '../protocol/position.js';
 import { plainEvent } from './plain-event.js';

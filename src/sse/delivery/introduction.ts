@@ -1,4 +1,4 @@
-import type { StreamReader } from '../hub/stream-reader.js';
+import type { StreamReader } from '../hub/reading/stream-reader.js';
 import { eventBody, idBlock, idLine, retryBlock } from '../protocol/event-stream.js';
 import type { ConnectionSettings } from './connection-settings.js';
 

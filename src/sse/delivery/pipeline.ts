@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
 import { Observable, type Observer, type Unsubscribable } from 'rxjs';
-import { endsAt, type StreamHost } from '../hub/stream-context.js';
+import { endsAt, type StreamHost } from '../hub/reading/stream-context.js';
 
 /** What a response is subscribed to. */
 export class Pipeline {

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Access } from '../hub/access.js';
+import { Access } from '../hub/access/access.js';
 import { Channels } from '../hub/channels.js';
-import { Connections } from '../hub/connections.js';
-import { StreamContext } from '../hub/stream-context.js';
-import { Subscriptions } from '../hub/subscriptions.js';
+import { Connections } from '../hub/instances/connections.js';
+import { StreamContext } from '../hub/reading/stream-context.js';
+import { Subscriptions } from '../hub/instances/subscriptions.js';
 import { isThenable } from '../hub/thenable.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Admission } from './admission.js';

@@ -1,6 +1,6 @@
 import { DiscoveryService, MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import { describedHandlers } from '../decorators/channel-handler.decorator.js';
-import type { ChannelHandler } from '../hub/channel-handlers.js';
+import type { ChannelHandler } from '../hub/handlers/channel-handlers.js';
 import { SseError } from '../sse.errors.js';
 
 type InstanceWrapper = ReturnType<DiscoveryService['getProviders']>[number];

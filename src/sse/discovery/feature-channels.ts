@@ -1,5 +1,5 @@
 import type { ModulesContainer } from '@nestjs/core';
-import type { ChannelRule } from '../hub/channel-definition.js';
+import type { ChannelRule } from '../hub/definitions/channel-definition.js';
 
 /** What one `SseModule.forFeature()` declares. */
 export class FeatureChannels {

@@ -6,10 +6,10 @@ import type {
   ChannelsChange,
   JoinableStream,
   RefusedChange,
-} from '../hub/joinable-streams.js';
+} from '../hub/instances/joinable-streams.js';
 import type { SseEvent } from '../hub/sse-event.js';
 import type { SseHub } from '../hub/sse-hub.js';
-import type { Subscription, Subscriptions } from '../hub/subscriptions.js';
+import type { Subscription, Subscriptions } from '../hub/instances/subscriptions.js';
 import { longestId, MAX_ID_BYTES } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { SseLimits } from '../sse.options.js';

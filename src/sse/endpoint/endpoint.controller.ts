@@ -14,7 +14,7 @@ import {
 import type { Observable } from 'rxjs';
 import { Sse } from '../decorators/sse.decorator.js';
 import { Exchange } from '../delivery/exchange.js';
-import type { ChangedChannels } from '../hub/joinable-streams.js';
+import type { ChangedChannels } from '../hub/instances/joinable-streams.js';
 import type { SseEvent } from '../hub/sse-event.js';
 import { SseError } from '../sse.errors.js';
 import { checkObject, stringOf } from '../sse.settings.js';

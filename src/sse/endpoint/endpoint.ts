@@ -13,22 +13,22 @@ import {
 import { defer, EMPTY, finalize, type Observable } from 'rxjs';
 import type { Exchange } from '../delivery/exchange.js';
 import type { SseConnection } from '../delivery/sse-connection.js';
-import { Access } from '../hub/access.js';
-import { ChannelHandlers } from '../hub/channel-handlers.js';
-import { checkIdentity } from '../hub/identity.js';
-import { Instances } from '../hub/instances.js';
+import { Access } from '../hub/access/access.js';
+import { ChannelHandlers } from '../hub/handlers/channel-handlers.js';
+import { checkIdentity } from '../hub/access/identity.js';
+import { Instances } from '../hub/instances/instances.js';
 import {
   JoinableStreams,
   type ChangedChannels,
   type ChangeRequest,
   type ChannelsChange,
   type RefusedChange,
-} from '../hub/joinable-streams.js';
+} from '../hub/instances/joinable-streams.js';
 import type { SseEvent } from '../hub/sse-event.js';
 import { SseHub } from '../hub/sse-hub.js';
-import { StreamContext } from '../hub/stream-context.js';
-import { Subscriptions } from '../hub/subscriptions.js';
-import { ANSWER_TIME } from '../hub/survey.js';
+import { StreamContext } from '../hub/reading/stream-context.js';
+import { Subscriptions } from '../hub/instances/subscriptions.js';
+import { ANSWER_TIME } from '../hub/instances/survey.js';
 import { encodedLength, longestId, MAX_ID_BYTES } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';

@@ -1,6 +1,6 @@
 import type { SseLimits } from '../sse.options.js';
 import type { SseBackplane } from './backplane.js';
-import type { SseCluster } from './cluster.js';
+import type { SseCluster } from './instances/cluster.js';
 
 /** What keeps the logs, and what ties several instances together, where there is such a thing. */
 export interface OpenBackplane {

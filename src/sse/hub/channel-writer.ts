@@ -3,8 +3,8 @@ import { SseError } from '../sse.errors.js';
 import { checkObject, stringOf } from '../sse.settings.js';
 import type { SseBackplane } from './backplane.js';
 import { CallOrder } from './call-order.js';
-import type { ChannelDefinitions } from './channel-definitions.js';
-import { checkedEvent, type EventSchemas } from './event-schemas.js';
+import type { ChannelDefinitions } from './definitions/channel-definitions.js';
+import { checkedEvent, type EventSchemas } from './definitions/event-schemas.js';
 import type { SseEventInput } from './sse-event.js';
 import { errorEvent, storedEvent, type StoredEvent } from './stored-event.js';
 

@@ -2,9 +2,9 @@ import { Subject, type Observable } from 'rxjs';
 import { SseError } from '../sse.errors.js';
 import type { SseBackplane } from './backplane.js';
 import { Channel } from './channel.js';
-import type { ChannelDefinitions } from './channel-definitions.js';
-import type { Snapshots } from './channel-snapshots.js';
-import type { Cursor } from './cursor.js';
+import type { ChannelDefinitions } from './definitions/channel-definitions.js';
+import type { Snapshots } from './snapshots/channel-snapshots.js';
+import type { Cursor } from './reading/cursor.js';
 import type { Turn } from './turn.js';
 
 /** A channel that is open, and who reads it. */

@@ -10,17 +10,17 @@ import { SseError } from '../sse.errors.js';
 import type { Replay } from '../sse.options.js';
 import { checkObject, countOf, oneOf, replayOf, stringOf, type SseSettings } from '../sse.settings.js';
 import type { LogRange, SseBackplane } from './backplane.js';
-import type { ChannelDefinitions } from './channel-definitions.js';
-import { ChannelStream } from './channel-stream.js';
+import type { ChannelDefinitions } from './definitions/channel-definitions.js';
+import { ChannelStream } from './reading/channel-stream.js';
 import type { ChannelWriter, PublishOptions } from './channel-writer.js';
 import type { Channels } from './channels.js';
-import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './connections.js';
-import type { Instances } from './instances.js';
-import type { PipeOptions } from './source-pipe.js';
-import type { SourcePipes } from './source-pipes.js';
-import { gapReason } from './missed-position.js';
-import type { Presence } from './presence.js';
-import type { PresenceMember } from './presence-member.js';
+import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './instances/connections.js';
+import type { Instances } from './instances/instances.js';
+import type { PipeOptions } from './sources/source-pipe.js';
+import type { SourcePipes } from './sources/source-pipes.js';
+import { gapReason } from './reading/missed-position.js';
+import type { Presence } from './presence/presence.js';
+import type { PresenceMember } from './presence/member.js';
 import { publishedEvent } from './published-event.js';
 import type {
   EventMap,
@@ -31,7 +31,7 @@ import type {
   SseEvent,
   SseEventInput,
 } from './sse-event.js';
-import type { StreamContext } from './stream-context.js';
+import type { StreamContext } from './reading/stream-context.js';
 
 /** Options of `hub.stream()`. */
 export interface StreamOptions {

@@ -1,4 +1,4 @@
-import type { SseCluster } from '../hub/cluster.js';
+import type { SseCluster } from '../hub/instances/cluster.js';
 import { eventually } from './eventually.js';
 import { describeLeading } from './leading.contract.js';
 import type { ClusterUnderTest, Member, Scene } from './scene.js';

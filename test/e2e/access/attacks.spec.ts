@@ -162,7 +162,7 @@ describe.each(['express', 'fastify'] as const)('names that a client sends (%s)',
 
   it('may be thousands, one after the other, and what is remembered of them stays bounded', async () => {
     const { app } = await startHouse({ adapter });
-    const { ChannelHandlers } = await import('../../../src/sse/hub/channel-handlers.js');
+    const { ChannelHandlers } = await import('../../../src/sse/hub/handlers/channel-handlers.js');
     const handlers = app.get(ChannelHandlers, { strict: false });
     const known = handlers.of('authorize', 'rooms/0');
     for (let i = 0; i < 10_000; i++) handlers.of('authorize', `rooms/${i}`);

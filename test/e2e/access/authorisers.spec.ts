@@ -155,7 +155,7 @@ describe('where nobody is asked and nobody is known', () => {
     const { hub, url, app } = await startSseApp({ routes: { events: (hub) => hub.stream('rooms/ann') } });
     await SseClient.open(`${url}/events`);
     await untilConnections(hub, 1);
-    const { Connections } = await import('../../../src/sse/hub/connections.js');
+    const { Connections } = await import('../../../src/sse/hub/instances/connections.js');
     const [connection] = app.get(Connections, { strict: false }).matching({});
     expect(connection!.access).toBeUndefined();
     expect((await hub.connections())[0]).not.toHaveProperty('user');

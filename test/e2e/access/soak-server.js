@@ -6,8 +6,8 @@ import { NestFactory } from '@nestjs/core';
 import { AuthorizeChannel, Sse, SseHub, SseModule } from '../../../dist/index.js';
 import { ConnectionAccess } from '../../../dist/sse/delivery/connection-access.js';
 import { SseConnection } from '../../../dist/sse/delivery/sse-connection.js';
-import { Cursor } from '../../../dist/sse/hub/cursor.js';
-import { StreamReader } from '../../../dist/sse/hub/stream-reader.js';
+import { Cursor } from '../../../dist/sse/hub/reading/cursor.js';
+import { StreamReader } from '../../../dist/sse/hub/reading/stream-reader.js';
 import { answerFigures } from '../../support/soak-figures.js';
 
 class Streams {

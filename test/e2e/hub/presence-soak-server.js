@@ -6,7 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { Sse, SseHub, SseModule } from '../../../dist/index.js';
 import { SseConnection } from '../../../dist/sse/delivery/sse-connection.js';
 import { PUBLISH_ID_MEMORY } from '../../../dist/sse/hub/backplane.js';
-import { Cursor } from '../../../dist/sse/hub/cursor.js';
+import { Cursor } from '../../../dist/sse/hub/reading/cursor.js';
 import { answerFigures } from '../../support/soak-figures.js';
 
 /** Milliseconds by which this process is ahead of the time. */

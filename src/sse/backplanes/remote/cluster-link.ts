@@ -1,4 +1,4 @@
-import { LEASE_TIME } from '../../hub/cluster.js';
+import { LEASE_TIME } from '../../hub/instances/cluster.js';
 
 /** Milliseconds between two signs of life: of who is there, of who holds a lease, and of who waits for one. */
 export const BEAT = 1_000;

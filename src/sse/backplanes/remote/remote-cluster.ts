@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
-import type { ClusterListener, SseCluster } from '../../hub/cluster.js';
+import type { ClusterListener, SseCluster } from '../../hub/instances/cluster.js';
 import { SseError } from '../../sse.errors.js';
 import { Listeners } from '../listeners.js';
 import { BEAT, type ClusterLink } from './cluster-link.js';

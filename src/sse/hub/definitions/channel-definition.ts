@@ -1,0 +1,139 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { channelNameFault } from '../../protocol/channel-name.js';
+import { SseError } from '../../sse.errors.js';
+import type { ChannelOptions, SlowPolicy } from '../../sse.options.js';
+import { checkChannelOptions } from '../../sse.settings.js';
+import { ChannelPattern, type ChannelParams } from './channel-pattern.js';
+import { eventSchemas, type EventSchemas, type EventType } from './event-schemas.js';
+import type { AnyEvents, ChannelName, EventMap, PublishedEvent } from '../sse-event.js';
+
+type EventTypes = Readonly<Record<string, EventType<unknown> | StandardSchemaV1>>;
+
+/** What arrives: of a schema that is what it gives out. */
+type OutputsOfTypes<Types extends EventTypes> = {
+  readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
+    ? StandardSchemaV1.InferOutput<Types[Type]>
+    : Types[Type] extends EventType<infer Data>
+      ? Data
+      : never;
+};
+
+/** What may be published: of a schema that is what it takes. */
+type InputsOfTypes<Types extends EventTypes> = {
+  readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
+    ? StandardSchemaV1.InferInput<Types[Type]>
+    : Types[Type] extends EventType<infer Data>
+      ? Data
+      : never;
+};
+
+type EventsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : OutputsOfTypes<Types>;
+type InputEventsOfTypes<Types extends EventTypes> = string extends keyof Types
+  ? AnyEvents
+  : InputsOfTypes<Types>;
+
+/** Options of `defineChannel()`. What is left out is as the module says. */
+export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit<ChannelOptions, 'slow'> {
+  /**
+   * The events of the channel: of each the type of its data, by `type<Data>()`, or a schema, by which what is
+   * published is checked. What a schema gives out is what is sent, as JSON. Where one of them has a schema, a
+   * type that is not listed is refused at run time too. Without `events` any event may be published.
+   */
+  readonly events?: Types;
+  /** What happens to a client that lags; `{ latest }` is given events of these types. @defaultValue 'gap' */
+  readonly slow?: SlowPolicy<PublishedEvent<EventsOfTypes<Types>>>;
+}
+
+/** What the hub needs to know of a definition, whatever its parameters and events. */
+export interface ChannelRule {
+  readonly pattern: string;
+  readonly options: ChannelOptions;
+  /** Undefined where no event is checked. */
+  readonly schemas?: EventSchemas | undefined;
+  /** Whether a name is one of these channels: a parameter stands for one segment. */
+  matches(name: string): boolean;
+}
+
+/** A kind of channel: the names that match its pattern, and what holds for them. */
+export class ChannelDefinition<
+  Pattern extends string = string,
+  Events extends EventMap = AnyEvents,
+  Inputs extends EventMap = Events,
+> implements ChannelRule {
+  readonly #pattern: ChannelPattern;
+
+  /** Use `defineChannel()`. */
+  constructor(
+    readonly pattern: Pattern,
+    readonly options: ChannelOptions,
+    readonly schemas?: EventSchemas,
+  ) {
+    this.#pattern = new ChannelPattern(pattern);
+  }
+
+  /**
+   * The name of one such channel. Values are percent-encoded, so that whatever they are, they stay one
+   * segment.
+   *
+   * @throws SseError `INVALID_CHANNEL` if a parameter is missing or empty, or the name gets too long
+   */
+  of(...[params]: ChannelParams<Pattern>): ChannelName<Events, Inputs> {
+    const values: Readonly<Record<string, unknown>> = params ?? {};
+    const name = this.#pattern.segments
+      .map((segment) => (segment.startsWith(':') ? this.#encode(segment.slice(1), values) : segment))
+      .join('/');
+    const fault = channelNameFault(name);
+    if (fault) throw new SseError('INVALID_CHANNEL', `The channel name ${JSON.stringify(name)} ${fault}.`);
+    return name;
+  }
+
+  matches(name: string): boolean {
+    return this.#pattern.matches(name);
+  }
+
+  #encode(param: string, values: Readonly<Record<string, unknown>>): string {
+    const value = values[param];
+    if ((typeof value !== 'string' && typeof value !== 'number') || value === '') {
+      throw new SseError(
+        'INVALID_CHANNEL',
+        `The parameter "${param}" of the channel "${this.pattern}" is ${value === '' ? 'empty' : typeof value}. Give it a string of at least one character, or a number.`,
+      );
+    }
+    try {
+      return encodeURIComponent(value);
+    } catch {
+      throw new SseError(
+        'INVALID_CHANNEL',
+        `The parameter "${param}" of the channel "${this.pattern}" has half of a surrogate pair in it.`,
+      );
+    }
+  }
+}
+
+/**
+ * Defines a kind of channel.
+ *
+ * @param pattern segments separated by `/`; one that begins with `:` is a parameter
+ * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTIONS`
+ *
+ * @example
+ * ```ts
+ * const ChatRoom = defineChannel('chat/:room', {
+ *   events: { message: type<ChatMessage>() },
+ *   replay: 'all',
+ * });
+ * hub.publish(ChatRoom.of({ room: 'lobby' }), { type: 'message', data: message });
+ * ```
+ */
+export function defineChannel<
+  const Pattern extends string,
+  Types extends EventTypes = Record<string, EventType<never>>,
+>(
+  pattern: Pattern,
+  options: ChannelDefinitionOptions<Types> = {},
+): ChannelDefinition<Pattern, EventsOfTypes<Types>, InputEventsOfTypes<Types>> {
+  checkChannelOptions(options as ChannelOptions);
+  const { events, ...rest } = options;
+  // The key function is given events of this channel alone.
+  return new ChannelDefinition(pattern, rest as ChannelOptions, events && eventSchemas(events));
+}

@@ -1,0 +1,82 @@
+import { channelNameFault } from '../../protocol/channel-name.js';
+import { SseError } from '../../sse.errors.js';
+import { channelSettings, type ChannelSettings, type SseSettings } from '../../sse.settings.js';
+import type { ChannelRule } from './channel-definition.js';
+import { shapeOf } from './channel-pattern.js';
+import type { EventSchemas } from './event-schemas.js';
+
+/** Names whose settings are remembered; looking one up again costs a walk over the definitions. */
+const REMEMBERED = 10_000;
+
+/** What holds for a channel. */
+export interface ChannelRules {
+  readonly settings: ChannelSettings;
+  /** What its events are checked by; undefined where none is. */
+  readonly schemas: EventSchemas | undefined;
+}
+
+/** Tells what holds for a channel: the first definition that matches its name, else the module's settings. */
+export class ChannelDefinitions {
+  readonly #definitions: { readonly definition: ChannelRule; readonly rules: ChannelRules }[] = [];
+  readonly #known = new Map<string, ChannelRules>();
+  /** Of channels that no definition matches. */
+  readonly #unmatched: ChannelRules;
+
+  /** @throws SseError `DUPLICATE_DEFINITION` */
+  constructor(
+    private readonly module: SseSettings,
+    definitions: Iterable<ChannelRule>,
+  ) {
+    this.#unmatched = { settings: module.channel, schemas: undefined };
+    this.add(definitions);
+  }
+
+  /**
+   * Adds definitions after those that are there; one that is there already is left in its place.
+   *
+   * @throws SseError `DUPLICATE_DEFINITION`
+   */
+  add(definitions: Iterable<ChannelRule>): void {
+    for (const definition of definitions) {
+      const { pattern } = definition;
+      const same = this.#definitions.find((other) => shapeOf(other.definition.pattern) === shapeOf(pattern));
+      if (same?.definition === definition) continue;
+      if (same) {
+        throw new SseError(
+          'DUPLICATE_DEFINITION',
+          `Two definitions are of the same channels: "${same.definition.pattern}" and "${pattern}". Export one and use it in both places.`,
+        );
+      }
+      const { options, schemas } = definition;
+      const settings = channelSettings(options, this.module.channel);
+      this.#definitions.push({ definition, rules: { settings, schemas } });
+    }
+    this.#known.clear();
+  }
+
+  /** @throws SseError `INVALID_CHANNEL`, or `UNKNOWN_CHANNEL` where only defined channels are allowed */
+  rulesOf(name: string): ChannelRules {
+    return this.#known.get(name) ?? this.#find(name);
+  }
+
+  /** @throws SseError as {@link rulesOf} */
+  settingsOf(name: string): ChannelSettings {
+    return this.rulesOf(name).settings;
+  }
+
+  #find(name: string): ChannelRules {
+    const fault = channelNameFault(name);
+    if (fault) throw new SseError('INVALID_CHANNEL', `The channel name ${JSON.stringify(name)} ${fault}.`);
+    const match = this.#definitions.find(({ definition }) => definition.matches(name));
+    if (!match && this.module.strictChannels) {
+      throw new SseError(
+        'UNKNOWN_CHANNEL',
+        `The channel "${name}" matches no definition, and strictChannels is on. Define it with defineChannel() and list it in SseModule.forFeature().`,
+      );
+    }
+    const rules = match?.rules ?? this.#unmatched;
+    if (this.#known.size >= REMEMBERED) this.#known.clear();
+    this.#known.set(name, rules);
+    return rules;
+  }
+}

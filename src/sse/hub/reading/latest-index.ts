@@ -1,0 +1,56 @@
+import { Logger } from '@nestjs/common';
+import type { LatestPolicy } from '../../sse.options.js';
+import type { EventLog, LogEntry } from '../event-log.js';
+import type { SseEvent } from '../sse-event.js';
+
+/** Keys that are remembered; beyond, the one that was published to longest ago goes. */
+const MAX_KEYS = 10_000;
+
+/** The newest event of each key, also where the log has no room for it any more. */
+export class LatestIndex {
+  /** In the order of the offsets. */
+  readonly #newest = new Map<unknown, LogEntry>();
+  #floor: number;
+
+  constructor(
+    private readonly policy: LatestPolicy,
+    private readonly log: EventLog,
+    private readonly eventOf: (entry: LogEntry) => SseEvent,
+  ) {
+    this.#floor = log.floor;
+    for (const entry of log.entriesAfter(log.floor)) this.add(entry);
+  }
+
+  /** What was published after this offset is here, if it is the newest of its key. */
+  get floor(): number {
+    return Math.max(this.#floor, this.log.clearedAt);
+  }
+
+  add(entry: LogEntry): void {
+    const key = this.#keyOf(entry);
+    this.#newest.delete(key);
+    this.#newest.set(key, entry);
+    const [oldest] = this.#newest;
+    if (!oldest) return;
+    const [oldestKey, { offset }] = oldest;
+    const isDeleted = offset <= this.log.clearedAt;
+    if (!isDeleted && this.#newest.size <= MAX_KEYS) return;
+    this.#newest.delete(oldestKey);
+    if (!isDeleted) this.#floor = offset;
+  }
+
+  /** The newest events of the keys that had one after an offset, oldest first. */
+  after(offset: number): LogEntry[] {
+    const from = Math.max(offset, this.log.clearedAt);
+    return [...this.#newest.values()].filter((entry) => entry.offset > from);
+  }
+
+  #keyOf(entry: LogEntry): unknown {
+    try {
+      return this.policy.latest(this.eventOf(entry));
+    } catch (error) {
+      new Logger('SseHub').error(error);
+      return entry; // a key of its own: it is left out for nothing
+    }
+  }
+}

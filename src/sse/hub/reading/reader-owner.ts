@@ -1,0 +1,57 @@
+import { formatPosition } from '../../protocol/position.js';
+import type { SlowPolicy } from '../../sse.options.js';
+import type { Batch } from '../channel.js';
+import type { Cursor } from './cursor.js';
+import { gapEvent } from '../published-event.js';
+import type { Gap } from '../sse-event.js';
+
+/** What a reader asks of the response, or of the plain subscription, that it reads for. */
+export interface ReaderOwner {
+  readonly paused: boolean;
+  readonly lags: boolean;
+  readonly slow: SlowPolicy | undefined;
+  /** Whether it takes events as bytes, those of the one channel that it reads. */
+  readonly takesBatches: boolean;
+  batch(batch: Batch): void;
+  gap(cursor: Cursor, gap: Gap): void;
+  disconnect(): void;
+  /** Runs user code in the context of the one who subscribed, not of whoever published. */
+  run(task: () => void): void;
+  /** A channel is streamed from now on. */
+  subscribed(channel: string): void;
+  /** A channel is streamed no more. */
+  unsubscribed(channel: string): void;
+  /** The position of every channel that was asked for is known. */
+  located(): void;
+  /**
+   * What there was to read was handed on, as much as can be taken.
+   *
+   * @param isPrompt whether all channels were open, so that nobody else has waited for them as well
+   */
+  begun(isPrompt: boolean): void;
+}
+
+/**
+ * A reader for nobody's response: a gap is an event among the others, there are no snapshots, and nothing
+ * holds it up.
+ */
+export const PLAIN: ReaderOwner = {
+  paused: false,
+  lags: false,
+  slow: 'gap',
+  takesBatches: false,
+  batch: () => undefined,
+  gap: (cursor, gap) => {
+    const { channel, log, position } = cursor;
+    const id = channel.hasHistory ? formatPosition({ epoch: log.epoch, offset: position }) : undefined;
+    cursor.tell(gapEvent(gap, id));
+  },
+  disconnect: () => undefined,
+  run: (task) => {
+    task();
+  },
+  subscribed: () => undefined,
+  unsubscribed: () => undefined,
+  located: () => undefined,
+  begun: () => undefined,
+};

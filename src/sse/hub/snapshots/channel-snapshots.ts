@@ -1,0 +1,156 @@
+import { Logger, ServiceUnavailableException } from '@nestjs/common';
+import { eventBody } from '../../protocol/event-stream.js';
+import { parsePosition } from '../../protocol/position.js';
+import { SseError } from '../../sse.errors.js';
+import type { SseSettings } from '../../sse.settings.js';
+import type { Channel } from '../channel.js';
+import type { ChannelHandler, ChannelHandlers, MatchedHandler } from '../handlers/channel-handlers.js';
+import { missedPosition, type NamedPlace } from '../reading/missed-position.js';
+import { Snapshot, type SnapshotOf, type SnapshotRequest } from './snapshot.js';
+
+export type SnapshotSettings = Pick<SseSettings, 'snapshotTime' | 'maxEventBytes'>;
+
+const logger = new Logger('SseSnapshot');
+
+/** Knows which channels have a state that somebody can tell. */
+export class Snapshots {
+  readonly #channels = new WeakMap<Channel, ChannelSnapshots>();
+
+  constructor(
+    private readonly handlers: ChannelHandlers,
+    private readonly settings: SnapshotSettings,
+  ) {}
+
+  /** The snapshots of a channel; undefined where no method makes them. */
+  of(channel: Channel): ChannelSnapshots | undefined {
+    const [matched] = this.handlers.of('snapshot', channel.name);
+    // A name that writes its parameters otherwise is another channel, and would get the state of the canonical one.
+    if (!matched?.isCanonical) return undefined;
+    let snapshots = this.#channels.get(channel);
+    if (!snapshots) {
+      snapshots = new ChannelSnapshots(channel, matched, this.settings);
+      this.#channels.set(channel, snapshots);
+    }
+    return snapshots;
+  }
+}
+
+/** Has the state of one channel told: by one call at a time, for all who need it. */
+export class ChannelSnapshots {
+  #making: Promise<Snapshot> | undefined;
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly matched: MatchedHandler,
+    private readonly settings: SnapshotSettings,
+  ) {}
+
+  /**
+   * The snapshot that is being made, or a new one. Whoever asks while one is being made gets all that comes
+   * after it, and so lacks nothing.
+   */
+  make(): Promise<Snapshot> {
+    this.#making ??= this.#make().finally(() => {
+      this.#making = undefined;
+    });
+    return this.#making;
+  }
+
+  /** Whether the log has moved past a snapshot, so that another one would do better. */
+  isOutdated({ after, wasInLog }: Snapshot): boolean {
+    return wasInLog && missedPosition(after, this.channel.log) !== undefined;
+  }
+
+  async #make(): Promise<Snapshot> {
+    const { channel } = this;
+    const { epoch, floor, head } = channel.log; // as they are before the call
+    const given = await this.#answer();
+    const body = this.#encoded(given);
+    const hasAfter = channel.hasHistory && given.after !== undefined;
+    let after = hasAfter ? placeOf(given.after) : positionAt(epoch, head);
+    let missed = missedPosition(after, channel.log);
+    if (missed?.reason === 'ahead' || missed?.reason === 'epoch') {
+      // Another process may have stored it, and this one have to hear of it.
+      await channel.refresh();
+      missed = missedPosition(after, channel.log);
+    }
+    const hadIt = !missedPosition(after, { epoch, floor, head: Infinity });
+    if (missed?.reason === 'epoch' && !hadIt && channel.log.floor === 0) {
+      // The log it is of was lost, or given back when nobody used it. Of the one since then the state has nothing.
+      after = positionAt(channel.log.epoch, 0);
+      missed = undefined;
+    }
+    const wasInLog = !missed || (hadIt && missed.reason !== 'ahead');
+    if (missed && !wasInLog) {
+      logger.warn(
+        `${this.#handler.name} gave an "after" for "${channel.name}" that is not in its log (${missed.reason}): ${missed.requested}. Clients are told of a gap, and get all that the log has.`,
+      );
+    }
+    return new Snapshot(body, after, wasInLog);
+  }
+
+  get #handler(): ChannelHandler {
+    return this.matched.handler;
+  }
+
+  async #answer(): Promise<SnapshotOf> {
+    const { channel, matched, settings } = this;
+    const request: SnapshotRequest = { channel: channel.name, params: matched.params };
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        logger.error(
+          `${this.#handler.name} has not answered for "${channel.name}" in ${settings.snapshotTime} ms.`,
+        );
+        reject(new ServiceUnavailableException(`The state of "${channel.name}" is not available.`));
+      }, settings.snapshotTime);
+    });
+    try {
+      return (await Promise.race([this.#handler.call(request), late])) as SnapshotOf;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** @throws SseError `NOT_SERIALIZABLE`, `EVENT_TOO_LARGE` */
+  #encoded(given: SnapshotOf | undefined): string {
+    const { name } = this.#handler;
+    const state = jsonOf(given?.state, name);
+    const data = `{"channel":${JSON.stringify(this.channel.name)},"state":${state}}`;
+    const body = eventBody({ type: 'snapshot', data });
+    const bytes = Buffer.byteLength(body);
+    const { maxEventBytes } = this.settings;
+    if (bytes <= maxEventBytes) return body;
+    throw new SseError(
+      'EVENT_TOO_LARGE',
+      `The state that ${name} gave takes ${bytes} bytes, at most ${maxEventBytes} are allowed. Send less of it, or raise maxEventBytes.`,
+    );
+  }
+}
+
+const positionAt = (epoch: string, offset: number): NamedPlace => ({
+  kind: 'position',
+  position: { epoch, offset },
+});
+
+/** JavaScript gives anything. */
+function placeOf(after: unknown): NamedPlace {
+  const position = typeof after === 'string' ? parsePosition(after) : undefined;
+  if (position) return { kind: 'position', position };
+  return { kind: 'unreadable', text: String(after).slice(0, 200) };
+}
+
+function jsonOf(state: unknown, name: string): string {
+  let cause: unknown;
+  try {
+    const text = JSON.stringify(state) as string | undefined;
+    if (text !== undefined) return text;
+  } catch (error) {
+    cause = error;
+  }
+  throw new SseError(
+    'NOT_SERIALIZABLE',
+    `${name} gave no state that has a JSON form. It returns { state, after }, or a Promise of that.`,
+    { cause },
+  );
+}
