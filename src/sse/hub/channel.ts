@@ -5,7 +5,7 @@ import type { LatestPolicy } from '../sse.options.js';
 import type { ChannelSettings } from '../sse.settings.js';
 import type { FollowedLog, LogFollower } from './backplane.js';
 import type { EventLog, LogEntry } from './event-log.js';
-import { LatestIndex } from './reading/latest-index.js';
+import { LatestIndex } from './latest-index.js';
 import { publishedEvent } from './published-event.js';
 import type { SseEvent } from './sse-event.js';
 import type { Turn, TurnTask } from './turn.js';

@@ -18,7 +18,7 @@ import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './ins
 import type { Instances } from './instances/instances.js';
 import type { PipeOptions } from './sources/source-pipe.js';
 import type { SourcePipes } from './sources/source-pipes.js';
-import { gapReason } from './reading/missed-position.js';
+import { gapReason } from './missed-position.js';
 import type { Presence } from './presence/presence.js';
 import type { PresenceMember } from './presence/member.js';
 import { publishedEvent } from './published-event.js';

@@ -13,7 +13,7 @@ import type { Channels } from '../channels.js';
 import { ClientPosition } from './client-position.js';
 import { Cursor, type CursorHost } from './cursor.js';
 import { cursorHandingOn, handOn } from './handing-on.js';
-import { gapReason, type LogBounds } from './missed-position.js';
+import { gapReason, type LogBounds } from '../missed-position.js';
 import { PLAIN, type ReaderOwner } from './reader-owner.js';
 import type { Snapshot } from '../snapshots/snapshot.js';
 import type { Gap } from '../sse-event.js';

@@ -5,7 +5,7 @@ import { SseError } from '../../sse.errors.js';
 import type { SseSettings } from '../../sse.settings.js';
 import type { Channel } from '../channel.js';
 import type { ChannelHandler, ChannelHandlers, MatchedHandler } from '../handlers/channel-handlers.js';
-import { missedPosition, type NamedPlace } from '../reading/missed-position.js';
+import { missedPosition, type NamedPlace } from '../missed-position.js';
 import { Snapshot, type SnapshotOf, type SnapshotRequest } from './snapshot.js';
 
 export type SnapshotSettings = Pick<SseSettings, 'snapshotTime' | 'maxEventBytes'>;

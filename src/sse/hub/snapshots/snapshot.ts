@@ -1,6 +1,6 @@
 import { idLine } from '../../protocol/event-stream.js';
 import { Batch } from '../channel.js';
-import type { NamedPlace } from '../reading/missed-position.js';
+import type { NamedPlace } from '../missed-position.js';
 
 /** What a method with `@SseSnapshot()` is asked for. */
 export interface SnapshotRequest<Params = Readonly<Record<string, string>>> {

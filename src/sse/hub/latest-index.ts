@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
-import type { LatestPolicy } from '../../sse.options.js';
-import type { EventLog, LogEntry } from '../event-log.js';
-import type { SseEvent } from '../sse-event.js';
+import type { LatestPolicy } from '../sse.options.js';
+import type { EventLog, LogEntry } from './event-log.js';
+import type { SseEvent } from './sse-event.js';
 
 /** Keys that are remembered; beyond, the one that was published to longest ago goes. */
 const MAX_KEYS = 10_000;

@@ -1,5 +1,5 @@
-import { formatPosition, type Position, type Requested } from '../../protocol/position.js';
-import type { GapReason } from '../sse-event.js';
+import { formatPosition, type Position, type Requested } from '../protocol/position.js';
+import type { GapReason } from './sse-event.js';
 
 /** What of a log can be had. */
 export interface LogBounds {

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import fc from 'fast-check';
-import { EventLog, type LogEntry } from '../../../../src/sse/hub/event-log.js';
-import { LatestIndex } from '../../../../src/sse/hub/reading/latest-index.js';
-import { publishedEvent } from '../../../../src/sse/hub/published-event.js';
-import type { SseEvent } from '../../../../src/sse/hub/sse-event.js';
-import type { KeyedEvent } from '../../../../src/sse/sse.options.js';
-import { stored } from '../../stored-events.js';
+import { EventLog, type LogEntry } from '../../../src/sse/hub/event-log.js';
+import { LatestIndex } from '../../../src/sse/hub/latest-index.js';
+import { publishedEvent } from '../../../src/sse/hub/published-event.js';
+import type { SseEvent } from '../../../src/sse/hub/sse-event.js';
+import type { KeyedEvent } from '../../../src/sse/sse.options.js';
+import { stored } from '../stored-events.js';
 
 /** As many keys as an index remembers. */
 const MAX_KEYS = 10_000;
