@@ -28,7 +28,7 @@ export interface CursorHost {
   /** Whether it takes the events as bytes; if not they go to the consumers. */
   readonly takesBatches: boolean;
   /** Takes all events up to the cursor's position. */
-  batch(cursor: Cursor, batch: Batch): void;
+  batch(batch: Batch): void;
   /** Tells the client of a gap. */
   gap(cursor: Cursor, gap: Gap): void;
   /** How its client can be shown the state of the channel; undefined where it cannot. */
@@ -326,7 +326,7 @@ export class Cursor implements TurnTask {
     } else if (this.host.takesBatches) {
       const batch = channel.batchOf(newest);
       this.position = batch.upTo;
-      this.host.batch(this, batch);
+      this.host.batch(batch);
     } else {
       this.host.run(this, () => {
         for (const entry of newest) {
@@ -359,7 +359,7 @@ export class Cursor implements TurnTask {
     for (let i = 0; i < BATCHES_A_TURN; i++) {
       const batch = this.channel.batchAfter(this.position);
       this.position = batch.upTo;
-      this.host.batch(this, batch);
+      this.host.batch(batch);
       if (this.position === this.log.head || this.#paused || this.#ended) return;
     }
     this.#goOnLater();

@@ -204,8 +204,7 @@ export class StreamReader implements CursorHost {
     for (const { cursor } of this.position.tracks) cursor.advance();
   }
 
-  batch(cursor: Cursor, batch: Batch): void {
-    this.position.of(cursor.channel.name)?.sent();
+  batch(batch: Batch): void {
     this.owner.batch(batch);
   }
 

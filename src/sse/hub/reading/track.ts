@@ -8,12 +8,7 @@ export class Track {
   isLeft = false;
   /** Whether it was said that its channel is streamed. */
   isTold = false;
-  /**
-   * The offset that the ids name: the client has, or does not want, everything up to it. Undefined
-   * until it was told of a gap that it came with; if it is cut off before, it must come back with that.
-   * Undefined also while it waits for a snapshot; if it is cut off before, it must come back without.
-   */
-  told: number | undefined = undefined;
+  #told: number | undefined = undefined;
   /** The cursor's position when hidden events were last looked at. */
   #seen = 0;
   /** Whether the log was brought up to date because the client's position was not in it. */
@@ -23,6 +18,18 @@ export class Track {
 
   constructor(readonly cursor: Cursor) {}
 
+  /**
+   * The offset that the ids name: the client has, or does not want, everything up to it. Undefined
+   * until it was told of a gap that it came with; if it is cut off before, it must come back with that.
+   * Undefined also while it waits for a snapshot; if it is cut off before, it must come back without.
+   */
+  get told(): number | undefined {
+    const { cursor } = this;
+    if (!cursor.host.takesBatches) return this.#told;
+    // All that was read has gone out. So with each batch the cursor alone has to be touched.
+    return cursor.isMissing || cursor.awaitsSnapshot ? undefined : cursor.position;
+  }
+
   /** Whether the client resumes in that channel. */
   get hasPosition(): boolean {
     return this.cursor.channel.hasHistory && !this.isForeign;
@@ -31,18 +38,18 @@ export class Track {
   /** The cursor knows where it begins. */
   started(): void {
     this.#seen = this.cursor.position;
-    this.told = this.cursor.isMissing || this.cursor.awaitsSnapshot ? undefined : this.#seen;
+    this.#told = this.cursor.isMissing || this.cursor.awaitsSnapshot ? undefined : this.#seen;
   }
 
   /** The client was told of a gap. */
   gapTold(): void {
     this.#seen = this.cursor.position;
-    this.told = this.cursor.awaitsSnapshot ? undefined : this.#seen;
+    this.#told = this.cursor.awaitsSnapshot ? undefined : this.#seen;
   }
 
   /** Everything that was read goes out to the client. */
   sent(): void {
-    this.told = this.cursor.position;
+    this.#told = this.cursor.position;
   }
 
   /** @param isLate whether it came at another time than when it was handed on */
@@ -51,7 +58,7 @@ export class Track {
     // What an operator has held back does not stand for the state that the client waits for.
     if (this.told === undefined && this.cursor.awaitsSnapshot) return;
     // An operator that changes the order does not take the client back.
-    if (offset > (this.told ?? -1)) this.told = offset;
+    if (offset > (this.told ?? -1)) this.#told = offset;
   }
 
   /**
@@ -69,7 +76,7 @@ export class Track {
     const passed = isComplete ? cursor.position : this.#isHeld ? told : this.#seen;
     this.#seen = cursor.position;
     if (passed <= told) return false;
-    this.told = passed;
+    this.#told = passed;
     return true;
   }
 }
