@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { NatsClusterLink } from '../../src/sse/backplanes/nats/nats-cluster.link.js';
 import { NatsCluster } from '../../src/sse/backplanes/nats/nats.cluster.js';
@@ -91,5 +92,20 @@ describeWith('nats-server', 'with a NATS server', (path) => {
     expect(await link.hold('office', 'me', true)).toBe(true);
     await link.release('office', 'me');
     expect(await link.hold('office', 'other', false)).toBe(true);
+  });
+
+  it('joins although the stream, which another instance makes at that moment, takes nothing yet', async () => {
+    const connection = await connected(server.port);
+    whenTestEnds(() => connection.close());
+    const { streams } = await jetstreamManager(connection);
+    const root = `${randomUUID()}-cluster`;
+    await streams.add({ name: root, subjects: [`${root}.elsewhere`], max_msgs_per_subject: 1 });
+    const link = new NatsClusterLink(connection, root.replace('-cluster', ''));
+    await link.open({ heard: () => undefined, reconnected: () => undefined });
+    const enrolled = link.enrol('me');
+    // On one connection this comes after the first attempt.
+    await streams.update(root, { subjects: [`${root}.lease.*`, `${root}.instance.*`] });
+    await enrolled;
+    expect(await link.members()).toEqual(['me']);
   });
 });

@@ -1,5 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { JetStreamApiError, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
-import type { JetStreamClient, JetStreamManager, StreamConfig } from '@nats-io/jetstream';
+import type { JetStreamClient, JetStreamManager, StreamConfig, StreamInfo } from '@nats-io/jetstream';
 import { nanos, RequestError, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { ALIVE, BEAT, type ClusterLink, type LinkEvents } from '../remote/cluster-link.js';
 
@@ -13,6 +14,9 @@ export interface NatsClusterOptions {
 
 /** Milliseconds within which the server answers. An answer that comes later is of no use to a holder. */
 const ANSWER_TIME = 2 * BEAT;
+
+/** Milliseconds between two attempts to be heard by a stream that is being made. */
+const PAUSE = 50;
 
 /** Codes of JetStream's errors. */
 const NO_STREAM = 10059;
@@ -106,8 +110,18 @@ export class NatsClusterLink implements ClusterLink {
   }
 
   async enrol(instance: string): Promise<void> {
-    this.#refuseAway();
-    await this.#publish(`${this.#root}.instance.${instance}`, '');
+    const until = performance.now() + ANSWER_TIME;
+    for (;;) {
+      this.#refuseAway();
+      try {
+        await this.#publish(`${this.#root}.instance.${instance}`, '');
+        return;
+      } catch (error) {
+        // One that another instance is making is known before it takes anything.
+        if (!isUnheard(error) || performance.now() > until) throw error;
+        await delay(PAUSE);
+      }
+    }
   }
 
   async withdraw(instance: string): Promise<void> {
@@ -144,11 +158,21 @@ export class NatsClusterLink implements ClusterLink {
    */
   async #prepare(): Promise<void> {
     const { created } = await this.#manager.streams.info(this.#stream).catch((error: unknown) => {
-      if (isRefusal(error, NO_STREAM)) return this.#manager.streams.add(this.#config);
+      if (isRefusal(error, NO_STREAM)) return this.#make();
       throw error;
     });
     if (this.#created !== undefined && this.#created !== created) this.#opensAt = performance.now() + ALIVE;
     this.#created = created;
+  }
+
+  async #make(): Promise<StreamInfo> {
+    const { streams } = this.#manager;
+    return streams.add(this.#config).catch((refusal: unknown) =>
+      // Another instance may have been faster.
+      streams.info(this.#stream).catch(() => {
+        throw refusal;
+      }),
+    );
   }
 
   /** @returns the message's sequence */

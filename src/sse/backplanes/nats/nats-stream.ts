@@ -60,7 +60,12 @@ export class NatsStream {
     } catch (error) {
       const isGone = error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
       if (!isGone) throw error;
-      return this.link.answer(streams.add(this.#config()));
+      return this.link.answer(streams.add(this.#config())).catch((refusal: unknown) =>
+        // Another instance may have been faster.
+        this.info().catch(() => {
+          throw refusal;
+        }),
+      );
     }
   }
 
