@@ -183,11 +183,13 @@ export function slowOf(slow: SlowPolicy): SlowPolicy {
   return slow;
 }
 
+/** Milliseconds: timers of Node take 31 bits and fire at once beyond. */
+export const LONGEST_TIMER = 2_147_483_647;
+
 /** @throws SseError `INVALID_OPTIONS` */
 export function millisecondsOf(name: string, value: number): number {
-  // Timers of Node take 31 bits and fire at once beyond.
-  if (!Number.isInteger(value) || value < 0 || value > 2_147_483_647) {
-    invalid(name, value, 'a whole number of milliseconds from 0 to 2147483647');
+  if (!Number.isInteger(value) || value < 0 || value > LONGEST_TIMER) {
+    invalid(name, value, `a whole number of milliseconds from 0 to ${LONGEST_TIMER}`);
   }
   return value;
 }

@@ -1,10 +1,11 @@
-import { ForbiddenException, Logger, UnauthorizedException } from '@nestjs/common';
+import { ForbiddenException, Logger } from '@nestjs/common';
 import type { Access } from '../hub/access/access.js';
 import type { Cursor } from '../hub/reading/cursor.js';
 import { cursorHandingOn } from '../hub/reading/handing-on.js';
-import { checkIdentity, type Identity } from '../hub/access/identity.js';
+import { checkIdentity, refuseExpired, type Identity } from '../hub/access/identity.js';
 import type { StreamAccess } from '../hub/reading/stream-context.js';
 import type { StreamReader } from '../hub/reading/stream-reader.js';
+import { LONGEST_TIMER } from '../sse.settings.js';
 import { ownEvent } from './plain-event.js';
 import { isThenable } from '../hub/thenable.js';
 
@@ -49,9 +50,6 @@ interface Decision {
   readonly decided: (isGranted: boolean) => void;
   isRevoked: boolean;
 }
-
-/** The longest time that a timer of Node takes. */
-const LONGEST_TIMER = 2_147_483_647;
 
 /** Who a connection belongs to, what it may stream, and for how long. */
 export class ConnectionAccess implements StreamAccess {
@@ -162,9 +160,8 @@ export class ConnectionAccess implements StreamAccess {
   #identifiedAs(identity: Identity | undefined): boolean {
     this.identity = checkIdentity(identity);
     if (identity?.expiresAt === undefined || this.#isClosed) return true;
-    const at = Number(identity.expiresAt);
-    if (at <= Date.now()) throw new UnauthorizedException('What identifies the client has expired.');
-    this.#expireAt(at);
+    refuseExpired(identity);
+    this.#expireAt(Number(identity.expiresAt));
     return true;
   }
 

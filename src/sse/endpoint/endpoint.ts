@@ -7,7 +7,6 @@ import {
   Injectable,
   Logger,
   NotFoundException,
-  UnauthorizedException,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { defer, EMPTY, finalize, type Observable } from 'rxjs';
@@ -15,7 +14,7 @@ import type { Exchange } from '../delivery/exchange.js';
 import type { SseConnection } from '../delivery/sse-connection.js';
 import { Access } from '../hub/access/access.js';
 import { ChannelHandlers } from '../hub/handlers/channel-handlers.js';
-import { checkIdentity } from '../hub/access/identity.js';
+import { checkIdentity, refuseExpired } from '../hub/access/identity.js';
 import { Instances } from '../hub/instances/instances.js';
 import {
   JoinableStreams,
@@ -31,7 +30,7 @@ import { Subscriptions } from '../hub/instances/subscriptions.js';
 import { ANSWER_TIME } from '../hub/instances/survey.js';
 import { encodedLength, longestId, MAX_ID_BYTES } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
-import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
+import { LONGEST_TIMER, SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { EndpointStream } from './endpoint-stream.js';
 
 /** What the ready endpoint does: streams the channels that its client asks for, and is granted. */
@@ -139,8 +138,7 @@ export class Endpoint implements OnApplicationBootstrap {
   /** Who asks, by the same rules as for a stream. */
   async #userOf(request: object): Promise<string | undefined> {
     const identity = checkIdentity(await this.access.identify?.(request));
-    if (identity?.expiresAt !== undefined && Number(identity.expiresAt) <= Date.now())
-      throw new UnauthorizedException('What identifies the client has expired.');
+    refuseExpired(identity);
     return identity?.user;
   }
 
@@ -158,9 +156,6 @@ export class Endpoint implements OnApplicationBootstrap {
 
 /** As `randomUUID()` makes them. */
 const CONNECTION_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
-
-/** The longest time that a timer of Node takes. */
-const LONGEST_TIMER = 2_147_483_647;
 
 const STATUS: Readonly<Record<RefusedChange['refused'], HttpStatus>> = {
   full: HttpStatus.BAD_REQUEST,

@@ -1,16 +1,13 @@
 import { Controller, Inject, UseGuards } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
-import { createClient } from 'redis';
 import { share, startWith, switchMap, timer } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
 import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory.cluster.js';
-import { RedisCluster } from '../../../src/sse/backplanes/redis/redis.cluster.js';
 import { Sse, SseHub, type SseCluster } from '../../../src/sse/index.js';
-import { whenTestEnds } from '../../support/clean-up.js';
 import { describeWith } from '../../support/describe-with.js';
 import { eventually } from '../../support/eventually.js';
-import { RedisServer } from '../../support/redis-server.js';
+import { redisClusters } from '../../support/redis-clusters.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { dataOf, denied, startHouse, TokenGuard, type House } from './house.js';
 
@@ -211,16 +208,5 @@ describe('what was granted', () => {
 });
 
 describeWith('redis-server', 'with a Redis, a channel that is revoked', (path) => {
-  describeRevoking(async () => {
-    const server = await RedisServer.start(path);
-    whenTestEnds(() => server.dispose());
-    return async () => {
-      const clients = [createClient({ url: server.url }), createClient({ url: server.url })] as const;
-      for (const client of clients) await client.connect();
-      whenTestEnds(() => clients.forEach((client) => client.destroy()));
-      const cluster = new RedisCluster(...clients, 'test');
-      await cluster.start();
-      return cluster;
-    };
-  });
+  describeRevoking(() => redisClusters(path));
 });

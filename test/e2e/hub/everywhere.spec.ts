@@ -1,13 +1,11 @@
 import { Logger } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
-import { createClient } from 'redis';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
 import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory.cluster.js';
-import { RedisCluster } from '../../../src/sse/backplanes/redis/redis.cluster.js';
 import type { SseCluster } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { describeWith } from '../../support/describe-with.js';
-import { RedisServer } from '../../support/redis-server.js';
+import { redisClusters } from '../../support/redis-clusters.js';
 import { startSseApp, untilConnections, type SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 
@@ -157,16 +155,5 @@ describe('connections of several instances', () => {
 });
 
 describeWith('redis-server', 'connections of several instances that share a Redis', (path) => {
-  describeEverywhere(async () => {
-    const server = await RedisServer.start(path);
-    whenTestEnds(() => server.dispose());
-    return async () => {
-      const clients = [createClient({ url: server.url }), createClient({ url: server.url })] as const;
-      for (const client of clients) await client.connect();
-      whenTestEnds(() => clients.forEach((client) => client.destroy()));
-      const cluster = new RedisCluster(...clients, 'test');
-      await cluster.start();
-      return cluster;
-    };
-  });
+  describeEverywhere(() => redisClusters(path));
 });

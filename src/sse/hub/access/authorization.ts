@@ -1,4 +1,5 @@
 import { HttpException, Logger } from '@nestjs/common';
+import { answerInTime } from '../handlers/answer-in-time.js';
 import type { ChannelHandlers, MatchedHandler } from '../handlers/channel-handlers.js';
 
 /** What a method with `@AuthorizeChannel()` is asked. */
@@ -49,25 +50,15 @@ export class Authorization {
       );
       return false;
     }
-    let timer: NodeJS.Timeout | undefined;
     try {
-      const late = new Promise<false>((resolve) => {
-        timer = setTimeout(() => {
-          this.#logger.error(
-            `${handler.name} has not answered for "${channel}" in ${this.authorizeTime} ms.`,
-          );
-          resolve(false);
-        }, this.authorizeTime).unref();
-      });
       const access: ChannelAccess = { channel, params, ...asker };
+      const late = `It is not known who may stream "${channel}".`;
       // What is only truthy may be an object that says no.
-      return (await Promise.race([handler.call(access), late])) === true;
+      return (await answerInTime(handler, access, this.authorizeTime, this.#logger, late)) === true;
     } catch (error) {
-      // To throw an UnauthorizedException, or one like it, is to say no.
+      // To throw an UnauthorizedException, or one like it, is to say no; that there was no answer has been said.
       if (!(error instanceof HttpException)) this.#logger.error(error);
       return false;
-    } finally {
-      clearTimeout(timer);
     }
   }
 }

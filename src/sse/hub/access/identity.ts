@@ -1,3 +1,4 @@
+import { UnauthorizedException } from '@nestjs/common';
 import { SseError } from '../../sse.errors.js';
 import { checkObject } from '../../sse.settings.js';
 
@@ -36,4 +37,10 @@ export function checkIdentity(identity: Identity | undefined): Identity | undefi
     );
   }
   return identity;
+}
+
+/** Where the time of an identity is over it is none. @throws UnauthorizedException */
+export function refuseExpired(identity: Identity | undefined): void {
+  if (identity?.expiresAt !== undefined && Number(identity.expiresAt) <= Date.now())
+    throw new UnauthorizedException('What identifies the client has expired.');
 }

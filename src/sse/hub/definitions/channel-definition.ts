@@ -9,28 +9,18 @@ import type { AnyEvents, ChannelName, EventMap, PublishedEvent } from '../sse-ev
 
 type EventTypes = Readonly<Record<string, EventType<unknown> | StandardSchemaV1>>;
 
-/** What arrives: of a schema that is what it gives out. */
-type OutputsOfTypes<Types extends EventTypes> = {
+/** The data of each type: of a schema what it takes, for who publishes, or what it gives out, for who reads. */
+type DataOfTypes<Types extends EventTypes, Side extends 'input' | 'output'> = {
   readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
-    ? StandardSchemaV1.InferOutput<Types[Type]>
+    ? NonNullable<Types[Type]['~standard']['types']>[Side]
     : Types[Type] extends EventType<infer Data>
       ? Data
       : never;
 };
 
-/** What may be published: of a schema that is what it takes. */
-type InputsOfTypes<Types extends EventTypes> = {
-  readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
-    ? StandardSchemaV1.InferInput<Types[Type]>
-    : Types[Type] extends EventType<infer Data>
-      ? Data
-      : never;
-};
-
-type EventsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : OutputsOfTypes<Types>;
-type InputEventsOfTypes<Types extends EventTypes> = string extends keyof Types
+type EventsOfTypes<Types extends EventTypes, Side extends 'input' | 'output'> = string extends keyof Types
   ? AnyEvents
-  : InputsOfTypes<Types>;
+  : DataOfTypes<Types, Side>;
 
 /** Options of `defineChannel()`. What is left out is as the module says. */
 export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit<ChannelOptions, 'slow'> {
@@ -41,7 +31,7 @@ export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit
    */
   readonly events?: Types;
   /** What happens to a client that lags; `{ latest }` is given events of these types. @defaultValue 'gap' */
-  readonly slow?: SlowPolicy<PublishedEvent<EventsOfTypes<Types>>>;
+  readonly slow?: SlowPolicy<PublishedEvent<EventsOfTypes<Types, 'output'>>>;
 }
 
 /** What the hub needs to know of a definition, whatever its parameters and events. */
@@ -131,7 +121,7 @@ export function defineChannel<
 >(
   pattern: Pattern,
   options: ChannelDefinitionOptions<Types> = {},
-): ChannelDefinition<Pattern, EventsOfTypes<Types>, InputEventsOfTypes<Types>> {
+): ChannelDefinition<Pattern, EventsOfTypes<Types, 'output'>, EventsOfTypes<Types, 'input'>> {
   checkChannelOptions(options as ChannelOptions);
   const { events, ...rest } = options;
   // The key function is given events of this channel alone.

@@ -25,7 +25,7 @@ export interface CursorHost {
   readonly lags: boolean;
   /** What happens when the log has moved past it, in place of the channel's setting. */
   readonly slow: SlowPolicy | undefined;
-  /** Whether it takes the events as bytes; if not they go to the consumers. */
+  /** Whether it takes the events as bytes, those of the one channel that it reads; if not they go to the consumers. */
   readonly takesBatches: boolean;
   /** Takes all events up to the cursor's position. */
   batch(batch: Batch): void;

@@ -1,20 +1,12 @@
 import { formatPosition } from '../../protocol/position.js';
-import type { SlowPolicy } from '../../sse.options.js';
-import type { Batch } from '../channel.js';
-import type { Cursor } from './cursor.js';
+import type { CursorHost } from './cursor.js';
 import { gapEvent } from '../published-event.js';
-import type { Gap } from '../sse-event.js';
 
 /** What a reader asks of the response, or of the plain subscription, that it reads for. */
-export interface ReaderOwner {
-  readonly paused: boolean;
-  readonly lags: boolean;
-  readonly slow: SlowPolicy | undefined;
-  /** Whether it takes events as bytes, those of the one channel that it reads. */
-  readonly takesBatches: boolean;
-  batch(batch: Batch): void;
-  gap(cursor: Cursor, gap: Gap): void;
-  disconnect(): void;
+export interface ReaderOwner extends Pick<
+  CursorHost,
+  'paused' | 'lags' | 'slow' | 'takesBatches' | 'batch' | 'gap' | 'disconnect'
+> {
   /** Runs user code in the context of the one who subscribed, not of whoever published. */
   run(task: () => void): void;
   /** A channel is streamed from now on. */

@@ -1,9 +1,10 @@
-import { Logger, ServiceUnavailableException } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { eventBody } from '../../protocol/event-stream.js';
 import { parsePosition } from '../../protocol/position.js';
 import { SseError } from '../../sse.errors.js';
 import type { SseSettings } from '../../sse.settings.js';
 import type { Channel } from '../channel.js';
+import { answerInTime } from '../handlers/answer-in-time.js';
 import type { ChannelHandler, ChannelHandlers, MatchedHandler } from '../handlers/channel-handlers.js';
 import { missedPosition, type NamedPlace } from '../missed-position.js';
 import { Snapshot, type SnapshotOf, type SnapshotRequest } from './snapshot.js';
@@ -94,22 +95,16 @@ export class ChannelSnapshots {
   }
 
   async #answer(): Promise<SnapshotOf> {
-    const { channel, matched, settings } = this;
-    const request: SnapshotRequest = { channel: channel.name, params: matched.params };
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        logger.error(
-          `${this.#handler.name} has not answered for "${channel.name}" in ${settings.snapshotTime} ms.`,
-        );
-        reject(new ServiceUnavailableException(`The state of "${channel.name}" is not available.`));
-      }, settings.snapshotTime);
-    });
-    try {
-      return (await Promise.race([this.#handler.call(request), late])) as SnapshotOf;
-    } finally {
-      clearTimeout(timer);
-    }
+    const { name } = this.channel;
+    const request: SnapshotRequest = { channel: name, params: this.matched.params };
+    const late = `The state of "${name}" is not available.`;
+    return (await answerInTime(
+      this.#handler,
+      request,
+      this.settings.snapshotTime,
+      logger,
+      late,
+    )) as SnapshotOf;
   }
 
   /** @throws SseError `NOT_SERIALIZABLE`, `EVENT_TOO_LARGE` */
