@@ -5,7 +5,7 @@ import type { ChatMessage } from './chat-message.js';
 export const ChatRoom = defineChannel('chat/:room', {
   events: { message: type<ChatMessage>() },
   history: { count: 200 },
-  replay: 'all',
+  replay: 200,
 });
 
 /** Somebody is about to say something. */

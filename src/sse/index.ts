@@ -31,7 +31,15 @@ export type {
   ConnectionInfo,
   Reach,
 } from './hub/instances/connections.js';
-export { LEASE_TIME, SseCluster, type ClusterListener } from './hub/instances/cluster.js';
+export {
+  AWAY_TIME,
+  LEASE_TIME,
+  SseCluster,
+  type ClusterListener,
+  type OrderFollower,
+} from './hub/instances/cluster.js';
+export type { OrderOutcome } from './hub/instances/orders.js';
+export type { SseWills, Will } from './hub/instances/wills.js';
 export type { ChannelSubscription, ChannelUse } from './hub/handlers/hooks.js';
 export type { Identify, Identity } from './hub/access/identity.js';
 export { EventLog, type LogEntry } from './hub/event-log.js';
@@ -52,8 +60,9 @@ export type {
   SseEvent,
   SseEventInput,
 } from './hub/sse-event.js';
-export type { PresenceEvent, PresenceMember } from './hub/presence/member.js';
+export type { PresenceEvent, PresenceMember, PresenceMembers } from './hub/presence/member.js';
 export type { PipeOptions } from './hub/sources/source-pipe.js';
+export type { FormLastEvent, LastEvent, PipeFailure } from './hub/sources/pipe-failure.js';
 export { SseHub } from './hub/sse-hub.js';
 export type { PublishOptions } from './hub/channel-writer.js';
 export type { ChannelHistory, HistoryQuery, HubStats, StreamOptions } from './hub/sse-hub.js';

@@ -18,6 +18,7 @@
  * | `CHANNEL_COMPLETED` | `publish()` after `complete()` |
  * | `SOURCE_TOO_FAST` | `pipe()`, `@Publish()`: too many items of an Observable wait to be published |
  * | `PIPE_ABANDONED` | `pipe()`: nobody has listened for `abandonAfter` |
+ * | `PIPE_LOST` | `pipe()`: the process was away for so long that others took it for dead, and told listeners |
  * | `TOO_MANY_CHANNELS` | `stream()`: more channels than one response takes |
  * | `HUB_FULL` | `publish()`, `complete()` and streams: `limits.channels` is reached |
  * | `PUBLISH_REJECTED` | `publish()`: the backplane did not store the event and never will, or too many wait for asynchronous schemas |
@@ -42,6 +43,7 @@ export type SseErrorCode =
   | 'CHANNEL_COMPLETED'
   | 'SOURCE_TOO_FAST'
   | 'PIPE_ABANDONED'
+  | 'PIPE_LOST'
   | 'TOO_MANY_CHANNELS'
   | 'HUB_FULL'
   | 'PUBLISH_REJECTED'

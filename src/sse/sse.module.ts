@@ -145,7 +145,7 @@ const providers: Provider[] = [
   },
   {
     provide: Instances,
-    inject: [SseCluster, Channels, Connections, JoinableStreams],
+    inject: [SseCluster, Channels, Connections, JoinableStreams, SSE_SETTINGS],
     useFactory: (...parts: ConstructorParameters<typeof Instances>) => new Instances(...parts),
   },
   {
@@ -156,9 +156,13 @@ const providers: Provider[] = [
   },
   {
     provide: SourcePipes,
-    inject: [ChannelWriter, Instances, SSE_SETTINGS],
-    useFactory: (writer: ChannelWriter, instances: Instances, { shutdown }: SseSettings) =>
-      new SourcePipes(writer, instances, shutdown.grace),
+    inject: [ChannelWriter, Instances, SseCluster, SSE_SETTINGS],
+    useFactory: (
+      writer: ChannelWriter,
+      instances: Instances,
+      cluster: SseCluster,
+      { shutdown }: SseSettings,
+    ) => new SourcePipes(writer, instances, cluster, shutdown.grace),
   },
   {
     provide: Presence,

@@ -58,7 +58,7 @@ export interface ChannelOptions {
   readonly history?: HistoryOptions | 0;
   /**
    * Milliseconds after which a channel without publishing and without listeners is given back. When
-   * it comes again it has a new epoch. `Infinity` keeps it for ever. @defaultValue 600_000
+   * it comes again it is another log. `Infinity` keeps it for ever. @defaultValue 600_000
    */
   readonly ttl?: number;
   /** What a client without a position is given first. @defaultValue 'none' */
@@ -87,6 +87,18 @@ export interface SseLimits {
    * a server can take, its operator knows. @defaultValue Infinity
    */
   readonly connectionsPerSecond?: number;
+  /**
+   * Milliseconds after which a stream is ended with a `retry:`, so that an EventSource comes back and resumes. Each
+   * ends at a random moment of the second half of that time, so that those who came together do not leave
+   * together. From 1 to 2,147,483,647.
+   *
+   * It bounds how long a client is counted whose network is gone without a FIN: until TCP gives up what was sent
+   * to it, on Linux about 15 minutes (941 s were measured with the default heartbeat); until then it holds its
+   * place in `connections` and `connectionsPerKey`, and is present where there is presence. There is no default, as
+   * each end costs every client a reconnect, a stream that is none of the hub begins anew, and clients that do not
+   * reconnect lose it. @defaultValue Infinity
+   */
+  readonly connectionAge?: number;
   /** Channels of one response; a larger set is a `TOO_MANY_CHANNELS`. @defaultValue 50 */
   readonly channelsPerConnection?: number;
   /**

@@ -70,6 +70,7 @@ const DEFAULTS: SseSettings = {
     connections: 20_000,
     connectionsPerKey: Infinity,
     connectionsPerSecond: Infinity,
+    connectionAge: Infinity,
     channelsPerConnection: 50,
     channels: 1_000_000,
     historyBytes: 256 * MIB,
@@ -104,6 +105,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
   const given = { ...defaults, ...defined(options) };
   const limits = withDefaults('limits', options.limits, DEFAULTS.limits);
   for (const [name, value] of Object.entries(limits)) countOf(`limits.${name}`, value, 1);
+  ageOf('limits.connectionAge', limits.connectionAge);
   const shutdown = withDefaults('shutdown', options.shutdown, DEFAULTS.shutdown);
   for (const [name, value] of Object.entries(shutdown)) millisecondsOf(`shutdown.${name}`, value);
   return {
@@ -207,9 +209,15 @@ export function stringOf(name: string, value: unknown): void {
   if (typeof value !== 'string') invalid(name, value, 'a string');
 }
 
-function functionOf<T>(name: string, value: T, expected: string): T {
+/** @throws SseError `INVALID_OPTIONS` */
+export function functionOf<T>(name: string, value: T, expected: string): T {
   if (typeof value !== 'function') invalid(name, value, expected);
   return value;
+}
+
+function ageOf(name: string, value: number): void {
+  if (value !== Infinity && value > LONGEST_TIMER)
+    invalid(name, value, `a whole number of milliseconds from 1 to ${LONGEST_TIMER}, or Infinity`);
 }
 
 function positiveOf(name: string, value: number): number {

@@ -6,14 +6,14 @@ import type { Quote } from './quote.js';
 export const Counter = defineChannel('ticker/events', {
   events: { message: type<Count>() },
   history: { count: 1 },
-  replay: 'all',
+  replay: 1,
 });
 
 /** One channel per symbol. Half a minute of history, so that a new client's chart does not start empty. */
 export const Quotes = defineChannel('quotes/:symbol', {
   events: { quote: type<Quote>() },
   history: { count: 120, age: 30_000 },
-  replay: 'all',
+  replay: 120,
   // An old price is of no use to who comes late.
   slow: { latest: ({ data }) => data.symbol },
 });

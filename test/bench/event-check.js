@@ -49,8 +49,8 @@ export class EventCheck {
         throw new Error(`"${input.slice(at, Math.min(lineEnd, at + 40))}" is no line of an event stream`);
       }
     }
-    // A block without data moves the position of the client, or is a comment: no event.
-    if (data === undefined) return;
+    // It only tells the client its position, or is a comment: no event.
+    if (data === undefined || type === 'sse-position') return;
     if (type !== 'message') throw new Error(`there came an event of type "${type}": ${data.slice(0, 200)}`);
     if (data !== this.#expected[this.count]) throw new Error(this.#whatIsWrong(data));
     this.count++;

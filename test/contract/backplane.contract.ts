@@ -4,7 +4,7 @@ import {
 } from '../../src/sse/testing/index.js';
 import { jestGlobals } from './test-globals.js';
 
-export { settingsOf, stored } from '../../src/sse/testing/place.js';
+export { settingsOf, stored } from '../../src/sse/testing/channel-under-test.js';
 export type { BackplaneUnderTest };
 
 /** What every `SseBackplane` promises. `make` is called before each test. */

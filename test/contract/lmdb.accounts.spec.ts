@@ -13,7 +13,7 @@ import { temporaryFolder } from '../support/temporary-folder.js';
 import { storedOf } from '../unit/stored-events.js';
 import { settingsOf } from './backplane.contract.js';
 import { Listener } from './listener.js';
-import { copyOf, entriesOnDisk } from './lmdb.js';
+import { copyOf, entriesOnDisk, rangeOf } from './lmdb.js';
 
 const LIMITS = { ...moduleSettings().limits, channels: 100, historyBytes: 500 };
 
@@ -80,8 +80,8 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 
 /** What `stats()` says, and what there is when one looks everywhere. */
 async function accounts({ backplane }: World) {
-  const ranges = await Promise.all(names.map((name) => backplane.read(name, { limit: Infinity })));
-  const entries = ranges.flatMap((range) => range?.entries ?? []);
+  const ranges = await Promise.all(names.map((name) => rangeOf(backplane, name)));
+  const entries = ranges.flatMap(({ entries }) => entries);
   return {
     stats: backplane.stats(),
     events: entries.length,
@@ -112,7 +112,7 @@ describe('the accounts of the LMDB backplane', () => {
         expect(stats.historyEvents).toBeGreaterThanOrEqual(events);
         expect(stats.historyBytes).toBeGreaterThanOrEqual(bytes);
         for (const { name, listener } of world.following) {
-          const range = await world.backplane.read(name, { limit: Infinity });
+          const range = await rangeOf(world.backplane, name);
           listener.log.expire(Date.now());
           expect(copyOf(listener)).toEqual(range);
         }

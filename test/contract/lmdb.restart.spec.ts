@@ -9,10 +9,11 @@ import { join } from 'node:path';
 import { open } from 'lmdb';
 import type { SseBackplane } from '../../src/sse/hub/backplane.js';
 import { storedEvent } from '../../src/sse/hub/stored-event.js';
+import type { Position } from '../../src/sse/protocol/position.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { settingsOf, stored } from './backplane.contract.js';
 import { Listener } from './listener.js';
-import { copyOf, dataOf, openLmdb } from './lmdb.js';
+import { copyOf, dataOf, openLmdb, rangeOf } from './lmdb.js';
 
 let path: string;
 let backplane: SseBackplane;
@@ -20,7 +21,7 @@ let backplane: SseBackplane;
 const settings = settingsOf({ history: { count: 1_000 } });
 const append = (channel: string, data: unknown, publishId?: string) =>
   backplane.append(channel, settings, stored(data), publishId);
-const all = (channel: string) => backplane.read(channel, { limit: Infinity });
+const all = (channel: string) => rangeOf(backplane, channel);
 
 async function restart(): Promise<void> {
   await backplane.close();
@@ -46,22 +47,23 @@ describe('a restart', () => {
     const events = inputs.map((input) => storedEvent(input, true, Infinity));
     for (const event of events) await backplane.append('a', settings, event);
     const before = await all('a');
-    expect(before!.entries.map(({ event }) => event)).toEqual(events);
+    expect(before.entries.map(({ event }) => event)).toEqual(events);
     const stats = backplane.stats();
     await restart();
     expect(await all('a')).toEqual(before);
     expect(backplane.stats()).toEqual(stats);
   });
 
-  it('goes on with the epoch and the offsets, for those who follow too', async () => {
+  it('goes on with the offsets and with each event the one before, for those who follow too', async () => {
+    const { head: nothingYet } = await all('a/é 😀');
     const first = await append('a/é 😀', 1);
     await restart();
     const follower = await new Listener(backplane, 'a/é 😀', settings).ready;
     const second = await append('a/é 😀', 2);
-    expect(second).toEqual({ epoch: first.epoch, offset: first.offset + 1 });
+    expect(second.offset).toBe(first.offset + 1);
     expect(follower.seen.map(({ event, previous }) => [event.data, previous])).toEqual([
-      ['1', 0],
-      ['2', 1],
+      ['1', nothingYet],
+      ['2', first],
     ]);
     expect(copyOf(follower)).toEqual(await all('a/é 😀'));
   });
@@ -70,21 +72,21 @@ describe('a restart', () => {
     for (let n = 0; n < 3; n++) await append('a', n);
     await backplane.purge('a');
     const few = settingsOf({ history: { count: 2 } });
-    for (let n = 3; n < 8; n++) await backplane.append('a', few, stored(n));
+    const positions: Position[] = [];
+    for (let n = 3; n < 8; n++) positions.push(await backplane.append('a', few, stored(n)));
+    const bounds = { floor: positions[2], head: positions[4] };
     await restart();
-    expect(await all('a')).toMatchObject({ floor: 6, head: 8 });
+    expect(await all('a')).toMatchObject(bounds);
     expect(await dataOf(backplane, 'a')).toEqual(['6', '7']);
     const { log } = await new Listener(backplane, 'a', few).ready;
-    expect(log).toMatchObject({ floor: 6, head: 8, clearedAt: 3, size: 2 });
+    expect(log).toMatchObject({ ...bounds, clearedAt: 3, size: 2 });
   });
 
   it('leaves a channel without events where it was', async () => {
-    const { log } = await new Listener(backplane, 'quiet', settings).ready;
     await append('purged', 1);
     await backplane.purge('purged');
     const purged = await all('purged');
     await restart();
-    expect(await all('quiet')).toEqual({ epoch: log.epoch, floor: 0, head: 0, entries: [] });
     expect(await all('purged')).toEqual(purged);
   });
 
@@ -145,13 +147,16 @@ describe('a directory', () => {
     expect((await readdir(path)).sort()).toEqual(['data.mdb', 'lock.mdb']);
   });
 
-  it('of a newer schema is refused, and not touched', async () => {
+  it.each([
+    [1, /written by version 0\.1 .* Move it away, or name another/],
+    [3, /its schema is 3, .* knows 2/],
+  ])('of another schema is refused with a remedy, and not touched (%i)', async (schema, reason) => {
     const root = open({ path, noSubdir: false });
-    await root.openDB({ name: 'info' }).put('schema', 2);
+    await root.openDB({ name: 'info' }).put('schema', schema);
     await root.close();
     const before = await readFile(join(path, 'data.mdb'));
-    await expect(openLmdb(path)).rejects.toEqual(failed(/its schema is 2, .* knows 1/));
-    await expect(openLmdb(path)).rejects.toEqual(failed(/its schema is 2/));
+    await expect(openLmdb(path)).rejects.toEqual(failed(reason));
+    await expect(openLmdb(path)).rejects.toEqual(failed(reason));
     expect(await readFile(join(path, 'data.mdb'))).toEqual(before);
   });
 
@@ -215,5 +220,44 @@ describe('a directory', () => {
       await holders[0]?.close();
     }
     expect((await readdir(path)).sort()).toEqual(['data.mdb', 'lock.mdb']);
+  });
+});
+
+describe('an event that is missing on the disk', () => {
+  /** Deletes it behind the back of who has the directory. */
+  async function remove(offset: number): Promise<void> {
+    const root = open({ path, noSubdir: false });
+    const entries = root.openDB({ name: 'entries' });
+    for (const key of entries.getKeys())
+      if ((key as [string, number])[1] === offset) await entries.remove(key);
+    await root.openDB({ name: 'info' }).put('lastWrite', 'by others');
+    await root.close();
+  }
+
+  beforeEach(async () => {
+    for (let n = 0; n < 3; n++) await append('a', n);
+  });
+
+  it('is said to those who read its channel, and to no others, until that is purged', async () => {
+    await backplane.close();
+    await remove(2);
+    backplane = await openLmdb(path);
+    await append('b', 1);
+    await expect(all('a')).rejects.toMatchObject({ code: 'BACKPLANE_FAILED' });
+    await expect(new Listener(backplane, 'a', settings).ready).rejects.toMatchObject({
+      code: 'BACKPLANE_FAILED',
+    });
+    await backplane.purge('a');
+    await append('a', 3);
+    expect(await dataOf(backplane, 'a')).toEqual(['3']);
+  });
+
+  it('fails all calls where somebody has its channel at that moment', async () => {
+    await new Listener(backplane, 'a', settings).ready;
+    await remove(2);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await expect(append('b', 1)).rejects.toMatchObject({ code: 'PUBLISH_REJECTED' });
+      await expect(all('b')).rejects.toMatchObject({ code: 'BACKPLANE_AWAY' });
+    }
   });
 });

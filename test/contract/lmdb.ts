@@ -1,9 +1,10 @@
 import { open } from 'lmdb';
 import { lmdbBackplane, type LmdbOptions } from '../../src/sse/backplanes/lmdb/index.js';
-import type { SseBackplane } from '../../src/sse/hub/backplane.js';
+import type { LogRange, SseBackplane } from '../../src/sse/hub/backplane.js';
 import type { SseLimits } from '../../src/sse/sse.options.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';
 import { whenTestEnds } from '../support/clean-up.js';
+import { settingsOf } from './backplane.contract.js';
 import { entriesOf } from './listener.js';
 import type { Listener } from './listener.js';
 
@@ -18,20 +19,27 @@ export async function openLmdb(
   return backplane;
 }
 
-export const dataOf = async (backplane: SseBackplane, channel: string): Promise<unknown[] | undefined> =>
-  (await backplane.read(channel, { limit: Infinity }))?.entries.map(({ event }) => event.data);
+/** All that is kept of a channel. */
+export const rangeOf = (backplane: SseBackplane, channel: string): Promise<LogRange> =>
+  backplane.read(channel, settingsOf(), { limit: Infinity });
 
-/** How many events there are in a directory that no backplane has at present, those that are of no use included. */
-export async function entriesOnDisk(path: string): Promise<number> {
+export const dataOf = async (backplane: SseBackplane, channel: string): Promise<unknown[]> =>
+  (await rangeOf(backplane, channel)).entries.map(({ event }) => event.data);
+
+/** How many records each table has in a directory that no backplane has at present. */
+export async function recordsOnDisk(path: string): Promise<Record<string, number>> {
   const root = open({ path, noSubdir: false });
-  const count = root.openDB({ name: 'entries' }).getCount();
+  const tables = [...root.getKeys()] as string[];
+  const counts = tables.map((name) => [name, root.openDB({ name }).getCount()] as const);
   await root.close();
-  return count;
+  return Object.fromEntries(counts);
 }
 
+/** How many events there are, those that are of no use any more included. */
+export const entriesOnDisk = async (path: string): Promise<number> => (await recordsOnDisk(path))['entries']!;
+
 /** What a follower's copy has, for a comparison with what is read from the disk. */
-export const copyOf = ({ log }: Listener) => ({
-  epoch: log.epoch,
+export const copyOf = ({ log }: Listener): LogRange => ({
   floor: log.floor,
   head: log.head,
   entries: entriesOf(log),

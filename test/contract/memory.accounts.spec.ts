@@ -1,16 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { MemoryBackplane } from '../../src/sse/backplanes/memory.backplane.js';
-import type { FollowedLog } from '../../src/sse/hub/backplane.js';
+import type { FollowedLog, LogFollower } from '../../src/sse/hub/backplane.js';
 import type { ChannelSettings } from '../../src/sse/sse.settings.js';
 import { storedOf } from '../unit/stored-events.js';
 import { settingsOf } from './backplane.contract.js';
 
 const HISTORY_BYTES = 500;
-const nobody = {
+const nobody: LogFollower = {
   appended: () => undefined,
   completed: () => undefined,
-  emptying: () => undefined,
+  moved: () => undefined,
+  leaving: () => undefined,
   replaced: () => undefined,
 };
 
@@ -25,7 +26,12 @@ const channels: Record<string, ChannelSettings> = {
 };
 const names = Object.keys(channels);
 
-type Operation = (backplane: MemoryBackplane, open: FollowedLog[]) => unknown;
+/** Somebody who follows a channel. */
+interface Open extends FollowedLog {
+  readonly name: string;
+}
+
+type Operation = (backplane: MemoryBackplane, open: Open[]) => unknown;
 
 const channel = fc.constantFrom(...names);
 const onChannel = (operate: (name: string) => Operation): fc.Arbitrary<Operation> => channel.map(operate);
@@ -38,15 +44,30 @@ const append = fc.tuple(channel, fc.integer({ min: 9, max: 200 })).map(
       backplane.append(name, channels[name]!, storedOf(bytes)).catch(() => undefined),
 );
 const follow = onChannel((name) => async (backplane, open) => {
-  open.push(await backplane.follow(name, channels[name]!, { ...nobody }));
+  open.push({ ...(await backplane.follow(name, channels[name]!, { ...nobody })), name });
+});
+/** Not of one that nothing was published to: a range does not tell that it is there. */
+const complete = onChannel((name) => async (backplane) => {
+  const { head } = await backplane.read(name, channels[name]!, { limit: 0 });
+  if (head.offset > 0) await backplane.complete(name, channels[name]!);
+});
+/** Publishes once, in answer to the first events that it is offered because they go. */
+const answer = fc.tuple(channel, channel).map(([name, to]): Operation => async (backplane, open) => {
+  let isDue = true;
+  const leaving = (): void => {
+    if (isDue) void backplane.append(to, channels[to]!, storedOf(50)).catch(() => undefined);
+    isDue = false;
+  };
+  open.push({ ...(await backplane.follow(name, channels[name]!, { ...nobody, leaving })), name });
 });
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 12, arbitrary: append },
   { weight: 2, arbitrary: follow },
+  { weight: 2, arbitrary: answer },
   { weight: 2, arbitrary: fc.constant<Operation>((_backplane, open) => open.shift()?.stop()) },
   { weight: 1, arbitrary: onChannel((name) => (backplane) => backplane.purge(name)) },
-  { weight: 1, arbitrary: onChannel((name) => (backplane) => backplane.complete(name, channels[name]!)) },
+  { weight: 1, arbitrary: complete },
   { weight: 2, arbitrary: overTime((time) => () => jest.advanceTimersByTime(time)) },
   // The clock goes on and the sweep comes late.
   { weight: 1, arbitrary: overTime((time) => () => jest.setSystemTime(Date.now() + time)) },
@@ -61,12 +82,16 @@ afterEach(() => {
 });
 
 /** What `stats()` says, and what there is when one looks everywhere. */
-async function accounts(backplane: MemoryBackplane) {
-  const ranges = await Promise.all(names.map((name) => backplane.read(name, { limit: Infinity })));
-  const logs = ranges.filter((range) => range !== undefined);
-  const entries = logs.flatMap((range) => range.entries);
+async function accounts(backplane: MemoryBackplane, open: readonly Open[]) {
+  const logs = await Promise.all(
+    names.map(async (name) => {
+      const { entries, head } = await backplane.read(name, channels[name]!, { limit: Infinity });
+      return { entries, isThere: head.offset > 0 || open.some((each) => each.name === name) };
+    }),
+  );
+  const entries = logs.flatMap((log) => log.entries);
   const there = {
-    channels: logs.length,
+    channels: logs.filter(({ isThere }) => isThere).length,
     historyEvents: entries.length,
     historyBytes: entries.reduce((sum, { event }) => sum + event.bytes, 0),
   };
@@ -78,11 +103,11 @@ describe('the accounts of the memory backplane', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { maxLength: 60 }), async (operations) => {
         const backplane = new MemoryBackplane({ channels: 100, historyBytes: HISTORY_BYTES });
-        const open: FollowedLog[] = [];
+        const open: Open[] = [];
         for (const operate of operations) {
           await operate(backplane, open);
           expect(backplane.stats().historyBytes).toBeLessThanOrEqual(HISTORY_BYTES);
-          const { said, there } = await accounts(backplane);
+          const { said, there } = await accounts(backplane, open);
           expect(said).toEqual(there);
         }
         await backplane.close();

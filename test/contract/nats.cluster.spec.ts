@@ -10,12 +10,14 @@ import { NatsServer } from '../support/nats-server.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { describeCluster, type ClusterUnderTest } from './cluster.contract.js';
 import { Office } from './office.js';
+import { itNoticesLostOrders } from './lost-orders.js';
 import { itSurvivesProcesses } from './processes.contract.js';
 
 const connected = (port: number) =>
   connect({ port, maxReconnectAttempts: -1, reconnectTimeWait: 50, reconnectJitter: 0 });
 
-function clusterOn(server: NatsServer): ClusterUnderTest {
+/** @param how the connection of an instance that is cut off hangs, or ends */
+function clusterOn(server: NatsServer, how: 'cut' | 'refuse' = 'cut'): ClusterUnderTest {
   const prefix = randomUUID();
   const ends: (() => unknown)[] = [];
   return {
@@ -29,7 +31,7 @@ function clusterOn(server: NatsServer): ClusterUnderTest {
       );
       const cluster = new NatsCluster(connection, prefix);
       await cluster.start();
-      return { cluster, cutOff: () => proxy.cut(), restore: () => proxy.mend() };
+      return { cluster, cutOff: () => proxy[how](), restore: () => proxy.mend() };
     },
     dispose: async () => {
       for (const end of ends) await end();
@@ -47,6 +49,24 @@ describeWith('nats-server', 'with a NATS server', (path) => {
   afterAll(() => server.dispose());
 
   describeCluster('NATS', () => clusterOn(server), { beCutOff: true });
+
+  itNoticesLostOrders(async () => {
+    const own = await NatsServer.start(path);
+    whenTestEnds(() => own.dispose());
+    return {
+      made: clusterOn(own, 'refuse'),
+      save: async () => {
+        await own.stop();
+        await own.save();
+        await own.start();
+      },
+      restore: async () => {
+        await own.stop();
+        await own.restore();
+        await own.start();
+      },
+    };
+  });
 
   itSurvivesProcesses('nats', async () => {
     const prefix = randomUUID();
@@ -106,6 +126,6 @@ describeWith('nats-server', 'with a NATS server', (path) => {
     // On one connection this comes after the first attempt.
     await streams.update(root, { subjects: [`${root}.lease.*`, `${root}.instance.*`] });
     await enrolled;
-    expect(await link.members()).toEqual(['me']);
+    expect((await link.members()).there).toEqual(['me']);
   });
 });

@@ -50,15 +50,15 @@ export const append = (backplane: SseBackplane, data: unknown = 'x', options = K
   backplane.append('a', settingsOf(options), stored(data));
 
 export const kept = async (backplane: SseBackplane): Promise<string[]> =>
-  (await backplane.read('a', { limit: Infinity }))!.entries.map(({ event }) => event.data!);
+  (await backplane.read('a', settingsOf(KEEP), { limit: Infinity })).entries.map(({ event }) => event.data!);
 
 export const dataOf = (listener: Listener): string[] => listener.seen.map(({ event }) => event.data!);
 
 export const texts = (count: number, prefix = ''): string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
-export const isAt = (listener: Listener, { epoch, offset }: Position): Promise<void> =>
-  eventually(() => listener.log.epoch === epoch && listener.log.head >= offset);
+export const isAt = (listener: Listener, position: Position): Promise<void> =>
+  eventually(() => listener.log.has(position) || listener.log.floor.offset > position.offset);
 
 /** Whether an instance knows by now that the server is away. */
 export const isRefused = (backplane: SseBackplane): Promise<boolean> =>

@@ -3,6 +3,8 @@ import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { encodeMessage } from '../../src/sse/backplanes/nats/message.js';
+import { encodeEvent } from '../../src/sse/backplanes/remote/event-text.js';
+import { newMark } from '../../src/sse/hub/mark.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';
@@ -28,12 +30,12 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       const listeners = await Promise.all(instances.map((one) => follow(one)));
       const appended = await Promise.all(texts(60).map((text, i) => append(instances[i % 3]!, text)));
       const offsets = appended.map(({ offset }) => offset).sort((a, b) => a - b);
-      for (const listener of listeners) await isAt(listener, { ...appended[0]!, offset: offsets.at(-1)! });
+      const last = appended.find(({ offset }) => offset === offsets.at(-1))!;
+      for (const listener of listeners) await isAt(listener, last);
       expect(listeners.map((listener) => listener.offsets)).toEqual([offsets, offsets, offsets]);
       expect(new Set(listeners.map((listener) => dataOf(listener).join())).size).toBe(1);
-      expect(new Set([...appended, ...listeners.map(({ log }) => log)].map(({ epoch }) => epoch)).size).toBe(
-        1,
-      );
+      for (const position of appended)
+        expect(listeners.map(({ log }) => log.has(position))).toEqual([true, true, true]);
     });
 
     it('tells each of a purge and of the completion, whoever asked for them', async () => {
@@ -44,8 +46,8 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       const second = await append(one);
       await one.complete('a', settingsOf());
       await eventually(() => listener.told.includes('completed'));
-      expect(listener.told).toEqual([first.offset, 'emptying', second.offset, 'completed']);
-      expect(listener.log).toMatchObject({ size: 1, floor: first.offset, head: second.offset });
+      expect(listener.told).toEqual([first.offset, second.offset, 'completed']);
+      expect(listener.log).toMatchObject({ size: 1, floor: first, head: second });
       await expect(append(other)).rejects.toEqual(code('CHANNEL_COMPLETED'));
     });
 
@@ -79,8 +81,15 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       const listener = await follow(other);
       await append(one, 'first');
       await one.complete('a', settingsOf(KEEP));
-      const late = { at: Date.now(), trimmed: 0, event: stored('late') };
-      await (await client()).request('sse.log.event.a', encodeMessage(late));
+      const late = {
+        kind: 'event',
+        mark: newMark(),
+        at: Date.now(),
+        after: undefined,
+        known: undefined,
+        text: encodeEvent(stored('late')),
+      } as const;
+      await (await client()).request('sse-log.event.a', encodeMessage(late));
       await one.purge('b');
       await eventually(() => listener.log.completed);
       expect([await kept(one), dataOf(listener), dataOf(await follow(await instance()))]).toEqual(
@@ -99,19 +108,20 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       }
     });
 
-    it('has a new epoch for a completed channel that comes again after its ttl', async () => {
+    it('has a log of its own for a completed channel that comes again after its ttl', async () => {
       const [one, other] = [await instance(), await instance()];
       const before = await append(one, 'before');
-      const ttl = 50;
-      await one.complete('a', settingsOf({ ttl }));
+      await one.complete('a', settingsOf({ ttl: 50 }));
       let after: Position | undefined;
       await eventually(async () => {
         after = await append(other, 'after').catch(() => undefined);
         return after !== undefined;
       });
-      expect(after!.epoch).not.toBe(before.epoch);
       expect(await kept(one)).toEqual(['after']);
-      expect(await append(one)).toMatchObject({ epoch: after!.epoch });
+      const last = await append(one, 'last');
+      expect((await follow(one)).log.missing(before)).toBe('unknown');
+      expect((await follow(other)).log.has(after!)).toBe(true);
+      expect((await follow(one)).log.head).toEqual(last);
     });
   });
 
@@ -140,7 +150,7 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
 
     it('reads what is missing as soon as the next one comes', async () => {
       let isLossy = false;
-      const connection = lossy(await client(), (subject) => isLossy && subject === 'sse.live.event.a');
+      const connection = lossy(await client(), (subject) => isLossy && subject === 'sse-live.event.a');
       const [one, other] = [await instance(), await instance({ connection })];
       const listener = await follow(other);
       for (let round = 0; round < 10; round++) {
@@ -155,7 +165,7 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       await isAt(listener, await append(one, 'told again'));
       expect(dataOf(listener)).toEqual(await kept(one));
       expect(dataOf(listener)).toHaveLength(31);
-      expect(listener.told).not.toContain('emptying');
+      expect(listener.told).not.toContain('replaced');
     });
   });
 
@@ -166,10 +176,11 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       const listener = await follow(other);
       await append(one, 'first');
       for (const text of ['', 'hello', '{"t":1}\n', '1 2\n{}', '1 2\nnull\n'])
-        await stranger.request('sse.log.event.a', text);
-      stranger.publish('sse.live.event.a', 'not even stored');
-      stranger.publish('sse.live.record.%', 'nor this');
-      await stranger.request('sse.log.record.a', 'nonsense');
+        await stranger.request('sse-log.event.a', text);
+      stranger.publish('sse-live.event.a', 'not even stored');
+      stranger.publish('sse-live.end.%', 'nor this');
+      await stranger.request('sse-log.end.a', 'nonsense');
+      await stranger.request('sse-heads.channel.a', 'nonsense');
       const last = await append(one, 'second');
       await isAt(listener, last);
       expect(dataOf(listener)).toEqual(['first', 'second']);
@@ -178,21 +189,18 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
   });
 
   describe('that somebody deletes', () => {
-    it('is made again, with new epochs', async () => {
+    it('is made again, and no event is taken for one that was there before', async () => {
       const jsm = await manager();
       const [one, other] = [await instance(), await instance()];
       const listener = await follow(other);
       const before = await append(one, 'before');
-      await jsm.streams.delete('sse');
-      await expect(append(one, 'lost')).rejects.toEqual(code('PUBLISH_REJECTED'));
-      await eventually(() =>
-        append(one, 'after').then(
-          ({ epoch }) => epoch !== before.epoch,
-          () => false,
-        ),
-      );
-      await follow(other);
-      await eventually(() => dataOf(listener).at(-1) === 'after');
+      await jsm.streams.delete('sse-log');
+      const after = await append(one, 'after');
+      expect(after.mark).not.toBe(before.mark);
+      await isAt(listener, after);
+      expect(listener.log.missing(before)).toBe('unknown');
+      expect(listener.log.has(after)).toBe(true);
+      expect(await kept(other)).toEqual(['after']);
     });
   });
 
@@ -203,14 +211,14 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       await Promise.all(texts(50).map((text) => append(one, text)));
       const created: unknown[] = [];
       const watching = await client();
-      watching.subscribe('$JS.EVENT.ADVISORY.CONSUMER.CREATED.sse.>', {
+      watching.subscribe('$JS.EVENT.ADVISORY.CONSUMER.CREATED.sse-log.>', {
         callback: (_error, message) => void created.push(message),
       });
       await watching.flush();
       const listeners = await Promise.all(texts(1_000).map(() => follow(other)));
       expect(listeners.map((listener) => dataOf(listener).length)).toEqual(listeners.map(() => 50));
       const before = performance.now();
-      await eventually(async () => (await jsm.streams.info('sse')).state.consumer_count === 0);
+      await eventually(async () => (await jsm.streams.info('sse-log')).state.consumer_count === 0);
       // At once, not when the server finds that nobody reads from it.
       expect(performance.now() - before).toBeLessThan(4_000);
       expect(created).toHaveLength(1);
@@ -227,58 +235,16 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       const first = await append(one, 'first', { history: { count: 10 } });
       for (let round = 0; round < 60; round++)
         await Promise.all(texts(50).map((text) => append(one, text, { history: { count: 10 } })));
-      await eventually(async () => (await jsm.streams.info('sse')).state.messages <= 1_012);
-      expect(await kept(one)).toEqual(texts(50).slice(-10));
+      await eventually(async () => (await jsm.streams.info('sse-log')).state.messages <= 1_020);
+      const read = await one.read('a', settingsOf({ history: { count: 10 } }), { limit: Infinity });
+      expect(read.entries.map(({ event }) => event.data)).toEqual(texts(50).slice(-10));
       const { log, seen } = await follow(other);
       expect(log.size).toBeGreaterThanOrEqual(10);
-      expect(log.floor).toBeGreaterThan(first.offset);
-      expect(seen[0]!.previous).toBe(log.floor);
-    });
-
-    it('tells nobody of a gap who has seen all, because the limits of the stream have let go of it', async () => {
-      const connection = await connect({ servers: server.address, reconnectTimeWait: 5 });
-      whenTestEnds(() => connection.close());
-      const maxBytes = 100_000;
-      const [one, other] = [await instance({ maxBytes }), await instance({ connection, maxBytes })];
-      const listener = await follow(other);
-      const jsm = await manager();
-      const pushOut = async ({ offset }: Position): Promise<void> => {
-        while ((await jsm.streams.info('sse')).state.first_seq <= offset + 10)
-          await Promise.all(texts(20).map((text) => other.append('b', settingsOf(), large(text))));
-      };
-      const first = await append(one, 'first');
-      await pushOut(first);
-      const second = await append(one, 'second');
-      await isAt(listener, second);
-      await pushOut(second);
-      await connection.reconnect();
-      await isAt(listener, await append(one, 'third'));
-      expect(dataOf(listener)).toEqual(['first', 'second', 'third']);
-      expect(listener.told).not.toContain('emptying');
-      // Who comes now cannot know that there was nothing else.
-      const { floor, entries } = (await one.read('a', { limit: 5 }))!;
-      expect(floor).toBeGreaterThanOrEqual(second.offset);
-      expect(entries.map(({ event }) => event.data)).toEqual(['third']);
-    });
-
-    it('tells of a gap where its limits may have let go of events, although its record is newer', async () => {
-      const maxBytes = 100_000;
-      const one = await instance({ maxBytes });
-      const jsm = await manager();
-      const fill = () => one.append('b', settingsOf(KEEP), large('b'));
-      const first = await append(one, 'first');
-      for (let n = 0; n < 20; n++) await fill();
-      // This makes the record anew, after the first event.
-      const last = await append(await instance({ maxBytes }), 'last', { history: { count: 7 } });
-      while ((await jsm.streams.info('sse')).state.first_seq <= first.offset) await fill();
-      const { floor, entries } = (await one.read('a', { after: first.offset - 1, limit: 5 }))!;
-      expect(entries.map(({ offset }) => offset)).toEqual([last.offset]);
-      expect(floor).toBeGreaterThanOrEqual(first.offset);
+      expect(log.missing(first)).toBe('evicted');
+      expect(seen[0]!.previous).toEqual(log.floor);
     });
   });
 });
-
-const large = (text: string) => stored(text.padEnd(1_000, '.'));
 
 /** A connection on which some messages do not arrive. */
 function lossy(connection: NatsConnection, isLost: (subject: string) => boolean): NatsConnection {

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createClient } from 'redis';
 import { RedisCluster } from '../../src/sse/backplanes/redis/redis.cluster.js';
 import { whenTestEnds } from '../support/clean-up.js';
@@ -7,6 +9,7 @@ import { describeWith } from '../support/describe-with.js';
 import { RedisServer } from '../support/redis-server.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { describeCluster, type ClusterUnderTest } from './cluster.contract.js';
+import { itNoticesLostOrders } from './lost-orders.js';
 import { itSurvivesProcesses } from './processes.contract.js';
 
 async function connected(port: number) {
@@ -16,7 +19,8 @@ async function connected(port: number) {
   return client;
 }
 
-function clusterOn(server: RedisServer): ClusterUnderTest {
+/** @param how the connection of an instance that is cut off hangs, or ends */
+function clusterOn(server: RedisServer, how: 'cut' | 'refuse' = 'cut'): ClusterUnderTest {
   const prefix = randomUUID();
   const ends: (() => unknown)[] = [];
   return {
@@ -31,7 +35,7 @@ function clusterOn(server: RedisServer): ClusterUnderTest {
       );
       const cluster = new RedisCluster(client, subscriber, prefix);
       await cluster.start();
-      return { cluster, cutOff: () => proxy.cut(), restore: () => proxy.mend() };
+      return { cluster, cutOff: () => proxy[how](), restore: () => proxy.mend() };
     },
     dispose: async () => {
       for (const end of ends) await end();
@@ -49,6 +53,24 @@ describeWith('redis-server', 'with a Redis server', (path) => {
   afterAll(() => server.dispose());
 
   describeCluster('Redis', () => clusterOn(server), { beCutOff: true });
+
+  itNoticesLostOrders(async () => {
+    const own = await RedisServer.start(path);
+    whenTestEnds(() => own.dispose());
+    const file = join(own.folder, 'dump.rdb');
+    return {
+      made: clusterOn(own, 'refuse'),
+      save: async () => {
+        await own.command('SAVE');
+        await copyFile(file, `${file}.kept`);
+      },
+      restore: async () => {
+        await own.stop();
+        await copyFile(`${file}.kept`, file);
+        await own.start();
+      },
+    };
+  });
 
   itSurvivesProcesses('redis', async () => {
     const prefix = randomUUID();

@@ -48,7 +48,9 @@ describeWith('redis-server', 'logs in Redis', (path) => {
   const follow = (options?: ChannelOptions, by = backplane): Promise<Listener> =>
     new Listener(by, channel, settingsOf(options)).ready;
   const kept = async (): Promise<string[]> =>
-    (await backplane.read(channel, { limit: Infinity }))!.entries.map(({ event }) => event.data!);
+    (await backplane.read(channel, settingsOf(), { limit: Infinity })).entries.map(
+      ({ event }) => event.data!,
+    );
   const keys = async (): Promise<string[]> => {
     const id = /[\w-]{36}/.exec(channel)![0];
     return ((await server.command('KEYS', `*${id}*`)) as string[]).sort();
@@ -63,7 +65,7 @@ describeWith('redis-server', 'logs in Redis', (path) => {
   it('lie under one hash tag, whatever a channel is called', async () => {
     await backplane.append(channel, settingsOf(), stored('x'), 'order-1');
     const names = await keys();
-    const parts = names.map((name) => /^sse:\{([^{}]+)\}(.*)$/.exec(name)!.slice(1));
+    const parts = names.map((name) => /^sse:2:\{([^{}]+)\}(.*)$/.exec(name)!.slice(1));
     expect(parts.map(([, what]) => what)).toEqual([':id:order-1', ':log', ':state']);
     expect(new Set(parts.map(([tag]) => tag)).size).toBe(1);
   });
@@ -75,8 +77,8 @@ describeWith('redis-server', 'logs in Redis', (path) => {
     const all = await Promise.all(Array.from({ length: 1_000 }, () => follow({}, other)));
     expect(new Set(all.map(({ log }) => log)).size).toBe(1);
     expect(all[999]!.log.size).toBe(50);
-    // One script with one range.
-    expect((await callsOf('xrange', 'xrevrange', 'evalsha')) - before).toBe(2);
+    // One script, with a look at the oldest entry and one range.
+    expect((await callsOf('xrange', 'xrevrange', 'evalsha')) - before).toBe(3);
   });
 
   it('are read whole, however long', async () => {
@@ -98,7 +100,7 @@ describeWith('redis-server', 'logs in Redis', (path) => {
 
     it.each([
       ['of a later id', intrude('*', 'foo', 'bar')],
-      ['of our fields', intrude('1-1', 'p', '1', 'a', '1', 'n', '1', 'e', 'nothing')],
+      ['of our fields', intrude('1-1', 'p', 'x 0 y', 'a', '1', 'n', '1', 'e', 'nothing')],
     ])('%s go on, and leave it out', async (_what, write) => {
       const other = await instance();
       const listener = await follow({}, other);
@@ -107,7 +109,7 @@ describeWith('redis-server', 'logs in Redis', (path) => {
       positions.push(await append('b'), await append('c'));
       expect(await kept()).toEqual(['a', 'b', 'c']);
       const offsets = positions.map(({ offset }) => offset);
-      await eventually(() => listener.log.head === offsets[2]);
+      await eventually(() => listener.log.head.offset === offsets[2]);
       expect(listener.offsets).toEqual(offsets);
       expect((await follow({}, await instance())).offsets).toEqual(offsets);
     });
@@ -116,29 +118,40 @@ describeWith('redis-server', 'logs in Redis', (path) => {
       const listener = await follow();
       const id = /[\w-]{36}/.exec(channel)![0];
       const [notices] = (await server.command('PUBSUB', 'CHANNELS', `*${id}*`)) as string[];
-      for (const message of ['', 'nonsense', 'entry x', `entry ${listener.log.epoch} 1 0 5\nnothing`])
+      for (const message of ['', 'nonsense', 'entry x', `entry 1 mark 0 birth 5\nnothing`])
         await server.command('PUBLISH', notices!, message);
       const { offset } = await append();
       expect(listener.told).toEqual([offset]);
     });
   });
 
+  it('that are not there are read and followed without a key', async () => {
+    const before = await server.command('DBSIZE');
+    for (let n = 0; n < 100; n++) {
+      await backplane.read(`${channel}${n}`, settingsOf(), { limit: 1 });
+      (await new Listener(backplane, `${channel}${n}`, settingsOf()).ready).stop();
+      await backplane.purge(`${channel}${n}`);
+    }
+    expect(await server.command('DBSIZE')).toBe(before);
+  });
+
   describe('that nobody publishes to', () => {
-    it('expire after their ttl, and have a new epoch when they come again', async () => {
-      const { epoch } = await append('x', { ttl: 50 });
+    it('expire after their ttl, and are other logs when they come again', async () => {
+      const { mark } = await append('x', { ttl: 50 });
       await eventually(async () => (await keys()).length === 0);
-      expect(await backplane.read(channel, { limit: 1 })).toBeUndefined();
-      expect((await append('x', { ttl: 50 })).epoch).not.toBe(epoch);
+      expect((await backplane.read(channel, settingsOf(), { limit: 1 })).entries).toEqual([]);
+      const again = await append('x', { ttl: 50 });
+      expect(again).toEqual({ offset: 1, mark: expect.not.stringMatching(mark) });
     });
 
     it('do not expire while they are followed', async () => {
       const options = { ttl: 200 };
-      const { epoch } = await append('x', options);
+      const { offset } = await append('x', options);
       const listener = await follow(options);
       const until = Date.now() + 3 * options.ttl;
       await eventually(async () => Date.now() > until && (await keys()).length > 0);
-      expect((await append('y', options)).epoch).toBe(epoch);
-      expect(listener.told).toHaveLength(1);
+      expect((await append('y', options)).offset).toBe(offset + 1);
+      expect(listener.told).toEqual([offset + 1]);
       listener.stop();
       await eventually(async () => (await keys()).length === 0);
     });
@@ -150,12 +163,13 @@ describeWith('redis-server', 'logs in Redis', (path) => {
 
     it('give up what is too old, here and there', async () => {
       const options = { history: { age: 100 } };
-      const { offset } = await append('x', options);
+      const position = await append('x', options);
       const listener = await follow(options);
       await eventually(() => listener.log.size === 0);
-      expect(listener.log).toMatchObject({ floor: offset, head: offset });
+      expect(listener.log).toMatchObject({ floor: position, head: position });
       await eventually(async () => (await kept()).length === 0);
-      expect(await backplane.read(channel, { limit: 1 })).toMatchObject({ floor: offset, head: offset });
+      const range = await backplane.read(channel, settingsOf(options), { limit: 1 });
+      expect(range).toMatchObject({ floor: position, head: position });
     });
   });
 
@@ -168,7 +182,7 @@ describeWith('redis-server', 'logs in Redis', (path) => {
 
   it('are let go of here when the last one stops, and the subscription with them', async () => {
     const listeners = [await follow(), await follow()];
-    const subscriptions = async (): Promise<unknown> => server.command('PUBSUB', 'CHANNELS', 'sse:*{*');
+    const subscriptions = async (): Promise<unknown> => server.command('PUBSUB', 'CHANNELS', 'sse:2:*{*');
     expect(await subscriptions()).toHaveLength(1);
     for (const listener of listeners) listener.stop();
     expect(backplane.stats()).toEqual({ channels: 0, historyEvents: 0, historyBytes: 0 });
@@ -185,7 +199,7 @@ describeWith('redis-server', 'logs in Redis', (path) => {
       for (let n = 0; n < 9; n++) await one.append(channel + name, big, stored('x'.repeat(90)));
     expect(one.stats().historyBytes).toBeLessThanOrEqual(1_000);
     expect(listeners.map(({ log }) => log.size)).toEqual([1, 9]);
-    expect((await backplane.read(`${channel}1`, { limit: Infinity }))!.entries).toHaveLength(9);
+    expect((await backplane.read(`${channel}1`, big, { limit: Infinity })).entries).toHaveLength(9);
   });
 
   it('are shared with the model of a client, which is left alone', async () => {
@@ -194,11 +208,11 @@ describeWith('redis-server', 'logs in Redis', (path) => {
     const listener = await follow({}, one);
     const { offset } = await append('x', {}, one);
     expect(listener.told).toEqual([offset]);
-    expect(await backplane.read(channel, { limit: 1 })).toBeUndefined();
+    expect(await kept()).toEqual([]);
     await one.close();
     expect(client.isOpen).toBe(false);
     await client.connect();
-    expect(await client.keys('sse:{*')).toHaveLength(2);
+    expect(await client.keys('sse:2:{*')).toHaveLength(2);
     client.destroy();
   });
 });

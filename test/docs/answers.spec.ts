@@ -99,7 +99,7 @@ describe.each(['express', 'fastify'] as const)(
       expect(await warnings.nextIfAny()).toContain('Nobody has listened');
       await tokens(1);
       const late = await SseClient.open(`${url}/${id}`);
-      expect(await late.rest()).toMatchObject([{ type: 'error', data: 'Stopped' }]);
+      expect(await late.rest()).toMatchObject([{ type: 'error', data: 'Abandoned' }]);
       expect(asked.all).toHaveLength(1);
     });
   },

@@ -111,6 +111,7 @@ describe('the README’s example', () => {
     });
     expect(await response.json()).toEqual({
       joined: ['rooms/2'],
+      positions: { 'rooms/2': expect.any(String) },
       denied: [],
       left: ['rooms/1'],
       channels: ['rooms/2'],

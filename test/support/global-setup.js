@@ -1,5 +1,6 @@
 // Before the first test: install the programs that tests need where that is possible (Debian as root);
-// otherwise say what will be skipped. With CI=true nothing is skipped: those tests fail.
+// otherwise say what will be skipped. With CI=true nothing is skipped: those tests fail. The tests of the
+// browser engines are never skipped.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { findProgram, howToGet, programs } from './programs.js';
@@ -24,7 +25,7 @@ export default function globalSetup() {
   const installable = missing.filter((name) => !process.env[programs[name].variable]);
   if (canInstall && installable.length > 0) install(installable);
   for (const name of missingPrograms()) {
-    const verdict = process.env.CI === 'true' ? 'fail' : 'are skipped';
+    const verdict = process.env.CI === 'true' ? 'fail' : 'are skipped or fail';
     console.warn(`\nThe tests that need ${name} ${verdict}: to run them, ${howToGet(name)}.`);
   }
 }

@@ -64,6 +64,7 @@ export class NatsServer {
 
   /** Copies its store while it is stopped. */
   async save(): Promise<void> {
+    await rm(this.#copy, { recursive: true, force: true });
     await cp(this.#store, this.#copy, { recursive: true });
   }
 

@@ -1,6 +1,6 @@
 import type { jest } from '@jest/globals';
 
-/** For `jest.useFakeTimers()`: the clock is the test's, timers and turns are real. */
+/** For `jest.useFakeTimers()`: the clocks are the test's, timers and turns are real. */
 export const onlyDate: Parameters<typeof jest.useFakeTimers>[0] = {
   doNotFake: [
     'clearImmediate',
@@ -8,7 +8,6 @@ export const onlyDate: Parameters<typeof jest.useFakeTimers>[0] = {
     'clearTimeout',
     'hrtime',
     'nextTick',
-    'performance',
     'queueMicrotask',
     'setImmediate',
     'setInterval',

@@ -11,6 +11,17 @@ const table = {
     variable: 'CHROMIUM_PATH',
     debianPackage: 'chromium',
   },
+  'firefox-esr': {
+    names: ['firefox-esr', 'firefox'],
+    variable: 'FIREFOX_PATH',
+    debianPackage: 'firefox-esr',
+  },
+  WebKitWebDriver: {
+    names: ['WebKitWebDriver'],
+    variable: 'WEBKIT_WEBDRIVER_PATH',
+    debianPackage: 'webkit2gtk-driver',
+  },
+  Xvfb: { names: ['Xvfb'], variable: 'XVFB_PATH', debianPackage: 'xvfb' },
   curl: { names: ['curl'], variable: 'CURL_PATH', debianPackage: 'curl' },
   'nats-server': { names: ['nats-server'], variable: 'NATS_SERVER_PATH', debianPackage: 'nats-server' },
   'redis-server': { names: ['redis-server'], variable: 'REDIS_SERVER_PATH', debianPackage: 'redis-server' },
@@ -52,4 +63,15 @@ export function findProgram(name) {
 export function howToGet(name) {
   const { variable, debianPackage } = programs[name];
   return `install it (Debian: apt-get install ${debianPackage}) or set ${variable} to its path`;
+}
+
+/**
+ * The path of a program that a test cannot do without, on any machine.
+ * @param {ProgramName} name
+ * @returns {string}
+ */
+export function requireProgram(name) {
+  const path = findProgram(name);
+  if (path === undefined) throw new Error(`${name} is missing: ${howToGet(name)}`);
+  return path;
 }

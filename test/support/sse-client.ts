@@ -22,7 +22,7 @@ export interface Block {
   readonly retry: number | undefined;
   /** The text after each colon at the beginning of a line. */
   readonly comments: readonly string[];
-  /** The event that it dispatches; undefined where it has no data line. */
+  /** The event that it dispatches; undefined where it has no data line, or only tells the position. */
   readonly event: ReceivedEvent | undefined;
 }
 
@@ -237,9 +237,7 @@ export class SseClient {
         while (this.#isPaused) await once(this.#signals, 'resumed');
         text += chunk as string;
         if (!isStream) continue;
-        const blocks = text.split('\n\n');
-        text = blocks.pop()!; // what is not ended by a blank line never counts
-        for (const raw of blocks) this.#received(raw);
+        text = this.#receivedAll(text);
       }
     } catch {
       return 'broken';
@@ -247,6 +245,17 @@ export class SseClient {
       if (!isStream) this.body = text;
     }
     return statusCode === 200 && isStream ? 'ended' : this.#reconnects ? 'refused' : 'ended';
+  }
+
+  /** Takes what is whole. What is not ended by a blank line never counts, but for a heartbeat: that is one line. */
+  #receivedAll(text: string): string {
+    for (;;) {
+      const isHeartbeat = text.startsWith(':\n');
+      const end = isHeartbeat ? 1 : text.indexOf('\n\n');
+      if (end < 0) return text;
+      this.#received(text.slice(0, end));
+      text = text.slice(end + (isHeartbeat ? 1 : 2));
+    }
   }
 
   #received(raw: string): void {
@@ -263,6 +272,7 @@ function parseBlock(raw: string): Block {
   const comments: string[] = [];
   let retry: number | undefined;
   let event: ReceivedEvent | undefined;
+  const positionType = 'sse-position';
   const parser = createParser({
     onComment: (comment) => comments.push(comment),
     onRetry: (milliseconds) => (retry = milliseconds),
@@ -271,5 +281,6 @@ function parseBlock(raw: string): Block {
   // The parser keeps the id of a block that dispatches nothing to itself.
   const id = raw.split('\n').findLast((line) => /^id(:|$)/.test(line) && !line.includes('\0'));
   parser.feed(`${raw}\n\n`);
+  if (event?.type === positionType) event = undefined;
   return { raw, id: id?.replace(/^id:? ?/, ''), retry, comments, event };
 }

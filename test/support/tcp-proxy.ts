@@ -5,6 +5,7 @@ import { once } from 'node:events';
 export class TcpProxy {
   readonly #sockets = new Set<Socket>();
   #isCut = false;
+  #isRefusing = false;
 
   private constructor(
     private readonly server: Server,
@@ -31,8 +32,20 @@ export class TcpProxy {
     for (const socket of this.#sockets) socket.pause();
   }
 
+  /** Every connection ends at once; new ones wait until it is whole again. */
+  sever(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Every connection ends, and none can be made. */
+  refuse(): void {
+    this.#isRefusing = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   mend(): void {
-    this.#isCut = false;
+    this.#isCut = this.#isRefusing = false;
     for (const socket of this.#sockets) socket.resume();
   }
 
@@ -42,6 +55,10 @@ export class TcpProxy {
   }
 
   #join(client: Socket): void {
+    if (this.#isRefusing) {
+      client.destroy();
+      return;
+    }
     const target = connect(this.target, '127.0.0.1');
     for (const [from, to] of [
       [client, target],

@@ -11,13 +11,24 @@ const program = fileURLToPath(new URL('instance.js', import.meta.url));
 export interface FleetOptions {
   /** How many instances. */
   readonly count: number;
-  readonly backplane: 'redis' | 'nats';
-  /** Where its server is. */
+  readonly backplane: 'redis' | 'nats' | 'lmdb';
+  /** Where its server is, or its directory. */
   readonly url: string;
   readonly sse?: Omit<SseModuleOptions, 'backplane'>;
   /** Whether a stream belongs to the user that its query names. */
   readonly hasUsers?: boolean;
   readonly remote?: { readonly publishTimeout?: number; readonly prefix?: string };
+}
+
+/** A source that an instance pipes into a channel: 0, 1, 2 and so on. */
+export interface PipedNumbers {
+  /** How many, before it ends by itself. For ever, if it is left out. */
+  readonly count?: number;
+  /** Milliseconds between two. */
+  readonly interval?: number;
+  /** Whether its last event is one that the application forms. */
+  readonly forms?: boolean;
+  readonly complete?: boolean;
 }
 
 /** What became of a publication: its id, or an error's code; `LOST` where the instance ended before it said. */
@@ -84,6 +95,21 @@ export class Instance {
     this.#child = undefined;
     child?.kill(signal);
     await this.#ended;
+  }
+
+  /** Has it do nothing at all, or go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child?.kill(signal);
+  }
+
+  /** Begins to pipe. */
+  async pipe(channel: string, source: PipedNumbers = {}): Promise<void> {
+    await this.#call('pipe', channel, source);
+  }
+
+  /** What became of that: how many events, or an error's code. */
+  async piped(channel: string): Promise<{ readonly id: number } | { readonly code: string }> {
+    return (await this.#call('piped', channel)) as { id: number } | { code: string };
   }
 
   async publish(channel: string, data: string, publishId?: string): Promise<Outcome> {

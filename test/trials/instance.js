@@ -1,9 +1,12 @@
 // One instance of an application, on the built package, that does what its parent says. Run with its
-// settings as JSON: { backplane: 'redis' | 'nats', url, port, sse, remote, hasUsers }.
+// settings as JSON: { backplane: 'redis' | 'nats' | 'lmdb', url, port, sse, remote, hasUsers }. The url of LMDB is
+// a directory.
 import 'reflect-metadata';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Controller, Inject, Module, Query } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Sse, SseHub, SseModule } from '../../dist/index.js';
+import { lmdbBackplane } from '../../dist/sse/backplanes/lmdb/index.js';
 import { natsBackplane } from '../../dist/sse/backplanes/nats/index.js';
 import { redisBackplane } from '../../dist/sse/backplanes/redis/index.js';
 
@@ -25,10 +28,11 @@ Sse('events')(Streams.prototype, 'events', descriptor);
 Object.defineProperty(Streams.prototype, 'events', descriptor);
 Controller()(Streams);
 
-const factory =
-  backplane === 'redis'
-    ? redisBackplane({ ...remote, connection: { url } })
-    : natsBackplane({ ...remote, connection: { servers: url } });
+const factory = {
+  redis: () => redisBackplane({ ...remote, connection: { url } }),
+  nats: () => natsBackplane({ ...remote, connection: { servers: url } }),
+  lmdb: () => lmdbBackplane({ path: url }),
+}[backplane]();
 
 const users = hasUsers && { identify: ({ query }) => (query.user ? { user: query.user } : undefined) };
 
@@ -42,12 +46,30 @@ app.enableShutdownHooks();
 await app.listen(port, '127.0.0.1');
 const hub = app.get(SseHub);
 
+/** A source that gives 0, 1, 2 and so on, so many, or for ever. */
+async function* numbers(count, interval) {
+  for (let n = 0; n < (count ?? Infinity); n++) {
+    yield { data: String(n) };
+    await delay(interval);
+  }
+}
+
+const outcomeOf = (call) =>
+  call.then(
+    (id) => ({ id }),
+    (error) => ({ code: error.code ?? String(error) }),
+  );
+
+const pipes = new Map();
+
 const commands = {
+  pipe: (channel, { count, interval = 20, forms, ...options }) => {
+    const error = forms ? ({ reason }) => ({ type: 'error', data: { because: reason } }) : undefined;
+    pipes.set(channel, outcomeOf(hub.pipe(channel, numbers(count, interval), { ...options, error })));
+  },
+  piped: (channel) => pipes.get(channel),
   publish: (channel, data, publishId) =>
-    hub.publish(channel, { data }, publishId === undefined ? {} : { publishId }).then(
-      (id) => ({ id }),
-      (error) => ({ code: error.code ?? String(error) }),
-    ),
+    outcomeOf(hub.publish(channel, { data }, publishId === undefined ? {} : { publishId })),
   history: async (channel) => (await hub.history(channel)).events.map(({ id, data }) => ({ id, data })),
   presence: (channel) => hub.presence(channel),
   stats: () => hub.stats(),

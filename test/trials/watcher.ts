@@ -82,7 +82,9 @@ export class Watcher {
     }
     let rest = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
-      const blocks = (rest + chunk).split('\n\n');
+      let text = rest + chunk;
+      for (; text.startsWith(':\n'); text = text.slice(2)) this.heartbeats++;
+      const blocks = text.split('\n\n');
       rest = blocks.pop()!; // what no blank line ends is never dispatched
       for (const block of blocks) this.#dispatch(block);
     }
@@ -91,7 +93,6 @@ export class Watcher {
   #dispatch(block: string): void {
     let type = 'message';
     let data: string | undefined;
-    let isComment = true;
     for (const line of block.split('\n')) {
       const colon = line.indexOf(': ');
       const value = line.slice(colon + 2);
@@ -103,10 +104,8 @@ export class Watcher {
       } else if (field === 'retry') this.#retry = Number(value);
       else if (field === 'event') type = value;
       else if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
-      isComment &&= field === '';
     }
-    if (isComment) this.heartbeats++;
-    if (data === undefined) return;
+    if (data === undefined || type === 'sse-position') return;
     if (type === 'gap') {
       const { reason } = JSON.parse(data) as { reason: string };
       this.gaps.push({ reason, id: this.lastEventId, after: this.ids.length });

@@ -85,6 +85,13 @@ export async function aSourceHasEventsOfTheChannel(hub: SseHub): Promise<void> {
   const count: number = await hub.pipe(room, typings(), { complete: false });
   await hub.pipe('news', numbers(), { abandonAfter: count, signal: AbortSignal.timeout(5) });
   await hub.pipe(room, of({ type: 'seats', data: 1 } as const));
+  await hub.pipe(room, typings(), { error: () => ({ type: 'seats', data: 0 }) });
+  await hub.pipe(room, typings(), { error: ({ message }) => ({ type: 'error', data: { message } }) });
+  await hub.pipe(room, typings(), {
+    error: ({ reason }) => (reason === 'stopped' ? undefined : { type: 'error' }),
+  });
+  // @ts-expect-error -- an event that the channel does not have
+  await hub.pipe(room, typings(), { error: () => ({ type: 'seats', data: 'none' }) });
   // @ts-expect-error: it gives no events of this channel
   await hub.pipe(room, numbers());
   // @ts-expect-error: there is no such option

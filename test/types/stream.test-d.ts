@@ -68,19 +68,38 @@ export function plainNamesHaveEventsOfAnyKind(hub: SseHub, names: string[]): voi
 }
 
 export function optionsAreChecked(hub: SseHub): void {
-  hub.stream(room, { lastEventId: 'e-1', replay: 5 });
+  hub.stream(room, { lastEventId: '1.abcde', replay: 5 });
   // @ts-expect-error: there is no such option
-  hub.stream(room, { after: 'e-1' });
+  hub.stream(room, { after: '1.abcde' });
   // @ts-expect-error: there is no such replay
   hub.stream(room, { replay: 'some' });
+  hub.stream(room, { types: ['left'], ifAbsent: 'end', onCaughtUp: (position: string) => position });
+  // @ts-expect-error: an absent channel is waited for, or the end
+  hub.stream(room, { ifAbsent: 'never' });
+  // @ts-expect-error: the types are a list
+  hub.stream(room, { types: 'left' });
+}
+
+export function aFilterSeesTheEventsOfItsChannels(hub: SseHub): void {
+  hub.stream(room, {
+    filter: (event) => {
+      isOf<RoomEvent>()(event, true);
+      return event.type === 'left';
+    },
+  });
+  // @ts-expect-error: it answers yes or no
+  hub.stream(room, { filter: () => 'yes' });
 }
 
 export async function aHistoryIsOfTheEventsOfItsChannel(hub: SseHub): Promise<void> {
-  const { events, position, gap } = await hub.history(room, { after: 'e-1', limit: 5 });
+  const { events, position, gap } = await hub.history(room, { after: '1.abcde', limit: 5 });
   // A gap is told beside them.
   isOf<readonly Exclude<RoomEvent, { readonly type: 'gap' }>[]>()(events, true);
   isOf<string>()(position, true);
-  isOf<'epoch' | 'evicted' | 'ahead' | 'unreadable' | 'lagged' | undefined>()(gap, true);
+  isOf<'evicted' | 'lagged' | 'unknown' | 'unreadable' | undefined>()(gap, true);
+  // @ts-expect-error: there is no such option
+  await hub.history(room, { before: position });
+  await hub.history([room, 'news'], { upTo: position });
   const { events: any } = await hub.history('news');
   isOf<readonly SseEvent[]>()(any, true);
 }

@@ -6,12 +6,16 @@ import {
   type FollowedLog,
   type LogFollower,
   type LogRange,
+  type RangeQuery,
   type SseBackplane,
 } from '../hub/backplane.js';
+import { Clock } from '../hub/clock.js';
+import { rangeOf } from '../hub/log-range.js';
 import { EventLog, type LogEntry } from '../hub/event-log.js';
 import type { StoredEvent } from '../hub/stored-event.js';
+import { newMark } from '../hub/mark.js';
 import type { Position } from '../protocol/position.js';
-import { newEpoch } from './epoch.js';
+import { LogBirths } from './log-births.js';
 import { PublishIds } from './publish-ids.js';
 
 export interface MemoryBackplaneLimits {
@@ -31,31 +35,61 @@ class MemoryLog {
   /** Never changed but replaced, so that those may leave who are being told. */
   followers: readonly LogFollower[] = [];
   /** When it was last of use: published to, or let go of by its last follower. */
-  touched = Date.now();
+  touched: number;
+  /** The events and bytes of the log that the backplane has counted. */
+  countedEvents = 0;
+  countedBytes = 0;
+  /** What is to be told after what is being told at present, which has led to it. */
+  readonly #untold: Telling[] = [];
+  #isTelling = false;
 
   constructor(
     readonly name: string,
     readonly settings: ChannelSettings,
+    birth: string,
+    now: number,
   ) {
-    this.log = new EventLog(newEpoch(), settings.history ?? WINDOW);
+    this.touched = now;
+    const begin = { offset: 0, mark: birth };
+    this.log = new EventLog(begin, settings.history ?? WINDOW, () => {
+      // At once, in the midst of another telling perhaps: afterwards it would be too late.
+      this.#tellEach({ followers: this.followers, what: (follower) => follower.leaving() });
+    });
   }
 
-  /** Tells those who follow now, but for those who stop before it is their turn. */
   tellAppended(entry: LogEntry): void {
-    for (const follower of this.followers) if (this.followers.includes(follower)) follower.appended(entry);
+    this.#tell((follower) => follower.appended(entry));
   }
 
   tellCompleted(): void {
-    for (const follower of this.followers) if (this.followers.includes(follower)) follower.completed();
-  }
-
-  tellEmptying(): void {
-    for (const follower of this.followers) if (this.followers.includes(follower)) follower.emptying();
+    this.#tell((follower) => follower.completed());
   }
 
   isIdle(now: number): boolean {
     return this.followers.length === 0 && now - this.touched >= this.settings.ttl;
   }
+
+  /** Tells those who follow now, when everybody has been told of all that was before. */
+  #tell(what: Telling['what']): void {
+    const { followers } = this;
+    if (followers.length === 0) return;
+    this.#untold.push({ followers, what });
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    for (let next = this.#untold.shift(); next; next = this.#untold.shift()) this.#tellEach(next);
+    this.#isTelling = false;
+  }
+
+  /** But for those who stop before it is their turn. */
+  #tellEach({ followers, what }: Telling): void {
+    for (const follower of followers) if (this.followers.includes(follower)) what(follower);
+  }
+}
+
+/** Something that happened to a log, and who followed it then. */
+interface Telling {
+  readonly followers: readonly LogFollower[];
+  readonly what: (follower: LogFollower) => void;
 }
 
 /** Logs in this process's memory: the default. They end with the process. */
@@ -63,6 +97,8 @@ export class MemoryBackplane implements SseBackplane {
   readonly #logs = new Map<string, MemoryLog>();
   /** Logs with events, the one that was published to longest ago first. */
   readonly #recent = new Set<MemoryLog>();
+  readonly #clock = new Clock();
+  readonly #births = new LogBirths(newMark());
   readonly #publishIds = new PublishIds();
   #latest: MemoryLog | undefined;
   #bytes = 0;
@@ -82,75 +118,80 @@ export class MemoryBackplane implements SseBackplane {
     publishId?: string,
   ): Promise<Position> {
     if (publishId === undefined) return this.#append(channel, settings, event);
-    const known = this.#publishIds.find(channel, publishId, Date.now());
+    const known = this.#publishIds.find(channel, publishId, this.#clock.now());
     if (known) return known;
     const position = this.#append(channel, settings, event);
-    this.#publishIds.remember(channel, publishId, position, Date.now());
+    this.#publishIds.remember(channel, publishId, position, this.#clock.now());
     return position;
   }
 
   #append(channel: string, settings: ChannelSettings, event: StoredEvent): Position {
     const held = this.#open(channel, settings);
     const { log } = held;
-    if (log.completed) {
-      throw new SseError(
-        'CHANNEL_COMPLETED',
-        `The channel "${channel}" was completed. Publish to another, or wait until its ttl is over.`,
-      );
-    }
-    const now = Date.now();
-    const entry: LogEntry = { offset: log.head + 1, previous: log.head, at: now, event };
-    const { bytes, size } = log;
-    log.push(entry);
-    this.#account(log, bytes, size);
+    this.#checkWritable(held);
+    const now = this.#clock.now();
+    log.makeRoom(event.bytes, now);
+    this.#count(held);
+    // Readers that were offered what had to go may have completed the channel, or closed everything.
+    this.#checkWritable(held);
+    const offset = log.head.offset + 1;
+    const mark = newMark();
+    const entry: LogEntry = { offset, mark, previous: log.head, at: now, event };
+    log.add(entry);
+    this.#count(held);
     held.touched = now;
     this.#touch(held);
-    this.#trim(held);
     held.tellAppended(entry);
-    return { epoch: log.epoch, offset: entry.offset };
+    this.#trim(held);
+    return { offset, mark };
+  }
+
+  #checkWritable({ name, log }: MemoryLog): void {
+    this.#checkOpen();
+    if (!log.completed) return;
+    throw new SseError(
+      'CHANNEL_COMPLETED',
+      `The channel "${name}" was completed. Publish to another, or wait until its ttl is over.`,
+    );
   }
 
   async follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog> {
     const held = this.#open(channel, settings);
-    this.#changed(held.log, () => held.log.expire(Date.now()));
+    this.#expire(held, this.#clock.now());
     held.followers = [...held.followers, follower];
     return {
       log: held.log,
       stop: () => {
         if (!held.followers.includes(follower)) return;
         held.followers = held.followers.filter((other) => other !== follower);
-        held.touched = Date.now();
+        held.touched = this.#clock.now();
+        // Nothing has happened to it: whoever comes next finds it as it was.
+        if (held.followers.length === 0 && held.log.isAbsent) this.#logs.delete(held.name);
       },
     };
   }
 
-  async read(
-    channel: string,
-    range: { readonly after?: number; readonly limit: number },
-  ): Promise<LogRange | undefined> {
+  async read(channel: string, _settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
     const held = this.#find(channel);
-    if (!held) return undefined;
-    const { log } = held;
-    this.#changed(log, () => log.expire(Date.now()));
-    const from =
-      range.after === undefined ? Math.max(0, log.size - range.limit) : log.indexAfter(range.after);
-    const entries: LogEntry[] = [];
-    for (let i = from; i < log.size && entries.length < range.limit; i++) entries.push(log.at(i) as LogEntry);
-    return { epoch: log.epoch, floor: log.floor, head: log.head, entries };
+    if (!held) {
+      const begin = { offset: 0, mark: this.#births.markOf(channel) };
+      return rangeOf(new EventLog(begin, WINDOW), query);
+    }
+    this.#expire(held, this.#clock.now());
+    return rangeOf(held.log, query);
   }
 
   async complete(channel: string, settings: ChannelSettings): Promise<void> {
     const held = this.#open(channel, settings);
     if (held.log.completed) return;
     held.log.completed = true;
-    held.touched = Date.now();
+    held.touched = this.#clock.now();
     held.tellCompleted();
   }
 
   async purge(channel: string): Promise<void> {
     const held = this.#find(channel);
     if (!held) return;
-    held.tellEmptying();
     this.#empty(held);
   }
 
@@ -172,11 +213,15 @@ export class MemoryBackplane implements SseBackplane {
 
   /** A log that should have been given back is not found, however late the sweep comes. */
   #find(channel: string): MemoryLog | undefined {
-    if (this.#closed) throw new SseError('HUB_CLOSED', 'The application was closed.');
+    this.#checkOpen();
     const held = this.#logs.get(channel);
-    if (!held?.isIdle(Date.now())) return held;
+    if (!held?.isIdle(this.#clock.now())) return held;
     this.#drop(held);
     return undefined;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new SseError('HUB_CLOSED', 'The application was closed.');
   }
 
   #open(channel: string, settings: ChannelSettings): MemoryLog {
@@ -189,20 +234,19 @@ export class MemoryBackplane implements SseBackplane {
         `There are ${this.#logs.size} channels, which is limits.channels. Raise it, or shorten the channels' ttl.`,
       );
     }
-    const made = new MemoryLog(channel, settings);
+    const made = new MemoryLog(channel, settings, this.#births.markOf(channel), this.#clock.now());
     this.#logs.set(channel, made);
     this.#sweepWithin(Math.min(settings.ttl, settings.history?.age ?? Infinity));
     return made;
   }
 
-  /** Gives back what is idle, and what nobody has published to or listens to. Not often: it looks at all logs. */
+  /** Gives back what is idle. Not often: it looks at all logs. */
   #makeRoom(): void {
-    const now = Date.now();
+    const now = this.#clock.now();
     if (now < this.#madeRoomAt + ROOM_INTERVAL) return;
     this.#madeRoomAt = now;
     for (const held of this.#logs.values()) {
-      const isUnused = held.followers.length === 0 && held.log.head === 0 && !held.log.completed;
-      if (isUnused || held.isIdle(now)) this.#drop(held);
+      if (held.isIdle(now)) this.#drop(held);
     }
   }
 
@@ -219,13 +263,18 @@ export class MemoryBackplane implements SseBackplane {
     const { historyBytes } = this.limits;
     for (const held of this.#recent) {
       if (this.#bytes <= historyBytes) return;
-      if (held !== current) this.#empty(held);
-      else this.#changed(held.log, () => held.log.shrink(held.log.bytes - (this.#bytes - historyBytes)));
+      if (held === current) {
+        held.log.shrink(held.log.bytes - (this.#bytes - historyBytes));
+        this.#count(held);
+      } else this.#empty(held);
     }
   }
 
   #empty(held: MemoryLog): void {
-    this.#changed(held.log, () => held.log.clear());
+    held.log.clear();
+    this.#count(held);
+    // Readers that were offered what had to go may have published to it.
+    if (held.log.size > 0) return;
     this.#recent.delete(held);
     if (this.#latest === held) this.#latest = undefined;
   }
@@ -233,18 +282,22 @@ export class MemoryBackplane implements SseBackplane {
   #drop(held: MemoryLog): void {
     this.#empty(held);
     this.#logs.delete(held.name);
+    this.#births.ended(held.name);
   }
 
-  /** Takes in what has changed of a log. */
-  #account(log: EventLog, bytesBefore: number, sizeBefore: number): void {
-    this.#bytes += log.bytes - bytesBefore;
-    this.#events += log.size - sizeBefore;
+  #expire(held: MemoryLog, now: number): void {
+    held.log.expire(now);
+    this.#count(held);
   }
 
-  #changed(log: EventLog, change: () => void): void {
-    const { bytes, size } = log;
-    change();
-    this.#account(log, bytes, size);
+  /** Takes in what has changed of a log since it was counted last. */
+  #count(held: MemoryLog): void {
+    if (this.#closed) return;
+    const { size: events, bytes } = held.log;
+    this.#events += events - held.countedEvents;
+    this.#bytes += bytes - held.countedBytes;
+    held.countedEvents = events;
+    held.countedBytes = bytes;
   }
 
   /** One timer for all logs, often enough for the shortest ttl or age. */
@@ -257,11 +310,11 @@ export class MemoryBackplane implements SseBackplane {
   }
 
   #sweep(logs: IterableIterator<MemoryLog>): void {
-    const now = Date.now();
+    const now = this.#clock.now();
     let looked = 0;
     for (const held of logs) {
       if (held.isIdle(now)) this.#drop(held);
-      else this.#changed(held.log, () => held.log.expire(now));
+      else this.#expire(held, now);
       if (++looked === SWEEP_STEP) break;
     }
     const isDone = looked < SWEEP_STEP;

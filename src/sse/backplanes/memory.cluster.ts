@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { SseError } from '../sse.errors.js';
-import type { ClusterListener, SseCluster } from '../hub/instances/cluster.js';
+import type { ClusterListener, OrderFollower, SseCluster } from '../hub/instances/cluster.js';
+import type { SseWills, Will } from '../hub/instances/wills.js';
 import { Listeners } from './listeners.js';
+import { MemoryWills } from './memory.wills.js';
 
 /** One who asked for a lease, and the signal of its work. */
 interface Candidate {
@@ -9,22 +11,36 @@ interface Candidate {
   readonly controller: AbortController;
 }
 
+type ClosableWills = SseWills & { close?(): void };
+
 /** What the instances of one process share; a test has several. */
 export class MemoryBus {
   readonly members = new Map<string, Listeners>();
+  /** Who obeys orders, by instance. None is ever away, so there is no log of them. */
+  readonly followers = new Map<string, Set<OrderFollower>>();
   /** Who asks for each lease, its holder first. */
   readonly queues = new Map<string, Candidate[]>();
+  readonly wills = new Map<string, Will>();
 }
 
 /** The cluster of a single instance: it hears itself, and has every lease. */
 export class MemoryCluster implements SseCluster {
   readonly instance = randomUUID();
+  readonly wills: ClosableWills;
   readonly #listeners = new Listeners();
+  readonly #followers = new Set<OrderFollower>();
   readonly #stops = new Set<() => void>();
   #isClosed = false;
 
-  constructor(private readonly bus = new MemoryBus()) {
+  /** @param wills keeps those of this instance elsewhere than in memory */
+  constructor(
+    private readonly bus = new MemoryBus(),
+    wills = (instance: string): ClosableWills =>
+      new MemoryWills(instance, bus.wills, (name) => bus.members.has(name)),
+  ) {
     bus.members.set(this.instance, this.#listeners);
+    this.wills = wills(this.instance);
+    bus.followers.set(this.instance, this.#followers);
   }
 
   async broadcast(topic: string, message: unknown): Promise<void> {
@@ -57,6 +73,31 @@ export class MemoryCluster implements SseCluster {
     return stop;
   }
 
+  async order(order: unknown): Promise<void> {
+    this.#refuseClosed();
+    const at = performance.now();
+    const text = JSON.stringify(order);
+    await Promise.resolve();
+    for (const followers of this.bus.followers.values())
+      for (const follower of followers) follower.given(JSON.parse(text), at, this.instance);
+  }
+
+  obey(follower: OrderFollower): () => void {
+    if (this.#isClosed) return () => undefined;
+    // One that follows twice is told twice.
+    const own: OrderFollower = {
+      given: (...order) => follower.given(...order),
+      missed: () => follower.missed(),
+    };
+    this.#followers.add(own);
+    return () => this.#followers.delete(own);
+  }
+
+  async away(): Promise<readonly string[]> {
+    this.#refuseClosed();
+    return [];
+  }
+
   async instances(): Promise<readonly string[]> {
     this.#refuseClosed();
     return [...this.bus.members.keys()];
@@ -64,7 +105,10 @@ export class MemoryCluster implements SseCluster {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.wills.close?.();
     this.#listeners.clear();
+    this.#followers.clear();
+    this.bus.followers.delete(this.instance);
     for (const stop of this.#stops) stop();
     this.bus.members.delete(this.instance);
   }

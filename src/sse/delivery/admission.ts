@@ -58,7 +58,9 @@ export class Admission implements BeforeApplicationShutdown {
     if (key !== undefined) this.#perKey.add(key);
     this.#admitted.add(connection);
     connection.register();
+    const aging = this.#endInTime(connection);
     onceOver(connection.exchange, () => {
+      clearTimeout(aging);
       // A response that has waited behind another may be over twice.
       if (this.#admitted.delete(connection) && key !== undefined) this.#perKey.remove(key);
       connection.close();
@@ -74,6 +76,16 @@ export class Admission implements BeforeApplicationShutdown {
   #keyOf({ request }: SseConnection): string | undefined {
     const { limits, connectionKey } = this.settings;
     return limits.connectionsPerKey === Infinity ? undefined : connectionKey(request);
+  }
+
+  /** Who came together, as after a restart, does not leave together: each has a random age. */
+  #endInTime(connection: SseConnection): NodeJS.Timeout | undefined {
+    const { retry, limits } = this.settings;
+    if (limits.connectionAge === Infinity) return undefined;
+    const age = limits.connectionAge * (1 - Math.random() / 2);
+    return setTimeout(() => {
+      if (!this.#isClosing) connection.end(retry);
+    }, age).unref();
   }
 
   /**

@@ -2,10 +2,10 @@ import { ForbiddenException, Logger } from '@nestjs/common';
 import type { Access } from '../hub/access/access.js';
 import type { Cursor } from '../hub/reading/cursor.js';
 import { cursorHandingOn } from '../hub/reading/handing-on.js';
+import type { Expiring } from '../hub/access/expiries.js';
 import { checkIdentity, refuseExpired, type Identity } from '../hub/access/identity.js';
 import type { StreamAccess } from '../hub/reading/stream-context.js';
 import type { StreamReader } from '../hub/reading/stream-reader.js';
-import { LONGEST_TIMER } from '../sse.settings.js';
 import { ownEvent } from './plain-event.js';
 import { isThenable } from '../hub/thenable.js';
 
@@ -30,6 +30,8 @@ export interface AccessOwner {
   readonly request: unknown;
   readonly reader: StreamReader;
   readonly isOpen: boolean;
+  /** When the request was let in: `performance.now()`. */
+  readonly beganAt: number;
   /** Tells its client something that is no event of a channel. */
   tell(type: string, data: object): void;
   error(error: unknown): void;
@@ -42,24 +44,30 @@ interface Grant {
   readonly channel: string;
   /** Who reads it: the connection's own reader, or one of which it was not seen that it leads there. */
   readonly reader: StreamReader;
+  /** When it was asked for: `performance.now()`. */
+  readonly askedAt: number;
 }
 
 /** A channel that somebody is being asked for. */
 interface Decision {
   readonly channel: string;
   readonly decided: (isGranted: boolean) => void;
-  isRevoked: boolean;
+  /** When it was asked for: `performance.now()`. */
+  readonly askedAt: number;
+  /** A channel that was revoked after it was asked for is a no; one revoked before is asked for once more. */
+  state: 'open' | 'doubtful' | 'revoked';
 }
 
 /** Who a connection belongs to, what it may stream, and for how long. */
-export class ConnectionAccess implements StreamAccess {
+export class ConnectionAccess implements StreamAccess, Expiring {
   identity: Identity | undefined;
   /** What is being decided now. */
   readonly #pending = new Set<Decision>();
   #grants: readonly Grant[] = [];
+  /** When channels began that nobody was asked for, and that came after the response had begun. */
+  #late: Map<string, number> | undefined;
   /** What it is to be told when it is open. */
   readonly #denied = new Set<string>();
-  #expiry: NodeJS.Timeout | undefined;
   #review: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -83,19 +91,46 @@ export class ConnectionAccess implements StreamAccess {
     }
   }
 
+  /** The user, as an open connection is told of. */
+  get name(): { readonly user: string } | undefined {
+    return this.identity && { user: this.identity.user };
+  }
+
   guards(channel: string): boolean {
     return this.access.authorization.guards(channel);
   }
 
   decide(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): void {
-    const decision: Decision = { channel, decided, isRevoked: false };
+    const askedAt = performance.now();
+    const decision: Decision = { channel, decided, askedAt, state: 'open' };
     this.#pending.add(decision);
-    void this.#asks(channel).then((answer) => {
-      if (!this.#pending.delete(decision)) return;
-      const isGranted = answer && !decision.isRevoked && !this.#isClosed;
-      if (isGranted) this.#granted({ channel, reader });
+    const answered = (answer: boolean): void => {
+      if (!this.#pending.has(decision)) return;
+      if (answer && decision.state === 'doubtful') {
+        decision.state = 'open';
+        void this.#asks(channel).then(answered);
+        return;
+      }
+      this.#pending.delete(decision);
+      const isGranted = answer && decision.state === 'open' && !this.#isClosed;
+      if (isGranted) this.#granted({ channel, reader, askedAt });
       decided(isGranted);
-    });
+    };
+    void this.#asks(channel).then(answered);
+  }
+
+  isDeciding(channel: string): boolean {
+    for (const decision of this.#pending) if (decision.channel === channel) return true;
+    return false;
+  }
+
+  /** A channel of the own reader has begun. */
+  began(channel: string): void {
+    if (!this.owner.isOpen) return;
+    const late = (this.#late ??= new Map<string, number>());
+    for (const name of late.keys())
+      if (!isStreamed({ channel: name, reader: this.owner.reader })) late.delete(name);
+    late.set(channel, performance.now());
   }
 
   denied(channel: string): void {
@@ -132,15 +167,27 @@ export class ConnectionAccess implements StreamAccess {
     throw new ForbiddenException();
   }
 
-  /** Takes a channel away. What is being decided about it is a no. */
-  revoke(channel: string): boolean {
-    for (const decision of this.#pending) if (decision.channel === channel) decision.isRevoked = true;
-    return this.#withdraw(channel, 'revoked');
+  revoke(channel: string, at: number): boolean {
+    for (const decision of this.#pending) {
+      if (decision.channel !== channel) continue;
+      if (decision.askedAt <= at) decision.state = 'revoked';
+      else if (decision.state === 'open') decision.state = 'doubtful';
+    }
+    const isTaken = this.#withdraw(channel, 'revoked', at);
+    const isLater = (grant: Grant): boolean =>
+      grant.channel === channel && grant.askedAt > at && isStreamed(grant);
+    if (this.#grants.some(isLater)) void this.#askAgain(channel, 'revoked');
+    return isTaken;
+  }
+
+  /** The time of its identity is over. */
+  expired(): void {
+    this.owner.end(undefined, ownEvent('expired', {}));
   }
 
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#expiry);
+    this.access.expiries.delete(this);
     clearTimeout(this.#review);
     // Who waits for an answer, as a request to join, need not wait for what can change nothing.
     const pending = [...this.#pending];
@@ -161,32 +208,34 @@ export class ConnectionAccess implements StreamAccess {
     this.identity = checkIdentity(identity);
     if (identity?.expiresAt === undefined || this.#isClosed) return true;
     refuseExpired(identity);
-    this.#expireAt(Number(identity.expiresAt));
+    this.access.expiries.add(this, Number(identity.expiresAt));
     return true;
   }
 
-  #expireAt(at: number): void {
-    const left = at - Date.now();
-    this.#expiry = setTimeout(
-      () => {
-        if (left > LONGEST_TIMER) this.#expireAt(at);
-        else this.owner.end(undefined, ownEvent('expired', {}));
-      },
-      Math.min(left, LONGEST_TIMER),
-    ).unref();
-  }
-
   #granted(grant: Grant): void {
+    const { channel, reader } = grant;
     // What is left is forgotten here: a stream may go through many channels, one after the other.
-    this.#grants = [...this.#grants.filter(isStreamed), grant];
+    const others = this.#grants.filter(
+      (other) => isStreamed(other) && !(other.channel === channel && other.reader === reader),
+    );
+    this.#grants = [...others, grant];
     this.#reviewLater();
   }
 
-  #withdraw(channel: string, reason: DenialReason): boolean {
+  async #askAgain(channel: string, reason: DenialReason): Promise<void> {
+    if (!(await this.#asks(channel))) this.#withdraw(channel, reason);
+  }
+
+  /** @param at takes away only what was asked for by then */
+  #withdraw(channel: string, reason: DenialReason, at = Infinity): boolean {
     if (this.#isClosed) return false;
-    const own = { channel, reader: this.owner.reader };
     const granted = this.#grants.filter((grant) => grant.channel === channel);
-    const readers = new Set([own, ...granted].filter(isStreamed).map(({ reader }) => reader));
+    const { reader: ownReader, beganAt } = this.owner;
+    const own = granted.some(({ reader }) => reader === ownReader)
+      ? []
+      : [{ channel, reader: ownReader, askedAt: this.#late?.get(channel) ?? beganAt }];
+    const streamed = [...own, ...granted].filter((grant) => grant.askedAt <= at && isStreamed(grant));
+    const readers = new Set(streamed.map(({ reader }) => reader));
     if (readers.size === 0) return false;
     this.#tellDenied(channel, reason);
     for (const reader of readers) reader.withdraw(channel);
@@ -213,11 +262,7 @@ export class ConnectionAccess implements StreamAccess {
   async #reviewNow(): Promise<void> {
     this.#grants = this.#grants.filter(isStreamed);
     const channels = new Set(this.#grants.map(({ channel }) => channel));
-    await Promise.all(
-      [...channels].map(async (channel) => {
-        if (!(await this.#asks(channel))) this.#withdraw(channel, 'forbidden');
-      }),
-    );
+    await Promise.all([...channels].map((channel) => this.#askAgain(channel, 'forbidden')));
     this.#review = undefined;
     if (this.#grants.length > 0) this.#reviewLater();
   }
@@ -226,7 +271,6 @@ export class ConnectionAccess implements StreamAccess {
 const isOf = ({ channel, reader }: Grant, { channel: { name }, host }: Cursor): boolean =>
   channel === name && reader === host;
 
-function isStreamed({ channel, reader }: Grant): boolean {
-  const track = reader.position.of(channel);
-  return track !== undefined && !track.isLeft && !track.cursor.isEnded;
+function isStreamed({ channel, reader }: Pick<Grant, 'channel' | 'reader'>): boolean {
+  return reader.position.of(channel)?.isEnded === false;
 }

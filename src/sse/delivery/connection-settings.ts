@@ -5,6 +5,7 @@ import type { Subscriptions } from '../hub/instances/subscriptions.js';
 import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { Exchange } from './exchange.js';
+import type { PlainStream } from './sse-route.metadata.js';
 import type { Heartbeat } from './heartbeat.js';
 
 /** What holds for the responses of one route. */
@@ -20,6 +21,8 @@ export interface ConnectionSettings {
   readonly slow: SlowPolicy | undefined;
   /** Whether events without an id are numbered as Nest does, where no stream of the hub is involved. */
   readonly numbered: boolean;
+  /** Whether its client takes every event for one of the application's. */
+  readonly plain: PlainStream | boolean;
 }
 
 /** A stream that may have to go. */

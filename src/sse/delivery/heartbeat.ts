@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { LONGEST_TIMER } from '../sse.settings.js';
 
 /** A connection that must not be silent for long. */
 export interface Beating {
@@ -61,9 +62,11 @@ export class Heartbeat {
     this.#sleep();
     if (time === Infinity) return;
     this.#wakesAt = time;
+    // A group may have become due while others were looked at, and one that is rounded up lie beyond the longest timer.
+    const wait = Math.min(Math.max(time - performance.now(), 0), LONGEST_TIMER);
     this.#timer = setTimeout(() => {
       this.#look();
-    }, time - performance.now());
+    }, wait);
     // The server keeps the process alive, not this.
     this.#timer.unref();
   }

@@ -1,6 +1,6 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Batch } from '../hub/channel.js';
+import type { SharedText } from '../hub/shared-text.js';
 import { chunk } from '../protocol/event-stream.js';
 import type { Exchange } from './exchange.js';
 
@@ -24,8 +24,9 @@ export class ResponseWriter {
     return this.#socket ? this.#socket.write(sharedChunk(text)) : this.exchange.write(text);
   }
 
-  writeBatch(batch: Batch): boolean {
-    return this.#socket ? this.#socket.write(batch.chunk) : this.write(batch.text);
+  /** Writes a text whose bytes are made once for all clients. */
+  writeShared(shared: SharedText): boolean {
+    return this.#socket ? this.#socket.write(shared.chunk) : this.write(shared.text);
   }
 
   onceDrained(listener: () => void): void {

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { Logger } from '@nestjs/common';
+import { InternalServerErrorException, Logger } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import type { Batch } from '../hub/channel.js';
+import type { SharedText } from '../hub/shared-text.js';
+import { isOfHub } from '../hub/reading/client-position.js';
 import { ChannelStream } from '../hub/reading/channel-stream.js';
 import type { ConnectionDetails, OpenConnection } from '../hub/instances/connections.js';
 import type { Cursor } from '../hub/reading/cursor.js';
@@ -11,17 +13,17 @@ import type { StreamHost } from '../hub/reading/stream-context.js';
 import type { Subscriber } from '../hub/instances/subscriptions.js';
 import { StreamReader } from '../hub/reading/stream-reader.js';
 import type { TurnTask } from '../hub/turn.js';
-import { idBlock, idLine, retryBlock } from '../protocol/event-stream.js';
+import { idLine, retryBlock } from '../protocol/event-stream.js';
 import { parseLastEventId, type LastEventId } from '../protocol/position.js';
 import type { SlowPolicy } from '../sse.options.js';
 import { ConnectionAccess, type AccessOwner } from './connection-access.js';
 import { isOverLater, type ConnectionServices, type ConnectionSettings } from './connection-settings.js';
-import { EventText } from './event-text.js';
 import type { Exchange } from './exchange.js';
 import type { Beating } from './heartbeat.js';
 import { Introduction } from './introduction.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
-import { errorEvent, isLogged, ownEvent } from './plain-event.js';
+import { Outgoing, type OutgoingOwner } from './outgoing.js';
+import { errorEvent, isLogged, ownEvent, plainEvent } from './plain-event.js';
 import { Pipeline } from './pipeline.js';
 import type { ResponseHead } from './response-head.js';
 import { ResponseWriter } from './response-writer.js';
@@ -35,13 +37,20 @@ interface Finish {
   readonly farewell?: string;
   /** Whether it ends whatever its Observable may still have to say. */
   readonly isForced: boolean;
-  /** Whether its Observable has said everything. */
-  readonly isComplete: boolean;
 }
 
 /** One response: what its Observable emits goes out as an event stream. */
 export class SseConnection
-  implements ReaderOwner, OutboxOwner, StreamHost, OpenConnection, AccessOwner, Subscriber, Beating, TurnTask
+  implements
+    ReaderOwner,
+    OutboxOwner,
+    OutgoingOwner,
+    StreamHost,
+    OpenConnection,
+    AccessOwner,
+    Subscriber,
+    Beating,
+    TurnTask
 {
   readonly lastEventId: LastEventId;
   readonly reader: StreamReader;
@@ -51,9 +60,10 @@ export class SseConnection
   #state: 'preparing' | 'ready' | 'open' | 'closed' = 'preparing';
   readonly #outbox: Outbox;
   readonly #connectedAt = Date.now();
+  readonly beganAt = performance.now();
   /** Made when somebody asks for it: most are never asked. */
   #id: string | undefined;
-  #text: EventText | undefined;
+  #outgoing: Outgoing | undefined;
   readonly #introduction: Introduction;
   /** Whether it serves what its method returned, with nothing in between. */
   #isDirect = false;
@@ -65,7 +75,7 @@ export class SseConnection
   #isDue = false;
   /** Whether more is to be read in its next turn. */
   #readsOn = false;
-  /** When hidden events were last looked at. */
+  /** When it was last looked at whether the position has moved without an event. */
   #lookedAt = performance.now();
 
   constructor(
@@ -101,10 +111,8 @@ export class SseConnection
 
   get info(): ConnectionDetails {
     const { path, address } = this.exchange;
-    const connectedAt = new Date(this.#connectedAt);
-    const { identity } = this.access ?? {};
-    const user = identity && { user: identity.user };
-    return { id: this.id, connectedAt, channels: this.reader.position.names, path, address, ...user };
+    const [connectedAt, channels] = [new Date(this.#connectedAt), this.reader.position.names];
+    return { id: this.id, connectedAt, channels, path, address, ...this.access?.name };
   }
 
   get id(): string {
@@ -116,6 +124,7 @@ export class SseConnection
   }
 
   subscribed(channel: string): void {
+    this.access?.began(channel);
     // Who asks for the head alone streams nothing.
     if (!this.exchange.isHead) this.services.subscriptions.begin(channel, this);
   }
@@ -129,6 +138,7 @@ export class SseConnection
   }
 
   tell(type: string, data: object, id?: string): void {
+    if (this.settings.plain) return;
     // It comes whether the client reads or not, so it counts among what may wait.
     this.#outbox.add((id === undefined ? '' : idLine(id)) + ownEvent(type, data), true);
   }
@@ -138,11 +148,15 @@ export class SseConnection
   }
 
   streams(channel: string): boolean {
-    return this.reader.position.names.includes(channel);
+    return this.reader.position.names.includes(channel) || this.access?.isDeciding(channel) === true;
   }
 
   get paused(): boolean {
-    return this.#outbox.paused;
+    return this.#outbox.paused || this.#outgoing?.isWaiting === true;
+  }
+
+  get takesSnapshots(): boolean {
+    return !this.settings.plain;
   }
 
   get lags(): boolean {
@@ -163,7 +177,7 @@ export class SseConnection
       this.#state = 'ready';
       this.#isOfHub = true;
       // Bytes that are made once for all clients can be used where only one channel makes the ids.
-      this.takesBatches = source.request.channels.length === 1;
+      this.takesBatches = source.request.channels.length === 1 && !source.request.wants;
       this.pipeline.join(source.join(this, this));
     } else {
       this.ready();
@@ -184,13 +198,28 @@ export class SseConnection
     if (this.isClosed || this.#finish?.isForced === false) return;
     try {
       this.access?.checkArriving();
-      this.#text ??= new EventText(this.reader, this.lastEventId, this.settings.numbered);
-      const { text, isUnpaced } = this.#text.of(value);
-      this.#outbox.add(text, isUnpaced);
+      if (this.#state === 'preparing' && typeof value === 'object' && value !== null && isOfHub(value))
+        return this.#refuseAnswer();
+      this.#outgoing ??= new Outgoing(this, this.reader, this.lastEventId, this.settings.numbered);
+      this.#outgoing.add(value);
     } catch (error) {
       // A value that has no JSON form, for instance. It ends its own stream only.
       this.error(error);
     }
+  }
+
+  write(id: string, body: string | SharedText, isUnpaced: boolean): void {
+    if (typeof body === 'string') this.#outbox.add(id + body, isUnpaced);
+    else this.#outbox.addShared(id, body, isUnpaced);
+  }
+
+  failed(error: unknown): void {
+    this.error(error);
+  }
+
+  settled(): void {
+    this.reader.resume();
+    this.filled();
   }
 
   error(error: unknown): void {
@@ -200,8 +229,14 @@ export class SseConnection
       return this.fail(error);
     }
     if (isLogged(error)) logger.error(error);
+    this.#failInStream(error);
+  }
+
+  #failInStream(error: unknown): void {
+    this.#outgoing?.handedOn();
+    if (this.settings.plain) return this.disconnect(); // its client would take a clean end for the whole
     this.#outbox.add(errorEvent(error));
-    this.#finish ??= { isForced: false, isComplete: false };
+    this.#finish ??= { isForced: false };
     // It may be an event that could not be written: then its source does not know that it is over.
     this.pipeline.release();
   }
@@ -213,8 +248,17 @@ export class SseConnection
   }
 
   complete(): void {
-    this.#finish ??= { isForced: false, isComplete: true };
+    this.#outgoing?.handedOn();
+    this.#finish ??= { isForced: false };
     this.filled();
+  }
+
+  /** A cache, for instance: its events have no place in a channel of this response, and nobody was asked for them. */
+  #refuseAnswer(): void {
+    logger.error(
+      `An interceptor has answered ${this.exchange.path} with events of the hub, without having called the handler. A cache does that: exclude the routes that stream.`,
+    );
+    this.#failInStream(new InternalServerErrorException());
   }
 
   /**
@@ -223,7 +267,7 @@ export class SseConnection
    * @param farewell the last event
    */
   end(retry?: number, farewell = ''): void {
-    this.#finish = { retry, farewell, isForced: true, isComplete: false };
+    this.#finish = { retry, farewell: this.settings.plain ? '' : farewell, isForced: true };
     this.filled();
   }
 
@@ -232,6 +276,7 @@ export class SseConnection
     if (this.isClosed) return;
     this.#state = 'closed';
     this.pipeline.release();
+    this.#outgoing?.close();
     this.#outbox.close();
     this.reader.end();
     this.services.connections.delete(this);
@@ -244,8 +289,31 @@ export class SseConnection
     this.#outbox.addBatch(batch);
   }
 
+  makeRoom(): boolean {
+    const isBackedUp = this.#outbox.isBlocked || this.#outgoing?.isWaiting === true;
+    if (this.isOpen && !isBackedUp) this.#outbox.flush();
+    return !this.paused;
+  }
+
+  handedOn(): void {
+    try {
+      this.#outgoing?.handedOn();
+    } catch (error) {
+      this.error(error);
+    }
+  }
+
+  moved(isUrgent: boolean): void {
+    if (isUrgent && this.isOpen) this.#tellMoved();
+  }
+
   gap(cursor: Cursor, gap: Gap): void {
-    this.tell('gap', gap, cursor.channel.hasHistory ? this.reader.position.id() : undefined);
+    const id = cursor.channel.hasHistory ? this.reader.position.tell() : undefined;
+    const { plain } = this.settings;
+    if (!plain) return this.tell('gap', gap, id);
+    const formed = typeof plain === 'object' ? plain.gap?.(gap) : undefined;
+    if (!formed) return this.disconnect(); // a clean end would be taken for the whole
+    this.#outbox.add((id === undefined ? '' : idLine(id)) + plainEvent(formed).body, true);
   }
 
   /** By policy: the client was too slow. It comes back and resumes. */
@@ -274,7 +342,7 @@ export class SseConnection
     if (this.#state !== 'open' || this.#outbox.isBlocked) return heartbeat / 8;
     const isLookDue = now - this.#lookedAt >= heartbeat;
     if (isLookDue) this.#lookedAt = now;
-    if (isLookDue && this.#tellMoved(false)) return heartbeat;
+    if (isLookDue && this.#tellMoved()) return heartbeat;
     const silence = this.#outbox.silence(now);
     if (silence < heartbeat) return heartbeat - silence;
     this.#outbox.beat();
@@ -295,7 +363,8 @@ export class SseConnection
     if (this.isClosed) return;
     const wasFull = this.#outbox.isFull;
     this.#outbox.flush();
-    if (this.#finish && (this.#finish.isForced || !wasFull)) this.#end(this.#finish);
+    const isSaid = !wasFull && this.#outgoing?.isWaiting !== true;
+    if (this.#finish && (this.#finish.isForced || isSaid)) this.#end(this.#finish);
     else if (wasFull) this.#readOn();
   }
 
@@ -327,7 +396,10 @@ export class SseConnection
     const opening = this.#introduction.opening(this, this.#finish?.retry);
     try {
       if (refusal && !this.head.isSent) throw refusal;
-      if (this.#finish && this.#outbox.isEmpty && this.reader.isExhausted) {
+      // One that is ended from outside has not said all: an operator may hold something.
+      const isAllSaid = this.#finish?.isForced === false && this.#outgoing?.isWaiting !== true;
+      const isOver = isAllSaid && this.#outbox.isEmpty && this.reader.isExhausted;
+      if (isOver && !this.head.isSent) {
         this.close();
         this.head.stayAway();
         return false;
@@ -346,10 +418,11 @@ export class SseConnection
     this.#introduction.opened();
     this.#outbox.open(new ResponseWriter(this.exchange));
     this.access?.opened();
+    this.services.connections.opened(this);
     if (refusal) this.error(refusal);
     // Nest need not remember the request for as long as the stream goes on.
     if (this.#isDirect) this.head.release();
-    if (this.exchange.isHead) this.#end({ isForced: false, isComplete: false });
+    if (this.exchange.isHead) this.#end({ isForced: false });
     return !this.isClosed;
   }
 
@@ -360,16 +433,16 @@ export class SseConnection
   }
 
   /** Sends the client's position if it has moved past events that were not sent. */
-  #tellMoved(isComplete: boolean): boolean {
+  #tellMoved(): boolean {
     const { position } = this.reader;
-    if (!position.passHidden(isComplete)) return false;
-    const id = position.id();
-    if (id !== undefined) this.#outbox.add(idBlock(id));
+    if (!position.hasMoved) return false;
+    const id = position.tell();
+    if (id !== undefined) this.#outbox.add(this.#introduction.position(id));
     return true;
   }
 
-  #end({ retry, farewell = '', isComplete }: Finish): void {
-    this.#tellMoved(isComplete);
+  #end({ retry, farewell = '' }: Finish): void {
+    this.#tellMoved();
     const last = farewell + (retry === undefined ? '' : retryBlock(retry));
     if (last) this.#outbox.add(last);
     this.#outbox.flush(true);

@@ -1,7 +1,17 @@
-import { SetMetadata } from '@nestjs/common';
+import { SetMetadata, type MessageEvent } from '@nestjs/common';
+import type { Gap } from '../hub/sse-event.js';
 import { SseError } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
-import { checkObject, countOf, millisecondsOf, slowOf } from '../sse.settings.js';
+import { checkObject, countOf, millisecondsOf, oneOf, slowOf } from '../sse.settings.js';
+
+/** What a client is told that takes every event for one of the application's. */
+export interface PlainStream {
+  /**
+   * Makes an event of a gap. Left out, and where it gives nothing, the connection is cut: a clean end would be taken
+   * for the whole.
+   */
+  readonly gap?: (gap: Gap) => MessageEvent | undefined;
+}
 
 /** How one route serves its streams, in place of what the module says. */
 export interface SseRouteSettings {
@@ -25,6 +35,12 @@ export interface SseRouteSettings {
    * Cache-Control. Events still leave at once. @defaultValue false
    */
   readonly allowTransform?: boolean;
+  /**
+   * Sends no event of the package's own types, for clients that take every event for one of the application's, as
+   * those of language models do. An error, or a gap that `gap` makes no event of, cuts the connection then.
+   * @defaultValue false
+   */
+  readonly plain?: boolean | PlainStream;
 }
 
 const SSE_ROUTE = 'nestjs-sse-hub:route';
@@ -44,10 +60,10 @@ export const describeRoute = (route: DescribedRoute): MethodDecorator => SetMeta
 export function checkRouteSettings(settings: SseRouteSettings): void {
   checkObject(
     settings,
-    ['method', 'slow', 'heartbeat', 'queuedBytes', 'coalesce', 'allowTransform'],
+    ['method', 'slow', 'heartbeat', 'queuedBytes', 'coalesce', 'allowTransform', 'plain'],
     '@Sse()',
   );
-  const { slow, heartbeat, queuedBytes, coalesce, allowTransform } = settings;
+  const { slow, heartbeat, queuedBytes, coalesce, allowTransform, plain } = settings;
   if (slow !== undefined) slowOf(slow);
   if (heartbeat !== undefined) millisecondsOf('heartbeat', heartbeat);
   if (coalesce !== undefined) millisecondsOf('coalesce', coalesce);
@@ -55,6 +71,8 @@ export function checkRouteSettings(settings: SseRouteSettings): void {
   if (allowTransform !== undefined && typeof allowTransform !== 'boolean') {
     throw new SseError('INVALID_OPTIONS', 'The option "allowTransform" of @Sse() is true or false.');
   }
+  if (typeof plain === 'object') checkObject(plain, ['gap'], 'The option "plain" of @Sse()');
+  else if (plain !== undefined) oneOf('plain', plain, [true, false]);
 }
 
 /** What the interceptor knows of a route. */

@@ -159,6 +159,7 @@ export class SseServer {
       grace: shutdown.grace,
       slow: settings.slow,
       numbered: isStock,
+      plain: settings.plain ?? false,
     };
   }
 }

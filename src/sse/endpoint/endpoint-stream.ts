@@ -10,7 +10,7 @@ import type {
 import type { SseEvent } from '../hub/sse-event.js';
 import type { SseHub } from '../hub/sse-hub.js';
 import type { Subscription, Subscriptions } from '../hub/instances/subscriptions.js';
-import { longestId, MAX_ID_BYTES } from '../protocol/position.js';
+import { longestId, MAX_ID_BYTES, parseLastEventId } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { SseLimits } from '../sse.options.js';
 
@@ -48,17 +48,19 @@ export class EndpointStream implements JoinableStream {
     return merge(atFirst, this.#joined.pipe(mergeAll()));
   }
 
-  async change({ join, leave }: ChannelsChange): Promise<ChangedChannels | RefusedChange> {
+  async change({ join, leave, positions }: ChannelsChange): Promise<ChangedChannels | RefusedChange> {
     const refusal = this.#refusalOf(join, leave);
     if (refusal) return refusal;
     const left = leave.filter((channel) => this.#leave(channel));
     // Its client must not come back with an id that names what it has left.
     if (left.length > 0) this.connection.located();
-    const joinings = join.map((channel) => this.#join(channel));
+    const joinings = join.map((channel) => this.#join(channel, positions[channel]));
     try {
       const granted = await Promise.all(joinings.map(({ isGranted }) => isGranted));
+      const joined = join.filter((_, i) => granted[i] && !joinings[i]?.isLeft);
       return {
-        joined: join.filter((_, i) => granted[i] && !joinings[i]?.isLeft),
+        joined,
+        positions: this.#positionsIn(joined),
         denied: join.filter((_, i) => !granted[i]),
         left,
         channels: this.connection.reader.position.names,
@@ -72,7 +74,7 @@ export class EndpointStream implements JoinableStream {
   /** What is refused changes nothing. */
   #refusalOf(join: readonly string[], leave: readonly string[]): RefusedChange | undefined {
     const { channelsPerConnection, joinsPerSecond } = this.limits;
-    const streamed = this.connection.reader.position.tracks.map(({ cursor }) => cursor.channel.name);
+    const streamed = this.connection.reader.position.cursors.map(({ channel }) => channel.name);
     const kept = [...streamed, ...this.#joining.keys()].filter((channel) => !leave.includes(channel));
     const all = [...new Set([...kept, ...join])];
     if (all.length > channelsPerConnection || longestId(all) > MAX_ID_BYTES) {
@@ -92,29 +94,39 @@ export class EndpointStream implements JoinableStream {
     const { reader } = this.connection;
     const wasStreamed = reader.withdraw(channel);
     // That all of a completed channel was read is not to be remembered either.
-    const track = reader.position.of(channel);
-    if (track) reader.position.delete(track);
+    const cursor = reader.position.of(channel);
+    if (cursor) reader.position.delete(cursor);
     return wasStreamed;
   }
 
-  #join(channel: string): Joining {
+  #positionsIn(channels: readonly string[]): Record<string, string> {
+    const positions: Record<string, string> = {};
+    for (const channel of channels) {
+      const cursor = this.connection.reader.position.of(channel);
+      if (cursor?.given && cursor.hasPosition) positions[channel] = cursor.channel.idOf(cursor.given);
+    }
+    return positions;
+  }
+
+  #join(channel: string, position: string | undefined): Joining {
     const known = this.#joining.get(channel);
     if (known) return known;
     if (this.connection.streams(channel)) return { isLeft: false, isGranted: Promise.resolve(true) };
     const joining: Joining = { isLeft: false, isGranted: Promise.resolve(false) };
-    joining.isGranted = this.#joinIfGranted(channel, joining).finally(() => {
+    joining.isGranted = this.#joinIfGranted(channel, position, joining).finally(() => {
       if (this.#joining.get(channel) === joining) this.#joining.delete(channel);
     });
     this.#joining.set(channel, joining);
     return joining;
   }
 
-  #joinIfGranted(channel: string, joining: Joining): Promise<boolean> {
+  #joinIfGranted(channel: string, position: string | undefined, joining: Joining): Promise<boolean> {
     const { access, reader } = this.connection;
     // Where nobody is asked, nobody has granted it.
     if (!access?.guards(channel)) return Promise.resolve(false);
     return new Promise((resolve, reject) => {
       access.decide(channel, reader, (isGranted) => {
+        if (position !== undefined) reader.beginAt(channel, parseLastEventId(position));
         const entered = isGranted && !joining.isLeft ? this.#enter(channel) : Promise.resolve();
         entered.then(() => {
           resolve(isGranted);

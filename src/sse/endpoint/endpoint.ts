@@ -125,9 +125,16 @@ export class Endpoint implements OnApplicationBootstrap {
   #changeOf(body: unknown): ChannelsChange {
     const { join = [], leave = [], ...others } = (body ?? {}) as Partial<Record<string, unknown>>;
     const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
-    if (!isObject || Object.keys(others).length > 0 || !areStrings(join) || !areStrings(leave))
-      throw new BadRequestException('Send { "join": [names], "leave": [names] } as JSON, or one of both.');
-    const change = { join: [...new Set(join)], leave: [...new Set(leave)] };
+    if (!isObject || Object.keys(others).length > 0 || !areJoins(join) || !areStrings(leave))
+      throw new BadRequestException(
+        'Send { "join": [names], "leave": [names] } as JSON, or one of both. In the place of a name to be joined may stand { "channel": name, "lastEventId": position }.',
+      );
+    const joins = join.map((one) => (typeof one === 'string' ? { channel: one } : one));
+    const positions = Object.fromEntries(
+      joins.flatMap(({ channel, lastEventId }) => (lastEventId ? [[channel, lastEventId]] : [])),
+    );
+    const names = joins.map(({ channel }) => channel);
+    const change = { join: [...new Set(names)], leave: [...new Set(leave)], positions };
     this.#check(change.join);
     this.#check(change.leave);
     if (change.join.some((channel) => change.leave.includes(channel)))
@@ -162,6 +169,21 @@ const STATUS: Readonly<Record<RefusedChange['refused'], HttpStatus>> = {
   often: HttpStatus.TOO_MANY_REQUESTS,
   away: HttpStatus.SERVICE_UNAVAILABLE,
 };
+
+interface Join {
+  readonly channel: string;
+  readonly lastEventId?: string;
+}
+
+const areJoins = (value: unknown): value is (string | Join)[] =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string' || isJoin(item));
+
+function isJoin(item: unknown): item is Join {
+  if (typeof item !== 'object' || item === null) return false;
+  const { channel, lastEventId, ...others } = item as Partial<Record<keyof Join, unknown>>;
+  const isPosition = lastEventId === undefined || typeof lastEventId === 'string';
+  return typeof channel === 'string' && isPosition && Object.keys(others).length === 0;
+}
 
 const areStrings = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((item) => typeof item === 'string');

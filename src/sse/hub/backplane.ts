@@ -1,7 +1,8 @@
 import type { HistoryOptions } from '../sse.options.js';
 import type { ChannelSettings } from '../sse.settings.js';
 import type { Position } from '../protocol/position.js';
-import type { EventLog, LogEntry } from './event-log.js';
+import type { EventLog, LogBounds, LogEntry } from './event-log.js';
+import type { GapReason } from './sse-event.js';
 import type { StoredEvent } from './stored-event.js';
 
 /**
@@ -11,13 +12,19 @@ import type { StoredEvent } from './stored-event.js';
  * number at once; those on one channel take effect in the order in which they were made. After
  * `close()` each of them rejects with `HUB_CLOSED`.
  *
+ * **Positions.** Each attempt to store an event gives it a mark of its own, made by `newMark()`, which is stored
+ * with it. A position names that very event: a log that was lost, rewound or replaced never holds a position of
+ * the one before it.
+ *
+ * **Nothing yet.** Reading a channel that is not there creates nothing, anywhere. Such a channel has a position
+ * too, of offset 0: it is held by the log that is made of the channel later, for as long as no other log of the
+ * channel can have come and gone in between and that log has let go of nothing since its birth. How long that can
+ * be told is the implementation's: it may say no too often, never yes.
+ *
  * One that keeps the logs elsewhere, for several processes, may lose its connection. It finds its way
  * back by itself and then brings every followed log up to date, without a hole: what it missed it reads,
  * and where that is gone, it says so by the log's `floor`. Until then `follow` and `read` reject with
  * `BACKPLANE_AWAY`, after a limited time of waiting perhaps, and `append` as said there.
- *
- * A log that comes back shorter than this process has seen it (a restored snapshot, a failover) must not
- * go on: other events would get ids that were given away. It starts a new epoch.
  */
 export interface SseBackplane {
   /**
@@ -38,28 +45,27 @@ export interface SseBackplane {
   ): Promise<Position>;
 
   /**
-   * Follows a channel, which comes into being if it is not there. The log that it resolves with is
-   * kept up to date until `stop()`: each entry is in it before the follower is told. A channel that is
-   * followed is not given back, however long its `ttl`.
+   * Follows a channel, which need not be there. The log that it resolves with is kept up to date until
+   * `stop()`: each entry is in it before the follower is told. A channel that is there is not given back while it
+   * is followed, however long its `ttl`.
    *
    * @throws SseError `HUB_FULL`, `BACKPLANE_AWAY`
    */
   follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog>;
 
   /**
-   * What is kept of a channel after a position, oldest first and at most `limit`; without a position
-   * the newest `limit`. `undefined` if there is no such channel. Part of the range may be gone: then
-   * `entries` begins with what is left, and `floor` is beyond the position asked for.
+   * Part of what is kept of a channel, oldest first: the `limit` events that follow `after`, else the newest
+   * `limit` up to `upTo`, which is the last of them, or of all. Of both, the first `limit` between the two.
+   *
+   * A position that the log does not hold is `missing`; then the range begins at the oldest that is left, or ends
+   * at the newest. Of a channel that is not there the range is empty, at nothing yet.
    */
-  read(
-    channel: string,
-    range: { readonly after?: number; readonly limit: number },
-  ): Promise<LogRange | undefined>;
+  read(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange>;
 
   /** Ends a channel: followers everywhere are told, and `append` is refused for the channel's `ttl`. */
   complete(channel: string, settings: ChannelSettings): Promise<void>;
 
-  /** Lets go of all events of a channel, everywhere. Its epoch and its offsets go on. */
+  /** Lets go of all events of a channel, everywhere. Positions go on: its newest event becomes the floor. */
   purge(channel: string): Promise<void>;
 
   /** What is held in this process. */
@@ -87,9 +93,20 @@ export interface LogFollower {
   appended(entry: LogEntry): void;
   /** The log's `completed` was set. */
   completed(): void;
-  /** The log will be emptied in this turn: who can take what is in it does so now. */
-  emptying(): void;
-  /** Another log has taken the place of the one before, which is to be let go of: the channel has a new epoch. */
+  /**
+   * The channel is still not there, and the position of nothing yet is another now: the log's `head` is it. Told
+   * before half the time is over for which the one before is valid.
+   */
+  moved(): void;
+  /**
+   * The log will let go of entries in this turn that were not offered yet: who can take them does so now. That may
+   * be in the midst of another call, and before `appended` has told of the newest of them.
+   */
+  leaving(): void;
+  /**
+   * Another log has taken the place of the one before, as the server has another now. A reader whose position the
+   * new one holds has missed nothing.
+   */
   replaced(log: EventLog): void;
 }
 
@@ -97,20 +114,29 @@ export interface FollowedLog {
   /** The log that was there when it resolved. */
   readonly log: EventLog;
   /**
-   * Resolves when everything is in the log that is stored at the time of the call, or it cannot be had at
-   * present. A client that another process has served may know more than has come here. Left out where no
-   * other process stores anything.
+   * Finds a position that the log does not hold: brings it up to date with all that is stored at the time of the
+   * call, as a client that another process has served may know more than has come here, and answers the position
+   * of the log (or of the one that has replaced it) that the given one stands for. `undefined` if there is none.
+   * Left out where the log knows all there is.
+   *
+   * @throws SseError `BACKPLANE_AWAY`
    */
-  refresh?(): Promise<void>;
+  locate?(position: Position): Promise<Position | undefined>;
   stop(): void;
 }
 
-/** Part of a log. */
-export interface LogRange {
-  readonly epoch: string;
-  readonly floor: number;
-  readonly head: number;
+export interface RangeQuery {
+  readonly after?: Position;
+  readonly upTo?: Position;
+  /** The most entries. */
+  readonly limit: number;
+}
+
+/** Part of a log, and what can be had of it. */
+export interface LogRange extends LogBounds {
   readonly entries: readonly LogEntry[];
+  /** Why the log does not hold the position that was asked for. */
+  readonly missing?: Extract<GapReason, 'evicted' | 'unknown'> | undefined;
 }
 
 export interface BackplaneStats {

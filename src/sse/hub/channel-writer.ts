@@ -1,4 +1,4 @@
-import { formatPosition } from '../protocol/position.js';
+import { channelHash, formatId } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import { checkObject, stringOf } from '../sse.settings.js';
 import type { SseBackplane } from './backplane.js';
@@ -6,7 +6,7 @@ import { CallOrder } from './call-order.js';
 import type { ChannelDefinitions } from './definitions/channel-definitions.js';
 import { checkedEvent, type EventSchemas } from './definitions/event-schemas.js';
 import type { SseEventInput } from './sse-event.js';
-import { errorEvent, storedEvent, type StoredEvent } from './stored-event.js';
+import { lastEvent, storedEvent, type StoredEvent } from './stored-event.js';
 
 /** Options of `hub.publish()`. */
 export interface PublishOptions {
@@ -44,7 +44,7 @@ export class ChannelWriter {
     const stored = encoded instanceof Promise ? await encoded : encoded;
     const position = await this.backplane.append(channel, settings, stored, publishId);
     this.#published++;
-    return hasHistory ? formatPosition(position) : (stored.id ?? '');
+    return hasHistory ? formatId(position, channelHash(channel)) : (stored.id ?? '');
   }
 
   /** Checks an event and encodes it; a Promise, where that takes a turn, is to be awaited as it is. */
@@ -62,11 +62,22 @@ export class ChannelWriter {
     return waits ? this.#order.turn(channel, stored) : stored;
   }
 
-  /** Tells listeners of an error, which only the package does. It is kept for those who come back. */
-  async tellError(channel: string, message: string): Promise<void> {
+  /**
+   * Checks and encodes what a channel is to end with: an event as for `publish()`, or one of the type `error`.
+   *
+   * @throws SseError as `publish()`
+   */
+  async lastEvent(channel: string, event: SseEventInput): Promise<StoredEvent> {
+    const { settings, schemas } = this.definitions.rulesOf(channel);
+    const checked = schemas ? await checkedEvent(channel, event, schemas) : event;
+    return lastEvent(checked, settings.history === undefined, this.maxEventBytes);
+  }
+
+  /** Stores what {@link lastEvent} has made. It is kept for those who come back. */
+  async tell(channel: string, event: StoredEvent, publishId: string): Promise<void> {
     const { settings } = this.definitions.rulesOf(channel);
     if (this.#order.isAwaited(channel)) await this.#order.turn(channel, undefined);
-    await this.backplane.append(channel, settings, errorEvent(message));
+    await this.backplane.append(channel, settings, event, publishId);
   }
 
   async complete(channel: string): Promise<void> {

@@ -1,28 +1,24 @@
 import { Subject } from 'rxjs';
-import { chunk, idLine } from '../protocol/event-stream.js';
-import { formatPosition } from '../protocol/position.js';
+import { idLine } from '../protocol/event-stream.js';
+import { channelHash, formatId, type Position } from '../protocol/position.js';
 import type { LatestPolicy } from '../sse.options.js';
 import type { ChannelSettings } from '../sse.settings.js';
 import type { FollowedLog, LogFollower } from './backplane.js';
 import type { EventLog, LogEntry } from './event-log.js';
 import { LatestIndex } from './latest-index.js';
 import { publishedEvent } from './published-event.js';
+import { SharedText } from './shared-text.js';
 import type { SseEvent } from './sse-event.js';
 import type { Turn, TurnTask } from './turn.js';
 
-/** Some events in a row as they go to every client that reads them, in the two forms that are written. */
-export class Batch {
-  #chunk: Buffer | undefined;
-
+/** Some events in a row as they go to every client that reads them. */
+export class Batch extends SharedText {
   constructor(
-    readonly text: string,
-    /** The offset of its last event. */
-    readonly upTo: number,
-  ) {}
-
-  /** A chunk of HTTP/1.1. */
-  get chunk(): Buffer {
-    return (this.#chunk ??= chunk(this.text));
+    text: string,
+    /** The position of its last event. */
+    readonly upTo: Position,
+  ) {
+    super(text);
   }
 }
 
@@ -38,20 +34,19 @@ export class Channel implements LogFollower, TurnTask {
   /** The log has grown, or was completed: once a turn, however much was published. What it says is to be read at once, or in its turn. */
   readonly #changes = new Subject<'at once' | 'in turn'>();
   readonly changes = this.#changes.asObservable();
+  /** By the offset after which they begin; of the log as it is up to an offset. */
   readonly #batches = new Map<number, Batch>();
-  #batchesOf = -1;
+  #batchesUpTo = -1;
   /** For each policy that some client here has. */
   readonly #latest = new Map<LatestPolicy, LatestIndex>();
   #followed: FollowedLog | undefined;
   #log: EventLog | undefined;
-  /** The newest offset when the log was opened: what comes after it is live. */
-  #openedAt: number | undefined;
-  #unread = 0;
-  #unreadBytes = 0;
+  /** The newest event when the log was opened: what comes after it is live. */
+  #openedAt: Position | undefined;
   #isDue = false;
-  /** Its readers are being told, and publish themselves perhaps. */
-  #isReading = false;
   #closed = false;
+  /** Four characters of the ids of its events. */
+  readonly hash: string;
 
   constructor(
     readonly name: string,
@@ -59,6 +54,7 @@ export class Channel implements LogFollower, TurnTask {
     follow: (follower: LogFollower) => Promise<FollowedLog>,
     private readonly turns: Turn,
   ) {
+    this.hash = channelHash(name);
     this.opened = follow(this).then((followed) => {
       this.#followed = followed;
       this.#log ??= followed.log;
@@ -72,9 +68,17 @@ export class Channel implements LogFollower, TurnTask {
     return this.settings.history !== undefined;
   }
 
-  /** Has the log brought up to date with what other processes have stored. Undefined where there are none. */
-  refresh(): Promise<void> | undefined {
-    return this.#followed?.refresh?.();
+  /**
+   * Finds what a position that the log does not hold stands for, when the log is up to date with what other
+   * processes have stored. Undefined where the log knows all there is.
+   */
+  locate(position: Position): Promise<Position | undefined> | undefined {
+    return this.#followed?.locate?.(position);
+  }
+
+  /** The id that names a position of the channel; the empty string without history. */
+  idOf(position: Position): string {
+    return this.hasHistory ? formatId(position, this.hash) : '';
   }
 
   get isOpen(): boolean {
@@ -87,13 +91,13 @@ export class Channel implements LogFollower, TurnTask {
   }
 
   /** Where one that begins to read now goes on from; undefined until the log is open. */
-  get present(): number | undefined {
+  get present(): Position | undefined {
     return this.#log?.head;
   }
 
   /** Where those go on from who waited for the log to open. */
-  get openedAt(): number {
-    return this.#openedAt as number;
+  get openedAt(): Position {
+    return this.#openedAt as Position;
   }
 
   appended(entry: LogEntry): void {
@@ -102,21 +106,18 @@ export class Channel implements LogFollower, TurnTask {
       return;
     }
     for (const index of this.#latest.values()) index.add(entry);
-    this.#unread++;
-    this.#unreadBytes += entry.event.bytes;
     this.#announce();
-    // A publisher that does not let go of the event loop must not push events out of the log that
-    // nobody had a chance to read. So they are read before it is full.
-    const { count, bytes } = this.log.limits;
-    const isHalfFull = this.#unread * 2 >= count || this.#unreadBytes * 2 >= bytes;
-    if (isHalfFull && !this.#isReading) this.readNow();
   }
 
   completed(): void {
     this.#announce();
   }
 
-  emptying(): void {
+  moved(): void {
+    this.#announce();
+  }
+
+  leaving(): void {
     this.readNow();
   }
 
@@ -132,12 +133,12 @@ export class Channel implements LogFollower, TurnTask {
 
   turn(): void {
     this.#isDue = false;
-    this.#tell('in turn');
+    this.#changes.next('in turn');
   }
 
   /** Has everybody read what there is, who can take it. */
   readNow(): void {
-    this.#tell('at once');
+    this.#changes.next('at once');
   }
 
   /** The newest event of each key, from now on. */
@@ -150,23 +151,12 @@ export class Channel implements LogFollower, TurnTask {
     return index;
   }
 
-  #tell(when: 'at once' | 'in turn'): void {
-    this.#unread = 0;
-    this.#unreadBytes = 0;
-    this.#isReading = true;
-    try {
-      this.#changes.next(when);
-    } finally {
-      this.#isReading = false;
-    }
-  }
-
   /** The events after an offset, as many as make a batch; there must be one. */
   batchAfter(offset: number): Batch {
     const { log } = this;
-    if (this.#batchesOf !== log.head) {
+    if (this.#batchesUpTo !== log.head.offset) {
       this.#batches.clear();
-      this.#batchesOf = log.head;
+      this.#batchesUpTo = log.head.offset;
     }
     let batch = this.#batches.get(offset);
     if (!batch) {
@@ -178,7 +168,7 @@ export class Channel implements LogFollower, TurnTask {
   }
 
   event(entry: LogEntry): SseEvent {
-    return publishedEvent(this.name, this.log.epoch, entry, this.hasHistory);
+    return publishedEvent(this.name, this.log, entry, this.hasHistory ? this.hash : undefined);
   }
 
   close(): void {
@@ -194,17 +184,18 @@ export class Channel implements LogFollower, TurnTask {
 
   /** Some events in a row, or some of them. */
   batchOf(entries: Iterable<LogEntry>): Batch {
-    const { hasHistory } = this;
-    const { epoch } = this.log;
+    const hash = this.hasHistory ? this.hash : undefined;
     let text = '';
-    let upTo = 0;
-    for (const { offset, event } of entries) {
-      const id = hasHistory ? formatPosition({ epoch, offset }) : event.id;
+    let last: LogEntry | undefined;
+    for (const entry of entries) {
+      const { event } = entry;
+      const id = hash === undefined ? event.id : formatId(entry, hash);
       text += id === undefined ? event.body : idLine(id) + event.body;
-      upTo = offset;
+      last = entry;
       if (text.length >= BATCH_LENGTH) break;
     }
-    return new Batch(text, upTo);
+    const { offset, mark } = last as LogEntry;
+    return new Batch(text, { offset, mark });
   }
 
   #makeBatch(offset: number): Batch {

@@ -1,28 +1,37 @@
 import type { HistoryOptions } from '../sse.options.js';
+import type { Position } from '../protocol/position.js';
+import type { GapReason } from './sse-event.js';
 import type { StoredEvent } from './stored-event.js';
 
-/** One event at its place in a log. */
-export interface LogEntry {
-  readonly offset: number;
-  /** The offset of the entry before it, so that a missed one is noticed even where offsets have holes. */
-  readonly previous: number;
+/** One event at its place in a log: its offset and mark are the position that its id names. */
+export interface LogEntry extends Position {
+  /** The position of the entry before it, so that a missed one is noticed even where offsets have holes. */
+  readonly previous: Position;
   /** When it was published, in milliseconds since 1970. */
   readonly at: number;
   readonly event: StoredEvent;
 }
 
+/** Which part of a log can be had. */
+export interface LogBounds {
+  /** The last event that is no longer kept; before the first event its offset is 0. */
+  readonly floor: Position;
+  /** The newest event. */
+  readonly head: Position;
+}
+
 /**
  * The newest events of one channel, oldest first, within limits.
  *
- * Offsets increase strictly. What is no longer kept lies at or before `floor`, so a reader whose
- * position is below it has missed something, and one at or above it has not.
+ * Offsets increase strictly. Everything after `floor` up to `head` is kept. A reader whose position is an event
+ * that the log holds, or the floor itself, has missed nothing; of any other position the log cannot prove that.
+ *
+ * What was not offered to readers yet is offered before the log lets go of it.
  */
-export class EventLog {
-  /** The last offset that is no longer kept. */
-  floor = 0;
-  /** The newest offset. */
-  head = 0;
-  /** What was published up to here was deleted, not pushed out by what came after. */
+export class EventLog implements LogBounds {
+  floor: Position;
+  head: Position;
+  /** What was published up to this offset was deleted, not pushed out by what came after. */
   clearedAt = 0;
   /** The bytes of all entries. */
   bytes = 0;
@@ -31,41 +40,86 @@ export class EventLog {
   #entries: (LogEntry | undefined)[] = [];
   /** Where the entries begin in the array; those before were evicted. */
   #start = 0;
+  /** Everything up to this offset was offered to those who read the log. */
+  #offered = 0;
+  #isOffering = false;
 
+  /**
+   * @param begin the position before everything that is going to be in it
+   * @param offer has readers take what they have not been offered, who can: it is called before that is let go of
+   */
   constructor(
-    readonly epoch: string,
+    begin: Position,
     readonly limits: Required<HistoryOptions>,
-  ) {}
+    private readonly offer: () => void = () => undefined,
+  ) {
+    this.floor = this.head = begin;
+  }
 
   get size(): number {
     return this.#entries.length - this.#start;
   }
 
-  /** Adds the newest entry and lets go of those that the limits have no room for. */
-  push(entry: LogEntry): void {
+  /** Whether no event was ever stored, so that the channel is not there. */
+  get isAbsent(): boolean {
+    return this.head.offset === 0 && !this.completed;
+  }
+
+  /** Whether it has, or had last of all that it let go of, the very event that a position names. */
+  has({ offset, mark }: Position): boolean {
+    if (offset === this.head.offset) return mark === this.head.mark;
+    if (offset === this.floor.offset) return mark === this.floor.mark;
+    if (offset < this.floor.offset || offset > this.head.offset) return false;
+    const entry = this.at(this.indexAfter(offset) - 1);
+    return entry?.offset === offset && entry.mark === mark;
+  }
+
+  /** Why not everything after a position can be proved to be there; undefined if it can. */
+  missing(position: Position): Extract<GapReason, 'evicted' | 'unknown'> | undefined {
+    if (this.has(position)) return undefined;
+    return position.offset < this.floor.offset ? 'evicted' : 'unknown';
+  }
+
+  /**
+   * Lets go of the oldest entries that there is no room for beside an event of so many bytes, and of those that are
+   * too old. To be called before the event's offset is chosen: readers that are offered what goes may publish
+   * themselves.
+   */
+  makeRoom(bytes: number, now: number): void {
+    this.expire(now);
+    const { count, bytes: maxBytes } = this.limits;
+    const newest = this.head.offset;
+    while (this.#mayLeave(newest) && (this.size >= count || this.bytes + bytes > maxBytes)) this.#evict();
+  }
+
+  /** Adds the newest entry, for which there is room. */
+  add(entry: LogEntry): void {
     this.#entries.push(entry);
-    this.head = entry.offset;
+    this.head = { offset: entry.offset, mark: entry.mark };
     this.bytes += entry.event.bytes;
-    while (this.size > 1 && (this.size > this.limits.count || this.bytes > this.limits.bytes)) this.#evict();
-    this.expire(entry.at);
+  }
+
+  /** Adds the newest entry, and lets go of those that there is no room for. */
+  push(entry: LogEntry): void {
+    this.makeRoom(entry.event.bytes, entry.at);
+    this.add(entry);
   }
 
   /** Lets go of what is older than the limit. */
   expire(now: number): void {
     if (this.limits.age === Infinity) return;
-    const oldest = now - this.limits.age;
-    for (let entry = this.at(0); entry !== undefined && entry.at <= oldest; entry = this.at(0)) this.#evict();
+    const newest = this.head.offset;
+    while (this.#mayLeave(newest) && (this.at(0) as LogEntry).at <= now - this.limits.age) this.#evict();
   }
 
-  /**
-   * Lets go of everything. Positions go on from where they are, or from a later offset: what lies between
-   * is not kept either.
-   */
-  clear(upTo = this.head): void {
-    this.#entries = [];
-    this.#start = 0;
-    this.bytes = 0;
-    this.floor = this.clearedAt = this.head = upTo;
+  /** Lets go of everything up to a position, which may be later than all there is. What comes after it stays. */
+  clear(upTo: Position = this.head): void {
+    if (this.size > 0) this.#offerUpTo(this.head.offset);
+    while ((this.at(0)?.offset ?? Infinity) <= upTo.offset) this.#evict();
+    // Readers that were offered it may have published so much that it has gone on.
+    if (upTo.offset > this.floor.offset) this.floor = upTo;
+    if (upTo.offset > this.head.offset) this.head = upTo;
+    if (upTo.offset > this.clearedAt) this.clearedAt = upTo.offset;
   }
 
   /** The i-th entry that is kept, the oldest being 0. */
@@ -75,7 +129,7 @@ export class EventLog {
 
   /** The index of the first entry after an offset; `size` if there is none. */
   indexAfter(offset: number): number {
-    if (offset >= this.head) return this.size;
+    if (offset >= this.head.offset) return this.size;
     let low = 0;
     let high = this.size;
     while (low < high) {
@@ -91,22 +145,50 @@ export class EventLog {
     for (let i = this.indexAfter(offset); i < this.size; i++) yield this.at(i) as LogEntry;
   }
 
-  /** The offset from which `count` entries lead up to another, or as many as there are. */
-  before(count: number, offset: number): number {
-    const first = Math.max(0, this.indexAfter(offset) - count);
-    return Math.min(this.at(first)?.previous ?? offset, offset);
+  /** The position from which `count` entries lead up to another, or as many as there are. */
+  before(count: number, position: Position): Position {
+    const end = this.indexAfter(position.offset);
+    const first = Math.max(0, end - count);
+    return first === end ? position : (this.at(first) as LogEntry).previous;
   }
 
   /** Lets go of the oldest entries until the others have at most so many bytes; the newest stays. */
   shrink(bytes: number): void {
-    while (this.size > 1 && this.bytes > bytes) this.#evict();
+    const newest = this.head.offset;
+    while (this.size > 1 && this.#mayLeave(newest) && this.bytes > bytes) this.#evict();
   }
 
+  /**
+   * Whether there is an entry that can be let go of. While readers are offered what there is, nothing leaves: some
+   * have not had their turn, and another may have published. What is published then is beyond `newest`, the newest
+   * entry when the call began. It stays until the next event comes, over the limits, or readers that publish for
+   * each event that they read would never come to an end.
+   */
+  #mayLeave(newest: number): boolean {
+    const oldest = this.at(0);
+    return oldest !== undefined && oldest.offset <= newest && !this.#isOffering;
+  }
+
+  /** Has everything offered, if that was not done with what lies up to an offset. */
+  #offerUpTo(offset: number): void {
+    if (offset <= this.#offered || this.#isOffering) return;
+    this.#offered = this.head.offset;
+    this.#isOffering = true;
+    try {
+      this.offer();
+    } finally {
+      this.#isOffering = false;
+    }
+  }
+
+  /** Lets go of the oldest entry, unless a reader that was offered it had all cleared. */
   #evict(): void {
-    const entry = this.#entries[this.#start] as LogEntry;
+    const entry = this.at(0) as LogEntry;
+    this.#offerUpTo(entry.offset);
+    if (this.at(0) !== entry) return;
     this.#entries[this.#start] = undefined;
     this.#start++;
-    this.floor = entry.offset;
+    this.floor = { offset: entry.offset, mark: entry.mark };
     this.bytes -= entry.event.bytes;
     // Moving what is left to the front once in a while costs each entry a constant.
     if (this.#start > 32 && this.#start * 2 > this.#entries.length) {

@@ -11,14 +11,17 @@ export class LatestIndex {
   /** In the order of the offsets. */
   readonly #newest = new Map<unknown, LogEntry>();
   #floor: number;
+  /** What the log has up to here was taken in. */
+  #upTo: number;
 
   constructor(
     private readonly policy: LatestPolicy,
     private readonly log: EventLog,
     private readonly eventOf: (entry: LogEntry) => SseEvent,
   ) {
-    this.#floor = log.floor;
-    for (const entry of log.entriesAfter(log.floor)) this.add(entry);
+    this.#floor = log.floor.offset;
+    this.#upTo = this.#floor;
+    this.#takeIn();
   }
 
   /** What was published after this offset is here, if it is the newest of its key. */
@@ -27,6 +30,8 @@ export class LatestIndex {
   }
 
   add(entry: LogEntry): void {
+    if (entry.offset <= this.#upTo) return;
+    this.#upTo = entry.offset;
     const key = this.#keyOf(entry);
     this.#newest.delete(key);
     this.#newest.set(key, entry);
@@ -41,8 +46,14 @@ export class LatestIndex {
 
   /** The newest events of the keys that had one after an offset, oldest first. */
   after(offset: number): LogEntry[] {
+    this.#takeIn();
     const from = Math.max(offset, this.log.clearedAt);
     return [...this.#newest.values()].filter((entry) => entry.offset > from);
+  }
+
+  /** What is offered before it leaves the log may be read before the channel is told of it. */
+  #takeIn(): void {
+    for (const entry of this.log.entriesAfter(this.#upTo)) this.add(entry);
   }
 
   #keyOf(entry: LogEntry): unknown {

@@ -1,35 +1,20 @@
-import { formatPosition, type Position, type Requested } from '../protocol/position.js';
+import type { Requested } from '../protocol/position.js';
+import type { EventLog } from './event-log.js';
 import type { GapReason } from './sse-event.js';
 
-/** What of a log can be had. */
-export interface LogBounds {
-  readonly epoch: string;
-  /** The last offset that is no longer kept. */
-  readonly floor: number;
-  /** The newest offset. */
-  readonly head: number;
-}
+/** A position that somebody asked for, or what was sent in its place. */
+export type NamedPosition = Exclude<Requested, { readonly kind: 'none' }>;
 
-/** A place that somebody said they are at. */
-export type NamedPlace = Exclude<Requested, { readonly kind: 'none' }>;
-
-/** A place from which nobody can go on. */
-export interface MissedPosition {
+/** A gap that a client has not been told of yet. */
+export interface Missed {
   readonly reason: GapReason;
-  /** As it was written. */
+  /** The position from which something is missing, as the client would write it; empty if it had none. */
   readonly requested: string;
 }
 
-/** Why a log does not have everything after a position; undefined if it does. */
-export function gapReason({ epoch, offset }: Position, log: LogBounds): GapReason | undefined {
-  if (epoch !== log.epoch) return 'epoch';
-  if (offset > log.head) return 'ahead';
-  return offset < log.floor ? 'evicted' : undefined;
-}
-
-/** The same for what may be no position at all. */
-export function missedPosition(place: NamedPlace, log: LogBounds): MissedPosition | undefined {
-  if (place.kind === 'unreadable') return { reason: 'unreadable', requested: place.text };
-  const reason = gapReason(place.position, log);
-  return reason && { reason, requested: formatPosition(place.position) };
+/** Why a log cannot be gone on with from a position; undefined if it can. */
+export function missedBy(requested: NamedPosition, log: EventLog): Missed | undefined {
+  if (requested.kind === 'unreadable') return { reason: 'unreadable', requested: requested.text };
+  const reason = log.missing(requested.position);
+  return reason && { reason, requested: requested.text };
 }

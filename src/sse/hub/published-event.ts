@@ -1,12 +1,18 @@
-import { formatPosition } from '../protocol/position.js';
+import { formatId, type Position } from '../protocol/position.js';
 import type { LogEntry } from './event-log.js';
 import type { Gap, SseEvent } from './sse-event.js';
 
 /** Where an event came from: what a connection needs to send the bytes that were made already. */
 export interface EventOrigin {
   readonly channel: string;
-  readonly epoch: string;
   readonly entry: LogEntry;
+  /** What it was read from. */
+  readonly log: EventHolder;
+}
+
+/** A log, or part of one, that knows which events it holds. */
+export interface EventHolder {
+  has(position: Position): boolean;
 }
 
 // An operator may hand on the very event or one it made of it. Only of the very event is the origin
@@ -14,12 +20,21 @@ export interface EventOrigin {
 const origins = new WeakMap<object, EventOrigin>();
 const events = new WeakMap<LogEntry, SseEvent>();
 
-/** The event as subscribers see it: one frozen object for all of them. */
-export function publishedEvent(channel: string, epoch: string, entry: LogEntry, hasIds: boolean): SseEvent {
+/**
+ * The event as subscribers see it: one frozen object for all of them.
+ *
+ * @param hash that of the channel's name; undefined where events have no ids of the hub
+ */
+export function publishedEvent(
+  channel: string,
+  log: EventHolder,
+  entry: LogEntry,
+  hash: string | undefined,
+): SseEvent {
   const known = events.get(entry);
   if (known) return known;
   const { type, id: ownId, retry, comment, data, json } = entry.event;
-  const id = hasIds ? formatPosition({ epoch, offset: entry.offset }) : ownId;
+  const id = hash === undefined ? ownId : formatId(entry, hash);
   let parsed: unknown;
   let isParsed = !json;
   const event = Object.freeze({
@@ -38,7 +53,7 @@ export function publishedEvent(channel: string, epoch: string, entry: LogEntry, 
     ...(comment !== undefined && { comment }),
   }) as SseEvent;
   events.set(entry, event);
-  origins.set(event, { channel, epoch, entry });
+  origins.set(event, { channel, entry, log });
   return event;
 }
 

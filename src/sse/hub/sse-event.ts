@@ -89,16 +89,14 @@ type ReceivedOf<Events extends EventMap> = {
 
 /** Why a client cannot be given everything after its position. */
 export type GapReason =
-  /** The log it knew is gone, or was never this one. */
-  | 'epoch'
   /** The events after its position are no longer kept. */
   | 'evicted'
-  /** Its position is beyond what was published. */
-  | 'ahead'
-  /** What it sent is no position. */
-  | 'unreadable'
   /** It read so slowly that the log moved past it. */
-  | 'lagged';
+  | 'lagged'
+  /** The log does not have the event that it names: that was lost, the store came back older, or it is of another log. */
+  | 'unknown'
+  /** What it sent is no position. */
+  | 'unreadable';
 
 /** The data of a `gap` event. After it comes a snapshot if the channel has one, else everything that the log still has. */
 export interface Gap {
@@ -108,12 +106,13 @@ export interface Gap {
   readonly requested: string;
   /** The id of the oldest event that is left, or null where there is none. */
   readonly oldest: string | null;
-  /** The present position of the channel: the id of its newest event. */
+  /** The present position of the channel: the id of its newest event. The empty string without history. */
   readonly latest: string;
 }
 
-/** Types that only this package sends, or will send. */
+/** Types that only this package sends. */
 export const RESERVED_TYPES: ReadonlySet<string> = new Set([
+  'sse-position',
   'gap',
   'snapshot',
   'denied',

@@ -1,27 +1,23 @@
 import type { Observable } from 'rxjs';
-import {
-  formatPosition,
-  longestId,
-  MAX_ID_BYTES,
-  parseLastEventId,
-  positionsFor,
-} from '../protocol/position.js';
+import { longestId, MAX_ID_BYTES, parseLastEventId } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { Replay } from '../sse.options.js';
 import { checkObject, countOf, oneOf, replayOf, stringOf, type SseSettings } from '../sse.settings.js';
-import type { LogRange, SseBackplane } from './backplane.js';
+import type { SseBackplane } from './backplane.js';
+import type { Channel } from './channel.js';
 import type { ChannelDefinitions } from './definitions/channel-definitions.js';
 import { ChannelStream } from './reading/channel-stream.js';
 import type { ChannelWriter, PublishOptions } from './channel-writer.js';
 import type { Channels } from './channels.js';
 import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './instances/connections.js';
 import type { Instances } from './instances/instances.js';
+import type { OrderOutcome } from './instances/orders.js';
 import type { PipeOptions } from './sources/source-pipe.js';
 import type { SourcePipes } from './sources/source-pipes.js';
-import { gapReason } from './missed-position.js';
+import type { LogEntry } from './event-log.js';
+import { readPast } from './history.js';
 import type { Presence } from './presence/presence.js';
-import type { PresenceMember } from './presence/member.js';
-import { publishedEvent } from './published-event.js';
+import type { PresenceMembers } from './presence/member.js';
 import type {
   EventMap,
   EventsOf,
@@ -34,7 +30,7 @@ import type {
 import type { StreamContext } from './reading/stream-context.js';
 
 /** Options of `hub.stream()`. */
-export interface StreamOptions {
+export interface StreamOptions<Event = SseEvent> {
   /**
    * The position to begin from where the client sent none. What it sent comes first: it is where it was
    * when it lost its connection.
@@ -47,23 +43,50 @@ export interface StreamOptions {
    * subscribed to while one is served. `false` for what the application has decided itself. @defaultValue true
    */
   readonly authorize?: boolean;
+  /**
+   * Whether an event is given. The client's position moves past one that is not, so it is not sent again after a
+   * reconnect: an operator such as rxjs' `filter()` cannot see to that. What it throws ends the stream.
+   */
+  readonly filter?: (event: Event) => boolean;
+  /** The types of the events that are given, `'message'` for those without; as with `filter`. @defaultValue all */
+  readonly types?: readonly string[];
+  /**
+   * What becomes of a channel to which nothing was ever published, or whose `ttl` is over: `'wait'` for its first
+   * event, or `'end'` as if it was completed, so that a client that is not behind is answered 204.
+   * @defaultValue 'wait'
+   */
+  readonly ifAbsent?: 'wait' | 'end';
+  /**
+   * Is called once, when everything was given that was there when the stream began: what comes from then on is
+   * live.
+   *
+   * @param position the position of all its channels at this moment: from there somebody else can go on
+   */
+  readonly onCaughtUp?: (position: string) => void;
 }
 
 /** Options of `hub.history()`. */
 export interface HistoryQuery {
-  /** An id of the channel: only what came after it, the oldest first. Without it, the newest events. */
+  /** A position of the channels, an id for instance: only what came after it, the oldest first. */
   readonly after?: string;
-  /** The most events to return. @defaultValue all that are kept */
+  /** A position of the channels, the `start` of a page for instance: only what came up to it, the newest of it. */
+  readonly upTo?: string;
+  /** The most events to return, of all channels together. @defaultValue all that are kept */
   readonly limit?: number;
 }
 
-/** Part of a channel's past. */
+/** Part of the past of a channel, or of several. */
 export interface ChannelHistory<Events extends EventMap> {
-  /** Oldest first. */
+  /** Oldest first: those of a channel in the order of its log, those of several in the order of their publishing. */
   readonly events: readonly PublishedEvent<Events>[];
-  /** The position after the last of them. A stream that begins here continues them without a hole. */
+  /** The position before the first of them: `upTo` it is the page before this one. */
+  readonly start: string;
+  /**
+   * The position after the last of them: `after` it is the next page, and a stream of the same channels that begins
+   * here continues them without a hole. The empty string if none of the channels has a history.
+   */
   readonly position: string;
-  /** Why the events do not follow directly on `after`; undefined when they do. */
+  /** Why events may be missing between `after`, or `upTo`, and these; undefined when none are. */
   readonly gap?: GapReason;
 }
 
@@ -131,20 +154,24 @@ export class SseHub {
    * `return()`, which a generator that waits for something heeds only when it has that.
    *
    * A source that ends in any other way than by itself ends with an event of the type `error`, whose data is a
-   * text: what Nest's exception filter would say of the source's error, or `Stopped`. It is kept for those who
-   * come back, and the types of the channel's events do not name it.
+   * text: what Nest's exception filter would say of the source's error, or a word for the reason; or with the
+   * event that the option `error` forms. It is kept for those who come back, and the types of the channel's
+   * events do not name it. Should this process end without a word, another instance tells it within some ten
+   * seconds, or else the next one that starts; without a backplane nobody is left to be told.
    *
    * @returns how many events were published, when the source has come to its end
-   * @throws SseError as `publish()` and `complete()`, and `SOURCE_TOO_FAST`, `PIPE_ABANDONED`, `HUB_CLOSED`; what
-   * the source has failed with; the reason of the signal. All as a rejection, when listeners were told.
+   * @throws SseError as `publish()` and `complete()`, and `BACKPLANE_AWAY`, `SOURCE_TOO_FAST`, `PIPE_ABANDONED`,
+   * `PIPE_LOST`, `HUB_CLOSED`; what the source has failed with; the reason of the signal. All as a rejection, when
+   * listeners were told, or could not be told at present: then they are as soon as the backplane is back.
    */
   async pipe<Name extends string>(
     channel: Name,
     source: AsyncIterable<SseEventInput<InputsOf<Name>>> | Observable<SseEventInput<InputsOf<Name>>>,
-    options: PipeOptions = {},
+    options: PipeOptions<InputsOf<Name>> = {},
   ): Promise<number> {
     this.definitions.settingsOf(channel);
-    return this.pipes.run(channel, source, options);
+    // The event that it forms is checked like any other.
+    return this.pipes.run(channel, source, options as unknown as PipeOptions);
   }
 
   /**
@@ -158,18 +185,20 @@ export class SseHub {
    */
   stream<Name extends string>(
     channels: Name | readonly Name[],
-    options: StreamOptions = {},
+    options: StreamOptions<SseEvent<EventsOf<Name>>> = {},
   ): Observable<SseEvent<EventsOf<Name>>> {
-    const names = typeof channels === 'string' ? [channels] : [...new Set(channels)];
-    if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'A stream needs at least one channel.');
+    const names = namesOf(channels);
     for (const name of names) this.definitions.settingsOf(name);
     this.#refuseTooMany(names);
-    checkObject(options, ['lastEventId', 'replay', 'authorize'], 'hub.stream()');
+    checkObject(options, STREAM_OPTIONS, 'hub.stream()');
     if (options.lastEventId !== undefined) stringOf('lastEventId', options.lastEventId);
     const lastEventId = parseLastEventId(options.lastEventId);
     const replay = options.replay === undefined ? undefined : replayOf(options.replay);
     const authorize = oneOf('authorize', options.authorize ?? true, [true, false]);
-    const request = { channels: names, lastEventId, replay, authorize };
+    const ifAbsent = oneOf<'wait' | 'end'>('ifAbsent', options.ifAbsent ?? 'wait', ['wait', 'end']);
+    const onCaughtUp = functionOf('onCaughtUp', options.onCaughtUp);
+    const wants = wantsOf(options as StreamOptions);
+    const request = { channels: names, lastEventId, replay, authorize, ifAbsent, wants, onCaughtUp };
     const stream: Observable<unknown> = new ChannelStream(
       this.channels,
       request,
@@ -181,26 +210,28 @@ export class SseHub {
   }
 
   /**
-   * Events that are kept of a channel.
+   * Events that are kept of a channel, or of several. It creates nothing: a channel that is not there has a
+   * position, too, from which its first event follows.
    *
-   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`, `TOO_MANY_CHANNELS`,
+   * `BACKPLANE_AWAY`, `HUB_CLOSED`
    */
   async history<Name extends string>(
-    channel: Name,
+    channels: Name | readonly Name[],
     query: HistoryQuery = {},
   ): Promise<ChannelHistory<EventsOf<Name>>> {
-    const hasHistory = this.definitions.settingsOf(channel).history !== undefined;
-    checkObject(query, ['after', 'limit'], 'hub.history()');
-    if (query.after !== undefined) stringOf('after', query.after);
+    const names = namesOf(channels);
+    const settings = new Map(names.map((name) => [name, this.definitions.settingsOf(name)]));
+    this.#refuseTooMany(names);
+    checkObject(query, ['after', 'upTo', 'limit'], 'hub.history()');
+    const { after, upTo } = query;
+    if (after !== undefined) stringOf('after', after);
+    if (upTo !== undefined) stringOf('upTo', upTo);
+    if (after !== undefined && upTo !== undefined)
+      throw new SseError('INVALID_OPTIONS', 'hub.history() takes "after" or "upTo", not both.');
     const limit = countOf('limit', query.limit ?? Infinity, 1);
-    const all = hasHistory ? await this.backplane.read(channel, { limit }) : undefined;
-    if (!all) return { events: [], position: '', ...(query.after && { gap: 'epoch' }) };
-    const asked = positionsFor(parseLastEventId(query.after), new Map([[channel, all.epoch]])).get(channel);
-    if (asked?.kind === 'none') return this.#historyOf(channel, all);
-    const gap = asked?.kind !== 'position' ? 'unreadable' : gapReason(asked.position, all);
-    const after = asked?.kind === 'position' && !gap ? asked.position.offset : all.floor;
-    const range = await this.backplane.read(channel, { after, limit });
-    return { ...this.#historyOf(channel, range ?? all), ...(gap && { gap }) };
+    const past: unknown = await readPast(settings, { after, upTo, limit }, this.backplane);
+    return past as ChannelHistory<EventsOf<Name>>; // what was published was checked to be of these types
   }
 
   /**
@@ -241,25 +272,30 @@ export class SseHub {
   }
 
   /**
-   * Ends connections on all instances and answers how many. An EventSource comes back and resumes, unless
-   * it is refused.
+   * Ends connections on all instances, and answers how many. An EventSource comes back and resumes, unless
+   * it is refused. It is about the connections that are open, or being opened, at the call: an instance that is
+   * away obeys when it is back, and ends none that has begun since.
    *
+   * @returns what has come of it within a second
    * @throws SseError `INVALID_OPTIONS`. `BACKPLANE_AWAY`, `HUB_CLOSED`: those of this process were ended,
-   * of the others nothing is known
+   * of the others nothing is known. Call it again
    */
-  async disconnect(filter: ConnectionFilter): Promise<number> {
+  async disconnect(filter: ConnectionFilter): Promise<OrderOutcome> {
     return this.instances.disconnect(filter);
   }
 
   /**
    * Takes a channel away from all streams of a user, on all instances, and answers how many had it. Each is
    * told by a `denied` event, and goes on with the other channels it has. That the user does not get the
-   * channel again is for the method with `@AuthorizeChannel()` to see to, before this is called.
+   * channel again is for the method with `@AuthorizeChannel()` to see to, before this is called. An instance that
+   * is away obeys when it is back, before it sends anything more; where a stream of the channel has begun
+   * since the call, it asks that method again.
    *
+   * @returns what has come of it within a second
    * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`. `BACKPLANE_AWAY`, `HUB_CLOSED`: it
-   * was taken from those of this process, of the others nothing is known
+   * was taken from those of this process, of the others nothing is known. Call it again
    */
-  async revoke(user: string, channel: string): Promise<number> {
+  async revoke(user: string, channel: string): Promise<OrderOutcome> {
     stringOf('user', user);
     this.definitions.settingsOf(channel);
     return this.instances.revoke(user, channel);
@@ -268,14 +304,20 @@ export class SseHub {
   /**
    * Who is in a channel that has `presence`, on all instances, in the order of their coming: each user once,
    * with how many connections. A connection of somebody unknown is no member. Who was there a moment ago is a
-   * member without connections until the channel's `grace` is over. An instance that does not answer within a
-   * second is left out, with a warning.
+   * member without connections until the channel's `grace` is over. The members on an instance that does not
+   * answer within a second are without connections, too, with a warning.
    *
+   * @returns the members, and the position in the channel from which its events continue the list
    * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS` for a channel without presence;
    * `BACKPLANE_AWAY`, `HUB_CLOSED`
    */
-  async presence(channel: string): Promise<PresenceMember[]> {
-    return this.people.members(channel);
+  async presence(channel: string): Promise<PresenceMembers> {
+    this.people.check(channel);
+    // First: what happens from then on is in the list, or in the events, or in both.
+    const { position } = await this.history(channel, { limit: 1 });
+    const members = await this.people.members(channel);
+    // Not enumerable: for whoever compares or copies the list it is a list.
+    return Object.defineProperty(members, 'position', { value: position }) as PresenceMembers;
   }
 
   stats(): HubStats {
@@ -304,15 +346,45 @@ export class SseHub {
       );
     }
   }
+}
 
-  #historyOf<Events extends EventMap>(channel: string, range: LogRange): ChannelHistory<Events> {
-    const events = range.entries.map((entry) => publishedEvent(channel, range.epoch, entry, true));
-    const offset = range.entries.at(-1)?.offset ?? range.head;
-    return {
-      events: events as unknown as PublishedEvent<Events>[],
-      position: formatPosition({ epoch: range.epoch, offset }),
-    };
-  }
+const STREAM_OPTIONS = [
+  'lastEventId',
+  'replay',
+  'authorize',
+  'filter',
+  'types',
+  'ifAbsent',
+  'onCaughtUp',
+] as const satisfies readonly (keyof StreamOptions)[];
+
+/** @throws SseError `INVALID_CHANNEL` */
+function namesOf<Name extends string>(channels: Name | readonly Name[]): readonly Name[] {
+  // JavaScript gives anything: what is no list is looked at as a name.
+  const names = Array.isArray(channels) ? [...new Set(channels as readonly Name[])] : [channels as Name];
+  if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'Name at least one channel.');
+  return names;
+}
+
+/** What of the events `filter` and `types` let through; undefined for all. @throws SseError `INVALID_OPTIONS` */
+function wantsOf({
+  filter,
+  types,
+}: StreamOptions): ((entry: LogEntry, channel: Channel) => boolean) | undefined {
+  functionOf('filter', filter);
+  if (types !== undefined && !(Array.isArray(types) && types.every((type) => typeof type === 'string')))
+    throw new SseError('INVALID_OPTIONS', 'The option "types" is a list of event types.');
+  if (!filter && !types) return undefined;
+  const wanted = types && new Set(types);
+  return (entry, channel) =>
+    (wanted?.has(entry.event.type ?? 'message') ?? true) && (filter?.(channel.event(entry)) ?? true);
+}
+
+/** @throws SseError `INVALID_OPTIONS` */
+function functionOf<T>(name: string, value: T): T {
+  if (value !== undefined && typeof value !== 'function')
+    throw new SseError('INVALID_OPTIONS', `The option "${name}" is a function.`);
+  return value;
 }
 
 function isEverywhere({ everywhere = false }: { readonly everywhere?: boolean | undefined }): boolean {

@@ -63,12 +63,28 @@ export function storedEvent(event: SseEventInput, ownIds: boolean, maxBytes: num
   return { body, bytes, type, id, retry, comment, data, json };
 }
 
-/** An event that tells of an error: only the package publishes such. */
+/**
+ * Checks and encodes an event that may also be of the type `error`, which is otherwise for the package alone.
+ *
+ * @throws SseError as {@link storedEvent}
+ */
+export function lastEvent(event: SseEventInput, ownIds: boolean, maxBytes: number): StoredEvent {
+  if (event?.type !== 'error') return storedEvent(event, ownIds, maxBytes);
+  const { type, data = '', ...others } = event;
+  return restoredEvent({ ...storedEvent({ data, ...others }, ownIds, maxBytes), type });
+}
+
+/** An event that tells of an error by a text. */
 export function errorEvent(message: string): StoredEvent {
-  const data = normalText(message);
-  const body = eventBody({ type: 'error', data });
   const nothing = { id: undefined, retry: undefined, comment: undefined };
-  return { ...nothing, body, bytes: Buffer.byteLength(body), type: 'error', data, json: false };
+  return restoredEvent({ ...nothing, type: 'error', data: normalText(message), json: false });
+}
+
+/** An event of fields that were checked before: its body is made again. */
+export function restoredEvent(fields: Omit<StoredEvent, 'body' | 'bytes'>): StoredEvent {
+  const { type, id, retry, comment, data, json } = fields;
+  const body = eventBody({ type, retry, comment, data });
+  return { body, bytes: Buffer.byteLength(body), type, id, retry, comment, data, json };
 }
 
 /** @throws SseError `INVALID_EVENT`, `RESERVED_TYPE` */

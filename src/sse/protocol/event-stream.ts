@@ -38,14 +38,26 @@ export function eventBody(fields: EventFields): string {
 /** The line that gives the event after it, or an otherwise empty block, an id. */
 export const idLine = (id: string): string => `id: ${id}\n`;
 
-/** A block that only moves the client's position and dispatches nothing. */
-export const idBlock = (id: string): string => `id: ${id}\n\n`;
+/** The type of the event that only moves the client's position. */
+export const POSITION_TYPE = 'sse-position';
+
+/**
+ * An event that moves the client's position, and may set how long it waits before it reconnects. It has data:
+ * Firefox, WebKit and several libraries do not store the id of a block without, although the standard says so
+ * ("9.2.6 Interpreting an event stream").
+ */
+export const positionEvent = (id: string, retry?: number): string =>
+  idLine(id) + (retry === undefined ? '' : `retry: ${retry}\n`) + `event: ${POSITION_TYPE}\ndata: {}\n\n`;
+
+/** The same as a block that dispatches nothing, for clients that take every event for theirs. */
+export const positionBlock = (id: string, retry?: number): string =>
+  idLine(id) + (retry === undefined ? '' : `retry: ${retry}\n`) + '\n';
 
 /** A block that only sets how long the client waits before it reconnects, in milliseconds. */
 export const retryBlock = (retry: number): string => `retry: ${retry}\n\n`;
 
-/** A comment, which clients pass over, and its blank line. */
-export const HEARTBEAT = ':\n\n';
+/** A comment. It has no blank line after it: some clients dispatch an empty event at each. */
+export const HEARTBEAT = ':\n';
 
 /**
  * The form in which a client sees a text: every line end is LF, and half of a surrogate pair, which

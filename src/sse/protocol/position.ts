@@ -1,13 +1,14 @@
 /**
- * A place in one channel's log: everything up to and including `offset` has been seen.
+ * A place in one channel's log: everything up to and including one event has been seen.
  *
- * Offsets mean something only within their epoch, the short random string that was made with the
- * log. A log that was lost and made anew has another epoch, so a position of the old one is never
- * mistaken for one of the new.
+ * It names that very event. Its `offset` says where it is, its `mark` which one it is: a log that was lost and
+ * made anew, or came back older, may give an offset away again, but not the mark. A position of offset 0 lies
+ * before the first event of a log, or of one that is not there yet.
  */
 export interface Position {
-  readonly epoch: string;
   readonly offset: number;
+  /** 1 to 28 letters and digits. */
+  readonly mark: string;
 }
 
 /**
@@ -16,45 +17,71 @@ export interface Position {
  */
 export const MAX_ID_BYTES = 4096;
 
-const LONGEST_EPOCH = 16;
 const LONGEST_OFFSET = 16;
-const POSITION = /^([0-9A-Za-z]{1,16})-(\d{1,16})$/;
+const LONGEST_MARK = 28;
+const HASH_LENGTH = 4;
+const ID = /^(\d{1,16})\.([0-9A-Za-z]{1,28})([0-9A-Za-z]{4})$/;
 
-export function formatPosition(position: Position): string {
-  return `${position.epoch}-${position.offset}`;
+/** The ids of version 0.1: the random name of a log, and an offset. */
+const OF_VERSION_0_1 = /^[0-9A-Za-z]{1,16}-\d{1,16}$/;
+
+/** What such an id stands for: a position that no log holds. */
+export const NOWHERE: Position = { offset: Number.MAX_SAFE_INTEGER, mark: '' };
+
+const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+/** A number from 0 to 2³² - 1 that says little of a channel's name, but always the same (FNV-1a). */
+export function channelNumber(channel: string): number {
+  let number = 0x811c9dc5;
+  for (let i = 0; i < channel.length; i++) number = Math.imul(number ^ channel.charCodeAt(i), 0x01000193);
+  // The low bits of a short name differ little: mix them.
+  number ^= number >>> 15;
+  number = Math.imul(number, 0x2c1b3c6d);
+  return (number ^ (number >>> 13)) >>> 0;
 }
 
-/** The position that a text names, if it is one. */
-export function parsePosition(text: string): Position | undefined {
-  const match = POSITION.exec(text);
-  if (!match) return undefined;
-  const offset = Number(match[2]);
-  return Number.isSafeInteger(offset) ? { epoch: match[1] as string, offset } : undefined;
+/** Four characters by which an id finds its channel among those of a response. */
+export function channelHash(channel: string): string {
+  let number = channelNumber(channel);
+  let hash = '';
+  for (let i = 0; i < HASH_LENGTH; i++) {
+    hash += DIGITS[number % DIGITS.length] as string;
+    number = Math.floor(number / DIGITS.length);
+  }
+  return hash;
 }
+
+/** An event's id: its position, and the hash of its channel's name. */
+export const formatId = ({ offset, mark }: Position, hash: string): string => `${offset}.${mark}${hash}`;
 
 /** In the place of a position, for a channel without history: it is streamed, and that is all there is to say. */
 const NO_HISTORY = '*';
 
 /**
- * One channel's part of an id that holds the positions of several.
+ * An id that holds the positions of several channels, each as its own id would.
  *
- * @param position undefined for a channel without history
+ * @param ids by channel; undefined for a channel without history
  */
-export function formatNamed(channel: string, position: Position | undefined): string {
-  return `${encodeURIComponent(channel)}=${position ? formatPosition(position) : NO_HISTORY}`;
+export const formatVector = (ids: readonly (readonly [channel: string, id: string | undefined])[]): string =>
+  ids.map(([channel, id]) => `${encodeURIComponent(channel)}=${id ?? NO_HISTORY}`).join('&');
+
+/** A position, and the id that names it. */
+export interface NamedId {
+  readonly position: Position;
+  readonly text: string;
 }
 
 /** What a client says it has seen. */
 export type LastEventId =
   /** Nothing: it is here for the first time. */
   | { readonly kind: 'none' }
-  /** One position without a name, as a stream of one channel sends it. */
-  | { readonly kind: 'bare'; readonly text: string; readonly position: Position }
+  /** The id of one event, as a stream of one channel sends it. */
+  | { readonly kind: 'bare'; readonly text: string; readonly position: Position; readonly hash: string }
   /** A position for each channel that it names; undefined for one without history. */
   | {
       readonly kind: 'named';
       readonly text: string;
-      readonly positions: ReadonlyMap<string, Position | undefined>;
+      readonly positions: ReadonlyMap<string, NamedId | undefined>;
     }
   /** Something that this package never sent. */
   | { readonly kind: 'unreadable'; readonly text: string };
@@ -65,20 +92,34 @@ export const NO_POSITION: LastEventId = { kind: 'none' };
 export function parseLastEventId(text: string | undefined): LastEventId {
   if (!text) return NO_POSITION;
   if (text.length > MAX_ID_BYTES) return { kind: 'unreadable', text: text.slice(0, 200) };
-  if (!text.includes('=')) {
-    const position = parsePosition(text);
-    return position ? { kind: 'bare', text, position } : { kind: 'unreadable', text };
-  }
-  const positions = new Map<string, Position | undefined>();
+  return text.includes('=') ? parseNamed(text) : parseBare(text);
+}
+
+function parseBare(text: string): LastEventId {
+  const match = ID.exec(text);
+  const position = match && positionOf(match[1], match[2]);
+  if (position) return { kind: 'bare', text, position, hash: match[3] as string };
+  if (OF_VERSION_0_1.test(text)) return { kind: 'bare', text, position: NOWHERE, hash: '' };
+  return { kind: 'unreadable', text };
+}
+
+function parseNamed(text: string): LastEventId {
+  const positions = new Map<string, NamedId | undefined>();
   for (const part of text.split('&')) {
     const equals = part.indexOf('=');
-    const place = part.slice(equals + 1);
-    const position = parsePosition(place);
+    const value = part.slice(equals + 1);
+    const id = parseBare(value);
     const channel = equals > 0 ? decode(part.slice(0, equals)) : undefined;
-    if ((!position && place !== NO_HISTORY) || channel === undefined) return { kind: 'unreadable', text };
-    positions.set(channel, position);
+    if ((id.kind !== 'bare' && value !== NO_HISTORY) || channel === undefined)
+      return { kind: 'unreadable', text };
+    positions.set(channel, id.kind === 'bare' ? id : undefined);
   }
   return { kind: 'named', text, positions };
+}
+
+function positionOf(offsetText: string | undefined, mark: string | undefined): Position | undefined {
+  const offset = Number(offsetText);
+  return Number.isSafeInteger(offset) && mark ? { offset, mark } : undefined;
 }
 
 function decode(text: string): string | undefined {
@@ -89,57 +130,70 @@ function decode(text: string): string | undefined {
   }
 }
 
-/** Whether a client says that it has seen up to a position, or beyond. */
-export function hasSeen(lastEventId: LastEventId, { epoch, offset }: Position): boolean {
-  if (lastEventId.kind === 'bare')
-    return lastEventId.position.epoch === epoch && offset <= lastEventId.position.offset;
-  if (lastEventId.kind !== 'named') return false;
-  for (const seen of lastEventId.positions.values()) if (seen?.epoch === epoch) return offset <= seen.offset;
-  return false;
+/** The position that an id of one event names, if it is one. */
+export function parseId(text: string): { readonly position: Position; readonly hash: string } | undefined {
+  const parsed = parseBare(text);
+  return parsed.kind === 'bare' && parsed.position !== NOWHERE ? parsed : undefined;
 }
 
 /** What a client asked of one channel. */
 export type Requested =
   | { readonly kind: 'none' }
-  | { readonly kind: 'position'; readonly position: Position }
+  | { readonly kind: 'position'; readonly position: Position; readonly text: string }
   | { readonly kind: 'unreadable'; readonly text: string };
+
+/** A channel among whose events a client's id may be. */
+export interface Candidate {
+  readonly hash: string;
+  /** Whether its log holds that very event. */
+  has(position: Position): boolean;
+}
 
 /**
  * Hands a client's id out to the channels of its response.
  *
- * A channel that a named id leaves out has no position. A bare id belongs to the channel whose epoch
- * it is; if it is nobody's it may be any one's from before a restart, so each is asked and says `gap`.
+ * A channel that a named id leaves out has no position. A bare id belongs to the channel whose hash it has; if
+ * several have it, to the one that holds the event. If it is nobody's, or it cannot be told whose, each of those
+ * that it may be of is asked, and says `gap`.
  *
- * @param epochs the epoch of each channel of the response
+ * @param channels those of the response, by name
  */
 export function positionsFor(
   lastEventId: LastEventId,
-  epochs: ReadonlyMap<string, string>,
+  channels: ReadonlyMap<string, Candidate>,
 ): ReadonlyMap<string, Requested> {
-  const owner = lastEventId.kind === 'bare' ? ownerOf(lastEventId.position, epochs) : undefined;
+  const owners = lastEventId.kind === 'bare' ? ownersOf(lastEventId, channels) : undefined;
   const requested = new Map<string, Requested>();
-  for (const channel of epochs.keys()) requested.set(channel, requestedBy(lastEventId, channel, owner));
+  for (const channel of channels.keys()) requested.set(channel, requestedBy(lastEventId, channel, owners));
   return requested;
 }
 
-function ownerOf(position: Position, epochs: ReadonlyMap<string, string>): string | undefined {
-  for (const [channel, epoch] of epochs) if (epoch === position.epoch) return channel;
-  return undefined;
+function ownersOf(
+  { position, hash }: Extract<LastEventId, { kind: 'bare' }>,
+  channels: ReadonlyMap<string, Candidate>,
+): ReadonlySet<string> {
+  const alike = [...channels].filter(([, candidate]) => candidate.hash === hash);
+  const holders = alike.length > 1 ? alike.filter(([, candidate]) => candidate.has(position)) : alike;
+  const owners = holders.length > 0 ? holders : alike;
+  return new Set((owners.length > 0 ? owners : [...channels]).map(([name]) => name));
 }
 
-function requestedBy(lastEventId: LastEventId, channel: string, owner: string | undefined): Requested {
+function requestedBy(
+  lastEventId: LastEventId,
+  channel: string,
+  owners: ReadonlySet<string> | undefined,
+): Requested {
   switch (lastEventId.kind) {
     case 'none':
-      return lastEventId;
     case 'unreadable':
       return lastEventId;
-    case 'bare':
-      return owner === undefined || owner === channel
-        ? { kind: 'position', position: lastEventId.position }
-        : { kind: 'none' };
+    case 'bare': {
+      const { position, text } = lastEventId;
+      return owners?.has(channel) ? { kind: 'position', position, text } : { kind: 'none' };
+    }
     case 'named': {
-      const position = lastEventId.positions.get(channel);
-      return position ? { kind: 'position', position } : { kind: 'none' };
+      const id = lastEventId.positions.get(channel);
+      return id ? { kind: 'position', position: id.position, text: id.text } : { kind: 'none' };
     }
   }
 }
@@ -150,5 +204,5 @@ export const longestId = (channels: readonly string[]): number =>
 
 /** The most bytes that a channel takes of an id, with the sign that separates it from the next. */
 export function encodedLength(channel: string): number {
-  return encodeURIComponent(channel).length + 1 + LONGEST_EPOCH + 1 + LONGEST_OFFSET + 1;
+  return encodeURIComponent(channel).length + 1 + LONGEST_OFFSET + 1 + LONGEST_MARK + HASH_LENGTH + 1;
 }

@@ -1,10 +1,11 @@
 import type { SseBackplane } from '../hub/backplane.js';
 import { storedEvent } from '../hub/stored-event.js';
-import { formatPosition, parsePosition } from '../protocol/position.js';
+import { channelHash, formatId, parseLastEventId } from '../protocol/position.js';
 import type { HistoryOptions } from '../sse.options.js';
+import { describeAbsent } from './absent.contract.js';
+import { channelOn, dataOf, positionsOf, stored, type MakeChannel } from './channel-under-test.js';
 import { describeFollowing } from './following.contract.js';
 import { Listener } from './listener.js';
-import { placeOn, stored, type PlaceOf } from './place.js';
 import { describeReading } from './reading.contract.js';
 import type { TestGlobals } from './test-globals.js';
 
@@ -34,7 +35,7 @@ export function describeBackplane(
   const { afterEach, beforeEach, describe } = test;
   describe(`the ${name} backplane`, () => {
     let made: BackplaneUnderTest;
-    const placeOf: PlaceOf = (options) => placeOn(made.backplane, options);
+    const makeChannel: MakeChannel = (options, name) => channelOn(made.backplane, options, name);
 
     beforeEach(async () => {
       made = await make();
@@ -45,21 +46,22 @@ export function describeBackplane(
       await made.dispose?.();
     });
 
-    describeAppending(test, placeOf);
-    describePublishIds(test, placeOf);
-    describeFollowing(test, placeOf);
-    describeReading(test, placeOf);
-    describeCompleting(test, placeOf);
-    describePurging(test, placeOf);
-    describeClosing(test, placeOf);
+    describeAppending(test, makeChannel);
+    describePublishIds(test, makeChannel);
+    describeFollowing(test, makeChannel);
+    describeReading(test, makeChannel);
+    describeAbsent(test, makeChannel);
+    describeCompleting(test, makeChannel);
+    describePurging(test, makeChannel);
+    describeClosing(test, makeChannel);
   });
 }
 
-function describeAppending(test: TestGlobals, placeOf: PlaceOf): void {
+function describeAppending(test: TestGlobals, make: MakeChannel): void {
   const { describe, expect, it } = test;
   describe('append', () => {
     it('gives each event a place after all earlier ones of its channel, in the order of the calls', async () => {
-      const { append, kept } = placeOf({ history: { count: 1_000 } });
+      const { append, kept } = make({ history: { count: 1_000 } });
       const numbers = Array.from({ length: 200 }, (_, i) => i);
       const positions = await Promise.all(numbers.map((n) => append(n)));
       const offsets = positions.map(({ offset }) => offset);
@@ -68,15 +70,36 @@ function describeAppending(test: TestGlobals, placeOf: PlaceOf): void {
       expect(await kept()).toEqual(numbers);
     });
 
-    it('answers with positions of one epoch, which can be sent as ids', async () => {
-      const { append } = placeOf();
-      const positions = [await append(), await append()];
-      expect(new Set(positions.map(({ epoch }) => epoch)).size).toBe(1);
-      expect(positions.map(formatPosition).map(parsePosition)).toEqual(positions);
+    it('answers with the position of the event that it stored', async () => {
+      const { append, read } = make();
+      const data = Array.from({ length: 50 }, (_, n) => n);
+      const positions = await Promise.all(data.map((n) => append(n)));
+      const { entries, head } = await read();
+      expect(dataOf(entries)).toEqual(data);
+      expect(positionsOf(entries)).toEqual(positions);
+      expect(head).toEqual(positions.at(-1));
+    });
+
+    it('gives each event a mark that no other has, of whatever channel', async () => {
+      const channels = Array.from({ length: 4 }, () => make());
+      const positions = await Promise.all(
+        channels.flatMap((each) => Array.from({ length: 50 }, () => each.append())),
+      );
+      expect(new Set(positions.map(({ mark }) => mark)).size).toBe(200);
+    });
+
+    it('answers with positions that can be sent as ids', async () => {
+      const { append, channel, read } = make();
+      const { head: nothingYet } = await read();
+      const positions = [nothingYet, await append(), (await read()).floor, await append()];
+      for (const position of positions) {
+        const id = formatId(position, channelHash(channel));
+        expect(parseLastEventId(id)).toMatchObject({ kind: 'bare', position });
+      }
     });
 
     it('keeps an event as it was, and says when it came', async () => {
-      const { backplane, channel, settings } = placeOf({ history: 0 });
+      const { backplane, channel, settings } = make({ history: 0 });
       const input = {
         type: 'é',
         id: '7',
@@ -92,10 +115,10 @@ function describeAppending(test: TestGlobals, placeOf: PlaceOf): void {
     });
 
     it('does not mix channels', async () => {
-      const [one, other] = [placeOf(), placeOf()];
+      const [one, other] = [make(), make()];
       const listener = await other.listener();
       const [a, b] = await Promise.all([one.append('one'), other.append('other')]);
-      expect(a.epoch).not.toBe(b.epoch);
+      expect(a.mark).not.toBe(b.mark);
       expect([await one.kept(), await other.kept()]).toEqual([['one'], ['other']]);
       expect(listener.told).toEqual([b.offset]);
     });
@@ -106,39 +129,39 @@ function describeAppending(test: TestGlobals, placeOf: PlaceOf): void {
     ];
     for (const [what, history, expected] of limits) {
       it(`keeps as many of the newest as the channel has room for, in ${what}`, async () => {
-        const { append, kept } = placeOf({ history });
+        const { append, kept } = make({ history });
         for (let n = 0; n < 10; n++) await append(n);
         expect(await kept()).toEqual(expected);
       });
     }
 
     it('keeps the order on many channels at once', async () => {
-      const places = Array.from({ length: 20 }, () => placeOf());
-      const listeners = await Promise.all(places.map((place) => place.listener()));
+      const channels = Array.from({ length: 20 }, () => make());
+      const listeners = await Promise.all(channels.map((each) => each.listener()));
       const numbers = Array.from({ length: 50 }, (_, i) => i);
-      await Promise.all(numbers.flatMap((n) => places.map((place) => place.append(n))));
-      for (const place of places) expect(await place.kept()).toEqual(numbers);
+      await Promise.all(numbers.flatMap((n) => channels.map((each) => each.append(n))));
+      for (const each of channels) expect(await each.kept()).toEqual(numbers);
       for (const { seen } of listeners) expect(seen.map(({ event }) => Number(event.data))).toEqual(numbers);
     });
   });
 }
 
-function describePublishIds(test: TestGlobals, placeOf: PlaceOf): void {
+function describePublishIds(test: TestGlobals, make: MakeChannel): void {
   const { describe, expect, it } = test;
   describe('append with a publishId', () => {
     it('stores the event once, and answers every attempt with its position', async () => {
-      const { backplane, channel, settings, append, listener, kept } = placeOf();
+      const { backplane, channel, settings, append, listener, read } = make();
       const follower = await listener();
-      const attempt = (text: string) => backplane.append(channel, settings, stored(text), 'order-1');
-      const [first, second] = await Promise.all([attempt('a'), attempt('a')]);
-      await append('b');
-      expect([second, await attempt('a')]).toEqual([first, first]);
-      expect(await kept()).toEqual(['a', 'b']);
-      expect(follower.told).toHaveLength(2);
+      const attempt = () => backplane.append(channel, settings, stored('a'), 'order-1');
+      const [first, second] = await Promise.all([attempt(), attempt()]);
+      const other = await append('b');
+      expect([second, await attempt()]).toEqual([first, first]);
+      expect(positionsOf((await read()).entries)).toEqual([first, other]);
+      expect(follower.told).toEqual([first.offset, other.offset]);
     });
 
     it('takes the same id on another channel, and another id on the same, for another event', async () => {
-      const [one, other] = [placeOf(), placeOf()];
+      const [one, other] = [make(), make()];
       for (const { backplane, channel, settings } of [one, other])
         for (const id of ['x', 'y', 'x']) await backplane.append(channel, settings, stored(id), id);
       expect([await one.kept(), await other.kept()]).toEqual([
@@ -149,14 +172,14 @@ function describePublishIds(test: TestGlobals, placeOf: PlaceOf): void {
   });
 }
 
-function describeCompleting(test: TestGlobals, placeOf: PlaceOf): void {
+function describeCompleting(test: TestGlobals, make: MakeChannel): void {
   const { describe, expect, it } = test;
   const refusal = expect.objectContaining({ name: 'SseError', code: 'CHANNEL_COMPLETED' });
 
   describe('complete', () => {
     it('refuses what is appended after it, and stores nothing of that', async () => {
-      const { backplane, channel, settings, append, kept } = placeOf();
-      const calls = [append('a'), backplane.complete(channel, settings), append('b'), append('c')];
+      const { append, complete, kept } = make();
+      const calls = [append('a'), complete(), append('b'), append('c')];
       const outcomes = await Promise.allSettled(calls);
       expect(outcomes.map(({ status }) => status)).toEqual([
         'fulfilled',
@@ -168,12 +191,22 @@ function describeCompleting(test: TestGlobals, placeOf: PlaceOf): void {
       expect(await kept()).toEqual(['a']);
     });
 
+    it('lets go of nothing for what it refuses', async () => {
+      const { complete, append, appendNumbers, kept, listener } = make({ history: { count: 2 } });
+      const positions = await appendNumbers(2);
+      const follower = await listener();
+      await complete();
+      await expect(append()).rejects.toEqual(refusal);
+      expect(await kept()).toEqual([0, 1]);
+      expect(follower.log).toMatchObject({ size: 2, head: positions[1] });
+    });
+
     it('tells followers once, after all events', async () => {
-      const { backplane, channel, settings, append, listener } = placeOf();
+      const { append, complete, listener } = make();
       const [one, other] = [await listener(), await listener()];
       const first = append();
-      await Promise.all([backplane.complete(channel, settings), backplane.complete(channel, settings)]);
-      await backplane.complete(channel, settings);
+      await Promise.all([complete(), complete()]);
+      await complete();
       const { offset } = await first;
       expect([one.told, other.told]).toEqual([
         [offset, 'completed'],
@@ -183,9 +216,9 @@ function describeCompleting(test: TestGlobals, placeOf: PlaceOf): void {
     });
 
     it('is remembered for those who come later', async () => {
-      const { backplane, channel, settings, append, listener } = placeOf();
+      const { append, complete, listener } = make();
       await append('a');
-      await backplane.complete(channel, settings);
+      await complete();
       const late = await listener();
       expect(late.log.completed).toBe(true);
       expect(late.seen.map(({ event }) => event.data)).toEqual(['a']);
@@ -193,77 +226,73 @@ function describeCompleting(test: TestGlobals, placeOf: PlaceOf): void {
     });
 
     it('ends a channel that was never published to, and no other', async () => {
-      const [place, other] = [placeOf(), placeOf()];
-      await place.backplane.complete(place.channel, place.settings);
-      await expect(place.append()).rejects.toEqual(refusal);
-      expect((await place.listener()).log.completed).toBe(true);
+      const [one, other] = [make(), make()];
+      await one.complete();
+      await expect(one.append()).rejects.toEqual(refusal);
+      expect((await one.listener()).log).toMatchObject({ completed: true, isAbsent: false });
       expect((await other.listener()).log.completed).toBe(false);
       await other.append();
     });
   });
 }
 
-function describePurging(test: TestGlobals, placeOf: PlaceOf): void {
+function describePurging(test: TestGlobals, make: MakeChannel): void {
   const { describe, expect, it } = test;
   describe('purge', () => {
     it('lets go of all events that were appended before it, and of none after it', async () => {
-      const { backplane, channel, append, kept } = placeOf();
-      await Promise.all([append('a'), append('b'), backplane.purge(channel), append('c')]);
+      const { append, purge, kept } = make();
+      await Promise.all([append('a'), append('b'), purge(), append('c')]);
       expect(await kept()).toEqual(['c']);
     });
 
-    it('leaves the epoch and the offsets to go on, so that nobody takes what is new for what is old', async () => {
-      const { backplane, channel, append } = placeOf();
-      const before = [await append(), await append()].at(-1)!;
-      await backplane.purge(channel);
-      const range = (await backplane.read(channel, { after: 0, limit: 5 }))!;
-      expect(range).toEqual({ epoch: before.epoch, floor: before.offset, head: before.offset, entries: [] });
-      const after = await append();
-      expect(after.epoch).toBe(before.epoch);
-      expect(after.offset).toBeGreaterThan(before.offset);
+    it('makes the newest event the floor, from which positions go on', async () => {
+      const { append, purge, read } = make();
+      const last = [await append(), await append()].at(-1)!;
+      await purge();
+      expect(await read()).toMatchObject({ floor: last, head: last, entries: [] });
+      const next = await append();
+      expect(next.offset).toBeGreaterThan(last.offset);
+      expect(next.mark === last.mark).toBe(false);
+      expect(await read()).toMatchObject({ floor: last, head: next, entries: [{ ...next, previous: last }] });
+    });
+
+    it('may come twice, and leaves what it has let go of where it was', async () => {
+      const { append, purge, read } = make();
+      const last = await append();
+      await purge();
+      await purge();
+      expect(await read()).toMatchObject({ floor: last, head: last, entries: [] });
     });
 
     it('empties the log of those who follow, who then hear of what comes next', async () => {
-      const { backplane, channel, append, listener } = placeOf();
-      const { offset } = await append();
+      const { append, purge, listener } = make();
+      const last = await append();
       const follower = await listener();
-      await backplane.purge(channel);
-      expect(follower.log).toMatchObject({ size: 0, bytes: 0, floor: offset, head: offset });
+      await purge();
+      expect(follower.log).toMatchObject({ size: 0, bytes: 0, floor: last, head: last });
       const next = await append();
-      expect(follower.told).toEqual(['emptying', next.offset]);
-      expect(follower.seen.at(-1)).toMatchObject({ offset: next.offset, previous: offset });
+      expect(follower.told).toEqual([next.offset]);
+      expect(follower.seen.at(-1)).toMatchObject({ ...next, previous: last });
     });
 
     it('leaves a channel completed that was', async () => {
-      const { backplane, channel, settings, append, listener } = placeOf();
-      await backplane.complete(channel, settings);
-      await backplane.purge(channel);
+      const { append, complete, purge, listener } = make();
+      await complete();
+      await purge();
       await expect(append()).rejects.toMatchObject({ code: 'CHANNEL_COMPLETED' });
       expect((await listener()).log.completed).toBe(true);
-    });
-
-    it('of a channel that is not there is nothing, and does not make it', async () => {
-      const { backplane, channel } = placeOf();
-      await backplane.purge(channel);
-      expect(await backplane.read(channel, { limit: 1 })).toBeUndefined();
     });
   });
 }
 
-function describeClosing(test: TestGlobals, placeOf: PlaceOf): void {
+function describeClosing(test: TestGlobals, make: MakeChannel): void {
   const { describe, expect, it } = test;
   describe('close', () => {
     it('makes every call after it reject with HUB_CLOSED, and may come twice', async () => {
-      const { backplane, channel, settings, append, listener } = placeOf();
+      const { backplane, append, listener, read, complete, purge } = make();
       await append();
       await Promise.all([backplane.close(), backplane.close()]);
-      const calls = [
-        append(),
-        listener(),
-        backplane.read(channel, { limit: 1 }),
-        backplane.complete(channel, settings),
-        backplane.purge(channel),
-      ];
+      const calls = [append(), listener(), read(), complete(), purge()];
       const outcomes = await Promise.allSettled(calls);
       const closed = {
         status: 'rejected',
@@ -273,7 +302,7 @@ function describeClosing(test: TestGlobals, placeOf: PlaceOf): void {
     });
 
     it('holds at once, also in the middle of a telling', async () => {
-      const { backplane, append, listener } = placeOf();
+      const { backplane, append, listener } = make();
       const [one, other] = [await listener(), await listener()];
       one.appended = () => void backplane.close();
       await append();
@@ -281,7 +310,7 @@ function describeClosing(test: TestGlobals, placeOf: PlaceOf): void {
     });
 
     it('lets go of everything in this process, and tells followers nothing afterwards', async () => {
-      const { backplane, append, listener } = placeOf();
+      const { backplane, append, listener } = make();
       const follower = await listener();
       const last = await append();
       expect(backplane.stats()).toMatchObject({ channels: 1 });

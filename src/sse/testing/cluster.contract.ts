@@ -1,8 +1,10 @@
 import type { SseCluster } from '../hub/instances/cluster.js';
 import { eventually } from './eventually.js';
 import { describeLeading } from './leading.contract.js';
+import { describeOrders } from './orders.contract.js';
 import type { ClusterUnderTest, Member, Scene } from './scene.js';
 import type { TestGlobals } from './test-globals.js';
+import { describeWills } from './wills.contract.js';
 
 /**
  * Describes what every `SseCluster` promises, as tests of your test runner. `make` is called before each.
@@ -49,8 +51,10 @@ export function describeCluster(
 
     describeBroadcasting(test, scene);
     describeLeading(test, scene, can);
+    describeOrders(test, scene, can);
     describeMembership(test, scene, can);
     describeClosing(test, scene);
+    describeWills(test, scene, can);
   });
 }
 

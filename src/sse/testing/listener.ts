@@ -1,18 +1,19 @@
 import type { FollowedLog, LogFollower, SseBackplane } from '../hub/backplane.js';
 import type { EventLog, LogEntry } from '../hub/event-log.js';
+import type { Position } from '../protocol/position.js';
 import type { ChannelSettings } from '../sse.settings.js';
 
 /** All that a log keeps. */
 export const entriesOf = (log: EventLog): LogEntry[] =>
   Array.from({ length: log.size }, (_, i) => log.at(i)!);
 
-/** One who follows a channel, and remembers what it was given and told. */
+/** Follows a channel, and remembers what it was given and told. */
 export class Listener implements LogFollower {
-  /** What was in the log when it was handed over, and after it what was told of since then. */
+  /** The entries that the log had when it was handed over, and after them those that were told of since then. */
   readonly seen: LogEntry[] = [];
-  /** All that was told, from the call of `follow` on, in short: an offset, or what happened. */
-  readonly told: (number | 'completed' | 'emptying' | 'replaced')[] = [];
-  /** What was told of before it was in the log. */
+  /** All that was told from the call of `follow` on, in short: an offset, or what happened. */
+  readonly told: (number | 'completed' | 'replaced')[] = [];
+  /** Entries that were told of before they were in the log. */
   readonly early: unknown[] = [];
   /** Settles when the log is handed over. */
   readonly ready: Promise<this>;
@@ -36,21 +37,33 @@ export class Listener implements LogFollower {
     return this.seen.map(({ offset }) => offset);
   }
 
+  /** Finds a position as a reader does: the log holds it, or knows which of its own it stands for. */
+  async locate(position: Position): Promise<Position | undefined> {
+    if (this.log.has(position)) return position;
+    const located = await this.#followed!.locate?.(position);
+    if (located && !this.log.has(located))
+      throw new Error(`The log does not hold ${JSON.stringify(located)}.`);
+    return located;
+  }
+
+  /** The entries after a position, or undefined where it cannot be proved that these are all. */
+  async after(position: Position): Promise<LogEntry[] | undefined> {
+    const located = await this.locate(position);
+    return located && [...this.log.entriesAfter(located.offset)];
+  }
+
   appended(entry: LogEntry): void {
     this.told.push(entry.offset);
     if (!this.#followed) return;
     this.seen.push(entry);
-    if (entriesOf(this.log).at(-1)?.offset !== entry.offset || this.log.head !== entry.offset)
-      this.early.push(entry);
+    const { log } = this;
+    const isInLog = log.has(entry) || entry.offset < log.floor.offset;
+    if (!isInLog || log.head.offset < entry.offset) this.early.push(entry);
   }
 
   completed(): void {
     this.told.push('completed');
     if (this.#followed && !this.log.completed) this.early.push('completed');
-  }
-
-  emptying(): void {
-    this.told.push('emptying');
   }
 
   replaced(log: EventLog): void {
@@ -59,7 +72,45 @@ export class Listener implements LogFollower {
     this.seen.push(...entriesOf(log));
   }
 
+  leaving(): void {
+    // A test may have something to do then; there is nothing to remember.
+  }
+
+  moved(): void {
+    // The log's head has it.
+  }
+
   stop(): void {
     this.#followed!.stop();
+  }
+}
+
+/**
+ * Reads a log no sooner than it has to, as a hub with much to do does: when entries are about to leave, and when it
+ * is asked what it has.
+ */
+export class LateReader {
+  readonly #taken: LogEntry[] = [];
+  #position: Position;
+
+  constructor(private readonly listener: Listener) {
+    this.#position = listener.log.head;
+    listener.leaving = () => {
+      this.#read();
+    };
+  }
+
+  /** All entries since it began to read. */
+  get taken(): readonly LogEntry[] {
+    this.#read();
+    return this.#taken;
+  }
+
+  #read(): void {
+    const { log } = this.listener;
+    for (const entry of log.entriesAfter(this.#position.offset)) {
+      this.#taken.push(entry);
+      this.#position = entry;
+    }
   }
 }

@@ -25,6 +25,7 @@ export interface Matchers<Result> {
   toBeGreaterThanOrEqual(expected: number): Result;
   toBeLessThan(expected: number): Result;
   toBeUndefined(): Result;
+  toContain(expected: unknown): Result;
   toEqual(expected: unknown): Result;
   toHaveLength(expected: number): Result;
   toMatchObject(expected: object): Result;

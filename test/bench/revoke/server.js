@@ -31,7 +31,7 @@ serveCommands({
   /** How many streams had the channel, and how long it took here, in milliseconds. */
   async revoke({ user }) {
     const began = performance.now();
-    const revoked = await hub.revoke(user, 'bench');
+    const { ended: revoked } = await hub.revoke(user, 'bench');
     return { revoked, took: performance.now() - began };
   },
 });

@@ -16,12 +16,17 @@ async function startWithSecrets(
 ): Promise<House & { ids: Record<string, string> }> {
   const house = await startHouse({ adapter });
   const { hub } = house;
-  const first = async (channel: string, data: string): Promise<string> =>
-    (await hub.publish(channel, { data })).replace(/\d+$/, '0');
+  /** The position before the first event of a channel. */
+  const first = async (channel: string, data: string): Promise<string> => {
+    const { position } = await hub.history(channel);
+    await hub.publish(channel, { data });
+    return position;
+  };
   const ids = {
     bob: await first('rooms/bob', 'secret'),
-    other: await first('other', 'secret'),
+    other: await hub.publish('other', { data: 'secret' }),
     ann: await first('rooms/ann', 'yours'),
+    bobs: await hub.publish('rooms/bob', { data: 'secret too' }),
   };
   await hub.publish('rooms/ann', { data: 'yours too' });
   return { ...house, ids };
@@ -40,12 +45,13 @@ const reasonIn = (wire: string): string | undefined => /"reason":"(\w+)"/.exec(w
 
 describe.each(['express', 'fastify'] as const)('an id is not a key (%s)', (adapter) => {
   it.each<[string, (ids: Record<string, string>) => string, string | undefined]>([
-    ['of another channel', ({ bob }) => bob!, 'epoch'],
-    ['of another user, who has more to see', ({ bob }) => bob!.replace(/0$/, '1'), 'epoch'],
-    ['of a channel that nobody guards', ({ other }) => other!, 'epoch'],
-    ['of an epoch that never was', () => 'abcdefgh-0', 'epoch'],
+    ['of another channel, which nobody guards', ({ other }) => other!, 'unknown'],
+    ['of another user, who has more to see', ({ bobs }) => bobs!, 'unknown'],
+    ['of another channel, before its first event', ({ bob }) => bob!, undefined],
+    ['of an event that never was', () => '1.abcdefghijkl', 'unknown'],
+    ['of version 0.1', () => 'abcdefgh-0', 'unknown'],
     ['of no form', () => 'rooms/bob', 'unreadable'],
-    ['of its own channel, far ahead', ({ ann }) => ann!.replace(/0$/, '999999'), 'ahead'],
+    ['of its own channel, far ahead', ({ ann }) => ann!.replace(/^0/, '999999'), 'unknown'],
     ['that names a foreign channel', ({ bob }) => `rooms%2Fbob=${bob}`, undefined],
     ['that names a foreign channel twice', ({ bob }) => `rooms%2Fbob=${bob}&rooms%2Fbob=${bob}`, undefined],
     [
@@ -53,7 +59,7 @@ describe.each(['express', 'fastify'] as const)('an id is not a key (%s)', (adapt
       ({ bob, ann }) => `rooms%2Fbob=${bob}&rooms%2Fann=${ann}`,
       undefined,
     ],
-    ['that names a foreign epoch as its own', ({ bob }) => `rooms%2Fann=${bob}`, 'epoch'],
+    ['that names a foreign event as its own', ({ bobs }) => `rooms%2Fann=${bobs}`, 'unknown'],
     ['that names its own by another spelling', ({ ann }) => `rooms/%61nn=${ann}`, undefined],
     ['that names what every object has', ({ bob }) => `__proto__=${bob}&constructor=${bob}`, undefined],
     ['that is too long', ({ bob }) => `${'a'.repeat(4_200)}=${bob}&rooms%2Fbob=${bob}`, 'unreadable'],
@@ -81,7 +87,7 @@ describe.each(['express', 'fastify'] as const)('an id is not a key (%s)', (adapt
     const house = await startWithSecrets(adapter);
     const random = new Random(5);
     const parts = ['rooms%2Fbob', 'rooms/bob', 'rooms%2Fann', house.ids.bob!, house.ids.ann!, '=', '&', '%'];
-    parts.push('-', '0', '\0', '\r\n', '__proto__', 'other', house.ids.other!, '%00', 'ü', '..');
+    parts.push('.', '-', '0', '\0', '\r\n', '__proto__', 'other', house.ids.other!, '%00', 'ü', '..');
     for (let i = 0; i < 60; i++) {
       const id = Array.from({ length: random.between(1, 8) }, () => random.oneOf(parts)).join('');
       const path = `${pathOf(['rooms/ann', 'rooms/bob'])}&lastEventId=${encodeURIComponent(id)}`;

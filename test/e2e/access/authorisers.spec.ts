@@ -84,7 +84,7 @@ describe('an authoriser', () => {
     await asked;
     await untilConnections(hub, 1);
     const [connection] = await hub.connections();
-    expect(await hub.disconnect({ id: connection!.id })).toBe(1);
+    expect(await hub.disconnect({ id: connection!.id })).toEqual({ ended: 1, away: [] });
     await opening;
     await untilConnections(hub, 0);
     decide(true);

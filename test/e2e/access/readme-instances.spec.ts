@@ -70,10 +70,10 @@ function describeInstances(backplane: () => BackplaneFactory): void {
     expect(events).toContainEqual(expect.objectContaining({ data: 'for all' }));
 
     // From one instance, on the other.
-    expect(await one.hub.revoke('ava', 'tenants/a/orders')).toBe(1);
+    expect(await one.hub.revoke('ava', 'tenants/a/orders')).toEqual({ ended: 1, away: [] });
     expect(await ava.next()).toEqual(denied('tenants/a/orders', 'revoked'));
     await eventually(async () => JSON.stringify(await members(one, 'a', 'ann')) === '["ann"]');
-    expect(await one.hub.disconnect({ user: 'ann' })).toBe(1);
+    expect(await one.hub.disconnect({ user: 'ann' })).toEqual({ ended: 1, away: [] });
     expect(await again.closed).toBe('ended');
     expect((await open(one, 'a', 'nobody')).status).toBe(401);
   }, 30_000);

@@ -39,9 +39,9 @@ function describeRevoking(makeCluster: () => Promise<Make>): void {
     await other.open('ann', 'news');
     await Promise.all([untilConnections(one.hub, 2), untilConnections(other.hub, 4)]);
 
-    expect(await one.hub.revoke('ann', 'rooms/x')).toBe(3);
+    expect(await one.hub.revoke('ann', 'rooms/x')).toEqual({ ended: 3, away: [] });
     for (const ann of anns) expect(await ann.next()).toEqual(denied('rooms/x', 'revoked'));
-    expect(await one.hub.revoke('ann', 'rooms/x')).toBe(0);
+    expect(await one.hub.revoke('ann', 'rooms/x')).toEqual({ ended: 0, away: [] });
 
     for (const { hub } of [one, other]) {
       await hub.publish('rooms/x', { data: 'secret' });
@@ -57,7 +57,7 @@ function describeRevoking(makeCluster: () => Promise<Make>): void {
     const ann = await other.open('ann', 'rooms/x');
     await untilConnections(other.hub, 1);
     other.rooms.answer = () => false;
-    expect(await one.hub.revoke('ann', 'rooms/x')).toBe(1);
+    expect(await one.hub.revoke('ann', 'rooms/x')).toEqual({ ended: 1, away: [] });
     expect(await ann.rest()).toEqual([denied('rooms/x', 'revoked')]);
     expect((await other.open('ann', 'rooms/x')).status).toBe(403);
   });
@@ -68,9 +68,9 @@ function describeRevoking(makeCluster: () => Promise<Make>): void {
     await other.open('bob', 'news');
     await Promise.all([untilConnections(one.hub, 1), untilConnections(other.hub, 2)]);
     expect(await one.hub.connections({ user: 'ann', everywhere: true })).toHaveLength(2);
-    expect(await one.hub.disconnect({ user: 'ann' })).toBe(2);
+    expect(await one.hub.disconnect({ user: 'ann' })).toEqual({ ended: 2, away: [] });
     for (const ann of anns) expect(await ann.closed).toBe('ended');
-    expect(await one.hub.disconnect({ user: 'ann' })).toBe(0);
+    expect(await one.hub.disconnect({ user: 'ann' })).toEqual({ ended: 0, away: [] });
     expect(await other.hub.connections()).toHaveLength(1);
   });
 }
@@ -87,7 +87,7 @@ describe('a channel that is revoked', () => {
     rooms.answer = () => new Promise((resolve) => (decide = resolve));
     const opening = open('ann', 'rooms/x', 'news');
     await eventually(() => rooms.asked.length === 1);
-    expect(await hub.revoke('ann', 'rooms/x')).toBe(0);
+    expect(await hub.revoke('ann', 'rooms/x')).toEqual({ ended: 0, away: [] });
     decide(true);
     const client = await opening;
     expect(await client.next()).toEqual(denied('rooms/x'));
@@ -97,7 +97,7 @@ describe('a channel that is revoked', () => {
   it('at any moment around the answer is never streamed', async () => {
     const { open, rooms, hub } = await startHouse();
     for (let steps = 0; steps < 30; steps++) {
-      let revoked: Promise<number> | undefined;
+      let revoked: Promise<unknown> | undefined;
       rooms.answer = async () => {
         const later = async (): Promise<void> => {
           for (let i = 0; i < steps; i++) await Promise.resolve();
@@ -120,7 +120,7 @@ describe('a channel that is revoked', () => {
     rooms.answer = () => true;
     const client = await open('ann', 'news', 'rooms/x');
     await untilConnections(hub, 1);
-    expect(await hub.revoke('ann', 'news')).toBe(1);
+    expect(await hub.revoke('ann', 'news')).toEqual({ ended: 1, away: [] });
     expect(await client.next()).toEqual(denied('news', 'revoked'));
     const again = await open('ann', 'news');
     await untilSubscribers(hub, 'news', 1);
@@ -135,9 +135,9 @@ describe('a channel that is revoked', () => {
     await untilSubscribers(hub, 'news', 1);
     await hub.complete('news');
     await untilSubscribers(hub, 'news', 0);
-    expect(await hub.revoke('ann', 'news')).toBe(0);
-    expect(await hub.revoke('ann', 'weather')).toBe(0);
-    expect(await hub.revoke('bob', 'sports')).toBe(0);
+    expect(await hub.revoke('ann', 'news')).toEqual({ ended: 0, away: [] });
+    expect(await hub.revoke('ann', 'weather')).toEqual({ ended: 0, away: [] });
+    expect(await hub.revoke('bob', 'sports')).toEqual({ ended: 0, away: [] });
     await hub.publish('sports', { data: 'x' });
     expect(await client.next()).toMatchObject({ data: 'x' });
   });
@@ -159,7 +159,7 @@ describe('a channel that is revoked', () => {
     const { openAt, hub } = await startHouse({ controllers: [SharedController] });
     const client = await openAt('/late', 'ann');
     await untilSubscribers(hub, 'rooms/ann', 1);
-    expect(await hub.revoke('ann', 'rooms/ann')).toBe(1);
+    expect(await hub.revoke('ann', 'rooms/ann')).toEqual({ ended: 1, away: [] });
     expect((await client.rest()).slice(1)).toEqual([denied('rooms/ann', 'revoked')]);
     await untilSubscribers(hub, 'rooms/ann', 0);
   });

@@ -141,7 +141,7 @@ describe('GET /chat/rooms/:room/messages', () => {
     await heard('before');
 
     const meanwhile = heard('meanwhile');
-    expect(await booted.hub.disconnect({ channel: `chat/${room}` })).toBe(1);
+    expect(await booted.hub.disconnect({ channel: `chat/${room}` })).toEqual({ ended: 1, away: [] });
     await say(room, 'meanwhile');
     await meanwhile;
     const after = heard('after');

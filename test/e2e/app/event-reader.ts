@@ -2,7 +2,10 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 
-/** A client that shows everything a stream says: every event with its type and id line, and the headers. */
+/**
+ * A client that shows everything a stream says: every event with its type and id line, and the headers. An event
+ * that only tells the position is none of the application's.
+ */
 export class EventReader {
   /** What `retry:` lines said. */
   readonly retries: number[] = [];
@@ -48,7 +51,7 @@ export class EventReader {
   private async *read(): AsyncGenerator<EventSourceMessage> {
     const parsed: EventSourceMessage[] = [];
     const parser = createParser({
-      onEvent: (event) => parsed.push(event),
+      onEvent: (event) => event.event !== 'sse-position' && parsed.push(event),
       onRetry: (retry) => this.retries.push(retry),
     });
     for await (const chunk of this.response.setEncoding('utf8')) {

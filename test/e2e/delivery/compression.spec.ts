@@ -61,7 +61,7 @@ describe('A route with allowTransform, behind the compression middleware', () =>
       const client = await GzipClient.open(`${url}/${path}`);
       expect(client.response.headers['content-encoding']).toBe('gzip');
       expect(client.response.headers['cache-control']).not.toContain('no-transform');
-      await client.until('retry: 2000\n\n');
+      await client.until('retry: 2000\nevent: sse-position\ndata: {}\n\n');
       for (const data of ['one', 'two', 'x'.repeat(200_000), 'three']) {
         await hub.publish('news', { data });
         await client.until(`data: ${data}\n\n`);

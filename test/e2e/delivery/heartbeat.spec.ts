@@ -1,6 +1,6 @@
 import { ConflictException } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
-import { filter, NEVER } from 'rxjs';
+import { NEVER } from 'rxjs';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { controllerOf, startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
@@ -94,15 +94,15 @@ describe('The heartbeat', () => {
     expect(heartbeats(slow)).toBe(0);
   });
 
-  it('is the position, in place of a comment, when an operator has hidden events', async () => {
-    const wanted: Route = (hub) => hub.stream('news').pipe(filter(({ type }) => type === 'wanted'));
+  it('is the position, in place of a comment, when the stream has hidden events', async () => {
+    const wanted: Route = (hub) => hub.stream('news', { types: ['wanted'] });
     const { hub, url } = await startSseApp({ sse: { heartbeat: HEARTBEAT }, routes: { wanted } });
     const client = await SseClient.open(`${url}/wanted`);
     await hub.publish('news', { type: 'wanted', data: 'x' });
     await client.next();
     const hidden = await hub.publish('news', { type: 'hidden', data: 'x' });
     const [moved] = (await client.untilBlock(({ id }) => id === hidden)).slice(-1);
-    expect(moved).toMatchObject({ raw: `id: ${hidden}`, event: undefined });
+    expect(moved).toMatchObject({ raw: `id: ${hidden}\nevent: sse-position\ndata: {}`, event: undefined });
   });
 
   it('goes on for the clients that stay when others leave', async () => {

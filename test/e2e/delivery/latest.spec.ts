@@ -4,6 +4,7 @@ import { filter } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { defineChannel, SseHub, SseModule, type } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
+import { parseLastEventId } from '../../../src/sse/protocol/position.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -224,13 +225,16 @@ describe('A response of several channels', () => {
     await other.publish(30);
     const { newest } = scene.publisher;
     client.resume();
-    const position = /^(?=.*\bnews=\w+-(\d+))(?=.*\bother=\w+-(\d+))/;
-    const isLast = ({ id }: ReceivedEvent): boolean => {
-      const [, ofNews, ofOther] = position.exec(id!)!.map(Number);
-      return ofNews === newest && ofOther === other.newest;
+    // How far the client has come in each channel with an event.
+    const reached = ({ id }: ReceivedEvent): [ofNews: number, ofOther: number] => {
+      const named = parseLastEventId(id);
+      if (named.kind !== 'named') throw new Error(`${id} does not name the channels.`);
+      const numberIn = (channel: string, { numbers: all }: Publisher): number =>
+        all.get(named.positions.get(channel)!.text) ?? 0;
+      return [numberIn('news', scene.publisher), numberIn('other', other)];
     };
-    const events = await client.until(isLast);
-    const offsets = events.map(({ id }) => position.exec(id!)!.slice(1).map(Number));
+    const events = await client.until((event) => reached(event).join() === [newest, other.newest].join());
+    const offsets = events.map(reached);
     for (const channel of [0, 1]) {
       const moved = offsets.map((each) => each[channel]!).filter((n, i, all) => i === 0 || n !== all[i - 1]);
       expect(isIncreasing(moved)).toBe(true);

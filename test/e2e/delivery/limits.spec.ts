@@ -186,14 +186,14 @@ describe('What the hub tells of connections', () => {
       await SseClient.open(`${url}/events?channels=b`),
     ];
     void hub.publish('a', { data: 'last words' });
-    expect(await hub.disconnect({ channel: 'a' })).toBe(1);
+    expect(await hub.disconnect({ channel: 'a' })).toEqual({ ended: 1, away: [] });
     expect((await a.rest()).map(({ data }) => data)).toEqual(['last words']);
     expect(await a.closed).toBe('ended');
-    expect(await hub.disconnect({ channel: 'nobody' })).toBe(0);
+    expect(await hub.disconnect({ channel: 'nobody' })).toEqual({ ended: 0, away: [] });
     await hub.publish('b', { data: 'still here' });
     expect(await b.next()).toMatchObject({ data: 'still here' });
     const [info] = await hub.connections();
-    expect(await hub.disconnect({ id: info!.id })).toBe(1);
+    expect(await hub.disconnect({ id: info!.id })).toEqual({ ended: 1, away: [] });
     expect(await b.closed).toBe('ended');
     expect(hub.stats().connections).toBe(0);
   });

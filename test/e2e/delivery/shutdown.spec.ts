@@ -217,7 +217,7 @@ describe('app.close()', () => {
     await client.untilConnected(2);
     expect(await client.next()).toMatchObject({
       type: 'gap',
-      data: expect.stringContaining('"reason":"epoch"'),
+      data: expect.stringContaining('"reason":"unknown"'),
     });
     await second.hub.publish('news', { data: 'of the second' });
     expect(await client.next()).toMatchObject({ data: 'of the second' });

@@ -42,6 +42,8 @@ export class Publisher {
   newest = 0;
   /** The id of the newest event. */
   id = '';
+  /** The numbers of all events by their ids. */
+  readonly numbers = new Map<string, number>();
 
   constructor(
     private readonly hub: SseHub,
@@ -51,6 +53,7 @@ export class Publisher {
   async publish(count = 1): Promise<void> {
     for (let i = 0; i < count; i++) {
       this.id = await this.hub.publish(this.channel, big(++this.newest));
+      this.numbers.set(this.id, this.newest);
       await nextTurn(); // so that it is written
     }
   }

@@ -53,6 +53,10 @@ describe.each(['express', 'fastify'] as const)('attacks on the endpoint (%s)', (
     ['lists of lists', { join: [['rooms/a']] }],
     ['an object', { join: { 0: 'rooms/a', length: 1 } }],
     ['null', { leave: null }],
+    ['a position without its channel', { join: [{ lastEventId: '1.abcde' }] }],
+    ['a position that is no text', { join: [{ channel: 'rooms/a', lastEventId: 1 }] }],
+    ['something else beside a position', { join: [{ channel: 'rooms/a', replay: 'all' }] }],
+    ['a position of what is left', { leave: [{ channel: 'rooms/x', lastEventId: '1.abcde' }] }],
     ['something else', { join: [], replay: 'all' }],
     ['no name', { join: [''] }],
     ['line ends', { join: ['rooms/a\r\nid: 1\r\ndata: forged'] }],
@@ -68,6 +72,19 @@ describe.each(['express', 'fastify'] as const)('attacks on the endpoint (%s)', (
     expect((await change(url, id, body)).status).toBe(400);
     expect(access.asked).toEqual([]);
     expect((await change(url, id, {})).body.channels).toEqual(['rooms/x']);
+  });
+
+  it.each([
+    ['of no form', 'x'],
+    ['of a channel without history', '*'],
+    ['that is cut off', 'news=1.abcde&rooms%2Fa='],
+    ['that is too long', 'x'.repeat(5_000)],
+  ])('tells of a gap who joins from a position %s', async (_, lastEventId) => {
+    const { url } = await start();
+    const { client, id } = await openEndpoint(url, []);
+    expect((await change(url, id, { join: [{ channel: 'rooms/a', lastEventId }] })).status).toBe(200);
+    const { type, data } = await client.next();
+    expect([type, JSON.parse(data)]).toMatchObject(['gap', { channel: 'rooms/a', reason: 'unreadable' }]);
   });
 
   it('refuses a huge body', async () => {

@@ -7,6 +7,9 @@ import { SseClient } from '../../support/sse-client.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { change, idOf, openEndpoint, startEndpointApp } from './endpoint-app.js';
 
+/** The id of an event in `rooms/a`, among those of the other channels. */
+const IN_A = /(?:^|&)rooms%2Fa=([^&]+)/;
+
 const dataOf = (events: readonly { data: string }[]): string[] => events.map(({ data }) => data);
 
 describe.each(['express', 'fastify'] as const)('the ready endpoint (%s)', (adapter) => {
@@ -36,20 +39,26 @@ describe.each(['express', 'fastify'] as const)('the ready endpoint (%s)', (adapt
     const answer = await change(url, id, { join: ['rooms/a', 'rooms/b'] });
     expect(answer.status).toBe(200);
     const channels = ['rooms/a', 'rooms/b'];
-    expect(answer.body).toEqual({ joined: channels, denied: [], left: [], channels });
+    const positions = {
+      'rooms/a': (await hub.history('rooms/a')).position,
+      'rooms/b': (await hub.history('rooms/b')).position,
+    };
+    expect(answer.body).toEqual({ joined: channels, positions, denied: [], left: [], channels });
     await hub.publish('rooms/a', { data: 'hello' });
     expect((await client.next()).data).toBe('hello');
   });
 
   it('joins and leaves in one request, and says what came of each', async () => {
-    const { url } = await start();
+    const { hub, url } = await start();
     const { id } = await openEndpoint(url, ['rooms/a', 'rooms/b']);
+    const newest = await hub.publish('rooms/c', { data: 'before' });
     const { body } = await change(url, id, {
       join: ['rooms/c', 'rooms/b', 'rooms/secret', 'nobody/says'],
       leave: ['rooms/a', 'rooms/x'],
     });
     expect(body).toEqual({
       joined: ['rooms/c', 'rooms/b'],
+      positions: { 'rooms/c': newest, 'rooms/b': (await hub.history('rooms/b')).position },
       denied: ['rooms/secret', 'nobody/says'],
       left: ['rooms/a'],
       channels: ['rooms/b', 'rooms/c'],
@@ -121,6 +130,37 @@ describe.each(['express', 'fastify'] as const)('the ready endpoint (%s)', (adapt
     expect((await client.next()).data).toBe('after the answer');
   });
 
+  it('joins channels from the positions that a join before was answered with', async () => {
+    const { hub, url } = await start();
+    await hub.publish('rooms/b', { data: 'of the past' });
+    const cut = await openEndpoint(url, []);
+    const { body } = await change(url, cut.id, { join: ['rooms/a', 'rooms/b', 'typing/c'] });
+    expect(Object.keys(body.positions as object)).toEqual(['rooms/a', 'rooms/b']);
+    cut.client.close();
+    for (const channel of ['rooms/a', 'rooms/b']) await hub.publish(channel, { data: `in ${channel}` });
+    const { client, id } = await openEndpoint(url, []);
+    const join = ['rooms/a', 'rooms/b'].map((channel) => ({
+      channel,
+      lastEventId: body.positions[channel] as string,
+    }));
+    const again = await change(url, id, { join: [...join, 'typing/c'] });
+    expect(again.body.joined).toEqual(['rooms/a', 'rooms/b', 'typing/c']);
+    expect(dataOf(await client.take(2)).sort()).toEqual(['in rooms/a', 'in rooms/b']);
+    expect(await hub.publish('rooms/a', { data: 'live' })).toBe((await client.next()).id?.match(IN_A)?.[1]);
+  });
+
+  it('tells who joins from a position that is not in the log of a gap', async () => {
+    const { hub, url } = await start();
+    const { client, id } = await openEndpoint(url, []);
+    const lastEventId = await hub.publish('rooms/b', { data: 'elsewhere' });
+    await change(url, id, { join: [{ channel: 'rooms/a', lastEventId }] });
+    const gap = await client.next();
+    expect([gap.type, JSON.parse(gap.data)]).toEqual([
+      'gap',
+      expect.objectContaining({ channel: 'rooms/a', reason: 'unknown', requested: lastEventId }),
+    ]);
+  });
+
   it('replays to who joins what the channel replays to those who are new', async () => {
     const { hub, url } = await start({ replay: 2 });
     const { client, id } = await openEndpoint(url, []);
@@ -188,11 +228,12 @@ describe.each(['express', 'fastify'] as const)('the ready endpoint (%s)', (adapt
 
   it('joins a channel that has completed, to its end', async () => {
     const { hub, url } = await start({ replay: 'all' });
-    await hub.publish('rooms/a', { data: 'last' });
+    const last = await hub.publish('rooms/a', { data: 'last' });
     await hub.complete('rooms/a');
     const { client, id } = await openEndpoint(url, []);
     const { body } = await change(url, id, { join: ['rooms/a'] });
-    expect(body).toEqual({ joined: ['rooms/a'], denied: [], left: [], channels: [] });
+    const positions = { 'rooms/a': last };
+    expect(body).toEqual({ joined: ['rooms/a'], positions, denied: [], left: [], channels: [] });
     expect((await client.next()).data).toBe('last');
     await change(url, id, { join: ['rooms/a'] });
     await change(url, id, { join: ['rooms/b'] });
@@ -216,13 +257,13 @@ describe.each(['express', 'fastify'] as const)('the ready endpoint (%s)', (adapt
     const { client, id } = await openEndpoint(url, ['rooms/a'], { headers });
     await change(url, id, { join: ['rooms/b'] }, headers);
     access.closed.add('rooms/b');
-    expect(await hub.revoke('ada', 'rooms/b')).toBe(1);
+    expect(await hub.revoke('ada', 'rooms/b')).toEqual({ ended: 1, away: [] });
     expect(await client.next()).toMatchObject({
       type: 'denied',
       data: '{"channel":"rooms/b","reason":"revoked"}',
     });
     expect((await change(url, id, { join: ['rooms/b'] }, headers)).body.denied).toEqual(['rooms/b']);
-    expect(await hub.disconnect({ id })).toBe(1);
+    expect(await hub.disconnect({ id })).toEqual({ ended: 1, away: [] });
     expect(await client.closed).toBe('ended');
   });
 

@@ -32,6 +32,7 @@ describeWith('redis-server', 'the endpoint of two instances that share a Redis',
       const answer = await change(other.url, id, body, ADA);
       expect(answer.body).toEqual({
         joined: ['rooms/b', 'boxes/ada'],
+        positions: { 'rooms/b': expect.any(String), 'boxes/ada': expect.any(String) },
         denied: ['boxes/eve', 'nobody/says'],
         left: ['rooms/a'],
         channels: ['rooms/b', 'boxes/ada'],

@@ -92,7 +92,7 @@ describe('a checked event', () => {
   it('of another type is sent where no type of the channel has a schema', async () => {
     const Plain = defineChannel('plain', { events: { message: type<string>() } });
     const { hub } = await start([Plain]);
-    await expect(hub.publish(Plain.of(), untyped({ type: 'sent', data: 1 }))).resolves.toMatch(/-1$/);
+    await expect(hub.publish(Plain.of(), untyped({ type: 'sent', data: 1 }))).resolves.toMatch(/^1\./);
   });
 
   it('without a type is no event of a channel that has no messages', async () => {
@@ -173,7 +173,7 @@ describe('an asynchronous schema', () => {
     answer(1);
     const ids = await Promise.all(published);
     expect(await dataOf(hub, channel)).toEqual([1, 2, 3, 4]);
-    expect(ids.map((id) => id.split('-')[1])).toEqual(['1', '2', '3', '4']);
+    expect(ids.map((id) => id.split('.')[0])).toEqual(['1', '2', '3', '4']);
   });
 
   it('keeps the order at every point at which a call may come', async () => {

@@ -80,11 +80,11 @@ function describeEverywhere(makeCluster: () => Promise<() => SseCluster | Promis
     const [one, other] = [await startInstance(make), await startInstance(make)];
     const [a] = await open(one, 1, 0);
     const [otherA, b] = await open(other, 1, 1);
-    expect(await one.hub.disconnect({ channel: 'a' })).toBe(2);
+    expect(await one.hub.disconnect({ channel: 'a' })).toEqual({ ended: 2, away: [] });
     expect([await a!.closed, await otherA!.closed]).toEqual(['ended', 'ended']);
-    expect(await one.hub.disconnect({ channel: 'a' })).toBe(0);
+    expect(await one.hub.disconnect({ channel: 'a' })).toEqual({ ended: 0, away: [] });
     const [info] = await other.hub.connections();
-    expect(await one.hub.disconnect({ id: info!.id })).toBe(1);
+    expect(await one.hub.disconnect({ id: info!.id })).toEqual({ ended: 1, away: [] });
     expect(await b!.closed).toBe('ended');
   });
 }
@@ -139,7 +139,7 @@ describe('connections of several instances', () => {
     whenTestEnds(() => timers.mockRestore());
     expect(await hub.subscriberCount('a', { everywhere: true })).toBe(0);
     expect(await hub.connections({ everywhere: true })).toEqual([]);
-    expect(await hub.disconnect({ channel: 'a' })).toBe(0);
+    expect(await hub.disconnect({ channel: 'a' })).toEqual({ ended: 0, away: [] });
     expect(timers).not.toHaveBeenCalled();
   });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
 import { firstValueFrom, take, toArray } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { SseEvent, SseHub } from '../../../src/sse/index.js';
@@ -14,6 +15,7 @@ const taken = (source: Observable<SseEvent>, count: number): Promise<SseEvent[]>
 describe('hub.history()', () => {
   it('gives what is kept, oldest first, with the position to go on from', async () => {
     const { hub } = await startSseApp();
+    const { position: start } = await hub.history('news');
     const [a] = await publish(hub, 'a');
     const b = await hub.publish('news', { type: 'shipped', data: { n: 1 }, comment: 'hm', retry: 5 });
     expect(await hub.history('news')).toEqual({
@@ -21,44 +23,50 @@ describe('hub.history()', () => {
         { channel: 'news', id: a, type: undefined, data: 'a' },
         { channel: 'news', id: b, type: 'shipped', data: { n: 1 }, comment: 'hm', retry: 5 },
       ],
+      start,
       position: b,
     });
   });
 
-  it.each<[string, object, string[], number]>([
-    ['the newest n with limit', { limit: 2 }, ['c', 'd'], 4],
-    ['what came after an id', { after: 1 }, ['b', 'c', 'd'], 4],
-    ['the first n after an id', { after: 1, limit: 2 }, ['b', 'c'], 3],
-    ['nothing after the newest', { after: 4 }, [], 4],
-    ['nothing after the newest, with a limit', { after: 4, limit: 1 }, [], 4],
-    ['everything with a limit beyond it', { limit: 99 }, ['a', 'b', 'c', 'd'], 4],
-    ['everything after the position before the first', { after: 0 }, ['a', 'b', 'c', 'd'], 4],
-  ])('gives %s', async (_, query: { after?: number; limit?: number }, expected, position) => {
+  it.each<[string, Record<'after' | 'upTo' | 'limit', number>, string[], number, number]>([
+    ['the newest n with limit', { limit: 2 }, ['c', 'd'], 2, 4],
+    ['what came after an id', { after: 1 }, ['b', 'c', 'd'], 1, 4],
+    ['the first n after an id', { after: 1, limit: 2 }, ['b', 'c'], 1, 3],
+    ['nothing after the newest', { after: 4 }, [], 4, 4],
+    ['nothing after the newest, with a limit', { after: 4, limit: 1 }, [], 4, 4],
+    ['everything with a limit beyond it', { limit: 99 }, ['a', 'b', 'c', 'd'], 0, 4],
+    ['everything after the position before the first', { after: 0 }, ['a', 'b', 'c', 'd'], 0, 4],
+    ['what came up to an id', { upTo: 3 }, ['a', 'b', 'c'], 0, 3],
+    ['the newest n up to an id', { upTo: 3, limit: 2 }, ['b', 'c'], 1, 3],
+    ['nothing up to the position before the first', { upTo: 0 }, [], 0, 0],
+  ] as never)('gives %s', async (_, { limit, after, upTo }, expected, start, position) => {
     const { hub } = await startSseApp();
-    const epoch = (await publish(hub, 'a', 'b', 'c', 'd'))[0]!.split('-')[0]!;
-    const { after, ...rest } = query;
+    const ids = [(await hub.history('news')).position, ...(await publish(hub, 'a', 'b', 'c', 'd'))];
     const history = await hub.history('news', {
-      ...rest,
-      ...(after !== undefined && { after: `${epoch}-${after}` }),
+      ...(limit !== undefined && { limit }),
+      ...(after !== undefined && { after: ids[after]! }),
+      ...(upTo !== undefined && { upTo: ids[upTo]! }),
     });
     expect(dataOf(history.events)).toEqual(expected);
-    expect(history).toMatchObject({ position: `${epoch}-${position}` });
+    expect(history).toMatchObject({ start: ids[start], position: ids[position] });
     expect(history).not.toHaveProperty('gap');
   });
 
-  it.each<[string, (epoch: string) => string, string]>([
-    ['epoch', () => 'zzz-1', 'epoch'],
-    ['evicted', (epoch) => `${epoch}-0`, 'evicted'],
-    ['ahead', (epoch) => `${epoch}-99`, 'ahead'],
-    ['unreadable', () => 'what?', 'unreadable'],
-  ])('says gap: %s, and gives what is left', async (_, after, gap) => {
+  it.each<[string, (ids: readonly string[]) => string]>([
+    ['unknown', ([, , , c]) => c!.replace(/\..{8}/, '.otherone')],
+    ['unknown', () => 'abc-1'],
+    ['evicted', ([start]) => start!],
+    ['unreadable', () => 'what?'],
+  ])('says gap: %s, and gives what is left', async (gap, after) => {
     const { hub } = await startSseApp({ sse: { history: { count: 2 } } });
-    const epoch = (await publish(hub, 'a', 'b', 'c'))[0]!.split('-')[0]!;
-    const history = await hub.history('news', { after: after(epoch) });
-    expect(history).toMatchObject({ gap, position: `${epoch}-3` });
+    const ids = [(await hub.history('news')).position, ...(await publish(hub, 'a', 'b', 'c'))];
+    const history = await hub.history('news', { after: after(ids) });
+    expect(history).toMatchObject({ gap, start: ids[1], position: ids[3] });
     expect(dataOf(history.events)).toEqual(['b', 'c']);
-    const first = await hub.history('news', { after: after(epoch), limit: 1 });
-    expect(first).toMatchObject({ gap, position: `${epoch}-2` });
+    const first = await hub.history('news', { after: after(ids), limit: 1 });
+    expect(first).toMatchObject({ gap, position: ids[2] });
+    const upTo = await hub.history('news', { upTo: after(ids), limit: 1 });
+    expect(upTo).toMatchObject({ gap, position: ids[3] });
   });
 
   it('takes the id of a stream of several channels as well', async () => {
@@ -73,9 +81,10 @@ describe('hub.history()', () => {
   it('reads page by page with position and limit, every event once', async () => {
     const { hub } = await startSseApp();
     const texts = Array.from({ length: 25 }, (_, i) => String(i));
+    let after = (await hub.history('news')).position;
     await publish(hub, ...texts);
     const all: unknown[] = [];
-    let after = (await publish(hub, 'end'))[0]!.replace(/\d+$/, '0');
+    await publish(hub, 'end');
     for (let size = 10; size === 10;) {
       const page = await hub.history('news', { after, limit: 10 });
       all.push(...dataOf(page.events));
@@ -83,6 +92,55 @@ describe('hub.history()', () => {
       size = page.events.length;
     }
     expect(all).toEqual([...texts, 'end']);
+  });
+
+  it('reads page by page backwards with start and limit, every event once', async () => {
+    const { hub } = await startSseApp();
+    const texts = Array.from({ length: 25 }, (_, i) => String(i));
+    await publish(hub, ...texts);
+    let page = await hub.history('news', { limit: 10 });
+    const all = dataOf(page.events);
+    while (page.events.length === 10) {
+      page = await hub.history('news', { upTo: page.start, limit: 10 });
+      all.unshift(...dataOf(page.events));
+    }
+    expect(all).toEqual(texts);
+  });
+
+  it('has one position for several channels, in the order of their publishing, page by page', async () => {
+    const channels = ['a', 'b', 'c'];
+    const { hub, url } = await startSseApp({ routes: { events: (hub) => hub.stream(channels) } });
+    const texts = Array.from({ length: 20 }, (_, i) => String(i));
+    let after = (await hub.history(channels)).position;
+    for (const text of texts) {
+      await hub.publish(Number(text) % 3 === 0 ? 'a' : 'b', { data: text });
+      await delay(2); // the order between channels is that of whole milliseconds
+    }
+    const all: unknown[] = [];
+    for (let size = 7; size === 7;) {
+      const page = await hub.history(channels, { after, limit: 7 });
+      all.push(...dataOf(page.events));
+      after = page.position;
+      size = page.events.length;
+    }
+    expect(all).toEqual(texts);
+    let page = await hub.history(channels, { limit: 7 });
+    const back = dataOf(page.events);
+    while (page.events.length === 7) {
+      page = await hub.history(channels, { upTo: page.start, limit: 7 });
+      back.unshift(...dataOf(page.events));
+    }
+    expect(back).toEqual(texts);
+    const client = await SseClient.open(`${url}/events`, { lastEventId: after });
+    await hub.publish('c', { data: 'first of c' });
+    await hub.publish('a', { data: 'next of a' });
+    expect((await client.take(2)).map(({ data }) => data).sort()).toEqual(['first of c', 'next of a']);
+  });
+
+  it('takes "after" or "upTo", not both', async () => {
+    const { hub } = await startSseApp();
+    const both = hub.history('news', { after: '1.x', upTo: '2.x' });
+    await expect(both).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
   });
 
   it('is continued by a stream from its position, without a hole, whatever is published in between', async () => {
@@ -102,9 +160,10 @@ describe('hub.history()', () => {
     const { hub } = await startSseApp();
     const { events, position } = await hub.history('news');
     expect(events).toEqual([]);
-    await publish(hub, 'a');
-    const [first] = await taken(hub.stream('news', { lastEventId: position, replay: 'all' }), 1);
-    expect(first).toMatchObject({ data: 'a' });
+    expect(hub.stats().channels).toBe(0);
+    await publish(hub, 'a', 'b');
+    const stream = hub.stream('news', { lastEventId: position });
+    expect(dataOf(await taken(stream, 2))).toEqual(['a', 'b']);
   });
 });
 
@@ -129,11 +188,11 @@ describe('hub.stream() outside a response', () => {
 
   it('has a gap as one of its events', async () => {
     const { hub } = await startSseApp();
+    const { position } = await hub.history('news');
     const [a] = await publish(hub, 'a');
-    const epoch = a!.split('-')[0]!;
     const [gap, first] = await taken(hub.stream('news', { lastEventId: 'zzz-5' }), 2);
-    const data = { channel: 'news', reason: 'epoch', requested: 'zzz-5', oldest: a, latest: a };
-    expect(gap).toEqual({ channel: 'news', id: `${epoch}-0`, type: 'gap', data });
+    const data = { channel: 'news', reason: 'unknown', requested: 'zzz-5', oldest: a, latest: a };
+    expect(gap).toEqual({ channel: 'news', id: position, type: 'gap', data });
     expect(first).toMatchObject({ id: a });
   });
 

@@ -117,7 +117,7 @@ describe('SseModule.forRoot()', () => {
 
 describe('SseModule.forFeature()', () => {
   const Room = defineChannel('rooms/:room', {
-    replay: 'all',
+    replay: 2,
     history: { count: 2 },
     events: { message: type<string>() },
   });

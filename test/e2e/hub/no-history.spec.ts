@@ -57,7 +57,7 @@ describe.each(['events', 'piped'])('a channel with history: 0, streamed by /%s',
   it('has no history to ask for', async () => {
     const { hub } = await start();
     await hub.publish('news', { data: 'past', id: '1' });
-    expect(await hub.history('news')).toEqual({ events: [], position: '' });
+    expect(await hub.history('news')).toEqual({ events: [], start: '', position: '' });
   });
 
   it('takes a burst in one turn for a client that reads', async () => {

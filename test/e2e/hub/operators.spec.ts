@@ -1,10 +1,23 @@
 import { describe, expect, it } from '@jest/globals';
-import { bufferCount, concatMap, delay, filter, map, mergeMap, of, share, Subject, take, tap } from 'rxjs';
+import {
+  bufferCount,
+  concatMap,
+  delay,
+  filter,
+  map,
+  merge,
+  mergeMap,
+  of,
+  share,
+  Subject,
+  take,
+  tap,
+} from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { SseEvent, SseHub, SseModuleOptions } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
-import type { SseApp } from '../../support/sse-app.js';
+import type { Route, SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import type { ReceivedEvent } from '../../support/sse-client.js';
 
@@ -12,7 +25,6 @@ type Operator = (source: Observable<SseEvent>) => Observable<unknown>;
 
 const dataOf = (events: readonly ReceivedEvent[]): string[] => events.map(({ data }) => data);
 const shown: Operator = filter(({ data }: SseEvent) => !String(data).startsWith('hidden'));
-const offset = (id: string): number => Number(id.split('-')[1]);
 
 /** An app whose route pipes the channel `news` through an operator. */
 const start = (operator: Operator, sse: SseModuleOptions = {}): Promise<SseApp> =>
@@ -26,69 +38,120 @@ interface HoldingApp extends Pick<SseApp, 'hub' | 'url'> {
 const publish = (hub: SseHub, ...texts: string[]): Promise<string[]> =>
   Promise.all(texts.map((data) => hub.publish('news', { data })));
 
+const numbered = (text: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${text} ${i}`);
+
 describe('an operator that hides events', () => {
-  it('has the position moved by an id-only block, with the next heartbeats', async () => {
-    const { hub, url } = await start(shown, { heartbeat: 10 });
+  it.each(['heartbeats', 'the end of the channel', 'the end of the connection'])(
+    'does not move the position past them, at %s: they may be held',
+    async (how) => {
+      const { hub, url } = await start(shown, { heartbeat: how === 'heartbeats' ? 10 : 0 });
+      const client = await SseClient.open(`${url}/events`);
+      const [visible] = await publish(hub, 'shown', 'hidden');
+      await client.next();
+      if (how === 'heartbeats')
+        for (let i = 0; i < 4; i++) await client.untilBlock(({ comments }) => comments.length > 0);
+      else if (how === 'the end of the channel') await hub.complete('news');
+      else await hub.disconnect({});
+      if (how !== 'heartbeats') expect(await client.closed).toBe('ended');
+      expect(client.lastEventId).toBe(visible);
+    },
+  );
+});
+
+describe('the option filter', () => {
+  const filtered: Route = (hub) =>
+    hub.stream('news', { filter: ({ data }) => !String(data).startsWith('hidden') });
+
+  it('has the position moved past what it hides, with the next heartbeat, by an event that nobody listens to', async () => {
+    const { hub, url } = await startSseApp({ routes: { events: filtered }, sse: { heartbeat: 10 } });
     const client = await SseClient.open(`${url}/events`);
     await publish(hub, 'shown');
     const [hidden] = (await publish(hub, 'hidden 1', 'hidden 2')).slice(-1);
     const [block] = (await client.untilBlock(({ id }) => id === hidden)).slice(-1);
-    expect(block!.raw).toBe(`id: ${hidden!}`);
+    expect(block!.raw).toBe(`id: ${hidden!}\nevent: sse-position\ndata: {}`);
     expect(dataOf(client.events)).toEqual(['shown']);
   });
 
-  it('has the position moved also if it never let an event through', async () => {
-    const { hub, url } = await start(
-      filter(() => false),
-      { heartbeat: 10 },
-    );
+  it('has the position moved before the end', async () => {
+    const { hub, url } = await startSseApp({ routes: { events: filtered }, sse: { heartbeat: 0 } });
     const client = await SseClient.open(`${url}/events`);
-    const [last] = (await publish(hub, 'a', 'b')).slice(-1);
-    await client.untilBlock(({ id }) => id === last);
-    expect(client.events).toEqual([]);
-  });
-
-  it('has the position moved while events of another channel keep the connection busy', async () => {
-    const route = (hub: SseHub): Observable<unknown> => hub.stream(['news', 'busy']).pipe(shown as never);
-    const { hub, url } = await startSseApp({ routes: { events: route }, sse: { heartbeat: 10 } });
-    const client = await SseClient.open(`${url}/events`);
-    await publish(hub, 'shown');
-    const [hidden] = await publish(hub, 'hidden');
-    for (let isTold = false; !isTold; isTold = client.lastEventId.startsWith(`news=${hidden!}&`)) {
-      await hub.publish('busy', { data: 'shown' });
-      await client.nextBlock();
-    }
-  });
-
-  it('has the position moved before the end, when its Observable completes', async () => {
-    const { hub, url } = await start(shown, { heartbeat: 0 });
-    const client = await SseClient.open(`${url}/events`);
-    await publish(hub, 'shown');
-    const [hidden] = await publish(hub, 'hidden');
-    await hub.complete('news');
-    expect(await client.closed).toBe('ended');
-    expect(client.blocks.at(-1)!.raw).toBe(`id: ${hidden!}`);
-  });
-
-  it('has the position stay where it is before an end that it was not asked about: an event may be held', async () => {
-    const { hub, url } = await start(shown, { heartbeat: 0 });
-    const client = await SseClient.open(`${url}/events`);
-    const [visible] = await publish(hub, 'shown', 'hidden');
-    await client.next();
+    const [, hidden] = await publish(hub, 'shown', 'hidden');
     await hub.disconnect({});
     expect(await client.closed).toBe('ended');
-    expect(client.lastEventId).toBe(visible);
+    expect(client.lastEventId).toBe(hidden);
   });
 
-  it('does not make a client lag, however much it hides', async () => {
-    const { hub, url } = await start(shown, { heartbeat: 10, history: { count: 5 } });
+  it('has the position moved when half of the history has gone by, although no heartbeat comes', async () => {
+    const sse = { heartbeat: 0, history: { count: 10 } };
+    const { hub, url } = await startSseApp({ routes: { events: filtered }, sse });
     const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
     await publish(hub, 'shown');
-    const [hidden] = (await publish(hub, ...Array.from({ length: 50 }, (_, i) => `hidden ${i}`))).slice(-1);
-    await client.untilBlock(({ id }) => id === hidden);
+    for (let i = 0; i < 10; i++) {
+      const ids = await publish(hub, ...numbered('hidden', 5));
+      await client.untilBlock(({ id }) => id === ids[4]);
+    }
     client.reset();
+    await client.untilConnected(2);
     await publish(hub, 'shown again');
     expect(dataOf(await client.take(2))).toEqual(['shown', 'shown again']);
+  });
+
+  it('waits for what an operator after it holds, and moves the position when that is out', async () => {
+    const gate = new Subject<void>();
+    const held: Route = (hub) =>
+      hub.stream('news', { types: ['message'] }).pipe(
+        concatMap((event) =>
+          gate.pipe(
+            take(1),
+            map(() => event),
+          ),
+        ),
+      );
+    const { hub, url } = await startSseApp({ routes: { events: held }, sse: { heartbeat: 10 } });
+    const client = await SseClient.open(`${url}/events`);
+    const { lastEventId } = client;
+    await publish(hub, 'held');
+    const hidden = await hub.publish('news', { type: 'other', data: 'hidden' });
+    await eventually(() => gate.observed);
+    for (let i = 0; i < 3; i++) await client.untilBlock(({ comments }) => comments.length > 0);
+    expect(client.lastEventId).toBe(lastEventId);
+    gate.next();
+    expect((await client.next()).id).toBe(hidden);
+  });
+
+  it('hides an event from a stream alone: another of the same response has it', async () => {
+    const route: Route = (hub) =>
+      merge(hub.stream('news', { types: ['a'] }), hub.stream('news', { types: ['b'] }));
+    const { hub, url } = await startSseApp({ routes: { events: route }, sse: { heartbeat: 10 } });
+    const client = await SseClient.open(`${url}/events`);
+    for (const type of ['a', 'b']) await hub.publish('news', { type, data: type });
+    expect(dataOf(await client.take(2))).toEqual(['a', 'b']);
+    const hidden = await hub.publish('news', { type: 'c', data: 'c' });
+    await client.untilBlock(({ id }) => id === hidden);
+  });
+
+  it('ends the stream where it throws: the client comes back for that event', async () => {
+    const broken: Route = (hub) =>
+      hub.stream('news', {
+        filter: ({ data }) => {
+          if (data === 'b') throw new Error('cannot be judged');
+          return true;
+        },
+      });
+    const { hub, url } = await startSseApp({ routes: { events: broken } });
+    const client = await SseClient.open(`${url}/events`);
+    const [a] = await publish(hub, 'a', 'b', 'c');
+    expect((await client.take(2)).map(({ type }) => type)).toEqual(['message', 'error']);
+    expect(await client.closed).toBe('ended');
+    expect(client.lastEventId).toBe(a);
+  });
+
+  it.each([{ filter: 'x' }, { types: 'x' }, { types: [1] }])('is refused as %j', async (options) => {
+    const { hub } = await startSseApp();
+    expect(() => hub.stream('news', options as never)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTIONS' }),
+    );
   });
 });
 
@@ -229,23 +292,80 @@ describe('an operator that makes events anew', () => {
     ]);
   });
 
-  it('sends its events without an id line if it drops the id', async () => {
-    const { hub, url } = await start(map(({ data }) => ({ data: `${String(data)}!` })));
+  it.each<[string, (event: SseEvent) => unknown]>([
+    ['drops the id', ({ data }) => ({ data })],
+    ['has an id of its own', ({ data }) => ({ id: `own-${String(data)}`, data })],
+    ['makes it a text', ({ data }) => data as unknown],
+    ['makes it a Promise', ({ data }) => Promise.resolve({ data: data as unknown })],
+  ])('has clients resume also if it %s, as each takes the place of what it was made of', async (_, make) => {
+    const { hub, url } = await start(map(make));
+    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const ids = await publish(hub, 'a', 'b');
+    expect((await client.take(2)).map(({ id, data }) => [id, data])).toEqual([
+      [ids[0], 'a'],
+      [ids[1], 'b'],
+    ]);
+    client.reset();
+    const [c] = await publish(hub, 'c');
+    expect(await client.next()).toMatchObject({ id: c, data: 'c' });
+  });
+
+  it('may make several of one: the last of them alone moves the position', async () => {
+    const { hub, url } = await start(mergeMap((event) => [{ data: 'first' }, event, { data: 'last' }]));
     const client = await SseClient.open(`${url}/events`);
-    await publish(hub, 'a', 'b');
-    expect(await client.take(2)).toEqual([
-      { type: 'message', id: undefined, data: 'a!' },
-      { type: 'message', id: undefined, data: 'b!' },
+    const [a] = await publish(hub, 'a');
+    expect((await client.take(3)).map(({ id, data }) => [id, data])).toEqual([
+      [undefined, 'first'],
+      [undefined, 'a'],
+      [a, 'last'],
     ]);
   });
 
-  it('does not pass off an id of its own as a position', async () => {
-    const { hub, url } = await start(map(({ data }) => ({ id: `own-${String(data)}`, data })));
+  it('may make Promises: they are awaited in their order, and events after them wait', async () => {
+    const answers = new Map<string, (data: string) => void>();
+    const ask: Operator = map(({ data }) => {
+      if (data === 'quick') return { data: 'quick' };
+      return new Promise((resolve) => answers.set(String(data), (text) => resolve({ data: text })));
+    });
+    const { hub, url } = await start(ask);
     const client = await SseClient.open(`${url}/events`);
-    const position = client.lastEventId;
-    await publish(hub, 'a');
-    expect(await client.next()).toMatchObject({ id: undefined, data: 'a' });
-    expect(client.lastEventId).toBe(position);
+    const { lastEventId } = client;
+    const ids = await publish(hub, 'slow', 'quick', 'slower', 'quick');
+    await eventually(() => answers.has('slow'));
+    expect(answers.has('slower')).toBe(false);
+    expect(client.lastEventId).toBe(lastEventId);
+    answers.get('slow')!('found');
+    expect((await client.take(2)).map(({ id, data }) => [id, data])).toEqual([
+      [ids[0], 'found'],
+      [ids[1], 'quick'],
+    ]);
+    await eventually(() => answers.has('slower'));
+    answers.get('slower')!('found too');
+    await hub.complete('news');
+    expect((await client.take(2)).map(({ id, data }) => [id, data])).toEqual([
+      [ids[2], 'found too'],
+      [ids[3], 'quick'],
+    ]);
+    expect(await client.closed).toBe('ended');
+  });
+
+  it('may make Promises of the last events of a channel that has completed', async () => {
+    const { hub, url } = await start(map(({ data }) => Promise.resolve({ data: data as unknown })));
+    const [a] = await publish(hub, 'a', 'b');
+    await hub.complete('news');
+    const client = await SseClient.open(`${url}/events`, { lastEventId: a! });
+    expect((await client.rest()).map(({ data }) => data)).toEqual(['b']);
+  });
+
+  it('ends the stream with an error where a Promise is rejected, and the client comes back for it', async () => {
+    const { hub, url } = await start(
+      map(({ data }) => (data === 'b' ? Promise.reject(new Error('not found')) : { data: data as unknown })),
+    );
+    const client = await SseClient.open(`${url}/events`);
+    const [a] = await publish(hub, 'a', 'b', 'c');
+    expect((await client.take(2)).map(({ type }) => type)).toEqual(['message', 'error']);
+    expect(await client.closed).toBe('ended');
+    expect(client.lastEventId).toBe(a);
   });
 
   it('may make one event of several: the position is that of the id it kept', async () => {
@@ -284,11 +404,41 @@ describe('an operator that hides everything', () => {
     const seen: SseEvent[] = [];
     const hide: Operator = filter((event) => seen.push(event) < 0);
     const { hub, url } = await start(hide, { heartbeat: 10 });
-    const [last] = (await publish(hub, 'a', 'b')).slice(-1);
+    await publish(hub, 'a', 'b');
     const client = await SseClient.open(`${url}/events`, { lastEventId: 'zzz-1' });
-    expect(JSON.parse((await client.next()).data)).toMatchObject({ reason: 'epoch', requested: 'zzz-1' });
-    await client.untilBlock(({ id }) => id === last);
+    expect(JSON.parse((await client.next()).data)).toMatchObject({ reason: 'unknown', requested: 'zzz-1' });
+    await eventually(() => seen.length === 2);
     expect(seen.map(({ data }) => data as unknown)).toEqual(['a', 'b']);
+  });
+});
+
+describe('an operator that holds events while the log moves past the client', () => {
+  it('has a gap told from where the client is, and its id is not beyond what the operator holds', async () => {
+    const gate = new Subject<void>();
+    const hold: Operator = concatMap((event) =>
+      gate.pipe(
+        take(1),
+        map(() => event),
+      ),
+    );
+    const { hub, url } = await start(hold, { history: { bytes: 1_000 } });
+    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const [one] = await publish(hub, 'one');
+    await eventually(() => gate.observed);
+    gate.next();
+    await client.next();
+    await publish(hub, 'two', 'three');
+    await eventually(() => gate.observed);
+    client.pause();
+    client.reset();
+    // Nothing of what the operator of the first connection held was had by the client.
+    await client.untilConnected(2);
+    for (const text of ['two', 'three']) {
+      await eventually(() => gate.observed);
+      gate.next();
+      expect((await client.next()).data).toBe(text);
+    }
+    expect(one).toBeDefined();
   });
 });
 
@@ -322,7 +472,7 @@ describe('share()', () => {
     const data = 'x'.repeat(100_000);
     for (let i = 1; i <= 200; i++) {
       const id = await hub.publish('news', { data });
-      expect(offset((await quick.next()).id!)).toBe(offset(id));
+      expect((await quick.next()).id).toBe(id);
     }
   });
 });

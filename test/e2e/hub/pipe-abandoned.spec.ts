@@ -21,7 +21,7 @@ describe('a source that nobody listens to', () => {
     await expect(hub.pipe('a', feed, { abandonAfter: 10 })).rejects.toMatchObject(refusal);
     feed.say('one');
     await eventually(() => feed.isLeft);
-    expect((await hub.history('a')).events).toMatchObject([{ type: 'error', data: 'Stopped' }]);
+    expect((await hub.history('a')).events).toMatchObject([{ type: 'error', data: 'Abandoned' }]);
   });
 
   it('goes on while somebody listens on another instance, and is stopped when that one has left', async () => {

@@ -60,7 +60,7 @@ describeOnEach('a source, piped into a channel of two instances', (shared) => {
     expect((await client.next()).data).toBe('one');
     await one.close();
     await piped;
-    expect(await client.rest()).toMatchObject([{ type: 'error', data: 'Stopped' }]);
+    expect(await client.rest()).toMatchObject([{ type: 'error', data: 'Closing' }]);
   });
 
   it('is stopped when the other completes the channel, and nothing of it comes after that', async () => {
@@ -96,7 +96,7 @@ describeOnEach('a source, piped into a channel of two instances', (shared) => {
     const late = await SseClient.open(`${other.url}/a`);
     expect((await late.rest()).map(({ type, data }) => `${type}: ${data}`)).toEqual([
       'message: one',
-      'error: Stopped',
+      'error: Abandoned',
     ]);
   });
 });

@@ -233,7 +233,7 @@ describe('when the application closes', () => {
     expect((await client.next()).data).toBe('one');
     await close();
     await piped;
-    expect(await client.rest()).toEqual([expect.objectContaining({ type: 'error', data: 'Stopped' })]);
+    expect(await client.rest()).toEqual([expect.objectContaining({ type: 'error', data: 'Closing' })]);
     feed.say('two');
     await eventually(() => feed.isLeft);
   });
@@ -260,6 +260,7 @@ describe('a pipe', () => {
     ['a', words('one'), { maxPending: 0 }, 'INVALID_OPTIONS'],
     ['a', words('one'), { complete: 'no' }, 'INVALID_OPTIONS'],
     ['a', words('one'), { signal: 'no' }, 'INVALID_OPTIONS'],
+    ['a', words('one'), { error: 'no' }, 'INVALID_OPTIONS'],
     ['a', words('one'), { abort: true }, 'INVALID_OPTIONS'],
   ])('is refused when it is wrong: %j, %j, %j', async (channel, source, options, code) => {
     const { hub } = await start();

@@ -165,7 +165,7 @@ describe.each(['express', 'fastify'] as const)('presence on %s', (adapter) => {
     const watcher = await SseClient.open(`${app.url}/room`);
     await SseClient.open(`${app.url}/both`, as(ADA));
     await watcher.take(1);
-    expect(await app.hub.revoke('ada', 'room')).toBe(1);
+    expect(await app.hub.revoke('ada', 'room')).toEqual({ ended: 1, away: [] });
     expect(said(await watcher.take(1))).toEqual([['leave', ADA]]);
     expect(await app.hub.presence('room')).toEqual([]);
     expect(await app.hub.presence('other')).toMatchObject([{ user: 'ada', connections: 1 }]);

@@ -103,7 +103,7 @@ describe('where replay meets live, while events are published and connections ar
   it('a stream of one channel has every id exactly once, in order', async () => {
     for (const events of await passTheSeam((hub) => hub.stream('a'), ['a'], 1)) {
       expectAll(events, ['a']);
-      expect(events.map(({ id }) => Number(id!.split('-')[1]))).toEqual(events.map((_, i) => i + 1));
+      expect(events.map(({ id }) => Number(id!.split('.')[0]))).toEqual(events.map((_, i) => i + 1));
     }
   });
 
@@ -126,7 +126,7 @@ describe('where replay meets live, while events are published and connections ar
           got.set(channel, number);
           const positions = [...new URLSearchParams(event.id)].map(([name, id]) => [
             name,
-            Number(id.split('-')[1]),
+            Number(id.split('.')[0]),
           ]);
           expect(new Map(positions as [string, number][])).toEqual(got);
         }
@@ -203,7 +203,7 @@ describe('with a history that is too short for those who are away', () => {
       for (const events of await Promise.all(reading)) {
         let position = 0;
         for (const { type, id } of events) {
-          const offset = Number(id!.split('-')[1]);
+          const offset = Number(id!.split('.')[0]);
           if (type === 'gap') {
             expect(offset).toBeGreaterThan(position);
             gaps++;

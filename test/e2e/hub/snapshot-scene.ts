@@ -1,7 +1,7 @@
 import { Injectable, type Type } from '@nestjs/common';
 import { map } from 'rxjs';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
-import { EventLog, SseSnapshot } from '../../../src/sse/index.js';
+import { EventLog, SseSnapshot, type Position } from '../../../src/sse/index.js';
 import type {
   BackplaneFactory,
   SnapshotOf,
@@ -97,6 +97,9 @@ export function short(events: readonly ReceivedEvent[]): string[] {
 export class LosesLog {
   #lose: (() => void) | undefined;
   #log: EventLog | undefined;
+  /** Where the newest log begins, once one was lost. */
+  begin: Position = { offset: 0, mark: 'first' };
+  #lost = 0;
 
   constructor(private readonly channel: string) {}
 
@@ -111,16 +114,19 @@ export class LosesLog {
       let log = channel === this.channel ? this.#log : undefined;
       const followed = await open(channel, settings, {
         appended: (entry) => {
-          log?.push(entry);
+          const { offset, mark, at, event } = entry;
+          log?.push({ offset, mark, previous: log.head, at, event });
           follower.appended(entry);
         },
         completed: () => follower.completed(),
-        emptying: () => follower.emptying(),
+        moved: () => follower.moved(),
+        leaving: () => follower.leaving(),
         replaced: (other) => follower.replaced(other),
       });
       if (channel === this.channel) {
         this.#lose = () => {
-          log = this.#log = new EventLog('another', followed.log.limits);
+          this.begin = { offset: 0, mark: `another${++this.#lost}` };
+          log = this.#log = new EventLog(this.begin, followed.log.limits);
           follower.replaced(log);
         };
       }

@@ -4,7 +4,7 @@ import { PUBLISH_ID_MEMORY } from '../../../src/sse/hub/backplane.js';
 
 it('publish ids are forgotten in the order of their last use', () => {
   const ids = new PublishIds();
-  const position = { epoch: 'e', offset: 1 };
+  const position = { offset: 1, mark: 'a' };
   ids.remember('a', 'daily', position, 0);
   ids.remember('a', 'once', position, 1);
   ids.remember('a', 'daily', position, PUBLISH_ID_MEMORY);

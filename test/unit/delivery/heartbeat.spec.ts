@@ -2,6 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import fc from 'fast-check';
 import { Heartbeat, type Beating } from '../../../src/sse/delivery/heartbeat.js';
 
+/** Milliseconds: a timer of Node that is longer fires at once. */
+const LONGEST = 2 ** 31 - 1;
+
 let heartbeat: Heartbeat;
 
 beforeEach(() => {
@@ -114,6 +117,37 @@ describe('a heartbeat', () => {
 });
 
 describe('the timer of the heartbeats', () => {
+  /** What the timers were set to that were set meanwhile. */
+  function timersOf(task: () => void): number[] {
+    const timers = jest.spyOn(globalThis, 'setTimeout');
+    task();
+    const times = timers.mock.calls.map(([, milliseconds]) => milliseconds ?? 0);
+    timers.mockRestore();
+    expect(times).not.toEqual([]);
+    return times;
+  }
+
+  it('is not set to the past for those who have become due while others were looked at', () => {
+    const clients = [1_000, 1_300, 1_700].map((ms) => new Client(ms));
+    const now = performance.now.bind(performance);
+    let late = 0;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => now() + late);
+    // Writing to a client takes its time.
+    for (const client of clients) jest.spyOn(client, 'write').mockImplementation(() => void (late += 1_000));
+    const times = timersOf(() => jest.advanceTimersByTime(10_000));
+    expect(Math.min(...times)).toBeGreaterThanOrEqual(0);
+    clock.mockRestore();
+  });
+
+  it('of the longest heartbeat there is does not fire at once, again and again', () => {
+    jest.advanceTimersByTime(1_000);
+    let client: Client | undefined;
+    const times = timersOf(() => (client = new Client(LONGEST)));
+    expect(Math.max(...times)).toBeLessThanOrEqual(LONGEST);
+    jest.advanceTimersByTime(LONGEST * 1.25);
+    expect(client?.silences).toHaveLength(1);
+  });
+
   it('is not there while there are no connections', () => {
     expect(jest.getTimerCount()).toBe(0);
     const clients = [new Client(1_000), new Client(500)];

@@ -6,26 +6,18 @@ import { LatestIndex } from '../../../src/sse/hub/latest-index.js';
 import { publishedEvent } from '../../../src/sse/hub/published-event.js';
 import type { SseEvent } from '../../../src/sse/hub/sse-event.js';
 import type { KeyedEvent } from '../../../src/sse/sse.options.js';
-import { stored } from '../stored-events.js';
+import { entryAt, positionAt, stored } from '../stored-events.js';
 
 /** As many keys as an index remembers. */
 const MAX_KEYS = 10_000;
 
-const eventOf = (entry: LogEntry): SseEvent => publishedEvent('prices', 'e', entry, true);
-const entryOf = (offset: number, data: unknown): LogEntry => ({
-  offset,
-  previous: offset - 1,
-  at: 0,
-  event: stored({ data }),
-});
+const LIMITS = { count: 5, bytes: Infinity, age: Infinity };
+
+const eventOf = (entry: LogEntry): SseEvent => publishedEvent('prices', { has: () => true }, entry, 'hash');
 const offsets = (entries: readonly LogEntry[]): number[] => entries.map(({ offset }) => offset);
 
 /** A log with room for a few events, whose next one has the number after `head`. */
-function logAt(head = 0): EventLog {
-  const log = new EventLog('e', { count: 5, bytes: Infinity, age: Infinity });
-  log.head = log.floor = head;
-  return log;
-}
+const logAt = (head = 0): EventLog => new EventLog(positionAt(head), LIMITS);
 
 const indexOf = (log: EventLog, latest: (event: KeyedEvent) => unknown = ({ data }) => data): LatestIndex =>
   new LatestIndex({ latest }, log, eventOf);
@@ -33,7 +25,7 @@ const indexOf = (log: EventLog, latest: (event: KeyedEvent) => unknown = ({ data
 /** Publishes to a log and its index, and gives what was published. */
 function publish(log: EventLog, index: LatestIndex, data: readonly unknown[]): LogEntry[] {
   return data.map((each) => {
-    const entry = entryOf(log.head + 1, each);
+    const entry = entryAt(log.head.offset + 1, stored({ data: each }));
     log.push(entry);
     index.add(entry);
     return entry;
@@ -65,7 +57,7 @@ describe('the index of the newest event of each key', () => {
         const log = logAt(head);
         const index = indexOf(log);
         const entries = publish(log, index, keys);
-        for (let after = head; after <= log.head + 1; after++)
+        for (let after = head; after <= log.head.offset + 1; after++)
           expect(index.after(after)).toEqual(newest(entries, ({ offset }) => keys[offset - head - 1], after));
         expect(index.floor).toBe(head);
       }),
@@ -78,12 +70,12 @@ describe('the index of the newest event of each key', () => {
       fc.property(fc.array(key, { maxLength: 12 }), fc.array(key, { maxLength: 12 }), (before, keys) => {
         const log = logAt();
         const published = publish(log, indexOf(log), before);
-        const { floor } = log;
+        const floor = log.floor.offset;
         const index = indexOf(log);
         const entries = [...published.slice(floor), ...publish(log, index, keys)];
         const keyOf = ({ offset }: LogEntry): unknown => [...before, ...keys][offset - 1];
         expect(index.floor).toBe(floor);
-        for (let after = floor; after <= log.head; after++)
+        for (let after = floor; after <= log.head.offset; after++)
           expect(index.after(after)).toEqual(newest(entries, keyOf, after));
       }),
       { numRuns: 200 },
@@ -97,7 +89,7 @@ describe('the index of the newest event of each key', () => {
         const index = indexOf(log);
         for (const keys of parts) {
           log.clear();
-          const cleared = log.head;
+          const cleared = log.head.offset;
           expect(index.after(0)).toEqual([]);
           const entries = publish(log, index, keys);
           expect(index.floor).toBe(cleared);
@@ -112,7 +104,7 @@ describe('the index of the newest event of each key', () => {
   it('gives the key function the event as a subscriber sees it', () => {
     const seen: KeyedEvent[] = [];
     published([{ symbol: 'A' }], (event) => seen.push(event)); // which gives each a key of its own
-    expect(seen).toEqual([{ channel: 'prices', id: 'e-1', data: { symbol: 'A' } }]);
+    expect(seen).toEqual([{ channel: 'prices', id: '1.m1hash', data: { symbol: 'A' } }]);
   });
 
   it('asks for the key of each event once', () => {

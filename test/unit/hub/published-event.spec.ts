@@ -2,23 +2,20 @@ import { describe, expect, it } from '@jest/globals';
 import type { LogEntry } from '../../../src/sse/hub/event-log.js';
 import { gapEvent, originOf, publishedEvent } from '../../../src/sse/hub/published-event.js';
 import type { Gap, SseEvent, SseEventInput } from '../../../src/sse/hub/sse-event.js';
-import { stored } from '../stored-events.js';
+import { entryAt, stored } from '../stored-events.js';
 
-const entryOf = (event: SseEventInput, offset = 7): LogEntry => ({
-  offset,
-  previous: offset - 1,
-  at: 0,
-  event: stored(event),
-});
-const published = (event: SseEventInput, hasIds = true): SseEvent =>
-  publishedEvent('news', 'e', entryOf(event), hasIds);
+const log = { has: () => true };
+const ID = '7.m7hash';
+const entryOf = (event: SseEventInput): LogEntry => entryAt(7, stored(event));
+const published = (event: SseEventInput): SseEvent => publishedEvent('news', log, entryOf(event), 'hash');
+const withoutIds = (event: SseEventInput): SseEvent => publishedEvent('news', log, entryOf(event), undefined);
 
 describe('an event as subscribers see it', () => {
   it('names its channel, its id, its type and everything that it was published with', () => {
     const event = published({ type: 'price', data: { at: 7 }, retry: 5, comment: 'c' });
     expect({ ...event }).toEqual({
       channel: 'news',
-      id: 'e-7',
+      id: ID,
       type: 'price',
       data: { at: 7 },
       retry: 5,
@@ -30,16 +27,16 @@ describe('an event as subscribers see it', () => {
     expect(published({ data: 1 })).not.toHaveProperty('type');
     expect(published({ data: 1 })).not.toHaveProperty('retry');
     expect(published({ data: 1 })).not.toHaveProperty('comment');
-    expect(published({ data: 1 }, false)).not.toHaveProperty('id');
+    expect(withoutIds({ data: 1 })).not.toHaveProperty('id');
   });
 
   it('has its publisher’s own id where the hub makes none', () => {
-    expect(published({ data: 1, id: 'mine' }, false).id).toBe('mine');
+    expect(withoutIds({ data: 1, id: 'mine' }).id).toBe('mine');
   });
 
   it('is one and the same object for all of them', () => {
     const entry = entryOf({ data: { a: 1 } });
-    expect(publishedEvent('news', 'e', entry, true)).toBe(publishedEvent('news', 'e', entry, true));
+    expect(publishedEvent('news', log, entry, 'hash')).toBe(publishedEvent('news', log, entry, 'hash'));
   });
 
   it('cannot be changed by one of them for the others', () => {
@@ -78,7 +75,7 @@ describe('the data of an event', () => {
   it('is parsed when it is first read, and not before', () => {
     const entry = entryOf({ data: 1 });
     const broken: LogEntry = { ...entry, event: { ...entry.event, data: '{' } };
-    const event = publishedEvent('news', 'e', broken, true);
+    const event = publishedEvent('news', log, broken, 'hash');
     expect(() => event.data).toThrow(SyntaxError);
   });
 
@@ -90,7 +87,7 @@ describe('the data of an event', () => {
 
   it('is there in a copy that an operator makes', () => {
     const copy = { ...published({ data: { a: 1 } }), type: 'mine' };
-    expect(copy).toMatchObject({ id: 'e-7', type: 'mine', data: { a: 1 } });
+    expect(copy).toMatchObject({ id: ID, type: 'mine', data: { a: 1 } });
     expect(JSON.parse(JSON.stringify(published({ data: { a: 1 } })))).toMatchObject({ data: { a: 1 } });
   });
 
@@ -105,10 +102,10 @@ describe('the data of an event', () => {
 describe('the bytes of an event', () => {
   it('are known of the very event', () => {
     const entry = entryOf({ data: 1 });
-    expect(originOf(publishedEvent('news', 'e', entry, true))).toEqual({
+    expect(originOf(publishedEvent('news', log, entry, 'hash'))).toEqual({
       channel: 'news',
-      epoch: 'e',
       entry,
+      log,
     });
   });
 
@@ -119,10 +116,16 @@ describe('the bytes of an event', () => {
 });
 
 describe('a gap as an event', () => {
-  const gap: Gap = { channel: 'news', reason: 'evicted', requested: 'e-1', oldest: 'e-5', latest: 'e-9' };
+  const gap: Gap = {
+    channel: 'news',
+    reason: 'evicted',
+    requested: '1.ahash',
+    oldest: '5.bhash',
+    latest: '9.chash',
+  };
 
   it('has the type gap, the position before what is left, and all that is known of it', () => {
-    expect(gapEvent(gap, 'e-4')).toEqual({ channel: 'news', id: 'e-4', type: 'gap', data: gap });
+    expect(gapEvent(gap, '4.dhash')).toEqual({ channel: 'news', id: '4.dhash', type: 'gap', data: gap });
   });
 
   it('has no id where there are none, and cannot be changed', () => {

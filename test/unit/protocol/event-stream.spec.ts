@@ -3,10 +3,11 @@ import fc from 'fast-check';
 import {
   eventBody,
   HEARTBEAT,
-  idBlock,
   idLine,
   isOneLine,
   normalText,
+  positionBlock,
+  positionEvent,
   retryBlock,
   type EventFields,
 } from '../../../src/sse/protocol/event-stream.js';
@@ -114,10 +115,30 @@ describe('an event as text/event-stream', () => {
   });
 });
 
+describe('the event that moves the position', () => {
+  it('has an id and data, and a type that is no message', () => {
+    const text = positionEvent('1.a');
+    expect(text).toBe('id: 1.a\nevent: sse-position\ndata: {}\n\n');
+    expect(partsOfText(text)).toEqual({
+      events: [{ id: '1.a', event: 'sse-position', data: '{}' }],
+      comments: [],
+      retries: [],
+    });
+  });
+
+  it('says in the same block how long a client waits', () => {
+    const text = positionEvent('1.a', 1500);
+    expect(text).toBe('id: 1.a\nretry: 1500\nevent: sse-position\ndata: {}\n\n');
+    expect(partsOfText(text)).toMatchObject({ events: [{ id: '1.a' }], retries: [1500] });
+  });
+});
+
 describe('a block without an event', () => {
   it('sets the position and dispatches nothing', () => {
-    expect(idBlock('e-1')).toBe('id: e-1\n\n');
-    expect(partsOfText(idBlock('e-1'))).toEqual({ events: [], comments: [], retries: [] });
+    expect(positionBlock('1.a')).toBe('id: 1.a\n\n');
+    expect(partsOfText(positionBlock('1.a'))).toEqual({ events: [], comments: [], retries: [] });
+    expect(positionBlock('1.a', 1500)).toBe('id: 1.a\nretry: 1500\n\n');
+    expect(partsOfText(positionBlock('1.a', 1500))).toEqual({ events: [], comments: [], retries: [1500] });
   });
 
   it('sets how long a client waits', () => {
@@ -126,6 +147,10 @@ describe('a block without an event', () => {
 
   it('is a comment when it is a heartbeat', () => {
     expect(partsOfText(HEARTBEAT)).toEqual({ events: [], comments: [''], retries: [] });
+  });
+
+  it('has no blank line when it is a heartbeat, at which some clients dispatch an event', () => {
+    expect(HEARTBEAT).toBe(':\n');
   });
 });
 

@@ -1,98 +1,143 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
+  channelHash,
   encodedLength,
-  formatNamed,
-  formatPosition,
-  hasSeen,
+  formatId,
+  formatVector,
+  longestId,
   MAX_ID_BYTES,
+  parseId,
   parseLastEventId,
-  parsePosition,
   type Position,
 } from '../../../src/sse/protocol/position.js';
+import { EventLog } from '../../../src/sse/hub/event-log.js';
+import { BIRTH } from '../log-entries.js';
+import { history, Model, take } from '../log-model.js';
+import { anyPosition, LONGEST } from '../positions.js';
 import { anyText, channelName } from '../texts.js';
 
-const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+/** Positions by channel; undefined for one without history. */
+type Positions = ReadonlyMap<string, Position | undefined>;
 
-const anyPosition: fc.Arbitrary<Position> = fc.record({
-  epoch: fc.string({ unit: fc.constantFrom(...Array.from(letters)), minLength: 1, maxLength: 16 }),
-  offset: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
-});
+const idOf = (channel: string, position: Position): string => formatId(position, channelHash(channel));
+const format = (positions: Positions): string =>
+  formatVector([...positions].map(([name, position]) => [name, position && idOf(name, position)]));
 
-const namedPositions: fc.Arbitrary<Map<string, Position>> = fc
-  .uniqueArray(fc.tuple(channelName, anyPosition), { minLength: 1, maxLength: 8, selector: ([name]) => name })
+/** What the parts of an id with names are read as. */
+const parts = (positions: Positions): ReadonlyMap<string, unknown> =>
+  new Map(
+    [...positions].map(([name, position]) => {
+      const part: unknown = position && expect.objectContaining({ position, text: idOf(name, position) });
+      return [name, part];
+    }),
+  );
+
+const namedPositions: fc.Arbitrary<Positions> = fc
+  .uniqueArray(fc.tuple(channelName, fc.option(anyPosition, { nil: undefined })), {
+    minLength: 1,
+    maxLength: 8,
+    selector: ([name]) => name,
+  })
   .map((entries) => new Map(entries))
   .filter((positions) => format(positions).length <= MAX_ID_BYTES);
 
-const format = (positions: ReadonlyMap<string, Position>): string =>
-  [...positions].map(([name, position]) => formatNamed(name, position)).join('&');
+const bareId = fc
+  .tuple(anyPosition, channelName)
+  .map(([position, channel]) => ({ position, hash: channelHash(channel) }));
+
+/** Ids of version 0.1, as its streams of one channel and of several sent them. */
+const outdatedPosition = fc
+  .tuple(fc.stringMatching(/^[0-9A-Za-z]{1,16}$/), fc.nat({ max: Number.MAX_SAFE_INTEGER }))
+  .map(([epoch, offset]) => `${epoch}-${offset}`);
+const outdatedVector = fc
+  .array(fc.tuple(channelName, fc.oneof(outdatedPosition, fc.constant('*'))), { minLength: 1, maxLength: 5 })
+  .filter((parts) => parts.some(([, position]) => position !== '*'))
+  .map((parts) => parts.map(([name, position]) => `${encodeURIComponent(name)}=${position}`).join('&'))
+  .filter((text) => text.length <= MAX_ID_BYTES);
 
 /** What a client may send: ids of ours, damaged ones, and anything else. */
 const hostileId = fc.oneof(
   anyText,
   fc.string({ unit: 'binary' }),
-  fc.tuple(namedPositions.map(format), fc.nat(), anyText).map(([id, place, text]) => {
-    const at = place % (id.length + 1);
-    return id.slice(0, at) + text + id.slice(at);
-  }),
-  fc.string({ unit: fc.constantFrom('a', '-', '1', '=', '&', '%', '2', 'F', 'ü'), maxLength: 40 }),
+  fc
+    .tuple(fc.oneof(namedPositions.map(format), outdatedVector, outdatedPosition), fc.nat(), anyText)
+    .map(([id, place, text]) => {
+      const at = place % (id.length + 1);
+      return id.slice(0, at) + text + id.slice(at);
+    }),
+  fc.string({ unit: fc.constantFrom('a', '.', '-', '1', '=', '&', '%', '2', 'F', '*', 'ü'), maxLength: 40 }),
 );
 
-describe('a position', () => {
-  it('is the same after it was written and read', () => {
+describe('the id of an event', () => {
+  it('is its position and the hash of its channel', () => {
     fc.assert(
-      fc.property(anyPosition, (position) =>
-        expect(parsePosition(formatPosition(position))).toEqual(position),
-      ),
+      fc.property(bareId, ({ position, hash }) => {
+        const text = formatId(position, hash);
+        expect(parseLastEventId(text)).toEqual({ kind: 'bare', text, position, hash });
+        expect(parseId(text)).toMatchObject({ position, hash });
+      }),
+    );
+  });
+
+  it('is another for every other position and for every other hash', () => {
+    fc.assert(
+      fc.property(bareId, bareId, (one, other) => {
+        const isSame = formatId(one.position, one.hash) === formatId(other.position, other.hash);
+        expect(isSame).toBe(JSON.stringify(one) === JSON.stringify(other));
+      }),
     );
   });
 
   it.each([
     ...[
       '',
-      '-',
+      '.',
       'a',
       '1',
-      'a-',
-      '-1',
-      'a--1',
-      'a-b',
-      'a-1.5',
-      'a-1e3',
-      'a-0x1',
-      'a-+1',
-      'a-Infinity',
-      'a-1-1',
+      '1.',
+      '.abcde',
+      '1.abcd',
+      '-1.abcde',
+      '1-abcde',
+      'a.abcde',
+      '1.5.abcde',
+      '1e3.abcde',
     ],
-    ...[' a-1', 'a-1 ', 'a- 1', 'a-1\n', 'a\0-1', 'é-1', 'a_-1', 'a-١', 'a-1&b-1'],
-    ...['a-9007199254740992', 'a-99999999999999999999', `${'a'.repeat(17)}-1`],
+    ...[
+      '0x1.abcde',
+      '+1.abcde',
+      'Infinity.abcde',
+      ' 1.abcde',
+      '1.abcde ',
+      '1. abcde',
+      '1.abcde\n',
+      '1\0.abcde',
+    ],
+    ...['1.abcdé', '1.ab-cd', '1.ab_cd', '١.abcde', '1.abcde&2.abcde', '1.abcde,2.abcde'],
+    ...['9007199254740992.abcde', '99999999999999999999.abcde', `1.${'a'.repeat(33)}`],
   ])('is not read out of %j', (text) => {
-    expect(parsePosition(text)).toBeUndefined();
+    expect(parseId(text)).toBeUndefined();
+    if (text !== '1-abcde') expect(parseLastEventId(text).kind).toBe(text === '' ? 'none' : 'unreadable');
   });
 });
 
 describe('an id that a client sends', () => {
-  it('is the position that it was written from', () => {
-    fc.assert(
-      fc.property(anyPosition, (position) => {
-        const text = formatPosition(position);
-        expect(parseLastEventId(text)).toEqual({ kind: 'bare', text, position });
-      }),
-    );
-  });
-
   it('is the positions of all the channels that it names, whatever they are called', () => {
     fc.assert(
       fc.property(namedPositions, (positions) => {
         const text = format(positions);
-        expect(parseLastEventId(text)).toEqual({ kind: 'named', text, positions });
+        expect(parseLastEventId(text)).toEqual({ kind: 'named', text, positions: parts(positions) });
+        expect(parseId(text)).toBeUndefined();
       }),
     );
   });
 
   it('fits into a header as it is', () => {
     fc.assert(
-      fc.property(namedPositions, (positions) => expect(format(positions)).toMatch(/^[\x21-\x7e]+$/)),
+      fc.property(namedPositions, bareId, (positions, { position, hash }) => {
+        for (const id of [format(positions), formatId(position, hash)]) expect(id).toMatch(/^[\x21-\x7e]+$/);
+      }),
     );
   });
 
@@ -111,34 +156,71 @@ describe('an id that a client sends', () => {
     );
   });
 
+  it('of version 0.1 is readable, and names an event that no log holds', () => {
+    fc.assert(
+      fc.property(outdatedPosition, history, (text, [limits, steps]) => {
+        const id = parseLastEventId(text);
+        expect(id).toMatchObject({ kind: 'bare', text });
+        expect(parseId(text)).toBeUndefined();
+        const [log, model] = [new EventLog(BIRTH, limits), new Model(limits)];
+        for (const step of steps) take(log, model, step);
+        expect(id.kind === 'bare' && log.missing(id.position)).toBe('unknown');
+      }),
+    );
+  });
+
+  it('of version 0.1 has such a position for each channel that it names', () => {
+    fc.assert(
+      fc.property(outdatedVector, (text) => {
+        const id = parseLastEventId(text);
+        expect(id).toMatchObject({ kind: 'named', text });
+        const named = id.kind === 'named' ? [...id.positions.values()] : [];
+        for (const part of named) if (part) expect(part.position.mark).toBe('');
+        expect(named.some((part) => part !== undefined)).toBe(true);
+      }),
+    );
+  });
+
   it.each([
     ...[
       '42',
       'a-',
       'null',
       'e-1 ',
+      '1.abcde ',
       'e-1,f-2',
       'e-1&f-2',
+      '1.abcde&1.abcde',
+      `${'a'.repeat(17)}-1`,
+    ],
+    ...[
       'a=',
       '=',
       '&',
-      '=e-1',
-      'a=e-1&',
-      '&a=e-1',
-      'a=e-1&&b=e-1',
+      '=1.abcde',
+      'a=1.abcde&',
+      '&a=1.abcde',
+      'a=1.abcde&&b=1.abcde',
+      'a=1.abcde&b',
+      'a=1.abcd',
     ],
     ...[
-      'a=e-1&b',
-      'a=e-1&b=',
-      'a=e-1&=e-1',
-      'a=b=e-1',
-      '%=e-1',
-      '%zz=e-1',
-      '%E0%A4%A=e-1',
-      '%C3=e-1',
-      '%ED%A0%80=e-1',
+      'a=1.abcde&b=',
+      'a=1.abcde&=1.abcde',
+      'a=b=1.abcde',
+      'a=1.abcde&%=*',
+      'a=**',
+      `a=1.${'m'.repeat(33)}`,
     ],
-    ...['../../etc/passwd', '<script>', '\uD800=e-1 ', '😀'],
+    ...[
+      '%=1.abcde',
+      '%zz=1.abcde',
+      '%E0%A4%A=1.abcde',
+      '%C3=1.abcde',
+      '%ED%A0%80=1.abcde',
+      '\uD800=1.abcde ',
+    ],
+    ...['=e-1', '%=e-1', 'a=e-1&b=?', 'a=e-1&b', 'a=?&b=e-1', '../../etc/passwd', '<script>', '😀'],
   ])('is unreadable, and kept as it is, when it is %j', (text) => {
     expect(parseLastEventId(text)).toEqual({ kind: 'unreadable', text });
   });
@@ -146,16 +228,15 @@ describe('an id that a client sends', () => {
   it('names channels without history beside others', () => {
     const positions = new Map([
       ['typing/ä', undefined],
-      ['a', { epoch: 'e', offset: 1 }],
+      ['a', { offset: 1, mark: 'm' }],
     ]);
-    const text = [...positions].map(([channel, position]) => formatNamed(channel, position)).join('&');
-    expect(text).toBe('typing%2F%C3%A4=*&a=e-1');
-    expect(parseLastEventId(text)).toEqual({ kind: 'named', text, positions });
-    expect(hasSeen(parseLastEventId(text), { epoch: 'e', offset: 1 })).toBe(true);
+    const text = format(positions);
+    expect(text).toBe(`typing%2F%C3%A4=*&a=1.m${channelHash('a')}`);
+    expect(parseLastEventId(text)).toEqual({ kind: 'named', text, positions: parts(positions) });
   });
 
   it('may be of 4,096 bytes and no more', () => {
-    const idOf = (length: number): string => 'c'.repeat(length - '=e-1'.length) + '=e-1';
+    const idOf = (length: number): string => 'c'.repeat(length - '=1.abcde'.length) + '=1.abcde';
     expect(MAX_ID_BYTES).toBe(4096);
     expect(parseLastEventId(idOf(4096)).kind).toBe('named');
     expect(parseLastEventId(idOf(4097)).kind).toBe('unreadable');
@@ -168,23 +249,63 @@ describe('an id that a client sends', () => {
 
   it('names channels that are called like what every object has', () => {
     const positions = new Map(
-      ['__proto__', 'constructor', 'toString'].map((name, offset) => [name, { epoch: 'e', offset }]),
+      ['__proto__', 'constructor', 'toString'].map((name, offset) => [name, { offset, mark: 'm' }]),
     );
-    expect(parseLastEventId(format(positions))).toMatchObject({ kind: 'named', positions });
+    expect(parseLastEventId(format(positions))).toEqual({
+      kind: 'named',
+      text: format(positions),
+      positions: parts(positions),
+    });
+  });
+
+  it('that names a channel twice has the last of the two', () => {
+    const positions = new Map([['a', { offset: 2, mark: 'n' }]]);
+    const text = `a=1.abcde&${format(positions)}`;
+    expect(parseLastEventId(text)).toEqual({ kind: 'named', text, positions: parts(positions) });
   });
 });
 
-describe('encodedLength', () => {
+describe('the room that an id needs', () => {
   it('is enough for a channel wherever its log has got to, with the sign before the next', () => {
     fc.assert(
       fc.property(channelName, anyPosition, (name, position) => {
-        expect(`${formatNamed(name, position)}&`.length).toBeLessThanOrEqual(encodedLength(name));
+        expect(`${format(new Map([[name, position]]))}&`.length).toBeLessThanOrEqual(encodedLength(name));
       }),
     );
   });
 
   it('is not more than what the longest position takes', () => {
-    const position = { epoch: 'e'.repeat(16), offset: Number.MAX_SAFE_INTEGER };
-    expect(encodedLength('a/b ü')).toBe(`${formatNamed('a/b ü', position)}&`.length);
+    expect(encodedLength('a/b ü')).toBe(`${format(new Map([['a/b ü', LONGEST]]))}&`.length);
+  });
+
+  it('of several channels is never exceeded by their positions', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(channelName, { minLength: 1, maxLength: 12 }),
+        anyPosition,
+        (names, position) => {
+          const longest = longestId(names);
+          for (const each of [position, LONGEST, undefined])
+            expect(Buffer.byteLength(format(new Map(names.map((name) => [name, each]))))).toBeLessThanOrEqual(
+              longest,
+            );
+        },
+      ),
+    );
+  });
+
+  it('is known before it is too much: what fits is read again', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(channelName, { minLength: 1, maxLength: 12 }), (names) => {
+        fc.pre(longestId(names) <= MAX_ID_BYTES);
+        const text = format(new Map(names.map((name) => [name, LONGEST])));
+        expect(Buffer.byteLength(text)).toBeLessThanOrEqual(MAX_ID_BYTES);
+        expect(parseLastEventId(text).kind).toBe('named');
+      }),
+    );
+  });
+
+  it('of one event is little', () => {
+    expect(formatId(LONGEST, channelHash('news'))).toHaveLength(16 + 1 + 28 + 4);
   });
 });

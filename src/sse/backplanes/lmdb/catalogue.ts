@@ -1,57 +1,40 @@
 import type { BackplaneStats, LogFollower } from '../../hub/backplane.js';
 import type { EventLog } from '../../hub/event-log.js';
-import type { ChannelRecord } from './records.js';
+import { sizeOf, type ChannelRecord } from './records.js';
 
-/** A channel, and who follows it here. */
+/** A channel that is on the disk, or that somebody follows here, or both. */
 export class HeldChannel {
+  /** As it is on the disk; nothing if it is not there. */
+  record: Readonly<ChannelRecord> | undefined;
   /** Never changed but replaced, so that those may leave who are being told. */
   followers: readonly LogFollower[] = [];
   /** A copy of what is on the disk, while somebody follows. */
   log: EventLog | undefined;
   /** When its last follower left. */
-  #left = 0;
+  left = 0;
 
-  constructor(
-    readonly name: string,
-    /** As it is on the disk. */
-    public record: Readonly<ChannelRecord>,
-  ) {}
+  constructor(readonly name: string) {}
 
   /** Tells those who follow now, but for those who stop before it is their turn. */
   tell(what: (follower: LogFollower) => void): void {
     for (const follower of this.followers) if (this.followers.includes(follower)) what(follower);
   }
 
-  follow(follower: LogFollower): void {
-    this.followers = [...this.followers, follower];
-  }
-
-  /** The last one to leave takes the copy with it. */
-  leave(follower: LogFollower): void {
-    if (!this.followers.includes(follower)) return;
-    this.followers = this.followers.filter((other) => other !== follower);
-    if (this.followers.length > 0) return;
-    this.log = undefined;
-    this.#left = Date.now();
+  get isFollowed(): boolean {
+    return this.followers.length > 0;
   }
 
   /** When it was last published to, or followed. */
   lastUse(now: number): number {
-    return this.followers.length > 0 ? now : Math.max(this.record.touched, this.#left);
+    return this.isFollowed ? now : Math.max(this.record?.touched ?? 0, this.left);
   }
 
   isIdle(now: number): boolean {
-    return now - this.lastUse(now) >= this.record.ttl;
-  }
-
-  /** Whether nobody has published to it or listens to it. */
-  get isUnused(): boolean {
-    const { head, completed } = this.record;
-    return this.followers.length === 0 && head === 0 && !completed;
+    return this.record !== undefined && now - this.lastUse(now) >= this.record.ttl;
   }
 }
 
-/** All channels on the disk, as the last transaction has left them. Of their events it has the numbers alone. */
+/** All channels, as the last transaction has left them. Of their events it has the numbers alone. */
 export class Catalogue {
   readonly channels = new Map<string, HeldChannel>();
   /** Those with events, the one that was published to longest ago first. */
@@ -61,51 +44,79 @@ export class Catalogue {
   /** When channels were last given back for want of room. */
   madeRoomAt = 0;
 
-  constructor(records: Iterable<{ readonly key: string; readonly value: ChannelRecord }>) {
-    const held = Array.from(records, ({ key, value }) => new HeldChannel(key, value));
-    held.sort((one, other) => one.record.touched - other.record.touched);
-    for (const channel of held) {
-      this.channels.set(channel.name, channel);
-      this.#count(channel.record, 1);
-      if (sizeOf(channel.record) > 0) this.recent.add(channel);
+  /** Takes in all that is on the disk. Answers the channels that are followed, whose copies are outdated now. */
+  load(records: Iterable<{ readonly key: string; readonly value: ChannelRecord }>): HeldChannel[] {
+    const followed = [...this.channels.values()].filter(({ isFollowed }) => isFollowed);
+    this.#clear();
+    for (const held of followed) {
+      held.record = undefined;
+      this.channels.set(held.name, held);
     }
+    const sorted = [...records].sort((one, other) => one.value.touched - other.value.touched);
+    for (const { key, value } of sorted) this.set(key, value, true);
+    return followed;
   }
 
   /** Takes in what was written of a channel: that it is so, or gone. */
   set(name: string, record: ChannelRecord | undefined, wasPublishedTo: boolean): void {
-    let held = this.channels.get(name);
-    if (held) this.#count(held.record, -1);
-    if (held && (!record || sizeOf(record) === 0 || wasPublishedTo)) this.recent.delete(held);
-    if (!record) {
-      this.channels.delete(name);
-      return;
-    }
+    const held = this.channels.get(name) ?? new HeldChannel(name);
+    this.#count(held.record, -1);
+    if (!record || sizeOf(record) === 0 || wasPublishedTo) this.recent.delete(held);
+    held.record = record;
     this.#count(record, 1);
-    if (held) held.record = record;
-    else this.channels.set(name, (held = new HeldChannel(name, record)));
-    if (wasPublishedTo && sizeOf(record) > 0) this.recent.add(held);
+    if (!record) this.channels.delete(name);
+    else this.channels.set(name, held);
+    if (record && wasPublishedTo && sizeOf(record) > 0) this.recent.add(held);
+  }
+
+  /** The channel, for one who follows it. The first to come brings a copy of its log. */
+  follow(name: string, follower: LogFollower, copy: (held: HeldChannel) => EventLog): HeldChannel {
+    const held = this.channels.get(name) ?? new HeldChannel(name);
+    held.log ??= copy(held);
+    held.followers = [...held.followers, follower];
+    this.channels.set(name, held);
+    return held;
+  }
+
+  /** The last one to leave takes the copy with it, and what is not on the disk. */
+  leave(held: HeldChannel, follower: LogFollower, now: number): void {
+    if (!held.followers.includes(follower)) return;
+    held.followers = held.followers.filter((other) => other !== follower);
+    if (held.isFollowed) return;
+    held.log = undefined;
+    held.left = now;
+    if (!held.record) this.channels.delete(held.name);
+  }
+
+  /** The newest time that is on the disk. */
+  get lastUse(): number {
+    let newest = 0;
+    for (const { record } of this.channels.values()) newest = Math.max(newest, record?.touched ?? 0);
+    return newest;
   }
 
   get stats(): BackplaneStats {
     return { channels: this.channels.size, historyEvents: this.events, historyBytes: this.bytes };
   }
 
-  clear(): void {
+  close(): void {
     for (const held of this.channels.values()) {
       held.followers = [];
       held.log = undefined;
     }
+    this.#clear();
+  }
+
+  #clear(): void {
     this.channels.clear();
     this.recent.clear();
     this.bytes = 0;
     this.events = 0;
   }
 
-  #count(record: ChannelRecord, sign: 1 | -1): void {
+  #count(record: Readonly<ChannelRecord> | undefined, sign: 1 | -1): void {
+    if (!record) return;
     this.bytes += sign * record.bytes;
     this.events += sign * sizeOf(record);
   }
 }
-
-/** Offsets have no holes on the disk. */
-export const sizeOf = ({ head, floor }: ChannelRecord): number => head - floor;

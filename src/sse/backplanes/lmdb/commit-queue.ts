@@ -5,8 +5,11 @@ import type { LmdbOptions } from './lmdb.options.js';
 /** What a call comes to: an answer at once, or one when the draft is committed; or it waits for the next draft. */
 export type Outcome<T> = { readonly now: T } | { readonly afterCommit: (call: Call) => T } | 'later';
 
-/** What a call is to its caller when it fails: whether something was stored matters to who publishes. */
-type Kind = 'publish' | 'other';
+/**
+ * What a call is. Whether something was stored matters to who publishes. What gives room back shares no transaction
+ * with others: those may fail because the disk is full.
+ */
+type Kind = 'publish' | 'room' | 'other';
 
 /** A call that has no answer yet, or was too late to get its own. */
 export interface Call {
@@ -29,6 +32,7 @@ interface PlannedCall {
 
 /** What the queue commits. */
 export interface Transactions {
+  /** Throws when what is on the disk cannot be made use of. */
   begin(): Draft;
   /** Rejects when nothing of it was written. */
   commit(draft: Draft): Promise<void>;
@@ -89,7 +93,8 @@ export class CommitQueue {
     const watch = setInterval(() => this.#refuseLate(), Math.max(this.settings.publishTimeout / 4, 1));
     watch.unref();
     while (this.#waiting.length > 0) {
-      const draft = this.transactions.begin();
+      const draft = this.#begin();
+      if (!draft) break;
       this.#plan(draft);
       if (!draft.isEmpty) await this.#commit(draft);
     }
@@ -97,16 +102,28 @@ export class CommitQueue {
     this.#work = undefined;
   }
 
+  /** Without a draft nothing can be done for those who wait. */
+  #begin(): Draft | undefined {
+    try {
+      return this.transactions.begin();
+    } catch (error) {
+      for (const call of this.#waiting) refuse(call, notTaken(call.kind, this.settings.path, error));
+      this.#waiting = [];
+      return undefined;
+    }
+  }
+
   /** Of a channel whose next call waits for the draft after this, all calls wait. */
   #plan(draft: Draft): void {
-    const calls = this.#waiting;
+    const calls = this.#waiting.filter(({ isOver }) => !isOver);
+    const givesRoom = calls[0]?.kind === 'room';
     const later: WaitingCall[] = [];
     const deferred = new Set<string>();
     let taken = 0;
     for (; taken < calls.length && !draft.isFull; taken++) {
       const call = calls[taken] as WaitingCall;
-      if (call.isOver) continue;
-      if (deferred.has(call.channel) || !this.#take(call, draft)) {
+      const fits = (call.kind === 'room') === givesRoom && !deferred.has(call.channel);
+      if (!fits || !this.#take(call, draft)) {
         deferred.add(call.channel);
         later.push(call);
       }

@@ -2,13 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { open, type Database as Table, type RootDatabase } from 'lmdb';
 import type { LogEntry } from '../../hub/event-log.js';
+import { newMark } from '../../hub/mark.js';
 import { SseError } from '../../sse.errors.js';
 import { DirectoryLock, MAX_DIRECTORY_BYTES } from './directory-lock.js';
 import { dataFileFault } from './file-check.js';
 import { entryOf, SCHEMA, type ChannelRecord, type EntryRecord, type PublishIdRecord } from './records.js';
 
-/** The first and the last of some entries of an epoch. */
-type Key = [epoch: string, offset: number];
+/** Where an entry is: the name of its log, and its offset. */
+type Key = [log: string, offset: number];
 
 /** Plain MessagePack, which also others can read. */
 const TABLE = { encoding: 'msgpack', encoder: { useRecords: false } } as const;
@@ -18,27 +19,39 @@ export class Database {
   readonly channels: Table<ChannelRecord, string>;
   readonly entries: Table<EntryRecord, Key>;
   readonly publishIds: Table<PublishIdRecord, number>;
-  /** Epochs, and up to which offset their entries are of no use any more. */
+  /** Logs, and up to which offset their entries are of no use any more. */
   readonly leftovers: Table<number, string>;
+  /** The numbers of {@link LogBirths}, by slot. */
+  readonly births: Table<number, number>;
+  readonly #info: Table<unknown, string>;
+  #lastWrite: unknown;
+  /** What is to be done for an instance that has ended without a word. */
+  readonly wills: Table<string, [instance: string, id: string]>;
 
   private constructor(
     private readonly root: RootDatabase,
     private readonly lock: DirectoryLock,
   ) {
-    const table = <V, K extends string | number | Key>(name: string): Table<V, K> =>
+    const table = <V, K extends string | number | [string, string | number]>(name: string): Table<V, K> =>
       root.openDB<V, K>({ name, ...TABLE });
     // Before anything is written: it may be somebody else's.
     const names = [...root.getKeys()];
     if (names.length > 0 && !names.includes('info')) throw new Error('it has the data of something else');
-    const info = table<number, string>('info');
+    const info = (this.#info = table<unknown, string>('info'));
+    if (info.get('schema') === undefined) {
+      root.transactionSync(() => {
+        info.putSync('schema', SCHEMA);
+        info.putSync('store', newMark());
+      });
+    }
     const schema = info.get('schema');
-    if (schema === undefined) info.putSync('schema', SCHEMA);
-    else if (schema !== SCHEMA)
-      throw new Error(`its schema is ${schema}, and this version of the package knows ${SCHEMA}`);
+    if (schema !== SCHEMA) throw new Error(otherSchema(schema));
     this.channels = table('channels');
     this.entries = table('entries');
     this.publishIds = table('publishIds');
     this.leftovers = table('leftovers');
+    this.births = table('births');
+    this.wills = table('wills');
   }
 
   /** @throws SseError `BACKPLANE_FAILED` that names the directory and says in one line why it cannot be used */
@@ -64,11 +77,30 @@ export class Database {
     }
   }
 
-  /** The entries of an epoch after an offset, up to another. */
-  *range(epoch: string, after: number, upTo: number): Generator<LogEntry> {
-    if (after >= upTo) return;
-    const range = { start: [epoch, after + 1], end: [epoch, upTo], inclusiveEnd: true };
-    for (const { key, value } of this.entries.getRange(range)) yield entryOf(key[1], value);
+  /** Letters and digits that name the directory, and all copies of it. */
+  get store(): string {
+    return this.#info.get('store') as string;
+  }
+
+  /** Whether somebody else has written since {@link takeAsItIs}: perhaps an older copy was put in its place. */
+  get isForeign(): boolean {
+    this.root.resetReadTxn();
+    return this.#info.get('lastWrite') !== this.#lastWrite;
+  }
+
+  /** What is on the disk now was taken in. */
+  takeAsItIs(): void {
+    this.#lastWrite = this.#info.get('lastWrite');
+  }
+
+  /** @throws SseError `BACKPLANE_FAILED`: what the log's record says is there is not */
+  entry(log: string, offset: number): LogEntry {
+    const record = this.entries.get([log, offset]);
+    if (record) return entryOf(offset, record);
+    throw new SseError(
+      'BACKPLANE_FAILED',
+      `The data of LMDB is damaged: an event is missing. Purge its channel, or go back to a copy of the directory.`,
+    );
   }
 
   /**
@@ -77,7 +109,24 @@ export class Database {
    */
   async commit(write: () => void): Promise<void> {
     try {
-      await this.root.batch(write);
+      await this.#commit(write);
+    } catch (error) {
+      // What a transaction has given back can be used when the next one is over. On a full disk that may never come.
+      await this.#commit(() => undefined).catch(() => {
+        throw error;
+      });
+      await this.#commit(write);
+    }
+  }
+
+  async #commit(write: () => void): Promise<void> {
+    const mark = newMark();
+    try {
+      await this.root.batch(() => {
+        write();
+        void this.#info.put('lastWrite', mark);
+      });
+      this.#lastWrite = mark;
     } catch (error) {
       // What LMDB rejects with holds another promise, of the true reason.
       await (error as { commitError?: Promise<unknown> }).commitError;
@@ -92,6 +141,11 @@ export class Database {
     await this.lock.release();
   }
 }
+
+const otherSchema = (schema: unknown): string =>
+  schema === 1
+    ? `it was written by version 0.1 of this package, whose events cannot be taken over. Move it away, or name another directory as "path"`
+    : `its schema is ${String(schema)}, and this version of the package knows ${SCHEMA}`;
 
 function openWith(path: string, make: (root: RootDatabase) => Database): Database {
   const root = open({

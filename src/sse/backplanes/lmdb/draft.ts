@@ -1,14 +1,16 @@
 import { WINDOW } from '../../hub/backplane.js';
 import type { LogEntry } from '../../hub/event-log.js';
+import { newMark } from '../../hub/mark.js';
 import type { StoredEvent } from '../../hub/stored-event.js';
 import type { Position } from '../../protocol/position.js';
 import { SseError } from '../../sse.errors.js';
 import type { SseLimits } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
-import { newEpoch } from '../epoch.js';
-import { sizeOf, type Catalogue, type HeldChannel } from './catalogue.js';
+import type { LogBirths, Slot } from '../log-births.js';
+import type { Catalogue, HeldChannel } from './catalogue.js';
 import type { Database } from './database.js';
-import type { ChannelRecord } from './records.js';
+import { sizeOf, type ChannelRecord } from './records.js';
+import type { DraftedWill } from './lmdb.wills.js';
 
 export type LmdbLimits = Pick<Required<SseLimits>, 'channels' | 'historyBytes'>;
 
@@ -31,12 +33,14 @@ const ROOM_INTERVAL = 1_000;
  * It shows each channel as it will be.
  */
 export class Draft {
-  readonly now = Date.now();
   readonly changed = new Map<string, Change>();
   /** The positions of what was published with an id, by channel and id. */
   readonly published = new Map<string, Map<string, Position>>();
+  /** What has changed of {@link LogBirths}, as logs are let go of. */
+  readonly ended: Slot[] = [];
   /** Whether what is left over from earlier is deleted too. */
   cleans = false;
+  readonly wills: DraftedWill[] = [];
   #bytes: number;
   #channels: number;
   #events = 0;
@@ -47,7 +51,10 @@ export class Draft {
   constructor(
     private readonly catalogue: Catalogue,
     private readonly database: Database,
+    private readonly births: LogBirths,
     private readonly limits: LmdbLimits,
+    /** Milliseconds since 1970. */
+    readonly now: number,
   ) {
     this.#bytes = catalogue.bytes;
     this.#channels = catalogue.channels.size;
@@ -59,7 +66,7 @@ export class Draft {
   }
 
   get isEmpty(): boolean {
-    return this.changed.size === 0 && !this.cleans;
+    return this.changed.size === 0 && !this.cleans && this.wills.length === 0;
   }
 
   /** A channel as it will be. One that should have been given back is not there, however late the sweep comes. */
@@ -68,6 +75,31 @@ export class Draft {
     if (change) return change.after;
     const held = this.catalogue.channels.get(channel);
     return held?.isIdle(this.now) ? undefined : held?.record;
+  }
+
+  /** The position of a channel that is not there. Should its last log still be on the disk, that goes now. */
+  nothingYet(channel: string): Position {
+    const held = this.catalogue.channels.get(channel);
+    if (held?.record && !this.changed.has(channel)) this.#drop(channel);
+    return held?.log?.head ?? { offset: 0, mark: this.births.markOf(channel) };
+  }
+
+  /**
+   * Makes room for a channel that is not there.
+   *
+   * @throws SseError `HUB_FULL`
+   */
+  admit(channel: string): void {
+    // One that is followed already has its room.
+    if (this.catalogue.channels.has(channel) && !this.changed.has(channel)) return;
+    if (this.#channels >= this.limits.channels) this.#dropIdle();
+    if (this.#channels >= this.limits.channels) {
+      throw new SseError(
+        'HUB_FULL',
+        `There are ${this.#channels} channels, which is limits.channels. Raise it, or shorten the channels' ttl.`,
+      );
+    }
+    this.#channels++;
   }
 
   /**
@@ -85,7 +117,7 @@ export class Draft {
   }
 
   /** @throws SseError `HUB_FULL`, `CHANNEL_COMPLETED` */
-  append(channel: string, settings: ChannelSettings, event: StoredEvent): { epoch: string; entry: LogEntry } {
+  append(channel: string, settings: ChannelSettings, event: StoredEvent): LogEntry {
     if (this.find(channel)?.completed) {
       throw new SseError(
         'CHANNEL_COMPLETED',
@@ -94,9 +126,11 @@ export class Draft {
     }
     const record = this.use(channel, settings);
     const change = this.#change(channel);
-    const entry: LogEntry = { offset: record.head + 1, previous: record.head, at: this.now, event };
+    const { head: previous } = record;
+    const [offset, mark] = [previous.offset + 1, newMark()];
+    const entry: LogEntry = { offset, mark, previous, at: this.now, event };
     change.added.push(entry);
-    record.head = entry.offset;
+    record.head = { offset, mark };
     record.bytes += event.bytes;
     this.#bytes += event.bytes;
     this.#events++;
@@ -105,7 +139,7 @@ export class Draft {
     while (sizeOf(record) > 1 && (sizeOf(record) > count || record.bytes > bytes)) this.#evict(change);
     this.#expire(change);
     this.#trim(change);
-    return { epoch: record.epoch, entry };
+    return entry;
   }
 
   remember(channel: string, publishId: string, position: Position): void {
@@ -122,15 +156,16 @@ export class Draft {
     const record = this.#change(channel).after as ChannelRecord;
     this.#bytes -= record.bytes;
     record.bytes = 0;
-    record.floor = record.clearedAt = record.head;
+    record.floor = record.head;
+    record.clearedAt = record.head.offset;
   }
 
   /** Does to a channel what time asks for. */
   age(held: HeldChannel): void {
     const isThere = this.catalogue.channels.get(held.name) === held;
-    if (!isThere || this.changed.has(held.name)) return;
-    if (held.isIdle(this.now)) return this.#drop(held.name);
     const { record } = held;
+    if (!isThere || !record || this.changed.has(held.name)) return;
+    if (held.isIdle(this.now)) return this.#drop(held.name);
     // Of one that is only followed the disk knows the time well enough for a start after a crash.
     const lastUse = held.lastUse(this.now);
     if (lastUse - record.touched >= record.ttl / 4) {
@@ -149,20 +184,11 @@ export class Draft {
     return change;
   }
 
-  /** A new channel, also in the place of one whose ttl is over. */
   #make(channel: string): ChannelRecord {
-    const isOver = this.catalogue.channels.has(channel) && !this.changed.has(channel);
-    if (isOver) this.#drop(channel);
-    if (this.#channels >= this.limits.channels) this.#dropUnused();
-    if (this.#channels >= this.limits.channels) {
-      throw new SseError(
-        'HUB_FULL',
-        `There are ${this.#channels} channels, which is limits.channels. Raise it, or shorten the channels' ttl.`,
-      );
-    }
-    this.#channels++;
-    const start = { head: 0, floor: 0, clearedAt: 0, bytes: 0, completed: false };
-    const made = { epoch: newEpoch(), ...start, touched: this.now, ttl: Infinity, age: Infinity };
+    const begin = this.nothingYet(channel);
+    this.admit(channel);
+    const start = { head: begin, floor: begin, clearedAt: 0, bytes: 0, completed: false };
+    const made = { log: newMark(), ...start, touched: this.now, ttl: Infinity, age: Infinity };
     this.#change(channel).after = made;
     return made;
   }
@@ -173,15 +199,15 @@ export class Draft {
     this.#channels--;
     change.after = undefined;
     change.added = [];
+    this.ended.push(this.births.ended(channel));
   }
 
-  /** Gives back what is idle, and what nobody has published to or listens to. Not often: it looks at all channels. */
-  #dropUnused(): void {
+  /** Gives back what is idle. Not often: it looks at all channels. */
+  #dropIdle(): void {
     if (this.now < this.catalogue.madeRoomAt + ROOM_INTERVAL) return;
     this.catalogue.madeRoomAt = this.now;
     for (const held of this.catalogue.channels.values()) {
-      if (this.changed.has(held.name)) continue;
-      if (held.isUnused || held.isIdle(this.now)) this.#drop(held.name);
+      if (!this.changed.has(held.name) && held.isIdle(this.now)) this.#drop(held.name);
     }
   }
 
@@ -210,21 +236,16 @@ export class Draft {
     while (this.#isExpired(change.after as ChannelRecord, change.added)) this.#evict(change);
   }
 
-  #evict(change: Change): void {
-    const record = change.after as ChannelRecord;
-    const { bytes } = this.#oldestOf(record, change.added);
-    record.floor++;
-    // What is not as it should be on the disk does not spoil the accounts for ever.
-    const left = sizeOf(record) === 0 ? 0 : Math.max(0, record.bytes - bytes);
-    this.#bytes -= record.bytes - left;
-    record.bytes = left;
+  #evict({ after, added }: Change): void {
+    const record = after as ChannelRecord;
+    const { offset, mark, event } = this.#oldestOf(record, added);
+    record.floor = { offset, mark };
+    record.bytes -= event.bytes;
+    this.#bytes -= event.bytes;
   }
 
-  #oldestOf(record: Readonly<ChannelRecord>, added: readonly LogEntry[]): { at: number; bytes: number } {
-    const offset = record.floor + 1;
-    const entry = added[offset - (added[0]?.offset ?? Infinity)];
-    if (entry) return { at: entry.at, bytes: entry.event.bytes };
-    const [at, bytes] = this.database.entries.get([record.epoch, offset]) ?? [0, 0];
-    return { at, bytes };
+  #oldestOf({ log, floor }: Readonly<ChannelRecord>, added: readonly LogEntry[]): LogEntry {
+    const offset = floor.offset + 1;
+    return added[offset - (added[0]?.offset ?? Infinity)] ?? this.database.entry(log, offset);
   }
 }

@@ -4,18 +4,24 @@ import {
   type FollowedLog,
   type LogFollower,
   type LogRange,
+  type RangeQuery,
   type SseBackplane,
 } from '../../hub/backplane.js';
+import { Clock } from '../../hub/clock.js';
 import { EventLog } from '../../hub/event-log.js';
+import { rangeOf } from '../../hub/log-range.js';
 import type { StoredEvent } from '../../hub/stored-event.js';
 import type { Position } from '../../protocol/position.js';
 import type { ChannelSettings } from '../../sse.settings.js';
-import { Catalogue, sizeOf, type HeldChannel } from './catalogue.js';
+import { LogBirths } from '../log-births.js';
+import { Catalogue, type HeldChannel } from './catalogue.js';
 import { closed, CommitQueue, type Transactions } from './commit-queue.js';
 import type { Database } from './database.js';
 import { writeDraft } from './draft-writer.js';
 import { Draft, type LmdbLimits } from './draft.js';
 import type { LmdbOptions } from './lmdb.options.js';
+import { StoredLog } from './stored-log.js';
+import { LmdbWills, writeWills } from './lmdb.wills.js';
 import { StoredPublishIds } from './stored-publish-ids.js';
 import { Sweep } from './sweep.js';
 
@@ -23,13 +29,15 @@ import { Sweep } from './sweep.js';
  * Logs in a directory of this machine, for one process at a time.
  *
  * What the channels have come to is in memory, their events are on the disk; of a channel that somebody
- * follows there is a copy in memory too.
+ * follows there is a copy in memory too. A channel that is only followed has nothing on the disk.
  */
 export class LmdbBackplane implements SseBackplane, Transactions {
-  readonly #catalogue: Catalogue;
-  readonly #publishIds: StoredPublishIds;
+  readonly #catalogue = new Catalogue();
+  readonly #clock: Clock;
   readonly #queue: CommitQueue;
   readonly #sweep: Sweep;
+  #publishIds!: StoredPublishIds;
+  #births!: LogBirths;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -37,8 +45,8 @@ export class LmdbBackplane implements SseBackplane, Transactions {
     private readonly limits: LmdbLimits,
     settings: Required<LmdbOptions>,
   ) {
-    this.#catalogue = new Catalogue(database.channels.getRange());
-    this.#publishIds = new StoredPublishIds(database);
+    this.#load();
+    this.#clock = new Clock(this.#catalogue.lastUse);
     this.#queue = new CommitQueue(this, settings);
     this.#sweep = new Sweep(this.#catalogue, database, this.#queue);
   }
@@ -58,8 +66,8 @@ export class LmdbBackplane implements SseBackplane, Transactions {
         const drafted = draft.published.get(channel)?.get(publishId);
         if (drafted) return { afterCommit: () => drafted };
       }
-      const { epoch, entry } = draft.append(channel, settings, event);
-      const position = { epoch, offset: entry.offset };
+      const entry = draft.append(channel, settings, event);
+      const position = { offset: entry.offset, mark: entry.mark };
       if (publishId !== undefined) draft.remember(channel, publishId, position);
       return {
         afterCommit: () => {
@@ -75,45 +83,35 @@ export class LmdbBackplane implements SseBackplane, Transactions {
   follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog> {
     this.#sweepFor(settings);
     return this.#queue.run('other', channel, (draft) => {
+      // What is in this draft would be on the disk, and not in the log yet.
       if (draft.changed.has(channel)) return 'later';
       const found = draft.find(channel);
       if (found) {
         // Nobody waits for this to be written; should it not be, the next one who comes writes it.
         if (found.ttl !== settings.ttl || found.age !== limitsOf(settings).age) draft.use(channel, settings);
-        return { now: this.#follow(channel, follower, (held) => this.#copyOf(held, settings)) };
+        return { now: this.#follow(channel, follower, (held) => this.#copyOf(held, limitsOf(settings))) };
       }
-      draft.use(channel, settings);
+      const begin = draft.nothingYet(channel);
+      draft.admit(channel);
+      const join = (): FollowedLog =>
+        this.#follow(channel, follower, (held) => emptyCopyOf(held, begin, limitsOf(settings)));
+      if (!draft.changed.has(channel)) return { now: join() };
       return {
         afterCommit: (call) => {
           if (call.isOver || this.#closing) throw closed();
-          // What comes after it in this draft is on the disk, and not in the log yet.
-          return this.#follow(
-            channel,
-            follower,
-            ({ record }) => new EventLog(record.epoch, limitsOf(settings)),
-          );
+          return join();
         },
       };
     });
   }
 
-  read(
-    channel: string,
-    range: { readonly after?: number; readonly limit: number },
-  ): Promise<LogRange | undefined> {
+  read(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
     return this.#queue.run('other', channel, (draft) => {
       if (draft.changed.has(channel)) return 'later';
-      const record = draft.find(channel);
-      if (!record) return { now: undefined };
-      const { epoch, head, age } = record;
-      let { floor } = record;
-      const after = range.after ?? Math.max(floor, head - range.limit);
-      const entries = [];
-      for (const entry of this.database.range(epoch, Math.max(after, floor), head)) {
-        if (entry.at <= draft.now - age) floor = entry.offset;
-        else if (entries.push(entry) >= range.limit) break;
-      }
-      return { now: { epoch, floor, head, entries } };
+      const found = draft.find(channel);
+      if (found) return { now: rangeOf(new StoredLog(this.database, found, draft.now), query) };
+      const range = rangeOf(new EventLog(draft.nothingYet(channel), limitsOf(settings)), query);
+      return draft.changed.has(channel) ? { afterCommit: () => range } : { now: range };
     });
   }
 
@@ -135,22 +133,21 @@ export class LmdbBackplane implements SseBackplane, Transactions {
   }
 
   purge(channel: string): Promise<void> {
-    return this.#queue.run('other', channel, (draft) => {
+    return this.#queue.run('room', channel, (draft) => {
       if (!draft.find(channel)) return { now: undefined };
       draft.empty(channel);
-      return {
-        afterCommit: () => {
-          const held = this.#catalogue.channels.get(channel);
-          held?.tell((follower) => follower.emptying());
-          held?.log?.clear();
-        },
-      };
+      return { afterCommit: () => this.#catalogue.channels.get(channel)?.log?.clear() };
     });
   }
 
-  /** What is on the disk. */
+  /** What is on the disk, and the channels that are only followed. */
   stats(): BackplaneStats {
     return this.#catalogue.stats;
+  }
+
+  /** The wills in the same directory, for an instance of that name. */
+  willsOf(instance: string): LmdbWills {
+    return new LmdbWills(instance, this.database, this.#queue);
   }
 
   close(): Promise<void> {
@@ -159,54 +156,71 @@ export class LmdbBackplane implements SseBackplane, Transactions {
 
   async #close(): Promise<void> {
     this.#sweep.stop();
-    this.#catalogue.clear();
+    this.#catalogue.close();
     // A transaction that has no end keeps the database, and the directory, for as long as the process lives.
     if (await this.#queue.close()) await this.database.close();
   }
 
   begin(): Draft {
-    return new Draft(this.#catalogue, this.database, this.limits);
+    if (this.database.isForeign) this.#load();
+    return new Draft(this.#catalogue, this.database, this.#births, this.limits, this.#clock.now());
   }
 
   async commit(draft: Draft): Promise<void> {
     let remembered = (): void => undefined;
+    let leaves = false;
     await this.database.commit(() => {
-      writeDraft(draft, this.database);
+      leaves = writeDraft(draft, this.database);
+      writeWills(draft.wills, this.database);
       remembered = this.#publishIds.write(draft);
     });
     remembered();
     if (this.#closing) return;
     for (const [channel, { after, added }] of draft.changed)
       this.#catalogue.set(channel, after, added.length > 0);
+    if (leaves) this.#sweep.soon();
   }
 
   /** Brings the copies up to what was done to channels that had to make room for others, or have aged. */
   ended(draft: Draft): void {
     for (const channel of draft.changed.keys()) {
-      const held = this.#catalogue.channels.get(channel);
-      if (!held?.log || held.log.floor >= held.record.floor) continue;
-      if (sizeOf(held.record) === 0) held.log.clear();
-      else held.log.shrink(held.record.bytes);
-      held.log.clearedAt = held.record.clearedAt;
+      const { log, record } = this.#catalogue.channels.get(channel) ?? {};
+      if (!log || !record || log.floor.offset >= record.floor.offset) continue;
+      log.clear(record.floor);
+      log.clearedAt = record.clearedAt;
     }
   }
 
-  #follow(channel: string, follower: LogFollower, open: (held: HeldChannel) => EventLog): FollowedLog {
-    const held = this.#catalogue.channels.get(channel) as HeldChannel;
-    const log = (held.log ??= open(held));
-    log.expire(Date.now());
-    held.follow(follower);
-    return { log, stop: () => held.leave(follower) };
+  /** Takes in what is on the disk, at the start and when an older copy was put in its place. */
+  #load(): void {
+    const { channels, births, store } = this.database;
+    this.#publishIds = new StoredPublishIds(this.database);
+    this.#births = new LogBirths(
+      store,
+      births.getRange().map(({ key, value }) => ({ slot: key, number: value })),
+    );
+    for (const held of this.#catalogue.load(channels.getRange())) {
+      const log = (held.log = this.#copyOf(held, (held.log as EventLog).limits));
+      held.tell((follower) => follower.replaced(log));
+    }
+    this.database.takeAsItIs();
   }
 
-  #copyOf({ record }: HeldChannel, settings: ChannelSettings): EventLog {
-    const { epoch, floor, head, clearedAt, completed } = record;
-    const log = new EventLog(epoch, limitsOf(settings));
-    log.clear(floor);
-    for (const entry of this.database.range(epoch, floor, head)) log.push(entry);
-    log.head = head;
-    log.clearedAt = clearedAt;
-    log.completed = completed;
+  #follow(channel: string, follower: LogFollower, copy: (held: HeldChannel) => EventLog): FollowedLog {
+    const held = this.#catalogue.follow(channel, follower, copy);
+    const log = held.log as EventLog;
+    log.expire(this.#clock.now());
+    return { log, stop: () => this.#catalogue.leave(held, follower, this.#clock.now()) };
+  }
+
+  #copyOf(held: HeldChannel, limits: EventLog['limits']): EventLog {
+    const { record } = held;
+    if (!record) return emptyCopyOf(held, { offset: 0, mark: this.#births.markOf(held.name) }, limits);
+    const log = emptyCopyOf(held, record.floor, limits);
+    for (let offset = record.floor.offset + 1; offset <= record.head.offset; offset++)
+      log.push(this.database.entry(record.log, offset));
+    log.clearedAt = record.clearedAt;
+    log.completed = record.completed;
     return log;
   }
 
@@ -216,3 +230,6 @@ export class LmdbBackplane implements SseBackplane, Transactions {
 }
 
 const limitsOf = (settings: ChannelSettings) => settings.history ?? WINDOW;
+
+const emptyCopyOf = (held: HeldChannel, begin: Position, limits: EventLog['limits']): EventLog =>
+  new EventLog(begin, limits, () => held.tell((follower) => follower.leaving()));

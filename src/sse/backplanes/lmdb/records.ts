@@ -1,18 +1,19 @@
-import type { LogEntry } from '../../hub/event-log.js';
+import type { LogBounds, LogEntry } from '../../hub/event-log.js';
 import { eventBody } from '../../protocol/event-stream.js';
+import type { Position } from '../../protocol/position.js';
 
 /**
  * The form of what is stored. It changes with each change to the records in this file, or to the tables
  * and their keys, that an older version would not understand.
  */
-export const SCHEMA = 1;
+export const SCHEMA = 2;
 
 /** What is stored of a channel, under its name. */
-export interface ChannelRecord {
-  /** What its entries are stored under. */
-  readonly epoch: string;
-  head: number;
-  floor: number;
+export interface ChannelRecord extends LogBounds {
+  /** A random name that its entries are stored under: no other log has it, not even one of the same channel. */
+  readonly log: string;
+  head: Position;
+  floor: Position;
   clearedAt: number;
   /** The bytes of its events, as they go out. */
   bytes: number;
@@ -24,10 +25,15 @@ export interface ChannelRecord {
   age: number;
 }
 
+/** Offsets have no holes on the disk. */
+export const sizeOf = ({ head, floor }: LogBounds): number => head.offset - floor.offset;
+
 type Maybe<T> = T | null;
 
-/** What is stored of an event, under its channel's epoch and its offset. */
+/** What is stored of an event, under its log's name and its offset. */
 export type EntryRecord = readonly [
+  mark: string,
+  previousMark: string,
   at: number,
   bytes: number,
   json: boolean,
@@ -38,14 +44,14 @@ export type EntryRecord = readonly [
   comment: Maybe<string>,
 ];
 
-export function entryRecord({ at, event }: LogEntry): EntryRecord {
+export function entryRecord({ mark, previous, at, event }: LogEntry): EntryRecord {
   const { bytes, json, data = null, type = null, id = null, retry = null, comment = null } = event;
-  return [at, bytes, json, data, type, id, retry, comment];
+  return [mark, previous.mark, at, bytes, json, data, type, id, retry, comment];
 }
 
-/** Offsets have no holes here. What the client is sent is made of the event's fields again. */
+/** What the client is sent is made of the event's fields again. */
 export function entryOf(offset: number, record: EntryRecord): LogEntry {
-  const [at, bytes, json, ...fields] = record;
+  const [mark, previousMark, at, bytes, json, ...fields] = record;
   const [data, type, id, retry, comment] = fields.map((field) => field ?? undefined) as [
     string | undefined,
     string | undefined,
@@ -54,14 +60,15 @@ export function entryOf(offset: number, record: EntryRecord): LogEntry {
     string | undefined,
   ];
   const body = eventBody({ type, retry, comment, data });
-  return { offset, previous: offset - 1, at, event: { body, bytes, type, id, retry, comment, data, json } };
+  const previous = { offset: offset - 1, mark: previousMark };
+  return { offset, mark, previous, at, event: { body, bytes, type, id, retry, comment, data, json } };
 }
 
 /** What is stored of an event that was published with a `publishId`, under a number that counts them. */
 export type PublishIdRecord = readonly [
   channel: string,
   publishId: string,
-  epoch: string,
   offset: number,
+  mark: string,
   at: number,
 ];

@@ -41,7 +41,7 @@ export class StoredPublishIds {
   write({ published, now }: Draft): () => void {
     const added: PublishIdRecord[] = [];
     for (const [channel, ids] of published) {
-      for (const [id, { epoch, offset }] of ids) added.push([channel, id, epoch, offset, now]);
+      for (const [id, { offset, mark }] of ids) added.push([channel, id, offset, mark, now]);
     }
     this.#forget(now);
     const oldest = this.#known.values().next().value?.number ?? this.#next;
@@ -54,10 +54,10 @@ export class StoredPublishIds {
     };
   }
 
-  #know(number: number, [channel, publishId, epoch, offset, at]: PublishIdRecord): void {
+  #know(number: number, [channel, publishId, offset, mark, at]: PublishIdRecord): void {
     const key = keyOf(channel, publishId);
     this.#known.delete(key); // so that it is the newest
-    this.#known.set(key, { number, at, position: { epoch, offset } });
+    this.#known.set(key, { number, at, position: { offset, mark } });
     this.#next = number + 1;
   }
 

@@ -20,9 +20,10 @@ export class Sweep {
     private readonly database: Database,
     private readonly queue: CommitQueue,
   ) {
-    for (const { record } of catalogue.channels.values()) this.within(Math.min(record.ttl, record.age));
+    for (const { record } of catalogue.channels.values())
+      if (record) this.within(Math.min(record.ttl, record.age));
     // First of all, what is over since the last process ended.
-    this.#next(() => this.#sweep(this.catalogue.channels.values()), 0);
+    this.soon();
   }
 
   /** Comes often enough for a shorter time. */
@@ -31,6 +32,11 @@ export class Sweep {
     if (interval >= this.#interval) return;
     this.#interval = interval;
     this.#sleep();
+  }
+
+  /** Begins anew at once: there is something to delete. */
+  soon(): void {
+    this.#next(() => this.#sweep(this.catalogue.channels.values()), 0);
   }
 
   stop(): void {
@@ -54,15 +60,19 @@ export class Sweep {
     for (let next = channels.next(); !next.done; next = channels.next()) {
       if (some.push(next.value) === STEP) break;
     }
-    const cleans = this.database.leftovers.getCount({ limit: 1 }) > 0;
+    const cleans = this.#hasLeftovers;
     if (some.length > 0 || cleans) {
-      await this.queue.run('other', NO_CHANNEL, (draft) => {
+      await this.queue.run('room', NO_CHANNEL, (draft) => {
         draft.cleans = cleans;
         for (const held of some) draft.age(held);
         return draft.isEmpty ? { now: undefined } : { afterCommit: () => undefined };
       });
     }
-    if (some.length === STEP || cleans) this.#next(() => this.#sweep(channels), 0);
+    if (some.length === STEP || this.#hasLeftovers) this.#next(() => this.#sweep(channels), 0);
     else this.#sleep();
+  }
+
+  get #hasLeftovers(): boolean {
+    return this.database.leftovers.getCount({ limit: 1 }) > 0;
   }
 }

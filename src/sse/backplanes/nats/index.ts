@@ -1,24 +1,35 @@
 import type { BackplaneFactory } from '../../hub/backplane-factory.js';
-import type { SseLimits } from '../../sse.options.js';
 import { startTogether } from '../remote/start-together.js';
-import { NatsBackplane } from './nats.backplane.js';
+import { RemoteBackplane } from '../remote/remote.backplane.js';
 import { NatsCluster } from './nats.cluster.js';
 import { NatsLink } from './nats-link.js';
-import { natsSettings, type NatsBackplaneOptions, type NatsSettings } from './nats.options.js';
+import { NatsLogs } from './nats.logs.js';
+import { natsSettings, type NatsBackplaneOptions } from './nats.options.js';
 
 export type { NatsBackplaneOptions } from './nats.options.js';
 
 /**
- * Keeps the logs of all channels in one stream of NATS JetStream, for any number of instances.
+ * Keeps the logs of all channels in one stream of NATS JetStream, for any number of instances, and in a second one
+ * the newest positions of channels that have fallen quiet.
  *
  * `publish()` resolves when the stream has stored the event, on a majority of its replicas: it survives
  * every instance, and with three replicas the loss of a server. It needs nats-server 2.9 or newer with
- * JetStream, and rights on the subjects `<prefix>.>`, `<prefix>-cluster.>`, `$JS.API.>` and `_INBOX.>`. The stream is made at
- * the start if it is not there.
+ * JetStream, and rights on the subjects `<prefix>-log.>`, `<prefix>-live.>`, `<prefix>-heads.>`,
+ * `<prefix>-cluster.>`, `$JS.API.>`, `$JS.EVENT.ADVISORY.STREAM.>` and `_INBOX.>`. The streams are made at the start
+ * if they are not there.
  *
- * A channel keeps its epoch for as long as the stream is the same, also when it was idle for longer than
- * its `ttl`: what is idle is given back by the stream's limits `maxAge` and `maxBytes`. Only a completed
- * channel begins anew when its `ttl` is over.
+ * What is idle is given back by the limits `maxAge` and `maxBytes` of the events and `headAge` of the positions, not
+ * by the channel's `ttl`: that counts for how long a channel stays completed.
+ *
+ * **Experimental** in these respects, where a server cannot keep a rule or was seen not to:
+ * - A channel stays completed for its `ttl`, but no longer than `headAge`: servers before 2.11 have no age for a
+ *   single message.
+ * - A `publish()` that is a `PUBLISH_UNCERTAIN` may still be stored later, when the connection was frozen: a server
+ *   cannot be told until when it may store a message.
+ * - Several servers (`replicas` from 2 on) with 2.9.10: one that was killed, and not stopped, came back without the
+ *   oldest events, said that it was up to date, and was elected leader again. That was seen where part of a stream
+ *   had been deleted, as `purge()` and histories do that are full. Clients who have not had those events are told of
+ *   a gap. Newer servers were not tried.
  *
  * @throws SseError `INVALID_OPTIONS`
  */
@@ -26,22 +37,12 @@ export function natsBackplane(options: NatsBackplaneOptions = {}): BackplaneFact
   const settings = natsSettings(options);
   return async (limits) => {
     const link = await NatsLink.open(settings);
-    const backplane = await openBackplane(link, settings, limits);
+    // It closes the link when it cannot be opened.
+    const logs = await NatsLogs.open(link, settings);
+    const backplane = new RemoteBackplane(logs, settings, limits);
     // On the same connection, which the backplane closes after it.
     const cluster = new NatsCluster(link.connection, settings.prefix, settings);
+    backplane.catchUp = () => cluster.catchUp();
     return startTogether({ backplane, cluster });
   };
-}
-
-async function openBackplane(
-  link: NatsLink,
-  settings: NatsSettings,
-  limits: Required<SseLimits>,
-): Promise<NatsBackplane> {
-  try {
-    return await NatsBackplane.open(link, settings, limits);
-  } catch (error) {
-    await link.close();
-    throw error;
-  }
 }

@@ -1,35 +1,99 @@
 import { RepublishHeaders } from '@nats-io/jetstream';
 import type { Msg } from '@nats-io/transport-node';
-import { decodeEvent, encodeEvent } from '../remote/event-text.js';
-import type { StoredEvent } from '../../hub/stored-event.js';
+import { newMark } from '../../hub/mark.js';
+import type { Position } from '../../protocol/position.js';
 
-/** What a channel's subject has at one sequence. */
+/** A message as the stream of the logs keeps it. Where it is stored, its sequence and its mark are a position. */
 export interface Message {
-  /** When it was published, in milliseconds since 1970. */
+  /**
+   * - `event`: an event. Others may lie between it and `known`.
+   * - `next`: an event that follows directly on `known`, or is the first of its log, as the server has checked.
+   * - `purge`: all events up to `known` were let go of, and none lies between that and this.
+   * - `end`: the log was completed; its text is until when, in milliseconds since 1970.
+   * - `anchor`: says nothing but that it is there.
+   */
+  readonly kind: 'event' | 'next' | 'purge' | 'end' | 'anchor';
+  /** Random, made for each attempt to store a message. */
+  readonly mark: string;
+  /** When it was sent, by the server's clock, in milliseconds since 1970. */
   readonly at: number;
-  /** What the channel has up to this offset is to be deleted. */
-  readonly trimmed: number;
-  readonly event: StoredEvent;
+  /** The message that ended the log before this one: so it names the log that this one is of. */
+  readonly after: Position | undefined;
+  /** The newest event of the log that its sender knew. */
+  readonly known: Position | undefined;
+  readonly text: string;
 }
 
-/** A line of two numbers, and the event. */
-const FORM = /^(\d{1,16}) (\d{1,16})\n/;
+/** A message at its place in the stream. */
+export interface Kept extends Message, Position {}
 
-export function encodeMessage({ at, trimmed, event }: Message): string {
-  return `${at} ${trimmed}\n${encodeEvent(event)}`;
+const FORM =
+  /^(event|next|purge|end|anchor) ([0-9A-Za-z]{8}) (\d{1,16}) (-|\d{1,16}\.\w{8}) (-|\d{1,16}\.\w{8})\n/;
+
+export function encodeMessage({ kind, mark, at, after, known, text }: Message): string {
+  return `${kind} ${mark} ${at} ${encodePosition(after)} ${encodePosition(known)}\n${text}`;
 }
 
 /** The message that was encoded; `undefined` of a text that somebody else wrote. */
-export function decodeMessage(text: string): Message | undefined {
-  const start = FORM.exec(text);
-  const event = start ? decodeEvent(text.slice(start[0].length)) : undefined;
-  return start && event ? { at: Number(start[1]), trimmed: Number(start[2]), event } : undefined;
+export function decodeMessage(offset: number, text: string): Kept | undefined {
+  const head = FORM.exec(text);
+  if (!head) return undefined;
+  const [all, kind, mark, at, after, known] = head as unknown as [string, Message['kind'], ...string[]];
+  return {
+    offset,
+    kind,
+    mark: mark as string,
+    at: Number(at),
+    after: decodePosition(after as string),
+    known: decodePosition(known as string),
+    text: text.slice(all.length),
+  };
 }
 
-/** When a message was published, without a look at the rest. */
-export function atOf(text: string): number | undefined {
-  const start = FORM.exec(text);
-  return start ? Number(start[1]) : undefined;
+export const anchor = (at: number): Message => ({
+  kind: 'anchor',
+  mark: newMark(),
+  at,
+  after: undefined,
+  known: undefined,
+  text: '',
+});
+
+const encodePosition = (position: Position | undefined): string =>
+  position ? `${position.offset}.${position.mark}` : '-';
+
+function decodePosition(text: string): Position | undefined {
+  if (text === '-') return undefined;
+  const dot = text.indexOf('.');
+  return { offset: Number(text.slice(0, dot)), mark: text.slice(dot + 1) };
+}
+
+export const isSame = (one: Position | undefined, other: Position | undefined): boolean =>
+  one === other || (one?.offset === other?.offset && one?.mark === other?.mark);
+
+export const positionOf = ({ offset, mark }: Position): Position => ({ offset, mark });
+
+/** The later of two, of which one may not be there. */
+export function later(one: Position | undefined, other: Position | undefined): Position | undefined {
+  if (!one || !other) return one ?? other;
+  return other.offset > one.offset ? other : one;
+}
+
+/**
+ * A position before the first event of a log, or of one that is not there yet: everything of the channel that comes
+ * after a message, or is that message.
+ */
+export const beginAt = ({ offset, mark }: Position): Position => ({
+  offset: 0,
+  mark: offset.toString(36) + mark,
+});
+
+const BEGIN = /^([0-9a-z]{1,11})([0-9A-Za-z]{8})$/;
+
+/** The message that such a position names. */
+export function messageOf({ offset, mark }: Position): Position | undefined {
+  const parts = offset === 0 ? BEGIN.exec(mark) : null;
+  return parts ? { offset: Number.parseInt(parts[1] as string, 36), mark: parts[2] as string } : undefined;
 }
 
 /** The sequence of a message that came live; nothing if it did not come from the stream. */

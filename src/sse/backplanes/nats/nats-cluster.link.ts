@@ -1,10 +1,29 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { JetStreamApiError, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
-import type { JetStreamClient, JetStreamManager, StreamConfig, StreamInfo } from '@nats-io/jetstream';
+import type {
+  JetStreamClient,
+  JetStreamManager,
+  MsgRequest,
+  StoredMsg,
+  StreamConfig,
+  StreamInfo,
+} from '@nats-io/jetstream';
 import { nanos, RequestError, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { ALIVE, BEAT, type ClusterLink, type LinkEvents } from '../remote/cluster-link.js';
+import { AWAY_TIME } from '../../hub/instances/cluster.js';
+import {
+  ALIVE,
+  BEAT,
+  type AddedOrder,
+  type ClusterLink,
+  type LinkEvents,
+  type LoggedOrder,
+  type Members,
+  type OrderPosition,
+} from '../remote/cluster-link.js';
+import { NatsOrders } from './nats.orders.js';
 
-/** How the stream of a cluster is kept. It holds one small message for each lease and each instance. */
+/** How the streams of a cluster are kept: one small message for each lease and each instance, and the last orders. */
 export interface NatsClusterOptions {
   /** Servers that keep it. @defaultValue 1 */
   readonly replicas?: number;
@@ -23,18 +42,27 @@ const NO_STREAM = 10059;
 const NO_MESSAGE = 10037;
 const WRONG_LAST_SEQUENCE = 10071;
 
+/** Milliseconds between two signs of life by which an instance is remembered when it is away. */
+const REMINDER = 15_000;
+
 /** What a lease's last message was is to be looked up: a publication had no answer. */
 const UNKNOWN = -1;
+
+type Config = Partial<StreamConfig> & { name: string };
 
 /**
  * What NATS does for a cluster: messages go by core publish and subscribe. Leases and instances are the
  * last messages of their subjects in a small stream in which nothing grows older than {@link ALIVE}. Who
- * publishes on a lease says which message is the last one there, and is refused if another is.
+ * publishes on a lease says which message is the last one there, and is refused if another is. A second stream
+ * remembers instances for longer, and a third one is the log of orders.
  */
 export class NatsClusterLink implements ClusterLink {
   readonly #root: string;
   readonly #stream: string;
-  readonly #config: Partial<StreamConfig> & { name: string };
+  readonly #config: Config;
+  readonly #known: Config;
+  readonly #log: Config;
+  readonly #orders: NatsOrders;
   readonly #decoder = new TextDecoder();
   #manager!: JetStreamManager;
   #jetstream!: JetStreamClient;
@@ -47,6 +75,8 @@ export class NatsClusterLink implements ClusterLink {
   #created: string | undefined;
   /** When those may ask for a lease who do not hold it: `performance.now()`. */
   #opensAt = 0;
+  /** When the second stream was last told that this instance is there: `performance.now()`. */
+  #remindedAt = -Infinity;
 
   constructor(
     private readonly connection: NatsConnection,
@@ -55,21 +85,42 @@ export class NatsClusterLink implements ClusterLink {
   ) {
     this.#root = `${prefix}-cluster`;
     this.#stream = this.#root.replaceAll(/[.\s*>/\\]/g, '_');
-    this.#config = {
-      name: this.#stream,
-      subjects: [`${this.#root}.lease.*`, `${this.#root}.instance.*`],
+    const common = {
       retention: RetentionPolicy.Limits,
       storage: storage === 'file' ? StorageType.File : StorageType.Memory,
       num_replicas: replicas,
+    };
+    this.#config = {
+      ...common,
+      name: this.#stream,
+      subjects: [`${this.#root}.lease.*`, `${this.#root}.instance.*`],
       max_msgs_per_subject: 1,
       max_age: nanos(ALIVE),
     };
+    this.#known = {
+      ...common,
+      name: `${this.#stream}-known`,
+      subjects: [`${this.#root}.known.*`, `${this.#root}.clock.*`],
+      max_msgs_per_subject: 1,
+      max_age: nanos(AWAY_TIME),
+    };
+    this.#log = {
+      ...common,
+      name: `${this.#stream}-orders`,
+      subjects: [`${this.#root}.order`],
+      max_msgs: NatsOrders.limit,
+    };
+    this.#orders = new NatsOrders({
+      publish: (text, lastSequence) => this.#publish(this.#log, `${this.#root}.order`, text, lastSequence),
+      message: (seq) =>
+        this.#message(this.#log, seq === undefined ? { last_by_subj: `${this.#root}.order` } : { seq }),
+    });
   }
 
   async open(events: LinkEvents): Promise<void> {
     this.#manager = await jetstreamManager(this.connection, { checkAPI: false, timeout: ANSWER_TIME });
     this.#jetstream = this.#manager.jetstream();
-    await this.#prepare();
+    await Promise.all([this.#prepare(), this.#found(this.#known), this.#found(this.#log)]);
     this.#subscription = this.connection.subscribe(`${this.#root}.say`, {
       callback: (error, message) => {
         if (!error) events.heard(message.string());
@@ -93,7 +144,7 @@ export class NatsClusterLink implements ClusterLink {
     if (last === undefined) return false;
     this.#held.set(token, UNKNOWN);
     try {
-      this.#held.set(token, await this.#publish(subject, token, last));
+      this.#held.set(token, await this.#publish(this.#config, subject, token, last));
       return true;
     } catch (error) {
       if (!isRefusal(error, WRONG_LAST_SEQUENCE)) throw error;
@@ -110,30 +161,49 @@ export class NatsClusterLink implements ClusterLink {
   }
 
   async enrol(instance: string): Promise<void> {
-    const until = performance.now() + ANSWER_TIME;
-    for (;;) {
-      this.#refuseAway();
-      try {
-        await this.#publish(`${this.#root}.instance.${instance}`, '');
-        return;
-      } catch (error) {
-        // One that another instance is making is known before it takes anything.
-        if (!isUnheard(error) || performance.now() > until) throw error;
-        await delay(PAUSE);
-      }
-    }
+    await this.#insist(() => this.#publish(this.#config, `${this.#root}.instance.${instance}`, ''));
+    await this.#remind(instance);
   }
 
   async withdraw(instance: string): Promise<void> {
     this.#refuseAway();
-    await this.#manager.streams.purge(this.#stream, { filter: `${this.#root}.instance.${instance}` });
+    const { streams } = this.#manager;
+    await Promise.all([
+      streams.purge(this.#stream, { filter: `${this.#root}.instance.${instance}` }),
+      streams.purge(this.#known.name, { filter: `${this.#root}.known.${instance}` }),
+    ]);
   }
 
-  async members(): Promise<string[]> {
+  async members(): Promise<Members> {
     this.#refuseAway();
-    const instances = `${this.#root}.instance.`;
-    const { state } = await this.#manager.streams.info(this.#stream, { subjects_filter: `${instances}*` });
-    return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(instances.length));
+    const [there, known] = await Promise.all([
+      this.#tails(this.#config, `${this.#root}.instance.`),
+      this.#tails(this.#known, `${this.#root}.known.`),
+    ]);
+    return { there, away: known.filter((instance) => !there.includes(instance)) };
+  }
+
+  async time(): Promise<number> {
+    this.#refuseAway();
+    // What a server says of its clock is when it stored something.
+    const subject = `${this.#root}.clock.${randomUUID()}`;
+    const seq = await this.#insist(() => this.#publish(this.#known, subject, ''));
+    const stored = await this.#message(this.#known, { seq });
+    if (!stored) throw new Error('NATS has lost a message that was just stored');
+    this.#manager.streams.purge(this.#known.name, { filter: subject }).catch(() => undefined);
+    return stored.time.getTime();
+  }
+
+  endOfOrders(): Promise<OrderPosition> {
+    return this.#insist(() => this.#orders.end());
+  }
+
+  orders(after?: OrderPosition): Promise<LoggedOrder[] | undefined> {
+    return this.#orders.orders(after);
+  }
+
+  addOrder(text: string, known: OrderPosition | undefined): Promise<AddedOrder> {
+    return this.#orders.addAfter(text, known);
   }
 
   async close(): Promise<void> {
@@ -157,32 +227,75 @@ export class NatsClusterLink implements ClusterLink {
    * not know of it yet: so long as that may be, nobody is given one.
    */
   async #prepare(): Promise<void> {
-    const { created } = await this.#manager.streams.info(this.#stream).catch((error: unknown) => {
-      if (isRefusal(error, NO_STREAM)) return this.#make();
-      throw error;
-    });
+    const { created } = await this.#found(this.#config);
     if (this.#created !== undefined && this.#created !== created) this.#opensAt = performance.now() + ALIVE;
     this.#created = created;
   }
 
-  async #make(): Promise<StreamInfo> {
+  #found(config: Config): Promise<StreamInfo> {
     const { streams } = this.#manager;
-    return streams.add(this.#config).catch((refusal: unknown) =>
-      // Another instance may have been faster.
-      streams.info(this.#stream).catch(() => {
-        throw refusal;
-      }),
-    );
+    return streams.info(config.name).catch((error: unknown) => {
+      if (!isRefusal(error, NO_STREAM)) throw error;
+      return streams.add(config).catch((refusal: unknown) =>
+        // Another instance may have been faster.
+        streams.info(config.name).catch(() => {
+          throw refusal;
+        }),
+      );
+    });
+  }
+
+  async #remind(instance: string): Promise<void> {
+    const now = performance.now();
+    if (now - this.#remindedAt < REMINDER) return;
+    await this.#insist(() => this.#publish(this.#known, `${this.#root}.known.${instance}`, ''));
+    this.#remindedAt = now;
+  }
+
+  /** Does something to a stream: one that another instance is making is known before it takes anything. */
+  async #insist<T>(task: () => Promise<T>): Promise<T> {
+    const until = performance.now() + ANSWER_TIME;
+    for (;;) {
+      this.#refuseAway();
+      try {
+        return await task();
+      } catch (error) {
+        if (!isUnheard(error) || performance.now() > until) throw error;
+        await delay(PAUSE);
+      }
+    }
+  }
+
+  /** What the subjects that something is kept of end with. */
+  async #tails({ name }: Config, root: string): Promise<string[]> {
+    const { state } = await this.#manager.streams.info(name, { subjects_filter: `${root}*` });
+    return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(root.length));
+  }
+
+  async #message({ name }: Config, query: MsgRequest): Promise<StoredMsg | undefined> {
+    this.#refuseAway();
+    try {
+      return (await this.#manager.streams.getMessage(name, query)) ?? undefined;
+    } catch (error) {
+      if (isRefusal(error, NO_MESSAGE) || isRefusal(error, NO_STREAM)) return undefined;
+      throw error;
+    }
   }
 
   /** @returns the message's sequence */
-  async #publish(subject: string, text: string, lastSubjectSequence?: number): Promise<number> {
+  async #publish(
+    config: Config,
+    subject: string,
+    text: string,
+    lastSubjectSequence?: number,
+  ): Promise<number> {
+    this.#refuseAway();
     const expect = lastSubjectSequence === undefined ? {} : { expect: { lastSubjectSequence } };
     try {
       return (await this.#jetstream.publish(subject, text, { timeout: ANSWER_TIME, ...expect })).seq;
     } catch (error) {
       // Nobody takes it where there is no stream. The next attempt finds one.
-      if (isUnheard(error)) await this.#prepare();
+      if (isUnheard(error)) await (config === this.#config ? this.#prepare() : this.#found(config));
       throw error;
     }
   }

@@ -29,9 +29,14 @@ export function isConflict(error: unknown): boolean {
   return error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamWrongLastSequence;
 }
 
+/** Codes of JetStream's errors while a leader is elected (unavailable, not the leader, offline), and of no stream. */
+const NOT_THERE: readonly number[] = [10008, 10009, 10118, JetStreamApiCodes.StreamNotFound];
+
 /** Whether nobody answers for JetStream, or for the subject that was published to: it was not stored then. */
 export const isNobodyThere = (error: unknown): boolean =>
-  error instanceof NobodyThere || (error as Error).name === 'JetStreamNotEnabled';
+  error instanceof NobodyThere ||
+  (error as Error).name === 'JetStreamNotEnabled' ||
+  (error instanceof JetStreamApiError && NOT_THERE.includes(error.code));
 
 /** What an event that was handed to NATS has come to. */
 export function publishFailure(error: unknown): SseError {

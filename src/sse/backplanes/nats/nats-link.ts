@@ -104,6 +104,11 @@ export class NatsLink {
     };
   }
 
+  /** Resolves when all that the server had sent before was told. */
+  heard(): Promise<void> {
+    return this.answer(this.connection.flush());
+  }
+
   async close(): Promise<void> {
     this.#watcher = undefined;
     this.#giveUp();

@@ -3,14 +3,15 @@ import {
   DeliverPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
+  type MsgRequest,
   type PubAck,
+  type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream';
-import { PUBLISH_ID_MEMORY } from '../../hub/backplane.js';
-import { failed, type NatsLink } from './nats-link.js';
 import { isNobodyThere } from './nats-errors.js';
-import type { NatsSettings } from './nats.options.js';
-import { Subjects } from './subjects.js';
+import { pull, type PulledMessage } from './pull.js';
+import { failed, type NatsLink } from './nats-link.js';
+import type { PublishOptions } from './publications.js';
 
 const NANOSECONDS = 1_000_000;
 
@@ -20,25 +21,39 @@ const BATCH = 500;
 /** Milliseconds after which the server lets go of a consumer that is not read, if its deletion was lost. */
 const IDLE = 5_000;
 
-/** The stream that keeps the logs of all channels. Every call rejects as soon as the connection is lost. */
+export interface StreamMessage {
+  readonly seq: number;
+  readonly text: string;
+  /** When it was stored, by the server's clock, in milliseconds since 1970. */
+  readonly time: number;
+}
+
+export type NatsStreamConfig = Partial<StreamConfig> & Pick<StreamConfig, 'name' | 'subjects'>;
+
+/**
+ * One stream of JetStream. Every call is answered by its leader, and rejects as soon as the connection is lost.
+ *
+ * No single message is ever deleted: when that was the newest of its subject, a server before 2.10 says of the
+ * subject that it has none.
+ */
 export class NatsStream {
-  readonly subjects: Subjects;
   readonly #name: string;
+  /** The one subject of what {@link caughtUp} writes. */
+  readonly #barrier: string;
 
   constructor(
-    readonly link: NatsLink,
-    private readonly settings: NatsSettings,
+    private readonly link: NatsLink,
+    private readonly config: NatsStreamConfig,
   ) {
-    this.subjects = new Subjects(settings.prefix);
-    this.#name = settings.prefix;
+    this.#name = config.name;
+    this.#barrier = `${config.name}.barrier`;
   }
 
   /** Makes the stream, or gives it the limits of the options. @throws SseError `BACKPLANE_FAILED` */
   async open(): Promise<void> {
-    const config = this.#config();
     try {
       await this.infoOrMake();
-      await this.link.answer(this.link.jsm.streams.update(this.#name, config));
+      await this.link.answer(this.link.jsm.streams.update(this.#name, this.config));
     } catch (error) {
       const { message } = error as Error;
       if (isNobodyThere(error))
@@ -60,7 +75,7 @@ export class NatsStream {
     } catch (error) {
       const isGone = error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
       if (!isGone) throw error;
-      return this.link.answer(streams.add(this.#config())).catch((refusal: unknown) =>
+      return this.link.answer(streams.add(this.config)).catch((refusal: unknown) =>
         // Another instance may have been faster.
         this.info().catch(() => {
           throw refusal;
@@ -73,31 +88,30 @@ export class NatsStream {
     return this.link.answer(this.link.jsm.streams.info(this.#name));
   }
 
-  publish(subject: string, text: string, publishId?: string): Promise<PubAck> {
-    return this.link.publications.publish(subject, text, publishId);
+  publish(subject: string, text: string, options?: PublishOptions): Promise<PubAck> {
+    return this.link.publications.publish(subject, text, options);
   }
 
-  /** Publishes if the newest message of the subject is still the one that was known; 0 is none. */
-  async replace(subject: string, text: string, known: number): Promise<number> {
-    const expect = { lastSubjectSequence: known };
-    const { seq } = await this.link.answer(this.link.js.publish(subject, text, { expect }));
-    // The one before is of no use. Where this fails, the next time does it, or the stream's limits.
-    if (known > 0) this.purge(subject, seq - 1).catch(() => undefined);
-    return seq;
+  /**
+   * Resolves when the leader has all that was stored before the call, with the server's time. A leader that was
+   * elected a moment ago may answer without; but it acknowledges what is written only in its order.
+   *
+   * What this writes is left to the limits of the stream: deletions of part of a stream are the less safe the more
+   * there are, as `natsBackplane()` says.
+   */
+  async caughtUp(): Promise<number> {
+    const { seq } = await this.publish(this.#barrier, '');
+    return (await this.message(seq))?.time ?? 0;
   }
 
   /** The newest message of a subject. */
-  async newest(subject: string): Promise<{ readonly seq: number; readonly text: string } | undefined> {
-    // Of the leader: replicas, which answer direct requests, may be behind.
-    const { streams } = this.link.jsm;
-    const kept = await this.link.answer(streams.getMessage(this.#name, { last_by_subj: subject }));
-    return kept ? { seq: kept.seq, text: kept.string() } : undefined;
+  newest(subject: string): Promise<StreamMessage | undefined> {
+    return this.#message({ last_by_subj: subject });
   }
 
   /** The message of a sequence. */
-  async message(seq: number): Promise<string | undefined> {
-    const kept = await this.link.answer(this.link.jsm.streams.getMessage(this.#name, { seq }));
-    return kept?.string();
+  message(seq: number): Promise<StreamMessage | undefined> {
+    return this.#message({ seq });
   }
 
   /** Deletes what a subject has up to a sequence. */
@@ -105,22 +119,40 @@ export class NatsStream {
     await this.link.answer(this.link.jsm.streams.purge(this.#name, { filter: subject, seq: upTo + 1 }));
   }
 
-  async deleteMessage(seq: number): Promise<void> {
-    await this.link.answer(this.link.jsm.streams.deleteMessage(this.#name, seq, false));
+  /**
+   * All that a subject has from a sequence on, up to what it has when this begins.
+   *
+   * It is read by a consumer, that some server of the cluster has: one that was killed may lack what the leader has,
+   * also when the leader says that it is up to date (2.9.10). So the leader is asked what comes first, and for all of
+   * it, one by one, if that is something else.
+   *
+   * @returns undefined if something was deleted meanwhile, so that it may be missing in the midst
+   */
+  async read(subject: string, from: number): Promise<readonly PulledMessage[] | undefined> {
+    for (const read of [await this.#consume(subject, from), undefined]) {
+      const messages = read ?? (await this.#walk(subject, from));
+      const first = await this.#message({ seq: Math.max(from, 1), next_by_subj: subject });
+      if (first?.seq === messages[0]?.seq) return messages;
+    }
+    return undefined;
   }
 
-  /**
-   * Hands over what a subject has after a sequence, up to what it had when this began: by a consumer that
-   * is there for as long as that takes.
-   *
-   * @returns whether that was all; else something was deleted meanwhile
-   */
-  async readAfter(seq: number, subject: string, next: (seq: number, text: string) => void): Promise<boolean> {
-    const { js, jsm } = this.link;
+  async #walk(subject: string, from: number): Promise<PulledMessage[]> {
+    const read: PulledMessage[] = [];
+    for (let seq = from; ; seq = (read.at(-1) as PulledMessage).seq + 1) {
+      const next = await this.#message({ seq: Math.max(seq, 1), next_by_subj: subject });
+      if (!next) return read;
+      read.push(next);
+    }
+  }
+
+  /** @returns undefined if the server does not answer, as one before 2.10 does if all was deleted meanwhile */
+  async #consume(subject: string, from: number): Promise<PulledMessage[] | undefined> {
+    const { jsm, connection } = this.link;
     const made = await this.link.answer(
       jsm.consumers.add(this.#name, {
         deliver_policy: DeliverPolicy.StartSequence,
-        opt_start_seq: seq + 1,
+        opt_start_seq: Math.max(from, 1),
         // One string: servers before 2.10 know no list.
         filter_subject: subject,
         ack_policy: AckPolicy.None,
@@ -129,43 +161,32 @@ export class NatsStream {
         num_replicas: 1,
       }),
     );
+    const read: PulledMessage[] = [];
     try {
-      const consumer = js.consumers.getConsumerFromInfo(made);
       let left = made.num_pending;
       while (left > 0) {
-        const batch = await consumer.fetch({ max_messages: Math.min(left, BATCH), expires: 1_000 });
-        let count = 0;
-        const read = async (): Promise<void> => {
-          for await (const message of batch) {
-            count++;
-            next(message.seq, message.string());
-          }
-        };
-        await this.link.answer(read()).finally(() => {
-          batch.stop();
-        });
-        if (count === 0) return false;
-        left -= count;
+        const size = Math.min(left, BATCH);
+        const batch = await this.link.answer(pull(connection, this.#name, made.name, size));
+        if (!batch) return undefined;
+        read.push(...batch);
+        left = batch.length < size ? 0 : left - size;
       }
-      return true;
+      return read;
     } finally {
       jsm.consumers.delete(this.#name, made.name).catch(() => undefined);
     }
   }
 
-  #config() {
-    const { maxAge, maxBytes, replicas, storage } = this.settings;
-    return {
-      name: this.#name,
-      subjects: [this.subjects.stored],
-      storage,
-      num_replicas: replicas,
-      max_age: maxAge === Infinity ? 0 : maxAge * NANOSECONDS,
-      max_bytes: maxBytes === Infinity ? -1 : maxBytes,
-      // The oldest of one channel would be gone without a trace that readers see; histories are cut otherwise.
-      max_msgs_per_subject: -1,
-      duplicate_window: PUBLISH_ID_MEMORY * NANOSECONDS,
-      republish: { src: this.subjects.stored, dest: this.subjects.live },
-    };
+  async #message(query: MsgRequest | NextRequest): Promise<StreamMessage | undefined> {
+    // Of the leader: replicas, which answer direct requests, may be behind.
+    const { streams } = this.link.jsm;
+    const kept = await this.link.answer(streams.getMessage(this.#name, query));
+    return kept ? { seq: kept.seq, text: kept.string(), time: kept.time.getTime() } : undefined;
   }
+}
+
+/** Asks for the first message of a subject from a sequence on: the client's types have it for direct requests alone. */
+interface NextRequest {
+  readonly seq: number;
+  readonly next_by_subj: string;
 }

@@ -23,8 +23,18 @@ export interface NatsBackplaneOptions extends RemoteOptions {
    * was idle for longer is empty. @defaultValue 604_800_000, seven days
    */
   readonly maxAge?: number;
-  /** Bytes of the whole stream, all channels together; beyond, the oldest events go. @defaultValue 1 GiB */
+  /** Bytes of all events, all channels together; beyond, the oldest go. @defaultValue 1 GiB */
   readonly maxBytes?: number;
+  /**
+   * Milliseconds without an event after which the position of a channel's newest event is kept apart, where neither
+   * `maxAge` nor `maxBytes` let go of it: at least twice the `publishTimeout`. @defaultValue 60_000, or that
+   */
+  readonly quietAfter?: number;
+  /**
+   * Milliseconds for which such a position is kept, and for which it is remembered at most that a channel was
+   * completed. @defaultValue 2_592_000_000, thirty days
+   */
+  readonly headAge?: number;
 }
 
 export interface NatsSettings extends Required<RemoteOptions> {
@@ -33,6 +43,8 @@ export interface NatsSettings extends Required<RemoteOptions> {
   readonly storage: 'file' | 'memory';
   readonly maxAge: number;
   readonly maxBytes: number;
+  readonly quietAfter: number;
+  readonly headAge: number;
 }
 
 const DEFAULTS = {
@@ -41,6 +53,8 @@ const DEFAULTS = {
   storage: 'file',
   maxAge: 7 * 24 * 60 * 60 * 1_000,
   maxBytes: 1024 ** 3,
+  quietAfter: 60_000,
+  headAge: 30 * 24 * 60 * 60 * 1_000,
 } as const;
 
 /** Applies the defaults. @throws SseError `INVALID_OPTIONS` that names the option and what it takes */
@@ -52,19 +66,25 @@ export function natsSettings(options: NatsBackplaneOptions = {}): NatsSettings {
     storage = DEFAULTS.storage,
     maxAge = DEFAULTS.maxAge,
     maxBytes = DEFAULTS.maxBytes,
+    headAge = DEFAULTS.headAge,
   } = options;
+  const remote = remoteSettings(options);
+  const least = 2 * remote.publishTimeout;
+  const { quietAfter = Math.max(DEFAULTS.quietAfter, least) } = options;
   if (typeof connection !== 'object' || (connection as object | null) === null)
     throw invalid('connection', connection, 'connection options or a connection');
   if (!Number.isInteger(replicas) || replicas < 1 || replicas > 5)
     throw invalid('replicas', replicas, 'a whole number from 1 to 5');
   if (storage !== 'file' && storage !== 'memory') throw invalid('storage', storage, '"file" or "memory"');
   return {
-    ...remoteSettings(options),
+    ...remote,
     connection,
     replicas,
     storage,
     maxAge: countOf('maxAge', maxAge, PUBLISH_ID_MEMORY),
     maxBytes: countOf('maxBytes', maxBytes, 1),
+    quietAfter: countOf('quietAfter', quietAfter, least),
+    headAge: countOf('headAge', headAge, PUBLISH_ID_MEMORY),
   };
 }
 

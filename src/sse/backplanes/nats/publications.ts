@@ -8,6 +8,13 @@ interface Publication {
   readonly reject: (error: Error) => void;
 }
 
+export interface PublishOptions {
+  /** Makes a second attempt the same message. */
+  readonly publishId?: string | undefined;
+  /** The sequence of the newest message of the subject, 0 if there is none: otherwise it is a conflict. */
+  readonly expected?: number;
+}
+
 /** Milliseconds between two looks for those that have waited too long. */
 const LOOK = 500;
 
@@ -34,15 +41,16 @@ export class Publications {
     this.#looking = setInterval(() => this.#look(), LOOK).unref();
   }
 
-  publish(subject: string, text: string, publishId?: string): Promise<PubAck> {
+  publish(subject: string, text: string, { publishId, expected }: PublishOptions = {}): Promise<PubAck> {
     return new Promise((resolve, reject) => {
       const reply = `${this.#inbox}.${(this.#sent++).toString(36)}`;
-      if (publishId === undefined) {
+      if (publishId === undefined && expected === undefined) {
         this.connection.publish(subject, text, { reply });
       } else {
-        const named = headers();
-        named.set(PubHeaders.MsgIdHdr, publishId);
-        this.connection.publish(subject, text, { reply, headers: named });
+        const said = headers();
+        if (publishId !== undefined) said.set(PubHeaders.MsgIdHdr, publishId);
+        if (expected !== undefined) said.set(PubHeaders.ExpectedLastSubjectSequenceHdr, `${expected}`);
+        this.connection.publish(subject, text, { reply, headers: said });
       }
       this.#unanswered.set(reply, { until: performance.now() + this.timeout, resolve, reject });
     });

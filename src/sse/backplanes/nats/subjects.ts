@@ -3,44 +3,39 @@ export function tokenOf(channel: string): string {
   return encodeURIComponent(channel).replaceAll('.', '%2E').replaceAll('*', '%2A');
 }
 
-/** What the stream and its subjects are called. Of a stream all subjects begin with its name. */
-export class Subjects {
-  /** What the stream stores. */
-  readonly stored: string;
-  /** What it tells of at once when it has stored it. */
+/** The channel of a subject's last token; somebody else may publish on such a subject too. */
+export function channelOf(subject: string): string | undefined {
+  try {
+    return decodeURIComponent(subject.slice(subject.lastIndexOf('.') + 1));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The names of the two streams. All subjects of a stream begin with its name. */
+export class Names {
+  /** The stream of the logs. */
+  readonly log: string;
+  /** The stream of what must outlive its limits: one small message for each channel. */
+  readonly heads: string;
+  /** What the stream of the logs tells of, at once when it has stored it, begins with this. */
   readonly live: string;
-  /** Holds, in its newest message, what was made of the stream when it was found to be rewound. */
-  readonly rewind: string;
-  readonly liveRewind: string;
-  /** The records of all channels, live. */
-  readonly liveRecords: string;
 
-  constructor(readonly stream: string) {
-    this.stored = `${stream}.log.>`;
-    this.live = `${stream}.live.>`;
-    this.rewind = `${stream}.log.rewind`;
-    this.liveRewind = `${stream}.live.rewind`;
-    this.liveRecords = `${stream}.live.record.*`;
+  constructor(prefix: string) {
+    this.log = `${prefix}-log`;
+    this.heads = `${prefix}-heads`;
+    this.live = `${prefix}-live`;
   }
 
-  events(token: string): string {
-    return `${this.stream}.log.event.${token}`;
+  /** A channel's events and purges. */
+  readonly event = (token: string): string => `${this.log}.event.${token}`;
+  readonly liveEvent = (token: string): string => `${this.live}.event.${token}`;
+
+  /** The end of a channel's log, apart from its events: every instance hears of that, whatever it follows. */
+  readonly end = (token: string): string => `${this.log}.end.${token}`;
+  get liveEnds(): string {
+    return `${this.live}.end.*`;
   }
 
-  liveEvents(token: string): string {
-    return `${this.stream}.live.event.${token}`;
-  }
-
-  record(token: string): string {
-    return `${this.stream}.log.record.${token}`;
-  }
-
-  /** The channel of a live record; somebody else may publish on such a subject too. */
-  channelOfRecord(subject: string): string {
-    try {
-      return decodeURIComponent(subject.slice(this.liveRecords.length - 1));
-    } catch {
-      return '';
-    }
-  }
+  readonly head = (token: string): string => `${this.heads}.channel.${token}`;
 }

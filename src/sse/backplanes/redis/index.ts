@@ -1,8 +1,9 @@
 import type { BackplaneFactory } from '../../hub/backplane-factory.js';
 import { startTogether } from '../remote/start-together.js';
-import { RedisBackplane } from './redis.backplane.js';
+import { RemoteBackplane } from '../remote/remote.backplane.js';
 import { RedisCluster } from './redis.cluster.js';
 import { RedisConnection } from './redis.connection.js';
+import { RedisLogs } from './redis.logs.js';
 import { redisSettings, type RedisBackplaneOptions } from './redis.options.js';
 
 export type { RedisBackplaneOptions } from './redis.options.js';
@@ -21,9 +22,11 @@ export function redisBackplane(options: RedisBackplaneOptions = {}): BackplaneFa
   const settings = redisSettings(options);
   return async (limits) => {
     const connection = await RedisConnection.open(settings);
-    const backplane = new RedisBackplane(connection, settings, limits);
+    const logs = await RedisLogs.open(connection, settings.prefix);
+    const backplane = new RemoteBackplane(logs, settings, limits);
     // On the same two connections, which the backplane closes after it.
     const cluster = new RedisCluster(connection.client, connection.subscriber, settings.prefix);
+    backplane.catchUp = () => cluster.catchUp();
     return startTogether({ backplane, cluster });
   };
 }

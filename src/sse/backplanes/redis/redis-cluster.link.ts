@@ -1,4 +1,14 @@
-import { ALIVE, type ClusterLink, type LinkEvents } from '../remote/cluster-link.js';
+import { AWAY_TIME } from '../../hub/instances/cluster.js';
+import {
+  ALIVE,
+  type AddedOrder,
+  type ClusterLink,
+  type LinkEvents,
+  type LoggedOrder,
+  type Members,
+  type OrderPosition,
+} from '../remote/cluster-link.js';
+import { RedisOrders } from './redis.orders.js';
 
 /** What is used of a client of the package `redis`, whatever modules and scripts it was made with. */
 interface Client {
@@ -14,32 +24,44 @@ interface Client {
   zRem(key: string, member: string): Promise<unknown>;
 }
 
-const HOLD = `
+/** They run also when the memory is full, as it is now that orders are given to get out of that. */
+const ALLOW_OOM = '#!lua flags=allow-oom';
+
+const HOLD = `${ALLOW_OOM}
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`;
 
-const RELEASE = `
+const RELEASE = `${ALLOW_OOM}
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;
 
 /** The server's clock, in milliseconds: those of the instances may differ. */
-const NOW = `
+const NOW = `${ALLOW_OOM}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
 
+/** An instance's score is the time until which it is there. It is remembered for longer, as being away. */
 const ENROL = `${NOW}
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ${AWAY_TIME})
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
+redis.call('PEXPIRE', KEYS[1], ${AWAY_TIME})`;
 
 const MEMBERS = `${NOW}
-return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf')`;
+local there, away = string.format('%.0f', now), string.format('%.0f', now - ${AWAY_TIME})
+return {
+  redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. there, '+inf'),
+  redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. away, there)
+}`;
+
+const TIME = `${NOW}
+return now`;
 
 /** What Redis does for a cluster: leases are keys that expire, messages go by pub/sub. */
 export class RedisClusterLink implements ClusterLink {
   readonly #topic: string;
   readonly #members: string;
+  readonly #orders: RedisOrders;
   #heard: ((text: string) => void) | undefined;
   #reconnected: (() => void) | undefined;
   /** When those may ask for a lease who do not hold it: `performance.now()`. */
@@ -53,6 +75,10 @@ export class RedisClusterLink implements ClusterLink {
     // Pub/sub knows nothing of databases.
     this.#topic = `${prefix}:cluster:${client.options.database ?? 0}`;
     this.#members = `${prefix}:instances`;
+    this.#orders = new RedisOrders((script, ...args) => {
+      this.#refuseAway();
+      return this.#run(script, `${prefix}:orders`, ...args);
+    });
   }
 
   async open(events: LinkEvents): Promise<void> {
@@ -92,9 +118,27 @@ export class RedisClusterLink implements ClusterLink {
     await this.client.zRem(this.#members, instance);
   }
 
-  async members(): Promise<string[]> {
+  async members(): Promise<Members> {
     this.#refuseAway();
-    return (await this.#run(MEMBERS, this.#members)) as string[];
+    const [there, away] = (await this.#run(MEMBERS, this.#members)) as [string[], string[]];
+    return { there, away };
+  }
+
+  async time(): Promise<number> {
+    this.#refuseAway();
+    return Number(await this.#run(TIME, this.#members));
+  }
+
+  endOfOrders(): Promise<OrderPosition> {
+    return this.#orders.end();
+  }
+
+  orders(after?: OrderPosition): Promise<LoggedOrder[] | undefined> {
+    return this.#orders.read(after);
+  }
+
+  addOrder(text: string): Promise<AddedOrder> {
+    return this.#orders.add(text);
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,7 @@ import { createClient, ErrorReply } from 'redis';
 import { SseError } from '../../sse.errors.js';
 import type { RedisSettings } from './redis.options.js';
 import { SCRIPTS, type RedisScript } from './redis.scripts.js';
-import { ServerClock } from './server-clock.js';
+import { ServerClock } from '../remote/server-clock.js';
 
 export type RedisClient = ReturnType<typeof createClient>;
 
@@ -17,6 +17,14 @@ const PING_INTERVAL = 5_000;
 const SILENCE = 15_000;
 /** Milliseconds after which a server that is loading its data is asked again. */
 const LOADING_INTERVAL = 100;
+/** Milliseconds between two tries to be led to another server by the same address. */
+const LEAVE_INTERVAL = 500;
+
+/** Answers of a server that is not, or not at present, the one to ask: a replica since a failover, or one that starts. */
+const WRONG_SERVER = /^(READONLY|MASTERDOWN|LOADING|CLUSTERDOWN)\b/;
+
+/** The server at hand did nothing, as it is the wrong one. The connection to it counts as lost. */
+export class WrongServer extends Error {}
 
 /** Who is told when a connection can be used and when it is lost. */
 export interface ConnectionEvents {
@@ -38,13 +46,15 @@ export class RedisConnection {
   readonly clock = new ServerClock();
   /** The database, which notices know nothing of. */
   readonly database: number;
-  /** Which server process it is. */
-  run = '';
   #hasStarted = false;
   #isClosed = false;
   /** Whether it was said that a connection is lost. */
   #isLost = false;
   #events: ConnectionEvents | undefined;
+  #leaving: NodeJS.Timeout | undefined;
+  /** When commands could be sent no more, and when notices came again, by `performance.now()`. */
+  #lostAt = 0;
+  #hearsSince = 0;
   readonly #logger = new Logger('SseHub');
 
   private constructor(settings: RedisSettings) {
@@ -83,19 +93,29 @@ export class RedisConnection {
     if (this.subscriber.isReady) events.subscriberUp();
   }
 
-  /** Runs a script, which Redis knows already but for the first time after its memory of scripts was emptied. */
+  /**
+   * Runs a script, which Redis knows already but for the first time after its memory of scripts was emptied.
+   *
+   * @throws WrongServer
+   */
   async eval(script: RedisScript, keys: string[], args: string[]): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
     try {
       return await this.client.sendCommand(['EVALSHA', script.sha, ...rest]);
     } catch (error) {
-      if (!(error instanceof ErrorReply && error.message.startsWith('NOSCRIPT'))) throw error;
-      return this.client.sendCommand(['EVAL', script.text, ...rest]);
+      if (!(error instanceof ErrorReply)) throw error;
+      if (error.message.startsWith('NOSCRIPT')) {
+        return this.client.sendCommand(['EVAL', script.text, ...rest]);
+      }
+      if (!WRONG_SERVER.test(error.message)) throw error;
+      this.#leave(error);
+      throw new WrongServer(error.message, { cause: error });
     }
   }
 
   close(): void {
     this.#isClosed = true;
+    clearTimeout(this.#leaving);
     this.client.destroy();
     this.subscriber.destroy();
   }
@@ -152,12 +172,12 @@ export class RedisConnection {
   async #greet(signal?: AbortSignal): Promise<void> {
     while (!signal?.aborted) {
       try {
-        const info = await this.client.sendCommand<string>(['INFO', 'server']);
+        const info = await this.client.sendCommand<string>(['INFO', 'server', 'replication']);
         const version = /^redis_version:(.*?)\r?$/m.exec(info)?.[1] ?? 'unknown';
         if (!(Number.parseInt(version) >= LEAST_VERSION)) throw new UnsupportedVersion(version);
+        if (/^role:slave\b/m.test(info)) throw new WrongServer('it is a replica');
         for (const { text } of Object.values(SCRIPTS))
           await this.client.sendCommand(['SCRIPT', 'LOAD', text]);
-        this.run = /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
         const [seconds, micros] = await this.client.sendCommand<[string, string]>(['TIME']);
         this.clock.observe(Number(seconds) * 1_000 + Number(micros) / 1_000);
         return;
@@ -168,29 +188,68 @@ export class RedisConnection {
     }
   }
 
+  /** The server is the wrong one: both connections are made anew until they lead to the right one. */
+  #leave(why: unknown): void {
+    if (!this.#hasStarted || this.#isClosed || this.#leaving) return;
+    this.#sayLost(why);
+    this.#events?.down();
+    this.#events?.subscriberDown();
+    this.#leaving = setTimeout(() => {
+      this.#leaving = undefined;
+      quit(this.client);
+      quit(this.subscriber);
+    }, LEAVE_INTERVAL).unref();
+  }
+
   #lost(client: RedisClient, error: unknown): void {
     if (!this.#hasStarted || this.#isClosed || client.isReady) return;
+    this.#sayLost(error);
+    if (client === this.client) {
+      this.#lostAt = performance.now();
+      this.#events?.down();
+    } else {
+      this.#events?.subscriberDown();
+    }
+  }
+
+  #sayLost(why: unknown): void {
     if (!this.#isLost)
-      this.#logger.warn(`The connection to Redis at ${this.address} is lost: ${messageOf(error)}`);
+      this.#logger.warn(`The connection to Redis at ${this.address} is lost: ${messageOf(why)}`);
     this.#isLost = true;
-    if (client === this.client) this.#events?.down();
-    else this.#events?.subscriberDown();
   }
 
   async #regained(client: RedisClient): Promise<void> {
     try {
       if (client === this.client) await this.#greet();
+      else this.#hearsSince = performance.now();
       if (this.#isLost && this.client.isReady && this.subscriber.isReady) {
         this.#isLost = false;
         this.#logger.log(`Redis at ${this.address} is there again.`);
       }
-      if (client === this.client) this.#events?.up();
+      if (client === this.client) this.#speaks();
       else this.#events?.subscriberUp();
     } catch (error) {
+      if (error instanceof WrongServer) return this.#leave(error);
       // Of a connection that was lost again another 'ready' will follow.
       if (client.isReady) this.#logger.error(failure(this.address, error).message);
     }
   }
+
+  /** Commands can be sent again, to another server perhaps: then the notices of the one before say nothing more. */
+  #speaks(): void {
+    clearTimeout(this.#leaving);
+    this.#leaving = undefined;
+    if (this.#hearsSince < this.#lostAt && this.subscriber.isReady) {
+      this.#events?.subscriberDown();
+      quit(this.subscriber);
+    }
+    this.#events?.up();
+  }
+}
+
+/** Has the server end a connection: node-redis makes those anew that end by themselves. */
+function quit(client: RedisClient): void {
+  if (client.isReady) client.sendCommand(['QUIT']).catch(() => undefined);
 }
 
 class UnsupportedVersion extends Error {}
@@ -208,6 +267,8 @@ function failure(address: string, cause: unknown): SseError {
     text = `Redis at ${address} has version ${message}, and at least ${LEAST_VERSION}.0 is needed. Upgrade it.`;
   else if (/^(WRONGPASS|NOAUTH)|AUTH/.test(message))
     text = `Redis at ${address} does not accept the password: ${message} Correct it in the URL or the connection options.`;
+  else if (cause instanceof WrongServer)
+    text = `Redis at ${address} is a replica, on which nothing can be published. Give the address of the primary.`;
   else if (cause instanceof ErrorReply)
     text = `Redis at ${address} refuses to be used: ${message}. Give the user the right to do that.`;
   return new SseError('BACKPLANE_FAILED', text, { cause });

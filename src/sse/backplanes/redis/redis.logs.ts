@@ -1,169 +1,327 @@
+import { Logger } from '@nestjs/common';
 import { ClientClosedError, ClientOfflineError, ErrorReply } from 'redis';
-import { PUBLISH_ID_MEMORY, WINDOW, type LogRange } from '../../hub/backplane.js';
+import { PUBLISH_ID_MEMORY, WINDOW, type LogRange, type RangeQuery } from '../../hub/backplane.js';
 import type { LogEntry } from '../../hub/event-log.js';
-import type { StoredEvent } from '../../hub/stored-event.js';
+import { newMark } from '../../hub/mark.js';
 import type { Position } from '../../protocol/position.js';
 import { SseError } from '../../sse.errors.js';
 import type { ChannelSettings } from '../../sse.settings.js';
-import { newEpoch } from '../epoch.js';
 import { encodeEvent } from '../remote/event-text.js';
-import type { RemoteRange } from '../remote/log-mirror.js';
-import { noAnswer, notSent } from '../remote/remote-calls.js';
-import type { RedisConnection } from './redis.connection.js';
-import { entriesOf, offsetOf, type StreamEntry } from './redis.entries.js';
+import { noAnswer, NotNow, notSent } from '../remote/remote-calls.js';
+import type {
+  Appended,
+  Notice,
+  Publication,
+  RemoteLogs,
+  RemoteLogsEvents,
+  RemoteRange,
+} from '../remote/remote-logs.js';
+import { beginsWith, isThere, keptOf, type Absent, type Kept } from './kept-log.js';
+import { ageOf, nothingYet } from './nothing-yet.js';
+import { WrongServer, type RedisConnection } from './redis.connection.js';
+import { entriesOf, noticeOf, positionOf, type StreamEntry } from './redis.entries.js';
 import { SCRIPTS, type RedisScript } from './redis.scripts.js';
 
 /** Entries that one answer has at most; a longer range is read in several. */
 const PAGE = 1_000;
+/** The longest time between two looks at the server's log, in milliseconds. */
+const LONGEST_REST = 200_000;
+/** Names of all that is kept have it: instances of another version keep theirs apart. */
+const VERSION = 2;
 
-type Range = [
-  epoch: string,
-  head: string,
-  floor: string,
-  cleared: string,
-  done: string,
-  stream: StreamEntry[],
-];
+/**
+ * The logs in one Redis: what is done to each, as calls of the scripts.
+ *
+ * Notices come by plain pub/sub, one subscription for each channel that is followed here. In a Redis
+ * Cluster they reach a subscriber at any node, so one connection is enough; sharded pub/sub would need
+ * one to every shard.
+ */
+export class RedisLogs implements RemoteLogs {
+  readonly server = 'Redis';
+  readonly #prefix: string;
+  /** What identifies the store, as far as it is known. */
+  #store = '';
+  #isClosed = false;
+  /** By the name that its notices have. */
+  readonly #subscribed = new Map<string, (notice: Notice) => void>();
 
-export interface Appended {
-  readonly position: Position;
-  /** Left out if the event was stored by an earlier call. */
-  readonly entry?: LogEntry;
-}
-
-/** The logs in one Redis: what is done to each, as calls of the scripts. */
-export class RedisLogs {
-  constructor(
+  private constructor(
     private readonly connection: RedisConnection,
-    private readonly prefix: string,
-  ) {}
-
-  /** Where notices of a channel are sent. They know of no databases, so the name has its number. */
-  noticesOf(channel: string): string {
-    return `${this.prefix}:${this.connection.database}:{${tagOf(channel)}}`;
+    prefix: string,
+  ) {
+    this.#prefix = `${prefix}:${VERSION}`;
   }
 
-  /** @param left milliseconds after which Redis refuses it */
-  async append(
-    channel: string,
-    settings: ChannelSettings,
-    event: StoredEvent,
-    publishId: string | undefined,
-    known: Position | undefined,
-    left: number,
-  ): Promise<Appended> {
+  /** @throws SseError `BACKPLANE_FAILED` */
+  static async open(connection: RedisConnection, prefix: string): Promise<RedisLogs> {
+    const logs = new RedisLogs(connection, prefix);
+    try {
+      // So that it is there before anything else: it shows that a Redis has come back empty.
+      await logs.#identify();
+      // A script that fails has done nothing. If it could not send a notice, it would fail when it has done all else.
+      await connection.client.publish(logs.#noticesOf(''), '');
+    } catch (cause) {
+      connection.close();
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new SseError('BACKPLANE_FAILED', `Redis at ${connection.address} cannot be used: ${reason}`, {
+        cause,
+      });
+    }
+    return logs;
+  }
+
+  watch(events: RemoteLogsEvents): void {
+    this.connection.watch({
+      up: () => events.up(),
+      down: () => events.down(),
+      subscriberUp: () => {
+        this.#forgetUnsubscribed();
+        events.noticesUp();
+      },
+      subscriberDown: () => events.noticesDown(),
+    });
+  }
+
+  async append(publication: Publication, left: number): Promise<Appended> {
+    const { channel, settings, event, mark, publishId } = publication;
     const { clock } = this.connection;
     const { count, bytes, age } = settings.history ?? WINDOW;
-    const keys = publishId === undefined ? [] : [this.#keyOf(channel, `id:${publishId}`)];
     const limits = [limitOf(count), limitOf(bytes), limitOf(age), limitOf(settings.ttl)];
-    const args = [
-      ...limits,
-      String(clock.in(left)),
-      String(event.bytes),
-      encodeEvent(event),
-      String(PUBLISH_ID_MEMORY),
-    ];
-    const answer = (await this.#run(SCRIPTS.append, channel, known, args, keys)) as string[];
+    const deadline = String(clock.in(left));
+    const answer = (await this.#run(
+      SCRIPTS.append,
+      channel,
+      [mark, ...limits, deadline, String(event.bytes), encodeEvent(event), String(PUBLISH_ID_MEMORY)],
+      publishId === undefined ? [] : [this.#keyOf(channel, `id:${publishId}`)],
+    )) as string[];
     clock.observe(Number(answer.at(-1)));
-    const [outcome, epoch = '', offsetText, previous, at] = answer;
-    if (outcome === 'late') throw notSent('publish', 'The event came to Redis when its time was over.');
-    if (outcome === 'completed') {
-      throw new SseError(
-        'CHANNEL_COMPLETED',
-        `The channel "${channel}" was completed. Publish to another, or wait until its ttl is over.`,
-      );
-    }
-    const offset = Number(offsetText);
-    const position = { epoch, offset };
-    if (outcome === 'known') return { position };
-    return { position, entry: { offset, previous: Number(previous), at: Number(at), event } };
-  }
-
-  /**
-   * What is kept of a log after a position, or all of it. The channel comes into being, and is kept from
-   * expiring.
-   *
-   * @param known what this process has seen of the log, if that is more than `after`
-   */
-  async open(
-    channel: string,
-    settings: ChannelSettings,
-    after: Position | undefined,
-    known = after,
-  ): Promise<RemoteRange> {
-    const { age } = settings.history ?? WINDOW;
-    let entries: LogEntry[] = [];
-    let { epoch = '' } = after ?? {};
-    let start = after ? idsAfter(after.offset) : '-';
-    for (;;) {
-      const args = [limitOf(age), limitOf(settings.ttl), epoch, start, String(PAGE)];
-      const answer = (await this.#run(SCRIPTS.open, channel, known, args)) as Range;
-      const stream = answer[5];
-      const range = this.#rangeOf(channel, answer);
-      if (range.epoch !== epoch) entries = [];
-      entries.push(...range.entries);
-      const last = stream.at(-1);
-      if (!last || stream.length < PAGE) return { ...range, entries };
-      epoch = range.epoch;
-      start = `(${last[0]}`;
+    const [outcome, offset, words = '', at] = answer;
+    switch (outcome) {
+      case 'late':
+        throw notSent('publish', 'The event came to Redis when its time was over.');
+      case 'completed':
+        throw new SseError(
+          'CHANNEL_COMPLETED',
+          `The channel "${channel}" was completed. Publish to another, or wait until its ttl is over.`,
+        );
+      case 'known':
+        return { position: positionOf(offset, words) };
+      default: {
+        const position = positionOf(offset, mark);
+        const [previous, previousMark = ''] = words.split(' ');
+        const known = positionOf(previous, previousMark);
+        return { position, entry: { ...position, previous: known.offset, known, at: Number(at), event } };
+      }
     }
   }
 
   async read(
     channel: string,
-    { after, limit }: { readonly after?: number; readonly limit: number },
-  ): Promise<LogRange | undefined> {
-    const start = after === undefined ? '' : idsAfter(after);
-    const answer = (await this.#run(SCRIPTS.read, channel, undefined, [
-      start,
-      limitOf(limit),
-    ])) as Range | null;
-    if (!answer) return undefined;
-    if (after === undefined) answer[5].reverse();
-    const { epoch, floor, head, entries } = this.#rangeOf(channel, answer);
-    return { epoch, floor, head, entries };
+    settings: ChannelSettings,
+    known: Position | undefined,
+    asked: readonly Position[],
+  ): Promise<RemoteRange> {
+    let page = await this.#page(channel, settings, known, asked);
+    const entries = [...page.entries];
+    let { since } = page;
+    while (page.isFull) {
+      page = await this.#page(channel, settings, page.entries.at(-1), asked);
+      // The log has moved on so fast that there is a hole, or is another one: this page has all there is.
+      if (!page.since) {
+        entries.length = 0;
+        since = undefined;
+      }
+      entries.push(...page.entries);
+    }
+    return { ...page, since, entries };
   }
 
-  /** Answers with where the channel ends. */
-  async complete(channel: string, settings: ChannelSettings, known: Position | undefined): Promise<Position> {
-    return positionOf(
-      (await this.#run(SCRIPTS.complete, channel, known, [limitOf(settings.ttl)])) as string[],
+  async range(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
+    const { after, upTo, limit } = query;
+    const words = [after, upTo].flatMap((position) =>
+      position ? [String(position.offset), position.mark] : ['', ''],
     );
+    const asked = [after, upTo].filter((position) => position?.offset === 0) as Position[];
+    const [kept, store] = await this.#look(SCRIPTS.range, channel, [...words, limitOf(limit)], asked);
+    if (!isThere(kept)) {
+      const head = nothingYet(store, kept.now);
+      const isMissing = [after, upTo].some(
+        (position) => position && ageOf(position, store, kept.now, settings.ttl) === undefined,
+      );
+      return { floor: head, head, entries: [], missing: isMissing ? 'unknown' : undefined };
+    }
+    const { floor, head, rest } = kept;
+    const isBegin = (position: Position): boolean =>
+      floor.offset === 0 && beginsWith(kept, store, settings, position);
+    const missing = (position: Position | undefined, isHeld: unknown): LogRange['missing'] => {
+      if (!position || isHeld === '1' || isBegin(position)) return undefined;
+      return position.offset < floor.offset ? 'evicted' : 'unknown';
+    };
+    const [hasAfter, hasUpTo, stream] = rest as [string, string, StreamEntry[]];
+    const isEmpty = upTo?.offset === 0 && isBegin(upTo);
+    const entries = isEmpty ? [] : entriesOf(stream, this.#keyOf(channel, 'log'));
+    if (!after) entries.reverse();
+    return { floor, head, entries, missing: missing(after, hasAfter) ?? missing(upTo, hasUpTo) };
   }
 
-  /** Answers with the newest that is gone; `undefined` if there is no such channel. */
-  async purge(channel: string, known: Position | undefined): Promise<Position | undefined> {
-    const answer = (await this.#run(SCRIPTS.purge, channel, known, [])) as string[] | null;
-    return answer ? positionOf(answer) : undefined;
+  async complete(channel: string, settings: ChannelSettings): Promise<Position> {
+    const args = [newMark(), limitOf(settings.ttl)];
+    const [offset, mark = ''] = (await this.#run(SCRIPTS.complete, channel, args)) as string[];
+    return positionOf(offset, mark);
+  }
+
+  async purge(channel: string): Promise<Position | undefined> {
+    const answer = (await this.#run(SCRIPTS.purge, channel, [])) as string[] | null;
+    return answer ? positionOf(answer[0], answer[1] ?? '') : undefined;
+  }
+
+  /** Where the connection breaks meanwhile, it is tried again on the next. */
+  async subscribe(channel: string, hear: (notice: Notice) => void, left: number): Promise<void> {
+    const notices = this.#noticesOf(channel);
+    this.#subscribed.set(notices, hear);
+    const until = performance.now() + left;
+    for (;;) {
+      try {
+        return await this.connection.subscriber.subscribe(notices, this.#told);
+      } catch (error) {
+        if (error instanceof ErrorReply || performance.now() >= until || this.#isClosed)
+          throw failureOf(error, 'other');
+      }
+    }
+  }
+
+  unsubscribe(channel: string): void {
+    const notices = this.#noticesOf(channel);
+    this.#subscribed.delete(notices);
+    this.#unsubscribe(notices);
+  }
+
+  /** Notices and the answer come one after the other, on the same connection. */
+  async heard(): Promise<void> {
+    try {
+      await this.connection.subscriber.sendCommand(['PING']);
+    } catch (error) {
+      throw failureOf(error, 'other');
+    }
+  }
+
+  now(): number {
+    return this.connection.clock.in(0);
+  }
+
+  /** A channel expires after its `ttl`, and nothing yet is to be renewed within a quarter of that. */
+  restOf({ ttl }: ChannelSettings): number {
+    return Math.min(ttl / 8, LONGEST_REST);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#subscribed.clear();
+    this.connection.close();
+  }
+
+  readonly #told = (message: string, notices: string): void => {
+    const hear = this.#subscribed.get(notices);
+    if (!hear) return;
+    const notice = noticeOf(message);
+    if (notice) hear(notice);
+    else
+      new Logger('SseHub').warn(`A message on ${notices} in Redis is not of this package, and is skipped.`);
+  };
+
+  /** What nobody follows any more, and could not be told so when there was no connection. */
+  #forgetUnsubscribed(): void {
+    for (const [notices, listeners] of this.connection.subscriber.getPubSubListeners('CHANNELS')) {
+      const isOurs = listeners.strings.has(this.#told);
+      if (isOurs && !this.#subscribed.has(notices)) this.#unsubscribe(notices);
+    }
+  }
+
+  #unsubscribe(notices: string): void {
+    // When it fails the connection is gone, and what nobody follows is seen to when it is there again.
+    this.connection.subscriber.unsubscribe(notices, this.#told).catch(() => undefined);
+  }
+
+  /** Some of what is kept after a position. */
+  async #page(
+    channel: string,
+    settings: ChannelSettings,
+    known: Position | undefined,
+    asked: readonly Position[],
+  ): Promise<RemoteRange & { readonly isFull: boolean }> {
+    const { age } = settings.history ?? WINDOW;
+    const { offset, mark } = known ?? { offset: -1, mark: '' };
+    const args = [limitOf(age), limitOf(settings.ttl), String(offset), mark, String(PAGE)];
+    const all = known ? [known, ...asked] : asked;
+    const [kept, store] = await this.#look(SCRIPTS.read, channel, args, all);
+    if (!isThere(kept)) {
+      const ageOfKnown = known && ageOf(known, store, kept.now, settings.ttl);
+      // Its readers need not be told of another so long as theirs is young.
+      const isYoung = ageOfKnown !== undefined && ageOfKnown < settings.ttl / 8;
+      const head = known && isYoung ? known : nothingYet(store, kept.now);
+      return {
+        floor: head,
+        head,
+        since: ageOfKnown === undefined ? undefined : known,
+        entries: [],
+        clearedAt: 0,
+        completed: false,
+        begins: asked.filter((one) => ageOf(one, store, kept.now, settings.ttl) !== undefined),
+        isFull: false,
+      };
+    }
+    const { floor, head, birth, clearedAt, completed, rest } = kept;
+    const [isHeld, stream] = rest as [string, StreamEntry[]];
+    const isBegin = (position: Position): boolean => beginsWith(kept, store, settings, position);
+    let since = isHeld === '1' ? known : undefined;
+    if (!since && known && floor.offset === 0 && isBegin(known)) since = birth;
+    const entries: LogEntry[] = entriesOf(stream, this.#keyOf(channel, 'log'));
+    const isFull = stream.length === PAGE && entries.length > 0;
+    return { floor, head, since, entries, clearedAt, completed, begins: asked.filter(isBegin), isFull };
+  }
+
+  /**
+   * Runs a script that reads. Where positions of nothing yet are involved, it says also in which store, which was
+   * the same before and after.
+   */
+  async #look(
+    script: RedisScript,
+    channel: string,
+    args: string[],
+    positions: readonly Position[],
+  ): Promise<[Kept | Absent, store: string]> {
+    for (;;) {
+      const store = this.#store;
+      const kept = keptOf((await this.#run(script, channel, args)) as unknown[]);
+      const isSure = isThere(kept) && positions.every(({ offset }) => offset !== 0);
+      if (isSure || (await this.#identify()) === store) return [kept, store];
+    }
+  }
+
+  /** Finds out which store this is. */
+  async #identify(): Promise<string> {
+    const name = await this.#eval(SCRIPTS.store, [`${this.#prefix}:store`], [newMark()]);
+    this.#store = String(name);
+    return this.#store;
+  }
+
+  /** Where notices of a channel are sent. They know of no databases, so the name has its number. */
+  #noticesOf(channel: string): string {
+    return `${this.#prefix}:${this.connection.database}:{${tagOf(channel)}}`;
   }
 
   #keyOf(channel: string, what: string): string {
-    return `${this.prefix}:{${tagOf(channel)}}:${what}`;
+    return `${this.#prefix}:{${tagOf(channel)}}:${what}`;
   }
 
-  #rangeOf(channel: string, [epoch, head, floor, cleared, done, stream]: Range): RemoteRange {
-    return {
-      epoch,
-      head: Number(head),
-      floor: Number(floor),
-      clearedAt: Number(cleared),
-      completed: done === '1',
-      entries: entriesOf(stream, this.#keyOf(channel, 'log')),
-    };
-  }
-
-  async #run(
-    script: RedisScript,
-    channel: string,
-    known: Position | undefined,
-    args: string[],
-    moreKeys: string[] = [],
-  ): Promise<unknown> {
+  #run(script: RedisScript, channel: string, args: string[], moreKeys: string[] = []): Promise<unknown> {
     const keys = [this.#keyOf(channel, 'log'), this.#keyOf(channel, 'state'), ...moreKeys];
-    const { run } = this.connection;
-    const common = [this.noticesOf(channel), run, newEpoch(), known?.epoch ?? '', String(known?.offset ?? 0)];
+    return this.#eval(script, keys, [this.#noticesOf(channel), ...args]);
+  }
+
+  async #eval(script: RedisScript, keys: string[], args: string[]): Promise<unknown> {
     try {
-      return await this.connection.eval(script, keys, [...common, ...args]);
+      return await this.connection.eval(script, keys, args);
     } catch (error) {
       throw failureOf(error, script === SCRIPTS.append ? 'publish' : 'other');
     }
@@ -176,17 +334,10 @@ const tagOf = (channel: string): string => channel.replace(/[%{}]/g, encodeURICo
 /** Nothing stands for no limit. */
 const limitOf = (limit: number): string => (limit === Infinity ? '' : String(Math.ceil(limit)));
 
-/** From where a range of a Stream has the entries after an offset, whoever wrote them. */
-const idsAfter = (offset: number): string => `${offset + 1}-0`;
-
-const positionOf = ([epoch = '', offset = '']: readonly string[]): Position => ({
-  epoch,
-  offset: offsetOf(offset),
-});
-
-/** What an error of node-redis says of a call. */
-export function failureOf(error: unknown, kind: 'publish' | 'other'): SseError {
+/** What an error of a call says. */
+function failureOf(error: unknown, kind: 'publish' | 'other'): Error {
   const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof WrongServer) return new NotNow(message);
   // A script that fails has done nothing.
   if (error instanceof ErrorReply) return notSent(kind, `Redis refused: ${message}.`);
   if (error instanceof ClientOfflineError || error instanceof ClientClosedError)

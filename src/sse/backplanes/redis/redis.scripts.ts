@@ -4,64 +4,65 @@ import { createHash } from 'node:crypto';
  * What is done to a channel's log is done by one script at a time, so that all instances see the same
  * order. Of each channel there are, under one hash tag:
  *
- * - the log, a Stream: an entry's id is `<offset>-0`, its fields are `p` the offset before it, `a` when it
- *   was published, `n` its bytes, and `e` the event;
- * - the state, a Hash: what holds for the log as a whole, see `load`;
- * - for each publish id lately used a String with the position it was given.
+ * - the log, a Stream: an entry's id is `<offset>-0`, its fields are `p` its mark, and offset and mark of the entry
+ *   before it, `a` when it was published, `n` its bytes, and `e` the event;
+ * - the state, a Hash: what holds for the log as a whole, see `load`. A channel without one is not there;
+ * - for each publish id lately used a String with the position it was given: it is written with the event, so a
+ *   Redis that comes back older has neither.
  *
  * Notices go out by PUBLISH: a line of words, and after it the event, if it is an entry's.
  *
  * A script reads first, and what can fail comes before the first write: an error means nothing was done.
- * The shebang makes Redis check before it starts that it has the memory and is no replica.
+ * The shebang makes Redis check before it starts that it is no replica, and that it has the memory for an event.
+ * The others run also when the memory is full, as they must to get out of that.
  */
-const HEAD = `#!lua
-local LOG, STATE, NOTICES, RUN, FRESH_EPOCH = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]
-local KNOWN_EPOCH, KNOWN_OFFSET = ARGV[4], tonumber(ARGV[5])
+const HEAD = `
+local LOG, STATE, NOTICES = KEYS[1], KEYS[2], ARGV[1]
 local TIME = redis.call('TIME')
 local NOW = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
 
 local function text(number) return string.format('%.0f', number) end
 
--- What holds for the log as a whole: epoch, head, floor; what was purged up to (cleared); whether it is
--- done; the bytes of its entries; the server process that wrote last (run); and the offsets that were left
--- out because that process was another than the one before (from, to).
-local epoch, head, floor, cleared, done, bytes, run, from, to, age
-local isChanged, isRewound = false, false
+-- An entry's mark, and offset and mark of the one before it; nothing if it is somebody else's.
+local function marksOf(entry)
+  local fields = entry[2]
+  if fields[1] ~= 'p' or fields[3] ~= 'a' or fields[5] ~= 'n' then return nil end
+  return string.match(fields[2], '^(%w+) (%d+) (%w+)$')
+end
 
-local function load(isToBeMade)
-  local s = redis.call('HMGET', STATE, 'epoch', 'head', 'floor', 'cleared', 'done', 'bytes', 'run', 'from', 'to', 'age')
-  epoch, done, run, age = s[1], s[5] == '1', s[7], tonumber(s[10])
-  head, floor, cleared = tonumber(s[2]) or 0, tonumber(s[3]) or 0, tonumber(s[4]) or 0
-  bytes, from, to = tonumber(s[6]) or 0, tonumber(s[8]) or 0, tonumber(s[9]) or 0
-  if not epoch then
-    if not isToBeMade then return false end
-    -- What is left of a log without its state has no epoch.
-    redis.call('DEL', LOG)
-    epoch, run, isChanged = FRESH_EPOCH, RUN, true
-    return true
-  end
-  -- A server that was started anew may have come back with an older log. It leaves out the offsets that may
-  -- have been given away since: none but the first instance to tell would know of them. As many as there are
-  -- microseconds to this day, so that it never leaves out too few.
-  if run ~= RUN then
-    run, from, isChanged = RUN, head, true
-    to = math.max(head + 1, TIME[1] * 1000000 + TIME[2])
-  end
-  -- What an instance has seen of this epoch is not in it: other events must not go by its ids.
-  if KNOWN_EPOCH == epoch and (KNOWN_OFFSET > head or (KNOWN_OFFSET > from and KNOWN_OFFSET < to)) then
-    epoch, from, to, isChanged, isRewound = FRESH_EPOCH, 0, 0, true, true
-  end
-  return true
+-- What holds for the log as a whole: its newest event (head, mark), the last one let go of (floor, floorMark), the
+-- mark of the position before its first event (birth) and when it was made (born), what was purged up to (cleared),
+-- whether it is done, the bytes of its entries, and the age that they may have.
+local head, mark, floor, floorMark, birth, born, cleared, done, bytes, age
+local isChanged = false
+
+local function load()
+  local s = redis.call('HMGET', STATE, 'head', 'floor', 'birth', 'cleared', 'done', 'bytes', 'age')
+  if not (s[1] and s[2] and s[3]) then return false end
+  head, mark = string.match(s[1], '^(%d+) (%w+)$')
+  floor, floorMark = string.match(s[2], '^(%d+) (%w+)$')
+  birth, born = string.match(s[3], '^(%w+) (%d+)$')
+  head, floor, born = tonumber(head), tonumber(floor), tonumber(born)
+  cleared, done, bytes, age = tonumber(s[4]) or 0, s[5] == '1', tonumber(s[6]) or 0, tonumber(s[7])
+  return head and floor and born and true or false
+end
+
+local function make(newBirth)
+  -- What is left of a log without its state is nobody's.
+  redis.call('DEL', LOG)
+  head, mark, floor, floorMark, birth, born = 0, newBirth, 0, newBirth, newBirth, NOW
+  cleared, done, bytes, age, isChanged = 0, false, 0, nil, true
 end
 
 local function save()
-  redis.call('HSET', STATE, 'epoch', epoch, 'head', text(head), 'floor', text(floor), 'cleared', text(cleared),
-    'done', done and '1' or '0', 'bytes', text(bytes), 'run', run, 'from', text(from), 'to', text(to), 'age', age and text(age) or '')
+  redis.call('HSET', STATE, 'head', text(head) .. ' ' .. mark, 'floor', text(floor) .. ' ' .. floorMark,
+    'birth', birth .. ' ' .. text(born), 'cleared', text(cleared), 'done', done and '1' or '0', 'bytes', text(bytes),
+    'age', age and text(age) or '')
 end
 
 -- Of that, what an append changes as a rule: each field costs time.
 local function saveProgress()
-  redis.call('HSET', STATE, 'head', text(head), 'floor', text(floor), 'bytes', text(bytes))
+  redis.call('HSET', STATE, 'head', text(head) .. ' ' .. mark, 'floor', text(floor) .. ' ' .. floorMark, 'bytes', text(bytes))
 end
 
 local function keep(ttl)
@@ -70,33 +71,59 @@ local function keep(ttl)
   end
 end
 
-local function fieldsOf(entry)
-  local fields = {}
-  for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
-  return fields
-end
-
 -- Lets go of the oldest entries that there is no room for, but of the newest only for its age.
 local function trim(count, maxBytes)
   local size = redis.call('XLEN', LOG)
-  if size == 0 and floor < head then floor, bytes, isChanged = head, 0, true end
   while size > 0 do
     local isTooMuch = size > 1 and ((count and size > count) or (maxBytes and bytes > maxBytes))
     if not isTooMuch and not age then return end
     local oldest = redis.call('XRANGE', LOG, '-', '+', 'COUNT', 1)[1]
-    local fields = fieldsOf(oldest)
-    local isTooOld = age and (tonumber(fields.a) or 0) <= NOW - age
+    local itsMark = marksOf(oldest)
+    local isTooOld = age and (itsMark and tonumber(oldest[2][4]) or 0) <= NOW - age
     if not isTooMuch and not isTooOld then return end
     size = size - 1
     redis.call('XTRIM', LOG, 'MAXLEN', size)
-    if fields.p then
-      floor = math.max(floor, math.min(head, tonumber(string.match(oldest[1], '%d+'))))
-      bytes = math.max(0, bytes - (tonumber(fields.n) or 0))
+    local offset = tonumber(string.match(oldest[1], '%d+'))
+    if itsMark and offset > floor and offset <= head then
+      floor, floorMark = offset, itsMark
+      bytes = math.max(0, bytes - (tonumber(oldest[2][6]) or 0))
     end
     isChanged = true
   end
 end
+
+-- Lets go of what is too old, and looks whether other hands have taken entries away at its beginning.
+local function tidy()
+  trim()
+  local oldest = redis.call('XRANGE', LOG, '-', '+', 'COUNT', 1)[1]
+  if not oldest then
+    if floor < head then floor, floorMark, bytes, isChanged = head, mark, 0, true end
+    return
+  end
+  local itsMark, previous, previousMark = marksOf(oldest)
+  if itsMark and tonumber(previous) > floor then
+    floor, floorMark, isChanged = tonumber(previous), previousMark, true
+  end
+end
+
+-- Whether the log holds that very event, or had it last of all that it let go of.
+local function holds(offset, itsMark)
+  if offset == head then return itsMark == mark end
+  if offset == floor then return itsMark == floorMark end
+  if offset < floor or offset > head then return false end
+  local entry = redis.call('XRANGE', LOG, text(offset) .. '-0', text(offset) .. '-0')[1]
+  return entry and marksOf(entry) == itsMark or false
+end
+
+local function publish(what, offset, itsMark)
+  redis.call('PUBLISH', NOTICES, what .. ' ' .. text(offset) .. ' ' .. itsMark)
+end
 `;
+
+/** Runs on a primary whose memory is not full. */
+const DENY_OOM = '#!lua';
+/** Runs on a primary. */
+const ALLOW_OOM = '#!lua flags=allow-oom';
 
 /** A script and the name under which Redis knows it. */
 export interface RedisScript {
@@ -104,28 +131,32 @@ export interface RedisScript {
   readonly sha: string;
 }
 
-function script(body: string): RedisScript {
-  const text = HEAD + body;
+function script(shebang: string, body: string): RedisScript {
+  const text = shebang + body;
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
 /**
- * KEYS 3: the publish id, if there is one. ARGV 6: count, 7: bytes, 8: age, 9: ttl, each empty for none;
- * 10: the deadline, 11: the bytes of the event, 12: the event, 13: how long a publish id is remembered.
+ * KEYS 3: the publish id, if there is one. ARGV 2: the event's mark, which is the birth too of a log that is made
+ * now; 3: count, 4: bytes, 5: age, 6: ttl, each empty for none; 7: the deadline, 8: the bytes of the event, 9: the
+ * event, 10: how long a publish id is remembered.
  *
- * Answers `stored` epoch offset previous at, `known` epoch offset at, `completed` at, or `late` at.
+ * Answers `stored` offset, the position before it, at now, `known` offset mark now, `completed` now, or `late` now.
  */
-const append = script(`
+const append = script(
+  DENY_OOM,
+  `${HEAD}
 local known = KEYS[3] and redis.call('GET', KEYS[3])
-if known then return { 'known', string.match(known, '%w+'), string.match(known, '%d+$'), text(NOW) } end
-load(true)
-if done then return { 'completed', text(NOW) } end
-if NOW > tonumber(ARGV[10]) then return { 'late', text(NOW) } end
-local isOnlyProgress = not isChanged and age == tonumber(ARGV[8])
-local offset = math.max(head + 1, to)
-local previous, at = text(head), text(NOW)
+if known then return { 'known', string.match(known, '%d+'), string.match(known, '%w+$'), text(NOW) } end
+local isThere = load()
+if isThere and done then return { 'completed', text(NOW) } end
+if NOW > tonumber(ARGV[7]) then return { 'late', text(NOW) } end
+if not isThere then make(ARGV[2]) end
+local isOnlyProgress = not isChanged and age == tonumber(ARGV[5])
+local offset, before, at = head + 1, text(head) .. ' ' .. mark, text(NOW)
 local function add()
-  return redis.pcall('XADD', LOG, text(offset) .. '-0', 'p', previous, 'a', at, 'n', ARGV[11], 'e', ARGV[12])
+  return redis.pcall('XADD', LOG, text(offset) .. '-0', 'p', ARGV[2] .. ' ' .. before, 'a', at,
+    'n', ARGV[8], 'e', ARGV[9])
 end
 local added = add()
 if added.err then
@@ -137,69 +168,112 @@ if added.err then
   added = add()
   if added.err then return added end
 end
-head, bytes, age = offset, bytes + tonumber(ARGV[11]), tonumber(ARGV[8])
-trim(tonumber(ARGV[6]), tonumber(ARGV[7]))
+head, mark, bytes, age = offset, ARGV[2], bytes + tonumber(ARGV[8]), tonumber(ARGV[5])
+trim(tonumber(ARGV[3]), tonumber(ARGV[4]))
 if isOnlyProgress then saveProgress() else save() end
-keep(ARGV[9])
-local newest = text(offset)
-local position = epoch .. ' ' .. newest
-if KEYS[3] then redis.call('SET', KEYS[3], position, 'PX', ARGV[13]) end
-redis.call('PUBLISH', NOTICES, 'entry ' .. position .. ' ' .. previous .. ' ' .. at .. '\\n' .. ARGV[12])
-return { 'stored', epoch, newest, previous, at }
-`);
+keep(ARGV[6])
+local position = text(offset) .. ' ' .. mark
+if KEYS[3] then redis.call('SET', KEYS[3], position, 'PX', ARGV[10]) end
+redis.call('PUBLISH', NOTICES,
+  'entry ' .. position .. ' ' .. before .. ' ' .. at .. '\\n' .. ARGV[9])
+return { 'stored', text(offset), before, at, text(NOW) }
+`,
+);
 
-/** What `open` and `read` answer: epoch, head, floor, cleared, done, and entries of id and fields. */
-const ANSWER = `{ epoch, text(head), text(floor), text(cleared), done and '1' or '0', entries }`;
+/** The beginning of what `read` and `range` answer where the channel is there; where it is not, it is `now` alone. */
+const ANSWER = `text(NOW), text(head), mark, text(floor), floorMark, birth, text(born), text(cleared), done and '1' or '0'`;
 
 /**
- * ARGV 6: age, 7: ttl, 8: the epoch for which 9: a Stream's id is where the range begins, in another it
- * begins with the oldest; 10: the most entries.
+ * ARGV 2: age, 3: ttl, 4 and 5: offset and mark of the position after which it reads, 6: the most entries.
+ * Answers also whether the log holds the position, and else entries from the oldest on.
  */
-const open = script(`
-load(true)
-age = tonumber(ARGV[6])
-trim()
+const read = script(
+  ALLOW_OOM,
+  `${HEAD}
+if not load() then return { text(NOW) } end
+age = tonumber(ARGV[2])
+tidy()
 if isChanged then save() end
-keep(ARGV[7])
-if isRewound then redis.call('PUBLISH', NOTICES, 'epoch ' .. epoch) end
-local start = ARGV[8] == epoch and ARGV[9] or '-'
-local entries = redis.call('XRANGE', LOG, start, '+', 'COUNT', ARGV[10])
-return ${ANSWER}
-`);
+keep(ARGV[3])
+local isHeld = holds(tonumber(ARGV[4]), ARGV[5])
+local start = isHeld and text(tonumber(ARGV[4]) + 1) .. '-0' or '-'
+local entries = redis.call('XRANGE', LOG, start, '+', 'COUNT', ARGV[6])
+return { ${ANSWER}, isHeld and '1' or '0', entries }
+`,
+);
 
-/** ARGV 6: where the range begins; empty for the newest. 7: the most entries; empty for all. */
-const read = script(`
-if not load(false) then return false end
-trim()
+/**
+ * ARGV 2 and 3: offset and mark of the position after which the range begins, 4 and 5: of the event with which it
+ * ends; an empty offset for none. 6: the most entries; empty for all.
+ *
+ * Answers also whether the log holds the one position and the other, and the entries in the order in which they were read.
+ */
+const range = script(
+  ALLOW_OOM,
+  `${HEAD}
+if not load() then return { text(NOW) } end
+tidy()
 if isChanged then save() end
-local command, first, last = 'XRANGE', ARGV[6], '+'
-if ARGV[6] == '' then command, first, last = 'XREVRANGE', '+', '-' end
+local after, upTo = tonumber(ARGV[2]), tonumber(ARGV[4])
+local hasAfter = after and holds(after, ARGV[3])
+local hasUpTo = upTo and holds(upTo, ARGV[5])
+local first = hasAfter and text(after + 1) .. '-0' or '-'
+local last = hasUpTo and text(upTo) .. '-0' or '+'
+local limit = ARGV[6] ~= '' and { 'COUNT', ARGV[6] } or {}
 local entries
-if ARGV[7] == '' then entries = redis.call(command, LOG, first, last)
-else entries = redis.call(command, LOG, first, last, 'COUNT', ARGV[7]) end
-return ${ANSWER}
-`);
+if after then entries = redis.call('XRANGE', LOG, first, last, unpack(limit))
+else entries = redis.call('XREVRANGE', LOG, last, first, unpack(limit)) end
+return { ${ANSWER}, hasAfter and '1' or '0', hasUpTo and '1' or '0', entries }
+`,
+);
 
-/** ARGV 6: ttl. Answers epoch and head. */
-const complete = script(`
-load(true)
+/** ARGV 2: the birth of the log if it is made now, 3: ttl. Answers the head. */
+const complete = script(
+  ALLOW_OOM,
+  `${HEAD}
+if not load() then make(ARGV[2]) end
 if not done then
   done = true
   save()
-  redis.call('PUBLISH', NOTICES, 'completed ' .. epoch .. ' ' .. text(head))
+  publish('completed', head, mark)
 end
-keep(ARGV[6])
-return { epoch, text(head) }
-`);
+keep(ARGV[3])
+return { text(head), mark }
+`,
+);
 
-/** Answers epoch and head, or nothing if there is no such channel. */
-const purge = script(`
-if not load(false) then return false end
+/** Answers the head, or nothing if the channel is not there. */
+const purge = script(
+  ALLOW_OOM,
+  `${HEAD}
+if not load() then return false end
 redis.call('DEL', LOG)
-floor, cleared, bytes = head, head, 0
+floor, floorMark, cleared, bytes = head, mark, head, 0
 save()
-redis.call('PUBLISH', NOTICES, 'purged ' .. epoch .. ' ' .. text(head))
-return { epoch, text(head) }
-`);
+publish('purged', head, mark)
+return { text(head), mark }
+`,
+);
 
-export const SCRIPTS = { append, open, read, complete, purge };
+/**
+ * KEYS 1: what identifies the store. ARGV 1: its name if it is made now. Answers its name.
+ *
+ * It is another one when it has come back empty, and when its clock has been set back: positions of nothing yet,
+ * which name the store and a time, are valid no more. A replica that takes over may be some milliseconds behind.
+ */
+const store = script(
+  ALLOW_OOM,
+  `
+local TIME = redis.call('TIME')
+local NOW = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
+local known = redis.call('HMGET', KEYS[1], 'name', 'time')
+local name, last = known[1], tonumber(known[2])
+if not name or not last or NOW < last - 100 then
+  name, last = ARGV[1], 0
+end
+if NOW > last + 100 then redis.call('HSET', KEYS[1], 'name', name, 'time', string.format('%.0f', NOW)) end
+return name
+`,
+);
+
+export const SCRIPTS = { append, read, range, complete, purge, store };

@@ -40,11 +40,58 @@ export interface ClusterLink {
 
   withdraw(instance: string): Promise<void>;
 
-  members(): Promise<string[]>;
+  members(): Promise<Members>;
+
+  /** The server's time, in milliseconds. */
+  time(): Promise<number>;
+
+  /** Where the log of orders ends. Makes one where there is none. */
+  endOfOrders(): Promise<OrderPosition>;
+
+  /**
+   * The orders after a position, or all that the log holds, the oldest first; undefined if the log does not
+   * hold the order at that position. The newest {@link ORDERS} are kept.
+   */
+  orders(after?: OrderPosition): Promise<LoggedOrder[] | undefined>;
+
+  /**
+   * Adds an order to the log. Works while the server has no room for events.
+   *
+   * @param known what the caller has read last
+   */
+  addOrder(text: string, known: OrderPosition | undefined): Promise<AddedOrder>;
 
   /** Hears nothing more. */
   close(): Promise<void>;
 }
+
+export interface Members {
+  /** Those that have given a sign of life within {@link ALIVE}. */
+  readonly there: string[];
+  /** Others that have within {@link AWAY_TIME}, or a little less. */
+  readonly away: string[];
+}
+
+/**
+ * A place in the log of orders. It names the order there, by a mark that another order at this place would not
+ * have: so a log that has come back older does not pass for the one before.
+ */
+export type OrderPosition = string;
+
+export interface AddedOrder {
+  readonly position: OrderPosition;
+  /** The one directly before it, where that is known. */
+  readonly previous: OrderPosition | undefined;
+}
+
+export interface LoggedOrder {
+  readonly position: OrderPosition;
+  /** Empty where something else than an order is, as at the birth of the log. */
+  readonly text: string;
+}
+
+/** Orders that a log keeps. */
+export const ORDERS = 10_000;
 
 export interface LinkEvents {
   heard(text: string): void;

@@ -4,10 +4,21 @@ import type { RemoteOptions } from './remote.options.js';
 /** What a call is to its caller when it fails: whether something may have been stored matters to who publishes. */
 type Kind = 'publish' | 'other';
 
+/**
+ * The server at hand cannot do it, and has not done it. Another may, to which the connection leads by and by: the
+ * call is sent again, as one that was not sent yet.
+ */
+export class NotNow extends Error {}
+
+/** Milliseconds after which a call is sent again that could not be done, if the connection has not changed. */
+const AGAIN = 250;
+
 interface Call {
+  /** Calls are sent in this order. */
+  readonly number: number;
   /** Sends it, when there is a connection. */
   readonly go: () => void;
-  readonly refuse: (error: SseError) => void;
+  readonly refuse: (error: Error) => void;
 }
 
 /**
@@ -17,8 +28,9 @@ interface Call {
 export class RemoteCalls {
   #isUp = false;
   #isClosed = false;
-  /** Those that were not sent yet, in their order. */
+  /** Those that are to be sent. */
   readonly #waiting = new Set<Call>();
+  #calls = 0;
   #pending = 0;
   #idle: (() => void) | undefined;
 
@@ -35,9 +47,8 @@ export class RemoteCalls {
   /** There is a connection: what waited is sent. */
   up(): void {
     this.#isUp = true;
-    for (const call of this.#waiting) {
-      this.#waiting.delete(call);
-      call.go();
+    for (const call of [...this.#waiting].sort((one, other) => one.number - other.number)) {
+      if (this.#waiting.delete(call)) call.go();
     }
   }
 
@@ -49,7 +60,7 @@ export class RemoteCalls {
   /**
    * Sends something as soon as there is a connection.
    *
-   * @param send is given the milliseconds that are left, and rejects with an SseError
+   * @param send is given the milliseconds that are left, and rejects with an SseError, or `NotNow`
    * @throws SseError `HUB_CLOSED`. For who publishes `PUBLISH_REJECTED`: it was not sent;
    * `PUBLISH_UNCERTAIN`: there was no answer in time. For others `BACKPLANE_AWAY`
    */
@@ -76,12 +87,19 @@ export class RemoteCalls {
         if (--this.#pending === 0) this.#idle?.();
         settle();
       };
-      const refuse = (error: SseError): void => end(() => reject(error));
+      const refuse = (error: Error): void => end(() => reject(error));
       const go = (): void => {
         isSent = true;
-        send(until - performance.now()).then((answer) => end(() => resolve(answer)), refuse);
+        send(until - performance.now()).then((answer) => end(() => resolve(answer)), failed);
       };
-      const call: Call = { go, refuse };
+      const failed = (error: Error): void => {
+        if (!(error instanceof NotNow)) return refuse(error);
+        isSent = false;
+        if (this.#isClosed) refuse(closed());
+        else if (whileAway === 'fail') refuse(notSent(kind, error.message));
+        else if (!isOver) this.#sendAgain(call);
+      };
+      const call: Call = { number: this.#calls++, go, refuse };
       const timer = setTimeout(() => {
         this.#waiting.delete(call);
         refuse(
@@ -93,6 +111,14 @@ export class RemoteCalls {
       if (this.#isUp) go();
       else this.#waiting.add(call);
     });
+  }
+
+  #sendAgain(call: Call): void {
+    this.#waiting.add(call);
+    if (!this.#isUp) return;
+    setTimeout(() => {
+      if (this.#isUp && this.#waiting.delete(call)) call.go();
+    }, AGAIN).unref();
   }
 
   /** Refuses what was not sent. Resolves when there is nothing left that waits for an answer. */

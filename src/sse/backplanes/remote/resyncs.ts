@@ -1,38 +1,33 @@
-import type { LogMirror } from './log-mirror.js';
+import type { LocalCopy } from './local-copy.js';
 
-/** Mirrors that are brought up to date at the same time. */
+/** Copies that are brought up to date at the same time. */
 const AT_ONCE = 50;
 
-/** Brings mirrors up to date, each once and not all at the same time: there may be very many. */
+/** Brings local copies up to date, each once and not all at the same time: there may be very many. */
 export class Resyncs {
-  readonly #waiting = new Set<LogMirror>();
+  readonly #waiting = new Set<LocalCopy>();
   #running = 0;
 
-  add(mirror: LogMirror): void {
-    this.#waiting.add(mirror);
+  add(copy: LocalCopy): void {
+    this.#waiting.add(copy);
     this.#next();
   }
 
-  delete(mirror: LogMirror): void {
-    this.#waiting.delete(mirror);
+  delete(copy: LocalCopy): void {
+    this.#waiting.delete(copy);
   }
 
   #next(): void {
-    for (const mirror of this.#waiting) {
+    for (const copy of this.#waiting) {
       if (this.#running >= AT_ONCE) return;
-      this.#waiting.delete(mirror);
-      this.#running++;
-      void this.#resync(mirror);
-    }
-  }
-
-  async #resync(mirror: LogMirror): Promise<void> {
-    try {
+      this.#waiting.delete(copy);
       // One that is not open yet is being read for the first time.
-      if (mirror.isOpen) await mirror.resync();
-    } finally {
-      this.#running--;
-      this.#next();
+      if (!copy.isOpen) continue;
+      this.#running++;
+      void copy.resync().finally(() => {
+        this.#running--;
+        this.#next();
+      });
     }
   }
 }

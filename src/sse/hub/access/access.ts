@@ -1,11 +1,14 @@
 import type { SseSettings } from '../../sse.settings.js';
 import { Authorization } from './authorization.js';
+import { Expiries } from './expiries.js';
 import type { ChannelHandlers } from '../handlers/channel-handlers.js';
 import type { Identify } from './identity.js';
 
 /** How this application knows its users, and what they may stream. */
 export class Access {
   readonly authorization: Authorization;
+  /** When the identities of open connections expire. */
+  readonly expiries = new Expiries();
   /** Milliseconds after which open streams are asked about again; 0 for never. */
   readonly reauthorize: number;
 

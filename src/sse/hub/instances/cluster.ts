@@ -1,3 +1,5 @@
+import type { SseWills } from './wills.js';
+
 /**
  * How several instances of one application act as one.
  *
@@ -49,14 +51,59 @@ export interface SseCluster {
    */
   instances(): Promise<readonly string[]>;
 
+  /**
+   * Gives an order, a JSON value, to all instances, this one included: to those that are there, and to those
+   * that are away when they are back. Orders are kept in a log, which each instance reads on from where it
+   * was, so none is lost; one may come twice. Resolves when the log holds the order. Where the log loses it
+   * later, as a server may that came back older, this instance gives it again for as long as it is there.
+   *
+   * @throws SseError `BACKPLANE_AWAY`: the log may hold it or not. Give it again
+   */
+  order(order: unknown): Promise<void>;
+
+  /**
+   * Is told of the orders that are given from the moment on in which this instance has joined, in the order of
+   * the log, and never in the turn of the call that gave one. After the connection was lost it is told before
+   * the backplane that goes with this cluster hands anything on, and at any time within about a second.
+   *
+   * @returns ends that
+   */
+  obey(follower: OrderFollower): () => void;
+
+  /**
+   * The instances that were there within {@link AWAY_TIME}, have said no goodbye, and are not there now: they
+   * may have ended, or have lost their connection.
+   *
+   * @throws SseError `BACKPLANE_AWAY`
+   */
+  away(): Promise<readonly string[]>;
+
   /** Says goodbye: gives back its leases, and is no member any more. May come twice. */
   close(): Promise<void>;
+
+  /** What is to be done when an instance ends without a word. */
+  readonly wills: SseWills;
 }
 
 /** Injection token of the port. */
 export const SseCluster = Symbol('SseCluster');
 
 export type ClusterListener = (message: unknown, from: string) => void;
+
+/** Is told of orders. It does not throw. */
+export interface OrderFollower {
+  /**
+   * @param at when it was given, as `performance.now()` of this process has it: rather too late than too early,
+   * by a few milliseconds
+   * @param from the instance that gave it
+   */
+  given(order: unknown, at: number, from: string): void;
+  /** There were orders that the log does not hold any more, or may have been: nobody knows which. */
+  missed(): void;
+}
+
+/** Milliseconds for which an instance that is not there any more, and has not said goodbye, counts as away. */
+export const AWAY_TIME = 5 * 60_000;
 
 /** Milliseconds after which an instance that gives no sign of life is taken for dead. */
 export const LEASE_TIME = 5_000;

@@ -2,25 +2,29 @@ import type { Channels } from '../channels.js';
 import type { SseCluster } from './cluster.js';
 import type { ConnectionDetails, ConnectionFilter, ConnectionInfo, Connections } from './connections.js';
 import type { ChangedChannels, ChangeRequest, JoinableStreams, RefusedChange } from './joinable-streams.js';
+import { Orders, type OrderOutcome } from './orders.js';
 import { Survey } from './survey.js';
+import type { SseSettings } from '../../sse.settings.js';
 
 /** What one instance asks of the others. */
 type Question =
   | { readonly about: 'subscribers'; readonly channel: string }
-  | { readonly about: 'connections' | 'disconnect'; readonly filter: ConnectionFilter }
-  | { readonly about: 'revoke'; readonly user: string; readonly channel: string }
+  | { readonly about: 'connections'; readonly filter: ConnectionFilter }
   | ({ readonly about: 'channels' } & ChangeRequest);
 
 /** What is open in this process and in the others: what is asked for is answered by each of them. */
 export class Instances {
   readonly #others: Survey<Question>;
+  readonly #orders: Orders;
 
   constructor(
     private readonly cluster: SseCluster,
     private readonly channels: Channels,
     private readonly open: Connections,
     private readonly joinable: JoinableStreams,
+    settings: SseSettings,
   ) {
+    this.#orders = new Orders(cluster, open, settings);
     this.#others = new Survey(cluster, (question) => this.#answer(question));
   }
 
@@ -39,15 +43,12 @@ export class Instances {
     return [...here, ...elsewhere];
   }
 
-  async disconnect(filter: ConnectionFilter): Promise<number> {
-    const here = this.#end(filter);
-    // An id is on one instance only.
-    if (filter.id !== undefined && here > 0) return here;
-    return here + (await this.#sum({ about: 'disconnect', filter }));
+  disconnect(filter: ConnectionFilter): Promise<OrderOutcome> {
+    return this.#orders.give({ about: 'disconnect', filter });
   }
 
-  async revoke(user: string, channel: string): Promise<number> {
-    return this.#revoke(user, channel) + (await this.#sum({ about: 'revoke', user, channel }));
+  revoke(user: string, channel: string): Promise<OrderOutcome> {
+    return this.#orders.give({ about: 'revoke', user, channel });
   }
 
   /**
@@ -79,10 +80,6 @@ export class Instances {
         return [this.channels.subscriberCount(question.channel)];
       case 'connections':
         return this.#detailsOf(question.filter);
-      case 'disconnect':
-        return [this.#end(question.filter)];
-      case 'revoke':
-        return [this.#revoke(question.user, question.channel)];
       case 'channels':
         return this.joinable.change(question)?.then((outcome) => [outcome]) ?? [];
       default:
@@ -92,16 +89,6 @@ export class Instances {
 
   #detailsOf(filter: ConnectionFilter): ConnectionDetails[] {
     return this.open.matching(filter).map(({ info }) => info);
-  }
-
-  #revoke(user: string, channel: string): number {
-    return this.open.matching({ user }).filter((connection) => connection.access?.revoke(channel)).length;
-  }
-
-  #end(filter: ConnectionFilter): number {
-    const matching = this.open.matching(filter);
-    for (const connection of matching) connection.end();
-    return matching.length;
   }
 }
 

@@ -4,12 +4,19 @@ import { Injectable } from '@nestjs/common';
 export interface ChannelsChange {
   readonly join: readonly string[];
   readonly leave: readonly string[];
+  /** Where it is in channels to be joined, by their names: an EventSource cannot say so in a header. */
+  readonly positions: Readonly<Record<string, string>>;
 }
 
 /** What came of it. */
 export interface ChangedChannels {
   /** Of those to be joined, what is streamed now, also if it was before. */
   readonly joined: readonly string[];
+  /**
+   * Where the client is in those, by their names; without those that have no history, or whose state it waits for.
+   * It joins them from there if it is cut off before it has read its stream.
+   */
+  readonly positions: Readonly<Record<string, string>>;
   /** Of those to be joined, what the client may not stream. */
   readonly denied: readonly string[];
   /** Of those to be left, what was streamed. */

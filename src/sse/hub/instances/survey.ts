@@ -20,6 +20,12 @@ export interface Answer {
   readonly items: unknown[];
 }
 
+interface Gathered {
+  readonly answers: Answer[];
+  /** The instances that have not answered. */
+  readonly missing: ReadonlySet<string>;
+}
+
 /** A question whose answers are still to come. */
 interface Gathering {
   /** Who has not said everything yet. */
@@ -53,9 +59,14 @@ export class Survey<Question> {
    * @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED`
    */
   async ask(question: Question): Promise<Answer[]> {
-    const { answers, missing } = await this.#gathered(question, ANSWER_TIME, false);
-    this.#warnOf(missing);
-    return answers;
+    return (await this.askAll(question)).answers;
+  }
+
+  /** As `ask`, with who has not answered. */
+  async askAll(question: Question): Promise<Gathered> {
+    const gathered = await this.#gathered(question, ANSWER_TIME, false);
+    this.#warnOf(gathered.missing);
+    return gathered;
   }
 
   /**
@@ -73,11 +84,7 @@ export class Survey<Question> {
     return items[0];
   }
 
-  async #gathered(
-    question: Question,
-    time: number,
-    isForOne: boolean,
-  ): Promise<{ readonly answers: Answer[]; readonly missing: ReadonlySet<string> }> {
+  async #gathered(question: Question, time: number, isForOne: boolean): Promise<Gathered> {
     const missing = new Set(await this.cluster.instances());
     missing.delete(this.cluster.instance);
     if (missing.size === 0) return { answers: [], missing };

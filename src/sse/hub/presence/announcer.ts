@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { SseError } from '../../sse.errors.js';
 import { LEASE_TIME, type SseCluster } from '../instances/cluster.js';
-import type { PresenceAnnounced } from './announced.js';
+import { keyOf, type PresenceAnnounced, type Saying } from './announced.js';
 import type { Stay } from './member.js';
 import { CopiedStays, type Entry, type StaysNotice } from './sharing.js';
 import { ANSWER_TIME } from '../instances/survey.js';
@@ -34,9 +35,11 @@ const OVER: ReadonlySet<string> = new Set(['CHANNEL_COMPLETED', 'HUB_CLOSED']);
 
 /** How changes get to the channel. */
 export interface PresenceChannels {
-  publish(type: 'join' | 'leave', channel: string, stay: Stay): Promise<unknown>;
-  /** What the other instances know to have been announced. */
-  remembered(): Promise<Entry[]>;
+  /** Whether changes are published there. */
+  hasEvents(channel: string): boolean;
+  publish(saying: Saying): Promise<unknown>;
+  /** What was announced, as each of the other instances has it that knows. */
+  remembered(): Promise<Entry[][]>;
   /** Milliseconds for which somebody may be away. */
   graceOf(channel: string): number;
 }
@@ -69,11 +72,16 @@ export class PresenceAnnouncer {
 
   /** Never rejects. */
   async start(): Promise<void> {
-    // One that has only just begun to listen would announce everybody again, and forget who has gone.
-    const remembered = this.announced.isKnown ? [] : await this.channels.remembered();
+    // One that has only just begun to listen, or was cut off, would announce everybody again, and forget who has gone.
+    const copies = await this.channels.remembered();
     if (this.#isOver) return;
-    const isOrphaned = this.announced.keep(remembered);
+    const isOrphaned = this.announced.keep(copies);
+    this.announced.heardSaying = (saying) => void this.#settle(saying);
+    for (const saying of this.announced.sayings) void this.#settle(saying);
     this.#ends.push(
+      () => {
+        this.announced.heardSaying = () => undefined;
+      },
       this.cluster.listen(ROSTERS, (message, from) => {
         if (!('asks' in (message as RosterMessage))) this.#hear(message as StaysNotice, from);
       }),
@@ -121,6 +129,40 @@ export class PresenceAnnouncer {
     this.cluster.broadcast(ROSTERS, { asks } satisfies RosterMessage).catch(() => undefined);
   }
 
+  /**
+   * Makes a publication again of which it is not known whether it is in the log, so that it is, and cannot come
+   * later. What is right is announced after it.
+   */
+  async #settle(saying: Saying): Promise<void> {
+    const { channel, stay } = saying;
+    const key = keyOf(channel, stay.user);
+    if (this.#publishing.has(key)) {
+      this.#later(key, RETRY, () => void this.#settle(saying));
+      return;
+    }
+    this.#cancel(key);
+    if (!(await this.#isPublished(saying))) {
+      if (!this.#isOver) this.#later(key, RETRY, () => void this.#settle(saying));
+      return;
+    }
+    this.announced.said(saying);
+    this.announced.doubt(channel, stay);
+    this.#look(channel, stay.user);
+  }
+
+  /** @returns whether it is known what has come of it, and this instance still announces */
+  async #isPublished(saying: Saying): Promise<boolean> {
+    const { type, channel, stay } = saying;
+    const key = keyOf(channel, stay.user);
+    this.#publishing.add(key);
+    const isDone = await this.channels.publish(saying).then(
+      () => true,
+      (error: unknown) => this.#isFinal(error, type, channel),
+    );
+    this.#publishing.delete(key);
+    return isDone && !this.#isOver;
+  }
+
   /** Compares what was announced of somebody with what is there. */
   #look(channel: string, user: string, grace = this.channels.graceOf(channel)): void {
     const key = keyOf(channel, user);
@@ -130,8 +172,10 @@ export class PresenceAnnouncer {
     if (stay) {
       this.#cancel(key);
       if (announced) this.announced.stay(announced);
-      if (!announced && this.announced.stays.countIn(channel) < this.limit)
-        void this.#announce('join', channel, stay);
+      const isDue = announced
+        ? this.announced.isDoubtful(channel, user)
+        : this.announced.stays.countIn(channel) < this.limit;
+      if (isDue) void this.#announce('join', channel, stay);
     } else if (announced && !this.#timers.has(key)) {
       this.#later(key, grace, () => void this.#announce('leave', channel, announced));
     }
@@ -139,19 +183,20 @@ export class PresenceAnnouncer {
 
   async #announce(type: 'join' | 'leave', channel: string, stay: Stay): Promise<void> {
     const key = keyOf(channel, stay.user);
-    this.#publishing.add(key);
+    const unsettled = this.announced.sayingOf(channel, stay.user);
+    // One that may be in the log is not left behind: what is said now must come after it.
+    if (unsettled && unsettled.type !== type) return this.#settle(unsettled);
+    const saying = unsettled ?? { id: randomUUID(), type, channel, stay };
+    if (this.channels.hasEvents(channel)) this.announced.say(saying);
     if (type === 'leave') this.announced.leave(stay);
-    const isDone = await this.channels.publish(type, channel, stay).then(
-      () => true,
-      (error: unknown) => this.#isFinal(error, type, channel),
-    );
-    this.#publishing.delete(key);
-    // Who leads now publishes it again, and it is stored once.
+    const isPublished = await this.#isPublished(saying);
+    // Whoever leads now makes it again.
     if (this.#isOver) return;
     const look = (): void => {
       this.#look(channel, stay.user);
     };
-    if (!isDone) return this.#later(key, RETRY, look);
+    if (!isPublished) return this.#later(key, RETRY, look);
+    this.announced.said(saying);
     if (type === 'join') this.announced.add(channel, stay);
     else this.announced.delete(channel, stay.user);
     look();
@@ -202,6 +247,3 @@ export class PresenceAnnouncer {
     this.#timers.delete(key);
   }
 }
-
-/** A channel's name has no line break. */
-const keyOf = (channel: string, user: string): string => `${channel}\n${user}`;

@@ -10,6 +10,16 @@ export interface PresenceMember {
   readonly since: Date;
 }
 
+/** Who is in a channel, in the order of their coming. */
+export interface PresenceMembers extends Array<PresenceMember> {
+  /**
+   * The position in the channel from which its events continue the list: a stream that begins here tells of all
+   * who come and go later. Somebody of the list may be told of once more. Empty where the channel has no history.
+   * JSON leaves it out: send it beside the members.
+   */
+  readonly position: string;
+}
+
 /** The data of the events `join` and `leave` of a channel that has them. */
 export interface PresenceEvent {
   readonly user: string;

@@ -1,12 +1,11 @@
-import { createHash } from 'node:crypto';
 import { SseError } from '../../sse.errors.js';
 import type { PresenceSettings, SseSettings } from '../../sse.settings.js';
 import type { SseBackplane } from '../backplane.js';
 import type { ChannelDefinitions } from '../definitions/channel-definitions.js';
 import { LEASE_TIME, type SseCluster } from '../instances/cluster.js';
-import { PresenceAnnounced } from './announced.js';
+import { PresenceAnnounced, type Saying } from './announced.js';
 import { ALL, PresenceAnnouncer, ROSTERS, type PresenceChannels, type RosterMessage } from './announcer.js';
-import { membersOf, type CountedStay, type PresenceEvent, type PresenceMember, type Stay } from './member.js';
+import { membersOf, type CountedStay, type PresenceEvent, type PresenceMember } from './member.js';
 import { PresenceRoster } from './roster.js';
 import { SharedStays, type Entry } from './sharing.js';
 import { storedEvent } from '../stored-event.js';
@@ -15,6 +14,9 @@ import { Survey } from '../instances/survey.js';
 
 /** What one instance asks of the others. */
 type Question = { readonly about: 'members'; readonly channel: string } | { readonly about: 'announced' };
+
+/** What the answer of an instance begins with that knows what was announced. */
+const KNOWN = 'known';
 
 /** Who is in the channels that have presence, on all instances. */
 export class Presence implements PresenceChannels {
@@ -43,32 +45,41 @@ export class Presence implements PresenceChannels {
     });
   }
 
-  /** @throws SseError `INVALID_OPTIONS` for a channel without presence; `BACKPLANE_AWAY`, `HUB_CLOSED` */
-  async members(channel: string): Promise<PresenceMember[]> {
-    if (!this.#settingsOf(channel)) {
-      throw new SseError(
-        'INVALID_OPTIONS',
-        `The channel "${channel}" has no presence. Define it with presence: true, and give the definition to SseModule.forFeature().`,
-      );
-    }
-    const answers = await this.#survey.ask({ about: 'members', channel });
-    const elsewhere = answers.flatMap(({ items }) => items as CountedStay[]);
-    return membersOf([...this.#here(channel), ...elsewhere]).slice(0, this.settings.limits.membersPerChannel);
+  /** @throws SseError `INVALID_OPTIONS` for a channel without presence */
+  check(channel: string): void {
+    if (this.#settingsOf(channel)) return;
+    throw new SseError(
+      'INVALID_OPTIONS',
+      `The channel "${channel}" has no presence. Define it with presence: true, and give the definition to SseModule.forFeature().`,
+    );
   }
 
-  async publish(type: 'join' | 'leave', channel: string, stay: Stay): Promise<void> {
-    if (!this.#settingsOf(channel)?.events) return;
+  /** @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED` */
+  async members(channel: string): Promise<PresenceMember[]> {
+    const { answers, missing } = await this.#survey.askAll({ about: 'members', channel });
+    const elsewhere = answers.flatMap(({ items }) => items as CountedStay[]);
+    // Whom an instance that does not answer would tell of, this one has heard of.
+    const announced = missing.size > 0 ? this.#announcedIn(channel) : [];
+    const stays = [...this.#here(channel), ...elsewhere, ...announced];
+    return membersOf(stays).slice(0, this.settings.limits.membersPerChannel);
+  }
+
+  hasEvents(channel: string): boolean {
+    return this.#settingsOf(channel)?.events === true;
+  }
+
+  async publish({ id, type, channel, stay }: Saying): Promise<void> {
+    if (!this.hasEvents(channel)) return;
     const { user, info } = stay;
     const data: PresenceEvent = { user, ...(info !== undefined && { info }) };
     const event = storedEvent({ type, data }, false, this.settings.maxEventBytes);
-    // Whoever announces this stay, after a failure or a change of hands, it is one publication.
-    const publishId = `${type}-${stay.since}-${createHash('sha256').update(user).digest('base64url')}`;
-    await this.backplane.append(channel, this.definitions.settingsOf(channel), event, publishId);
+    await this.backplane.append(channel, this.definitions.settingsOf(channel), event, `presence-${id}`);
   }
 
-  async remembered(): Promise<Entry[]> {
+  async remembered(): Promise<Entry[][]> {
     const answers = await this.#survey.ask({ about: 'announced' }).catch(() => []);
-    return answers.flatMap(({ items }) => items as Entry[]);
+    const known = answers.filter(({ items }) => items[0] === KNOWN);
+    return known.map(({ items }) => items.slice(1) as Entry[]);
   }
 
   graceOf(channel: string): number {
@@ -124,15 +135,18 @@ export class Presence implements PresenceChannels {
   }
 
   #answer(question: Question): readonly unknown[] {
-    return question.about === 'members' ? this.#here(question.channel) : [...(this.#announced?.stays ?? [])];
+    if (question.about === 'members') return this.#here(question.channel);
+    return this.#announced?.isKnown ? [KNOWN, ...this.#announced.stays] : [];
   }
 
   /** What this instance knows of: those on it, and if it announces, those in their time of grace. */
   #here(channel: string): CountedStay[] {
     const here = this.#roster.in(channel);
-    if (!this.#announced?.isKept) return here;
-    const announced = [...this.#announced.in(channel)].map((stay) => ({ ...stay, connections: 0 }));
-    return [...here, ...announced];
+    return this.#announced?.isKept ? [...here, ...this.#announcedIn(channel)] : here;
+  }
+
+  #announcedIn(channel: string): CountedStay[] {
+    return [...(this.#announced?.in(channel) ?? [])].map((stay) => ({ ...stay, connections: 0 }));
   }
 
   #settingsOf(channel: string): PresenceSettings {

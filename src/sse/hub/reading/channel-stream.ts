@@ -1,7 +1,9 @@
 import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
-import type { LastEventId } from '../../protocol/position.js';
+import { formatVector, type LastEventId } from '../../protocol/position.js';
 import type { Replay } from '../../sse.options.js';
+import type { Channel } from '../channel.js';
 import type { Channels } from '../channels.js';
+import type { LogEntry } from '../event-log.js';
 import type { Cursor, EventConsumer } from './cursor.js';
 import type { SseEvent } from '../sse-event.js';
 import { hostBehind, type StreamAccess, type StreamContext, type StreamHost } from './stream-context.js';
@@ -17,6 +19,11 @@ export interface StreamRequest {
   readonly replay: Replay | undefined;
   /** Whether those are asked who decide about a channel. */
   readonly authorize: boolean;
+  /** What becomes of a channel that is not there. */
+  readonly ifAbsent: 'wait' | 'end';
+  /** Whether an event is given; left out, all are. */
+  readonly wants: ((entry: LogEntry, channel: Channel) => boolean) | undefined;
+  readonly onCaughtUp: ((position: string) => void) | undefined;
 }
 
 /** How a stream gets to those who want it. */
@@ -80,7 +87,7 @@ export class ChannelStream extends Observable<SseEvent> {
 
   #enter(way: Way, consumer: EventConsumer): Unsubscribable {
     const { channels, authorize } = this.request;
-    const membership = new Membership(way.reader, consumer, channels.length);
+    const membership = new Membership(way.reader, consumer, this.request);
     try {
       for (const name of channels) {
         const access = authorize ? way.asked?.access : undefined;
@@ -94,7 +101,8 @@ export class ChannelStream extends Observable<SseEvent> {
   }
 
   #enterChannel(name: string, { reader, client, isUnpaced }: Way, membership: Membership): void {
-    const cursor = reader.enter(name, this.#positionIn(client), this.request.replay);
+    const { replay, ifAbsent } = this.request;
+    const cursor = reader.enter(name, { lastEventId: this.#positionIn(client), replay, ifAbsent });
     if (!this.request.authorize) cursor.isForAll = true;
     membership.enter(cursor, isUnpaced);
   }
@@ -117,17 +125,29 @@ export class ChannelStream extends Observable<SseEvent> {
   }
 }
 
-/** What one who wants the events of some channels has of a reader. */
+/** One subscription to the events of some channels, which a reader reads. */
 class Membership implements EventConsumer, Unsubscribable {
+  readonly wants?: (entry: LogEntry, channel: Channel) => boolean;
+  readonly caughtUp?: () => void;
   isOver = false;
   #cursors: readonly Cursor[] = [];
+  /** How many of the channels have not completed. */
+  #open: number;
 
   constructor(
     private readonly reader: StreamReader,
     private readonly consumer: EventConsumer,
-    /** How many of the channels have not completed. */
-    private open: number,
-  ) {}
+    { channels, wants, onCaughtUp }: StreamRequest,
+  ) {
+    this.#open = channels.length;
+    if (wants) this.wants = (entry, channel) => this.#isWanted(wants, entry, channel);
+    if (onCaughtUp) {
+      let behind = channels.length;
+      this.caughtUp = () => {
+        if (--behind === 0) onCaughtUp(this.#position());
+      };
+    }
+  }
 
   enter(cursor: Cursor, isUnpaced: boolean): void {
     cursor.join(this);
@@ -144,7 +164,7 @@ class Membership implements EventConsumer, Unsubscribable {
   }
 
   complete(): void {
-    if (--this.open === 0) this.consumer.complete();
+    if (--this.#open === 0) this.consumer.complete();
   }
 
   unsubscribe(): void {
@@ -155,5 +175,22 @@ class Membership implements EventConsumer, Unsubscribable {
       cursor.part(this);
       if (!cursor.isWanted) this.reader.leave(cursor);
     }
+  }
+
+  /** An event that cannot be judged is not passed: the stream fails, and its client comes back for it. */
+  #isWanted(wants: NonNullable<StreamRequest['wants']>, entry: LogEntry, channel: Channel): boolean {
+    try {
+      return wants(entry, channel);
+    } catch (error) {
+      this.consumer.error(error);
+      return true;
+    }
+  }
+
+  #position(): string {
+    const ids = this.#cursors.map(({ channel, read }) => {
+      return [channel.name, channel.hasHistory ? channel.idOf(read) : undefined] as const;
+    });
+    return ids.length > 1 ? formatVector(ids) : (ids[0]?.[1] ?? '');
   }
 }

@@ -1,16 +1,14 @@
-import { formatNamed, formatPosition, type Position } from '../../protocol/position.js';
-import type { CursorHost } from './cursor.js';
-import { cursorHandingOn } from './handing-on.js';
-import type { Track } from './track.js';
+import { channelHash, formatVector, parseId, type Position } from '../../protocol/position.js';
+import { originOf } from '../published-event.js';
+import type { Cursor } from './cursor.js';
 
-/** An event's place in a log. */
-interface DeliveredEvent {
-  readonly channel: string;
-  readonly epoch: string;
-  readonly entry: { readonly offset: number };
+/** An event's place in one of the channels that a response streams. */
+export interface Place {
+  readonly cursor: Cursor;
+  readonly position: Position;
 }
 
-const NONE: readonly Track[] = [];
+const NONE: readonly Cursor[] = [];
 
 /** Where a client is in the channels of its response, of which its ids are made. */
 export class ClientPosition {
@@ -19,98 +17,110 @@ export class ClientPosition {
    * channel, also a single one, and those without history.
    */
   isJoinable = false;
+  /** Whether it has moved since the client was last told. */
+  hasMoved = false;
   /**
    * A response has few channels, most have one: an array is smaller than a map, and no slower. One that is
    * replaced has no room in reserve, and may be gone through while channels come and go.
    */
-  #tracks: readonly Track[] = NONE;
-
-  /** @param reader who reads for the response */
-  constructor(private readonly reader: CursorHost) {}
+  #cursors: readonly Cursor[] = NONE;
 
   get size(): number {
-    return this.#tracks.length;
+    return this.#cursors.length;
   }
 
-  get tracks(): readonly Track[] {
-    return this.#tracks;
+  get cursors(): readonly Cursor[] {
+    return this.#cursors;
   }
 
   get names(): string[] {
-    return this.#tracks
-      .filter(({ isLeft, cursor }) => !isLeft && !cursor.isEnded)
-      .map(({ cursor }) => cursor.channel.name);
+    return this.#cursors.filter(({ isEnded }) => !isEnded).map(({ channel }) => channel.name);
   }
 
   /** Whether the response has ids of the hub. */
   get hasAny(): boolean {
-    return this.isJoinable || this.#tracks.some(({ hasPosition }) => hasPosition);
+    return this.isJoinable || this.#cursors.some(({ hasPosition }) => hasPosition);
   }
 
-  of(channel: string): Track | undefined {
-    for (const track of this.#tracks) if (track.cursor.channel.name === channel) return track;
+  of(channel: string): Cursor | undefined {
+    for (const cursor of this.#cursors) if (cursor.channel.name === channel) return cursor;
     return undefined;
   }
 
-  add(track: Track): void {
-    this.#tracks = this.#tracks.concat(track);
+  add(cursor: Cursor): void {
+    this.#cursors = this.#cursors.concat(cursor);
   }
 
-  delete(track: Track): void {
-    this.#tracks = this.#tracks.filter((other) => other !== track);
-  }
-
-  /**
-   * An event of the hub reached the client's connection. Answers whether it is of a channel that is read
-   * for this response, and so has a part in the ids.
-   */
-  deliver({ channel, epoch, entry }: DeliveredEvent): boolean {
-    const track = this.of(channel);
-    if (!track?.hasPosition || track.cursor.log.epoch !== epoch) return false;
-    track.delivered(entry.offset, cursorHandingOn()?.host !== this.reader);
-    return true;
-  }
-
-  /** The channel with that epoch. */
-  channelOf(epoch: string): string | undefined {
-    const track = this.#tracks.find(({ cursor }) => cursor.started && cursor.log.epoch === epoch);
-    return track?.cursor.channel.name;
+  delete(cursor: Cursor): void {
+    this.#cursors = this.#cursors.filter((other) => other !== cursor);
   }
 
   /**
-   * The id that names the client's present position; undefined where no channel has one, or a gap is to be
-   * told first. A channel whose state the client waits for is left out: who comes back without a position
-   * there gets a snapshot.
+   * The place that a value carries: that of the very event, or the one that its id names, in the channel that it
+   * names or else the one whose hash the id has.
    */
-  id(): string | undefined {
+  placeOf(value: object): Place | undefined {
+    const origin = originOf(value);
+    if (origin) return this.#at(this.of(origin.channel), origin.entry);
+    const carried = carriedBy(value);
+    if (!carried) return undefined;
+    const { position, hash, channel } = carried;
+    const named = channel === undefined ? undefined : this.of(channel);
+    if (named) return this.#at(named, position);
+    const alike = this.#cursors.filter((cursor) => cursor.started && cursor.channel.hash === hash);
+    return this.#at(alike.find(({ log }) => log.has(position)) ?? alike[0], position);
+  }
+
+  #at(cursor: Cursor | undefined, position: Position): Place | undefined {
+    return cursor?.hasPosition ? { cursor, position } : undefined;
+  }
+
+  /**
+   * The id that names the client's present position, which is told to it then; undefined where no channel has
+   * one, or a gap is to be told first. A channel whose state the client waits for is left out: who comes back
+   * without a position there gets a snapshot.
+   */
+  tell(): string | undefined {
+    this.hasMoved = false;
     const { isJoinable } = this;
-    const positions: [string, Position | undefined][] = [];
+    const ids: [string, string | undefined][] = [];
     let isPartial = isJoinable;
-    for (const { cursor, hasPosition, told } of this.#tracks) {
-      const { name } = cursor.channel;
+    for (const cursor of this.#cursors) {
+      const { given, channel } = cursor;
       if (!cursor.started) continue;
-      if (!hasPosition) {
-        if (isJoinable) positions.push([name, undefined]);
+      cursor.told();
+      if (cursor.hasPosition && given !== undefined) {
+        ids.push([channel.name, channel.idOf(given)]);
         continue;
       }
-      if (told === undefined) {
-        if (cursor.isMissing) return undefined;
+      if (cursor.hasPosition) {
+        if (cursor.owesGap) return undefined;
         isPartial = true;
-        if (isJoinable) positions.push([name, undefined]);
-        continue;
       }
-      positions.push([name, { epoch: cursor.log.epoch, offset: told }]);
+      if (isJoinable) ids.push([channel.name, undefined]);
     }
-    const [first] = positions;
+    const [first] = ids;
     if (!first) return isJoinable ? '' : undefined;
-    if (positions.length === 1 && !isPartial) return first[1] && formatPosition(first[1]);
-    return positions.map((named) => formatNamed(...named)).join('&');
+    return ids.length === 1 && !isPartial ? first[1] : formatVector(ids);
   }
+}
 
-  /** See {@link Track.passHidden}. */
-  passHidden(isComplete = false): boolean {
-    let hasMoved = false;
-    for (const track of this.#tracks) if (track.passHidden(isComplete)) hasMoved = true;
-    return hasMoved;
-  }
+interface Carried {
+  readonly position: Position;
+  readonly hash: string;
+  readonly channel: string | undefined;
+}
+
+/** What a copy of an event, which an operator or somebody else has made, says of where it is from. */
+function carriedBy(value: object): Carried | undefined {
+  const { id, channel } = value as { readonly id?: unknown; readonly channel?: unknown };
+  const carried = typeof id === 'string' ? parseId(id) : undefined;
+  return carried && { ...carried, channel: typeof channel === 'string' ? channel : undefined };
+}
+
+/** Whether a value is an event of the hub, or a copy of one. */
+export function isOfHub(value: object): boolean {
+  if (originOf(value)) return true;
+  const carried = carriedBy(value);
+  return carried?.channel !== undefined && channelHash(carried.channel) === carried.hash;
 }

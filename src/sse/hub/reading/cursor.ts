@@ -1,11 +1,11 @@
-import { formatPosition, type LastEventId, type Requested } from '../../protocol/position.js';
+import type { LastEventId, Position, Requested } from '../../protocol/position.js';
 import type { Replay, SlowPolicy } from '../../sse.options.js';
 import type { Batch, Channel } from '../channel.js';
 import type { ChannelSnapshots } from '../snapshots/channel-snapshots.js';
 import type { EventLog, LogEntry } from '../event-log.js';
 import type { LatestIndex } from '../latest-index.js';
 import { DueSnapshot } from '../snapshots/due-snapshot.js';
-import { missedPosition, type MissedPosition } from '../missed-position.js';
+import { missedBy, type Missed, type NamedPosition } from '../missed-position.js';
 import type { Snapshot } from '../snapshots/snapshot.js';
 import type { Gap, SseEvent } from '../sse-event.js';
 import type { Turn, TurnTask } from '../turn.js';
@@ -15,6 +15,10 @@ export interface EventConsumer {
   next(event: SseEvent): void;
   complete(): void;
   error(error: unknown): void;
+  /** Whether it is to get an event; left out, it gets all. */
+  readonly wants?: (entry: LogEntry, channel: Channel) => boolean;
+  /** Everything that was in the log when the cursor began was handed on. */
+  readonly caughtUp?: () => void;
 }
 
 /** What a cursor asks of the reader it belongs to. */
@@ -27,8 +31,14 @@ export interface CursorHost {
   readonly slow: SlowPolicy | undefined;
   /** Whether it takes the events as bytes, those of the one channel that it reads; if not they go to the consumers. */
   readonly takesBatches: boolean;
+  /** Writes what was gathered. Answers whether its client can take more now. */
+  makeRoom(): boolean;
   /** Takes all events up to the cursor's position. */
   batch(batch: Batch): void;
+  /** Everybody who wants an event has got it. */
+  handedOn(): void;
+  /** The client's position has moved without an event. */
+  moved(isUrgent: boolean): void;
   /** Tells the client of a gap. */
   gap(cursor: Cursor, gap: Gap): void;
   /** How its client can be shown the state of the channel; undefined where it cannot. */
@@ -45,6 +55,39 @@ export interface CursorHost {
   run(cursor: Cursor, task: () => void): void;
 }
 
+/** What a cursor was asked for. */
+export interface CursorRequest {
+  /** What the client says it has seen. */
+  readonly lastEventId: LastEventId;
+  /** In place of the channel's setting. */
+  readonly replay: Replay | undefined;
+  /** What becomes of it where the channel is not there. */
+  readonly ifAbsent: 'wait' | 'end';
+}
+
+/**
+ * What a cursor does next:
+ *
+ * opening → gap → snapshot → reading → ended, where gap and snapshot are left out if nothing is owed, and a
+ * cursor that reads comes back to gap when the log has moved past it.
+ */
+type Phase =
+  /** Its channel is being opened, or its position looked for. */
+  | { readonly kind: 'opening' }
+  /** A gap is owed to the client before anything else. */
+  | { readonly kind: 'gap'; readonly missed: OwedGap; readonly due: DueSnapshot | undefined }
+  /** The state of the channel is owed to it. */
+  | { readonly kind: 'snapshot'; readonly due: DueSnapshot }
+  | { readonly kind: 'reading' }
+  | { readonly kind: 'ended' };
+
+/** Of a client that is connected, the position is taken when it is told: until then, more may come out of an operator. */
+type OwedGap = Pick<Missed, 'reason'> & { readonly requested: string | undefined };
+
+const OPENING: Phase = { kind: 'opening' };
+const READING: Phase = { kind: 'reading' };
+const ENDED: Phase = { kind: 'ended' };
+
 const NOBODY: readonly EventConsumer[] = [];
 
 /** Events that a cursor hands on before others get a turn. */
@@ -53,43 +96,54 @@ const EVENTS_A_TURN = 500;
 const BATCHES_A_TURN = 4;
 
 /**
- * A place in a channel's log, from which one subscriber reads on. Live delivery, replay after a
- * reconnect and a slow client that catches up are all this.
+ * The place of one reader in a channel's log. Live delivery, replay after a reconnect and a slow client that
+ * catches up are all this.
+ *
+ * It has two positions. `read` is how far it has come in the log: what decides whether there is a gap. `given` is
+ * what its client has: it moves with what was written to the client and with what the hub itself hides from it,
+ * and with nothing else, so what an operator holds or swallows is not counted as had. `given` is never beyond
+ * `read`.
  */
 export class Cursor implements TurnTask {
-  /** The last offset that was handed on. */
-  position = 0;
-  /** It goes on although its own client is paused: others depend on it. */
+  read: Position;
+  /** Goes on although its own client is backed up: others depend on it. */
   isUnpaced = false;
-  /** It was said that nobody is to be asked who may have its events. */
+  /** Opened with `authorize: false`. */
   isForAll = false;
+  /** Its events were seen to go to another response: it has no part in the ids of its own. */
+  isForeign = false;
+  /** The application was told that its client streams the channel. */
+  isSubscribed = false;
+  /** The event that is handed on at this moment. */
+  handing: LogEntry | undefined;
+  #phase: Phase = OPENING;
+  #given: Position | undefined;
+  /** The offset of the last event that was handed on to a consumer. */
+  #handedOn = 0;
+  /** Events, and their bytes, that were hidden since the client was last told its position. */
+  #hidden = 0;
+  #hiddenBytes = 0;
   /** Never changed but replaced, so that those may come and go who are being told. */
   #consumers: readonly EventConsumer[] = NOBODY;
-  /** What it could not be given, until its client was told. */
-  #missed: MissedPosition | undefined;
-  /** What its client is to be shown before it gets what comes after that. */
-  #due: DueSnapshot | undefined;
   /** Where a client that lags is given the newest event of each key alone. */
   #latest: LatestIndex | undefined;
   /** Whether its client could not take what came. */
   #hasLagged = false;
-  #advancing = false;
+  #isAdvancing = false;
   #isDue = false;
+  #hasCaughtUp = false;
   /** What was published before it was made is the past to it. */
-  #since: number | undefined;
+  #since: Position | undefined;
   #log: EventLog | undefined;
-  #ended = false;
 
   constructor(
     readonly channel: Channel,
     readonly host: CursorHost,
-    /** What the client says it has seen. */
-    readonly lastEventId: LastEventId,
-    /** In place of the channel's setting. */
-    readonly replay: Replay | undefined,
+    readonly request: CursorRequest,
     private readonly turns: Turn,
   ) {
     this.#since = channel.present;
+    this.read = { offset: 0, mark: '' };
   }
 
   join(consumer: EventConsumer): void {
@@ -105,7 +159,7 @@ export class Cursor implements TurnTask {
     return this.#consumers.length > 0;
   }
 
-  /** Gives an event to those who want it. */
+  /** Gives everybody something that is no event of the log. */
   tell(event: SseEvent): void {
     for (const consumer of this.#consumers) consumer.next(event);
   }
@@ -125,7 +179,7 @@ export class Cursor implements TurnTask {
   }
 
   get isEnded(): boolean {
-    return this.#ended;
+    return this.#phase.kind === 'ended';
   }
 
   /** The log that its position is of; there once it has started. */
@@ -133,28 +187,60 @@ export class Cursor implements TurnTask {
     return this.#log as EventLog;
   }
 
-  /** Whether the channel was completed and all of it was handed on. */
+  /** Whether nothing more will come, and all there was has been handed on. */
   get isAtEnd(): boolean {
-    return this.#log?.completed === true && this.position === this.#log.head;
+    const log = this.#log;
+    if (!log) return false;
+    if (log.isAbsent) return this.request.ifAbsent === 'end';
+    return log.completed && this.read.offset === log.head.offset;
   }
 
   /** Whether what it has just handed on was published since it was made. */
   get isLive(): boolean {
-    return this.position > this.#liveAfter;
+    return this.read.offset > this.#liveAfter.offset;
   }
 
-  get #liveAfter(): number {
+  get #liveAfter(): Position {
     return this.#since ?? this.channel.openedAt;
   }
 
-  /** Whether there is a gap that its client has not been told of. */
-  get isMissing(): boolean {
-    return this.#missed !== undefined;
+  /** Whether a gap is owed to its client. */
+  get owesGap(): boolean {
+    return this.#phase.kind === 'gap';
   }
 
-  /** Whether its client has no place in the log before it was shown the state of the channel. */
-  get awaitsSnapshot(): boolean {
-    return this.#due !== undefined;
+  /** Whether its client resumes in the channel. */
+  get hasPosition(): boolean {
+    return this.channel.hasHistory && !this.isForeign;
+  }
+
+  /**
+   * What its client has, for the ids that it is sent. Undefined until it was told of a gap that it came with, and
+   * until it was shown the state that it waits for: cut off before, it must come back with what it came with.
+   */
+  get given(): Position | undefined {
+    // All that is read goes out in the same moment. So with each batch the cursor alone has to be touched.
+    return this.host.takesBatches && this.#phase === READING ? this.read : this.#given;
+  }
+
+  /** Its client is being told its position. */
+  told(): void {
+    this.#hidden = this.#hiddenBytes = 0;
+  }
+
+  /** An event, or what was made of it, goes out to the client. */
+  give(position: Position): void {
+    const { given, log } = this;
+    // What an operator has held back does not stand for the state, or the gap, that is owed to the client.
+    if (!given || !this.#log) return;
+    // An operator that changes the order does not take the client back, and what it has kept of a log that was
+    // replaced says nothing of this one.
+    if (position.offset <= given.offset || position.offset > this.read.offset) return;
+    if (!log.has(position) && position.offset >= log.floor.offset) return;
+    const { offset, mark } = position;
+    // What was passed over after the last event that was handed on goes with it; not so a gap that is still owed.
+    const isLast = offset >= this.#handedOn && this.#phase === READING;
+    this.#given = isLast ? this.read : { offset, mark };
   }
 
   /**
@@ -164,40 +250,52 @@ export class Cursor implements TurnTask {
    */
   prepare(requested: Requested): Promise<void> | undefined {
     const { channel } = this;
-    if (this.#due) return undefined;
-    if (channel.hasHistory && requested.kind !== 'none' && !missedPosition(requested, channel.log))
+    if (this.#phase.kind === 'snapshot') return undefined;
+    if (channel.hasHistory && requested.kind !== 'none' && !missedBy(requested, channel.log))
       return undefined;
-    this.#oweSnapshot();
-    return (this.#due as DueSnapshot | undefined)?.make();
+    const due = this.#newSnapshot();
+    if (!due) return undefined;
+    this.#phase = { kind: 'snapshot', due };
+    return due.make();
   }
 
   /** Tells the client of a gap, whether it can take more or not: it is little, and comes first. */
-  tellMissed(): void {
-    if (this.#missed && !this.#ended) this.#tellGap(this.#missed);
+  tellGapOwed(): void {
+    const phase = this.#phase;
+    if (phase.kind === 'gap') this.#tellGap(phase.missed, phase.due);
   }
 
   /** Finds the position from which it reads, or that there is a gap. */
   start(requested: Requested): void {
     this.#log = this.channel.log;
-    this.position = this.#liveAfter;
-    if (this.channel.hasHistory) this.#locate(requested);
+    this.read = this.#liveAfter;
+    if (requested.kind !== 'none' && this.channel.hasHistory) this.#resume(requested);
+    else if (this.#phase.kind === 'opening') this.#beginAnew();
+    if (this.#phase.kind === 'opening') this.#phase = READING;
+    this.#given = this.#phase === READING ? this.read : undefined;
     this.#indexLatest();
   }
 
   /** The channel has changed, which is to be read at once or in its turn. */
   changed(when: 'at once' | 'in turn'): void {
-    if (when === 'at once') this.advance();
-    else if (this.started && !this.#ended) this.#goOn();
+    if (!this.started || this.isEnded) return;
+    if (when === 'in turn') return this.#goOn();
+    // What is gone after this is gone for good, so everything is taken that its client can take.
+    let before = -1;
+    while (!this.isEnded && this.read.offset !== before && (!this.#paused || this.host.makeRoom())) {
+      before = this.read.offset;
+      this.advance();
+    }
   }
 
   /** Hands on what has come since, as much as the client can take. */
   advance(): void {
-    if (!this.started || this.#ended || this.#advancing) return;
-    this.#advancing = true;
+    if (!this.started || this.isEnded || this.#isAdvancing) return;
+    this.#isAdvancing = true;
     try {
       this.#advance();
     } finally {
-      this.#advancing = false;
+      this.#isAdvancing = false;
     }
   }
 
@@ -208,7 +306,7 @@ export class Cursor implements TurnTask {
 
   /** Nothing more comes: the channel was completed, or the hub was closed. */
   end(): void {
-    if (this.#ended) return;
+    if (this.isEnded) return;
     this.stop();
     this.host.ended(this);
     this.host.run(this, () => {
@@ -223,46 +321,71 @@ export class Cursor implements TurnTask {
   }
 
   stop(): void {
-    this.#ended = true;
+    this.#given = this.given;
+    this.#phase = ENDED;
   }
 
-  #locate(requested: Requested): void {
-    const { log } = this;
-    if (requested.kind === 'none') {
-      if (this.#due) return;
-      const replay = this.replay ?? this.channel.settings.replay;
-      if (replay === 'all') this.position = log.floor;
-      else if (replay !== 'none') this.position = log.before(replay, this.position);
-      return;
-    }
-    const missed = missedPosition(requested, log);
-    if (missed || requested.kind === 'unreadable') return this.#miss(missed as MissedPosition);
-    this.#due = undefined;
-    this.position = requested.position.offset;
+  /** Goes on from where its client is. */
+  #resume(requested: NamedPosition): void {
+    const missed = missedBy(requested, this.log);
+    if (missed) return this.#miss(missed);
+    this.#phase = READING;
+    this.read = (requested as Extract<Requested, { kind: 'position' }>).position;
+  }
+
+  /** Begins for a client that has no position: with the present, or what was published before it. */
+  #beginAnew(): void {
+    const { log, channel } = this;
+    const replay = channel.hasHistory ? (this.request.replay ?? channel.settings.replay) : 'none';
+    if (replay === 'all') return this.#replayAll();
+    // While it waited to begin, for another channel perhaps, nothing yet may have become another position, and the
+    // log may have moved past what was the present then.
+    if (this.read.offset === 0 && log.floor.offset === 0) this.read = log.floor;
+    const reason = log.missing(this.read);
+    if (reason) this.#miss({ reason, requested: '' });
+    else if (replay !== 'none') this.read = log.before(replay, this.read);
+  }
+
+  /** Where the beginning was pushed out, whoever is to get everything is told that it is not everything. */
+  #replayAll(): void {
+    const { floor, clearedAt } = this.log;
+    if (floor.offset > clearedAt) this.#miss({ reason: 'evicted', requested: '' });
+    else this.read = floor;
   }
 
   /** Goes on from the oldest event that is left, or from a snapshot, and will say so. */
-  #miss(missed: MissedPosition): void {
-    this.position = this.log.floor;
-    this.#missed = missed;
-    this.#oweSnapshot();
+  #miss(missed: OwedGap): void {
+    this.read = this.log.floor;
+    const phase = this.#phase;
+    const due = 'due' in phase ? phase.due : this.#newSnapshot();
+    this.#phase = { kind: 'gap', missed, due };
   }
 
-  #oweSnapshot(): void {
-    if (this.#due) return;
+  #newSnapshot(): DueSnapshot | undefined {
     const snapshots = this.host.snapshotsOf(this);
-    if (snapshots) this.#due = new DueSnapshot(snapshots);
+    return snapshots && new DueSnapshot(snapshots);
   }
 
-  /** The channel has a new log: its client is told of that, and goes on with all there is of it. */
+  /** The log has moved past it, or another has taken its place. Its client has not got everything after `given`. */
+  #fallBehind(reason: 'lagged' | 'unknown'): void {
+    this.#given = this.given;
+    this.#miss({ reason, requested: undefined });
+  }
+
+  /** The channel has another log. Who is at an event that it holds has missed nothing. */
   #changeLog(): void {
-    const requested = formatPosition({ epoch: this.log.epoch, offset: this.position });
     this.#log = this.channel.log;
     this.#since = undefined;
-    // One that was shown nothing yet has lost nothing.
-    if (this.#due && !this.#missed) this.position = this.log.floor;
-    else this.#miss(this.#missed ?? { reason: 'epoch', requested });
     this.#indexLatest();
+    const { given, log } = this;
+    const phase = this.#phase;
+    if (phase.kind === 'snapshot') {
+      this.read = log.floor; // nothing was shown yet, so nothing was lost
+    } else if (phase.kind === 'gap') {
+      this.#miss(phase.missed);
+    } else if (!log.has(this.read) || (given && !log.has(given) && given.offset >= log.floor.offset)) {
+      this.#fallBehind('unknown');
+    }
   }
 
   #indexLatest(): void {
@@ -276,19 +399,35 @@ export class Cursor implements TurnTask {
       this.#changeLog();
     }
     const { log } = this;
-    if (this.position < (this.#latest?.floor ?? log.floor) && !this.#missed && !this.#due) {
+    if (this.read.offset < (this.#latest?.floor ?? log.floor.offset) && this.#phase === READING) {
       if (this.slow === 'disconnect') return this.host.disconnect();
-      const requested = formatPosition({ epoch: log.epoch, offset: this.position });
-      this.#miss({ reason: 'lagged', requested });
+      this.#fallBehind('lagged');
     }
     if (this.#paused) {
-      if (this.host.lags && this.position < log.head) this.#hasLagged = true;
+      if (this.host.lags && this.read.offset < log.head.offset) this.#hasLagged = true;
       return;
     }
-    this.tellMissed();
-    if (this.#due && !this.#showState(this.#due)) return;
-    if (this.position < log.head) this.#read();
+    this.tellGapOwed();
+    const phase = this.#phase;
+    if (phase.kind === 'snapshot' && !this.#showState(phase.due)) return;
+    if (log.isAbsent) this.#moveWithAbsent();
+    else if (this.read.offset < log.head.offset) this.#read();
     if (this.isAtEnd) this.end();
+    else if (!this.#hasCaughtUp && this.read.offset === this.log.head.offset) this.#catchUp();
+  }
+
+  #catchUp(): void {
+    this.#hasCaughtUp = true;
+    for (const consumer of this.#consumers) consumer.caughtUp?.();
+  }
+
+  /** Nothing yet is another position now, which its client must have before the one it has is worth nothing. */
+  #moveWithAbsent(): void {
+    const { head } = this.log;
+    if (this.read.mark === head.mark) return;
+    this.read = head;
+    if (this.#given) this.#given = head;
+    this.host.moved(true);
   }
 
   /** Answers whether its client was shown the state, and can take more. */
@@ -299,68 +438,78 @@ export class Cursor implements TurnTask {
     );
     if (!snapshot) return false;
     const { after } = snapshot;
-    const missed = missedPosition(after, this.log);
+    const missed = missedBy(after, this.log);
     // It was in the log and is not any more: that is what it is to be too slow.
-    if (missed) this.#tellGap(snapshot.wasInLog ? { ...missed, reason: 'lagged' } : missed);
-    else if (after.kind === 'position') this.position = after.position.offset;
-    this.#due = undefined;
+    if (missed) {
+      // Without a position here: cut off before the state, a client is to come back for it.
+      this.#tellGap(snapshot.wasInLog ? { ...missed, reason: 'lagged' } : missed, due);
+      this.#begin(this.read);
+    } else if (after.kind === 'position') this.#begin(after.position);
     this.host.run(this, () => this.host.snapshot(this, snapshot));
-    return !this.#paused && !this.#ended;
+    return !this.#paused && !this.isEnded;
+  }
+
+  /** The client has everything up to here, or was told that it has not. */
+  #begin(position: Position): void {
+    this.#phase = READING;
+    this.read = this.#given = position;
+    this.#handedOn = position.offset;
   }
 
   #read(): void {
-    const skipTo =
-      this.#latest && (this.#hasLagged || this.position < this.log.floor) ? this.#latest : undefined;
-    if (skipTo) this.#readLatest(skipTo);
+    const isBehind = this.#hasLagged || this.read.offset < this.log.floor.offset;
+    if (this.#latest && isBehind) this.#readLatest(this.#latest);
     else if (this.host.takesBatches) this.#readBatches();
     else this.host.run(this, () => this.#readEvents());
-    if (this.position === this.log.head) this.#hasLagged = false;
+    if (this.read.offset === this.log.head.offset) this.#hasLagged = false;
   }
 
   /** Hands on the newest event of each key, of all that has not been read. */
   #readLatest(index: LatestIndex): void {
     const { channel } = this;
-    const newest = index.after(this.position);
+    const newest = index.after(this.read.offset);
     if (newest.length === 0) {
-      this.position = this.log.head;
+      this.#hide(this.log.head, 0);
     } else if (this.host.takesBatches) {
       const batch = channel.batchOf(newest);
-      this.position = batch.upTo;
+      this.read = batch.upTo;
       this.host.batch(batch);
     } else {
       this.host.run(this, () => {
         for (const entry of newest) {
-          if (this.#paused || this.#ended) return;
+          if (this.#paused || this.isEnded) return;
           this.#handOn(entry);
         }
       });
     }
-    if (this.position < this.log.head) this.#goOnLater();
+    if (this.read.offset < this.log.head.offset) this.#goOnLater();
   }
 
   /** Says what is left now, which may be less than when the gap was found. */
-  #tellGap(missed: MissedPosition): void {
-    const { log } = this;
-    const { name, hasHistory } = this.channel;
-    const id = (offset: number): string => formatPosition({ epoch: log.epoch, offset });
+  #tellGap({ reason, requested }: OwedGap, due: DueSnapshot | undefined): void {
+    const { log, channel, given } = this;
     const oldest = log.at(0);
-    this.#missed = undefined;
-    this.position = log.floor;
+    this.#begin(log.floor);
+    if (due) {
+      this.#phase = { kind: 'snapshot', due };
+      this.#given = undefined;
+    }
     const gap: Gap = {
-      channel: name,
-      ...missed,
-      oldest: oldest && hasHistory ? id(oldest.offset) : null,
-      latest: hasHistory ? id(log.head) : '',
+      channel: channel.name,
+      reason,
+      requested: requested ?? (given ? channel.idOf(given) : ''),
+      oldest: oldest && channel.hasHistory ? channel.idOf(oldest) : null,
+      latest: channel.idOf(log.head),
     };
     this.host.run(this, () => this.host.gap(this, gap));
   }
 
   #readBatches(): void {
     for (let i = 0; i < BATCHES_A_TURN; i++) {
-      const batch = this.channel.batchAfter(this.position);
-      this.position = batch.upTo;
+      const batch = this.channel.batchAfter(this.read.offset);
+      this.read = batch.upTo;
       this.host.batch(batch);
-      if (this.position === this.log.head || this.#paused || this.#ended) return;
+      if (this.read.offset === this.log.head.offset || this.#paused || this.isEnded) return;
     }
     this.#goOnLater();
   }
@@ -369,19 +518,44 @@ export class Cursor implements TurnTask {
     const { log } = this;
     for (let i = 0; i < EVENTS_A_TURN; i++) {
       // Looked up anew: a consumer may publish, and so push out what was to come.
-      if (this.position < log.floor) return this.#goOnLater();
-      const entry: LogEntry | undefined = log.at(log.indexAfter(this.position));
+      if (this.read.offset < log.floor.offset) return this.#goOnLater();
+      const entry = log.at(log.indexAfter(this.read.offset));
       if (!entry) return;
       this.#handOn(entry);
-      if (this.#paused || this.#ended) return;
+      if (this.#paused || this.isEnded) return;
     }
     this.#goOnLater();
   }
 
   #handOn(entry: LogEntry): void {
-    this.position = entry.offset;
+    const { offset, mark } = entry;
+    const wanting = this.#whoWants(entry);
+    if (wanting.length === 0 && this.isWanted) return this.#hide({ offset, mark }, entry.event.bytes);
+    this.read = { offset, mark };
+    this.#handedOn = offset;
     const event = this.channel.event(entry);
-    this.tell(event);
+    this.handing = entry;
+    for (const consumer of wanting) consumer.next(event);
+    this.handing = undefined;
+    this.host.handedOn();
+  }
+
+  #whoWants(entry: LogEntry): readonly EventConsumer[] {
+    const consumers = this.#consumers;
+    if (!consumers.some((consumer) => consumer.wants)) return consumers;
+    return consumers.filter((consumer) => consumer.wants?.(entry, this.channel) ?? true);
+  }
+
+  /** Passes an event that nobody wants. The client has got past it when all that was handed on before it is out. */
+  #hide(position: Position, bytes: number): void {
+    const isNothingHeld = this.#given !== undefined && this.#given.offset >= this.#handedOn;
+    this.read = position;
+    if (!isNothingHeld) return;
+    this.#given = position;
+    this.#hidden++;
+    this.#hiddenBytes += bytes;
+    const { count, bytes: maxBytes } = this.log.limits;
+    this.host.moved(this.#hidden * 2 >= count || this.#hiddenBytes * 2 >= maxBytes);
   }
 
   #goOn(): void {

@@ -1,12 +1,22 @@
-import { formatPosition } from '../../protocol/position.js';
 import type { CursorHost } from './cursor.js';
 import { gapEvent } from '../published-event.js';
 
 /** What a reader asks of the response, or of the plain subscription, that it reads for. */
 export interface ReaderOwner extends Pick<
   CursorHost,
-  'paused' | 'lags' | 'slow' | 'takesBatches' | 'batch' | 'gap' | 'disconnect'
+  | 'paused'
+  | 'lags'
+  | 'slow'
+  | 'takesBatches'
+  | 'makeRoom'
+  | 'batch'
+  | 'handedOn'
+  | 'moved'
+  | 'gap'
+  | 'disconnect'
 > {
+  /** Whether its client can be shown the state of a channel. */
+  readonly takesSnapshots: boolean;
   /** Runs user code in the context of the one who subscribed, not of whoever published. */
   run(task: () => void): void;
   /** A channel is streamed from now on. */
@@ -32,11 +42,14 @@ export const PLAIN: ReaderOwner = {
   lags: false,
   slow: 'gap',
   takesBatches: false,
+  takesSnapshots: false,
+  makeRoom: () => true,
   batch: () => undefined,
+  handedOn: () => undefined,
+  moved: () => undefined,
   gap: (cursor, gap) => {
-    const { channel, log, position } = cursor;
-    const id = channel.hasHistory ? formatPosition({ epoch: log.epoch, offset: position }) : undefined;
-    cursor.tell(gapEvent(gap, id));
+    const { channel, read } = cursor;
+    cursor.tell(gapEvent(gap, channel.hasHistory ? channel.idOf(read) : undefined));
   },
   disconnect: () => undefined,
   run: (task) => {

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { LastEventId } from '../../protocol/position.js';
 import type { StreamReader } from './stream-reader.js';
 
@@ -65,7 +65,7 @@ export function hostBehind(subscriber: object): StreamHost | undefined {
 
 /** Carries the response from the interceptor to `hub.stream()`, for streams of which the way cannot be seen. */
 @Injectable()
-export class StreamContext {
+export class StreamContext implements OnApplicationShutdown {
   readonly #storage = new AsyncLocalStorage<StreamHost>();
 
   run<Result>(host: StreamHost, task: () => Result): Result {
@@ -74,5 +74,10 @@ export class StreamContext {
 
   get host(): StreamHost | undefined {
     return this.#storage.getStore();
+  }
+
+  /** Until Node 24 every Promise of the process passes all storages on, those of applications that have ended as well. */
+  onApplicationShutdown(): void {
+    this.#storage.disable();
   }
 }

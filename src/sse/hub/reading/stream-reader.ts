@@ -1,23 +1,23 @@
 import {
   encodedLength,
   MAX_ID_BYTES,
-  type LastEventId,
+  parseLastEventId,
   positionsFor,
+  type LastEventId,
+  type Position,
   type Requested,
 } from '../../protocol/position.js';
 import { SseError } from '../../sse.errors.js';
-import type { Replay, SlowPolicy } from '../../sse.options.js';
+import type { SlowPolicy } from '../../sse.options.js';
 import type { Batch } from '../channel.js';
 import type { ChannelSnapshots } from '../snapshots/channel-snapshots.js';
 import type { Channels } from '../channels.js';
 import { ClientPosition } from './client-position.js';
-import { Cursor, type CursorHost } from './cursor.js';
+import { Cursor, type CursorHost, type CursorRequest } from './cursor.js';
 import { cursorHandingOn, handOn } from './handing-on.js';
-import { gapReason, type LogBounds } from '../missed-position.js';
 import { PLAIN, type ReaderOwner } from './reader-owner.js';
 import type { Snapshot } from '../snapshots/snapshot.js';
 import type { Gap } from '../sse-event.js';
-import { Track } from './track.js';
 
 /**
  * Reads the channels of one response, or of one plain subscription: it opens them, finds where each
@@ -25,9 +25,11 @@ import { Track } from './track.js';
  */
 export class StreamReader implements CursorHost {
   /** Where its client is. */
-  readonly position = new ClientPosition(this);
+  readonly position = new ClientPosition();
   /** Where the client was in channels that its stream has left, should it enter them again. */
   #left: Map<string, LastEventId> | undefined;
+  /** What positions stand for that were not in the log of their channel, as it was here. */
+  readonly #located = new Map<Cursor, Position | undefined>();
   #waiting = 0;
   #isPrompt = true;
   #entered = 0;
@@ -78,17 +80,18 @@ export class StreamReader implements CursorHost {
    *
    * @throws SseError `TOO_MANY_CHANNELS`, `HUB_CLOSED`
    */
-  enter(name: string, lastEventId: LastEventId, replay: Replay | undefined): Cursor {
-    const track = this.position.of(name);
-    if (track && !track.cursor.isEnded) return track.cursor;
-    if (track) this.#forget(track);
+  enter(name: string, request: CursorRequest): Cursor {
+    const known = this.position.of(name);
+    if (known && !known.isEnded) return known;
+    if (known) this.#forget(known);
     this.#refuseTooMany(name);
-    const from = this.#left?.get(name) ?? lastEventId;
+    const left = this.#left?.get(name);
+    const asked = left ? { ...request, lastEventId: left } : request;
     const cursor = this.channels.enter(
       name,
-      (channel) => new Cursor(channel, this, from, replay, this.channels.turns),
+      (channel) => new Cursor(channel, this, asked, this.channels.turns),
     );
-    this.position.add(new Track(cursor));
+    this.position.add(cursor);
     this.#entered++;
     if (!cursor.channel.isOpen) this.#isPrompt = false;
     this.#awaits(cursor, cursor.channel.opened);
@@ -111,23 +114,25 @@ export class StreamReader implements CursorHost {
    * @returns whether it was streamed
    */
   withdraw(name: string): boolean {
-    const track = this.position.of(name);
-    if (!track || track.isLeft || track.cursor.isEnded) return false;
-    this.#unsubscribed(track);
-    this.#forget(track);
-    track.cursor.end();
+    const cursor = this.position.of(name);
+    if (!cursor || cursor.isEnded) return false;
+    this.#unsubscribed(cursor);
+    this.#forget(cursor);
+    cursor.end();
     return true;
   }
 
   leave(cursor: Cursor): void {
-    const track = this.position.of(cursor.channel.name);
-    if (track?.cursor !== cursor || track.isLeft) return;
-    track.isLeft = true;
-    this.#unsubscribed(track);
-    cursor.stop();
-    this.channels.leave(cursor);
+    if (this.position.of(cursor.channel.name) !== cursor) return;
+    // The event that makes it leave is out: its id still names the channel.
+    if (cursor.handing) this.owner.handedOn();
+    if (!cursor.isEnded) {
+      this.#unsubscribed(cursor);
+      cursor.stop();
+      this.channels.leave(cursor);
+    }
     // That the client has all of a completed channel stays in its ids: it would get it again.
-    if (!cursor.isAtEnd) this.#forget(track);
+    if (!cursor.isAtEnd) this.#forget(cursor);
   }
 
   #refuseTooMany(name: string): void {
@@ -135,23 +140,27 @@ export class StreamReader implements CursorHost {
     if (position.size >= this.maxChannels)
       throw tooMany(`at most limits.channelsPerConnection (${this.maxChannels}) channels`);
     if (position.size === 0) return;
-    const idLength = position.tracks.reduce(
-      (sum, { cursor }) => sum + encodedLength(cursor.channel.name),
+    const idLength = position.cursors.reduce(
+      (sum, { channel }) => sum + encodedLength(channel.name),
       encodedLength(name),
     );
     if (idLength > MAX_ID_BYTES)
       throw tooMany(`channels whose names fit into an id of ${MAX_ID_BYTES} bytes`);
   }
 
-  #forget(track: Track): void {
-    const { cursor } = track;
+  #forget(cursor: Cursor): void {
+    const { given } = cursor;
     const { name, hasHistory } = cursor.channel;
-    this.position.delete(track);
-    if (!cursor.started || !hasHistory || cursor.awaitsSnapshot) return;
+    this.position.delete(cursor);
+    if (!given || !hasHistory) return;
+    this.beginAt(name, parseLastEventId(cursor.channel.idOf(given)));
+  }
+
+  /** Where its client is in a channel, should it be entered. */
+  beginAt(channel: string, lastEventId: LastEventId): void {
     this.#left ??= new Map();
     if (this.#left.size >= this.maxChannels) this.#left.delete(this.#left.keys().next().value as string);
-    const position = { epoch: cursor.log.epoch, offset: cursor.position };
-    this.#left.set(name, { kind: 'named', text: '', positions: new Map([[name, position]]) });
+    this.#left.set(channel, lastEventId);
   }
 
   /**
@@ -159,9 +168,9 @@ export class StreamReader implements CursorHost {
    * plain source until they leave.
    */
   end(): void {
-    for (const track of this.position.tracks) this.#unsubscribed(track);
+    for (const cursor of this.position.cursors) this.#unsubscribed(cursor);
     this.owner = PLAIN;
-    for (const { cursor } of this.position.tracks) {
+    for (const cursor of this.position.cursors) {
       if (cursor.isWanted) this.disown(cursor.channel.name);
       else this.leave(cursor);
     }
@@ -170,11 +179,11 @@ export class StreamReader implements CursorHost {
 
   /** A stream of this reader has reached a response that is not its own: nothing there is at this one's pace. */
   disown(name: string): void {
-    const track = this.position.of(name);
-    if (!track || track.isForeign) return;
-    track.isForeign = true;
-    track.cursor.isUnpaced = true;
-    this.channels.turns.addNext(track.cursor);
+    const cursor = this.position.of(name);
+    if (!cursor || cursor.isForeign) return;
+    cursor.isForeign = true;
+    cursor.isUnpaced = true;
+    this.channels.turns.addNext(cursor);
   }
 
   /** The same for the reader that is handing on an event now, if that is another. */
@@ -193,15 +202,22 @@ export class StreamReader implements CursorHost {
     return cursor !== undefined && client !== undefined && client.reader !== this && !cursor.isLive;
   }
 
-  /** Whether it is handing on an event at this moment, as its client can take it. */
-  get isPaced(): boolean {
-    const cursor = cursorHandingOn();
-    return cursor?.host === this && !cursor.isUnpaced;
-  }
-
   /** The client can take more. */
   resume(): void {
-    for (const { cursor } of this.position.tracks) cursor.advance();
+    for (const cursor of this.position.cursors) cursor.advance();
+  }
+
+  makeRoom(): boolean {
+    return this.owner.makeRoom();
+  }
+
+  handedOn(): void {
+    this.owner.handedOn();
+  }
+
+  moved(isUrgent: boolean): void {
+    this.position.hasMoved = true;
+    this.owner.moved(isUrgent);
   }
 
   batch(batch: Batch): void {
@@ -209,18 +225,15 @@ export class StreamReader implements CursorHost {
   }
 
   gap(cursor: Cursor, gap: Gap): void {
-    this.position.of(cursor.channel.name)?.gapTold();
     this.owner.gap(cursor, gap);
   }
 
-  snapshotsOf({ channel }: Cursor): ChannelSnapshots | undefined {
-    const isElsewhere = this.owner === PLAIN || this.position.of(channel.name)?.isForeign;
-    return isElsewhere ? undefined : this.channels.snapshots.of(channel);
+  snapshotsOf({ channel, isForeign }: Cursor): ChannelSnapshots | undefined {
+    return !this.owner.takesSnapshots || isForeign ? undefined : this.channels.snapshots.of(channel);
   }
 
   snapshot(cursor: Cursor, snapshot: Snapshot): void {
-    this.position.of(cursor.channel.name)?.sent();
-    this.owner.batch(snapshot.batch(this.position.id(), cursor.position));
+    this.owner.batch(snapshot.batch(this.position.tell(), cursor.read));
   }
 
   failed(cursor: Cursor, error: unknown): void {
@@ -232,8 +245,7 @@ export class StreamReader implements CursorHost {
   /** Its channel can be given back; that the client has all of it stays in the ids. */
   ended(cursor: Cursor): void {
     if (cursor.isAtEnd) this.#completed++;
-    const track = this.position.of(cursor.channel.name);
-    if (track?.cursor === cursor) this.#unsubscribed(track);
+    this.#unsubscribed(cursor);
     this.channels.leave(cursor);
   }
 
@@ -247,16 +259,16 @@ export class StreamReader implements CursorHost {
     });
   }
 
-  #subscribed(track: Track): void {
-    if (track.isLeft || track.cursor.isEnded) return;
-    track.isTold = true;
-    this.owner.subscribed(track.cursor.channel.name);
+  #subscribed(cursor: Cursor): void {
+    if (cursor.isEnded || cursor.isSubscribed) return;
+    cursor.isSubscribed = true;
+    this.owner.subscribed(cursor.channel.name);
   }
 
-  #unsubscribed(track: Track): void {
-    if (!track.isTold) return;
-    track.isTold = false;
-    this.owner.unsubscribed(track.cursor.channel.name);
+  #unsubscribed(cursor: Cursor): void {
+    if (!cursor.isSubscribed) return;
+    cursor.isSubscribed = false;
+    this.owner.unsubscribed(cursor.channel.name);
   }
 
   /** Nothing begins before that, and where it fails a cursor does not begin at all. */
@@ -273,43 +285,40 @@ export class StreamReader implements CursorHost {
 
   #opened(): void {
     if (--this.#waiting > 0) return;
-    const fresh = this.position.tracks.filter(({ cursor }) => !cursor.started);
-    const requested = fresh.map((track) => this.#requestedOf(track));
-    if (this.#refreshes(fresh, requested) || this.#prepares(fresh, requested)) return;
-    fresh.forEach((track, i) => {
-      track.cursor.start(requested[i] as Requested);
-      track.started();
-    });
+    const fresh = this.position.cursors.filter(({ started, isEnded }) => !started && !isEnded);
+    const requested = fresh.map((cursor) => this.#requestedOf(cursor));
+    if (this.#locates(fresh, requested) || this.#prepares(fresh, requested)) return;
+    fresh.forEach((cursor, i) => cursor.start(requested[i] as Requested));
+    this.#located.clear();
     this.owner.located();
-    for (const { cursor } of fresh) cursor.tellMissed();
-    for (const { cursor } of fresh) cursor.advance();
-    for (const track of fresh) this.#subscribed(track);
+    for (const cursor of fresh) cursor.tellGapOwed();
+    for (const cursor of fresh) cursor.advance();
+    for (const cursor of fresh) this.#subscribed(cursor);
     this.owner.begun(this.#isPrompt);
     this.#isPrompt = true;
   }
 
   /** A client that another process has served may know more of a log than has come here: that is to be seen to first. */
-  #refreshes(fresh: readonly Track[], requested: readonly Requested[]): boolean {
-    fresh.forEach((track, i) => {
-      const { channel } = track.cursor;
-      if (track.isRefreshed || !channel.hasHistory || !mayBeBehind(channel.log, requested[i] as Requested))
-        return;
-      track.isRefreshed = true;
-      const refreshed = channel.refresh();
-      if (!refreshed) return;
-      this.#waiting++;
+  #locates(fresh: readonly Cursor[], requested: readonly Requested[]): boolean {
+    fresh.forEach((cursor, i) => {
+      const { channel } = cursor;
+      const asked = requested[i] as Requested;
+      if (asked.kind !== 'position' || !channel.hasHistory || this.#located.has(cursor)) return;
+      if (channel.log.has(asked.position)) return;
+      const located = channel.locate(asked.position);
+      if (!located) return;
       this.#isPrompt = false;
-      const goOn = (): void => {
-        this.#opened();
-      };
-      refreshed.then(goOn, goOn);
+      const found = located.then((position) => {
+        this.#located.set(cursor, position);
+      });
+      this.#awaits(cursor, found);
     });
     return this.#waiting > 0;
   }
 
   /** A client that needs the state of a channel waits for it: what fails until then is the request's error. */
-  #prepares(fresh: readonly Track[], requested: readonly Requested[]): boolean {
-    fresh.forEach(({ cursor }, i) => {
+  #prepares(fresh: readonly Cursor[], requested: readonly Requested[]): boolean {
+    fresh.forEach((cursor, i) => {
       const prepared = cursor.prepare(requested[i] as Requested);
       if (!prepared) return;
       this.#isPrompt = false;
@@ -319,24 +328,23 @@ export class StreamReader implements CursorHost {
   }
 
   /** What the client has asked of a channel, among those that it asked for at once. */
-  #requestedOf({ cursor }: Track): Requested {
-    const { lastEventId } = cursor;
+  #requestedOf(cursor: Cursor): Requested {
+    const { lastEventId } = cursor.request;
     if (lastEventId.kind === 'none') return lastEventId;
-    const isAmong = ({ cursor: other }: Track): boolean => other.started || other.lastEventId === lastEventId;
-    const epochs = new Map(
-      this.position.tracks
+    const isAmong = (other: Cursor): boolean =>
+      other.channel.isOpen && (other.started || other.request.lastEventId === lastEventId);
+    const candidates = new Map(
+      this.position.cursors
         .filter(isAmong)
-        .map(({ cursor: { channel } }) => [channel.name, channel.log.epoch]),
+        .map(({ channel }) => [
+          channel.name,
+          { hash: channel.hash, has: (position: Position) => channel.log.has(position) },
+        ]),
     );
-    return positionsFor(lastEventId, epochs).get(cursor.channel.name) ?? { kind: 'none' };
+    const requested = positionsFor(lastEventId, candidates).get(cursor.channel.name) ?? { kind: 'none' };
+    const located = this.#located.get(cursor);
+    return located && requested.kind === 'position' ? { ...requested, position: located } : requested;
   }
-}
-
-/** Whether a position, if it is one, is in no part of a log that was here. */
-function mayBeBehind(log: LogBounds, requested: Requested): boolean {
-  if (requested.kind !== 'position') return false;
-  const reason = gapReason(requested.position, log);
-  return reason === 'epoch' || reason === 'ahead';
 }
 
 function tooMany(what: string): SseError {

@@ -1,12 +1,12 @@
 import { Logger } from '@nestjs/common';
 import { eventBody } from '../../protocol/event-stream.js';
-import { parsePosition } from '../../protocol/position.js';
+import { parseId, type Position } from '../../protocol/position.js';
 import { SseError } from '../../sse.errors.js';
 import type { SseSettings } from '../../sse.settings.js';
 import type { Channel } from '../channel.js';
 import { answerInTime } from '../handlers/answer-in-time.js';
 import type { ChannelHandler, ChannelHandlers, MatchedHandler } from '../handlers/channel-handlers.js';
-import { missedPosition, type NamedPlace } from '../missed-position.js';
+import { missedBy, type NamedPosition } from '../missed-position.js';
 import { Snapshot, type SnapshotOf, type SnapshotRequest } from './snapshot.js';
 
 export type SnapshotSettings = Pick<SseSettings, 'snapshotTime' | 'maxEventBytes'>;
@@ -59,35 +59,37 @@ export class ChannelSnapshots {
 
   /** Whether the log has moved past a snapshot, so that another one would do better. */
   isOutdated({ after, wasInLog }: Snapshot): boolean {
-    return wasInLog && missedPosition(after, this.channel.log) !== undefined;
+    return wasInLog && missedBy(after, this.channel.log) !== undefined;
   }
 
   async #make(): Promise<Snapshot> {
     const { channel } = this;
-    const { epoch, floor, head } = channel.log; // as they are before the call
+    const { floor, head } = channel.log; // as they are before the call
     const given = await this.#answer();
     const body = this.#encoded(given);
-    const hasAfter = channel.hasHistory && given.after !== undefined;
-    let after = hasAfter ? placeOf(given.after) : positionAt(epoch, head);
-    let missed = missedPosition(after, channel.log);
-    if (missed?.reason === 'ahead' || missed?.reason === 'epoch') {
-      // Another process may have stored it, and this one have to hear of it.
-      await channel.refresh();
-      missed = missedPosition(after, channel.log);
-    }
-    const hadIt = !missedPosition(after, { epoch, floor, head: Infinity });
-    if (missed?.reason === 'epoch' && !hadIt && channel.log.floor === 0) {
-      // The log it is of was lost, or given back when nobody used it. Of the one since then the state has nothing.
-      after = positionAt(channel.log.epoch, 0);
-      missed = undefined;
-    }
-    const wasInLog = !missed || (hadIt && missed.reason !== 'ahead');
+    if (!channel.hasHistory || given.after === undefined) return new Snapshot(body, at(head), true);
+    const after = await this.#find(namedBy(given.after));
+    const missed = missedBy(after, channel.log);
+    // It was there when the method was called, and was pushed out since.
+    const wasInLog = !missed || (missed.reason === 'evicted' && offsetOf(after) >= floor.offset);
     if (missed && !wasInLog) {
       logger.warn(
         `${this.#handler.name} gave an "after" for "${channel.name}" that is not in its log (${missed.reason}): ${missed.requested}. Clients are told of a gap, and get all that the log has.`,
       );
     }
     return new Snapshot(body, after, wasInLog);
+  }
+
+  /** The event that a state includes last may be on its way here from another process, or its log be gone. */
+  async #find(after: NamedPosition): Promise<NamedPosition> {
+    const { channel } = this;
+    if (after.kind !== 'position' || channel.log.has(after.position)) return after;
+    const located = await channel.locate(after.position);
+    if (located) return at(located);
+    const { log } = channel;
+    const isOfAnotherLog = log.missing(after.position) === 'unknown';
+    // The log that it is of was lost, or given back when nobody used it. Of the one since then the state has nothing.
+    return isOfAnotherLog && log.floor.offset === 0 ? at(log.floor) : after;
   }
 
   get #handler(): ChannelHandler {
@@ -123,16 +125,15 @@ export class ChannelSnapshots {
   }
 }
 
-const positionAt = (epoch: string, offset: number): NamedPlace => ({
-  kind: 'position',
-  position: { epoch, offset },
-});
+const at = (position: Position): NamedPosition => ({ kind: 'position', position, text: '' });
+
+const offsetOf = (named: NamedPosition): number => (named.kind === 'position' ? named.position.offset : -1);
 
 /** JavaScript gives anything. */
-function placeOf(after: unknown): NamedPlace {
-  const position = typeof after === 'string' ? parsePosition(after) : undefined;
-  if (position) return { kind: 'position', position };
-  return { kind: 'unreadable', text: String(after).slice(0, 200) };
+function namedBy(after: unknown): NamedPosition {
+  const text = String(after).slice(0, 200);
+  const position = typeof after === 'string' ? parseId(after)?.position : undefined;
+  return position ? { kind: 'position', position, text } : { kind: 'unreadable', text };
 }
 
 function jsonOf(state: unknown, name: string): string {

@@ -1,6 +1,7 @@
 import { idLine } from '../../protocol/event-stream.js';
+import type { Position } from '../../protocol/position.js';
 import { Batch } from '../channel.js';
-import type { NamedPlace } from '../missed-position.js';
+import type { NamedPosition } from '../missed-position.js';
 
 /** What a method with `@SseSnapshot()` is asked for. */
 export interface SnapshotRequest<Params = Readonly<Record<string, string>>> {
@@ -32,15 +33,15 @@ export class Snapshot {
     /** The `snapshot` event without its id. */
     private readonly body: string,
     /** What the state includes. */
-    readonly after: NamedPlace,
+    readonly after: NamedPosition,
     /** Whether the log had everything after that, at the time when the state was asked for or later. */
     readonly wasInLog: boolean,
   ) {}
 
-  /** @param id the position that it takes its client to; undefined where the channel has no history */
-  batch(id: string | undefined, offset: number): Batch {
+  /** @param id names the position that it takes its client to; undefined where the channel has no history */
+  batch(id: string | undefined, upTo: Position): Batch {
     if (!this.#batch || this.#id !== id) {
-      this.#batch = new Batch(id === undefined ? this.body : idLine(id) + this.body, offset);
+      this.#batch = new Batch(id === undefined ? this.body : idLine(id) + this.body, upTo);
       this.#id = id;
     }
     return this.#batch;

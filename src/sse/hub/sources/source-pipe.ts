@@ -1,17 +1,30 @@
 import { isObservable } from 'rxjs';
 import { SseError } from '../../sse.errors.js';
-import { checkObject, countOf, millisecondsOf, oneOf } from '../../sse.settings.js';
+import { checkObject, countOf, functionOf, millisecondsOf, oneOf } from '../../sse.settings.js';
 import type { ChannelWriter } from '../channel-writer.js';
-import { errorMessage } from '../error-message.js';
+import type { SseWills } from '../instances/wills.js';
+import type { AnyEvents, EventMap, SseEventInput } from '../sse-event.js';
+import type { StoredEvent } from '../stored-event.js';
+import { OwnWill } from './own-will.js';
+import { failureOf, lastEventOf, type FormLastEvent, type PipeFailure } from './pipe-failure.js';
 import { isSource, MAX_PENDING, publishedObservable, type Source } from './published-source.js';
-import type { SseEventInput } from '../sse-event.js';
 
 /** Options of `hub.pipe()`. */
-export interface PipeOptions {
+export interface PipeOptions<Inputs extends EventMap = AnyEvents> {
   /** Stops the source when it is aborted. */
   readonly signal?: AbortSignal;
   /** Whether the channel is completed at the end, however it ends. @defaultValue true */
   readonly complete?: boolean;
+  /**
+   * Forms the event that listeners are told when the source does not come to its own end: any event of the
+   * channel, or one of the type `error`; `undefined` for none. It is synchronous. Where it throws, or the event
+   * could not be published, the fault is logged, and listeners are told what they are told by default.
+   *
+   * It is also called once at the start, with the reason `lost`: what it gives is kept, to be told by another
+   * instance should this process end without a word.
+   * @defaultValue an event of the type `error` with the failure's `message` as data
+   */
+  readonly error?: FormLastEvent<Inputs>;
   /**
    * Stops the source when nobody listens any more, on any instance: milliseconds between two looks, of which
    * two in a row have found nobody. At least 1. @defaultValue never
@@ -24,14 +37,14 @@ export interface PipeOptions {
   readonly maxPending?: number;
 }
 
-/** What is told to listeners of a source that did not come to its own end. */
-const STOPPED = 'Stopped';
-
 /** One source on its way into a channel. */
 export class SourcePipe {
+  readonly will: OwnWill;
   #published = 0;
-  #isStopped = false;
-  #reject: ((reason: Error) => void) | undefined;
+  #stopped: PipeFailure | undefined;
+  #reject: ((reason: unknown) => void) | undefined;
+  /** Resolves when listeners would be told if this process ended. */
+  #isSafe: Promise<void> | undefined;
   #looking: NodeJS.Timeout | undefined;
 
   /**
@@ -43,44 +56,65 @@ export class SourcePipe {
     private readonly source: Source<SseEventInput>,
     private readonly options: PipeOptions,
     private readonly writer: ChannelWriter,
+    wills: SseWills,
     private readonly countListeners: () => Promise<number>,
   ) {
     if (!isSource(source)) {
       throw new SseError('INVALID_OPTIONS', 'hub.pipe() takes an async iterable or an Observable of events.');
     }
     checkOptions(options);
+    this.will = new OwnWill(channel, options.complete ?? true, wills, writer);
   }
 
-  /** Publishes all there is. @returns how many events were published, if the source has come to its end */
-  async run(): Promise<number> {
-    const { signal, abandonAfter, complete = true } = this.options;
-    const abort = (): void => this.stop(signal?.reason as Error);
+  /**
+   * Publishes all there is.
+   *
+   * @param owe is called when listeners could not be told how it ended; then the will is still to be carried out
+   * @returns how many events were published, if the source has come to its end
+   */
+  async run(owe: () => void): Promise<number> {
+    const { signal, abandonAfter } = this.options;
+    const abort = (): void => this.stop('stopped', signal?.reason);
     let closeSource: (() => void) | undefined;
     try {
       signal?.addEventListener('abort', abort);
       await new Promise<void>((resolve, reject) => {
         this.#reject = reject;
         if (signal?.aborted) return abort();
+        this.#isSafe = this.will.leave(this.#lastEvent(failureOf('lost', lost(this.channel))));
+        this.#isSafe.catch(reject);
         closeSource = this.#open(resolve, reject);
         if (abandonAfter !== undefined) this.#lookAfter(abandonAfter, false);
       });
     } catch (error) {
       closeSource?.();
-      await this.#tell(this.#isStopped ? STOPPED : errorMessage(error));
+      const last = await this.#lastEvent(this.#stopped ?? failureOf('failed', error));
+      // The error that ended it is what the caller learns; that it cannot be told now is mostly of the same cause.
+      await this.will.endWith(last).catch(owe);
       throw error;
     } finally {
       clearTimeout(this.#looking);
       this.#looking = undefined;
       signal?.removeEventListener('abort', abort);
     }
-    if (complete) await this.writer.complete(this.channel);
+    try {
+      await this.will.endWith(undefined);
+    } catch (error) {
+      owe();
+      throw error;
+    }
     return this.#published;
   }
 
-  /** Stops the source. `run()` rejects with the reason. */
-  stop(reason: Error): void {
-    this.#isStopped = true;
-    this.#reject?.(reason);
+  /** Stops the source. `run()` rejects with the error. */
+  stop(reason: Exclude<PipeFailure['reason'], 'failed'>, error: unknown): void {
+    this.#stopped ??= failureOf(reason, error);
+    this.#reject?.(error);
+  }
+
+  /** Stops the source if others may have told listeners that it is lost. */
+  async confirm(): Promise<void> {
+    if (!(await this.will.confirm())) this.stop('lost', lost(this.channel));
   }
 
   /** @returns closes the source */
@@ -102,29 +136,27 @@ export class SourcePipe {
   async #pull(iterator: AsyncIterator<SseEventInput, unknown>): Promise<void> {
     for (;;) {
       const result = await iterator.next();
-      if (result.done || this.#isStopped) return;
+      if (result.done || this.#stopped) return;
       await this.#publish(result.value);
-      if (this.#isStopped) return;
+      if (this.#stopped) return;
     }
   }
 
   async #publish(event: SseEventInput): Promise<void> {
+    await this.#isSafe;
     await this.writer.publish(this.channel, event);
     this.#published++;
   }
 
-  /** The error that ended it is what the caller learns; that it cannot be told here is mostly of the same cause. */
-  async #tell(message: string): Promise<void> {
-    const { channel, writer } = this;
-    await writer.tellError(channel, message).catch(() => undefined);
-    if (this.options.complete ?? true) await writer.complete(channel).catch(() => undefined);
+  #lastEvent(failure: PipeFailure): Promise<StoredEvent | undefined> {
+    return lastEventOf(failure, this.options.error, this.channel, this.writer);
   }
 
   #lookAfter(milliseconds: number, wasAbandoned: boolean): void {
     this.#looking = setTimeout(() => {
       const look = (count: number): void => {
         if (!this.#looking) return; // it has ended meanwhile
-        if (count === 0 && wasAbandoned) this.stop(abandoned(milliseconds));
+        if (count === 0 && wasAbandoned) this.stop('abandoned', abandoned(milliseconds));
         else this.#lookAfter(milliseconds, count === 0);
       };
       // Who cannot be asked may be listening.
@@ -140,10 +172,17 @@ const abandoned = (milliseconds: number): SseError =>
     `Nobody has listened for ${milliseconds} ms (abandonAfter), so the source was stopped.`,
   );
 
+const lost = (channel: string): SseError =>
+  new SseError(
+    'PIPE_LOST',
+    `The process that piped a source into "${channel}" has ended, or was away for so long that others took it for dead and told listeners so. Begin anew in another channel.`,
+  );
+
 function checkOptions(options: PipeOptions): void {
-  checkObject(options, ['signal', 'complete', 'abandonAfter', 'maxPending'], 'hub.pipe()');
-  const { signal, complete, abandonAfter, maxPending } = options;
+  checkObject(options, ['signal', 'complete', 'error', 'abandonAfter', 'maxPending'], 'hub.pipe()');
+  const { signal, complete, error, abandonAfter, maxPending } = options;
   if (complete !== undefined) oneOf('complete', complete, [true, false]);
+  if (error !== undefined) functionOf('error', error, 'a function that forms the last event');
   if (maxPending !== undefined) countOf('maxPending', maxPending, 1);
   if (abandonAfter !== undefined && millisecondsOf('abandonAfter', abandonAfter) === 0) {
     throw new SseError(

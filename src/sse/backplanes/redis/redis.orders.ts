@@ -1,0 +1,82 @@
+import { randomInt } from 'node:crypto';
+import { ORDERS, type AddedOrder, type LoggedOrder, type OrderPosition } from '../remote/cluster-link.js';
+
+/** Runs a script on the one key of the log. */
+type Run = (script: string, ...args: string[]) => Promise<unknown>;
+
+type StreamEntry = [id: string, fields: [name: string, text: string]];
+
+/** Entries that are read at a time. */
+const PAGE = 1_000;
+
+/** Milliseconds after which a log that nobody reads is given back; it is put off when half of that is over. */
+const IDLE = 24 * 60 * 60_000;
+
+/*
+ * The log is a Stream. An id is `<offset>-<mark>`, and a mark is random, so a log that has come back older shows.
+ * The newest entry always stays, and the first one of all, at offset 0, is no order.
+ *
+ * By the flag the scripts run while Redis is full: orders are among what gets it out of that.
+ */
+const HEAD = `#!lua flags=allow-oom
+local LOG, BIRTH = KEYS[1], ARGV[1]
+local function last()
+  local newest = redis.call('XREVRANGE', LOG, '+', '-', 'COUNT', 1)[1]
+  if newest then return newest[1] end
+  redis.call('DEL', LOG)
+  return redis.call('XADD', LOG, '0-' .. BIRTH, 'o', '')
+end
+local function keep()
+  if redis.call('PTTL', LOG) < ${IDLE / 2} then redis.call('PEXPIRE', LOG, ${IDLE}) end
+end
+`;
+
+const END = `${HEAD}
+local id = last()
+keep()
+return id`;
+
+/** ARGV 2: the mark, 3: the order. */
+const ADD = `${HEAD}
+local previous = last()
+local offset = tonumber(string.match(previous, '^%d+')) + 1
+local id = redis.call('XADD', LOG, 'MAXLEN', ${ORDERS}, string.format('%.0f', offset) .. '-' .. ARGV[2], 'o', ARGV[3])
+keep()
+return { id, previous }`;
+
+/** ARGV 2: the id that the range begins after, which is to be there; empty for all. */
+const READ = `${HEAD}
+local first = '-'
+if ARGV[2] ~= '' then
+  if #redis.call('XRANGE', LOG, ARGV[2], ARGV[2]) == 0 then return false end
+  first = '(' .. ARGV[2]
+  keep()
+end
+return redis.call('XRANGE', LOG, first, '+', 'COUNT', ${PAGE})`;
+
+/** The log of orders in Redis. */
+export class RedisOrders {
+  constructor(private readonly run: Run) {}
+
+  async end(): Promise<OrderPosition> {
+    return String(await this.run(END, newMark()));
+  }
+
+  async add(text: string): Promise<AddedOrder> {
+    const [position, previous] = (await this.run(ADD, newMark(), newMark(), text)) as [string, string];
+    return { position, previous };
+  }
+
+  async read(after?: OrderPosition): Promise<LoggedOrder[] | undefined> {
+    const orders: LoggedOrder[] = [];
+    for (let from = after; ; from = orders.at(-1)?.position) {
+      const page = (await this.run(READ, newMark(), from ?? '')) as StreamEntry[] | null;
+      if (!page) return undefined;
+      for (const [position, [, text]] of page) orders.push({ position, text });
+      if (page.length < PAGE) return orders;
+    }
+  }
+}
+
+/** What a number of a Stream's id can be in a script without loss. */
+const newMark = (): string => String(randomInt(1, 2 ** 48 - 1));

@@ -1,0 +1,65 @@
+import type { WillStore } from '../remote/will-store.js';
+
+/** What is used of a client of the package `redis`, whatever modules and scripts it was made with. */
+interface Client {
+  readonly isReady: boolean;
+  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+}
+
+/** A full Redis takes it too: it is little, and an end that cannot be told would leave listeners waiting. */
+const PUT = `#!lua flags=allow-oom
+redis.call('SADD', KEYS[1], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])`;
+
+const REMOVE = `#!lua flags=allow-oom
+redis.call('HDEL', KEYS[2], ARGV[2])
+if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[1], ARGV[1]) end`;
+
+const HAS = `return redis.call('HEXISTS', KEYS[2], ARGV[2])`;
+
+const OWNERS = `return redis.call('SMEMBERS', KEYS[1])`;
+
+const OF = `return redis.call('HGETALL', KEYS[2])`;
+
+/** Wills in Redis: a hash for each instance that has left some, and a set of these instances. */
+export class RedisWills implements WillStore {
+  readonly #owners: string;
+
+  constructor(
+    private readonly client: Client,
+    prefix: string,
+  ) {
+    // The braces keep all of them in one slot of a Redis Cluster.
+    this.#owners = `${prefix}:{wills}`;
+  }
+
+  async put(instance: string, id: string, text: string): Promise<void> {
+    await this.#run(PUT, instance, id, text);
+  }
+
+  async has(instance: string, id: string): Promise<boolean> {
+    return (await this.#run(HAS, instance, id)) === 1;
+  }
+
+  async remove(instance: string, id: string): Promise<void> {
+    await this.#run(REMOVE, instance, id);
+  }
+
+  async owners(): Promise<readonly string[]> {
+    return (await this.#run(OWNERS, '')) as string[];
+  }
+
+  async of(instance: string): Promise<ReadonlyMap<string, string>> {
+    const flat = (await this.#run(OF, instance)) as string[];
+    const wills = new Map<string, string>();
+    for (let i = 0; i < flat.length; i += 2) wills.set(flat[i] as string, flat[i + 1] as string);
+    return wills;
+  }
+
+  async #run(script: string, instance: string, ...values: string[]): Promise<unknown> {
+    // The client would keep the command until it has a connection again, which may be too late.
+    if (!this.client.isReady) throw new Error('there is no connection to Redis');
+    const keys = [this.#owners, `${this.#owners}:${instance}`];
+    return this.client.eval(script, { keys, arguments: [instance, ...values] });
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * Wall time that never goes back, for `age` and `ttl`: they are differences of two readings, perhaps of one that a
+ * process before this one has stored.
+ *
+ * - It passes as real time does. A wall clock that was set back does not hold it up: what is kept would be kept for
+ *   as much longer.
+ * - It is never behind the wall clock. Real time stands still while the machine sleeps, and a machine without a
+ *   battery starts in 1970; what is stored with such a time would have expired at the next start. A wall clock that
+ *   was set forward by mistake cannot be told from that, and is believed.
+ * - It is of this process: what others compare with needs the clock of a server.
+ *
+ * Each owner of logs has one of its own.
+ */
+export class Clock {
+  /** What is added to `performance.now()`. It only grows. */
+  #offset: number;
+
+  /** @param notBefore the newest time that was stored: milliseconds since 1970 */
+  constructor(notBefore = 0) {
+    this.#offset = notBefore - performance.now();
+  }
+
+  /** @returns whole milliseconds since 1970, at least those of `Date.now()` */
+  now(): number {
+    const elapsed = performance.now();
+    this.#offset = Math.max(this.#offset, Date.now() - elapsed);
+    return Math.floor(elapsed + this.#offset);
+  }
+}

@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import type { LogRange, RangeQuery, SseBackplane } from '../hub/backplane.js';
+import type { LogEntry } from '../hub/event-log.js';
+import { storedEvent, type StoredEvent } from '../hub/stored-event.js';
+import type { Position } from '../protocol/position.js';
+import type { ChannelOptions } from '../sse.options.js';
+import { channelSettings, moduleSettings, type ChannelSettings } from '../sse.settings.js';
+import { eventually } from './eventually.js';
+import { Listener } from './listener.js';
+
+/** One channel of a test. */
+export interface ChannelUnderTest {
+  readonly backplane: SseBackplane;
+  readonly channel: string;
+  readonly settings: ChannelSettings;
+  append(data?: unknown): Promise<Position>;
+  /** Appends the numbers from 0 on, each when the one before it is stored. */
+  appendNumbers(count: number): Promise<Position[]>;
+  complete(): Promise<void>;
+  purge(): Promise<void>;
+  listener(): Promise<Listener>;
+  /** Reads all that is kept, but for what the query leaves out. */
+  read(query?: Partial<RangeQuery>): Promise<LogRange>;
+  /** The data of all that is kept, oldest first. */
+  kept(): Promise<unknown[]>;
+  /** Completes the channel, and waits until its `ttl` is over and its log is gone. */
+  end(): Promise<void>;
+}
+
+/** Makes a channel of that name, or of one that no other has. */
+export type MakeChannel = (options?: ChannelOptions, name?: string) => ChannelUnderTest;
+
+export const settingsOf = (options: ChannelOptions = {}): ChannelSettings =>
+  channelSettings(options, moduleSettings().channel);
+
+export const stored = (data: unknown): StoredEvent => storedEvent({ data }, true, Infinity);
+
+/** The data of entries, as it was before it was encoded. */
+export const dataOf = (entries: readonly LogEntry[]): unknown[] =>
+  entries.map(({ event: { json, data } }) =>
+    json && data !== undefined ? (JSON.parse(data) as unknown) : data,
+  );
+
+/** The positions that entries have. */
+export const positionsOf = (entries: readonly Position[]): Position[] =>
+  entries.map(({ offset, mark }) => ({ offset, mark }));
+
+export function channelOn(
+  backplane: SseBackplane,
+  options?: ChannelOptions,
+  channel = `contract/${randomUUID()}`,
+): ChannelUnderTest {
+  const settings = settingsOf(options);
+  const append = (data: unknown = 'x') => backplane.append(channel, settings, stored(data));
+  const read = (query: Partial<RangeQuery> = {}) =>
+    backplane.read(channel, settings, { limit: Infinity, ...query });
+  const complete = () => backplane.complete(channel, settings);
+  return {
+    backplane,
+    channel,
+    settings,
+    append,
+    appendNumbers: async (count) => {
+      const positions: Position[] = [];
+      for (let n = 0; n < count; n++) positions.push(await append(n));
+      return positions;
+    },
+    complete,
+    purge: () => backplane.purge(channel),
+    listener: () => new Listener(backplane, channel, settings).ready,
+    read,
+    kept: async () => dataOf((await read()).entries),
+    end: async () => {
+      // Only a completed channel ends on every backplane: some keep the others for as long as there is room.
+      await complete();
+      await eventually(async () => (await read()).head.offset === 0);
+    },
+  };
+}

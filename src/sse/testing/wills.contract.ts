@@ -1,0 +1,120 @@
+import type { SseCluster } from '../hub/instances/cluster.js';
+import { LEASE_TIME } from '../hub/instances/cluster.js';
+import { eventually } from './eventually.js';
+import type { Scene } from './scene.js';
+import type { TestGlobals } from './test-globals.js';
+
+/** Milliseconds between two looks at the wills of others. */
+const INTERVAL = 1_000;
+
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** The texts of the wills that an instance sees to be orphaned, by their ids. */
+const orphanedFor = async (cluster: SseCluster): Promise<Record<string, string>> =>
+  Object.fromEntries((await cluster.wills.orphaned()).map(({ id, text }) => [id, text]));
+
+/** Looks as one does who carries out wills, until it sees some. */
+async function untilOrphaned(cluster: SseCluster): Promise<Record<string, string>> {
+  for (;;) {
+    const orphaned = await orphanedFor(cluster);
+    if (Object.keys(orphaned).length > 0) return orphaned;
+    await pause(INTERVAL);
+  }
+}
+
+/** What is seen in so much time. */
+async function orphanedWithin(cluster: SseCluster, milliseconds: number): Promise<Record<string, string>> {
+  const seen = {};
+  for (const until = Date.now() + milliseconds; Date.now() < until; await pause(INTERVAL))
+    Object.assign(seen, await orphanedFor(cluster).catch(() => ({})));
+  return seen;
+}
+
+/** What `wills` promises. */
+export function describeWills(test: TestGlobals, scene: Scene, can: { readonly beCutOff: boolean }): void {
+  const { describe, expect, it } = test;
+  describe('wills', () => {
+    it('are there until they are removed, also when that is done twice', async () => {
+      const [one, other] = await scene.clusters(2);
+      await one!.wills.leave('a', 'first');
+      await one!.wills.leave('a', 'second');
+      await one!.wills.leave('b', 'é\n\0😀');
+      expect([await one!.wills.isThere('a'), await one!.wills.isThere('c')]).toEqual([true, false]);
+      await one!.wills.remove('a');
+      await one!.wills.remove('a');
+      await one!.wills.remove('c');
+      expect([await one!.wills.isThere('a'), await one!.wills.isThere('b')]).toEqual([false, true]);
+      expect(await orphanedFor(other!)).toEqual({});
+    });
+
+    it('are orphaned when their instance ends, also for one that starts later, until one removes them', async () => {
+      const [one, other] = await scene.clusters(2);
+      for (const [id, text] of [
+        ['a', 'first'],
+        ['b', 'before'],
+        ['b', 'é\n\0😀'],
+        ['c', 'third'],
+      ] as const)
+        await one!.wills.leave(id, text);
+      await other!.wills.leave('d', 'of one who lives');
+      await one!.wills.remove('c');
+      await one!.close();
+      const [late] = await scene.clusters(1);
+      const expected = { a: 'first', b: 'é\n\0😀' };
+      expect(await Promise.all([untilOrphaned(other!), untilOrphaned(late!)])).toEqual([expected, expected]);
+      for (const { id, instance } of await late!.wills.orphaned()) {
+        expect(instance).toBe(one!.instance);
+        await late!.wills.remove(id, instance);
+      }
+      expect(await orphanedFor(other!)).toEqual({});
+      expect(await other!.wills.isThere('d')).toBe(true);
+    }, 30_000);
+
+    it('are refused after the end', async () => {
+      const [one] = await scene.clusters(1);
+      await one!.close();
+      const { wills } = one!;
+      const calls = [wills.leave('a', 'x'), wills.isThere('a'), wills.remove('a'), wills.orphaned()];
+      const closed = expect.objectContaining({ name: 'SseError', code: 'HUB_CLOSED' });
+      for (const outcome of await Promise.allSettled(calls))
+        expect((outcome as PromiseRejectedResult).reason as unknown).toEqual(closed);
+    });
+
+    if (!can.beCutOff) return;
+
+    it('are orphaned by an instance that is cut off for longer, and not for less, than a lease holds', async () => {
+      const [one, other] = [await scene.member(), await scene.member()];
+      await one.cluster.wills.leave('a', 'x');
+      const looks = orphanedWithin(other.cluster, LEASE_TIME + 4_000);
+      one.cutOff!();
+      await pause(LEASE_TIME - 500);
+      one.restore!();
+      expect(await looks).toEqual({});
+      one.cutOff!();
+      const cutOffAt = Date.now();
+      expect(await untilOrphaned(other.cluster)).toEqual({ a: 'x' });
+      expect(Date.now() - cutOffAt).toBeLessThan(2 * LEASE_TIME);
+      one.restore!();
+      await eventually(async () => (await other.cluster.instances()).length === 2);
+      expect(await orphanedFor(other.cluster)).toEqual({});
+      expect(await one.cluster.wills.isThere('a')).toBe(true);
+    }, 60_000);
+
+    it('are not orphaned by a server that was away, and can be left while it comes back', async () => {
+      const { server } = scene;
+      const [one, other] = await scene.clusters(2);
+      await one!.wills.leave('a', 'x');
+      await orphanedFor(other!);
+      await server!.stop();
+      await pause(LEASE_TIME);
+      const looks = orphanedWithin(other!, 2 * LEASE_TIME);
+      const left = one!.wills.leave('b', 'y');
+      await server!.start();
+      await left;
+      expect(await looks).toEqual({});
+      await one!.close();
+      expect(await untilOrphaned(other!)).toMatchObject({ b: 'y' });
+    }, 60_000);
+  });
+}

@@ -1,0 +1,151 @@
+import { describe, expect, it } from '@jest/globals';
+import { eventually } from '../../support/eventually.js';
+import { startSseApp } from '../../support/sse-app.js';
+import type { Route } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+
+const routes: Record<string, Route> = {
+  one: (hub, { query }) => hub.stream(query.channel ?? 'news'),
+  both: (hub) => hub.stream(['news', 'sport']),
+  ending: (hub) => hub.stream('news', { ifAbsent: 'end' }),
+  all: (hub) => hub.stream('news', { replay: 'all' }),
+};
+
+describe('a channel that is not there', () => {
+  it('is not made by those who ask for it', async () => {
+    const { hub, url } = await startSseApp({ routes, sse: { limits: { channels: 3 } } });
+    for (let i = 0; i < 50; i++) {
+      const client = await SseClient.open(`${url}/one?channel=fresh/${i}`);
+      client.close();
+      await hub.history(`other/${i}`);
+      await eventually(() => hub.stats().subscribers === 0);
+    }
+    expect(hub.stats().channels).toBe(0);
+  });
+
+  it.each(['/one', '/both'])('has a position on %s from which its first events follow', async (path) => {
+    const { hub, url } = await startSseApp({ routes });
+    const client = await SseClient.open(url + path, { reconnect: 0 });
+    await client.nextBlock();
+    expect(client.lastEventId).not.toBe('');
+    client.reset();
+    await hub.publish('news', { data: 'first' });
+    await hub.publish('news', { data: 'second' });
+    expect((await client.take(2)).map(({ data }) => data)).toEqual(['first', 'second']);
+  });
+
+  it('has the position that its history gave, also after those who asked have gone', async () => {
+    const { hub, url } = await startSseApp({ routes, sse: { ttl: 20 } });
+    const { position } = await hub.history('news');
+    const other = await SseClient.open(`${url}/one`);
+    other.close();
+    await eventually(() => hub.stats().subscribers === 0);
+    expect((await hub.history('news')).position).toBe(position);
+    await hub.publish('news', { data: 'first' });
+    const client = await SseClient.open(`${url}/one`, { lastEventId: position });
+    expect((await client.next()).data).toBe('first');
+  });
+
+  it('has another position when it has come and gone: who has the one before is told of a gap', async () => {
+    const { hub, url } = await startSseApp({ routes, sse: { ttl: 20 } });
+    const { position } = await hub.history('news');
+    await hub.publish('news', { data: 'lost' });
+    await eventually(() => hub.stats().channels === 0);
+    const client = await SseClient.open(`${url}/one`, { lastEventId: position });
+    const { type, data } = await client.next();
+    expect([type, JSON.parse(data)]).toMatchObject(['gap', { reason: 'unknown', requested: position }]);
+  });
+
+  it('of which something was let go since is a gap, too', async () => {
+    const { hub, url } = await startSseApp({ routes, sse: { history: { count: 2 } } });
+    const { position } = await hub.history('news');
+    for (const data of ['a', 'b', 'c']) await hub.publish('news', { data });
+    const client = await SseClient.open(`${url}/one`, { lastEventId: position });
+    expect((await client.take(3)).map(({ type }) => type)).toEqual(['gap', 'message', 'message']);
+  });
+});
+
+describe("ifAbsent: 'end'", () => {
+  it('answers 204, so that an EventSource stays away', async () => {
+    const { url } = await startSseApp({ routes });
+    expect((await SseClient.open(`${url}/ending`)).status).toBe(204);
+  });
+
+  it('streams a channel that is there, to its end, and then stays away for good', async () => {
+    const { hub, url } = await startSseApp({ routes, sse: { ttl: 20 } });
+    await hub.publish('news', { data: 'a' });
+    const client = await SseClient.open(`${url}/ending`, { reconnect: 0 });
+    await hub.publish('news', { data: 'b' });
+    expect((await client.next()).data).toBe('b');
+    await hub.complete('news');
+    expect(await client.closed).toBe('refused');
+    await eventually(() => hub.stats().channels === 0);
+    expect((await SseClient.open(`${url}/ending`)).status).toBe(204);
+  });
+
+  it('tells a client with a position of the gap, and then of the end', async () => {
+    const { url } = await startSseApp({ routes });
+    const client = await SseClient.open(`${url}/ending`, { lastEventId: '7.abcdefghijkl', reconnect: 0 });
+    expect(await client.closed).toBe('refused');
+    expect(client.status).toBe(204);
+    expect(client.events.map(({ type }) => type)).toEqual(['gap']);
+  });
+
+  it('completes a stream outside a response', async () => {
+    const { hub } = await startSseApp();
+    let isComplete = false;
+    hub.stream(['a', 'b'], { ifAbsent: 'end' }).subscribe({ complete: () => (isComplete = true) });
+    await eventually(() => isComplete);
+  });
+
+  it('is one of two', async () => {
+    const { hub } = await startSseApp();
+    expect(() => hub.stream('a', { ifAbsent: 'stop' as never })).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTIONS' }),
+    );
+  });
+});
+
+describe("replay: 'all'", () => {
+  it('tells of a gap where the beginning is not kept any more', async () => {
+    const { hub, url } = await startSseApp({ routes, sse: { history: { count: 2 } } });
+    for (const data of ['a', 'b', 'c']) await hub.publish('news', { data });
+    const client = await SseClient.open(`${url}/all`);
+    const [gap, ...events] = await client.take(3);
+    expect([gap!.type, JSON.parse(gap!.data)]).toMatchObject(['gap', { reason: 'evicted', requested: '' }]);
+    expect(events.map(({ data }) => data)).toEqual(['b', 'c']);
+  });
+
+  it('tells of none where everything is there, or was purged on purpose', async () => {
+    const { hub, url } = await startSseApp({ routes, sse: { history: { count: 2 } } });
+    await hub.publish('news', { data: 'a' });
+    await hub.purge('news');
+    await hub.publish('news', { data: 'b' });
+    const client = await SseClient.open(`${url}/all`);
+    expect((await client.next()).data).toBe('b');
+  });
+});
+
+describe('onCaughtUp', () => {
+  it('is called once, when all that was there was given, with the position from which somebody else goes on', async () => {
+    const { hub } = await startSseApp();
+    await hub.publish('a', { data: 'a1' });
+    await hub.publish('b', { data: 'b1' });
+    const given: unknown[] = [];
+    const positions: string[] = [];
+    const onCaughtUp = (position: string): unknown => positions.push(position) && given.push('live');
+    const stream = hub.stream(['a', 'b'], { replay: 'all', onCaughtUp });
+    const subscription = stream.subscribe(({ data }) => given.push(data));
+    await eventually(() => positions.length > 0);
+    await hub.publish('b', { data: 'b2' });
+    await eventually(() => given.length === 4);
+    expect(given).toEqual(['a1', 'b1', 'live', 'b2']);
+    expect(positions).toHaveLength(1);
+    subscription.unsubscribe();
+    await hub.publish('a', { data: 'a2' });
+    const others: unknown[] = [];
+    hub.stream(['a', 'b'], { lastEventId: positions[0]! }).subscribe(({ data }) => others.push(data));
+    await eventually(() => others.length === 2);
+    expect(others.sort()).toEqual(['a2', 'b2']);
+  });
+});

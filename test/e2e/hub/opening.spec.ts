@@ -1,0 +1,129 @@
+import { describe, expect, it } from '@jest/globals';
+import { Controller, Inject, Sse } from '@nestjs/common';
+import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
+import { EventLog } from '../../../src/sse/hub/event-log.js';
+import { newMark } from '../../../src/sse/hub/mark.js';
+import { SseHub, type LogFollower, type SseModuleOptions } from '../../../src/sse/index.js';
+import { startSseApp } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+import { Deferred } from './deferred.js';
+
+@Controller('stock')
+class StockController {
+  constructor(@Inject(SseHub) private readonly hub: SseHub) {}
+
+  @Sse()
+  events() {
+    return this.hub.stream('late');
+  }
+}
+
+/** An application where the channel `late` takes as long to open as the test says. */
+async function start(sse: SseModuleOptions) {
+  const opening = new Deferred();
+  const asked = new Deferred();
+  const followed: { readonly log: EventLog; readonly follower: LogFollower }[] = [];
+  const app = await startSseApp({
+    controllers: [StockController],
+    routes: {
+      events: (hub: SseHub, { query }) =>
+        hub.stream(['news', 'late'], { replay: query.last ? Number(query.last) : 'none' }),
+      news: (hub: SseHub) => hub.stream('news'),
+    },
+    sse: {
+      ...sse,
+      backplane: (limits) => {
+        const backplane = new MemoryBackplane(limits);
+        const followStored = backplane.follow.bind(backplane);
+        backplane.follow = async (channel, settings, follower) => {
+          if (channel === 'late') {
+            asked.resolve();
+            await opening.promise;
+          }
+          const answer = await followStored(channel, settings, follower);
+          followed.push({ log: answer.log, follower });
+          return answer;
+        };
+        return { backplane };
+      },
+    },
+  });
+  // The channel is open, so that a stream begins with what is its present now.
+  await SseClient.open(`${app.url}/news`);
+  return { ...app, opening, asked, followed };
+}
+
+describe('a stream that waits for one of its channels to open', () => {
+  it.each(['', '?last=1'])('gets what came meanwhile, with "%s"', async (query) => {
+    const { hub, url, opening, asked } = await start({});
+    await hub.publish('news', { data: 'before' });
+    const connecting = SseClient.open(`${url}/events${query}`);
+    await asked.promise;
+    await hub.publish('news', { data: 'meanwhile' });
+    opening.resolve();
+    const client = await connecting;
+    const expected = query ? ['before', 'meanwhile'] : ['meanwhile'];
+    expect((await client.take(expected.length)).map(({ data }) => data)).toEqual(expected);
+  });
+
+  it.each(['', '?last=1'])(
+    'is told of what was let go of meanwhile, and not that it had lagged, with "%s"',
+    async (query) => {
+      const { hub, url, opening, asked } = await start({ history: { count: 2 } });
+      const connecting = SseClient.open(`${url}/events${query}`);
+      await asked.promise;
+      const ids: string[] = [];
+      for (const data of ['1', '2', '3', '4']) ids.push(await hub.publish('news', { data }));
+      opening.resolve();
+      const [gap, ...events] = await (await connecting).take(3);
+      expect(JSON.parse(gap!.data)).toEqual({
+        channel: 'news',
+        reason: 'evicted',
+        requested: '',
+        oldest: ids[2],
+        latest: ids[3],
+      });
+      expect(events.map(({ data }) => data)).toEqual(['3', '4']);
+    },
+  );
+
+  it('is told of no gap where nothing yet has become another position', async () => {
+    const { hub, url, opening, asked, followed } = await start({});
+    const connecting = SseClient.open(`${url}/events`);
+    await asked.promise;
+    const [{ log, follower }] = followed as [(typeof followed)[0]];
+    log.floor = log.head = { offset: 0, mark: newMark() };
+    follower.moved();
+    await hub.publish('news', { data: '1' });
+    opening.resolve();
+    expect(await (await connecting).next()).toMatchObject({ type: 'message', data: '1' });
+  });
+
+  it('is told if another log has taken the place of the one that it was to read', async () => {
+    const { hub, url, opening, asked, followed } = await start({});
+    for (const data of ['1', '2', '3']) await hub.publish('news', { data });
+    const connecting = SseClient.open(`${url}/events`);
+    await asked.promise;
+    const log = new EventLog({ offset: 0, mark: newMark() }, { count: 9, bytes: Infinity, age: Infinity });
+    followed[0]!.follower.replaced(log);
+    opening.resolve();
+    const { type, data } = await (await connecting).next();
+    expect([type, JSON.parse(data)]).toMatchObject([
+      'gap',
+      { channel: 'news', reason: 'unknown', requested: '' },
+    ]);
+  });
+});
+
+describe('a stock route whose head was sent before its channel was open', () => {
+  it('gives a position before it ends, as it cannot say any more that the channel is over', async () => {
+    const { hub, url, opening } = await start({});
+    const id = await hub.publish('late', { data: 'last' });
+    await hub.complete('late');
+    const client = await SseClient.open(`${url}/stock`);
+    expect(client.status).toBe(200);
+    opening.resolve();
+    await client.rest();
+    expect(client.lastEventId).toBe(id);
+  });
+});
