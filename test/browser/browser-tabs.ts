@@ -1,7 +1,7 @@
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 
 /** Without what Chromium does on the network of its own accord. */
-const ARGS = [
+export const CHROMIUM_ARGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -22,7 +22,7 @@ export class BrowserTabs {
   private constructor(private readonly browser: Browser) {}
 
   static async launch(executablePath: string): Promise<BrowserTabs> {
-    return new BrowserTabs(await chromium.launch({ executablePath, headless: true, args: ARGS }));
+    return new BrowserTabs(await chromium.launch({ executablePath, headless: true, args: CHROMIUM_ARGS }));
   }
 
   /** Opens a page and waits until its streams are live, unless they never will be. */

@@ -1,0 +1,18 @@
+/** Milliseconds that a browser has for one step, so that it fails by itself before Jest gives up. */
+export const PATIENCE = 12_000;
+
+/** One browser with one page, in as far as all engines can be driven in the same way. */
+export interface BrowserEngine {
+  /** Opens an address in place of the page that was open, whose streams end by that. */
+  open(url: string): Promise<void>;
+
+  /**
+   * Evaluates an expression in the page, and awaits it where it is a promise.
+   *
+   * @returns its value, as JSON carries it; rejects with the message of what it throws
+   */
+  evaluate(expression: string): Promise<unknown>;
+
+  /** Ends the browser with all its processes. */
+  close(): Promise<void>;
+}
