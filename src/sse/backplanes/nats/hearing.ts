@@ -19,8 +19,15 @@ export class Hearing {
   /** The newest purge that was heard: its message's sequence, and the event that the next one follows on. */
   #purge = { seq: 0, offset: 0 };
 
-  /** The marks of the newest events that were heard: those that a copy does not keep are known all the same. */
-  readonly #marks = new Map<number, string>();
+  /**
+   * The marks of the newest events that were heard: those that a copy does not keep are known all the same.
+   * Undefined when another event has come at the place of one of them, until the log is read: they may be those of
+   * a stream that is gone, and those that come of the one in its place.
+   */
+  #marks: Map<number, string> | undefined = new Map<number, string>();
+
+  /** The highest sequence among these. */
+  #newest = 0;
 
   get isFollowed(): boolean {
     return this.#hear !== undefined;
@@ -28,7 +35,8 @@ export class Hearing {
 
   /** The events of the channel are heard from now on. */
   follow(hear: (notice: Notice) => void): void {
-    this.#marks.clear();
+    this.#marks = new Map();
+    this.#newest = 0;
     this.#hear = hear;
     this.#followed = undefined;
   }
@@ -40,6 +48,10 @@ export class Hearing {
   /** The log was read by who follows it. */
   wasRead({ kind, after, newest }: Standing): void {
     this.#followed = { after };
+    if (!this.#marks) {
+      this.#marks = new Map();
+      this.#newest = 0;
+    }
     if (kind === 'completed' && newest.end > (this.#end?.offset ?? 0))
       this.#end = { offset: newest.end, after };
   }
@@ -75,7 +87,7 @@ export class Hearing {
   forget(): void {
     this.#end = undefined;
     this.#purge = { seq: 0, offset: 0 };
-    this.#marks.clear();
+    this.#marks = undefined;
   }
 
   /** Whether an event came after the end of its log, and so is none. */
@@ -89,13 +101,20 @@ export class Hearing {
     if (!event) return undefined;
     const before = last === this.#purge.seq ? this.#purge.offset : last;
     const previous = kind === 'next' ? (known?.offset ?? 0) : Math.max(before, known?.offset ?? 0);
-    const wasHeard = known && this.#marks.get(known.offset) === known.mark;
+    const wasHeard = known && this.#marks?.get(known.offset) === known.mark;
     return { offset, mark, at, event, previous, known: wasHeard ? undefined : known };
   }
 
   #remember({ offset, mark }: Kept): void {
-    this.#marks.set(offset, mark);
-    const [oldest] = this.#marks.keys();
-    if (oldest !== undefined && this.#marks.size > MAX_HEARD) this.#marks.delete(oldest);
+    const marks = this.#marks;
+    if (!marks) return;
+    if (offset <= this.#newest && marks.get(offset) !== mark) {
+      this.#marks = undefined;
+      return;
+    }
+    this.#newest = offset;
+    marks.set(offset, mark);
+    const [oldest] = marks.keys();
+    if (oldest !== undefined && marks.size > MAX_HEARD) marks.delete(oldest);
   }
 }
