@@ -28,6 +28,8 @@ export class Hearing {
 
   /** The highest sequence among these. */
   #newest = 0;
+  /** How often they came into doubt. */
+  #doubts = 0;
 
   get isFollowed(): boolean {
     return this.#hear !== undefined;
@@ -45,10 +47,16 @@ export class Hearing {
     this.#hear = undefined;
   }
 
+  /** To be handed to `wasRead` as it was when the read began. */
+  get doubts(): number {
+    return this.#doubts;
+  }
+
   /** The log was read by who follows it. */
-  wasRead({ kind, after, newest }: Standing): void {
+  wasRead({ kind, after, newest }: Standing, doubts: number): void {
     this.#followed = { after };
-    if (!this.#marks) {
+    // A read that was under way when they came into doubt may have seen the stream before.
+    if (!this.#marks && doubts === this.#doubts) {
       this.#marks = new Map();
       this.#newest = 0;
     }
@@ -87,7 +95,7 @@ export class Hearing {
   forget(): void {
     this.#end = undefined;
     this.#purge = { seq: 0, offset: 0 };
-    this.#marks = undefined;
+    this.#doubt();
   }
 
   /** Whether an event came after the end of its log, and so is none. */
@@ -109,12 +117,17 @@ export class Hearing {
     const marks = this.#marks;
     if (!marks) return;
     if (offset <= this.#newest && marks.get(offset) !== mark) {
-      this.#marks = undefined;
+      this.#doubt();
       return;
     }
     this.#newest = offset;
     marks.set(offset, mark);
     const [oldest] = marks.keys();
     if (oldest !== undefined && marks.size > MAX_HEARD) marks.delete(oldest);
+  }
+
+  #doubt(): void {
+    this.#marks = undefined;
+    this.#doubts++;
   }
 }
