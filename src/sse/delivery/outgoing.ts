@@ -27,7 +27,7 @@ export interface OutgoingOwner {
   /** @param id the line of its id, or nothing */
   write(id: string, body: string | SharedText, isUnpaced: boolean): void;
   /** A value could not be written, or a Promise was rejected. */
-  failed(error: unknown): void;
+  error(error: unknown): void;
   /** No Promise is waited for any more. */
   settled(): void;
   /** More waits for a Promise than may. */
@@ -116,7 +116,7 @@ export class Outgoing {
       } catch (error) {
         if (this.#isClosed) return;
         this.#waiting = [];
-        this.owner.failed(error);
+        this.owner.error(error);
         return;
       }
       this.#waiting.shift();

@@ -213,10 +213,6 @@ export class SseConnection
     else this.#outbox.addShared(id, body, isUnpaced);
   }
 
-  failed(error: unknown): void {
-    this.error(error);
-  }
-
   settled(): void {
     this.reader.resume();
     this.filled();
