@@ -124,7 +124,7 @@ describeWith('nats-server', 'several instances on one NATS server', (path) => {
       await follow(one);
       await server.freeze();
       const call = append(one);
-      await Promise.all([expect(call).rejects.toEqual(code('PUBLISH_UNCERTAIN')), one.close()]);
+      await Promise.all([expect(call).rejects.toEqual(code('HUB_CLOSED')), one.close()]);
     });
   });
 

@@ -117,15 +117,15 @@ describeWith('redis-server', 'several instances on one Redis', (path) => {
       const listener = await follow(other);
       const first = await append(one);
       await isAt(listener, first);
-      for (const change of [
-        () => append(one),
-        () => one.purge('a'),
-        () => one.complete('a', settingsOf(KEEP)),
-      ]) {
+      for (const [change, isSeen] of [
+        [() => append(one), () => listener.log.head.offset === 2],
+        [() => one.purge('a'), () => listener.log.size === 0],
+        [() => one.complete('a', settingsOf(KEEP)), () => listener.log.completed],
+      ] as const) {
         await server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
         await change();
+        await eventually(isSeen);
       }
-      await eventually(() => listener.log.completed);
       expect(listener.told).toEqual([1, 2, 'completed']);
       expect(listener.log).toMatchObject({ size: 0, floor: { offset: 2 }, head: { offset: 2 } });
     });

@@ -20,7 +20,7 @@ import {
   type Kept,
   type Message,
 } from './message.js';
-import { isConflict, isNobodyThere, publishFailure } from './nats-errors.js';
+import { callFailure, isConflict, isNobodyThere, isUnanswered, publishFailure } from './nats-errors.js';
 import type { NatsStore } from './nats-store.js';
 import { tokenOf } from './subjects.js';
 import { Trim } from './trim.js';
@@ -33,7 +33,7 @@ export interface ChannelHost {
   readonly store: NatsStore;
   /** Milliseconds without an event after which a channel is quiet. */
   readonly quietAfter: number;
-  /** No stream takes what is published. Resolves when one may again; rejects when the time is over, or nobody waits. */
+  /** Nobody answers for the stream. Resolves when somebody may again; rejects when the time is over, or nobody waits. */
   whenThere(until: number): Promise<void>;
   /** The stream is another one, as it has given a sequence away twice. */
   isAnother(): void;
@@ -215,18 +215,11 @@ export class NatsChannel {
 
   /** Publishes an event before which nothing is under way, and which the server takes for no other place. */
   async #sendAlone(sending: Sending): Promise<Position> {
-    const { store } = this.host;
     for (let i = 0; i < ATTEMPTS; i++) {
-      if (performance.now() >= sending.until)
-        throw notSent('publish', 'NATS had no stream for the event when its time was over.');
+      const standing = await this.#opened(sending);
+      const { kind, after, head, newest } = standing;
+      const active: Active = { after, known: head, usedAt: performance.now() };
       try {
-        const standing = await standingOf(store, this.token);
-        const { kind, after, head, newest, record } = standing;
-        if (kind === 'completed') throw this.#completed();
-        if (record.record?.kind !== 'active' || !isSame(record.record.after, after)) {
-          await store.replaceRecord(this.token, { kind: 'active', after }, record);
-        }
-        const active: Active = { after, known: head, usedAt: performance.now() };
         const position = await this.#publish('next', sending, active, newest.event);
         this.#active = active;
         // What is left of the log before this one.
@@ -235,6 +228,25 @@ export class NatsChannel {
       } catch (error) {
         if (isNobodyThere(error)) await this.host.whenThere(sending.until);
         else if (!isConflict(error)) throw publishFailure(error);
+      }
+    }
+    throw this.#tooFast('publish');
+  }
+
+  /** Sees to it that the channel is known to be published to, and finds out how it stands. Can be done again. */
+  async #opened({ until }: Sending): Promise<Standing> {
+    const { store } = this.host;
+    for (let i = 0; i < ATTEMPTS; i++) {
+      try {
+        const standing = await standingOf(store, this.token);
+        const { kind, after, record } = standing;
+        if (kind === 'completed') throw this.#completed();
+        if (record.record?.kind !== 'active' || !isSame(record.record.after, after))
+          await store.replaceRecord(this.token, { kind: 'active', after }, record);
+        return standing;
+      } catch (error) {
+        if (isNobodyThere(error) || isUnanswered(error)) await this.host.whenThere(until);
+        else if (!isConflict(error)) throw callFailure('publish', error);
       }
     }
     throw this.#tooFast('publish');

@@ -1,5 +1,5 @@
 import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
-import { InvalidArgumentError } from '@nats-io/transport-node';
+import { InvalidArgumentError, TimeoutError } from '@nats-io/transport-node';
 import { SseError } from '../../sse.errors.js';
 import { noAnswer, notSent } from '../remote/remote-calls.js';
 
@@ -37,6 +37,10 @@ export const isNobodyThere = (error: unknown): boolean =>
   error instanceof NobodyThere ||
   (error as Error).name === 'JetStreamNotEnabled' ||
   (error instanceof JetStreamApiError && NOT_THERE.includes(error.code));
+
+/** Whether a request has no answer, and will have none: the connection was lost, or who was to answer is gone. */
+export const isUnanswered = (error: unknown): boolean =>
+  error instanceof Disconnected || error instanceof NoAnswer || error instanceof TimeoutError;
 
 /** What an event that was handed to NATS has come to. */
 export function publishFailure(error: unknown): SseError {

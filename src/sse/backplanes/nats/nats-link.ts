@@ -30,7 +30,7 @@ const OURS: NodeConnectionOptions = {
   noAsyncTraces: true,
 };
 
-/** Milliseconds that the server is given for what is no publishing, at least. */
+/** Milliseconds that the server is given for what is no publishing. It is asked again then: another may answer. */
 const API_TIMEOUT = 5_000;
 
 /** One connection to a server with JetStream, and whether it is up. */
@@ -59,8 +59,7 @@ export class NatsLink {
     const connection = isOurs ? await connected(given) : given;
     try {
       checkVersion(connection);
-      // Calls of users end sooner, if they are to.
-      const options = { timeout: Math.max(publishTimeout, API_TIMEOUT) };
+      const options = { timeout: API_TIMEOUT };
       const jsm = await jetstreamManager(connection, { ...options, checkAPI: false });
       return new NatsLink(connection, isOurs, jetstream(connection, options), jsm, publishTimeout);
     } catch (error) {
@@ -109,9 +108,16 @@ export class NatsLink {
     return this.answer(this.connection.flush());
   }
 
+  /** What has no answer yet gets none any more: who was to answer is gone. */
+  giveUp(): void {
+    this.publications.lost();
+    for (const reject of this.#unanswered) reject(new Disconnected());
+    this.#unanswered.clear();
+  }
+
   async close(): Promise<void> {
     this.#watcher = undefined;
-    this.#giveUp();
+    this.giveUp();
     this.publications.close();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     if (this.isOurs) await this.connection.close();
@@ -121,7 +127,7 @@ export class NatsLink {
     for await (const status of this.connection.status()) {
       if (status.type === 'disconnect' || status.type === 'close') {
         this.#isUp = false;
-        this.#giveUp();
+        this.giveUp();
         this.#watcher?.down();
       } else if (status.type === 'reconnect') {
         this.#isUp = true;
@@ -130,12 +136,6 @@ export class NatsLink {
         new Logger('SseHub').warn(`NATS says: ${status.error.message}`);
       }
     }
-  }
-
-  #giveUp(): void {
-    this.publications.lost();
-    for (const reject of this.#unanswered) reject(new Disconnected());
-    this.#unanswered.clear();
   }
 }
 

@@ -13,11 +13,12 @@ import type {
   RemoteLogsEvents,
   RemoteRange,
 } from '../remote/remote-logs.js';
+import { closed, NotNow, notSent } from '../remote/remote-calls.js';
 import { Turnstile } from '../remote/turnstile.js';
 import { limited, readLog, type KeptLog } from './channel-log.js';
 import { decodeMessage, isSame, messageOf, sequenceOf } from './message.js';
 import { NatsChannel } from './nats-channel.js';
-import { callFailure, isNobodyThere } from './nats-errors.js';
+import { callFailure, isNobodyThere, isUnanswered } from './nats-errors.js';
 import type { NatsLink } from './nats-link.js';
 import { NatsStore } from './nats-store.js';
 import type { NatsSettings } from './nats.options.js';
@@ -96,7 +97,7 @@ export class NatsLogs implements RemoteLogs {
       const name = message.subject.slice(message.subject.lastIndexOf('.') + 1);
       if (name !== names.log && name !== names.heads) return;
       // The leader before it does not answer any more.
-      this.link.publications.lost();
+      this.link.giveUp();
       this.#lookAgain();
     });
     this.link.watch({ up: () => this.#lookAgain(), down: () => this.#away() });
@@ -313,15 +314,19 @@ export class NatsLogs implements RemoteLogs {
     this.#events?.noticesUp();
   }
 
-  /** Nobody has taken what was published: waits until somebody does, or the time is over, or it is not to wait. */
+  /** Nobody has answered: waits until somebody does. @throws SseError the time is over, or it is not to wait */
   async #whenThere(until: number): Promise<void> {
+    if (this.#phase === 'closed') throw closed();
     this.#lookAgain();
-    if (this.settings.whileAway === 'fail' || this.#phase === 'closed') return;
+    if (this.settings.whileAway === 'fail')
+      throw notSent('publish', 'NATS has no stream for the event at present.');
     const abort = new AbortController();
     const options = { ref: false, signal: abort.signal };
     const isLate = delay(Math.max(0, until - performance.now()), undefined, options).catch(() => undefined);
     await Promise.race([isLate, new Promise<void>((resolve) => this.#waiting.push(resolve))]);
     abort.abort();
+    if (performance.now() >= until)
+      throw notSent('publish', 'NATS had no stream for the event when its time was over.');
   }
 
   #rest(): void {
@@ -338,7 +343,8 @@ export class NatsLogs implements RemoteLogs {
       return await call();
     } catch (error) {
       if (isNobodyThere(error)) this.#lookAgain();
-      throw callFailure('other', error);
+      else if (!isUnanswered(error)) throw callFailure('other', error);
+      throw new NotNow(`NATS did not answer (${(error as Error).message}).`);
     }
   }
 }

@@ -130,7 +130,7 @@ export class RemoteCalls {
   }
 }
 
-const closed = (): SseError => new SseError('HUB_CLOSED', 'The application was closed.');
+export const closed = (): SseError => new SseError('HUB_CLOSED', 'The application was closed.');
 
 export function notSent(kind: Kind, why: string): SseError {
   return kind === 'publish'

@@ -17,7 +17,7 @@ import type { SseLimits } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { CopyMemory } from './copy-memory.js';
 import { LocalCopy, type CopiedLog } from './local-copy.js';
-import { RemoteCalls } from './remote-calls.js';
+import { closed, RemoteCalls } from './remote-calls.js';
 import type { RemoteLogs } from './remote-logs.js';
 import type { RemoteOptions } from './remote.options.js';
 import { Resyncs } from './resyncs.js';
@@ -288,5 +288,3 @@ const isDone = (task: Promise<void>): Promise<boolean> =>
 const ignored = (error: unknown): void => {
   if (!(error instanceof SseError)) new Logger('SseHub').error(error);
 };
-
-const closed = (): SseError => new SseError('HUB_CLOSED', 'The application was closed.');
