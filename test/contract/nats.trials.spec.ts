@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { natsBackplane, type NatsBackplaneOptions } from '../../src/sse/backplanes/nats/index.js';
+import type { SseBackplane } from '../../src/sse/hub/backplane.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';
 import { describeWith } from '../support/describe-with.js';
@@ -7,6 +8,8 @@ import { eventually } from '../support/eventually.js';
 import type { NatsServer } from '../support/nats-server.js';
 import { settingsOf, stored } from './backplane.contract.js';
 import { append, code, dataOf, follow, instancesOn, isAt, isRefused, kept, texts } from './nats.instances.js';
+
+const yesOrNo = [() => true, () => false] as const;
 
 /** What a NATS server may do to the instances that use it. */
 describeWith('nats-server', 'several instances on one NATS server', (path) => {
@@ -66,14 +69,14 @@ describeWith('nats-server', 'several instances on one NATS server', (path) => {
     });
 
     it('answers a second attempt with the same publishId as it was', async () => {
-      const one = await instance({ publishTimeout: 200 });
-      await append(one, 'before');
-      const attempt = () => one.append('a', settingsOf(), stored('x'), 'order-1');
+      const [hasty, one] = [await instance({ publishTimeout: 200 }), await instance()];
+      await eventually(() => append(hasty, 'before').then(...yesOrNo));
+      const attempt = (by: SseBackplane) => by.append('a', settingsOf(), stored('x'), 'order-1');
       await server.freeze();
-      await expect(attempt()).rejects.toEqual(code('PUBLISH_UNCERTAIN'));
+      await expect(attempt(hasty)).rejects.toEqual(code('PUBLISH_UNCERTAIN'));
       server.thaw();
-      const position = await attempt();
-      expect(await attempt()).toEqual(position);
+      const position = await attempt(one);
+      expect(await attempt(one)).toEqual(position);
       expect(await kept(one)).toEqual(['before', 'x']);
     });
 
@@ -174,5 +177,3 @@ describeWith('nats-server', 'several instances on one NATS server', (path) => {
     });
   });
 });
-
-const yesOrNo = [() => true, () => false] as const;

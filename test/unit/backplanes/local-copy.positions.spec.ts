@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { CopyMemory } from '../../../src/sse/backplanes/remote/copy-memory.js';
 import type { Position } from '../../../src/sse/protocol/position.js';
-import { at, entry, ServerLog, Trial, trial } from './local-copy.trial.js';
+import { at, ServerLog, Trial, trial } from './local-copy.trial.js';
 
 describe('a local copy that lets go of entries', () => {
   it('offers them first, of what it keeps itself', async () => {
@@ -20,7 +20,7 @@ describe('a local copy that lets go of entries', () => {
     const other = await new Trial(0, {}, memory).open();
     let size = 0;
     it.leaving = () => (size = it.copy.log.size);
-    for (const offset of [1, 2, 3, 4]) await other.copy.add({ ...entry(offset), known: undefined });
+    for (const offset of [1, 2, 3, 4]) await other.add(offset);
     expect(size).toBe(3);
     expect(it.copy.log.size).toBe(1);
   });

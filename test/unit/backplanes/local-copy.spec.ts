@@ -53,11 +53,12 @@ describe('a local copy', () => {
     expect(it.reads).toHaveLength(1);
   });
 
-  it('takes entries whose predecessor has no known mark, by the offset', async () => {
-    const it = await trial();
-    await it.copy.add({ ...entry(4), known: undefined });
-    await it.add(5, 'a', at(2));
-    expect({ told: it.told, reads: it.reads }).toEqual({ told: [4, 5], reads: [] });
+  it('takes entries that name an older one as known, also one that it has let go of', async () => {
+    const it = await trial(3, { count: 2 });
+    for (const offset of [4, 5, 6, 7]) await it.add(offset, 'a', at(3));
+    await it.add(8, 'a', at(5));
+    expect(it.told.filter(Number)).toEqual([4, 5, 6, 7, 8]);
+    expect(it.reads).toEqual([]);
   });
 
   it('knows what this process appends when it has come, however little it keeps', async () => {
@@ -154,6 +155,21 @@ describe('a local copy of a log that is another one now', () => {
     it.server.grow(1);
     await it.add(3, 'b');
     expect(it.told).toEqual(['replaced', 1, 2, 3]);
+  });
+
+  it('adds no entry of another log before the read is over that has found it', async () => {
+    const it = await trial(5);
+    it.server = new ServerLog('b', 4);
+    let added: Promise<unknown> | undefined;
+    // The first two that come to the other log, at the place of the newest here and after it.
+    it.heard = async () => {
+      if (added) return;
+      it.server.grow(2);
+      added = Promise.all([5, 6].map((offset) => it.add(offset, 'b')));
+    };
+    await it.copy.resync();
+    await added;
+    expect(it.told).toEqual(['replaced', 1, 2, 3, 4, 5, 6]);
   });
 
   it('finds out about one that takes its place while it reads', async () => {

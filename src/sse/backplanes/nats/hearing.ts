@@ -5,9 +5,6 @@ import type { HeardEntry, Notice } from '../remote/remote-logs.js';
 import { warnOf, type Standing } from './channel-log.js';
 import { decodeMessage, isSame, lastSequenceOf, positionOf, type Kept } from './message.js';
 
-/** Events that are remembered by their marks: about as many as a publisher has under way. */
-const MAX_HEARD = 512;
-
 /** What this process hears of one channel, and what that says of what it publishes itself. */
 export class Hearing {
   /** Is told of what happens to the channel, while it is followed. */
@@ -19,26 +16,12 @@ export class Hearing {
   /** The newest purge that was heard: its message's sequence, and the event that the next one follows on. */
   #purge = { seq: 0, offset: 0 };
 
-  /**
-   * The marks of the newest events that were heard: those that a copy does not keep are known all the same.
-   * Undefined when another event has come at the place of one of them, until the log is read: they may be those of
-   * a stream that is gone, and those that come of the one in its place.
-   */
-  #marks: Map<number, string> | undefined = new Map<number, string>();
-
-  /** The highest sequence among these. */
-  #newest = 0;
-  /** How often they came into doubt. */
-  #doubts = 0;
-
   get isFollowed(): boolean {
     return this.#hear !== undefined;
   }
 
   /** The events of the channel are heard from now on. */
   follow(hear: (notice: Notice) => void): void {
-    this.#marks = new Map();
-    this.#newest = 0;
     this.#hear = hear;
     this.#followed = undefined;
   }
@@ -47,19 +30,9 @@ export class Hearing {
     this.#hear = undefined;
   }
 
-  /** To be handed to `wasRead` as it was when the read began. */
-  get doubts(): number {
-    return this.#doubts;
-  }
-
   /** The log was read by who follows it. */
-  wasRead({ kind, after, newest }: Standing, doubts: number): void {
+  wasRead({ kind, after, newest }: Standing): void {
     this.#followed = { after };
-    // A read that was under way when they came into doubt may have seen the stream before.
-    if (!this.#marks && doubts === this.#doubts) {
-      this.#marks = new Map();
-      this.#newest = 0;
-    }
     if (kind === 'completed' && newest.end > (this.#end?.offset ?? 0))
       this.#end = { offset: newest.end, after };
   }
@@ -79,7 +52,6 @@ export class Hearing {
       hear({ kind: 'changed' });
     } else {
       const last = lastSequenceOf(message);
-      this.#remember(kept);
       hear({ kind: 'entry', position: positionOf(kept), entry: () => this.#entry(kept, last) });
     }
   }
@@ -95,7 +67,6 @@ export class Hearing {
   forget(): void {
     this.#end = undefined;
     this.#purge = { seq: 0, offset: 0 };
-    this.#doubt();
   }
 
   /** Whether an event came after the end of its log, and so is none. */
@@ -109,25 +80,6 @@ export class Hearing {
     if (!event) return undefined;
     const before = last === this.#purge.seq ? this.#purge.offset : last;
     const previous = kind === 'next' ? (known?.offset ?? 0) : Math.max(before, known?.offset ?? 0);
-    const wasHeard = known && this.#marks?.get(known.offset) === known.mark;
-    return { offset, mark, at, event, previous, known: wasHeard ? undefined : known };
-  }
-
-  #remember({ offset, mark }: Kept): void {
-    const marks = this.#marks;
-    if (!marks) return;
-    if (offset <= this.#newest && marks.get(offset) !== mark) {
-      this.#doubt();
-      return;
-    }
-    this.#newest = offset;
-    marks.set(offset, mark);
-    const [oldest] = marks.keys();
-    if (oldest !== undefined && marks.size > MAX_HEARD) marks.delete(oldest);
-  }
-
-  #doubt(): void {
-    this.#marks = undefined;
-    this.#doubts++;
+    return { offset, mark, at, event, previous, known };
   }
 }

@@ -120,9 +120,8 @@ export class NatsLogs implements RemoteLogs {
       // Where the log begins is to be seen only if it is read from there.
       const isWhole = !known || known.offset === 0 || asked.some(({ offset }) => offset === 0);
       const hearing = this.#channels.get(channel)?.hearing;
-      const doubts = hearing?.doubts ?? 0;
       const found = await this.#find(channel, known ? [known, ...asked] : asked, isWhole ? undefined : known);
-      if (hearing === this.#channels.get(channel)?.hearing) hearing?.wasRead(found.standing, doubts);
+      if (hearing === this.#channels.get(channel)?.hearing) hearing?.wasRead(found.standing);
       const begins = await this.#begins(asked, found);
       const { log } = found;
       if (!log) return { ...(await this.#absent(found, known)), begins };

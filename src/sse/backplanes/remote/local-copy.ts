@@ -19,6 +19,8 @@ const PATIENCE = 20;
 const RETRY = 1_000;
 /** Entries that are held until the one before them is there; what is beyond is read. */
 const MAX_EARLY = 1_000;
+/** Events that are remembered by their marks: about as many as a publisher has under way. */
+const MAX_PASSED = 512;
 
 /** A client has brought a position that the copy does not hold. */
 interface Question {
@@ -49,6 +51,11 @@ export class LocalCopy {
   readonly #own = new Set<string>();
   /** Marks of what came by the answer to an append, and whose notice is still on its way. */
   readonly #unheard = new Set<string>();
+  /**
+   * The marks of the newest entries of this log, also of those that are let go of: a publisher that has several under
+   * way names an older one. Empty until one has done so.
+   */
+  readonly #passed = new Map<number, string>();
   readonly #arrivals = new Arrivals();
   readonly #questions: Question[] = [];
   #reading: Promise<void> | undefined;
@@ -310,6 +317,7 @@ export class LocalCopy {
     log.completed = range.completed;
     const isFirst = this.#log === undefined;
     this.#log = log;
+    this.#passed.clear();
     this.#account();
     if (!isFirst) this.#tell((follower) => follower.replaced(log));
   }
@@ -334,6 +342,7 @@ export class LocalCopy {
         this.#isReadWanted = true;
         return;
       }
+      if (next.known && next.known.offset < next.previous) this.#rememberPassed(log);
       this.#push(log, next);
     }
     this.#arrivals.upTo(log.head);
@@ -342,7 +351,7 @@ export class LocalCopy {
 
   /** The first event of a channel that was not there follows on nothing yet, whatever the birth of its log is called. */
   #isOfSameLog(log: EventLog, { previous, known }: HeardEntry): boolean {
-    if (!known || log.has(known)) return true;
+    if (known && (log.has(known) || this.#passed.get(known.offset) === known.mark)) return true;
     return log.isAbsent && previous === 0 && this.#hearsAll;
   }
 
@@ -363,8 +372,20 @@ export class LocalCopy {
     const entry = { offset, mark, previous: log.head, at, event };
     this.#own.delete(mark);
     log.push(entry);
+    if (this.#passed.size > 0) this.#pass(entry);
     this.#account();
     this.#tell((follower) => follower.appended(entry));
+  }
+
+  #rememberPassed(log: EventLog): void {
+    if (this.#passed.size > 0) return;
+    for (const held of [log.floor, ...log.entriesAfter(log.floor.offset)]) this.#pass(held);
+  }
+
+  #pass({ offset, mark }: Position): void {
+    this.#passed.set(offset, mark);
+    const [oldest] = this.#passed.keys();
+    if (oldest !== undefined && this.#passed.size > MAX_PASSED) this.#passed.delete(oldest);
   }
 
   #complete(log: EventLog): void {

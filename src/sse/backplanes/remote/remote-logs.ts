@@ -110,7 +110,8 @@ export interface HeardEntry extends Omit<LogEntry, 'previous'> {
   readonly previous: number;
   /**
    * An earlier position of the same log, the newest that is known with its mark, as a rule that of the entry before
-   * it. A copy that does not hold it is the copy of another log. Left out if none is known.
+   * it. A copy that never held it is the copy of another log. Left out of the first event of a channel that was not
+   * there.
    */
   readonly known?: Position | undefined;
 }

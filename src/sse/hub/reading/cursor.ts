@@ -7,7 +7,7 @@ import type { LatestIndex } from '../latest-index.js';
 import { DueSnapshot } from '../snapshots/due-snapshot.js';
 import { missedBy, type Missed, type NamedPosition } from '../missed-position.js';
 import type { Snapshot } from '../snapshots/snapshot.js';
-import type { Gap, SseEvent } from '../sse-event.js';
+import type { Gap, GapReason, SseEvent } from '../sse-event.js';
 import type { Turn, TurnTask } from '../turn.js';
 
 /** Those who get the events of a cursor, one at a time. */
@@ -367,7 +367,7 @@ export class Cursor implements TurnTask {
   }
 
   /** The log has moved past it, or another has taken its place. Its client has not got everything after `given`. */
-  #fallBehind(reason: 'lagged' | 'unknown'): void {
+  #fallBehind(reason: GapReason): void {
     this.#given = this.given;
     this.#miss({ reason, requested: undefined });
   }
@@ -384,7 +384,7 @@ export class Cursor implements TurnTask {
     } else if (phase.kind === 'gap') {
       this.#miss(phase.missed);
     } else if (!log.has(this.read) || (given && !log.has(given) && given.offset >= log.floor.offset)) {
-      this.#fallBehind('unknown');
+      this.#fallBehind(log.missing(this.read) ?? 'unknown');
     }
   }
 
