@@ -12,14 +12,7 @@ const late =
     const stored = new MemoryBackplane(limits);
     const followStored = stored.follow.bind(stored);
     const follow: MemoryBackplane['follow'] = async (channel, settings, follower) => {
-      const silent: LogFollower = {
-        appended: noop,
-        completed: noop,
-        moved: noop,
-        leaving: noop,
-        replaced: noop,
-      };
-      const { log, stop } = await followStored(channel, settings, silent);
+      const { log, stop } = await followStored(channel, settings, SILENT);
       const copy = new EventLog(log.head, log.limits);
       const locate: NonNullable<Awaited<ReturnType<typeof follow>>['locate']> = async (position) => {
         for (const entry of log.entriesAfter(copy.head.offset)) {
@@ -34,6 +27,8 @@ const late =
   };
 
 const noop = (): void => undefined;
+
+const SILENT: LogFollower = { appended: noop, completed: noop, moved: noop, leaving: noop, replaced: noop };
 
 async function start(canLocate: boolean): Promise<SseApp & { ids: readonly string[] }> {
   const routes = {
@@ -67,6 +62,28 @@ describe('a client that was served by another instance, and knows more than has 
     const client = await SseClient.open(`${url}/events`, { lastEventId: ids[3]!.replace(/^3/, '9') });
     const gap = await client.next();
     expect(JSON.parse(gap.data)).toMatchObject({ reason: 'unknown', latest: ids[3] });
+  });
+
+  it('is told what was evicted meanwhile, while it is connected, by that name', async () => {
+    const copies = new Map<string, () => void>();
+    const overtaken: BackplaneFactory = (limits) => {
+      const stored = new MemoryBackplane(limits);
+      const followStored = stored.follow.bind(stored);
+      const follow: MemoryBackplane['follow'] = async (channel, settings, follower) => {
+        const { log, stop } = await followStored(channel, settings, SILENT);
+        copies.set(channel, () => follower.replaced(log));
+        return { log: new EventLog(log.head, log.limits), stop };
+      };
+      return { backplane: Object.assign(stored, { follow }) };
+    };
+    const routes = { events: (hub: SseHub) => hub.stream('news') };
+    const { url, hub } = await startSseApp({ routes, sse: { backplane: overtaken, history: { count: 2 } } });
+    const client = await SseClient.open(`${url}/events`);
+    const ids: string[] = [];
+    for (const data of ['1', '2', '3']) ids.push(await hub.publish('news', { data }));
+    copies.get('news')!();
+    expect(JSON.parse((await client.next()).data)).toMatchObject({ reason: 'evicted', oldest: ids[1] });
+    expect((await client.next()).id).toBe(ids[1]);
   });
 
   it('is told of the gap where nothing can be fetched', async () => {

@@ -10,7 +10,6 @@ import type { LogBirths, Slot } from '../log-births.js';
 import type { Catalogue, HeldChannel } from './catalogue.js';
 import type { Database } from './database.js';
 import { sizeOf, type ChannelRecord } from './records.js';
-import type { DraftedWill } from './lmdb.wills.js';
 
 export type LmdbLimits = Pick<Required<SseLimits>, 'channels' | 'historyBytes'>;
 
@@ -21,6 +20,13 @@ export interface Change {
   after: ChannelRecord | undefined;
   /** The entries that are not on the disk yet. */
   added: LogEntry[];
+}
+
+/** A will as it will be; without a text it will be gone. */
+export interface DraftedWill {
+  readonly instance: string;
+  readonly id: string;
+  readonly text: string | undefined;
 }
 
 /** Events, and bytes of them, with which a transaction is large enough: a larger one is hardly any faster. */

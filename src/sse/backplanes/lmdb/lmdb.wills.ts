@@ -1,6 +1,7 @@
 import type { SseWills, Will } from '../../hub/instances/wills.js';
 import type { CommitQueue } from './commit-queue.js';
 import type { Database } from './database.js';
+import type { DraftedWill } from './draft.js';
 
 /** No channel has this name. */
 const NO_CHANNEL = '';
@@ -49,13 +50,6 @@ export class LmdbWills implements SseWills {
       return { afterCommit: () => undefined };
     });
   }
-}
-
-/** A will as it will be; without a text it will be gone. */
-export interface DraftedWill {
-  readonly instance: string;
-  readonly id: string;
-  readonly text: string | undefined;
 }
 
 /** Writes the wills of a draft, in its transaction. */
