@@ -192,7 +192,8 @@ export class MemoryBackplane implements SseBackplane {
   async purge(channel: string): Promise<void> {
     const held = this.#find(channel);
     if (!held) return;
-    this.#empty(held);
+    held.log.purge();
+    this.#emptied(held);
   }
 
   stats(): BackplaneStats {
@@ -272,6 +273,10 @@ export class MemoryBackplane implements SseBackplane {
 
   #empty(held: MemoryLog): void {
     held.log.clear();
+    this.#emptied(held);
+  }
+
+  #emptied(held: MemoryLog): void {
     this.#count(held);
     // Readers that were offered what had to go may have published to it.
     if (held.log.size > 0) return;

@@ -144,6 +144,11 @@ export class ConnectionAccess implements StreamAccess, Expiring {
     return new ForbiddenException('None of these channels may be streamed.');
   }
 
+  /** Whether its client is to be told of channels that it does not get. */
+  get hasDenied(): boolean {
+    return this.#denied.size > 0;
+  }
+
   /** Its client can be told now. */
   opened(): void {
     for (const channel of this.#denied) this.#tellDenied(channel, 'forbidden');

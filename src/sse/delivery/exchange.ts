@@ -133,8 +133,9 @@ export class Exchange {
 
   /** The query of the address, whatever parser the adapter has; undefined where there is none. */
   get query(): URLSearchParams | undefined {
-    const query = (this.request.url ?? '').split('?', 2)[1];
-    return query ? new URLSearchParams(query) : undefined;
+    const url = this.request.url ?? '';
+    const start = url.indexOf('?');
+    return start < 0 ? undefined : new URLSearchParams(url.slice(start));
   }
 
   /** The client's address, as the socket has it. */

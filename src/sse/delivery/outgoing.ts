@@ -69,7 +69,7 @@ export class Outgoing {
     const own = cursor?.host === reader ? cursor : undefined;
     const handing = own?.hasPosition ? own.handing : undefined;
     const carried = isObject(value) ? reader.position.placeOf(value) : undefined;
-    const place = carried ?? (own && handing && { cursor: own, position: handing });
+    const place = carried ?? (own && handing && { channel: own.channel.name, position: handing });
     this.#made.push({ value, place, moves: place !== undefined, isUnpaced: !own || own.isUnpaced });
     if (!handing) this.handedOn();
   }
@@ -134,7 +134,7 @@ export class Outgoing {
     const made = origin ? undefined : plainEvent(value);
     const body = made?.body ?? sharedBody((origin as EventOrigin).entry.event);
     if (place) {
-      if (moves) place.cursor.give(place.position);
+      if (moves) reader.position.give(place);
       const told = moves ? reader.position.tell() : undefined;
       if (moves && !isDispatched(value)) reader.position.hasMoved = true;
       return this.owner.write(told === undefined ? '' : idLine(told), body, isUnpaced);
@@ -142,7 +142,7 @@ export class Outgoing {
     const id = made ? made.id : (value as { readonly id?: string }).id;
     const isNumbered = id === undefined && this.numbered && !reader.isUsed && made?.isComment === false;
     // An id that is not the hub's would take the place of the client's positions, so it goes where there are none.
-    const ownId = isNumbered ? String(++this.#number) : reader.position.hasAny ? undefined : id;
+    const ownId = reader.position.hasAny ? undefined : isNumbered ? String(++this.#number) : id;
     this.owner.write(ownId === undefined ? '' : idLine(ownId), body, isUnpaced);
   }
 
@@ -157,7 +157,7 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 
 const isSame = (one: Place | undefined, other: Place | undefined): boolean =>
   one !== undefined &&
-  one.cursor === other?.cursor &&
+  one.channel === other?.channel &&
   one.position.offset === other.position.offset &&
   one.position.mark === other.position.mark;
 

@@ -85,7 +85,13 @@ export class SseConnection
     private readonly services: ConnectionServices,
   ) {
     this.lastEventId = parseLastEventId(exchange.lastEventId);
-    this.reader = new StreamReader(services.channels, this, settings.maxChannels);
+    this.reader = new StreamReader(
+      services.channels,
+      this,
+      settings.maxChannels,
+      undefined,
+      this.lastEventId,
+    );
     this.#introduction = new Introduction(this.reader, settings);
     this.#outbox = new Outbox(this, settings);
     this.access = services.access.isUsed ? new ConnectionAccess(this, services.access) : undefined;
@@ -177,7 +183,9 @@ export class SseConnection
       this.#state = 'ready';
       this.#isOfHub = true;
       // Bytes that are made once for all clients can be used where only one channel makes the ids.
-      this.takesBatches = source.request.channels.length === 1 && !source.request.wants;
+      const { channels, wants } = source.request;
+      const [only] = channels;
+      this.takesBatches = channels.length === 1 && !wants && this.reader.position.isAlone(only as string);
       this.pipeline.join(source.join(this, this));
     } else {
       this.ready();
@@ -229,7 +237,9 @@ export class SseConnection
   }
 
   #failInStream(error: unknown): void {
-    this.#outgoing?.handedOn();
+    this.#giveOut();
+    // What waits for a Promise is not after the error: its position has not moved, and it comes again.
+    this.#outgoing?.close();
     if (this.settings.plain) return this.disconnect(); // its client would take a clean end for the whole
     this.#outbox.add(errorEvent(error));
     this.#finish ??= { isForced: false };
@@ -244,7 +254,7 @@ export class SseConnection
   }
 
   complete(): void {
-    this.#outgoing?.handedOn();
+    this.handedOn();
     this.#finish ??= { isForced: false };
     this.filled();
   }
@@ -299,6 +309,15 @@ export class SseConnection
     }
   }
 
+  /** What an Observable has emitted before it failed. Of several errors the first is told. */
+  #giveOut(): void {
+    try {
+      this.#outgoing?.handedOn();
+    } catch (error) {
+      logger.error(error);
+    }
+  }
+
   moved(isUrgent: boolean): void {
     if (isUrgent && this.isOpen) this.#tellMoved();
   }
@@ -307,9 +326,22 @@ export class SseConnection
     const id = cursor.channel.hasHistory ? this.reader.position.tell() : undefined;
     const { plain } = this.settings;
     if (!plain) return this.tell('gap', gap, id);
-    const formed = typeof plain === 'object' ? plain.gap?.(gap) : undefined;
-    if (!formed) return this.disconnect(); // a clean end would be taken for the whole
-    this.#outbox.add((id === undefined ? '' : idLine(id)) + plainEvent(formed).body, true);
+    const body = this.#formed(gap);
+    if (body === undefined) return this.disconnect(); // a clean end would be taken for the whole
+    this.#outbox.add((id === undefined ? '' : idLine(id)) + body, true);
+  }
+
+  /** The event that the route makes of a gap, as text; undefined if it makes none. */
+  #formed(gap: Gap): string | undefined {
+    const { plain } = this.settings;
+    if (typeof plain !== 'object') return undefined;
+    try {
+      const formed = plain.gap?.(gap);
+      return formed && plainEvent(formed).body;
+    } catch (error) {
+      logger.error(error);
+      return undefined;
+    }
   }
 
   /** By policy: the client was too slow. It comes back and resumes. */
@@ -394,7 +426,7 @@ export class SseConnection
       if (refusal && !this.head.isSent) throw refusal;
       // One that is ended from outside has not said all: an operator may hold something.
       const isAllSaid = this.#finish?.isForced === false && this.#outgoing?.isWaiting !== true;
-      const isOver = isAllSaid && this.#outbox.isEmpty && this.reader.isExhausted;
+      const isOver = isAllSaid && this.#outbox.isEmpty && this.reader.isExhausted && !this.access?.hasDenied;
       if (isOver && !this.head.isSent) {
         this.close();
         this.head.stayAway();

@@ -54,7 +54,9 @@ export class EndpointStream implements JoinableStream {
     const left = leave.filter((channel) => this.#leave(channel));
     // Its client must not come back with an id that names what it has left.
     if (left.length > 0) this.connection.located();
-    const joinings = join.map((channel) => this.#join(channel, positions[channel]));
+    // A channel may be called as what every object has, "constructor" for instance.
+    const positionOf = new Map(Object.entries(positions));
+    const joinings = join.map((channel) => this.#join(channel, positionOf.get(channel)));
     try {
       const granted = await Promise.all(joinings.map(({ isGranted }) => isGranted));
       const joined = join.filter((_, i) => granted[i] && !joinings[i]?.isLeft);
@@ -93,19 +95,18 @@ export class EndpointStream implements JoinableStream {
     this.#joining.delete(channel);
     const { reader } = this.connection;
     const wasStreamed = reader.withdraw(channel);
-    // That all of a completed channel was read is not to be remembered either.
-    const cursor = reader.position.of(channel);
-    if (cursor) reader.position.delete(cursor);
+    // Nor is it to come back with an id that names one which is not read yet, or was read to its end.
+    if (!wasStreamed) reader.position.forget(channel);
     return wasStreamed;
   }
 
   #positionsIn(channels: readonly string[]): Record<string, string> {
-    const positions: Record<string, string> = {};
-    for (const channel of channels) {
-      const cursor = this.connection.reader.position.of(channel);
-      if (cursor?.given && cursor.hasPosition) positions[channel] = cursor.channel.idOf(cursor.given);
-    }
-    return positions;
+    return Object.fromEntries(
+      channels.flatMap((name) => {
+        const cursor = this.connection.reader.position.of(name);
+        return cursor?.given && cursor.hasPosition ? [[name, cursor.channel.idOf(cursor.given)]] : [];
+      }),
+    );
   }
 
   #join(channel: string, position: string | undefined): Joining {
@@ -126,7 +127,7 @@ export class EndpointStream implements JoinableStream {
     if (!access?.guards(channel)) return Promise.resolve(false);
     return new Promise((resolve, reject) => {
       access.decide(channel, reader, (isGranted) => {
-        if (position !== undefined) reader.beginAt(channel, parseLastEventId(position));
+        if (position !== undefined) reader.position.beginAt(channel, parseLastEventId(position));
         const entered = isGranted && !joining.isLeft ? this.#enter(channel) : Promise.resolve();
         entered.then(() => {
           resolve(isGranted);

@@ -17,6 +17,8 @@ export class Batch extends SharedText {
     text: string,
     /** The position of its last event. */
     readonly upTo: Position,
+    /** Whether that event has data: several engines do not store the id of a block without. */
+    readonly isStored = true,
   ) {
     super(text);
   }
@@ -194,8 +196,8 @@ export class Channel implements LogFollower, TurnTask {
       last = entry;
       if (text.length >= BATCH_LENGTH) break;
     }
-    const { offset, mark } = last as LogEntry;
-    return new Batch(text, { offset, mark });
+    const { offset, mark, event } = last as LogEntry;
+    return new Batch(text, { offset, mark }, event.data !== undefined);
   }
 
   #makeBatch(offset: number): Batch {

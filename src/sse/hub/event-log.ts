@@ -119,7 +119,13 @@ export class EventLog implements LogBounds {
     // Readers that were offered it may have published so much that it has gone on.
     if (upTo.offset > this.floor.offset) this.floor = upTo;
     if (upTo.offset > this.head.offset) this.head = upTo;
-    if (upTo.offset > this.clearedAt) this.clearedAt = upTo.offset;
+  }
+
+  /** Clears all there is because somebody wants it gone: nobody misses it. */
+  purge(): void {
+    const { head } = this;
+    this.clear(head);
+    this.clearedAt = head.offset;
   }
 
   /** The i-th entry that is kept, the oldest being 0. */

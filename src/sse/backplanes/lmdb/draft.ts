@@ -157,12 +157,9 @@ export class Draft {
     this.use(channel, settings).completed = true;
   }
 
-  /** Lets go of all events of a channel that is there. */
-  empty(channel: string): void {
-    const record = this.#change(channel).after as ChannelRecord;
-    this.#bytes -= record.bytes;
-    record.bytes = 0;
-    record.floor = record.head;
+  /** Lets go of all events of a channel that is there, as somebody wants that. */
+  purge(channel: string): void {
+    const record = this.#empty(channel);
     record.clearedAt = record.head.offset;
   }
 
@@ -178,6 +175,14 @@ export class Draft {
       (this.#change(held.name).after as ChannelRecord).touched = lastUse;
     }
     if (this.#isExpired(record, [])) this.#expire(this.#change(held.name));
+  }
+
+  #empty(channel: string): ChannelRecord {
+    const record = this.#change(channel).after as ChannelRecord;
+    this.#bytes -= record.bytes;
+    record.bytes = 0;
+    record.floor = record.head;
+    return record;
   }
 
   #change(channel: string): Change {
@@ -224,11 +229,11 @@ export class Draft {
       const next = this.#oldest.next();
       if (next.done) break;
       const change = this.changed.get(next.value.name);
-      if (!change || (change.after && change.added.length === 0)) this.empty(next.value.name);
+      if (!change || (change.after && change.added.length === 0)) this.#empty(next.value.name);
     }
     for (const [channel, change] of this.changed) {
       if (this.#bytes <= historyBytes) return;
-      if (change !== current && change.after) this.empty(channel);
+      if (change !== current && change.after) this.#empty(channel);
     }
     while (this.#bytes > historyBytes && sizeOf(current.after as ChannelRecord) > 1) this.#evict(current);
   }

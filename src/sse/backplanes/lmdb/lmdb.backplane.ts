@@ -135,8 +135,8 @@ export class LmdbBackplane implements SseBackplane, Transactions {
   purge(channel: string): Promise<void> {
     return this.#queue.run('room', channel, (draft) => {
       if (!draft.find(channel)) return { now: undefined };
-      draft.empty(channel);
-      return { afterCommit: () => this.#catalogue.channels.get(channel)?.log?.clear() };
+      draft.purge(channel);
+      return { afterCommit: () => this.#catalogue.channels.get(channel)?.log?.purge() };
     });
   }
 

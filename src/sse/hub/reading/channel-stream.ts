@@ -115,7 +115,7 @@ export class ChannelStream extends Observable<SseEvent> {
         if (membership.isOver) return;
         if (isGranted) return this.#enterChannel(name, way, membership);
         access.denied(name);
-        membership.complete();
+        membership.denied();
       } catch (error) {
         membership.error(error);
       } finally {
@@ -141,18 +141,23 @@ class Membership implements EventConsumer, Unsubscribable {
   ) {
     this.#open = channels.length;
     if (wants) this.wants = (entry, channel) => this.#isWanted(wants, entry, channel);
-    if (onCaughtUp) {
-      let behind = channels.length;
-      this.caughtUp = () => {
-        if (--behind === 0) onCaughtUp(this.#position());
-      };
-    }
+    if (!onCaughtUp) return;
+    let behind = channels.length;
+    this.caughtUp = () => {
+      if (--behind === 0) this.#call(onCaughtUp);
+    };
   }
 
   enter(cursor: Cursor, isUnpaced: boolean): void {
-    cursor.join(this);
     cursor.isUnpaced ||= isUnpaced;
     this.#cursors = this.#cursors.concat(cursor);
+    cursor.join(this);
+  }
+
+  /** One of the channels is not given: there is nothing to catch up with. */
+  denied(): void {
+    this.caughtUp?.();
+    this.complete();
   }
 
   next(event: SseEvent): void {
@@ -184,6 +189,14 @@ class Membership implements EventConsumer, Unsubscribable {
     } catch (error) {
       this.consumer.error(error);
       return true;
+    }
+  }
+
+  #call(onCaughtUp: (position: string) => void): void {
+    try {
+      onCaughtUp(this.#position());
+    } catch (error) {
+      this.consumer.error(error);
     }
   }
 

@@ -1,16 +1,42 @@
-import { channelHash, formatVector, parseId, type Position } from '../../protocol/position.js';
+import {
+  channelHash,
+  formatId,
+  formatVector,
+  longestId,
+  MAX_ID_BYTES,
+  NO_POSITION,
+  parseId,
+  parseLastEventId,
+  type LastEventId,
+  type Position,
+} from '../../protocol/position.js';
 import { originOf } from '../published-event.js';
 import type { Cursor } from './cursor.js';
 
-/** An event's place in one of the channels that a response streams. */
+/** An event's place in one of the channels that a response streams, or has streamed. */
 export interface Place {
-  readonly cursor: Cursor;
+  readonly channel: string;
   readonly position: Position;
 }
 
 const NONE: readonly Cursor[] = [];
 
-/** Where a client is in the channels of its response, of which its ids are made. */
+/** What a client has of a channel that is not read: that it came with, or that was left. */
+interface Kept {
+  /** As its id says it; without history there is none. */
+  readonly lastEventId: LastEventId;
+  /** Whether its ids go on to say so. */
+  readonly isTold: boolean;
+  /** Of a channel that was left: what its client has, and up to where events of it may still come out. */
+  readonly left: { readonly given: Position; readonly read: Position; readonly hash: string } | undefined;
+}
+
+/**
+ * Where a client is in the channels of its response, of which its ids are made.
+ *
+ * An id takes the place of all that the client was sent before, so each says all that it has: also of channels that
+ * it came with and that are not read yet, and of those that were left.
+ */
 export class ClientPosition {
   /**
    * Whether channels are joined to the response while it goes on. Then its ids say which: they name every
@@ -24,6 +50,18 @@ export class ClientPosition {
    * replaced has no room in reserve, and may be gone through while channels come and go.
    */
   #cursors: readonly Cursor[] = NONE;
+  /** Whether its client has what it came with, and nothing else. */
+  #isAsBrought = true;
+  /** By channel, in the order in which they were left. */
+  #kept: Map<string, Kept> | undefined;
+
+  /** @param brought what the client came with */
+  constructor(readonly brought: LastEventId) {
+    if (brought.kind !== 'named') return;
+    this.#kept = new Map();
+    for (const [channel, id] of brought.positions)
+      this.#kept.set(channel, { lastEventId: parseLastEventId(id?.text), isTold: true, left: undefined });
+  }
 
   get size(): number {
     return this.#cursors.length;
@@ -39,7 +77,15 @@ export class ClientPosition {
 
   /** Whether the response has ids of the hub. */
   get hasAny(): boolean {
-    return this.isJoinable || this.#cursors.some(({ hasPosition }) => hasPosition);
+    if (this.isJoinable || this.#cursors.some(({ hasPosition }) => hasPosition)) return true;
+    for (const { lastEventId } of this.#kept?.values() ?? []) if (lastEventId.kind === 'bare') return true;
+    return false;
+  }
+
+  /** Whether the ids name no other channel than this one. */
+  isAlone(channel: string): boolean {
+    for (const [name, { isTold }] of this.#kept ?? []) if (isTold && name !== channel) return false;
+    return true;
   }
 
   of(channel: string): Cursor | undefined {
@@ -51,8 +97,69 @@ export class ClientPosition {
     this.#cursors = this.#cursors.concat(cursor);
   }
 
-  delete(cursor: Cursor): void {
+  /**
+   * Where its client is in a channel that is entered, if that is known.
+   *
+   * @param asked what it says where it is not
+   */
+  in(channel: string, asked: LastEventId): LastEventId {
+    const kept = this.#kept?.get(channel);
+    if (kept) return kept.lastEventId;
+    // What a client has come with counts once: what has happened since is kept, or is forgotten.
+    return asked === this.brought && asked.kind === 'named' ? NO_POSITION : asked;
+  }
+
+  /** A channel is not read any more. What its client has of it is kept, and goes on to be told. */
+  leave(cursor: Cursor): void {
+    const { given, read, channel } = cursor;
+    this.#isAsBrought = false;
     this.#cursors = this.#cursors.filter((other) => other !== cursor);
+    if (!given || !cursor.hasPosition) return;
+    const lastEventId = parseLastEventId(channel.idOf(given));
+    this.#keep(channel.name, { lastEventId, isTold: true, left: { given, read, hash: channel.hash } });
+  }
+
+  /** A channel is taken away from its client: its ids do not name it any more. */
+  withdraw(cursor: Cursor): void {
+    this.leave(cursor);
+    const kept = this.#kept?.get(cursor.channel.name);
+    if (kept) this.#keep(cursor.channel.name, { ...kept, isTold: false });
+  }
+
+  /** Where its client says that it is in a channel, should it be entered. */
+  beginAt(channel: string, lastEventId: LastEventId): void {
+    this.#keep(channel, { lastEventId, isTold: false, left: undefined });
+  }
+
+  /** A channel that is not read is not told any more: its client wants it no more. */
+  forget(channel: string): void {
+    this.#isAsBrought = false;
+    this.#cursors = this.#cursors.filter((cursor) => cursor.channel.name !== channel);
+    if (this.#kept?.get(channel)?.isTold) this.#kept.delete(channel);
+  }
+
+  /** The event at a place goes out to the client. */
+  give({ channel, position }: Place): void {
+    const cursor = this.of(channel);
+    if (cursor) return cursor.give(position);
+    const kept = this.#kept?.get(channel);
+    const left = kept?.left;
+    if (!left || position.offset <= left.given.offset || position.offset > left.read.offset) return;
+    const { offset, mark } = position;
+    const lastEventId = parseLastEventId(formatId(position, left.hash));
+    this.#kept?.set(channel, { ...kept, lastEventId, left: { ...left, given: { offset, mark } } });
+  }
+
+  /** What was left longest ago makes room: an id takes only so much, and the client sends it back. */
+  #keep(channel: string, kept: Kept): void {
+    const all = (this.#kept ??= new Map());
+    all.delete(channel);
+    all.set(channel, kept);
+    for (const oldest of all.keys()) {
+      const names = new Set([...this.#cursors.map((cursor) => cursor.channel.name), ...all.keys()]);
+      if (longestId([...names]) <= MAX_ID_BYTES || oldest === channel) return;
+      all.delete(oldest);
+    }
   }
 
   /**
@@ -61,24 +168,33 @@ export class ClientPosition {
    */
   placeOf(value: object): Place | undefined {
     const origin = originOf(value);
-    if (origin) return this.#at(this.of(origin.channel), origin.entry);
+    if (origin) return this.#at(origin.channel, origin.entry);
     const carried = carriedBy(value);
     if (!carried) return undefined;
     const { position, hash, channel } = carried;
-    const named = channel === undefined ? undefined : this.of(channel);
-    if (named) return this.#at(named, position);
-    const alike = this.#cursors.filter((cursor) => cursor.started && cursor.channel.hash === hash);
-    return this.#at(alike.find(({ log }) => log.has(position)) ?? alike[0], position);
+    const named = channel === undefined ? undefined : this.#at(channel, position);
+    return named ?? this.#at(this.#alike(hash, position), position);
   }
 
-  #at(cursor: Cursor | undefined, position: Position): Place | undefined {
-    return cursor?.hasPosition ? { cursor, position } : undefined;
+  /** The channel whose hash an id has; of several the one that holds the event. */
+  #alike(hash: string, position: Position): string | undefined {
+    const alike = this.#cursors.filter((cursor) => cursor.started && cursor.channel.hash === hash);
+    const cursor = alike.find(({ log }) => log.has(position)) ?? alike[0];
+    if (cursor) return cursor.channel.name;
+    for (const [name, { left }] of this.#kept ?? []) if (left?.hash === hash) return name;
+    return undefined;
+  }
+
+  #at(channel: string | undefined, position: Position): Place | undefined {
+    if (channel === undefined) return undefined;
+    const cursor = this.of(channel);
+    const isPlace = cursor ? cursor.hasPosition : this.#kept?.get(channel)?.left !== undefined;
+    return isPlace ? { channel, position } : undefined;
   }
 
   /**
    * The id that names the client's present position, which is told to it then; undefined where no channel has
-   * one, or a gap is to be told first. A channel whose state the client waits for is left out: who comes back
-   * without a position there gets a snapshot.
+   * one, or where the id that it has says more.
    */
   tell(): string | undefined {
     this.hasMoved = false;
@@ -87,19 +203,31 @@ export class ClientPosition {
     let isPartial = isJoinable;
     for (const cursor of this.#cursors) {
       const { given, channel } = cursor;
-      if (!cursor.started) continue;
+      const { name } = channel;
+      if (!cursor.started || (cursor.hasPosition && given === undefined && this.#kept?.has(name))) continue;
       cursor.told();
       if (cursor.hasPosition && given !== undefined) {
-        ids.push([channel.name, channel.idOf(given)]);
+        this.#isAsBrought = false;
+        this.#kept?.delete(name);
+        ids.push([name, channel.idOf(given)]);
         continue;
       }
       if (cursor.hasPosition) {
-        if (cursor.owesGap) return undefined;
+        // What it came with names this channel alone, perhaps, and has no place beside others.
+        if (cursor.owesGap && this.brought.kind !== 'named') return undefined;
         isPartial = true;
       }
-      if (isJoinable) ids.push([channel.name, undefined]);
+      if (isJoinable) ids.push([name, undefined]);
     }
+    for (const [name, { lastEventId, isTold, left }] of this.#kept ?? []) {
+      if (!isTold) continue;
+      isPartial ||= !left;
+      if (lastEventId.kind === 'bare') ids.push([name, lastEventId.text]);
+      else if (isJoinable) ids.push([name, undefined]);
+    }
+    if (this.#isAsBrought && this.brought.kind !== 'none') return undefined;
     const [first] = ids;
+    // An empty id says that the client has left every channel that it had.
     if (!first) return isJoinable ? '' : undefined;
     return ids.length === 1 && !isPartial ? first[1] : formatVector(ids);
   }

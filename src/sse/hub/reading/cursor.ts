@@ -148,6 +148,7 @@ export class Cursor implements TurnTask {
 
   join(consumer: EventConsumer): void {
     this.#consumers = this.#consumers.concat(consumer);
+    if (this.#hasCaughtUp) consumer.caughtUp?.();
   }
 
   part(consumer: EventConsumer): void {
@@ -412,8 +413,8 @@ export class Cursor implements TurnTask {
     if (phase.kind === 'snapshot' && !this.#showState(phase.due)) return;
     if (log.isAbsent) this.#moveWithAbsent();
     else if (this.read.offset < log.head.offset) this.#read();
+    if (!this.#hasCaughtUp && this.read.offset === this.log.head.offset) this.#catchUp();
     if (this.isAtEnd) this.end();
-    else if (!this.#hasCaughtUp && this.read.offset === this.log.head.offset) this.#catchUp();
   }
 
   #catchUp(): void {
@@ -471,9 +472,7 @@ export class Cursor implements TurnTask {
     if (newest.length === 0) {
       this.#hide(this.log.head, 0);
     } else if (this.host.takesBatches) {
-      const batch = channel.batchOf(newest);
-      this.read = batch.upTo;
-      this.host.batch(batch);
+      this.#handOnBatch(channel.batchOf(newest));
     } else {
       this.host.run(this, () => {
         for (const entry of newest) {
@@ -506,12 +505,16 @@ export class Cursor implements TurnTask {
 
   #readBatches(): void {
     for (let i = 0; i < BATCHES_A_TURN; i++) {
-      const batch = this.channel.batchAfter(this.read.offset);
-      this.read = batch.upTo;
-      this.host.batch(batch);
+      this.#handOnBatch(this.channel.batchAfter(this.read.offset));
       if (this.read.offset === this.log.head.offset || this.#paused || this.isEnded) return;
     }
     this.#goOnLater();
+  }
+
+  #handOnBatch(batch: Batch): void {
+    this.read = batch.upTo;
+    this.host.batch(batch);
+    if (!batch.isStored) this.host.moved(false);
   }
 
   #readEvents(): void {

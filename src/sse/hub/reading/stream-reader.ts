@@ -1,7 +1,7 @@
 import {
   encodedLength,
   MAX_ID_BYTES,
-  parseLastEventId,
+  NO_POSITION,
   positionsFor,
   type LastEventId,
   type Position,
@@ -25,9 +25,7 @@ import type { Gap } from '../sse-event.js';
  */
 export class StreamReader implements CursorHost {
   /** Where its client is. */
-  readonly position = new ClientPosition();
-  /** Where the client was in channels that its stream has left, should it enter them again. */
-  #left: Map<string, LastEventId> | undefined;
+  readonly position: ClientPosition;
   /** What positions stand for that were not in the log of their channel, as it was here. */
   readonly #located = new Map<Cursor, Position | undefined>();
   #waiting = 0;
@@ -41,7 +39,10 @@ export class StreamReader implements CursorHost {
     private readonly maxChannels: number,
     /** The response for whose client it begins in the past, although it is not seen to lead there. */
     private readonly client?: { readonly reader: StreamReader },
-  ) {}
+    brought: LastEventId = NO_POSITION,
+  ) {
+    this.position = new ClientPosition(brought);
+  }
 
   get paused(): boolean {
     return this.owner.paused;
@@ -83,10 +84,10 @@ export class StreamReader implements CursorHost {
   enter(name: string, request: CursorRequest): Cursor {
     const known = this.position.of(name);
     if (known && !known.isEnded) return known;
-    if (known) this.#forget(known);
+    if (known) this.position.leave(known);
     this.#refuseTooMany(name);
-    const left = this.#left?.get(name);
-    const asked = left ? { ...request, lastEventId: left } : request;
+    const lastEventId = this.position.in(name, request.lastEventId);
+    const asked = lastEventId === request.lastEventId ? request : { ...request, lastEventId };
     const cursor = this.channels.enter(
       name,
       (channel) => new Cursor(channel, this, asked, this.channels.turns),
@@ -117,7 +118,7 @@ export class StreamReader implements CursorHost {
     const cursor = this.position.of(name);
     if (!cursor || cursor.isEnded) return false;
     this.#unsubscribed(cursor);
-    this.#forget(cursor);
+    this.position.withdraw(cursor);
     cursor.end();
     return true;
   }
@@ -132,7 +133,7 @@ export class StreamReader implements CursorHost {
       this.channels.leave(cursor);
     }
     // That the client has all of a completed channel stays in its ids: it would get it again.
-    if (!cursor.isAtEnd) this.#forget(cursor);
+    if (!cursor.isAtEnd) this.position.leave(cursor);
   }
 
   #refuseTooMany(name: string): void {
@@ -148,21 +149,6 @@ export class StreamReader implements CursorHost {
       throw tooMany(`channels whose names fit into an id of ${MAX_ID_BYTES} bytes`);
   }
 
-  #forget(cursor: Cursor): void {
-    const { given } = cursor;
-    const { name, hasHistory } = cursor.channel;
-    this.position.delete(cursor);
-    if (!given || !hasHistory) return;
-    this.beginAt(name, parseLastEventId(cursor.channel.idOf(given)));
-  }
-
-  /** Where its client is in a channel, should it be entered. */
-  beginAt(channel: string, lastEventId: LastEventId): void {
-    this.#left ??= new Map();
-    if (this.#left.size >= this.maxChannels) this.#left.delete(this.#left.keys().next().value as string);
-    this.#left.set(channel, lastEventId);
-  }
-
   /**
    * The response is over. What is still subscribed to, because it was shared with others, goes on as a
    * plain source until they leave.
@@ -174,7 +160,6 @@ export class StreamReader implements CursorHost {
       if (cursor.isWanted) this.disown(cursor.channel.name);
       else this.leave(cursor);
     }
-    this.#left = undefined;
   }
 
   /** A stream of this reader has reached a response that is not its own: nothing there is at this one's pace. */
