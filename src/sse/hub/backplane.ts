@@ -122,6 +122,13 @@ export interface FollowedLog {
    * @throws SseError `BACKPLANE_AWAY`
    */
   locate?(position: Position): Promise<Position | undefined>;
+  /**
+   * Fetches what the log had to let go of here alone, for lack of memory, and replaces it. Who is to be given what
+   * was published before asks for it first. `undefined` where nothing is missing.
+   *
+   * @throws SseError `BACKPLANE_AWAY`
+   */
+  refill?(): Promise<void> | undefined;
   stop(): void;
 }
 

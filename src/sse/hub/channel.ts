@@ -78,6 +78,11 @@ export class Channel implements LogFollower, TurnTask {
     return this.#followed?.locate?.(position);
   }
 
+  /** Fetches what was let go of here alone. Undefined where nothing is missing. */
+  refill(): Promise<void> | undefined {
+    return this.#followed?.refill?.();
+  }
+
   /** The id that names a position of the channel; the empty string without history. */
   idOf(position: Position): string {
     return this.hasHistory ? formatId(position, this.hash) : '';

@@ -25,6 +25,40 @@ describe('a local copy that lets go of entries', () => {
     expect(it.copy.log.size).toBe(1);
   });
 
+  it('reads them again for a client that has one of them, and for one that is to be given all', async () => {
+    const it = await trial(9);
+    it.copy.shrink(0);
+    expect(it.copy.log.size).toBe(1);
+    expect(await it.copy.locate(at(4))).toEqual(at(4));
+    expect(it.copy.log).toMatchObject({ floor: at(0), head: at(9), size: 9 });
+    it.copy.shrink(0);
+    await it.copy.refill();
+    expect(it.copy.log.size).toBe(9);
+    expect(it.copy.refill()).toBeUndefined();
+    expect(it.reads).toEqual([undefined, undefined]);
+  });
+
+  it('keeps what comes while it reads them again', async () => {
+    const it = await trial(9);
+    it.copy.shrink(0);
+    const answer = it.hold();
+    const refilled = it.copy.refill();
+    it.server.grow(1);
+    await it.add(10);
+    answer();
+    await refilled;
+    expect(it.copy.log).toMatchObject({ floor: at(0), head: at(10), size: 10 });
+    expect(it.told.filter(Number).filter((offset) => offset === 10)).toEqual([10, 10]);
+  });
+
+  it('rejects where they cannot be read again', async () => {
+    const it = await trial(9);
+    it.copy.shrink(0);
+    it.isAway = true;
+    await expect(it.copy.refill()).rejects.toThrow('away');
+    await expect(it.copy.locate(at(4))).rejects.toThrow('away');
+  });
+
   it('offers them first when they are purged, and keeps what came after', async () => {
     const it = await trial();
     await it.add(4);

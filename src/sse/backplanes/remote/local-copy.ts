@@ -62,6 +62,10 @@ export class LocalCopy {
   #isReadWanted = false;
   /** Whether every notice since the last read has come, so that a first entry is that of the first log since. */
   #hearsAll = true;
+  /** Whether the server still has what was let go of here, for lack of memory. */
+  #isShrunk = false;
+  /** Whether the next read is to be of all that the server has. */
+  #isWholeWanted = false;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -87,11 +91,12 @@ export class LocalCopy {
   }
 
   /** To be called once it is open. */
-  follow(follower: LogFollower): FollowedLog & Required<Pick<FollowedLog, 'locate'>> {
+  follow(follower: LogFollower): Required<FollowedLog> {
     this.#followers = [...this.#followers, follower];
     return {
       log: this.log,
       locate: (position) => this.locate(position),
+      refill: () => this.refill(),
       stop: () => {
         this.#followers = this.#followers.filter((other) => other !== follower);
       },
@@ -105,6 +110,13 @@ export class LocalCopy {
       this.#questions.push({ position, resolve, reject });
       this.resync().catch(reject);
     });
+  }
+
+  /** As {@link FollowedLog.refill}. */
+  refill(): Promise<void> | undefined {
+    if (!this.#isShrunk) return undefined;
+    this.#isWholeWanted = true;
+    return this.locate(this.log.floor).then(ignored);
   }
 
   /** This process begins to append an entry. */
@@ -200,9 +212,14 @@ export class LocalCopy {
     this.#account();
   }
 
-  /** Lets go of the oldest entries until the others have at most so many bytes; the newest stays. */
+  /**
+   * Lets go of the oldest entries until the others have at most so many bytes; the newest stays. They are on the
+   * server all the same, and are read again for those who need them.
+   */
   shrink(bytes: number): void {
+    const floor = this.#log?.floor;
     this.#log?.shrink(bytes);
+    if (this.#log?.floor !== floor) this.#isShrunk = true;
     this.#account();
   }
 
@@ -244,7 +261,10 @@ export class LocalCopy {
     const questions = this.#questions.splice(0);
     this.#hearsAll = true;
     try {
-      const known = this.#log?.head;
+      const isTooOld = ({ offset }: Position): boolean => offset > 0 && offset < this.log.floor.offset;
+      const isForOld = this.#isShrunk && questions.some(({ position }) => isTooOld(position));
+      const known = this.#isWholeWanted || isForOld ? undefined : this.#log?.head;
+      this.#isWholeWanted = false;
       const isOpenQuestion = ({ offset }: Position): boolean => offset === 0 || offset > (known?.offset ?? 0);
       const asked = questions.map(({ position }) => position).filter(isOpenQuestion);
       const range = await this.server.read(known, asked);
@@ -268,7 +288,7 @@ export class LocalCopy {
       // Notices have come meanwhile of what was not stored yet when the server looked: it has to look again.
       this.#isReadWanted = true;
       return;
-    } else this.#replace(range);
+    } else this.#replace(range, known ? undefined : log);
     // Entries that came meanwhile, when it was not known what they follow on.
     const early = [...this.#early.values()].sort((a, b) => a.offset - b.offset);
     this.#early.clear();
@@ -303,7 +323,8 @@ export class LocalCopy {
     }
   }
 
-  #replace(range: RemoteRange): void {
+  /** @param before what was here when all of the same log was read: notices may have added to it meanwhile */
+  #replace(range: RemoteRange, before?: EventLog): void {
     const log: EventLog = new EventLog(range.floor, this.limits, () => {
       if (this.#log === log) this.#tell((follower) => follower.leaving());
     });
@@ -313,8 +334,11 @@ export class LocalCopy {
       this.#own.delete(mark);
     }
     if (range.head.offset > log.head.offset) log.clear(range.head);
+    if (before?.has(range.head)) for (const entry of before.entriesAfter(range.head.offset)) log.push(entry);
+    else if (before) this.#isReadWanted = true;
     log.clearedAt = range.clearedAt;
     log.completed = range.completed;
+    this.#isShrunk = false;
     const isFirst = this.#log === undefined;
     this.#log = log;
     this.#passed.clear();
@@ -427,6 +451,8 @@ export class LocalCopy {
     this.#timer = undefined;
   }
 }
+
+const ignored = (): void => undefined;
 
 const areSame = (one: Position, other: Position): boolean =>
   one.offset === other.offset && one.mark === other.mark;

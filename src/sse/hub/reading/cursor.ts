@@ -94,6 +94,8 @@ const NOBODY: readonly EventConsumer[] = [];
 const EVENTS_A_TURN = 500;
 /** The same for bytes that go out as batches. */
 const BATCHES_A_TURN = 4;
+/** Milliseconds of an age that may be over before the next heartbeat tells of a position: few are further apart. */
+const SHORT_AGE = 120_000;
 
 /**
  * The place of one reader in a channel's log. Live delivery, replay after a reconnect and a slow client that
@@ -208,6 +210,12 @@ export class Cursor implements TurnTask {
   /** Whether a gap is owed to its client. */
   get owesGap(): boolean {
     return this.#phase.kind === 'gap';
+  }
+
+  /** What a client without a position is given of what was published before. */
+  get replay(): Replay {
+    const { channel, request } = this;
+    return channel.hasHistory ? (request.replay ?? channel.settings.replay) : 'none';
   }
 
   /** Whether its client resumes in the channel. */
@@ -336,8 +344,7 @@ export class Cursor implements TurnTask {
 
   /** Begins for a client that has no position: with the present, or what was published before it. */
   #beginAnew(): void {
-    const { log, channel } = this;
-    const replay = channel.hasHistory ? (this.request.replay ?? channel.settings.replay) : 'none';
+    const { log, replay } = this;
     if (replay === 'all') return this.#replayAll();
     // While it waited to begin, for another channel perhaps, nothing yet may have become another position, and the
     // log may have moved past what was the present then.
@@ -557,8 +564,9 @@ export class Cursor implements TurnTask {
     this.#given = position;
     this.#hidden++;
     this.#hiddenBytes += bytes;
-    const { count, bytes: maxBytes } = this.log.limits;
-    this.host.moved(this.#hidden * 2 >= count || this.#hiddenBytes * 2 >= maxBytes);
+    const { count, bytes: maxBytes, age } = this.log.limits;
+    const isSoonGone = this.#hidden * 2 >= count || this.#hiddenBytes * 2 >= maxBytes || age < SHORT_AGE;
+    this.host.moved(isSoonGone);
   }
 
   #goOn(): void {

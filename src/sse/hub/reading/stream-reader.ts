@@ -283,22 +283,34 @@ export class StreamReader implements CursorHost {
     this.#isPrompt = true;
   }
 
-  /** A client that another process has served may know more of a log than has come here: that is to be seen to first. */
+  /**
+   * A client that another process has served may know more of a log than has come here, and may be owed more than is
+   * kept here: that is to be seen to first.
+   */
   #locates(fresh: readonly Cursor[], requested: readonly Requested[]): boolean {
     fresh.forEach((cursor, i) => {
-      const { channel } = cursor;
-      const asked = requested[i] as Requested;
-      if (asked.kind !== 'position' || !channel.hasHistory || this.#located.has(cursor)) return;
-      if (channel.log.has(asked.position)) return;
-      const located = channel.locate(asked.position);
-      if (!located) return;
+      if (this.#located.has(cursor)) return;
+      const found = this.#lookedFor(cursor, requested[i] as Requested);
+      if (!found) return;
       this.#isPrompt = false;
-      const found = located.then((position) => {
-        this.#located.set(cursor, position);
-      });
-      this.#awaits(cursor, found);
+      this.#awaits(
+        cursor,
+        found.then((position) => {
+          this.#located.set(cursor, position ?? undefined);
+        }),
+      );
     });
     return this.#waiting > 0;
+  }
+
+  #lookedFor(
+    { channel, replay }: Cursor,
+    asked: Requested,
+  ): Promise<Position | undefined | void> | undefined {
+    if (!channel.hasHistory) return undefined;
+    if (asked.kind === 'none') return replay === 'none' ? undefined : channel.refill();
+    if (asked.kind !== 'position' || channel.log.has(asked.position)) return undefined;
+    return channel.locate(asked.position);
   }
 
   /** A client that needs the state of a channel waits for it: what fails until then is the request's error. */
