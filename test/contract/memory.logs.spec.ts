@@ -186,6 +186,18 @@ describe('the age of an event in memory', () => {
   });
 });
 
+describe('a clock that is set back', () => {
+  it('does not hold up ttl and age in memory', async () => {
+    await append('a', { ttl: 10_000 });
+    await append('b', { history: { age: 10_000 } });
+    jest.setSystemTime(Date.now() - 3_600_000);
+    after(9_999);
+    expect([await offsetsOf('a'), await offsetsOf('b')]).toEqual([[1], [1]]);
+    after(1);
+    expect([await offsetsOf('a'), await offsetsOf('b')]).toEqual([[], []]);
+  });
+});
+
 describe('limits.channels', () => {
   beforeEach(() => {
     start({ channels: 2 });

@@ -4,6 +4,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { encodeMessage } from '../../src/sse/backplanes/nats/message.js';
 import { encodeEvent } from '../../src/sse/backplanes/remote/event-text.js';
+import type { SseBackplane } from '../../src/sse/hub/backplane.js';
 import { newMark } from '../../src/sse/hub/mark.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { whenTestEnds } from '../support/clean-up.js';
@@ -23,6 +24,17 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
   beforeEach(async () => {
     server = await serve();
   });
+
+  /** Completes the channel, and publishes to the log that begins when it is forgotten. */
+  const succeeded = async (one: SseBackplane): Promise<void> => {
+    await one.complete('a', settingsOf({ ttl: 50 }));
+    const after = (): Promise<boolean> =>
+      append(one, 'after').then(
+        () => true,
+        () => false,
+      );
+    await eventually(after);
+  };
 
   describe('of several instances', () => {
     it('gives the same ids everywhere, and shows each what the others publish', async () => {
@@ -123,6 +135,36 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       expect((await follow(other)).log.has(after!)).toBe(true);
       expect((await follow(one)).log.head).toEqual(last);
     });
+
+    it('has nothing in that log of the one before, also where what is left of that could not be deleted', async () => {
+      const connection = await client();
+      const undeleting = withOwn(connection, {
+        request: async (subject, ...rest) => {
+          if (subject.startsWith('$JS.API.STREAM.PURGE.')) throw new Error('not now');
+          return connection.request(subject, ...rest);
+        },
+      });
+      const [one, other] = [await instance({ connection: undeleting }), await instance()];
+      const before = await append(one, 'before');
+      await succeeded(one);
+      expect([await kept(other), dataOf(await follow(other))]).toEqual([['after'], ['after']]);
+      expect((await follow(other)).log.missing(before)).toBe('unknown');
+    });
+
+    it('is there also where the newest message is of the one before, and came too late', async () => {
+      const one = await instance();
+      await append(one, 'before');
+      await succeeded(one);
+      const late = encodeMessage({
+        ...{ kind: 'event', mark: newMark(), at: Date.now(), after: undefined, known: undefined },
+        text: encodeEvent(stored('late')),
+      });
+      await (await client()).request('sse-log.event.a', late);
+      const other = await instance();
+      expect([await kept(other), dataOf(await follow(other))]).toEqual([['after'], ['after']]);
+      await append(other, 'last');
+      expect(await kept(one)).toEqual(['after', 'last']);
+    });
   });
 
   describe('whose notices are lost', () => {
@@ -166,6 +208,98 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
       expect(dataOf(listener)).toEqual(await kept(one));
       expect(dataOf(listener)).toHaveLength(31);
       expect(listener.told).not.toContain('replaced');
+    });
+  });
+
+  describe('whose leader is another', () => {
+    it('has it prove that it knows all before an event that it does not know is said to be none', async () => {
+      const older: { seq?: number } = {};
+      let isLossy = false;
+      const isLost = (subject: string): boolean => isLossy && subject === 'sse-live.event.a';
+      const connection = behind(lossy(await client(), isLost), older);
+      const [one, other] = [await instance(), await instance({ connection })];
+      const first = await append(one, 'first');
+      const listener = await follow(other);
+      isLossy = true;
+      const second = await append(one, 'second');
+      await connection.flush();
+      older.seq = first.offset;
+      expect(await listener.locate(second)).toEqual(second);
+      expect([dataOf(listener), listener.told]).toEqual([['first', 'second'], [second.offset]]);
+    });
+
+    it('says at once of what the one before has not answered that nobody will', async () => {
+      let isLossy = false;
+      const connection = lossy(await client(), (subject) => isLossy && subject.startsWith('_INBOX.'));
+      const [one, other] = [await instance({ connection, publishTimeout: 60_000 }), await instance()];
+      await append(one, 'before');
+      isLossy = true;
+      const call = expect(append(one, 'during')).rejects.toEqual(code('PUBLISH_UNCERTAIN'));
+      await eventually(async () => (await kept(other)).length === 2);
+      await connection.flush();
+      isLossy = false;
+      (await client()).publish('$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.sse-log');
+      await call;
+      await append(one, 'after');
+      expect(await kept(one)).toEqual(['before', 'during', 'after']);
+    });
+
+    it('is asked again at once what the one before has not answered', async () => {
+      const connection = await client();
+      let asked = 0;
+      let isSilent = false;
+      const silent = withOwn(connection, {
+        request: (...request) => {
+          if (!isSilent) return connection.request(...request);
+          asked++;
+          return new Promise(() => undefined);
+        },
+      });
+      const one = await instance({ connection: silent, publishTimeout: 60_000 });
+      await append(one, 'x');
+      isSilent = true;
+      const reading = kept(one);
+      await eventually(() => asked > 0);
+      isSilent = false;
+      (await client()).publish('$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.sse-log');
+      expect(await reading).toEqual(['x']);
+    });
+
+    it('is sent again what nobody took, unless something was stored that was published later', async () => {
+      const connection = await client();
+      let isUnheard = false;
+      const unheard = withOwn(connection, {
+        publish: (subject, ...rest) => {
+          const isTaken = !isUnheard || subject !== 'sse-log.event.a';
+          if (!isTaken) isUnheard = false;
+          connection.publish(isTaken ? subject : 'nowhere', ...rest);
+        },
+      });
+      const one = await instance({ connection: unheard });
+      await append(one, '0');
+      isUnheard = true;
+      await append(one, '1');
+      isUnheard = true;
+      const outcomes = [append(one, 'first'), append(one, '2')];
+      await expect(outcomes[0]).rejects.toEqual(code('PUBLISH_REJECTED'));
+      await outcomes[1];
+      expect(await kept(one)).toEqual(texts(3));
+    });
+  });
+
+  describe('whose servers do not all have the same', () => {
+    it('is read whole where the one that has the consumer lacks the oldest, or does not know the newest', async () => {
+      const lack = { from: 0, newest: 0 };
+      const connection = lacking(await client(), lack);
+      const [one, other] = [await instance(), await instance({ connection })];
+      const [, second] = [await append(one, '0'), await append(one, '1'), await append(one, '2')];
+      lack.from = second.offset;
+      expect(await kept(other)).toEqual(texts(3));
+      lack.from = 0;
+      for (const newest of [1, 3]) {
+        lack.newest = newest;
+        expect(await kept(other)).toEqual(texts(3));
+      }
     });
   });
 
@@ -248,16 +382,61 @@ describeWith('nats-server', 'the stream in NATS', (path) => {
 
 /** A connection on which some messages do not arrive. */
 function lossy(connection: NatsConnection, isLost: (subject: string) => boolean): NatsConnection {
-  const subscribe: NatsConnection['subscribe'] = (subject, options) =>
-    connection.subscribe(subject, {
-      ...options,
-      callback: (error, message) => {
-        if (error || !isLost(message.subject)) void options?.callback?.(error, message);
-      },
-    });
+  return withOwn(connection, {
+    subscribe: (subject, options) =>
+      connection.subscribe(subject, {
+        ...options,
+        callback: (error, message) => {
+          if (error || !isLost(message.subject)) void options?.callback?.(error, message);
+        },
+      }),
+  });
+}
+
+/** A connection whose server takes an older event for the newest of the channel `a`, until something is written there. */
+function behind(connection: NatsConnection, older: { seq?: number }): NatsConnection {
+  return withOwn(connection, {
+    request: (subject, payload, options) => {
+      const isAsked =
+        subject === '$JS.API.STREAM.MSG.GET.sse-log' &&
+        Buffer.from(payload ?? '').toString() === '{"last_by_subj":"sse-log.event.a"}';
+      const seq = isAsked ? older.seq : undefined;
+      return connection.request(subject, seq === undefined ? payload : JSON.stringify({ seq }), options);
+    },
+    publish: (...published) => {
+      delete older.seq;
+      connection.publish(...published);
+    },
+  });
+}
+
+/**
+ * A connection to a server whose consumers begin from a sequence on only, and the next of which has so many of the
+ * newest messages less.
+ */
+function lacking(connection: NatsConnection, lack: { from: number; newest: number }): NatsConnection {
+  return withOwn(connection, {
+    request: async (subject, payload, options) => {
+      if (!subject.startsWith('$JS.API.CONSUMER.CREATE.'))
+        return connection.request(subject, payload, options);
+      const asked = JSON.parse(Buffer.from(payload ?? '').toString()) as {
+        config: { opt_start_seq: number };
+      };
+      asked.config.opt_start_seq = Math.max(asked.config.opt_start_seq, lack.from);
+      const answer = await connection.request(subject, JSON.stringify(asked), options);
+      const made = answer.json<{ num_pending: number }>();
+      made.num_pending -= lack.newest;
+      lack.newest = 0;
+      return { ...answer, data: Buffer.from(JSON.stringify(made)) };
+    },
+  });
+}
+
+/** A connection with some methods of the test's own. */
+function withOwn(connection: NatsConnection, own: Partial<NatsConnection>): NatsConnection {
   return new Proxy(connection, {
     get(target, key) {
-      if (key === 'subscribe') return subscribe;
+      if (key in own) return own[key as keyof NatsConnection];
       const value: unknown = Reflect.get(target, key, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },

@@ -160,6 +160,13 @@ describeWith('nats-server', 'a NATS server that has lost events', (path) => {
       await append(await instance(), 'new');
       expect(await resumed(await instance(), head)).toMatchObject({ missing: 'unknown', data: ['new'] });
     });
+
+    it('gives none of the streams before for a channel that is not there', async () => {
+      await remade();
+      const { head } = await one.read('a', SETTINGS, { limit: 1 });
+      await append(one, 'new');
+      expect(await resumed(one, head)).toEqual({ missing: undefined, data: ['new'] });
+    });
   });
 
   describe('as the events of all channels together have their limits', () => {
@@ -236,6 +243,36 @@ describeWith('nats-server', 'a NATS server that has lost events', (path) => {
       await append(two, 'missed');
       await burst(two);
       expect((await resumed(two, head)).missing).toBeDefined();
+    });
+
+    it('gives a nothing yet that they will not let go of soon', async () => {
+      const two = await instance(small);
+      const stateOf = async () => (await jsm.streams.info('sse-log')).state;
+      const publish = () =>
+        Promise.all(texts(5).map((text) => two.append('b', SETTINGS, stored(text.padEnd(1_000, '.')))));
+      const listener = await follow(two);
+      const { last_seq } = await stateOf();
+      while ((await stateOf()).bytes < small.maxBytes / 2) await publish();
+      const { head } = await two.read('a', SETTINGS, { limit: 1 });
+      // Who follows is told of another when the log is read again.
+      await listener.locate({ ...head, offset: 1 });
+      while ((await stateOf()).first_seq <= last_seq) await publish();
+      for (const position of [head, listener.log.head])
+        expect(await resumed(two, position)).toEqual({ missing: undefined, data: [] });
+    });
+
+    it('have nobody say that a channel is quiet while another publishes', async () => {
+      const [publishTimeout, quietAfter] = [500, 1_000];
+      const options = { publishTimeout, quietAfter };
+      const [two, other] = [await instance(options), await instance(options)];
+      await append(two);
+      const kinds = new Set<string>();
+      for (const began = performance.now(); performance.now() - began < 3 * quietAfter;) {
+        await append(other);
+        const record = await jsm.streams.getMessage('sse-heads', { last_by_subj: 'sse-heads.channel.a' });
+        kinds.add(record!.json<{ kind: string }>().kind);
+      }
+      expect([...kinds]).toEqual(['active']);
     });
 
     it('tells nobody of a gap who was there', async () => {

@@ -6,6 +6,8 @@ import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
+import { Rooms } from '../access/house.js';
+import { stateOf, Texts } from '../hub/snapshot-scene.js';
 
 const adapters = ['express', 'fastify'] as const;
 const routes: Record<string, Route> = { events: (hub) => hub.stream('news') };
@@ -155,6 +157,27 @@ describe('a client that takes every event for one of the application (plain)', (
       ['start-again', 'unknown'],
       ['message', 'a'],
     ]);
+  });
+
+  it('is not told of a channel that it is denied, nor that it is not known any more', async () => {
+    const { url } = await startSseApp({
+      routes: { rights: (hub) => hub.stream(['rooms/bob', 'news']) },
+      routeOptions: { plain: true },
+      providers: [Rooms],
+      sse: { identify: () => ({ user: 'ann', expiresAt: Date.now() + 300 }) },
+    });
+    const client = await SseClient.open(`${url}/rights`);
+    expect([client.status, await client.rest(), await client.closed]).toEqual([200, [], 'ended']);
+  });
+
+  it('is not shown the state of a channel', async () => {
+    const board = new Texts('news');
+    const { hub, url } = await startSseApp({ ...plain, providers: [stateOf('news', board.tell)] });
+    await board.add(hub, 'before');
+    const client = await SseClient.open(`${url}/events`);
+    await board.add(hub, 'a');
+    expect(await client.next()).toMatchObject({ type: 'message', data: 'a' });
+    expect(board.calls).toBe(0);
   });
 
   it('is cut off by an error', async () => {

@@ -84,11 +84,17 @@ it('does not take a client past a gap that it was not told of, with what an oper
   const answers: ((data: unknown) => void)[] = [];
   const asked: Route = (hub) =>
     hub.stream('news').pipe(map((event) => new Promise((resolve) => answers.push(() => resolve(event)))));
-  const { hub, url } = await startSseApp({ routes: { asked }, sse: { history: { count: 2 } } });
+  const { hub, url } = await startSseApp({
+    routes: { ...routes, asked },
+    sse: { history: { count: 2 } },
+  });
   const client = await SseClient.open(`${url}/asked`);
+  const other = await SseClient.open(`${url}/direct`);
   const ids = [await hub.publish('news', { data: '0' })];
   await eventually(() => answers.length === 1);
   for (let i = 1; i <= 5; i++) ids.push(await hub.publish('news', { data: String(i) }));
+  // The log has moved past the client, as all have had their turn.
+  await other.take(6);
   answers[0]!(undefined);
   expect(await client.next()).toMatchObject({ data: '0', id: ids[0] });
   expect(JSON.parse((await client.next()).data)).toMatchObject({ reason: 'lagged', requested: ids[0] });

@@ -1,11 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller, Inject, Sse } from '@nestjs/common';
+import { concatMap, map, Subject, take } from 'rxjs';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
 import { EventLog } from '../../../src/sse/hub/event-log.js';
 import { newMark } from '../../../src/sse/hub/mark.js';
 import { SseHub, type LogFollower, type SseModuleOptions } from '../../../src/sse/index.js';
+import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
+import { entryAt, positionAt, stored } from '../../unit/stored-events.js';
 import { Deferred } from './deferred.js';
 
 @Controller('stock')
@@ -22,6 +25,7 @@ class StockController {
 async function start(sse: SseModuleOptions) {
   const opening = new Deferred();
   const asked = new Deferred();
+  const gate = new Subject<void>();
   const followed: { readonly log: EventLog; readonly follower: LogFollower }[] = [];
   const app = await startSseApp({
     controllers: [StockController],
@@ -29,6 +33,15 @@ async function start(sse: SseModuleOptions) {
       events: (hub: SseHub, { query }) =>
         hub.stream(['news', 'late'], { replay: query.last ? Number(query.last) : 'none' }),
       news: (hub: SseHub) => hub.stream('news'),
+      held: (hub: SseHub) =>
+        hub.stream('news').pipe(
+          concatMap((event) =>
+            gate.pipe(
+              take(1),
+              map(() => event),
+            ),
+          ),
+        ),
     },
     sse: {
       ...sse,
@@ -50,7 +63,7 @@ async function start(sse: SseModuleOptions) {
   });
   // The channel is open, so that a stream begins with what is its present now.
   await SseClient.open(`${app.url}/news`);
-  return { ...app, opening, asked, followed };
+  return { ...app, opening, asked, followed, gate };
 }
 
 describe('a stream that waits for one of its channels to open', () => {
@@ -112,6 +125,36 @@ describe('a stream that waits for one of its channels to open', () => {
       'gap',
       { channel: 'news', reason: 'unknown', requested: '' },
     ]);
+  });
+});
+
+describe('a stream whose log another one takes the place of', () => {
+  it('gives what was published right before, and tells of that then', async () => {
+    const { hub, url, followed } = await start({});
+    const client = await SseClient.open(`${url}/news`);
+    const id = await hub.publish('news', { data: '1' });
+    const log = new EventLog({ offset: 0, mark: newMark() }, { count: 9, bytes: Infinity, age: Infinity });
+    followed[0]!.follower.replaced(log);
+    const [event, gap] = await client.take(2);
+    expect(event).toMatchObject({ data: '1', id });
+    expect(JSON.parse(gap!.data)).toMatchObject({ channel: 'news', reason: 'unknown', requested: id });
+  });
+
+  it('is not taken to an event of the one before, which an operator held', async () => {
+    const { hub, url, followed, gate } = await start({});
+    const client = await SseClient.open(`${url}/held`);
+    await hub.publish('news', { data: 'before' });
+    await eventually(() => gate.observed);
+    const log = new EventLog(positionAt(0), { count: 9, bytes: Infinity, age: Infinity });
+    for (const offset of [1, 2, 3]) log.push(entryAt(offset, stored({ data: String(offset) })));
+    followed[0]!.follower.replaced(log);
+    const gap = await client.next();
+    expect(gap).toMatchObject({ type: 'gap', id: expect.stringMatching(/^0\.m0/) });
+    gate.next();
+    expect(await client.next()).toMatchObject({ data: 'before', id: gap.id });
+    await eventually(() => gate.observed);
+    gate.next();
+    expect(await client.next()).toMatchObject({ data: '1', id: expect.stringMatching(/^1\.m1/) });
   });
 });
 

@@ -15,6 +15,7 @@ import {
 } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { SseEvent, SseHub, SseModuleOptions } from '../../../src/sse/index.js';
+import { channelHash } from '../../../src/sse/protocol/position.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
@@ -310,6 +311,30 @@ describe('an operator that makes events anew', () => {
     expect(await client.next()).toMatchObject({ id: c, data: 'c' });
   });
 
+  it('has clients resume also if it gives them the id of an event of a channel that is not streamed', async () => {
+    const stray = `1.markmark${channelHash('sport')}`;
+    const { hub, url } = await start(map(({ data }) => ({ id: stray, data })));
+    const client = await SseClient.open(`${url}/events`);
+    const ids = await publish(hub, 'a', 'b');
+    expect((await client.take(2)).map(({ id }) => id)).toEqual(ids);
+  });
+
+  it('has clients resume with ids of the one among two channels of the same hash that has the event', async () => {
+    const names = ['orders/145', 'orders/1095'];
+    const anew: Operator = map(({ id, data }) => ({ id, data }));
+    const { hub, url } = await startSseApp({
+      routes: { events: (hub) => merge(...names.map((name) => hub.stream(name))).pipe(anew) },
+    });
+    const client = await SseClient.open(`${url}/events`);
+    const ids = [];
+    for (const name of names) ids.push(await hub.publish(name, { data: name }));
+    // The four characters at the end are the hash.
+    expect(new Set(ids.map((id) => id.slice(-4))).size).toBe(1);
+    await client.next();
+    const [one, other] = names.map(encodeURIComponent);
+    expect((await client.next()).id).toBe(`${one}=${ids[0]}&${other}=${ids[1]}`);
+  });
+
   it('may make several of one: the last of them alone moves the position', async () => {
     const { hub, url } = await start(mergeMap((event) => [{ data: 'first' }, event, { data: 'last' }]));
     const client = await SseClient.open(`${url}/events`);
@@ -319,6 +344,20 @@ describe('an operator that makes events anew', () => {
       [undefined, 'a'],
       [a, 'last'],
     ]);
+  });
+
+  it('may make several of one: what a client dispatches no event for is not the last of them', async () => {
+    const { hub, url } = await start(mergeMap(({ data }) => [{ data }, { comment: 'looked up' }, null]));
+    const client = await SseClient.open(`${url}/events`);
+    const ids = await publish(hub, 'a', 'b');
+    expect((await client.take(2)).map(({ id }) => id)).toEqual(ids);
+  });
+
+  it('may make several of one: what comes after a Promise waits for it', async () => {
+    const { hub, url } = await start(mergeMap(({ data }) => [Promise.resolve({ data }), { data: 'after' }]));
+    const client = await SseClient.open(`${url}/events`);
+    await publish(hub, 'a', 'b');
+    expect(dataOf(await client.take(4))).toEqual(['a', 'after', 'b', 'after']);
   });
 
   it('may make Promises: they are awaited in their order, and events after them wait', async () => {
@@ -382,6 +421,21 @@ describe('an operator that makes events anew', () => {
     await client.untilConnected(2);
     await publish(hub, 'd');
     expect((await client.next()).data).toBe('cd');
+  });
+
+  it('does not take the client back if it changes the order', async () => {
+    const { hub, url } = await start((source) =>
+      source.pipe(
+        bufferCount(2),
+        mergeMap(([one, two]) => [two, one]),
+      ),
+    );
+    const client = await SseClient.open(`${url}/events`);
+    const [, b] = await publish(hub, 'a', 'b');
+    expect((await client.take(2)).map(({ id, data }) => [id, data])).toEqual([
+      [b, 'b'],
+      [b, 'a'],
+    ]);
   });
 
   it('cannot change an event for the other clients', async () => {

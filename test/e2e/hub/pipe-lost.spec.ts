@@ -1,4 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it, jest } from '@jest/globals';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
 import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory.cluster.js';
 import type { SseCluster, SseHub } from '../../../src/sse/index.js';
@@ -7,6 +8,7 @@ import { eventually } from '../../support/eventually.js';
 import { startSseApp, type SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { LogRecorder } from '../delivery/log-recorder.js';
+import { Deferred } from './deferred.js';
 import { Feed } from './feed.js';
 
 /** Instances on one set of logs, of which the test ends the signs of life of some. */
@@ -65,6 +67,17 @@ describe('a pipe of an instance that gives no sign of life', () => {
     expect(bus.wills.size).toBe(0);
   });
 
+  it('is told of once, although its will could not be removed at first', async () => {
+    const { bus, start } = instances();
+    const { hub, cluster } = await start();
+    jest.spyOn(cluster.wills, 'remove').mockRejectedValueOnce(new Error('away'));
+    const last = { type: 'error', data: 'Lost', json: false };
+    const text = JSON.stringify({ channel: 'a', last, complete: false });
+    bus.wills.set('x', { instance: 'gone', id: 'x', text });
+    await eventually(() => bus.wills.size === 0);
+    expect((await hub.history('a')).events.map(({ data }) => data)).toEqual(['Lost']);
+  });
+
   it('is left alone, with one line in the log, where its will is that of another version', async () => {
     const { bus, log, start } = instances();
     await start();
@@ -78,6 +91,25 @@ describe('a pipe of an instance that gives no sign of life', () => {
 });
 
 describe('a pipe that is at work', () => {
+  it('publishes nothing before its will is left', async () => {
+    const { start } = instances();
+    const { hub, cluster } = await start();
+    const away = new Deferred();
+    const leave = jest.spyOn(cluster.wills, 'leave').mockImplementationOnce(async () => {
+      await away.promise;
+      throw new Error('away');
+    });
+    const feed = new Feed();
+    const piped = expect(hub.pipe('a', feed)).rejects.toThrow('away');
+    feed.say('one');
+    await eventually(() => leave.mock.calls.length > 0);
+    await hub.publish('b', { data: 'meanwhile' });
+    await turn();
+    away.resolve();
+    await piped;
+    expect((await hub.history('a')).events.map(({ type }) => type)).toEqual(['error']);
+  });
+
   it('leaves its will anew when the store has lost it', async () => {
     const { bus, start } = instances();
     const { hub } = await start();

@@ -133,6 +133,32 @@ describe.each(['express', 'fastify'] as const)('presence on %s', (adapter) => {
     expect(said([await back.next()])).toEqual([['join', BOB]]);
   });
 
+  it('has a position before which nobody has come whom the list has not', async () => {
+    /** Something happens right before it is read where a channel is. */
+    class BusyBackplane extends MemoryBackplane {
+      before: (() => Promise<unknown>) | undefined;
+      override async read(...query: Parameters<SseBackplane['read']>): ReturnType<SseBackplane['read']> {
+        const { before } = this;
+        this.before = undefined;
+        await before?.();
+        return super.read(...query);
+      }
+    }
+    let busy!: BusyBackplane;
+    const app = await start(
+      { events: true, grace: LONG },
+      { backplane: (limits) => ({ backplane: (busy = new BusyBackplane(limits)) }) },
+    );
+    const watcher = await SseClient.open(`${app.url}/room`);
+    busy.before = async () => {
+      await SseClient.open(`${app.url}/room`, as(ADA));
+      await watcher.next();
+    };
+    const members = await app.hub.presence('room');
+    const { events } = await app.hub.history('room', { after: members.position });
+    expect([members.map(({ user }) => user), events]).toEqual([['ada'], []]);
+  });
+
   it('has nobody of whom it was said that they have gone', async () => {
     let answer = (): void => undefined;
     const answered = new Promise<void>((resolve) => (answer = resolve));

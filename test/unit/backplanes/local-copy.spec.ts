@@ -92,6 +92,13 @@ describe('a local copy of a log that is another one now', () => {
     expect(it.told).toEqual(['replaced', 1, 2, 3]);
   });
 
+  it.each([2, 3])('is replaced when it hears of an entry of another mark at %d, of 3', async (offset) => {
+    const it = await trial();
+    it.server = new ServerLog('b', offset);
+    await it.copy.hear({ kind: 'entry', position: at(offset, 'b'), entry: () => entry(offset, 'b') });
+    expect(it.told).toEqual(['replaced', ...[1, 2, 3].slice(0, offset)]);
+  });
+
   it('is replaced when the next entry follows on an event of another mark', async () => {
     const it = await trial();
     it.server = new ServerLog('b', 4);

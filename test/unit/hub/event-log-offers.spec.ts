@@ -99,6 +99,19 @@ describe('an entry that was not offered yet', () => {
     expect(offsetsOf(reader.read())).toEqual([1, 2, 3]);
   });
 
+  it('is offered before a purge together with what was offered before: some could not take that then', () => {
+    const offered: number[][] = [];
+    const log = new EventLog(BIRTH, { ...NO_LIMITS, count: 3 }, () => {
+      offered.push(offsetsOf(entriesOf(log)));
+    });
+    for (let n = 0; n < 5; n++) publish(log);
+    log.clear();
+    expect(offered).toEqual([
+      [1, 2, 3],
+      [3, 4, 5],
+    ]);
+  });
+
   it('is offered also to a reader that has all of it cleared', () => {
     const reader = new Reader({ ...NO_LIMITS, count: 2 }, (log) => log.clear());
     for (let n = 0; n < 5; n++) publish(reader.log);
