@@ -10,7 +10,8 @@ export type Step =
   | { readonly do: 'expire'; readonly after: number }
   | { readonly do: 'shrink'; readonly to: number }
   /** Up to the newest event, or so many entries before it, or an offset after it. */
-  | { readonly do: 'clear'; readonly upTo: 'head' | 'beyond' | number };
+  | { readonly do: 'clear'; readonly upTo: 'head' | 'beyond' | number }
+  | { readonly do: 'purge' };
 
 const push = fc.record({
   do: fc.constant('push' as const),
@@ -24,11 +25,13 @@ const clear = fc.record({
   do: fc.constant('clear' as const),
   upTo: fc.oneof(fc.constant('head' as const), fc.constant('beyond' as const), fc.nat({ max: 50 })),
 });
+const purge = fc.record({ do: fc.constant('purge' as const) });
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 20, arbitrary: push },
   { weight: 2, arbitrary: expire },
   { weight: 1, arbitrary: shrink },
   { weight: 1, arbitrary: clear },
+  { weight: 1, arbitrary: purge },
 );
 export const limits = fc.record({
   count: fc.constantFrom(1, 2, 7, 40, Infinity),
@@ -75,7 +78,11 @@ export class Model {
     this.#cut(() => this.kept.length > 0 && this.kept[0]!.offset <= upTo.offset);
     if (upTo.offset > this.floor.offset) this.floor = upTo;
     if (upTo.offset > this.head.offset) this.head = upTo;
-    this.clearedAt = Math.max(this.clearedAt, upTo.offset);
+  }
+
+  purge(): void {
+    this.clear(this.head);
+    this.clearedAt = this.head.offset;
   }
 
   /** A position that a purge may name: of an entry that is kept or was, of the head, or of a later event. */
@@ -101,6 +108,8 @@ export function take(log: EventLog, model: Model, step: Step): void {
   } else if (step.do === 'clear') {
     const upTo = model.place(step.upTo);
     for (const each of [log, model]) each.clear(upTo);
+  } else if (step.do === 'purge') {
+    for (const each of [log, model]) each.purge();
   } else {
     for (const each of [log, model]) each.expire(model.now);
   }

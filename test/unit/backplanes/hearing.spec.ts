@@ -32,7 +32,7 @@ function followed() {
   const hearing = new Hearing();
   const notices: Notice[] = [];
   hearing.follow((notice) => notices.push(notice));
-  hearing.wasRead(standing(), hearing.doubts);
+  hearing.wasRead(standing());
   const hear = (kept: Kept, last = kept.offset - 1): void => {
     const head = headers();
     head.set(RepublishHeaders.LastSequence, String(last));
@@ -44,12 +44,7 @@ function followed() {
     const newest = notices.at(-1);
     return newest?.kind === 'entry' ? newest.entry() : undefined;
   };
-  /** Whether an event that is heard now need not prove that it follows on the one at a position. */
-  const believes = (known: Position): boolean => {
-    hear(messageOf(at(100 + notices.length), { known }), known.offset);
-    return entry()?.known === undefined;
-  };
-  return { hearing, hear, kinds, entry, believes };
+  return { hearing, hear, kinds, entry };
 }
 
 describe('what is heard of a channel in NATS', () => {
@@ -84,48 +79,5 @@ describe('what is heard of a channel in NATS', () => {
       true,
     ]);
     expect(hearing.isTooLate({ ...at(7), after: at(6) })).toBe(false);
-  });
-});
-
-describe('an event that was heard is known by its mark', () => {
-  it('and not another at its place', () => {
-    const { hear, believes } = followed();
-    hear(messageOf(at(4)));
-    expect(believes(at(4))).toBe(true);
-    expect(believes(at(4, 'b'))).toBe(false);
-  });
-
-  it('also when it comes again, but nothing is when another comes at its place, until the log is read', () => {
-    const { hearing, hear, believes } = followed();
-    for (const offset of [4, 5, 4]) hear(messageOf(at(offset)));
-    expect(believes(at(5))).toBe(true);
-    hear(messageOf(at(4, 'b')));
-    expect(believes(at(5))).toBe(false);
-    hear(messageOf(at(6, 'b')));
-    expect(believes(at(6, 'b'))).toBe(false);
-    hearing.wasRead(standing(), hearing.doubts);
-    hear(messageOf(at(7, 'b')));
-    expect(believes(at(7, 'b'))).toBe(true);
-    expect(believes(at(5))).toBe(false);
-  });
-
-  it('but not before the log is read when the stream may be another', () => {
-    const { hearing, hear, believes } = followed();
-    hear(messageOf(at(4)));
-    hearing.forget();
-    expect(believes(at(4))).toBe(false);
-  });
-
-  it('but not by a read that had begun before it came into doubt', () => {
-    const { hearing, hear, believes } = followed();
-    hear(messageOf(at(4)));
-    const before = hearing.doubts;
-    hear(messageOf(at(4, 'b')));
-    hearing.wasRead(standing(), before);
-    hear(messageOf(at(5, 'b')));
-    expect(believes(at(5, 'b'))).toBe(false);
-    hearing.wasRead(standing(), hearing.doubts);
-    hear(messageOf(at(6, 'b')));
-    expect(believes(at(6, 'b'))).toBe(true);
   });
 });

@@ -88,7 +88,7 @@ describe('the index of the newest event of each key', () => {
         const log = logAt();
         const index = indexOf(log);
         for (const keys of parts) {
-          log.clear();
+          log.purge();
           const cleared = log.head.offset;
           expect(index.after(0)).toEqual([]);
           const entries = publish(log, index, keys);
