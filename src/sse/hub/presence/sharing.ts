@@ -4,8 +4,10 @@ import { Stays } from './stays.js';
 import { partsOf } from '../instances/survey.js';
 
 /*
- * One instance keeps stays, and others have a copy of them. Broadcasts arrive at most once: each change has a
- * number, the newest is told time and again, and who has missed one asks for everything.
+ * One instance keeps stays, and others have a copy of them. They are not in the backplane's store, which would be
+ * written to for each member and each sign of life, and away when the members of this instance are not. Broadcasts
+ * arrive at most once: each change has a number, the newest is told time and again, and who has missed one asks for
+ * everything.
  */
 
 /** Somebody in a channel. */
