@@ -15,6 +15,7 @@ import type { OrderOutcome } from './instances/orders.js';
 import type { PipeOptions } from './sources/source-pipe.js';
 import type { SourcePipes } from './sources/source-pipes.js';
 import type { LogEntry } from './event-log.js';
+import { FailedEmits } from './failed-emits.js';
 import { readPast } from './history.js';
 import type { Presence } from './presence/presence.js';
 import type { PresenceMembers } from './presence/member.js';
@@ -100,6 +101,8 @@ export interface HubStats {
   readonly connections: number;
   /** Events published since the start. */
   readonly published: number;
+  /** Events of `emit()` that could not be published, since the start. */
+  readonly failedEmits: number;
   /** Events that are kept for those who come back. */
   readonly historyEvents: number;
   /** Their size in bytes. */
@@ -111,6 +114,8 @@ export interface HubStats {
  * a process without an HTTP server too.
  */
 export class SseHub {
+  readonly #failedEmits = new FailedEmits();
+
   /** Nest makes it; inject it. */
   constructor(
     private readonly settings: SseSettings,
@@ -144,6 +149,20 @@ export class SseHub {
     options?: PublishOptions,
   ): Promise<string> {
     return this.writer.publish(channel, event, options);
+  }
+
+  /**
+   * Publishes an event for which nobody waits, as in a timer: as `publish()`, but what fails is logged and counted
+   * (`stats().failedEmits`), and never thrown. Of failures with the same code one is logged in ten seconds.
+   */
+  emit<Name extends string>(
+    channel: Name,
+    event: SseEventInput<InputsOf<Name>>,
+    options?: PublishOptions,
+  ): void {
+    this.writer
+      .publish(channel, event, options)
+      .catch((error: unknown) => this.#failedEmits.add(channel, error));
   }
 
   /**
@@ -326,6 +345,7 @@ export class SseHub {
       subscribers: this.channels.subscribers,
       connections: this.open.size,
       published: this.writer.published,
+      failedEmits: this.#failedEmits.count,
     };
   }
 
