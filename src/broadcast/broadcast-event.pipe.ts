@@ -9,6 +9,9 @@ const FIELDS: Readonly<Record<keyof BroadcastEvent, 'string' | 'number' | 'any'>
   retry: 'number',
 };
 
+/** Milliseconds that everybody may be told to wait: not so few that they all storm, nor so many that they stay away. */
+const RETRY = { least: 500, most: 60_000 };
+
 /**
  * Checks the shape of a request's body. What its fields may contain is not repeated here: the hub knows, and
  * says so when it refuses an event ({@link SseErrorFilter}).
@@ -30,6 +33,10 @@ export class BroadcastEventPipe implements PipeTransform<unknown, BroadcastEvent
         throw new BadRequestException(`${field} must be a ${expected}`);
       }
     }
-    return body as BroadcastEvent;
+    const event = body as BroadcastEvent;
+    const { retry } = event;
+    if (retry !== undefined && (retry < RETRY.least || retry > RETRY.most))
+      throw new BadRequestException(`retry must be from ${RETRY.least} to ${RETRY.most} milliseconds`);
+    return event;
   }
 }

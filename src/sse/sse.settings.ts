@@ -102,6 +102,13 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     ['isGlobal', 'endpoint', 'backplane', 'identify', ...Object.keys(channel), ...Object.keys(defaults)],
     'SseModule.forRoot()',
   );
+  const { backplane } = options as { readonly backplane?: unknown };
+  if (backplane !== undefined)
+    functionOf(
+      'backplane',
+      backplane,
+      'what a function such as redisBackplane() of nestjs-sse-hub/redis gives',
+    );
   const given = { ...defaults, ...defined(options) };
   const limits = withDefaults('limits', options.limits, DEFAULTS.limits);
   for (const [name, value] of Object.entries(limits)) countOf(`limits.${name}`, value, 1);

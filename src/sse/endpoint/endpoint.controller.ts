@@ -9,6 +9,7 @@ import {
   Res,
   UseGuards,
   type CanActivate,
+  type ControllerOptions,
   type Type,
 } from '@nestjs/common';
 import type { Observable } from 'rxjs';
@@ -28,7 +29,13 @@ export interface EndpointOptions {
    * Guards of the stream and of joining, as in `@UseGuards()`. @defaultValue those of the application only
    */
   readonly guards?: readonly (CanActivate | Type<CanActivate>)[];
+  /** Decorators of the controller that it is, of throttling or an API's description for instance. */
+  readonly decorators?: readonly ClassDecorator[];
+  /** Its version, as in `@Controller()`. @defaultValue that of the application */
+  readonly version?: VersionValue;
 }
+
+type VersionValue = NonNullable<ControllerOptions['version']>;
 
 /**
  * A controller that is the endpoint.
@@ -36,13 +43,15 @@ export interface EndpointOptions {
  * @throws SseError `INVALID_OPTIONS`
  */
 export function endpointController(options: EndpointOptions): Type {
-  checkObject(options, ['path', 'guards'], 'The option "endpoint"');
-  const { path, guards = [] } = options;
+  checkObject(options, ['path', 'guards', 'decorators', 'version'], 'The option "endpoint"');
+  const { path, guards = [], decorators = [], version } = options;
   stringOf('endpoint.path', path);
   if (!Array.isArray(guards))
     throw new SseError('INVALID_OPTIONS', 'The option "endpoint.guards" is a list of guards.');
+  if (!Array.isArray(decorators) || !decorators.every((one) => typeof one === 'function'))
+    throw new SseError('INVALID_OPTIONS', 'The option "endpoint.decorators" is a list of decorators.');
 
-  @Controller(path)
+  @Controller({ path, ...(version !== undefined && { version }) })
   @UseGuards(...(guards as readonly CanActivate[]))
   class SseEndpointController {
     constructor(@Inject(Endpoint) private readonly endpoint: Endpoint) {}
@@ -62,5 +71,7 @@ export function endpointController(options: EndpointOptions): Type {
       return this.endpoint.change(connection, body, new Exchange(response));
     }
   }
+  for (const decorate of [...(decorators as readonly ClassDecorator[])].reverse())
+    decorate(SseEndpointController);
   return SseEndpointController;
 }

@@ -8,6 +8,7 @@ import {
   Logger,
   NotFoundException,
   type OnApplicationBootstrap,
+  UnsupportedMediaTypeException,
 } from '@nestjs/common';
 import { defer, EMPTY, finalize, type Observable } from 'rxjs';
 import type { Exchange } from '../delivery/exchange.js';
@@ -68,6 +69,7 @@ export class Endpoint implements OnApplicationBootstrap {
 
   /** Joins channels to an open stream, and leaves others, wherever it is. */
   async change(connection: string, body: unknown, exchange: Exchange): Promise<ChangedChannels> {
+    this.#refuseForms(exchange);
     const change = this.#changeOf(body);
     const user = await this.#userOf(exchange.adaptedRequest);
     const outcome = await this.#changed({ connection, user, change });
@@ -120,6 +122,13 @@ export class Endpoint implements OnApplicationBootstrap {
     } catch {
       return false;
     }
+  }
+
+  /** A page of another origin may send a form without being asked about it before, but not JSON. */
+  #refuseForms({ request }: Exchange): void {
+    const [type = ''] = (request.headers['content-type'] ?? '').split(';', 1);
+    if (!/^application\/([\w.-]+\+)?json$/i.test(type.trim()))
+      throw new UnsupportedMediaTypeException('Send JSON, as application/json.');
   }
 
   #changeOf(body: unknown): ChannelsChange {

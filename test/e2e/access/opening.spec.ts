@@ -81,7 +81,9 @@ describe.each(['express', 'fastify'] as const)('a guarded stream (%s)', (adapter
       await hub.publish('rooms/ann', { data: 'last' });
       const events = await client.until(({ data }) => data === 'last');
       expect(events.map(({ data }) => data)).not.toContain('secret');
-      expect(client.blocks.map(({ raw }) => raw).join()).not.toContain('rooms%2Fbob');
+      // An authoriser may fail for the moment: what its client came with is said again, and nothing newer.
+      const told = client.blocks.map(({ raw }) => raw).join();
+      for (const [, position] of told.matchAll(/rooms%2Fbob=([^&\s]+)/g)) expect(position).toBe(secret);
       client.close();
     }
   });

@@ -1,9 +1,10 @@
-import { Logger } from '@nestjs/common';
+import { Logger, SetMetadata } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
 import { map } from 'rxjs';
 import { SseModule } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
 import {
   change,
   DoorModule,
@@ -48,9 +49,41 @@ describe('the option "endpoint"', () => {
     [{ path: 1 }],
     [{ path: 'a', guards: TokenGuard }],
     [{ path: 'a', guard: 1 }],
+    [{ path: 'a', decorators: [1] }],
   ])('is refused where it is written: %j', (wrong) => {
     const refusal: unknown = expect.objectContaining(INVALID);
     expect(() => SseModule.forRoot({ endpoint: wrong as never })).toThrow(refusal);
+  });
+
+  it('takes decorators, which guards of the application see, and a version', async () => {
+    const marked: unknown[] = [];
+    const { url } = await startSseApp({
+      sse: {
+        endpoint: { path: 'events', version: '2', decorators: [SetMetadata('is-public', true)] },
+      },
+      providers: [TestAccess],
+      configure: (app) => {
+        app.enableVersioning();
+        app.useGlobalGuards({
+          canActivate: (context) => {
+            marked.push(Reflect.getMetadata('is-public', context.getClass()));
+            return true;
+          },
+        });
+      },
+    });
+    expect((await fetch(`${url}/events`)).status).toBe(404);
+    const client = await SseClient.open(`${url}/v2/events`);
+    expect([client.status, marked]).toEqual([200, [true]]);
+  });
+
+  it('takes no form, which a page of another origin may send', async () => {
+    const { url } = await startEndpointApp();
+    const { id } = await openEndpoint(url, []);
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    expect((await change(url, id, 'join[]=rooms/a', headers)).status).toBe(415);
+    const json = { 'content-type': 'application/json; charset=utf-8' };
+    expect((await change(url, id, { join: ['rooms/a'] }, json)).body.joined).toEqual(['rooms/a']);
   });
 
   it('refuses every channel of an application without authorisers, which is said at start-up', async () => {
