@@ -69,6 +69,14 @@ describe.each(['express', 'fastify'] as const)('a guarded stream (%s)', (adapter
     expect(rooms.asked).toHaveLength(1);
   });
 
+  it('names a channel that is not granted also where all others are over', async () => {
+    const { open, hub } = await startHouse({ adapter });
+    await hub.publish('rooms/ann', { data: 'yours' });
+    await hub.complete('rooms/ann');
+    const client = await open('ann', 'rooms/ann', 'rooms/bob');
+    expect([client.status, await client.rest()]).toEqual([200, [denied('rooms/bob')]]);
+  });
+
   it('gives nothing of the past of a channel that is denied, wherever its client says that it was', async () => {
     const { openAt, hub } = await startHouse({ adapter, sse: { replay: 'all' } });
     const [secret, yours] = [

@@ -1,12 +1,28 @@
+import { Injectable, type Type } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
+import { AuthorizeChannel } from '../../../src/sse/index.js';
+import type { SseModuleOptions } from '../../../src/sse/index.js';
 import { SseClient } from '../../support/sse-client.js';
 import { change, openEndpoint, startEndpointApp } from './endpoint-app.js';
 
 const UNKNOWN = '0b9f3f6c-8f2b-4d0c-9a40-1f0f5f3f9e11';
 const rooms = (count: number): string[] => Array.from({ length: count }, (_, i) => `rooms/${i}`);
 
+/** Topics of one word are for everybody, or for nobody. */
+function topicAccess(isOpen: boolean): Type {
+  @Injectable()
+  class TopicAccess {
+    @AuthorizeChannel(':topic')
+    maySee(): boolean {
+      return isOpen;
+    }
+  }
+  return TopicAccess;
+}
+
 describe.each(['express', 'fastify'] as const)('attacks on the endpoint (%s)', (adapter) => {
-  const start = (...[sse]: Parameters<typeof startEndpointApp>) => startEndpointApp(sse, { adapter });
+  const start = (sse: SseModuleOptions = {}, providers: Type[] = []) =>
+    startEndpointApp(sse, { adapter, providers });
 
   it("answers for somebody else's connection as for one that is not there", async () => {
     const { url } = await start();
@@ -125,6 +141,35 @@ describe.each(['express', 'fastify'] as const)('attacks on the endpoint (%s)', (
     await client.next();
     expect((await hub.connections())[0]!.channels).toEqual(['rooms/x', name]);
   });
+
+  describe.each(['constructor', '__proto__', 'toString'])(
+    'takes a channel called %j for any other',
+    (name) => {
+      it('that is granted', async () => {
+        const { hub, url } = await start({}, [topicAccess(true)]);
+        const { client, id } = await openEndpoint(url, []);
+        const lastEventId = await hub.publish(name, { data: '1' });
+        const missed = await hub.publish(name, { data: '2' });
+        const { status, body } = await change(url, id, { join: [name] });
+        expect([status, body]).toMatchObject([200, { joined: [name], denied: [], channels: [name] }]);
+        expect(Object.entries(body.positions as object)).toEqual([[name, missed]]);
+        await change(url, id, { leave: [name] });
+        await change(url, id, { join: [{ channel: name, lastEventId }] });
+        expect(await client.next()).toMatchObject({ data: '2' });
+      });
+
+      it('that is denied', async () => {
+        const { url } = await start({}, [topicAccess(false)]);
+        const { id } = await openEndpoint(url, ['rooms/x']);
+        const { status, body } = await change(url, id, { join: [name] });
+        const channels = ['rooms/x'];
+        expect([status, body]).toEqual([
+          200,
+          { joined: [], positions: {}, denied: [name], left: [], channels },
+        ]);
+      });
+    },
+  );
 
   it('joins no more channels than a response takes, also in several requests', async () => {
     const { url } = await start({ limits: { channelsPerConnection: 3 } });

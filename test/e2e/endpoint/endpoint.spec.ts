@@ -33,6 +33,13 @@ describe.each(['express', 'fastify'] as const)('the ready endpoint (%s)', (adapt
     ]);
   });
 
+  it('streams a channel that comes after a question mark in the query', async () => {
+    const { hub, url } = await start();
+    const client = await SseClient.open(`${url}/events?from=where?&channel=rooms/a`);
+    idOf(await client.next());
+    expect((await hub.connections())[0]!.channels).toEqual(['rooms/a']);
+  });
+
   it('opens without channels, for those that are joined', async () => {
     const { hub, url } = await start();
     const { client, id } = await openEndpoint(url, []);
@@ -86,6 +93,25 @@ describe.each(['express', 'fastify'] as const)('the ready endpoint (%s)', (adapt
     await change(url, id, { join: ['rooms/a'] });
     await hub.publish('rooms/a', { data: '3' });
     expect(dataOf(await client.take(2))).toEqual(['2', '3']);
+  });
+
+  it('repeats nothing of a channel that is joined again, however many others were joined and left since', async () => {
+    const { hub, url } = await start({ limits: { channelsPerConnection: 3 } });
+    const lastEventId = `rooms%2Fa=${await hub.publish('rooms/a', { data: '0' })}`;
+    const { client, id } = await openEndpoint(url, [], { lastEventId });
+    await hub.publish('rooms/a', { data: '1' });
+    await client.next();
+    await change(url, id, { leave: ['rooms/a'] });
+    for (const other of ['rooms/b', 'rooms/c', 'rooms/d', 'rooms/e']) {
+      await change(url, id, { join: [other] });
+      await change(url, id, { leave: [other] });
+    }
+    for (const data of ['2', '3']) {
+      await change(url, id, { join: ['rooms/a'] });
+      await hub.publish('rooms/a', { data });
+      expect((await client.next()).data).toBe(data);
+      await change(url, id, { leave: ['rooms/a'] });
+    }
   });
 
   it('misses nothing that is published after the answer, and repeats nothing', async () => {

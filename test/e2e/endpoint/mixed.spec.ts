@@ -4,7 +4,7 @@ import { AuthorizeChannel, defineChannel, SseModule } from '../../../src/sse/ind
 import { eventually } from '../../support/eventually.js';
 import type { SseClient } from '../../support/sse-client.js';
 import { Publisher, ServerSockets } from '../delivery/stalled.js';
-import { LosesLog, stateOf, type Tell } from '../hub/snapshot-scene.js';
+import { called, Held, LosesLog, stateOf, type Tell } from '../hub/snapshot-scene.js';
 import { change, openEndpoint, startEndpointApp } from './endpoint-app.js';
 
 interface Opened {
@@ -47,6 +47,25 @@ describe.each(['express', 'fastify'] as const)('the endpoint with what else ther
       expect(await client.closed).toBe('ended');
     },
   );
+
+  it('leads its client back to where it was, when a channel has failed after a comment', async () => {
+    const lost = new LosesLog('board/a');
+    const held = new Held(() => ({ state: 'here' }));
+    const { url, hub } = await start(held.ask, lost);
+    const opening = openEndpoint(url, ['rooms/a', 'board/a']);
+    (await called(held)).answer();
+    const { client } = await opening;
+    await client.until(({ type }) => type === 'snapshot');
+    lost.lose();
+    await hub.publish('board/a', { data: 'after' });
+    const asked = await called(held);
+    await client.until(({ type }) => type === 'gap');
+    const id = await hub.publish('rooms/a', { comment: 'still working' });
+    await client.untilBlock(({ comments }) => comments.length > 0);
+    asked.fail(new Error('The database is away.'));
+    expect(await client.closed).toBe('ended');
+    expect(client.lastEventId.split('&')).toContain(`rooms%2Fa=${id}`);
+  });
 
   it.each([
     ['when its client leaves', async ({ client }: Opened): Promise<void> => Promise.resolve(client.close())],

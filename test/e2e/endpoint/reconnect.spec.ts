@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { eventually } from '../../support/eventually.js';
-import type { SseClient } from '../../support/sse-client.js';
+import { SseClient } from '../../support/sse-client.js';
 import { change, idOf, openEndpoint, startEndpointApp } from './endpoint-app.js';
 
 /** Waits until the client would come back for just these channels. */
@@ -75,6 +75,25 @@ describe.each(['express', 'fastify'] as const)('a client of the endpoint that co
     client.destroy();
     const last = idOf(await client.next());
     expect((await change(url, last, {})).body.channels).toEqual([]);
+  });
+
+  it.each<[string, (app: Awaited<ReturnType<typeof start>>) => unknown]>([
+    ['the application closes', ({ close }) => void close()],
+    ['it is disconnected', ({ hub }) => hub.disconnect({ channel: 'rooms/never' })],
+  ])('has what it came with, where %s while its channels are decided about', async (_, end) => {
+    const app = await start({ authorizeTime: 600_000 });
+    const { hub, url, access } = app;
+    const ids = [
+      await hub.publish('rooms/a', { data: '1' }),
+      await hub.publish('rooms/never', { data: '1' }),
+    ];
+    const lastEventId = `rooms%2Fa=${ids[0]!}&rooms%2Fnever=${ids[1]!}`;
+    const coming = SseClient.open(`${url}/events`, { lastEventId });
+    await eventually(() => access.asked.length === 2);
+    await end(app);
+    const client = await coming;
+    expect(await client.closed).toBe('ended');
+    expect(client.lastEventId).toBe(lastEventId);
   });
 
   it('is asked about anew, and told what it has no more', async () => {

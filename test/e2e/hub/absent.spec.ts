@@ -1,8 +1,14 @@
+import { Injectable } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
+import { merge, mergeMap, Subject } from 'rxjs';
+import { lmdbBackplane } from '../../../src/sse/backplanes/lmdb/index.js';
+import { AuthorizeChannel } from '../../../src/sse/index.js';
+import type { BackplaneFactory, SseHub } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
-import type { Route } from '../../support/sse-app.js';
+import type { Route, SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
+import { temporaryFolder } from '../../support/temporary-folder.js';
 
 const routes: Record<string, Route> = {
   one: (hub, { query }) => hub.stream(query.channel ?? 'news'),
@@ -126,7 +132,96 @@ describe("replay: 'all'", () => {
   });
 });
 
+describe.each<[string, () => Promise<BackplaneFactory | undefined>]>([
+  ['in memory', async () => Promise.resolve(undefined)],
+  ['on LMDB', async () => lmdbBackplane({ path: await temporaryFolder() })],
+])("replay: 'all', where other channels needed the room (%s)", (_, make) => {
+  async function startFull(): Promise<SseApp> {
+    const backplane = await make();
+    const limits = { historyBytes: 2_000 };
+    return startSseApp({ routes, sse: { limits, ...(backplane && { backplane }) } });
+  }
+
+  it('tells of a gap', async () => {
+    const { hub, url } = await startFull();
+    await hub.publish('news', { data: 'a' });
+    await hub.publish('sport', { data: 'x'.repeat(1_990) });
+    const latest = await hub.publish('news', { data: 'b' });
+    const client = await SseClient.open(`${url}/all`);
+    const { type, data } = await client.next();
+    const gap = { channel: 'news', reason: 'evicted', requested: '', oldest: latest, latest };
+    expect([type, data]).toEqual(['gap', JSON.stringify(gap)]);
+    expect((await client.next()).data).toBe('b');
+  });
+
+  it('tells of none where the channel had been purged before', async () => {
+    const { hub, url } = await startFull();
+    await hub.publish('news', { data: 'a' });
+    await hub.purge('news');
+    await hub.publish('sport', { data: 'x'.repeat(1_990) });
+    await hub.publish('news', { data: 'b' });
+    const client = await SseClient.open(`${url}/all`);
+    expect((await client.next()).data).toBe('b');
+  });
+});
+
 describe('onCaughtUp', () => {
+  const caughtUp = (make: (hub: SseHub, onCaughtUp: () => void) => ReturnType<Route>) => {
+    const calls: number[] = [];
+    const events: Route = (hub) => make(hub, () => calls.push(calls.length));
+    return { calls, routes: { events } };
+  };
+
+  it('is called once where one of the channels, or the only one, has completed', async () => {
+    for (const channels of [['done', 'live'], ['done']]) {
+      const { calls, routes } = caughtUp((hub, onCaughtUp) =>
+        hub.stream(channels, { replay: 'all', onCaughtUp }),
+      );
+      const { hub, url } = await startSseApp({ routes });
+      for (const channel of channels) await hub.publish(channel, { data: channel });
+      await hub.complete('done');
+      const client = await SseClient.open(`${url}/events`);
+      await client.take(channels.length);
+      await eventually(() => calls.length > 0);
+      for (const channel of channels.slice(1)) await hub.publish(channel, { data: 'after' });
+      await client.take(channels.length - 1);
+      expect(calls).toHaveLength(1);
+    }
+  });
+
+  it('is called once where one of the channels is denied', async () => {
+    @Injectable()
+    class Door {
+      @AuthorizeChannel('no')
+      mayEnter(): boolean {
+        return false;
+      }
+    }
+    const { calls, routes } = caughtUp((hub, onCaughtUp) => hub.stream(['yes', 'no'], { onCaughtUp }));
+    const { hub, url } = await startSseApp({ routes, providers: [Door] });
+    const client = await SseClient.open(`${url}/events`);
+    expect((await client.next()).type).toBe('denied');
+    await eventually(() => calls.length > 0);
+    await hub.publish('yes', { data: 'after' });
+    await client.next();
+    expect(calls).toHaveLength(1);
+  });
+
+  it('is called once where its channel is streamed already', async () => {
+    const found = new Subject<void>();
+    const { calls, routes } = caughtUp((hub, onCaughtUp) =>
+      merge(hub.stream('news'), found.pipe(mergeMap(() => hub.stream('news', { types: ['x'], onCaughtUp })))),
+    );
+    const { hub, url } = await startSseApp({ routes });
+    const client = await SseClient.open(`${url}/events`);
+    await hub.publish('news', { data: 'before' });
+    await client.next();
+    found.next();
+    await hub.publish('news', { data: 'after' });
+    await client.next();
+    expect(calls).toHaveLength(1);
+  });
+
   it('is called once, when all that was there was given, with the position from which somebody else goes on', async () => {
     const { hub } = await startSseApp();
     await hub.publish('a', { data: 'a1' });

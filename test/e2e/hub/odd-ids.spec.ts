@@ -86,6 +86,11 @@ describe.each(['express', 'fastify'] as const)('a Last-Event-ID nobody was ever 
     expect((await firstOf(`${url}/events?lastEventId[]=zzz-1`, hub)).data).toBe('marker');
   });
 
+  it('may come in a query that has a question mark before it', async () => {
+    const { hub, url, first } = await start(adapter);
+    expect((await firstOf(`${url}/events?q=what?&lastEventId=${first}`, hub)).data).toBe('a');
+  });
+
   it('sent in two headers is unreadable, and a blank header is none', async () => {
     const { hub, url, first } = await start(adapter);
     const lines = [
