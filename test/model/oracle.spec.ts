@@ -62,6 +62,12 @@ describe('The oracle finds nothing wrong with', () => {
       { holdsEvents: true },
     ],
     [
+      'an operator that held an event of a log that is lost, and of which a gap tells',
+      [began(), ...events(1, 2, 3, 4, 5), gap('unknown', 5, 3), ...events(6, 3, 4, 7, 8, 9)],
+      { ...LOSSY, holdsEvents: true },
+      lost(5, 6),
+    ],
+    [
       'an event that the operator still holds',
       [began(), ...events(1, 2, 3, 4, 5, 6, 7, 8)],
       { heldAtEnd: 1 },

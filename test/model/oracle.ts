@@ -79,8 +79,13 @@ export function judge(
       .map(({ number }) => number);
 
   const event = (number: number, stored: number): void => {
-    const { outcome } = published[number - 1] ?? { outcome: 'rejected' };
+    const { outcome, isLost } = published[number - 1] ?? { outcome: 'rejected', isLost: false };
     if (outcome === 'rejected') faults.push(`${number} came although it was not published`);
+    // What an operator has held of a log that is lost comes out after the gap that tells of it.
+    if (hasGap && isLost && rules.holdsEvents) {
+      came.add(number);
+      return;
+    }
     if (last !== undefined && number <= last) {
       faults.push(came.has(number) ? `${number} came twice` : `${number} came after ${last}`);
     }

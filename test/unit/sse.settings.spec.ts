@@ -60,7 +60,7 @@ const table: Record<string, { readonly takes: readonly unknown[]; readonly refus
   'limits.channels': { takes: [1, Infinity], refuses: noCount },
   'limits.historyBytes': { takes: [1, Infinity], refuses: noCount },
   'limits.queuedBytes': { takes: [1, Infinity], refuses: noCount },
-  backplane: { takes: [() => undefined], refuses: [null, 'redis', {}, 1] },
+  backplane: { takes: [], refuses: [null, 'redis', {}, 1] },
   connectionKey: { takes: [() => undefined], refuses: [null, 'ip', {}, 1] },
   'limits.joinsPerSecond': { takes: [1, 10, Infinity], refuses: noCount },
   'limits.membersPerChannel': { takes: [1, Infinity], refuses: noCount },

@@ -43,6 +43,15 @@ interface End {
  * The stream of the heads is believed where that of the logs has nothing left to say.
  */
 export async function standingOf(store: NatsStore, token: string): Promise<Standing> {
+  for (let i = 0; i < ATTEMPTS; i++) {
+    const standing = await tryStandingOf(store, token);
+    if (standing) return standing;
+  }
+  throw tooFast();
+}
+
+/** @returns undefined if the log was cut while it was read */
+async function tryStandingOf(store: NatsStore, token: string): Promise<Standing | undefined> {
   const { log, names } = store;
   const [newestEvent, newestEnd, kept] = await Promise.all([
     log.newest(names.event(token)),
@@ -60,7 +69,7 @@ export async function standingOf(store: NatsStore, token: string): Promise<Stand
   const tells = !newestEvent || (newest && (isSame(newest.after, after) || (end && isOfEnded(newest, end))));
   if (!tells) {
     const messages = await read(store, token, 0, newestEvent.seq);
-    if (!messages) throw tooFast();
+    if (!messages) return undefined;
     newest =
       messages.findLast((one) => isSame(one.after, after)) ??
       messages.findLast((one) => end && isOfEnded(one, end));

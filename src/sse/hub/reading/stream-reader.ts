@@ -296,19 +296,16 @@ export class StreamReader implements CursorHost {
       this.#awaits(
         cursor,
         found.then((position) => {
-          this.#located.set(cursor, position ?? undefined);
+          this.#located.set(cursor, position);
         }),
       );
     });
     return this.#waiting > 0;
   }
 
-  #lookedFor(
-    { channel, replay }: Cursor,
-    asked: Requested,
-  ): Promise<Position | undefined | void> | undefined {
+  #lookedFor({ channel, replay }: Cursor, asked: Requested): Promise<Position | undefined> | undefined {
     if (!channel.hasHistory) return undefined;
-    if (asked.kind === 'none') return replay === 'none' ? undefined : channel.refill();
+    if (asked.kind === 'none') return replay === 'none' ? undefined : channel.refill()?.then(() => undefined);
     if (asked.kind !== 'position' || channel.log.has(asked.position)) return undefined;
     return channel.locate(asked.position);
   }
