@@ -82,7 +82,13 @@ async function redisStore(): Promise<Store> {
 
 async function natsStore(): Promise<Store> {
   const server = await NatsServer.start(findProgram('nats-server')!);
-  const connection = { servers: server.address, reconnectTimeWait: 20, maxReconnectAttempts: -1 };
+  // A server that is killed in the midst of a handshake is waited for until that has timed out.
+  const connection = {
+    servers: server.address,
+    reconnectTimeWait: 20,
+    maxReconnectAttempts: -1,
+    timeout: 500,
+  };
   const prefix = randomUUID();
   let isSaved = false;
   return {
