@@ -297,7 +297,12 @@ export class SseConnection
 
   makeRoom(): boolean {
     const isBackedUp = this.#outbox.isBlocked || this.#outgoing?.isWaiting === true;
-    if (this.isOpen && !isBackedUp) this.#outbox.flush();
+    if (this.isOpen && !isBackedUp) {
+      // Another channel may have waited for room, which is to read on when there is some.
+      if (this.#outbox.paused) this.#readsOn = true;
+      this.#outbox.flush();
+      if (this.#readsOn) this.filled();
+    }
     return !this.paused;
   }
 
@@ -384,12 +389,14 @@ export class SseConnection
   }
 
   turn(): void {
+    // Before it is open it takes another amount than afterwards.
+    const hadNoRoom = this.#outbox.paused && !this.#outbox.isBlocked;
     if (this.#state !== 'open' && !this.#open()) return;
     // What was published before the end still goes out, although its channel's turn may come later.
     if (this.#readsOn || this.#finish?.isForced) this.reader.resume();
     this.#readsOn = this.#isDue = false;
     if (this.isClosed) return;
-    const wasFull = this.#outbox.isFull;
+    const wasFull = this.#outbox.isFull || hadNoRoom;
     this.#outbox.flush();
     const isSaid = !wasFull && this.#outgoing?.isWaiting !== true;
     if (this.#finish && (this.#finish.isForced || isSaid)) this.#end(this.#finish);
