@@ -28,6 +28,8 @@ export interface RunningProcess {
   pid: number;
   /** Everything printed so far. */
   output: () => string;
+  /** Resolves at its end, with the exit code, null after a kill. */
+  ended: Promise<number | null>;
   /** Sends a signal (SIGTERM by default) and waits for the end; gives the exit code, null after a kill. */
   stop: (signal?: NodeJS.Signals) => Promise<number | null>;
 }
@@ -52,7 +54,7 @@ export function start(
         child.kill(signal);
         return ended;
       };
-      resolve({ match, pid: child.pid, output: () => output, stop });
+      resolve({ match, pid: child.pid, output: () => output, ended, stop });
     };
     child.stdout.setEncoding('utf8').on('data', read);
     child.stderr.setEncoding('utf8').on('data', read);
