@@ -64,3 +64,13 @@ export class SseError extends Error {
     super(message, options);
   }
 }
+
+/** What every call rejects with when the application is closed. */
+export const hubClosed = (): SseError => new SseError('HUB_CLOSED', 'The application was closed.');
+
+/** What a publish to a channel rejects with that is over. */
+export const channelCompleted = (channel: string): SseError =>
+  new SseError(
+    'CHANNEL_COMPLETED',
+    `The channel "${channel}" was completed. Publish to another, or wait until its ttl is over.`,
+  );

@@ -1,4 +1,4 @@
-import { SseError } from '../sse.errors.js';
+import { channelCompleted, hubClosed, SseError } from '../sse.errors.js';
 import type { ChannelSettings } from '../sse.settings.js';
 import {
   WINDOW,
@@ -149,10 +149,7 @@ export class MemoryBackplane implements SseBackplane {
   #checkWritable({ name, log }: MemoryLog): void {
     this.#checkOpen();
     if (!log.completed) return;
-    throw new SseError(
-      'CHANNEL_COMPLETED',
-      `The channel "${name}" was completed. Publish to another, or wait until its ttl is over.`,
-    );
+    throw channelCompleted(name);
   }
 
   async follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog> {
@@ -222,7 +219,7 @@ export class MemoryBackplane implements SseBackplane {
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw new SseError('HUB_CLOSED', 'The application was closed.');
+    if (this.#closed) throw hubClosed();
   }
 
   #open(channel: string, settings: ChannelSettings): MemoryLog {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { SseError } from '../sse.errors.js';
+import { hubClosed } from '../sse.errors.js';
 import type { ClusterListener, OrderFollower, SseCluster } from '../hub/instances/cluster.js';
 import type { SseWills, Will } from '../hub/instances/wills.js';
 import { Listeners } from './listeners.js';
@@ -114,7 +114,7 @@ export class MemoryCluster implements SseCluster {
   }
 
   #refuseClosed(): void {
-    if (this.#isClosed) throw new SseError('HUB_CLOSED', 'The application was closed.');
+    if (this.#isClosed) throw hubClosed();
   }
 }
 

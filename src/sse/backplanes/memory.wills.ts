@@ -1,5 +1,5 @@
 import type { SseWills, Will } from '../hub/instances/wills.js';
-import { SseError } from '../sse.errors.js';
+import { hubClosed } from '../sse.errors.js';
 
 /** The wills of the instances of one process. They end with it, and so does whoever could carry them out. */
 export class MemoryWills implements SseWills {
@@ -40,6 +40,6 @@ export class MemoryWills implements SseWills {
   }
 
   #refuseClosed(): void {
-    if (this.#isClosed) throw new SseError('HUB_CLOSED', 'The application was closed.');
+    if (this.#isClosed) throw hubClosed();
   }
 }

@@ -5,7 +5,7 @@ import { originOf, type EventOrigin } from '../hub/published-event.js';
 import { sharedBody, type SharedText } from '../hub/shared-text.js';
 import { isThenable } from '../hub/thenable.js';
 import { idLine } from '../protocol/event-stream.js';
-import { channelHash, type LastEventId, type Position } from '../protocol/position.js';
+import { channelHash, isSamePosition, type LastEventId, type Position } from '../protocol/position.js';
 import { plainEvent } from './plain-event.js';
 
 /** Values of sources that cannot be paused which may wait for a Promise before them. */
@@ -156,10 +156,7 @@ export class Outgoing {
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 const isSame = (one: Place | undefined, other: Place | undefined): boolean =>
-  one !== undefined &&
-  one.channel === other?.channel &&
-  one.position.offset === other.position.offset &&
-  one.position.mark === other.position.mark;
+  one !== undefined && one.channel === other?.channel && isSamePosition(one.position, other.position);
 
 /** Whether a client dispatches an event for a value: it has data. Several engines store the id of no other block. */
 function isDispatched(value: unknown): boolean {

@@ -1,5 +1,5 @@
 import { Subject, type Observable } from 'rxjs';
-import { SseError } from '../sse.errors.js';
+import { hubClosed } from '../sse.errors.js';
 import type { SseBackplane } from './backplane.js';
 import { Channel } from './channel.js';
 import type { ChannelDefinitions } from './definitions/channel-definitions.js';
@@ -50,7 +50,7 @@ export class Channels {
    * @throws SseError `HUB_CLOSED`; `INVALID_CHANNEL` and `UNKNOWN_CHANNEL` were thrown before
    */
   enter(name: string, cursorOf: (channel: Channel) => Cursor): Cursor {
-    if (this.#closed) throw new SseError('HUB_CLOSED', 'The application was closed.');
+    if (this.#closed) throw hubClosed();
     let held = this.#open.get(name);
     if (!held) {
       const settings = this.definitions.settingsOf(name);

@@ -11,6 +11,10 @@ export interface Position {
   readonly mark: string;
 }
 
+/** Whether both are the place of the same event, or there is neither. */
+export const isSamePosition = (one: Position | undefined, other: Position | undefined): boolean =>
+  one === other || (one?.offset === other?.offset && one?.mark === other?.mark);
+
 /**
  * The longest id that is sent or read, in bytes. A browser sends it back as a request header, and
  * servers and proxies refuse heads of 8 to 16 kB; an EventSource that gets a 400 or 431 is dead.

@@ -1,4 +1,4 @@
-import { SseError } from '../../sse.errors.js';
+import { hubClosed, SseError } from '../../sse.errors.js';
 import type { Draft } from './draft.js';
 import type { LmdbOptions } from './lmdb.options.js';
 
@@ -63,7 +63,7 @@ export class CommitQueue {
    */
   run<T>(kind: Kind, channel: string, plan: (draft: Draft) => Outcome<T>): Promise<T> {
     const { path, maxPending } = this.settings;
-    if (this.#isClosed) return Promise.reject(closed());
+    if (this.#isClosed) return Promise.reject(hubClosed());
     if (this.#waiting.length + this.#planned.length >= maxPending)
       return Promise.reject(notStored(kind, `${maxPending} calls wait for ${path}, which is maxPending.`));
     return new Promise<T>((resolve, reject) => {
@@ -77,7 +77,7 @@ export class CommitQueue {
   /** Refuses what waits, and answers whether the last transaction has ended: it is given `publishTimeout`. */
   async close(): Promise<boolean> {
     this.#isClosed = true;
-    for (const call of this.#waiting) refuse(call, closed());
+    for (const call of this.#waiting) refuse(call, hubClosed());
     this.#waiting = [];
     if (!this.#work) return true;
     let timer: NodeJS.Timeout | undefined;
@@ -184,8 +184,6 @@ function refuse(call: WaitingCall, error: unknown): void {
   call.isOver = true;
   call.reject(error);
 }
-
-export const closed = (): SseError => new SseError('HUB_CLOSED', 'The application was closed.');
 
 function notTaken(kind: Kind, path: string, cause: unknown): SseError {
   const reason = cause instanceof Error ? cause.message : String(cause);

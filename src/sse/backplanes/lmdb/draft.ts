@@ -3,7 +3,7 @@ import type { LogEntry } from '../../hub/event-log.js';
 import { newMark } from '../../hub/mark.js';
 import type { StoredEvent } from '../../hub/stored-event.js';
 import type { Position } from '../../protocol/position.js';
-import { SseError } from '../../sse.errors.js';
+import { channelCompleted, SseError } from '../../sse.errors.js';
 import type { SseLimits } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import type { LogBirths, Slot } from '../log-births.js';
@@ -125,10 +125,7 @@ export class Draft {
   /** @throws SseError `HUB_FULL`, `CHANNEL_COMPLETED` */
   append(channel: string, settings: ChannelSettings, event: StoredEvent): LogEntry {
     if (this.find(channel)?.completed) {
-      throw new SseError(
-        'CHANNEL_COMPLETED',
-        `The channel "${channel}" was completed. Publish to another, or wait until its ttl is over.`,
-      );
+      throw channelCompleted(channel);
     }
     const record = this.use(channel, settings);
     const change = this.#change(channel);

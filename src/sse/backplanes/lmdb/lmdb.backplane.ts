@@ -1,3 +1,4 @@
+import { hubClosed } from '../../sse.errors.js';
 import {
   WINDOW,
   type BackplaneStats,
@@ -15,7 +16,7 @@ import type { Position } from '../../protocol/position.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { LogBirths } from '../log-births.js';
 import { Catalogue, type HeldChannel } from './catalogue.js';
-import { closed, CommitQueue, type Transactions } from './commit-queue.js';
+import { CommitQueue, type Transactions } from './commit-queue.js';
 import type { Database } from './database.js';
 import { writeDraft } from './draft-writer.js';
 import { Draft, type LmdbLimits } from './draft.js';
@@ -98,7 +99,7 @@ export class LmdbBackplane implements SseBackplane, Transactions {
       if (!draft.changed.has(channel)) return { now: join() };
       return {
         afterCommit: (call) => {
-          if (call.isOver || this.#closing) throw closed();
+          if (call.isOver || this.#closing) throw hubClosed();
           return join();
         },
       };

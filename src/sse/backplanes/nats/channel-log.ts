@@ -1,12 +1,12 @@
 import { Logger } from '@nestjs/common';
 import { EventLog } from '../../hub/event-log.js';
-import type { Position } from '../../protocol/position.js';
+import { isSamePosition, type Position } from '../../protocol/position.js';
 import type { SseError } from '../../sse.errors.js';
 import type { HistoryOptions } from '../../sse.options.js';
 import { notSent } from '../remote/remote-calls.js';
 import { decodeEvent } from '../remote/event-text.js';
 import type { KeptRecord } from './head-record.js';
-import { beginAt, decodeMessage, isSame, later, positionOf, type Kept } from './message.js';
+import { beginAt, decodeMessage, later, positionOf, type Kept } from './message.js';
 import type { NatsStore } from './nats-store.js';
 
 /** Tries to read a log while it is being cut. */
@@ -64,14 +64,15 @@ async function tryStandingOf(store: NatsStore, token: string): Promise<Standing 
   const ending = newestEnd && endOf(decodeMessage(newestEnd.seq, newestEnd.text));
   const after = [newest?.after, record?.after, completed?.end].reduce(later, ending?.at);
   const recorded = completed && { at: completed.end, after: completed.after, until: completed.until };
-  const end: End | undefined = [ending, recorded].find((one) => one && isSame(one.at, after));
+  const end: End | undefined = [ending, recorded].find((one) => one && isSamePosition(one.at, after));
   // As a rule the newest message tells. It does not if it came too late, or if somebody else wrote it.
-  const tells = !newestEvent || (newest && (isSame(newest.after, after) || (end && isOfEnded(newest, end))));
+  const tells =
+    !newestEvent || (newest && (isSamePosition(newest.after, after) || (end && isOfEnded(newest, end))));
   if (!tells) {
     const messages = await read(store, token, 0, newestEvent.seq);
     if (!messages) return undefined;
     newest =
-      messages.findLast((one) => isSame(one.after, after)) ??
+      messages.findLast((one) => isSamePosition(one.after, after)) ??
       messages.findLast((one) => end && isOfEnded(one, end));
   }
   const common = {
@@ -79,13 +80,14 @@ async function tryStandingOf(store: NatsStore, token: string): Promise<Standing 
     isEmpty: newest === undefined || newest.kind === 'purge',
     record: kept,
   };
-  if (newest && isSame(newest.after, after)) return { kind: 'open', after, head: headOf(newest), ...common };
+  if (newest && isSamePosition(newest.after, after))
+    return { kind: 'open', after, head: headOf(newest), ...common };
   if (end && store.now() < end.until) {
-    const known = completed && isSame(completed.end, end.at) ? completed.head : undefined;
+    const known = completed && isSamePosition(completed.end, end.at) ? completed.head : undefined;
     const head = known ?? (newest ? headOf(newest) : beginAt(end.at));
     return { kind: 'completed', after: end.after, head, ...common };
   }
-  if (record?.kind === 'quiet' && isSame(record.after, after))
+  if (record?.kind === 'quiet' && isSamePosition(record.after, after))
     return { kind: 'open', after, head: record.head, ...common };
   return { kind: 'absent', after, head: undefined, ...common };
 }
@@ -108,7 +110,7 @@ export async function readLog(store: NatsStore, token: string, known?: Position)
     const standing = await standingOf(store, token);
     if (standing.kind === 'absent') return { standing, log: undefined };
     const head = standing.head as Position;
-    if (standing.newest.event === 0 || (known && isSame(known, head)))
+    if (standing.newest.event === 0 || (known && isSamePosition(known, head)))
       return { standing, log: logOf(standing, head, []) };
     const from = known && known.offset < head.offset ? known : undefined;
     const messages = await read(store, token, from?.offset ?? 0, standing.newest.event);
@@ -117,7 +119,7 @@ export async function readLog(store: NatsStore, token: string, known?: Position)
     // Otherwise it was completed meanwhile, and something may have come too late.
     const end = await store.log.newest(store.names.end(token));
     if ((end?.seq ?? 0) !== standing.newest.end) continue;
-    if (from && !isSame(oldest, from)) {
+    if (from && !isSamePosition(oldest, from)) {
       known = undefined;
       continue;
     }
@@ -181,11 +183,11 @@ function logOf({ kind }: Standing, begin: Position, messages: readonly Kept[]): 
 
 /** Whether a message is one of the log that is there. */
 const isOf = ({ kind, after, offset }: Kept, standing: Standing): boolean =>
-  isSame(after, standing.after) &&
+  isSamePosition(after, standing.after) &&
   (standing.kind === 'open' || kind === 'purge' || offset < standing.newest.end || standing.newest.end === 0);
 
 const isOfEnded = ({ kind, after, offset }: Kept, end: End): boolean =>
-  isSame(after, end.after) && (kind === 'purge' || offset < end.at.offset);
+  isSamePosition(after, end.after) && (kind === 'purge' || offset < end.at.offset);
 
 /** The newest event after a message of a log. */
 const headOf = (message: Kept): Position =>

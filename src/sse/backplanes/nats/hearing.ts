@@ -1,9 +1,9 @@
 import type { Msg } from '@nats-io/transport-node';
-import type { Position } from '../../protocol/position.js';
+import { isSamePosition, type Position } from '../../protocol/position.js';
 import { decodeEvent } from '../remote/event-text.js';
 import type { HeardEntry, Notice } from '../remote/remote-logs.js';
 import { warnOf, type Standing } from './channel-log.js';
-import { decodeMessage, isSame, lastSequenceOf, positionOf, type Kept } from './message.js';
+import { decodeMessage, lastSequenceOf, positionOf, type Kept } from './message.js';
 
 /** What this process hears of one channel, and what that says of what it publishes itself. */
 export class Hearing {
@@ -47,7 +47,7 @@ export class Hearing {
     if (kept.kind === 'purge' && kept.known) {
       this.#purge = { seq, offset: kept.known.offset };
       hear({ kind: 'purged', position: kept.known });
-    } else if (!followed || !isSame(kept.after, followed.after) || this.isTooLate(kept)) {
+    } else if (!followed || !isSamePosition(kept.after, followed.after) || this.isTooLate(kept)) {
       // Of another log, or of none: it is not for one who hears to tell which.
       hear({ kind: 'changed' });
     } else {
@@ -71,7 +71,7 @@ export class Hearing {
 
   /** Whether an event came after the end of its log, and so is none. */
   isTooLate({ offset, after }: Pick<Kept, 'offset' | 'after'>): boolean {
-    return this.#end !== undefined && offset > this.#end.offset && isSame(after, this.#end.after);
+    return this.#end !== undefined && offset > this.#end.offset && isSamePosition(after, this.#end.after);
   }
 
   /** An entry as it is heard. The one before it may be gone on the server: then its publisher knew it. */

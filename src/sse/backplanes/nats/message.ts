@@ -68,9 +68,6 @@ function decodePosition(text: string): Position | undefined {
   return { offset: Number(text.slice(0, dot)), mark: text.slice(dot + 1) };
 }
 
-export const isSame = (one: Position | undefined, other: Position | undefined): boolean =>
-  one === other || (one?.offset === other?.offset && one?.mark === other?.mark);
-
 export const positionOf = ({ offset, mark }: Position): Position => ({ offset, mark });
 
 /** The later of two, of which one may not be there. */

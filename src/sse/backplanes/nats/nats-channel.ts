@@ -1,8 +1,8 @@
 import type { PubAck } from '@nats-io/jetstream';
 import { WINDOW } from '../../hub/backplane.js';
 import { newMark } from '../../hub/mark.js';
-import type { Position } from '../../protocol/position.js';
-import { SseError } from '../../sse.errors.js';
+import { isSamePosition, type Position } from '../../protocol/position.js';
+import { channelCompleted, type SseError } from '../../sse.errors.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { encodeEvent } from '../remote/event-text.js';
 import { notSent } from '../remote/remote-calls.js';
@@ -11,15 +11,7 @@ import { standingOf, type Standing } from './channel-log.js';
 import type { HeadRecord } from './head-record.js';
 import { Hearing } from './hearing.js';
 import { InOrder } from './in-order.js';
-import {
-  beginAt,
-  decodeMessage,
-  encodeMessage,
-  isSame,
-  positionOf,
-  type Kept,
-  type Message,
-} from './message.js';
+import { beginAt, decodeMessage, encodeMessage, positionOf, type Kept, type Message } from './message.js';
 import { callFailure, isConflict, isNobodyThere, isUnanswered, publishFailure } from './nats-errors.js';
 import type { NatsStore } from './nats-store.js';
 import { tokenOf } from './subjects.js';
@@ -118,7 +110,7 @@ export class NatsChannel {
       const { kind, head, after, newest, record } = standing;
       if (kind !== 'completed') {
         // It was remembered for so short that the time is over.
-        if (made && isSame(made, after)) return beginAt(made);
+        if (made && isSamePosition(made, after)) return beginAt(made);
         const end = this.#message('end', { after, text: String(store.now() + ttl) });
         const options = { expected: newest.end };
         const { seq } = await store.log.publish(store.names.end(this.token), encodeMessage(end), options);
@@ -241,7 +233,7 @@ export class NatsChannel {
         const standing = await standingOf(store, this.token);
         const { kind, after, record } = standing;
         if (kind === 'completed') throw this.#completed();
-        if (record.record?.kind !== 'active' || !isSame(record.record.after, after))
+        if (record.record?.kind !== 'active' || !isSamePosition(record.record.after, after))
           await store.replaceRecord(this.token, { kind: 'active', after }, record);
         return standing;
       } catch (error) {
@@ -336,9 +328,6 @@ export class NatsChannel {
   }
 
   #completed(): SseError {
-    return new SseError(
-      'CHANNEL_COMPLETED',
-      `The channel "${this.name}" was completed. Publish to another, or wait until its ttl is over.`,
-    );
+    return channelCompleted(this.name);
   }
 }

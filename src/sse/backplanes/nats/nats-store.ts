@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Position } from '../../protocol/position.js';
+import { isSamePosition, type Position } from '../../protocol/position.js';
 import { PUBLISH_ID_MEMORY } from '../../hub/backplane.js';
 import { ServerClock } from '../remote/server-clock.js';
 import { decodeRecord, encodeRecord, type HeadRecord, type KeptRecord } from './head-record.js';
 import { InOrder } from './in-order.js';
-import { anchor, beginAt, decodeMessage, encodeMessage, isSame, messageOf, type Kept } from './message.js';
+import { anchor, beginAt, decodeMessage, encodeMessage, messageOf, type Kept } from './message.js';
 import type { NatsLink } from './nats-link.js';
 import { NatsStream } from './nats-stream.js';
 import type { NatsSettings } from './nats.options.js';
@@ -141,7 +141,7 @@ export class NatsStore {
   async nothingYet(ended: Position | undefined, asked: Kept): Promise<Position | undefined> {
     const isAfter = (ended?.offset ?? 0) <= asked.offset;
     if (isAfter && (await this.messageAt(asked)) && (await this.isFresh(asked))) return beginAt(asked);
-    if (isSame(asked, this.#anchor)) await this.#renewAnchor(ended);
+    if (isSamePosition(asked, this.#anchor)) await this.#renewAnchor(ended);
     return undefined;
   }
 

@@ -1,8 +1,9 @@
+import { hubClosed } from '../../sse.errors.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WINDOW, type LogRange, type RangeQuery } from '../../hub/backplane.js';
 import { EventLog } from '../../hub/event-log.js';
 import { rangeOf } from '../../hub/log-range.js';
-import type { Position } from '../../protocol/position.js';
+import { isSamePosition, type Position } from '../../protocol/position.js';
 import type { HistoryOptions } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import type {
@@ -13,10 +14,10 @@ import type {
   RemoteLogsEvents,
   RemoteRange,
 } from '../remote/remote-logs.js';
-import { closed, NotNow, notSent } from '../remote/remote-calls.js';
+import { NotNow, notSent } from '../remote/remote-calls.js';
 import { Turnstile } from '../remote/turnstile.js';
 import { limited, readLog, type KeptLog } from './channel-log.js';
-import { decodeMessage, isSame, messageOf, sequenceOf } from './message.js';
+import { decodeMessage, messageOf, sequenceOf } from './message.js';
 import { NatsChannel } from './nats-channel.js';
 import { callFailure, isNobodyThere, isUnanswered } from './nats-errors.js';
 import type { NatsLink } from './nats-link.js';
@@ -146,7 +147,9 @@ export class NatsLogs implements RemoteLogs {
         : new EventLog(found.nothingYet as Position, limits);
       // A position of nothing yet is where the log begins, as long as it has let go of nothing.
       const here = (position: Position | undefined): Position | undefined =>
-        log.floor.offset === 0 && begins.some((begin) => isSame(begin, position)) ? log.floor : position;
+        log.floor.offset === 0 && begins.some((begin) => isSamePosition(begin, position))
+          ? log.floor
+          : position;
       const [after, upTo] = [here(query.after), here(query.upTo)];
       return rangeOf(log, { limit: query.limit, ...(after && { after }), ...(upTo && { upTo }) });
     });
@@ -315,7 +318,7 @@ export class NatsLogs implements RemoteLogs {
 
   /** Nobody has answered: waits until somebody does. @throws SseError the time is over, or it is not to wait */
   async #whenThere(until: number): Promise<void> {
-    if (this.#phase === 'closed') throw closed();
+    if (this.#phase === 'closed') throw hubClosed();
     this.#lookAgain();
     if (this.settings.whileAway === 'fail')
       throw notSent('publish', 'NATS has no stream for the event at present.');

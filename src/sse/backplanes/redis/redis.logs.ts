@@ -4,7 +4,7 @@ import { PUBLISH_ID_MEMORY, WINDOW, type LogRange, type RangeQuery } from '../..
 import type { LogEntry } from '../../hub/event-log.js';
 import { newMark } from '../../hub/mark.js';
 import type { Position } from '../../protocol/position.js';
-import { SseError } from '../../sse.errors.js';
+import { channelCompleted, SseError } from '../../sse.errors.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { encodeEvent } from '../remote/event-text.js';
 import { noAnswer, NotNow, notSent } from '../remote/remote-calls.js';
@@ -100,10 +100,7 @@ export class RedisLogs implements RemoteLogs {
       case 'late':
         throw notSent('publish', 'The event came to Redis when its time was over.');
       case 'completed':
-        throw new SseError(
-          'CHANNEL_COMPLETED',
-          `The channel "${channel}" was completed. Publish to another, or wait until its ttl is over.`,
-        );
+        throw channelCompleted(channel);
       case 'known':
         return { position: positionOf(offset, words) };
       default: {

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { FollowedLog, LogFollower } from '../../hub/backplane.js';
 import { EventLog } from '../../hub/event-log.js';
-import type { Position } from '../../protocol/position.js';
+import { isSamePosition, type Position } from '../../protocol/position.js';
 import type { HistoryOptions } from '../../sse.options.js';
 import { Arrivals } from './arrivals.js';
 import type { CopyMemory } from './copy-memory.js';
@@ -183,7 +183,7 @@ export class LocalCopy {
   /** The channel was completed after an event. Resolves when followers were told. */
   async completed(head: Position): Promise<void> {
     if (this.#isClosed) return;
-    if (!this.#log || !areSame(this.#log.head, head)) await this.resync();
+    if (!this.#log || !isSamePosition(this.#log.head, head)) await this.resync();
     else this.#complete(this.#log);
   }
 
@@ -284,7 +284,7 @@ export class LocalCopy {
     const isSame = log && known && (range.since || (await this.#catchesUp(log, known, range)));
     if (this.#isClosed) return;
     if (isSame) this.#goOn(log, range);
-    else if (log && known && !areSame(log.head, known)) {
+    else if (log && known && !isSamePosition(log.head, known)) {
       // Notices have come meanwhile of what was not stored yet when the server looked: it has to look again.
       this.#isReadWanted = true;
       return;
@@ -315,7 +315,7 @@ export class LocalCopy {
     }
     if (head.offset > log.head.offset) this.#clear(log, head, log.clearedAt);
     if (completed) this.#complete(log);
-    else if (log.isAbsent && since && areSame(since, log.head) && !areSame(head, log.head))
+    else if (log.isAbsent && since && isSamePosition(since, log.head) && !isSamePosition(head, log.head))
       this.#move(log, head);
     // What came by notices while it was read is not of the log that was read.
     if (head.offset <= log.head.offset && head.offset > log.floor.offset && !log.has(head)) {
@@ -351,7 +351,7 @@ export class LocalCopy {
     const log = this.#log;
     if (!log || this.#isClosed) return undefined;
     if (log.has(position)) return position;
-    const isBegin = log.floor.offset === 0 && begins.some((begin) => areSame(begin, position));
+    const isBegin = log.floor.offset === 0 && begins.some((begin) => isSamePosition(begin, position));
     return isBegin ? log.floor : undefined;
   }
 
@@ -453,6 +453,3 @@ export class LocalCopy {
 }
 
 const ignored = (): void => undefined;
-
-const areSame = (one: Position, other: Position): boolean =>
-  one.offset === other.offset && one.mark === other.mark;

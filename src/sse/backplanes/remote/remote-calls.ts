@@ -1,4 +1,4 @@
-import { SseError } from '../../sse.errors.js';
+import { hubClosed, SseError } from '../../sse.errors.js';
 import type { RemoteOptions } from './remote.options.js';
 
 /** What a call is to its caller when it fails: whether something may have been stored matters to who publishes. */
@@ -66,7 +66,7 @@ export class RemoteCalls {
    */
   run<T>(kind: Kind, send: (left: number) => Promise<T>): Promise<T> {
     const { publishTimeout, whileAway, maxPending } = this.settings;
-    if (this.#isClosed) return Promise.reject(closed());
+    if (this.#isClosed) return Promise.reject(hubClosed());
     if (this.#pending >= maxPending) {
       return Promise.reject(
         notSent(kind, `${maxPending} calls wait for ${this.server}, which is maxPending.`),
@@ -95,7 +95,7 @@ export class RemoteCalls {
       const failed = (error: Error): void => {
         if (!(error instanceof NotNow)) return refuse(error);
         isSent = false;
-        if (this.#isClosed) refuse(closed());
+        if (this.#isClosed) refuse(hubClosed());
         else if (whileAway === 'fail') refuse(notSent(kind, error.message));
         else if (!isOver) this.#sendAgain(call);
       };
@@ -124,13 +124,11 @@ export class RemoteCalls {
   /** Refuses what was not sent. Resolves when there is nothing left that waits for an answer. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const call of this.#waiting) call.refuse(closed());
+    for (const call of this.#waiting) call.refuse(hubClosed());
     this.#waiting.clear();
     if (this.#pending > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
 }
-
-export const closed = (): SseError => new SseError('HUB_CLOSED', 'The application was closed.');
 
 export function notSent(kind: Kind, why: string): SseError {
   return kind === 'publish'

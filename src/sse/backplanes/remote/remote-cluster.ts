@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { ClusterListener, OrderFollower, SseCluster } from '../../hub/instances/cluster.js';
-import { SseError } from '../../sse.errors.js';
+import { hubClosed, SseError } from '../../sse.errors.js';
 import { Listeners } from '../listeners.js';
 import { BEAT, type ClusterLink } from './cluster-link.js';
 import { Lease } from './lease.js';
@@ -151,19 +151,15 @@ export class RemoteCluster implements SseCluster {
   }
 
   async #answer<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#closing) throw closed();
+    if (this.#closing) throw hubClosed();
     try {
       return await within(ANSWER_TIME, call());
     } catch (cause) {
-      if (this.#closing) throw closed();
+      if (this.#closing) throw hubClosed();
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new SseError('BACKPLANE_AWAY', `The other instances cannot be reached: ${reason}`, { cause });
     }
   }
-}
-
-function closed(): SseError {
-  return new SseError('HUB_CLOSED', 'The application was closed.');
 }
 
 async function within<T>(milliseconds: number, outcome: Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import { LEASE_TIME } from '../../hub/instances/cluster.js';
 import type { SseWills, Will } from '../../hub/instances/wills.js';
-import { SseError } from '../../sse.errors.js';
+import { hubClosed, SseError } from '../../sse.errors.js';
 import { BEAT } from './cluster-link.js';
 import type { WillStore } from './will-store.js';
 
@@ -99,7 +99,7 @@ export class RemoteWills implements SseWills {
   }
 
   #refuseClosed(): void {
-    if (this.#isClosed) throw new SseError('HUB_CLOSED', 'The application was closed.');
+    if (this.#isClosed) throw hubClosed();
   }
 }
 

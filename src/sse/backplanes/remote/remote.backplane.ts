@@ -12,12 +12,12 @@ import {
 import { newMark } from '../../hub/mark.js';
 import type { StoredEvent } from '../../hub/stored-event.js';
 import type { Position } from '../../protocol/position.js';
-import { SseError } from '../../sse.errors.js';
+import { hubClosed, SseError } from '../../sse.errors.js';
 import type { SseLimits } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { CopyMemory } from './copy-memory.js';
 import { LocalCopy, type CopiedLog } from './local-copy.js';
-import { closed, RemoteCalls } from './remote-calls.js';
+import { RemoteCalls } from './remote-calls.js';
 import type { RemoteLogs } from './remote-logs.js';
 import type { RemoteOptions } from './remote.options.js';
 import { Resyncs } from './resyncs.js';
@@ -116,7 +116,7 @@ export class RemoteBackplane implements SseBackplane {
   }
 
   async follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog> {
-    if (this.#isClosed) throw closed();
+    if (this.#isClosed) throw hubClosed();
     const held = this.#hold(channel, settings);
     held.users++;
     let isFollowing = true;
@@ -129,9 +129,9 @@ export class RemoteBackplane implements SseBackplane {
       await held.opened;
     } catch (error) {
       leave();
-      throw this.#isClosed ? closed() : error;
+      throw this.#isClosed ? hubClosed() : error;
     }
-    if (this.#isClosed) throw closed();
+    if (this.#isClosed) throw hubClosed();
     held.copy.expire(this.logs.now());
     const followed = held.copy.follow(follower);
     return {

@@ -1,5 +1,5 @@
 import {
-  encodedLength,
+  longestId,
   MAX_ID_BYTES,
   NO_POSITION,
   positionsFor,
@@ -141,10 +141,7 @@ export class StreamReader implements CursorHost {
     if (position.size >= this.maxChannels)
       throw tooMany(`at most limits.channelsPerConnection (${this.maxChannels}) channels`);
     if (position.size === 0) return;
-    const idLength = position.cursors.reduce(
-      (sum, { channel }) => sum + encodedLength(channel.name),
-      encodedLength(name),
-    );
+    const idLength = longestId([...position.cursors.map(({ channel }) => channel.name), name]);
     if (idLength > MAX_ID_BYTES)
       throw tooMany(`channels whose names fit into an id of ${MAX_ID_BYTES} bytes`);
   }

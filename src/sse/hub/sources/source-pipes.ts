@@ -1,5 +1,5 @@
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
-import { SseError } from '../../sse.errors.js';
+import { hubClosed } from '../../sse.errors.js';
 import type { ChannelWriter } from '../channel-writer.js';
 import type { SseCluster } from '../instances/cluster.js';
 import type { Instances } from '../instances/instances.js';
@@ -55,8 +55,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     this.#isClosing = true;
     clearTimeout(this.#looking);
     this.#stopWatching?.();
-    for (const pipe of this.#running.keys())
-      pipe.stop('closing', new SseError('HUB_CLOSED', 'The application was closed.'));
+    for (const pipe of this.#running.keys()) pipe.stop('closing', hubClosed());
     const told = Promise.allSettled(this.#running.values());
     // A schema that does not answer holds up what comes after it, and must not hold up the application.
     let timer: NodeJS.Timeout | undefined;
