@@ -8,7 +8,8 @@ export {
 } from './decorators/hooks.decorators.js';
 export { LastEventId } from './decorators/last-event-id.decorator.js';
 export { Publish, type PublishDecorator, type PublishedAs } from './decorators/publish.decorator.js';
-export { Sse, type SseRouteOptions } from './decorators/sse.decorator.js';
+export { Sse, type SseDecorator, type SseRouteOptions, type Streamed } from './decorators/sse.decorator.js';
+export { isSseRoute } from './delivery/sse-route.metadata.js';
 export type { EndpointOptions } from './endpoint/endpoint.controller.js';
 export { SseSnapshot } from './decorators/sse-snapshot.decorator.js';
 export type { Denial, DenialReason } from './delivery/connection-access.js';

@@ -248,10 +248,20 @@ export class SseModule
     importedIn.set(config, this);
     const interceptors = config.getGlobalInterceptors();
     const others = interceptors.filter((interceptor) => interceptor !== this.interceptor);
-    const isIntercepted = others.length > 0 || config.getGlobalRequestInterceptors().length > 0;
-    const isNeeded = this.server.adopt(foundControllers(this.modules), isIntercepted);
+    const ofRequests = config.getGlobalRequestInterceptors().map(({ metatype }) => metatype as object);
+    this.server.interceptors = [...others, ...ofRequests];
     // Before the app's own, whose results are what is sent. Where nothing needs it, no request pays for it.
-    if (isNeeded && others.length === interceptors.length) interceptors.unshift(this.interceptor);
+    if (this.#needsInterceptor() && others.length === interceptors.length)
+      interceptors.unshift(this.interceptor);
+  }
+
+  #needsInterceptor(): boolean {
+    return foundControllers(this.modules).some(({ controller, methods }) =>
+      methods.some((method) => {
+        const route = this.server.routeOf(controller, method);
+        return route !== undefined && this.server.intercepts(route);
+      }),
+    );
   }
 
   /** @throws SseError `INVALID_HANDLER`, `DUPLICATE_DEFINITION` */

@@ -168,6 +168,13 @@ export interface SseBaseOptions extends ChannelOptions {
    * @defaultValue 'retry'
    */
   readonly whenFull?: 'retry' | 'refuse';
+  /**
+   * What becomes of routes with Nest's own `@Sse()`. `serve` gives them heartbeats, limits, ends at shutdown and
+   * streams of the hub that resume. Nest sends their head at once then, as it does wherever an interceptor applies: a
+   * status, a header or a cookie that a method sets after an `await` comes too late. `leave` leaves them to Nest, and
+   * what they stream of the hub begins anew with each connection. @defaultValue 'serve'
+   */
+  readonly stockRoutes?: 'serve' | 'leave';
   readonly shutdown?: ShutdownOptions;
   /** Milliseconds that a method with `@AuthorizeChannel()` may take; no answer is a no. @defaultValue 5_000 */
   readonly authorizeTime?: number;

@@ -39,6 +39,7 @@ export interface SseSettings {
   readonly limits: Required<SseLimits>;
   readonly connectionKey: ConnectionKey;
   readonly whenFull: 'retry' | 'refuse';
+  readonly stockRoutes: 'serve' | 'leave';
   readonly shutdown: Required<ShutdownOptions>;
   readonly authorizeTime: number;
   readonly reauthorize: number;
@@ -80,6 +81,7 @@ const DEFAULTS: SseSettings = {
   },
   connectionKey: addressOf,
   whenFull: 'retry',
+  stockRoutes: 'serve',
   shutdown: { grace: 1_000, spread: 5_000 },
   authorizeTime: 5_000,
   reauthorize: 0,
@@ -124,6 +126,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     limits,
     connectionKey: functionOf('connectionKey', given.connectionKey, 'a function that says whose a stream is'),
     whenFull: oneOf('whenFull', given.whenFull, ['retry', 'refuse']),
+    stockRoutes: oneOf('stockRoutes', given.stockRoutes, ['serve', 'leave']),
     shutdown,
     authorizeTime: millisecondsOf('authorizeTime', countOf('authorizeTime', given.authorizeTime, 1)),
     reauthorize: millisecondsOf('reauthorize', given.reauthorize),

@@ -1,6 +1,9 @@
-import { RequestMapping, RequestMethod, Res, SseSignal } from '@nestjs/common';
+import { RequestMapping, RequestMethod, Res, UseGuards } from '@nestjs/common';
+import type { Observable } from 'rxjs';
 import { sseRoute } from '../delivery/sse-route.js';
+import { SseRouteGuard } from '../delivery/sse-route.guard.js';
 import { checkRouteSettings, describeRoute, type SseRouteSettings } from '../delivery/sse-route.metadata.js';
+import type { Method } from '../delivery/wrapped-method.js';
 
 /** Options of `@Sse()`. What is left out is as the module, or the channel, says. */
 export interface SseRouteOptions extends SseRouteSettings {
@@ -8,13 +11,31 @@ export interface SseRouteOptions extends SseRouteSettings {
   readonly method?: RequestMethod;
 }
 
+/** What a method with `@Sse()` may return. */
+export type Streamed = Observable<unknown> | AsyncIterable<unknown>;
+
+/** Decorates a method that returns a stream. */
+export interface SseDecorator {
+  <Decorated extends (...args: never[]) => Streamed | PromiseLike<Streamed>>(
+    target: object,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<Decorated>,
+  ): void;
+  /** Never called: by this `applyDecorators()` takes it, too. */
+  (target: object, key: string | symbol, ...none: never[]): void;
+}
+
 /**
- * Declares a route that streams events. Its method returns an Observable, or a Promise of one: a
- * stream of the hub, piped or not, several merged, or any other.
+ * Declares a route that streams events. Its method returns an Observable: a stream of the hub, piped or not, several
+ * merged, or any other; or an async iterable, which is asked for its next value when the client can take it; or a
+ * Promise of one of these.
  *
  * It is an ordinary route: guards, pipes, interceptors and filters run as on any other. The head of
  * the response is sent when the method has resolved and the client's position is known, so an error
  * until then is an ordinary HTTP error. One after that is sent as `event: error`, and ends the stream.
+ *
+ * Decorators above and below it may wrap the method. They have to copy its metadata, as Nest's conventions ask for, and
+ * to pass all arguments on: after those of the method there is one more.
  *
  * @param path path of the route, as in `@Get()`
  * @throws SseError `INVALID_OPTIONS`
@@ -27,31 +48,21 @@ export interface SseRouteOptions extends SseRouteSettings {
  * }
  * ```
  */
-export function Sse(path?: string | string[], options: SseRouteOptions = {}): MethodDecorator {
+export function Sse(path?: string | string[], options: SseRouteOptions = {}): SseDecorator {
   checkRouteSettings(options);
   const { method = RequestMethod.GET, ...settings } = options;
-  return (target: object, key: string | symbol, descriptor: PropertyDescriptor) => {
-    const original = descriptor.value as (...args: unknown[]) => unknown;
+  return (target: object, key: string | symbol, descriptor: PropertyDescriptor): void => {
+    const original = descriptor.value as Method;
     const injected = injectedParameters(target, key);
     // Nest leaves a response alone that it has injected; after the parameters of the method it is in nobody's way.
     const responseIndex = parameterCount(target, key, original, injected);
     Res()(target, key, responseIndex);
     descriptor.value = sseRoute(original, responseIndex);
     RequestMapping({ path: path ?? '/', method })(target, key, descriptor);
-    const hasSignal = Object.keys(injected).some((name) => name.startsWith(SIGNAL));
-    describeRoute({ settings, hasSignal })(target, key, descriptor);
-    return descriptor;
+    UseGuards(SseRouteGuard)(target, key, descriptor);
+    describeRoute({ key, settings })(target, key, descriptor);
   };
 }
-
-/** What the names begin with under which Nest notes the parameters that `@SseSignal()` injects. */
-const SIGNAL = ((): string => {
-  class Probe {
-    method(): void {}
-  }
-  SseSignal()(Probe.prototype, 'method', 0);
-  return (Object.keys(injectedParameters(Probe.prototype, 'method'))[0] as string).replace(/0$/, '');
-})();
 
 type InjectedParameters = Readonly<Record<string, { readonly index: number }>>;
 
@@ -63,7 +74,7 @@ function injectedParameters(target: object, key: string | symbol): InjectedParam
 function parameterCount(
   target: object,
   key: string | symbol,
-  method: (...args: unknown[]) => unknown,
+  method: Method,
   injected: InjectedParameters,
 ): number {
   const types = Reflect.getMetadata('design:paramtypes', target, key) as unknown[] | undefined;

@@ -7,6 +7,7 @@ import {
   type BeforeApplicationShutdown,
 } from '@nestjs/common';
 import type { Http2ServerResponse } from 'node:http2';
+import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { onceOver } from './closing.js';
@@ -63,7 +64,7 @@ export class Admission implements BeforeApplicationShutdown {
       clearTimeout(aging);
       // A response that has waited behind another may be over twice.
       if (this.#admitted.delete(connection) && key !== undefined) this.#perKey.remove(key);
-      connection.close();
+      connection.left();
     });
     return true;
   }
@@ -117,7 +118,8 @@ export class Admission implements BeforeApplicationShutdown {
     }, this.settings.shutdown.grace).unref();
     const carriers = new Set<Carrier>();
     for (const connection of [...this.#admitted]) {
-      carriers.add(closeAfterwards(connection.exchange));
+      const carrier = closeAfterwards(connection.exchange);
+      if (carrier) carriers.add(carrier);
       connection.end(this.#retry());
     }
     await this.#saidGoodbye();
@@ -147,9 +149,13 @@ const tooManyOfOne = (): HttpException =>
     HttpStatus.TOO_MANY_REQUESTS,
   );
 
-/** Closes what carries a response once the response is on its way. */
-function closeAfterwards({ request, response, isHttp1 }: Exchange): Carrier {
-  const { socket } = request;
+/**
+ * Closes what carries a response once the response is on its way.
+ *
+ * @returns what carries it; undefined where nothing can be closed, as with `app.inject()` of Fastify
+ */
+function closeAfterwards({ socket, response, isHttp1 }: Exchange): Carrier | undefined {
+  if (!isCarrier(socket)) return undefined;
   if (isHttp1) {
     response.once('finish', () => socket.destroySoon());
     return socket;
@@ -158,6 +164,8 @@ function closeAfterwards({ request, response, isHttp1 }: Exchange): Carrier {
   response.once('finish', () => session?.close());
   return session ?? socket;
 }
+
+const isCarrier = (socket: Partial<Socket>): socket is Socket => typeof socket.destroySoon === 'function';
 
 /** Resolves when all are closed, at the latest after the grace time, when what is left was destroyed. */
 async function closed(carriers: ReadonlySet<Carrier>, grace: number): Promise<void> {

@@ -13,7 +13,8 @@ const waiting = new WeakMap<Socket, Set<() => void>>();
 export function onceOver({ request, response, isHttp1 }: Exchange, listener: () => void): void {
   response.on('close', listener); // it comes once
   if (!isHttp1 || response.socket) return;
-  const { socket } = request;
+  const socket = request.socket as Socket | undefined;
+  if (!socket) return; // where the runtime only resembles node:http
   const listeners = waiting.get(socket) ?? listenTo(socket);
   listeners.add(listener);
   response.on('close', () => listeners.delete(listener));

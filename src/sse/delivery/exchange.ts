@@ -36,6 +36,11 @@ export class Exchange {
     return this.#adapted.request ?? this.request;
   }
 
+  /** Where the runtime only resembles node:http, it has less, or nothing. */
+  get socket(): Partial<Socket> {
+    return this.request.socket ?? {};
+  }
+
   get isHttp1(): boolean {
     return this.request.httpVersionMajor === 1;
   }
@@ -46,9 +51,7 @@ export class Exchange {
 
   /** Whether the client has gone already. */
   get isOver(): boolean {
-    // The socket is absent where the runtime only resembles node:http.
-    const socket = this.request.socket as IncomingMessage['socket'] | undefined;
-    return this.response.destroyed || this.response.writableEnded || socket?.destroyed === true;
+    return this.response.destroyed || this.response.writableEnded || this.socket.destroyed === true;
   }
 
   /** The status as `@HttpCode()`, Nest's default for the method, or an interceptor has left it. */
@@ -69,7 +72,7 @@ export class Exchange {
 
   /** Sends the head and the first text, in one packet. */
   begin(statusCode: number, headers: OutgoingHttpHeaders, text: string): void {
-    const socket: Partial<Socket> = this.isHttp1 ? this.request.socket : {};
+    const socket: Partial<Socket> = this.isHttp1 ? this.socket : {};
     socket.cork?.();
     try {
       this.writeHead(statusCode, headers);
@@ -101,8 +104,7 @@ export class Exchange {
   /** A stream is silent for longer than the server would let a request be. Not on HTTP/2, where streams share the socket. */
   keepOpen(): void {
     if (!this.isHttp1) return;
-    // Where the runtime only resembles node:http, it has none of these.
-    const socket: Partial<Socket> = this.request.socket;
+    const { socket } = this;
     socket.setKeepAlive?.(true);
     socket.setNoDelay?.(true);
     socket.setTimeout?.(0);
@@ -113,8 +115,7 @@ export class Exchange {
     const timeout = Math.max(milliseconds, 1); // 0 is none, to Node
     if (this.isHttp1) {
       // Node destroys the socket then. When the response has finished Node sets a timeout of its own.
-      const socket: Partial<Socket> = this.request.socket;
-      if (!this.response.writableFinished) socket.setTimeout?.(timeout);
+      if (!this.response.writableFinished) this.socket.setTimeout?.(timeout);
       return;
     }
     const { stream } = this.response as unknown as Http2ServerResponse;
@@ -140,7 +141,7 @@ export class Exchange {
 
   /** The client's address, as the socket has it. */
   get address(): string | undefined {
-    return this.request.socket.remoteAddress;
+    return this.socket.remoteAddress;
   }
 
   get path(): string {

@@ -1,6 +1,7 @@
 import type { Exchange } from './exchange.js';
 import type { RouteOutcome } from './route-outcome.js';
 import { sseHeaders } from './sse-headers.js';
+import type { RouteDescription } from './sse-route.metadata.js';
 
 /** Who sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
 export interface ResponseHead {
@@ -20,13 +21,15 @@ export interface ResponseHead {
   end(): void;
   /** Lets Nest be done with the request. */
   release(): void;
+  /** The client has left. */
+  left(): void;
 }
 
 /** The head of an `@Sse()` route of this package. */
 export class OwnHead implements ResponseHead {
   constructor(
     private readonly exchange: Exchange,
-    private readonly allowTransform: boolean,
+    private readonly route: Pick<RouteDescription, 'settings' | 'cacheControl'>,
     private readonly outcome: RouteOutcome,
   ) {}
 
@@ -37,7 +40,10 @@ export class OwnHead implements ResponseHead {
   send(text: string): boolean {
     const { exchange } = this;
     exchange.keepOpen();
-    exchange.begin(exchange.statusCode, sseHeaders(exchange.isHttp1, this.allowTransform), text);
+    const { settings, cacheControl } = this.route;
+    const headers = sseHeaders(exchange.isHttp1, settings.allowTransform ?? false);
+    const own = cacheControl === undefined ? headers : { ...headers, 'Cache-Control': cacheControl };
+    exchange.begin(exchange.statusCode, own, text);
     return true;
   }
 
@@ -57,6 +63,12 @@ export class OwnHead implements ResponseHead {
 
   release(): void {
     this.outcome.done();
+  }
+
+  /** Nest does so, too: what an application has put around the end, as to save a session, runs for every stream. */
+  left(): void {
+    const { response } = this.exchange;
+    if (!response.writableEnded) response.end();
   }
 }
 
@@ -93,5 +105,9 @@ export class NestHead implements ResponseHead {
   /** Nest ends the response then. */
   release(): void {
     this.outcome.done();
+  }
+
+  left(): void {
+    // Nest has seen it, too.
   }
 }

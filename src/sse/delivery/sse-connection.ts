@@ -27,6 +27,7 @@ import { errorEvent, isLogged, ownEvent, plainEvent } from './plain-event.js';
 import { Pipeline } from './pipeline.js';
 import type { ResponseHead } from './response-head.js';
 import { ResponseWriter } from './response-writer.js';
+import { abortSignal } from './signal.js';
 
 const logger = new Logger('SseConnection');
 
@@ -75,6 +76,8 @@ export class SseConnection
   #isDue = false;
   /** Whether more is to be read in its next turn. */
   #readsOn = false;
+  /** Waits for room. */
+  #hasRoom: (() => void) | undefined;
   /** When it was last looked at whether the position has moved without an event. */
   #lookedAt = performance.now();
 
@@ -222,8 +225,22 @@ export class SseConnection
   }
 
   settled(): void {
-    this.reader.resume();
+    this.#resume();
     this.filled();
+  }
+
+  /** Resolves when the client may take more, or has left. For what is asked for value by value. */
+  room(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#hasRoom = resolve;
+    });
+  }
+
+  /** The client can take more. */
+  #resume(): void {
+    this.reader.resume();
+    this.#hasRoom?.();
+    this.#hasRoom = undefined;
   }
 
   error(error: unknown): void {
@@ -277,11 +294,20 @@ export class SseConnection
     this.filled();
   }
 
-  /** The client has gone. Nothing is left behind. */
+  /** The response is over: it has ended, or its client has left. */
+  left(): void {
+    this.close();
+    this.head.left();
+  }
+
+  /** Nothing is left behind. */
   close(): void {
     if (this.isClosed) return;
     this.#state = 'closed';
+    // Before the teardown, as Nest does it: that often takes the listeners of the signal off.
+    abortSignal(this.request);
     this.pipeline.release();
+    this.#hasRoom?.();
     this.#outgoing?.close();
     this.#outbox.close();
     this.reader.end();
@@ -393,7 +419,7 @@ export class SseConnection
     const hadNoRoom = this.#outbox.paused && !this.#outbox.isBlocked;
     if (this.#state !== 'open' && !this.#open()) return;
     // What was published before the end still goes out, although its channel's turn may come later.
-    if (this.#readsOn || this.#finish?.isForced) this.reader.resume();
+    if (this.#readsOn || this.#finish?.isForced) this.#resume();
     this.#readsOn = this.#isDue = false;
     if (this.isClosed) return;
     const wasFull = this.#outbox.isFull || hadNoRoom;
@@ -405,7 +431,7 @@ export class SseConnection
 
   drained(): void {
     if (this.isClosed) return;
-    this.reader.resume();
+    this.#resume();
     if (this.#finish) this.filled();
   }
 

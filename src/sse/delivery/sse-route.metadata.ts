@@ -1,8 +1,9 @@
-import { SetMetadata, type MessageEvent } from '@nestjs/common';
+import { SetMetadata, type ExecutionContext, type MessageEvent } from '@nestjs/common';
 import type { Gap } from '../hub/sse-event.js';
 import { SseError } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import { checkObject, countOf, millisecondsOf, oneOf, slowOf } from '../sse.settings.js';
+import { inPlaceOf, type Method } from './wrapped-method.js';
 
 /** What a client is told that takes every event for one of the application's. */
 export interface PlainStream {
@@ -44,17 +45,19 @@ export interface SseRouteSettings {
 }
 
 const SSE_ROUTE = 'nestjs-sse-hub:route';
-/** The marks that Nest leaves on a stock `@Sse()` method, and on whatever has interceptors. */
+/** The marks that Nest leaves on a stock `@Sse()` method, on its options, on what has interceptors, and `@Header()`s. */
 const STOCK_SSE = '__sse__';
+const STOCK_OPTIONS = '__sseOptions__';
 const INTERCEPTORS = '__interceptors__';
+const HEADERS = '__headers__';
 
 /** What a method was decorated with. */
-interface DescribedRoute {
+interface DecoratedRoute {
+  readonly key: string | symbol;
   readonly settings: SseRouteSettings;
-  readonly hasSignal: boolean;
 }
 
-export const describeRoute = (route: DescribedRoute): MethodDecorator => SetMetadata(SSE_ROUTE, route);
+export const describeRoute = (route: DecoratedRoute): MethodDecorator => SetMetadata(SSE_ROUTE, route);
 
 /** @throws SseError `INVALID_OPTIONS` */
 export function checkRouteSettings(settings: SseRouteSettings): void {
@@ -75,26 +78,61 @@ export function checkRouteSettings(settings: SseRouteSettings): void {
   else if (plain !== undefined) oneOf('plain', plain, [true, false]);
 }
 
-/** What the interceptor knows of a route. */
+/** What a route says of itself. Decorators that wrap a method copy this, as Nest's conventions ask for. */
 export interface RouteDescription {
+  /** Class and method, for messages. */
+  readonly name: string;
   /** Whether it is Nest's `@Sse()`, not ours. */
   readonly isStock: boolean;
   readonly settings: SseRouteSettings;
-  /** Whether the method, or its class, has interceptors of its own. */
-  readonly isIntercepted: boolean;
-  /** Whether `@SseSignal()` injects a parameter of the method. */
-  readonly hasSignal: boolean;
+  /** Interceptors of the method and of its class: classes or instances. */
+  readonly interceptors: readonly object[];
+  /** What `@Header('Cache-Control')` says. */
+  readonly cacheControl: string | undefined;
 }
 
 /** Describes a method of a controller; undefined if it streams no events. */
 export function routeOf(controller: object, method: object): RouteDescription | undefined {
-  const own = Reflect.getMetadata(SSE_ROUTE, method) as DescribedRoute | undefined;
-  const isStock = own === undefined && Reflect.getMetadata(STOCK_SSE, method) === true;
+  const own = Reflect.getMetadata(SSE_ROUTE, method) as DecoratedRoute | undefined;
+  const isStock = own === undefined && isStockRoute(method);
   if (!own && !isStock) return undefined;
+  const key = own?.key ?? (method as { readonly name: string }).name;
   return {
+    name: `${(controller as { readonly name: string }).name}.${String(key)}()`,
     isStock,
-    isIntercepted: [method, controller].some((target) => Reflect.hasMetadata(INTERCEPTORS, target)),
-    settings: own?.settings ?? {},
-    hasSignal: own?.hasSignal ?? false,
+    settings: own?.settings ?? stockSettings(method),
+    interceptors: [method, controller].flatMap(
+      (target) => (Reflect.getMetadata(INTERCEPTORS, target) ?? []) as object[],
+    ),
+    cacheControl: headersOf(method).find(({ name }) => name.toLowerCase() === 'cache-control')?.value,
   };
+}
+
+/** Whether a request is for a method with `@Sse()`, of this package or of Nest: for guards and interceptors. */
+export function isSseRoute(context: Pick<ExecutionContext, 'getHandler'>): boolean {
+  const handler = context.getHandler() as object;
+  return Reflect.hasMetadata(SSE_ROUTE, handler) || isStockRoute(handler);
+}
+
+const isStockRoute = (method: object): boolean => Reflect.getMetadata(STOCK_SSE, method) === true;
+
+/** What stands in for a method of ours where interceptors look for Nest's mark; on the method itself, Nest would serve it. */
+export function markedAsStream(method: Method): Method {
+  const standIn = inPlaceOf(method, function (this: unknown, ...args) {
+    return method.apply(this, args);
+  });
+  Reflect.defineMetadata(STOCK_SSE, true, standIn);
+  return standIn;
+}
+
+/** Nest has another default for how much may wait; the module's holds for all routes. */
+function stockSettings(method: object): SseRouteSettings {
+  const options = Reflect.getMetadata(STOCK_OPTIONS, method) as { maxPendingDataLength?: number } | undefined;
+  const most = options?.maxPendingDataLength;
+  if (most === undefined || Number.isNaN(most)) return {};
+  return { queuedBytes: most === 0 ? Infinity : most };
+}
+
+function headersOf(method: object): readonly { readonly name: string; readonly value: string }[] {
+  return (Reflect.getMetadata(HEADERS, method) ?? []) as { name: string; value: string }[];
 }

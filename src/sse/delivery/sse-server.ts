@@ -1,4 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { EMPTY, type Observable } from 'rxjs';
 import { Access } from '../hub/access/access.js';
 import { Channels } from '../hub/channels.js';
 import { Connections } from '../hub/instances/connections.js';
@@ -12,36 +14,33 @@ import type { ConnectionServices, ConnectionSettings, Returnable } from './conne
 import { Exchange } from './exchange.js';
 import { Heartbeat } from './heartbeat.js';
 import { OwnHead, type ResponseHead } from './response-head.js';
+import { streamOf } from './returned.js';
+import { noteRouted, type Routed } from './routed.js';
 import { AwaitedOutcome } from './route-outcome.js';
+import { abortSignal, offerSignal } from './signal.js';
 import { SseConnection } from './sse-connection.js';
-import { adoptRoute, observableOf } from './sse-route.js';
 import { routeOf, type RouteDescription } from './sse-route.metadata.js';
-import type { Method } from './wrapped-method.js';
 
 /** A route that streams events, and what holds for its responses. */
 export interface ServedRoute extends RouteDescription {
   readonly connection: ConnectionSettings;
-  /** Whether it is served from its method, without an interceptor. */
-  readonly isDirect: boolean;
 }
 
-/** A controller of the application, as it was found at the start. */
-export interface FoundController {
-  readonly controller: object;
-  /** Undefined where there is one for each request. */
-  readonly instance: object | undefined;
-  readonly methods: readonly Method[];
-}
+/** The server of each application. */
+const servers = new WeakMap<ModulesContainer, SseServer>();
 
 /** Makes the connections of this application. */
 @Injectable()
 export class SseServer {
   readonly #services: ConnectionServices;
-  /** By controller and method; undefined for routes that stream no events. */
-  readonly #routes = new Map<object, Map<object, ServedRoute | undefined>>();
+  /** Global interceptors of the application, which see what every route gives. */
+  interceptors: readonly object[] = [];
+  /** By class and method. The class counts, as a method may be inherited and interceptors are not. */
+  readonly #routes = new WeakMap<object, WeakMap<object, ServedRoute>>();
 
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
+    modules: ModulesContainer,
     channels: Channels,
     connections: Connections,
     heartbeat: Heartbeat,
@@ -54,43 +53,39 @@ export class SseServer {
       admission.turnAway(connection);
     };
     this.#services = { channels, connections, heartbeat, access, subscriptions, turnAway };
+    servers.set(modules, this);
   }
 
-  /**
-   * Takes on the routes of ours whose results nobody else wants to see. They are served from their methods.
-   *
-   * @param isIntercepted whether the application has global interceptors of its own
-   * @returns whether there are others, which an interceptor must serve
-   */
-  adopt(controllers: readonly FoundController[], isIntercepted: boolean): boolean {
-    let areAllDirect = true;
-    for (const { controller, instance, methods } of controllers) {
-      for (const method of methods) {
-        const description = routeOf(controller, method);
-        if (!description) continue;
-        const isDirect =
-          instance !== undefined &&
-          !isIntercepted &&
-          !description.isStock &&
-          !description.isIntercepted &&
-          !description.hasSignal;
-        const route = this.#served(description, isDirect);
-        this.#remember(controller, method, route);
-        if (!isDirect) areAllDirect = false;
-        else adoptRoute(instance, method, (response, call) => this.#serveDirectly(route, response, call));
-      }
-    }
-    return !areAllDirect;
+  /** The server of an application; undefined without `SseModule.forRoot()`. */
+  static of(modules: ModulesContainer): SseServer | undefined {
+    return servers.get(modules);
+  }
+
+  /** Notes that Nest has routed a request to a method with `@Sse()`. */
+  note(context: ExecutionContext): void {
+    const http = context.switchToHttp();
+    const route = this.routeOf(context.getClass(), context.getHandler());
+    if (!route || route.isStock) return;
+    offerSignal(http.getRequest<object>());
+    noteRouted(http.getResponse<object>(), { server: this, route });
   }
 
   /** The route of a method; undefined if it streams no events. */
   routeOf(controller: object, method: object): ServedRoute | undefined {
-    const known = this.#routes.get(controller);
-    if (known?.has(method)) return known.get(method);
+    const known = this.#routes.get(controller)?.get(method);
+    if (known) return known;
     const description = routeOf(controller, method);
-    const route = description && this.#served(description, false);
-    this.#remember(controller, method, route);
+    if (!description) return undefined;
+    const route = { ...description, connection: this.#settingsOf(description) };
+    const routes = this.#routes.get(controller) ?? new WeakMap<object, ServedRoute>();
+    this.#routes.set(controller, routes.set(method, route));
     return route;
+  }
+
+  /** Whether the interceptor serves a route: others want to see what comes out of it, or Nest answers. */
+  intercepts({ isStock, interceptors }: RouteDescription): boolean {
+    if (isStock) return this.settings.stockRoutes === 'serve';
+    return this.interceptors.length > 0 || interceptors.length > 0;
   }
 
   /** A connection that is let in; undefined if it is turned away. */
@@ -98,7 +93,7 @@ export class SseServer {
     const connection = new SseConnection(exchange, head, route.connection, this.#services);
     if (this.admission.admits(connection)) return connection;
     onceOver(exchange, () => {
-      connection.close();
+      connection.left();
     });
     return undefined;
   }
@@ -113,16 +108,42 @@ export class SseServer {
     else void isKnown.then(run);
   }
 
-  #serveDirectly(route: ServedRoute, response: object, call: () => unknown): Promise<void> | undefined {
-    const exchange = new Exchange(response);
-    if (exchange.isOver) return undefined;
+  /**
+   * Serves the response of a method with `@Sse()`.
+   *
+   * @param response as the adapter has it
+   * @param call calls the method that the user wrote
+   * @returns what Nest is given
+   */
+  answer(routed: Routed, response: object, call: () => unknown): unknown {
+    const { connection, route } = routed;
+    if (connection) return connection.isClosed ? EMPTY : this.#returned(connection, route, call());
+    return this.#serveDirectly(routed, new Exchange(response), call);
+  }
+
+  /** To the interceptors. */
+  #returned(connection: SseConnection, { name }: ServedRoute, returned: unknown): unknown {
+    const own = (result: unknown): Observable<unknown> => {
+      const source = streamOf(result, connection, name);
+      connection.ready();
+      return connection.pipeline.show(source);
+    };
+    return isThenable(returned) ? Promise.resolve(returned).then(own) : own(returned);
+  }
+
+  #serveDirectly(routed: Routed, exchange: Exchange, call: () => unknown): Promise<void> | undefined {
+    if (exchange.isOver) {
+      abortSignal(exchange.adaptedRequest);
+      return undefined;
+    }
+    const { route } = routed;
     const outcome = new AwaitedOutcome();
     const { settled } = outcome;
-    const head = new OwnHead(exchange, route.settings.allowTransform ?? false, outcome);
-    const connection = this.admit(route, exchange, head);
+    const connection = this.admit(route, exchange, new OwnHead(exchange, route, outcome));
     if (!connection) return settled;
+    routed.connection = connection;
     const serve = (returned: unknown): void => {
-      connection.serveDirectly(observableOf(returned));
+      connection.serveDirectly(streamOf(returned, connection, route.name));
     };
     const fail = (error: unknown): void => {
       connection.error(error);
@@ -137,15 +158,6 @@ export class SseServer {
       }
     });
     return settled;
-  }
-
-  #remember(controller: object, method: object, route: ServedRoute | undefined): void {
-    const routes = this.#routes.get(controller) ?? new Map<object, ServedRoute | undefined>();
-    this.#routes.set(controller, routes.set(method, route));
-  }
-
-  #served(description: RouteDescription, isDirect: boolean): ServedRoute {
-    return { ...description, isDirect, connection: this.#settingsOf(description) };
   }
 
   #settingsOf({ isStock, settings }: RouteDescription): ConnectionSettings {

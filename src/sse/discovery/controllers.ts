@@ -1,19 +1,20 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
-import type { FoundController } from '../delivery/sse-server.js';
 import type { Method } from '../delivery/wrapped-method.js';
 
-/** The controllers of all modules of the application, with their methods. */
+/** A controller of the application, with its methods. */
+export interface FoundController {
+  readonly controller: object;
+  readonly methods: readonly Method[];
+}
+
+/** The controllers of all modules of the application. */
 export function foundControllers(modules: ModulesContainer): FoundController[] {
   const scanner = new MetadataScanner();
   const wrappers = [...modules.values()].flatMap((module) => [...module.controllers.values()]);
-  return wrappers.flatMap((wrapper) => {
-    const { metatype } = wrapper;
+  return wrappers.flatMap(({ metatype }) => {
     if (typeof metatype !== 'function') return [];
     const prototype = metatype.prototype as Record<string, Method>;
-    return {
-      controller: metatype,
-      instance: wrapper.isDependencyTreeStatic() ? wrapper.instance : undefined,
-      methods: scanner.getAllMethodNames(prototype).map((name) => prototype[name] as Method),
-    };
+    const methods = scanner.getAllMethodNames(prototype).map((name) => prototype[name] as Method);
+    return { controller: metatype, methods };
   });
 }

@@ -2,7 +2,7 @@ import { Controller, Get, Inject, Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { describe, expect, it } from '@jest/globals';
-import { of } from 'rxjs';
+import { of, type Observable } from 'rxjs';
 import { defineChannel, Sse, SseHub, SseModule } from '../../../src/sse/index.js';
 import type { SseModuleOptions, SseOptionsFactory } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
@@ -17,7 +17,7 @@ describe('An app with @Sse() that does not import the module', () => {
     @Controller()
     class LonelyController {
       @Sse('events')
-      events(): unknown {
+      events(): Observable<string> {
         return of('x');
       }
 

@@ -1,0 +1,262 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import fastifyCookie from '@fastify/cookie';
+import {
+  Controller,
+  Header,
+  Inject,
+  Res,
+  Sse as StockSse,
+  SseSignal,
+  UseGuards,
+  UseInterceptors,
+  type CallHandler,
+  type CanActivate,
+  type ExecutionContext,
+  type INestApplication,
+} from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { describe, expect, it } from '@jest/globals';
+import type { Response } from 'express';
+import session from 'express-session';
+import { NEVER, Observable, of } from 'rxjs';
+import { Sse, SseHub } from '../../../src/sse/index.js';
+import { eventually } from '../../support/eventually.js';
+import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+
+const adapters = ['express', 'fastify'] as const;
+
+const passing = UseInterceptors({
+  intercept: (_context: ExecutionContext, next: CallHandler) => next.handle(),
+});
+
+describe('A session of express-session that a guard has changed', () => {
+  class Marks implements CanActivate {
+    canActivate(context: ExecutionContext): boolean {
+      const { session } = context.switchToHttp().getRequest<{ session: Record<string, unknown> }>();
+      session['seen'] = true;
+      return true;
+    }
+  }
+
+  @UseGuards(Marks)
+  @Controller()
+  class NewsController {
+    constructor(@Inject(SseHub) private readonly hub: SseHub) {}
+
+    @Sse('direct')
+    direct(): Observable<unknown> {
+      return this.hub.stream('news');
+    }
+
+    @passing
+    @Sse('intercepted')
+    intercepted(): Observable<unknown> {
+      return this.hub.stream('news');
+    }
+
+    @StockSse('stock')
+    stock(): Observable<unknown> {
+      return NEVER;
+    }
+  }
+
+  it.each(['direct', 'intercepted', 'stock'])('is saved when the client leaves (%s)', async (path) => {
+    const store = new session.MemoryStore();
+    const saved = (): Promise<number> =>
+      new Promise((resolve, reject) => {
+        store.length((error: Error | null, count) => (error ? reject(error) : resolve(count ?? 0)));
+      });
+    const { hub, url } = await startSseApp({
+      controllers: [NewsController],
+      configure: (app) =>
+        app.use(session({ secret: 'secret', resave: false, saveUninitialized: false, store })),
+    });
+    const client = await SseClient.open(`${url}/${path}`);
+    expect(client.headers['set-cookie']).toHaveLength(1);
+    expect(await saved()).toBe(0);
+    client.close();
+    await untilConnections(hub, 0);
+    await eventually(async () => (await saved()) === 1);
+  });
+});
+
+describe.each(adapters)('@SseSignal() (%s)', (adapter) => {
+  const order: string[] = [];
+  const watched = (signal: AbortSignal): Observable<unknown> =>
+    new Observable((subscriber) => {
+      const told = (): number => order.push('aborted');
+      signal.addEventListener('abort', told);
+      subscriber.next('hello');
+      return () => {
+        order.push(`torn down, aborted: ${signal.aborted}`);
+        signal.removeEventListener('abort', told);
+      };
+    });
+
+  @Controller()
+  class WatchedController {
+    @Sse('direct')
+    direct(@SseSignal() signal: AbortSignal): Observable<unknown> {
+      return watched(signal);
+    }
+
+    @passing
+    @Sse('intercepted')
+    intercepted(@SseSignal() signal: AbortSignal): Observable<unknown> {
+      return watched(signal);
+    }
+
+    @StockSse('stock')
+    stock(@SseSignal() signal: AbortSignal): Observable<unknown> {
+      return watched(signal);
+    }
+  }
+
+  it.each(['direct', 'intercepted', 'stock'])(
+    'is aborted before the teardown, which takes listeners off (%s)',
+    async (path) => {
+      order.length = 0;
+      const { url } = await startSseApp({ adapter, controllers: [WatchedController] });
+      const client = await SseClient.open(`${url}/${path}`);
+      await client.next();
+      client.close();
+      await eventually(() => order.length === 2);
+      expect(order).toEqual(['aborted', 'torn down, aborted: true']);
+    },
+  );
+});
+
+describe.each(adapters)('@Header("Cache-Control") (%s)', (adapter) => {
+  it('is what is sent, and every other route has that of a stream', async () => {
+    @Controller()
+    class CachedController {
+      @Header('Cache-Control', 'no-cache')
+      @Sse('own')
+      own(): Observable<unknown> {
+        return of('hello');
+      }
+
+      @Sse('other')
+      other(): Observable<unknown> {
+        return of('hello');
+      }
+    }
+    const { url } = await startSseApp({
+      adapter,
+      controllers: [CachedController],
+      configure: (app: INestApplication) =>
+        app.use((_request: unknown, response: Response, next: () => void) => {
+          response.setHeader('Cache-Control', 'public, max-age=60'); // for all that it serves
+          next();
+        }),
+    });
+    const cacheControl = async (path: string): Promise<string | undefined> =>
+      (await SseClient.open(`${url}/${path}`)).headers['cache-control'];
+    expect(await cacheControl('own')).toBe('no-cache');
+    expect(await cacheControl('other')).toMatch(/^private, no-cache, no-store.*no-transform$/);
+  });
+});
+
+describe.each(adapters)('Routes with Nest’s own @Sse() (%s)', (adapter) => {
+  @Controller()
+  class StockController {
+    constructor(@Inject(SseHub) private readonly hub: SseHub) {}
+
+    @StockSse('late')
+    async late(@Res({ passthrough: true }) response: Response): Promise<Observable<unknown>> {
+      await delay(1);
+      response.status(202);
+      response.header('x-late', 'set');
+      return of({ data: 'hello' });
+    }
+
+    @StockSse('news')
+    news(): Observable<unknown> {
+      return this.hub.stream('news', { replay: 'all' });
+    }
+
+    @StockSse('bulk', { maxPendingDataLength: 0 })
+    bulk(): Observable<unknown> {
+      return new Observable((subscriber) => {
+        for (let i = 0; i < 100; i++) subscriber.next({ data: '.'.repeat(64 * 1024) });
+        subscriber.complete();
+      });
+    }
+  }
+
+  it('set statuses and headers late, as in Nest alone, where they are left to it', async () => {
+    const { url } = await startSseApp({
+      adapter,
+      sse: { stockRoutes: 'leave' },
+      controllers: [StockController],
+    });
+    const client = await SseClient.open(`${url}/late`);
+    expect([client.status, client.headers['x-late']]).toEqual([202, 'set']);
+    expect(await client.next()).toMatchObject({ id: '1', data: 'hello' });
+  });
+
+  it('stream the hub’s events without a place, where they are left to Nest', async () => {
+    const { hub, url } = await startSseApp({
+      adapter,
+      sse: { stockRoutes: 'leave' },
+      controllers: [StockController],
+    });
+    await hub.publish('news', { type: 'paid', data: 1 });
+    const client = await SseClient.open(`${url}/news`);
+    expect(await client.next()).toMatchObject({ type: 'paid', data: '1' });
+    expect(hub.stats().connections).toBe(0);
+    client.close();
+    await untilSubscribers(hub, 'news', 0);
+  });
+
+  it('keep what maxPendingDataLength lets wait, beyond limits.queuedBytes', async () => {
+    const { hub, url } = await startSseApp({
+      adapter,
+      sse: { limits: { queuedBytes: 1_000 } },
+      controllers: [StockController],
+    });
+    const client = await SseClient.open(`${url}/bulk`);
+    expect(await client.rest()).toHaveLength(100);
+    expect(await client.closed).toBe('ended');
+    expect(hub.stats().connections).toBe(0);
+  });
+});
+
+describe('Cookies of @fastify/cookie', () => {
+  const setting = (set: (reply: CookieReply) => void): CanActivate => ({
+    canActivate: (context) => {
+      set(context.switchToHttp().getResponse());
+      return true;
+    },
+  });
+  interface CookieReply {
+    header(name: string, value: string): void;
+    setCookie(name: string, value: string): void;
+  }
+
+  @Controller()
+  class CookieController {
+    @UseGuards(setting((reply) => reply.setCookie('token', 'renewed')))
+    @Sse('by-hook')
+    byHook(): Observable<unknown> {
+      return NEVER;
+    }
+
+    @UseGuards(setting((reply) => reply.header('set-cookie', 'token=renewed')))
+    @Sse('by-header')
+    byHeader(): Observable<unknown> {
+      return NEVER;
+    }
+  }
+
+  it('are sent where they are set as a header: the hook of setCookie() does not run for streams', async () => {
+    const { url } = await startSseApp({
+      adapter: 'fastify',
+      controllers: [CookieController],
+      configure: (app) => (app as NestFastifyApplication).register(fastifyCookie as never),
+    });
+    expect((await SseClient.open(`${url}/by-hook`)).headers['set-cookie']).toBeUndefined();
+    expect((await SseClient.open(`${url}/by-header`)).headers['set-cookie']).toEqual(['token=renewed']);
+  });
+});

@@ -1,0 +1,308 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { EventEmitter } from 'node:events';
+import {
+  Controller,
+  ForbiddenException,
+  Get,
+  Inject,
+  Injectable,
+  Sse as StockSse,
+  type CallHandler,
+  type CanActivate,
+  type ExecutionContext,
+  type INestApplication,
+  type NestInterceptor,
+} from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { describe, expect, it } from '@jest/globals';
+import { concat, interval, map, Observable, of, startWith, switchMap, take } from 'rxjs';
+import { isSseRoute, Sse, SseHub } from '../../../src/sse/index.js';
+import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+import { LogRecorder } from '../delivery/log-recorder.js';
+import { Wire } from '../delivery/wire.js';
+import { change, openEndpoint, startEndpointApp } from '../endpoint/endpoint-app.js';
+
+const adapters = ['express', 'fastify'] as const;
+
+let open = 0;
+/** Says one thing, and counts who is subscribed. */
+const counted = new Observable((subscriber) => {
+  open++;
+  subscriber.next({ type: 'hello', data: 'hello' });
+  return () => open--;
+});
+
+@Controller()
+class NewsController {
+  constructor(@Inject(SseHub) private readonly hub: SseHub) {}
+
+  @Sse('news')
+  news(): Observable<unknown> {
+    return this.hub.stream('news');
+  }
+
+  @Sse('counted')
+  counted(): Observable<unknown> {
+    return counted;
+  }
+
+  @StockSse('stock')
+  stock(): Observable<unknown> {
+    return this.hub.stream('news');
+  }
+
+  @Get('page')
+  page(): string {
+    return 'page';
+  }
+}
+
+const using =
+  (interceptor: NestInterceptor) =>
+  (app: INestApplication): unknown =>
+    app.useGlobalInterceptors(interceptor);
+
+const storage = new AsyncLocalStorage<string>();
+
+/** Enters a context after some work of its own, and hands on what it is given without ever unsubscribing. */
+const entering: NestInterceptor = {
+  intercept: (_context, next) =>
+    new Observable((subscriber) => {
+      void storage.run('ada', async () => {
+        await Promise.resolve();
+        next.handle().subscribe({
+          next: (value) => {
+            subscriber.next(value);
+          },
+          error: (error) => {
+            subscriber.error(error);
+          },
+          complete: () => {
+            subscriber.complete();
+          },
+        });
+      });
+    }),
+};
+
+describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapter) => {
+  const options = { adapter, controllers: [NewsController], configure: using(entering) };
+
+  it('leaves nothing behind when the client leaves', async () => {
+    const { hub, url } = await startSseApp(options);
+    const client = await SseClient.open(`${url}/news`);
+    await untilSubscribers(hub, 'news', 1);
+    client.close();
+    await untilConnections(hub, 0);
+    expect(await hub.subscriberCount('news')).toBe(0);
+  });
+
+  it('leaves nothing behind of a stream that is not the hub’s', async () => {
+    const { hub, url } = await startSseApp(options);
+    const before = open;
+    const client = await SseClient.open(`${url}/counted`);
+    expect(await client.next()).toMatchObject({ data: 'hello' });
+    expect(open).toBe(before + 1);
+    client.close();
+    await untilConnections(hub, 0);
+    expect(open).toBe(before);
+  });
+
+  it('streams, and resumes where the client was', async () => {
+    const { hub, url } = await startSseApp(options);
+    const client = await SseClient.open(`${url}/news`);
+    await hub.publish('news', { type: 'paid', data: 1 });
+    expect(await client.next()).toMatchObject({ type: 'paid', data: '1' });
+    client.close();
+    await hub.publish('news', { type: 'paid', data: 2 });
+    const again = await SseClient.open(`${url}/news`, { lastEventId: client.lastEventId });
+    expect(await again.next()).toMatchObject({ type: 'paid', data: '2' });
+  });
+
+  it('lets clients of the endpoint join channels', async () => {
+    const { hub, url } = await startEndpointApp({}, { adapter, configure: using(entering) });
+    const { client, id } = await openEndpoint(url, ['rooms/a']);
+    expect(await change(url, id, { join: ['rooms/b'] })).toMatchObject({
+      status: 200,
+      body: { joined: ['rooms/b'] },
+    });
+    await hub.publish('rooms/b', { data: 'hello' });
+    expect(await client.next()).toMatchObject({ data: 'hello' });
+  });
+
+  it('enters a context that methods and operators are in, whoever publishes', async () => {
+    const told = (type: string): { type: string; data: unknown } => ({ type, data: storage.getStore() });
+    const { hub, url } = await startSseApp({
+      adapter,
+      configure: using(entering),
+      routes: {
+        who: (own) =>
+          own.stream('news').pipe(
+            map(() => told('operator')),
+            startWith(told('method')),
+            switchMap((event) =>
+              concat(
+                of(event),
+                interval(1).pipe(
+                  take(1),
+                  map(() => told('timer')),
+                ),
+              ),
+            ),
+          ),
+      },
+    });
+    const client = await SseClient.open(`${url}/who`);
+    await client.take(2);
+    await hub.publish('news', { data: 1 });
+    await client.take(2);
+    expect(client.events.map(({ type, data }) => `${type} ${data}`)).toEqual([
+      'method ada',
+      'timer ada',
+      'operator ada',
+      'timer ada',
+    ]);
+  });
+
+  it('leads to no method for a client that left while it worked', async () => {
+    let called = 0;
+    const left = new EventEmitter();
+    const { hub, url } = await startSseApp({
+      adapter,
+      configure: using({
+        intercept: (_context, next) =>
+          new Observable(() => {
+            left.once('left', () => next.handle().subscribe());
+          }),
+      }),
+      routes: {
+        news: (own) => {
+          called++;
+          return own.stream('news');
+        },
+      },
+    });
+    const wire = await Wire.get(`${url}/news`);
+    await untilConnections(hub, 1);
+    wire.leave();
+    await untilConnections(hub, 0);
+    left.emit('left');
+    await fetch(`${url}/page`);
+    expect(called).toBe(0);
+  });
+});
+
+/** Wraps what routes return, as the guide of Nest shows it, but for what it takes for a stream. */
+const wrapping = (isStream: (context: ExecutionContext) => boolean): NestInterceptor => ({
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return isStream(context) ? next.handle() : next.handle().pipe(map((data: unknown) => ({ data })));
+  },
+});
+
+const knowingStreams = {
+  'by the mark of Nest': (context: ExecutionContext) =>
+    Reflect.getMetadata('__sse__', context.getHandler()) === true,
+  'by isSseRoute()': isSseRoute,
+};
+const ways = adapters.flatMap((adapter) =>
+  Object.entries(knowingStreams).map(([how, isStream]) => ({ adapter, how, isStream })),
+);
+
+describe.each(ways)('A response envelope that knows streams $how ($adapter)', ({ adapter, isStream }) => {
+  it('spares them, and wraps everything else', async () => {
+    const configure = using(wrapping(isStream));
+    const { hub, url } = await startSseApp({ adapter, controllers: [NewsController], configure });
+    for (const path of ['news', 'stock']) {
+      const client = await SseClient.open(`${url}/${path}`);
+      await untilSubscribers(hub, 'news', 1);
+      await hub.publish('news', { type: 'paid', data: path });
+      expect(await client.next()).toMatchObject({ type: 'paid', data: path });
+      client.close();
+      await untilConnections(hub, 0);
+    }
+    expect(await (await fetch(`${url}/page`)).json()).toEqual({ data: 'page' });
+  });
+
+  it('spares the ready endpoint', async () => {
+    const { hub, url } = await startEndpointApp({}, { adapter, configure: using(wrapping(isStream)) });
+    const { client } = await openEndpoint(url, ['rooms/a']);
+    await hub.publish('rooms/a', { type: 'said', data: 'hello' });
+    expect(await client.next()).toMatchObject({ type: 'said', data: 'hello' });
+  });
+});
+
+describe.each(adapters)('A response envelope that knows no streams (%s)', (adapter) => {
+  class Envelope implements NestInterceptor {
+    intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+      return next.handle().pipe(map((data: unknown) => ({ success: true, data })));
+    }
+  }
+
+  it('is named once for each route, and what to do', async () => {
+    const log = new LogRecorder();
+    const { hub, url } = await startSseApp({
+      adapter,
+      controllers: [NewsController],
+      configure: (app) => {
+        app.useLogger(log);
+        app.useGlobalInterceptors(new Envelope());
+      },
+    });
+    const clients = [await SseClient.open(`${url}/news`), await SseClient.open(`${url}/news`)];
+    for (const data of [1, 2]) await hub.publish('news', { type: 'paid', data });
+    for (const client of clients) await client.take(2);
+    expect(log.entries.map(({ text }) => text)).toEqual([
+      'An interceptor changes the events of NewsController.news(), and their types are lost: Envelope. Let it pass streams by: if (isSseRoute(context)) return next.handle().',
+    ]);
+  });
+
+  it('keeps the places of events, so that the client resumes', async () => {
+    const configure = using(new Envelope());
+    const { hub, url } = await startSseApp({ adapter, controllers: [NewsController], configure });
+    const client = await SseClient.open(`${url}/news`);
+    for (const data of [1, 2]) await hub.publish('news', { data });
+    await client.next();
+    const [first] = client.events;
+    client.close();
+    const again = await SseClient.open(`${url}/news`, { lastEventId: first!.id! });
+    expect(JSON.parse((await again.next()).data)).toMatchObject({ data: 2 });
+  });
+
+  it('is not blamed for events that it makes itself, or that have no type', async () => {
+    const log = new LogRecorder();
+    const { hub, url } = await startSseApp({
+      adapter,
+      controllers: [NewsController],
+      configure: (app) => {
+        app.useLogger(log);
+        app.useGlobalInterceptors({
+          intercept: (_context, next) =>
+            next.handle().pipe(map((event: { data: unknown }) => ({ ...event, data: [event.data] }))),
+        });
+      },
+    });
+    const client = await SseClient.open(`${url}/news`);
+    await hub.publish('news', { data: 1 });
+    await hub.publish('news', { type: 'paid', data: 2 });
+    expect((await client.take(2)).map(({ data }) => data)).toEqual(['[1]', '[2]']);
+    expect(log.entries).toEqual([]);
+  });
+});
+
+describe.each(adapters)('isSseRoute() in a guard (%s)', (adapter) => {
+  @Injectable()
+  class OnlyStreams implements CanActivate {
+    canActivate(context: ExecutionContext): boolean {
+      if (isSseRoute(context)) return true;
+      throw new ForbiddenException();
+    }
+  }
+
+  it('knows the streams of both decorators', async () => {
+    const providers = [{ provide: APP_GUARD, useClass: OnlyStreams }];
+    const { url } = await startSseApp({ adapter, controllers: [NewsController], providers });
+    for (const path of ['news', 'stock']) expect((await SseClient.open(`${url}/${path}`)).status).toBe(200);
+    expect((await fetch(`${url}/page`)).status).toBe(403);
+  });
+});

@@ -1,0 +1,139 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Controller, SseSignal, UseInterceptors, type Type } from '@nestjs/common';
+import { describe, expect, it } from '@jest/globals';
+import { of, type Observable } from 'rxjs';
+import { Sse } from '../../../src/sse/index.js';
+import { startSseApp, untilConnections } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+import { eventually } from '../../support/eventually.js';
+import { LogRecorder } from '../delivery/log-recorder.js';
+import { big, numberOf, numbers, ServerSockets } from '../delivery/stalled.js';
+
+const passing = { intercept: (_context: unknown, next: { handle(): Observable<unknown> }) => next.handle() };
+const ways = (['express', 'fastify'] as const).flatMap((adapter) => [
+  { adapter, how: 'directly', decorate: [] },
+  { adapter, how: 'through an interceptor', decorate: [UseInterceptors(passing)] },
+]);
+
+/** A controller whose `GET /events` is this function, whatever it returns. */
+function returning(method: (signal: AbortSignal) => unknown, decorate: MethodDecorator[] = []): Type {
+  class ReturningController {
+    events(signal: AbortSignal): unknown {
+      return method(signal);
+    }
+  }
+  const { prototype } = ReturningController;
+  const descriptor = Object.getOwnPropertyDescriptor(prototype, 'events')!;
+  SseSignal()(prototype, 'events', 0);
+  (Sse('events') as MethodDecorator)(prototype, 'events', descriptor);
+  for (const decorator of decorate) decorator(prototype, 'events', descriptor);
+  Object.defineProperty(prototype, 'events', descriptor);
+  Controller()(ReturningController);
+  return ReturningController;
+}
+
+describe.each(ways)('An async iterable that a method returns ($how, $adapter)', ({ adapter, decorate }) => {
+  const start = (method: (signal: AbortSignal) => unknown) =>
+    startSseApp({ adapter, controllers: [returning(method, decorate)] });
+
+  it.each([
+    ['itself', (items: AsyncIterable<unknown>) => items],
+    ['by a Promise', async (items: AsyncIterable<unknown>) => items],
+  ])('is streamed to its end (%s)', async (_how, given) => {
+    const { url } = await start(() =>
+      given(
+        (async function* () {
+          yield { type: 'token', data: 'Hello' };
+          await Promise.resolve();
+          yield { type: 'token', data: 'world' };
+        })(),
+      ),
+    );
+    const client = await SseClient.open(`${url}/events`);
+    expect((await client.rest()).map(({ type, data }) => [type, data])).toEqual([
+      ['token', 'Hello'],
+      ['token', 'world'],
+    ]);
+    expect(await client.closed).toBe('ended');
+  });
+
+  it('fails with the status of its error before the first event, and by an event after it', async () => {
+    let isLate = false;
+    const { url } = await start(async function* () {
+      if (isLate) yield 'first';
+      throw new Error('secret');
+    });
+    expect((await SseClient.open(`${url}/events`)).status).toBe(500);
+    isLate = true;
+    const client = await SseClient.open(`${url}/events`);
+    expect((await client.rest()).map(({ type }) => type)).toEqual(['message', 'error']);
+  });
+
+  it('is given up when the client leaves, with what it holds', async () => {
+    let isReleased = false;
+    const { hub, url } = await start(async function* (signal) {
+      try {
+        yield 'first';
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      } finally {
+        isReleased = true;
+      }
+    });
+    const client = await SseClient.open(`${url}/events`);
+    await client.next();
+    client.close();
+    await untilConnections(hub, 0);
+    await eventually(() => isReleased);
+  });
+
+  it('is asked for no more than a client takes that does not read', async () => {
+    let asked = 0;
+    const { server, url } = await start(async function* () {
+      while (asked < 400) yield big(++asked);
+    });
+    const sockets = new ServerSockets({ server });
+    const client = await SseClient.open(`${url}/events`);
+    client.pause();
+    const socket = sockets.of(client);
+    await eventually(() => socket.writableNeedDrain);
+    const before = asked;
+    for (let i = 0; i < 20; i++) await nextTurn();
+    expect(asked).toBe(before);
+    expect(asked).toBeLessThan(400);
+    client.resume();
+    expect((await client.rest()).map(numberOf)).toEqual(numbers(1, 400));
+  });
+});
+
+describe.each(ways)('What is no stream ($how, $adapter)', ({ adapter, decorate }) => {
+  class Order {
+    readonly id = 7;
+  }
+
+  it.each([
+    ['a string', () => 'hello'],
+    ['undefined', () => undefined],
+    ['an array', async () => [1, 2]],
+    ['an object of Order', () => new Order()],
+    ['null', async () => null],
+  ])('is a 500, and the log names class, method and that it was %s', async (what, method) => {
+    const log = new LogRecorder();
+    const { url } = await startSseApp({
+      adapter,
+      controllers: [returning(method, decorate)],
+      configure: (app) => app.useLogger(log),
+    });
+    expect((await SseClient.open(`${url}/events`)).status).toBe(500);
+    expect(log.entries.map(({ text }) => text)).toEqual([
+      `ReturningController.events() has returned ${what}. A method with @Sse() returns an Observable, an async iterable, or a Promise of one.`,
+    ]);
+  });
+});
+
+describe('An Observable that a method returns', () => {
+  it('is streamed as it is', async () => {
+    const { url } = await startSseApp({ controllers: [returning(() => of('one', 'two'))] });
+    const client = await SseClient.open(`${url}/events`);
+    expect((await client.rest()).map(({ data }) => data)).toEqual(['one', 'two']);
+  });
+});

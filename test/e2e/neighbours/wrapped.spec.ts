@@ -1,0 +1,248 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import {
+  Controller,
+  ForbiddenException,
+  Get,
+  Inject,
+  Module,
+  Param,
+  Scope,
+  SseSignal,
+  UseInterceptors,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+  type Type,
+} from '@nestjs/common';
+import { APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { Observable } from 'rxjs';
+import { Sse, SseHub, SseModule } from '../../../src/sse/index.js';
+import { whenTestEnds } from '../../support/clean-up.js';
+import { startSseApp, untilConnections } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+
+type Method = (this: unknown, ...args: unknown[]) => unknown;
+
+/** Has everything that somebody has said of a function said of another, as Nest asks those who wrap. */
+function described(wrapper: Method, method: Method): Method {
+  for (const key of Reflect.getMetadataKeys(method))
+    Reflect.defineMetadata(key, Reflect.getMetadata(key, method), wrapper);
+  return wrapper;
+}
+
+/** Wraps a method, as decorators of tracing and of transactions do. */
+const Traced = (): MethodDecorator => (_target, _key, descriptor: PropertyDescriptor) => {
+  const method = descriptor.value as Method;
+  descriptor.value = described(function (this: unknown, ...args) {
+    return method.apply(this, args);
+  }, method);
+};
+
+@Controller()
+class WrappedController {
+  readonly #hub: SseHub;
+
+  constructor(@Inject(SseHub) hub: SseHub) {
+    this.#hub = hub;
+  }
+
+  @Traced()
+  @Sse('above')
+  above(): Observable<unknown> {
+    return this.#hub.stream('news');
+  }
+
+  @Sse('below')
+  @Traced()
+  below(): Observable<unknown> {
+    return this.#hub.stream('news');
+  }
+
+  @Traced()
+  @Sse('around/:id')
+  @Traced()
+  async around(@Param('id') id: string, @SseSignal() signal: AbortSignal): Promise<Observable<unknown>> {
+    await delay(1, undefined, { signal });
+    return this.#hub.stream(`news/${id}`);
+  }
+
+  @Traced()
+  @Sse('late')
+  async late(): Promise<Observable<unknown>> {
+    await delay(50);
+    throw new ForbiddenException();
+  }
+}
+
+class Passes implements NestInterceptor {
+  intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return next.handle();
+  }
+}
+
+@UseInterceptors(Passes)
+@Controller('intercepted')
+class InterceptedController extends WrappedController {}
+
+@Controller({ path: 'own', scope: Scope.REQUEST })
+class OwnController extends WrappedController {}
+
+const controllers = [WrappedController, InterceptedController, OwnController];
+const prefixes = ['', 'intercepted/', 'own/'];
+const adapters = ['express', 'fastify'] as const;
+const everywhere = adapters.flatMap((adapter) => prefixes.map((prefix) => ({ adapter, prefix })));
+
+/** One request is one connection, which gets what is published and is gone when its client is. */
+async function expectOneConnection(
+  { hub, url }: { hub: SseHub; url: string },
+  path: string,
+  channel = 'news',
+): Promise<void> {
+  const client = await SseClient.open(`${url}/${path}`);
+  expect([path, client.status]).toEqual([path, 200]);
+  expect(hub.stats().connections).toBe(1);
+  await hub.publish(channel, { type: 'paid', data: path });
+  expect(await client.next()).toMatchObject({ type: 'paid', data: path });
+  client.close();
+  await untilConnections(hub, 0);
+}
+
+describe.each(everywhere)('A method that is wrapped ($adapter, $prefix)', ({ adapter, prefix }) => {
+  it('is served, by whatever decorators above and below', async () => {
+    const app = await startSseApp({ adapter, controllers });
+    await expectOneConnection(app, `${prefix}above`);
+    await expectOneConnection(app, `${prefix}below`);
+    await expectOneConnection(app, `${prefix}around/7`, 'news/7');
+  });
+
+  it('fails with the status of its error, also when that comes late', async () => {
+    const { url } = await startSseApp({ adapter, controllers });
+    const client = await SseClient.open(`${url}/${prefix}late`);
+    expect(client.status).toBe(403);
+  });
+});
+
+/** The controllers in an application made by `NestFactory`, as it takes options that those of tests do not. */
+async function startWith(
+  adapter: (typeof adapters)[number],
+  options: { instanceDecorator?: (instance: unknown) => unknown; interceptor?: Type } = {},
+): Promise<{ hub: SseHub; url: string }> {
+  const { instanceDecorator, interceptor } = options;
+  @Module({
+    imports: [SseModule.forRoot()],
+    controllers,
+    providers: interceptor ? [{ provide: APP_INTERCEPTOR, useClass: interceptor }] : [],
+  })
+  class AppModule {}
+  const app = await NestFactory.create(
+    AppModule,
+    adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter(),
+    { logger: false, ...(instanceDecorator && { instrument: { instanceDecorator } }) },
+  );
+  whenTestEnds(() => app.close());
+  await app.listen(0, '127.0.0.1');
+  return { hub: app.get(SseHub), url: (await app.getUrl()).replace('[::1]', '127.0.0.1') };
+}
+
+/** Gives a proxy whose methods run on the object behind it, as observability tools do. */
+function proxied(instance: unknown): unknown {
+  if (typeof instance !== 'object' || instance === null || instance.constructor.name.startsWith('Sse'))
+    return instance;
+  return new Proxy(instance, {
+    get(target, key): unknown {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== 'function' || key === 'constructor') return value;
+      return described(function (this: unknown, ...args) {
+        return (value as Method).apply(target, args);
+      }, value as Method);
+    },
+  });
+}
+
+describe.each(adapters)('An application whose instances are proxies (%s)', (adapter) => {
+  it.each(prefixes)('serves its routes (%s)', async (prefix) => {
+    const app = await startWith(adapter, { instanceDecorator: proxied });
+    await expectOneConnection(app, `${prefix}above`);
+    await expectOneConnection(app, `${prefix}below`);
+    await expectOneConnection(app, `${prefix}around/7`, 'news/7');
+  });
+});
+
+describe.each(adapters)(
+  'An application whose handlers are wrapped where Nest makes routes of them (%s)',
+  (adapter) => {
+    let restore: (() => void) | undefined;
+    afterEach(() => restore?.());
+
+    /** What instrumentations do that patch Nest. */
+    async function wrapHandlers(): Promise<void> {
+      const file = createRequire(import.meta.url)
+        .resolve('@nestjs/core')
+        .replace(/index\.js$/, 'router/router-execution-context.js');
+      const { RouterExecutionContext } = (await import(pathToFileURL(file).href)) as {
+        RouterExecutionContext: { prototype: { create: Method } };
+      };
+      const { prototype } = RouterExecutionContext;
+      const { create } = prototype;
+      prototype.create = function (this: unknown, instance, handler, ...rest) {
+        const wrapped = described(function (this: unknown, ...args) {
+          return (handler as Method).apply(this, args);
+        }, handler as Method);
+        return create.call(this, instance, wrapped, ...rest);
+      };
+      restore = () => (prototype.create = create);
+    }
+
+    it.each(prefixes)('serves each request once (%s)', async (prefix) => {
+      await wrapHandlers();
+      const app = await startWith(adapter);
+      await expectOneConnection(app, `${prefix}above`);
+      await expectOneConnection(app, `${prefix}below`);
+    });
+
+    it.each(prefixes)('serves each request once with a global interceptor (%s)', async (prefix) => {
+      await wrapHandlers();
+      const app = await startWith(adapter, { interceptor: Passes });
+      await expectOneConnection(app, `${prefix}above`);
+      await expectOneConnection(app, `${prefix}below`);
+    });
+  },
+);
+
+describe('Two applications of one process with the same controllers', () => {
+  it('serve each their own clients', async () => {
+    const [one, other] = await Promise.all([startSseApp({ controllers }), startSseApp({ controllers })]);
+    const client = await SseClient.open(`${one.url}/above`);
+    const others = await SseClient.open(`${other.url}/above`);
+    expect([one.hub.stats().connections, other.hub.stats().connections]).toEqual([1, 1]);
+    await one.hub.publish('news', { data: 'one' });
+    await other.hub.publish('news', { data: 'other' });
+    expect(await client.next()).toMatchObject({ data: 'one' });
+    expect(await others.next()).toMatchObject({ data: 'other' });
+  });
+});
+
+describe('A method that overrides a route', () => {
+  it('calls the one it overrides as an ordinary method', async () => {
+    @Controller('derived')
+    class DerivedController extends WrappedController {
+      @Sse('above')
+      override above(): Observable<unknown> {
+        return super.above();
+      }
+
+      @Get('page')
+      page(): string {
+        return typeof super.above();
+      }
+    }
+    const app = await startSseApp({ controllers: [DerivedController] });
+    await expectOneConnection(app, 'derived/above');
+    expect(await (await fetch(`${app.url}/derived/page`)).text()).toBe('object');
+  });
+});
