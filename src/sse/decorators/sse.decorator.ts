@@ -1,4 +1,5 @@
-import { RequestMapping, RequestMethod, Res, SseSignal } from '@nestjs/common';
+import { RequestMapping, RequestMethod, Res } from '@nestjs/common';
+import { SseSignal } from '../delivery/nest-signal.js';
 import { sseRoute } from '../delivery/sse-route.js';
 import { checkRouteSettings, describeRoute, type SseRouteSettings } from '../delivery/sse-route.metadata.js';
 
@@ -38,14 +39,15 @@ export function Sse(path?: string | string[], options: SseRouteOptions = {}): Me
     Res()(target, key, responseIndex);
     descriptor.value = sseRoute(original, responseIndex);
     RequestMapping({ path: path ?? '/', method })(target, key, descriptor);
-    const hasSignal = Object.keys(injected).some((name) => name.startsWith(SIGNAL));
+    const hasSignal = SIGNAL !== undefined && Object.keys(injected).some((name) => name.startsWith(SIGNAL));
     describeRoute({ settings, hasSignal })(target, key, descriptor);
     return descriptor;
   };
 }
 
 /** What the names begin with under which Nest notes the parameters that `@SseSignal()` injects. */
-const SIGNAL = ((): string => {
+const SIGNAL = ((): string | undefined => {
+  if (!SseSignal) return undefined;
   class Probe {
     method(): void {}
   }

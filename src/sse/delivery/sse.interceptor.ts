@@ -1,13 +1,8 @@
-import {
-  Injectable,
-  SSE_ABORT_CONTROLLER,
-  type CallHandler,
-  type ExecutionContext,
-  type NestInterceptor,
-} from '@nestjs/common';
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
 import { onceOver } from './closing.js';
 import { Exchange } from './exchange.js';
+import { SSE_ABORT_CONTROLLER } from './nest-signal.js';
 import { NestHead, OwnHead, type ResponseHead } from './response-head.js';
 import { ObservedOutcome } from './route-outcome.js';
 import { announceConnection } from './sse-route.js';
@@ -68,6 +63,7 @@ function headOf(route: ServedRoute, exchange: Exchange, toNest: Subscriber<unkno
 
 /** What `@SseSignal()` hands out; it is made for those alone who ask for it. */
 function attachSignal(request: object, exchange: Exchange): void {
+  if (!SSE_ABORT_CONTROLLER) return;
   let controller: AbortController | undefined;
   const make = (): AbortController => {
     const made = new AbortController();
