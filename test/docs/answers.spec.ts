@@ -4,6 +4,7 @@ import { Logger, type Type } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
 import * as rxjs from 'rxjs';
 import * as sse from '../../src/index.js';
+import { adapters } from '../support/adapters.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { Inbox } from '../support/inbox.js';
 import { startSseApp, type SseAppOptions } from '../support/sse-app.js';
@@ -50,57 +51,54 @@ async function startExample(options: SseAppOptions = {}, abandonAfter?: number) 
 
 const textOf = (events: readonly { data: string }[]): string => events.map(({ data }) => data).join('');
 
-describe.each(['express', 'fastify'] as const)(
-  'the README’s answer of a language model, on %s,',
-  (adapter) => {
-    it('is streamed to its end', async () => {
-      const { url, post, tokens } = await startExample({ adapter });
-      const id = await post('why?');
-      const client = await SseClient.open(`${url}/${id}`, { reconnect: 0 });
-      await tokens(4);
-      const events = await client.rest();
-      expect(textOf(events)).toBe('You have asked: why?');
-      expect(events.at(-1)).toMatchObject({ type: 'done' });
-      expect(client).toMatchObject({ status: 204, connected: 1 });
-    });
+describe.each(adapters)('the README’s answer of a language model, on %s,', (adapter) => {
+  it('is streamed to its end', async () => {
+    const { url, post, tokens } = await startExample({ adapter });
+    const id = await post('why?');
+    const client = await SseClient.open(`${url}/${id}`, { reconnect: 0 });
+    await tokens(4);
+    const events = await client.rest();
+    expect(textOf(events)).toBe('You have asked: why?');
+    expect(events.at(-1)).toMatchObject({ type: 'done' });
+    expect(client).toMatchObject({ status: 204, connected: 1 });
+  });
 
-    it('goes on in the middle after a lost connection, and is seen from the start by a late joiner', async () => {
-      const { url, post, tokens, asked } = await startExample({ adapter });
-      const id = await post('why?');
-      const client = await SseClient.open(`${url}/${id}`, { reconnect: 0 });
-      await tokens(2);
-      expect(textOf(await client.take(2))).toBe('You have ');
-      client.reset();
-      await tokens(1);
-      await client.untilConnected(2);
-      const late = await SseClient.open(`${url}/${id}`);
-      await tokens(1);
-      expect(textOf(await client.rest())).toBe('asked: why?');
-      expect(textOf(await late.rest())).toBe('You have asked: why?');
-      expect(asked.all).toHaveLength(4);
-    });
+  it('goes on in the middle after a lost connection, and is seen from the start by a late joiner', async () => {
+    const { url, post, tokens, asked } = await startExample({ adapter });
+    const id = await post('why?');
+    const client = await SseClient.open(`${url}/${id}`, { reconnect: 0 });
+    await tokens(2);
+    expect(textOf(await client.take(2))).toBe('You have ');
+    client.reset();
+    await tokens(1);
+    await client.untilConnected(2);
+    const late = await SseClient.open(`${url}/${id}`);
+    await tokens(1);
+    expect(textOf(await client.rest())).toBe('asked: why?');
+    expect(textOf(await late.rest())).toBe('You have asked: why?');
+    expect(asked.all).toHaveLength(4);
+  });
 
-    it('ends at once when it is cancelled, and the source with its next token', async () => {
-      const { url, post, tokens, asked, warnings } = await startExample({ adapter });
-      const id = await post('why?');
-      const client = await SseClient.open(`${url}/${id}`);
-      await tokens(1);
-      expect(textOf(await client.take(1))).toBe('You ');
-      expect((await fetch(`${url}/${id}`, { method: 'DELETE' })).ok).toBe(true);
-      expect(await client.rest()).toEqual([]);
-      await tokens(1);
-      expect(await warnings.nextIfAny()).toContain('The channel');
-      expect(asked.all).toHaveLength(2);
-    });
+  it('ends at once when it is cancelled, and the source with its next token', async () => {
+    const { url, post, tokens, asked, warnings } = await startExample({ adapter });
+    const id = await post('why?');
+    const client = await SseClient.open(`${url}/${id}`);
+    await tokens(1);
+    expect(textOf(await client.take(1))).toBe('You ');
+    expect((await fetch(`${url}/${id}`, { method: 'DELETE' })).ok).toBe(true);
+    expect(await client.rest()).toEqual([]);
+    await tokens(1);
+    expect(await warnings.nextIfAny()).toContain('The channel');
+    expect(asked.all).toHaveLength(2);
+  });
 
-    it('is stopped when nobody listens any more', async () => {
-      const { url, post, tokens, asked, warnings } = await startExample({ adapter }, 5);
-      const id = await post('why?');
-      expect(await warnings.nextIfAny()).toContain('Nobody has listened');
-      await tokens(1);
-      const late = await SseClient.open(`${url}/${id}`);
-      expect(await late.rest()).toMatchObject([{ type: 'error', data: 'Abandoned' }]);
-      expect(asked.all).toHaveLength(1);
-    });
-  },
-);
+  it('is stopped when nobody listens any more', async () => {
+    const { url, post, tokens, asked, warnings } = await startExample({ adapter }, 5);
+    const id = await post('why?');
+    expect(await warnings.nextIfAny()).toContain('Nobody has listened');
+    await tokens(1);
+    const late = await SseClient.open(`${url}/${id}`);
+    expect(await late.rest()).toMatchObject([{ type: 'error', data: 'Abandoned' }]);
+    expect(asked.all).toHaveLength(1);
+  });
+});

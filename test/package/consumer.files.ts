@@ -63,21 +63,36 @@ class OrdersController {
 })
 class AppModule {}
 
-const app = await NestFactory.create<NestExpressApplication>(AppModule, { logger: ['error', 'warn'] });
-await app.listen(0, '127.0.0.1');
-console.log('listening on ' + (await app.getUrl()));
+async function start(): Promise<void> {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule, { logger: ['error', 'warn'] });
+  await app.listen(0, '127.0.0.1');
+  console.log('listening on ' + (await app.getUrl()));
+}
+void start();
 `;
 
-const tsconfig = {
-  compilerOptions: {
-    ...{ target: 'ES2023', lib: ['ES2023'], module: 'nodenext', moduleResolution: 'nodenext' },
-    ...{ types: ['node'], outDir: 'dist', rootDir: '.' },
-    ...{ experimentalDecorators: true, emitDecoratorMetadata: true },
-    ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
-    ...{ skipLibCheck: false },
-  },
-  files: ['main.ts'],
+const compilerOptions = {
+  ...{ target: 'ES2023', lib: ['ES2023'], module: 'nodenext', moduleResolution: 'nodenext' },
+  ...{ types: ['node'], outDir: 'dist', rootDir: '.' },
+  ...{ experimentalDecorators: true, emitDecoratorMetadata: true },
+  ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
+  ...{ skipLibCheck: false },
 };
+
+const tsconfig = { compilerOptions, files: ['main.ts'] };
+
+/** All entries, as CommonJS: what is imported for its type alone would not be loaded. */
+const entries = `
+import { lmdbBackplane } from 'nestjs-sse-hub/lmdb';
+import { natsBackplane } from 'nestjs-sse-hub/nats';
+import { redisBackplane } from 'nestjs-sse-hub/redis';
+import { describeBackplane } from 'nestjs-sse-hub/testing';
+
+// @ts-expect-error: there is no such option
+export const mistake = () => lmdbBackplane({ folder: 'data' });
+
+console.log([lmdbBackplane, natsBackplane, redisBackplane, describeBackplane].map(({ name }) => name).join());
+`;
 
 /** Compiles with every backplane, and runs with the one that needs no server. */
 const instances = `
@@ -127,6 +142,21 @@ export const instancesFiles: Record<string, string> = {
   'tsconfig.json': JSON.stringify({
     ...tsconfig,
     // What others declare is not ours to check.
-    compilerOptions: { ...tsconfig.compilerOptions, skipLibCheck: true },
+    compilerOptions: { ...compilerOptions, skipLibCheck: true },
+  }),
+};
+
+/** The same app as CommonJS, found by a compiler that does not read `exports`. */
+export const commonJsFiles: Record<string, string> = {
+  'main.ts': main,
+  'entries.ts': entries,
+  'tsconfig.json': JSON.stringify({
+    compilerOptions: {
+      ...compilerOptions,
+      ...{ module: 'commonjs', moduleResolution: 'node10', ignoreDeprecations: '6.0' },
+      // The types of the NATS client need a compiler that reads `exports`.
+      skipLibCheck: true,
+    },
+    files: ['main.ts', 'entries.ts'],
   }),
 };

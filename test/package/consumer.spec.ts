@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, run, start } from '../support/process.js';
-import { consumerFiles, instancesFiles } from './consumer.files.js';
+import { commonJsFiles, consumerFiles, instancesFiles } from './consumer.files.js';
 
 interface Manifest {
   name: string;
@@ -23,6 +23,8 @@ const peers = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
 const optionalPeers = ['@nats-io/jetstream', '@nats-io/transport-node', 'lmdb', 'redis'];
 /** What an empty Nest app has beside the peers, and the types it compiles with. */
 const appNeeds = ['@nestjs/platform-express', '@types/express', '@types/node'];
+/** The oldest Nest that the package runs on; it has no @SseSignal() yet. */
+const OLDEST_NEST = '11.0.0';
 
 describe('the package as a user gets it', () => {
   let folder: string;
@@ -77,15 +79,25 @@ describe('the package as a user gets it', () => {
     }
   });
 
-  /** An app of a user's, with these packages beside this one. */
-  async function install(app: string, files: Record<string, string>, packages: string[]): Promise<void> {
-    const versions = packages.map((name) => [name, manifest.devDependencies[name]] as const);
+  interface App {
+    readonly files: Record<string, string>;
+    /** Packages beside this one. */
+    readonly packages: string[];
+    readonly type?: 'module' | 'commonjs';
+    /** Version of Nest's packages, if not the one that is tested with here. */
+    readonly nest?: string;
+  }
+
+  async function install(app: string, { files, packages, type = 'module', nest }: App): Promise<void> {
+    const versionOf = (name: string) =>
+      (name.startsWith('@nestjs/') ? nest : undefined) ?? manifest.devDependencies[name];
+    const versions = packages.map((name) => [name, versionOf(name)] as const);
     await mkdir(app);
     for (const [name, content] of Object.entries(files)) await writeFile(join(app, name), content);
     await writeFile(
       join(app, 'package.json'),
       JSON.stringify({
-        ...{ name: 'consumer', version: '1.0.0', private: true, type: 'module' },
+        ...{ name: 'consumer', version: '1.0.0', private: true, type },
         dependencies: { ...Object.fromEntries(versions), [manifest.name]: `file:${tarball}` },
       }),
     );
@@ -101,12 +113,8 @@ describe('the package as a user gets it', () => {
     return compiled.catch((error: unknown) => (error as { stdout: string }).stdout);
   }
 
-  it('compiles strictly and streams in an empty Nest app', async () => {
-    const app = join(folder, 'app');
-    await install(app, consumerFiles, [...peers, ...appNeeds]);
-    for (const name of optionalPeers) expect(existsSync(join(app, 'node_modules', name))).toBe(false);
-    expect(await mistakesIn(app)).toBe('');
-
+  /** Starts the app, and sees that a client gets what is published. */
+  async function expectToStream(app: string): Promise<void> {
     const server = await start(process.execPath, ['dist/main.js'], /listening on (http:\S+)/, { cwd: app });
     const source = new EventSource(`${server.match[1] ?? ''}/orders/7/events`);
     try {
@@ -122,11 +130,29 @@ describe('the package as a user gets it', () => {
       source.close();
       await server.stop('SIGKILL');
     }
+  }
+
+  it('compiles strictly and streams in an empty Nest app', async () => {
+    const app = join(folder, 'app');
+    await install(app, { files: consumerFiles, packages: [...peers, ...appNeeds] });
+    for (const name of optionalPeers) expect(existsSync(join(app, 'node_modules', name))).toBe(false);
+    expect(await mistakesIn(app)).toBe('');
+    await expectToStream(app);
+  }, 120_000);
+
+  it('compiles and streams in a CommonJS app of Nest 11, with all its entries', async () => {
+    const app = join(folder, 'commonjs');
+    const packages = [...peers, ...optionalPeers, ...appNeeds];
+    await install(app, { files: commonJsFiles, packages, type: 'commonjs', nest: OLDEST_NEST });
+    expect(await mistakesIn(app)).toBe('');
+    const { stdout } = await run(process.execPath, ['dist/entries.js'], { cwd: app });
+    expect(stdout.trim()).toBe('lmdbBackplane,natsBackplane,redisBackplane,describeBackplane');
+    await expectToStream(app);
   }, 120_000);
 
   it('has its backplanes behind entries of their own, with types, where their packages are', async () => {
     const app = join(folder, 'instances');
-    await install(app, instancesFiles, [...peers, ...optionalPeers, '@types/node']);
+    await install(app, { files: instancesFiles, packages: [...peers, ...optionalPeers, '@types/node'] });
     expect(await mistakesIn(app)).toBe('');
     const { stdout } = await run(process.execPath, ['dist/main.js'], { cwd: app });
     expect(stdout.trim()).toBe('a message, kept');

@@ -3,12 +3,11 @@ import type { AddressInfo } from 'node:net';
 import { Controller, Inject, Req } from '@nestjs/common';
 import type { INestApplication, ModuleMetadata, Type } from '@nestjs/common';
 import type { AbstractHttpAdapter } from '@nestjs/core';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { ExpressAdapter } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import type { Observable } from 'rxjs';
 import { Sse, SseHub, SseModule } from '../../src/sse/index.js';
 import type { SseRouteOptions } from '../../src/sse/index.js';
+import { makeAdapter, type AdapterName } from './adapters.js';
 import { whenTestEnds } from './clean-up.js';
 import { eventually } from './eventually.js';
 
@@ -38,7 +37,7 @@ export interface SseAppOptions {
   /** What `SseModule.forRoot()` is given; `false` where the test imports the module itself, or not at all. */
   readonly sse?: Parameters<typeof SseModule.forRoot>[0] | false;
   /** Express by default; an adapter of the test's own where it needs options. */
-  readonly adapter?: 'express' | 'fastify' | AbstractHttpAdapter;
+  readonly adapter?: AdapterName | AbstractHttpAdapter;
   /** A port that was used before, to start an app anew where its clients look for it. */
   readonly port?: number;
   /** Called before the app listens, as `main.ts` would do it: middleware, global pipes … */
@@ -92,9 +91,8 @@ function hubOf(app: INestApplication): SseHub {
   }
 }
 
-function adapterOf(adapter: SseAppOptions['adapter']): AbstractHttpAdapter {
-  if (adapter === 'fastify') return new FastifyAdapter();
-  return typeof adapter === 'object' ? adapter : new ExpressAdapter();
+function adapterOf(adapter: AdapterName | AbstractHttpAdapter = 'express'): AbstractHttpAdapter {
+  return typeof adapter === 'string' ? makeAdapter(adapter) : adapter;
 }
 
 /** A controller whose `@Sse()` methods are these functions. */

@@ -1,7 +1,7 @@
 import * as nest from '@nestjs/common';
 
-/** Where `@SseSignal()` looks for the controller of a request. Versions of Nest before it have none. */
-const CONTROLLER: symbol | undefined = 'SSE_ABORT_CONTROLLER' in nest ? nest.SSE_ABORT_CONTROLLER : undefined;
+/** Where `@SseSignal()` looks for the controller of a request. Nest has it since 11.2; an import by name would not link before. */
+const { SSE_ABORT_CONTROLLER: CONTROLLER } = nest as Partial<typeof nest>;
 
 /** Makes the controller of a request when it is first asked for: most methods never do. */
 const MADE_WHEN_READ = {

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import { defineChannel } from '../../../src/sse/index.js';
+import { adapters, type AdapterName } from '../../support/adapters.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { SseClient } from '../../support/sse-client.js';
 import { LogRecorder } from '../delivery/log-recorder.js';
@@ -11,9 +12,7 @@ import { denied, pathOf, startHouse, type House } from './house.js';
 const Room = defineChannel('rooms/:room');
 
 /** A house with secrets in it, and the ids that lead to them. */
-async function startWithSecrets(
-  adapter: 'express' | 'fastify',
-): Promise<House & { ids: Record<string, string> }> {
+async function startWithSecrets(adapter: AdapterName): Promise<House & { ids: Record<string, string> }> {
   const house = await startHouse({ adapter });
   const { hub } = house;
   /** The position before the first event of a channel. */
@@ -43,7 +42,7 @@ async function allOf(client: SseClient, { hub }: House): Promise<string> {
 
 const reasonIn = (wire: string): string | undefined => /"reason":"(\w+)"/.exec(wire)?.[1];
 
-describe.each(['express', 'fastify'] as const)('an id is not a key (%s)', (adapter) => {
+describe.each(adapters)('an id is not a key (%s)', (adapter) => {
   it.each<[string, (ids: Record<string, string>) => string, string | undefined]>([
     ['of another channel, which nobody guards', ({ other }) => other!, 'unknown'],
     ['of another user, who has more to see', ({ bobs }) => bobs!, 'unknown'],
@@ -96,7 +95,7 @@ describe.each(['express', 'fastify'] as const)('an id is not a key (%s)', (adapt
   });
 });
 
-describe.each(['express', 'fastify'] as const)('names that a client sends (%s)', (adapter) => {
+describe.each(adapters)('names that a client sends (%s)', (adapter) => {
   it.each<[string, string, string | undefined]>([
     ['a path within a parameter', 'rooms/ann%2F..%2Fbob', 'ann/../bob'],
     ['a separator within a parameter', 'rooms/ann%2Fbob', 'ann/bob'],
@@ -178,7 +177,7 @@ describe.each(['express', 'fastify'] as const)('names that a client sends (%s)',
   });
 });
 
-describe.each(['express', 'fastify'] as const)('line ends and NUL (%s)', (adapter) => {
+describe.each(adapters)('line ends and NUL (%s)', (adapter) => {
   const evil = '\r\n\r\ndata: forged\r\n\r\n';
 
   it.each<[string, string]>([
@@ -222,7 +221,7 @@ describe.each(['express', 'fastify'] as const)('line ends and NUL (%s)', (adapte
 });
 
 describe('more than a server reads', () => {
-  it.each(['express', 'fastify'] as const)('is refused, and the next one is served (%s)', async (adapter) => {
+  it.each(adapters)('is refused, and the next one is served (%s)', async (adapter) => {
     const { url, open, hub } = await startHouse({ adapter });
     for (const path of [
       `/events?channel=${'x'.repeat(100_000)}`,

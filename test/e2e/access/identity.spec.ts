@@ -2,6 +2,7 @@ import { ForbiddenException } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
 import { interval, of } from 'rxjs';
 import type { Identity } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { onlyDate } from '../../support/only-date.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
@@ -13,7 +14,7 @@ import { pathOf, startHouse } from './house.js';
 const A_MONTH = 31 * 24 * 3_600_000;
 const AN_HOUR = 3_600_000;
 
-describe.each(['express', 'fastify'] as const)('who a client is (%s)', (adapter) => {
+describe.each(adapters)('who a client is (%s)', (adapter) => {
   const known = (
     identify: (request: RouteRequest) => unknown,
   ): Promise<SseApp & { called: () => number }> => {

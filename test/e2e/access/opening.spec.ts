@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import { adapters } from '../../support/adapters.js';
 import { untilConnections } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { denied, pathOf, startHouse } from './house.js';
 
-describe.each(['express', 'fastify'] as const)('a guarded stream (%s)', (adapter) => {
+describe.each(adapters)('a guarded stream (%s)', (adapter) => {
   it('is opened, or not, by ordinary guards: 401, 403', async () => {
     const { url, openAt, rooms, hub } = await startHouse({ adapter });
     const path = pathOf(['rooms/ann']);

@@ -4,6 +4,7 @@ import { defaultIfEmpty, map, merge, of, share, startWith, Subject, switchMap, t
 import type { Observable } from 'rxjs';
 import { Sse, SseHub } from '../../../src/sse/index.js';
 import { LogRecorder } from '../delivery/log-recorder.js';
+import { adapters, type AdapterName } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { denied, startHouse, TokenGuard, type House, type HouseOptions } from './house.js';
@@ -136,7 +137,7 @@ class FormsController {
   }
 }
 
-const start = (adapter: 'express' | 'fastify', options: HouseOptions = {}): Promise<House> =>
+const start = (adapter: AdapterName, options: HouseOptions = {}): Promise<House> =>
   startHouse({ adapter, controllers: [FormsController], providers: [Sources], ...options });
 
 /** With an interceptor of its own an application has its streams served by ours. */
@@ -145,9 +146,8 @@ const throughInterceptors: HouseOptions = {
 };
 
 const ways = [
-  ['express', 'from its method', {}],
+  ...adapters.map((adapter) => [adapter, 'from its method', {}] as const),
   ['express', 'through interceptors', throughInterceptors],
-  ['fastify', 'from its method', {}],
 ] as const;
 
 describe.each(ways)('a guarded channel (%s, served %s)', (adapter, _way, options) => {

@@ -2,6 +2,7 @@ import { Controller, Inject, Sse as StockSse } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
 import { SseHub } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
@@ -53,7 +54,7 @@ class Ages {
   }
 }
 
-describe.each(['express', 'fastify'] as const)('limits.connectionAge, on %s', (adapter) => {
+describe.each(adapters)('limits.connectionAge, on %s', (adapter) => {
   const start = (sse: SseModuleOptions): Promise<SseApp> =>
     startSseApp({ routes, sse, adapter, controllers: [StockController] });
 

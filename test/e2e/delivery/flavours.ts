@@ -1,6 +1,7 @@
 import { Controller, Sse as StockSse } from '@nestjs/common';
 import type { RequestMethod, Type } from '@nestjs/common';
 import { Sse as OwnSse } from '../../../src/sse/index.js';
+import { adapters, type AdapterName } from '../../support/adapters.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { SseApp, SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -14,7 +15,7 @@ export interface Flavour {
   readonly Sse: SseDecorator;
   readonly isOurs: boolean;
   readonly hasModule: boolean;
-  readonly adapter: 'express' | 'fastify';
+  readonly adapter: AdapterName;
 }
 
 const decorators: readonly Omit<Flavour, 'adapter'>[] = [
@@ -22,8 +23,6 @@ const decorators: readonly Omit<Flavour, 'adapter'>[] = [
   { name: 'stock @Sse() with the module', Sse: StockSse, isOurs: false, hasModule: true },
   { name: '@Sse() of this package', Sse: OwnSse, isOurs: true, hasModule: true },
 ];
-
-const adapters = ['express', 'fastify'] as const;
 
 /** What one suite of behaviours runs over. */
 export const flavours: readonly Flavour[] = decorators.flatMap((decorator) =>

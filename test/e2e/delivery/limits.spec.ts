@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { from, merge, mergeMap, NEVER } from 'rxjs';
 import { defineChannel, SseModule } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
+import { adapters, type AdapterName } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -24,10 +25,10 @@ const routes: Record<string, Route> = {
       .pipe(mergeMap(() => from(query['channels']!.split(',')).pipe(mergeMap((name) => hub.stream(name))))),
 };
 
-const start = (sse: SseModuleOptions, adapter: 'express' | 'fastify' = 'express'): Promise<SseApp> =>
+const start = (sse: SseModuleOptions, adapter: AdapterName = 'express'): Promise<SseApp> =>
   startSseApp({ routes, sse, adapter, controllers: [StockController] });
 
-describe.each(['express', 'fastify'] as const)('limits.connections, on %s', (adapter) => {
+describe.each(adapters)('limits.connections, on %s', (adapter) => {
   it.each(['events', 'stock'])(
     'answers one too many with 200, a retry and the end, so that an EventSource comes back (/%s)',
     async (path) => {

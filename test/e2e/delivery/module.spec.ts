@@ -5,6 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { of, type Observable } from 'rxjs';
 import { defineChannel, Sse, SseHub, SseModule } from '../../../src/sse/index.js';
 import type { SseModuleOptions, SseOptionsFactory } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { controllerOf, startSseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -13,7 +14,7 @@ import { LogRecorder } from './log-recorder.js';
 const news = controllerOf({ events: (hub) => hub.stream('news', { replay: 'all' }) });
 
 describe('An app with @Sse() that does not import the module', () => {
-  it.each(['express', 'fastify'] as const)('answers 500, and logs what to do (%s)', async (adapter) => {
+  it.each(adapters)('answers 500, and logs what to do (%s)', async (adapter) => {
     @Controller()
     class LonelyController {
       @Sse('events')

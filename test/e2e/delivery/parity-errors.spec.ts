@@ -166,7 +166,7 @@ describe.each(flavours)('$name: errors', (flavour) => {
   });
 
   // On Fastify the answer of Nest's filter has that header too, and fails by it.
-  if (flavour.adapter === 'express') {
+  if (flavour.adapter !== 'fastify') {
     it('answers with the error of a header that cannot be sent', async () => {
       const client = await openStream(flavour, () => of('x'), { decorate: [Header('X-Custom', 'a\nb')] });
       expect([client.status, await client.closed]).toEqual([500, 'ended']);

@@ -257,9 +257,9 @@ type Middleware = (
   next: () => void,
 ) => void;
 
-/** Express has middleware, Fastify a hook that sees the raw request and response. */
+/** Fastify has, in place of middleware, a hook that sees the raw request and response. */
 function useMiddleware(app: INestApplication, adapter: string, middleware: Middleware): void {
-  if (adapter === 'express') {
+  if (adapter !== 'fastify') {
     app.use(middleware);
     return;
   }

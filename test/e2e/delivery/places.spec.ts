@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { concat, from, map, mergeMap, of, startWith, tap, type Observable } from 'rxjs';
 import type { SseEvent } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
@@ -9,7 +10,6 @@ import { SseClient } from '../../support/sse-client.js';
 import { Rooms } from '../access/house.js';
 import { stateOf, Texts } from '../hub/snapshot-scene.js';
 
-const adapters = ['express', 'fastify'] as const;
 const routes: Record<string, Route> = { events: (hub) => hub.stream('news') };
 
 type Intercept = (context: ExecutionContext, next: CallHandler) => Observable<unknown>;

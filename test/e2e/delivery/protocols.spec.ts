@@ -6,6 +6,7 @@ import { get } from 'node:https';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { describe, expect, it } from '@jest/globals';
 import { NEVER } from 'rxjs';
+import { adapters, type AdapterName } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { controllerOf, startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
@@ -19,8 +20,7 @@ const routes: Record<string, Route> = {
   sports: (hub) => hub.stream('sports', { replay: 'all' }),
   plain: () => NEVER,
 };
-const adapters = ['express', 'fastify'] as const;
-const start = (adapter: 'express' | 'fastify'): Promise<SseApp> =>
+const start = (adapter: AdapterName): Promise<SseApp> =>
   startSseApp({ routes, adapter, sse: { heartbeat: 0 } });
 
 /** The events of a body, but for those that only tell the position: their data lines. */

@@ -8,6 +8,7 @@ import { NEVER, Subject } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { Sse, SseHub } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
+import { adapters, type AdapterName } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { SseApp } from '../../support/sse-app.js';
@@ -61,7 +62,7 @@ const paths = ['news', 'plain', 'stock', 'stock/plain'];
 /** Far more than closing ever takes, and less than a test's own limit. */
 const GENEROUS = 10_000;
 
-const start = (sse: SseModuleOptions = {}, adapter: 'express' | 'fastify' = 'express'): Promise<SseApp> =>
+const start = (sse: SseModuleOptions = {}, adapter: AdapterName = 'express'): Promise<SseApp> =>
   startSseApp({ controllers: [Streams], sse, adapter });
 
 /** Milliseconds that closing takes. */
@@ -71,7 +72,7 @@ async function closing({ close }: SseApp): Promise<number> {
   return performance.now() - begin;
 }
 
-describe.each(['express', 'fastify'] as const)('app.close(), on %s', (adapter) => {
+describe.each(adapters)('app.close(), on %s', (adapter) => {
   it.each(paths)('ends an open stream with a retry (/%s)', async (path) => {
     const app = await start({ retry: 3000, shutdown: { spread: 500 } }, adapter);
     const client = await SseClient.open(`${app.url}/${path}`);

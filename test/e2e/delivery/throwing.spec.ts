@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { concat, concatMap, firstValueFrom, map, of, take, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { SseEvent, SseHub } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -22,7 +23,7 @@ const fail = (): never => {
   throw new Error('of the application');
 };
 
-describe.each(['express', 'fastify'] as const)('what is of the application (%s)', (adapter) => {
+describe.each(adapters)('what is of the application (%s)', (adapter) => {
   const start = (events: Route, options: SseAppOptions = {}) =>
     startSseApp({ routes: { events, other }, adapter, ...options });
 

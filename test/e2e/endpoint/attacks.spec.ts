@@ -2,6 +2,7 @@ import { Injectable, type Type } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { AuthorizeChannel } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { SseClient } from '../../support/sse-client.js';
 import { change, openEndpoint, startEndpointApp } from './endpoint-app.js';
 
@@ -20,7 +21,7 @@ function topicAccess(isOpen: boolean): Type {
   return TopicAccess;
 }
 
-describe.each(['express', 'fastify'] as const)('attacks on the endpoint (%s)', (adapter) => {
+describe.each(adapters)('attacks on the endpoint (%s)', (adapter) => {
   const start = (sse: SseModuleOptions = {}, providers: Type[] = []) =>
     startEndpointApp(sse, { adapter, providers });
 

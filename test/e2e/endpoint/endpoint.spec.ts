@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
 import type { FollowedLog } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import { SseClient } from '../../support/sse-client.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
@@ -12,7 +13,7 @@ const IN_A = /(?:^|&)rooms%2Fa=([^&]+)/;
 
 const dataOf = (events: readonly { data: string }[]): string[] => events.map(({ data }) => data);
 
-describe.each(['express', 'fastify'] as const)('the ready endpoint (%s)', (adapter) => {
+describe.each(adapters)('the ready endpoint (%s)', (adapter) => {
   const start = (...[sse, options]: Parameters<typeof startEndpointApp>) =>
     startEndpointApp(sse, { ...options, adapter });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory.cluster.js';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
 import { redisBackplane } from '../../../src/sse/backplanes/redis/index.js';
+import { adapters } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { describeWith } from '../../support/describe-with.js';
 import { eventually } from '../../support/eventually.js';
@@ -13,7 +14,7 @@ const ADA = { 'x-user': 'ada' };
 const UNKNOWN = '0b9f3f6c-8f2b-4d0c-9a40-1f0f5f3f9e11';
 
 describeWith('redis-server', 'the endpoint of two instances that share a Redis', (path) => {
-  describe.each(['express', 'fastify'] as const)('(%s)', (adapter) => {
+  describe.each(adapters)('(%s)', (adapter) => {
     async function startTwo() {
       const server = await RedisServer.start(path);
       whenTestEnds(() => server.dispose());

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { AuthorizeChannel, defineChannel, SseModule } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import type { SseClient } from '../../support/sse-client.js';
 import { Publisher, ServerSockets } from '../delivery/stalled.js';
@@ -21,7 +22,7 @@ class BoardAccess {
   }
 }
 
-describe.each(['express', 'fastify'] as const)('the endpoint with what else there is (%s)', (adapter) => {
+describe.each(adapters)('the endpoint with what else there is (%s)', (adapter) => {
   const start = (tell: Tell, lost: LosesLog) =>
     startEndpointApp(
       { backplane: lost.backplane },

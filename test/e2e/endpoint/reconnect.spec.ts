@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import { SseClient } from '../../support/sse-client.js';
 import { change, idOf, openEndpoint, startEndpointApp } from './endpoint-app.js';
@@ -10,7 +11,7 @@ const untilNamed = (client: SseClient, ...channels: string[]): Promise<void> =>
     return named.join() === channels.join();
   });
 
-describe.each(['express', 'fastify'] as const)('a client of the endpoint that comes back (%s)', (adapter) => {
+describe.each(adapters)('a client of the endpoint that comes back (%s)', (adapter) => {
   const start = (...[sse]: Parameters<typeof startEndpointApp>) =>
     startEndpointApp({ retry: 1, ...sse }, { adapter });
 

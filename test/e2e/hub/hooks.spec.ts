@@ -11,6 +11,7 @@ import {
   SseHub,
 } from '../../../src/sse/index.js';
 import type { ChannelSubscription, ChannelUse, SseModuleOptions } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { Inbox } from '../../support/inbox.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
@@ -26,7 +27,7 @@ type Start = (providers: SseAppOptions['providers'], sse?: SseModuleOptions) => 
 
 const Room = defineChannel('teams/:team/rooms/:room');
 
-describe.each(['express', 'fastify'] as const)('@OnSubscribe() and @OnUnsubscribe(), on %s', (adapter) => {
+describe.each(adapters)('@OnSubscribe() and @OnUnsubscribe(), on %s', (adapter) => {
   const start: Start = (providers = [], sse = {}) => startSseApp({ routes, adapter, providers, sse });
 
   it('tell who begins and ends to stream a channel, with the parameters of its name', async () => {

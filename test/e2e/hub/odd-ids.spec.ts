@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import type { SseHub } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -50,7 +51,7 @@ async function sendRaw(url: string, head: string | Buffer, until: RegExp): Promi
   throw new Error(`The connection was closed after ${text}`);
 }
 
-describe.each(['express', 'fastify'] as const)('a Last-Event-ID nobody was ever given (%s)', (adapter) => {
+describe.each(adapters)('a Last-Event-ID nobody was ever given (%s)', (adapter) => {
   it.each<[string, string, string]>([
     ['words', 'hello world', 'unreadable'],
     ['a negative offset', 'abc--5', 'unreadable'],

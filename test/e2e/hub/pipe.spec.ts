@@ -5,6 +5,7 @@ import { from, Observable } from 'rxjs';
 import { z } from 'zod';
 import { defineChannel, SseModule } from '../../../src/sse/index.js';
 import type { SseHub } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp, type SseApp, type SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -23,7 +24,7 @@ async function* words(...texts: unknown[]): AsyncGenerator<{ data: unknown }, vo
   for (const data of texts) yield { data };
 }
 
-describe.each(['express', 'fastify'] as const)('a source, piped into a channel on %s,', (adapter) => {
+describe.each(adapters)('a source, piped into a channel on %s,', (adapter) => {
   it('reaches who listens, in order, and ends for them when it ends', async () => {
     const { hub, url } = await start({ adapter });
     const client = await SseClient.open(`${url}/a`, { reconnect: 0 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
 import type { PresenceOptions, SseBackplane, SseHub, SseModuleOptions } from '../../../src/sse/index.js';
 import { refused } from '../../unit/refusal.js';
+import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp, untilConnections, type RouteRequest, type SseApp } from '../../support/sse-app.js';
 import { SseClient, type ReceivedEvent } from '../../support/sse-client.js';
@@ -36,7 +37,7 @@ async function untilThere({ hub }: SseApp, expected: Record<string, number>): Pr
   await eventually(async () => JSON.stringify(await there()) === wanted);
 }
 
-describe.each(['express', 'fastify'] as const)('presence on %s', (adapter) => {
+describe.each(adapters)('presence on %s', (adapter) => {
   const start = (presence: boolean | PresenceOptions, more: SseModuleOptions = {}): Promise<SseApp> =>
     startSseApp({ adapter, routes, sse: { identify, presence, ...more } });
 

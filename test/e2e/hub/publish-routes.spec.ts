@@ -17,6 +17,7 @@ import { Reflector } from '@nestjs/core';
 import { describe, expect, it } from '@jest/globals';
 import { of, type Observable } from 'rxjs';
 import { Publish, Sse, SseHub, type SseEvent } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { startSseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 
@@ -69,7 +70,7 @@ class OrdersController {
   }
 }
 
-describe.each(['express', 'fastify'] as const)('a decorated route on %s', (adapter) => {
+describe.each(adapters)('a decorated route on %s', (adapter) => {
   const post = async (url: string, note: string, key = 'right'): Promise<Response> =>
     fetch(`${url}/orders/7`, {
       method: 'POST',

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { filter, firstValueFrom, merge, Subject, switchMap, take, toArray } from 'rxjs';
 import { defineChannel, SseHub, SseSnapshot } from '../../../src/sse/index.js';
 import type { SnapshotOf, SnapshotRequest } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { Route, SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -21,7 +22,7 @@ import {
   type Tell,
 } from './snapshot-scene.js';
 
-describe.each(['express', 'fastify'] as const)('a snapshot, on %s', (adapter) => {
+describe.each(adapters)('a snapshot, on %s', (adapter) => {
   it.each(['events', 'piped'])(
     'comes first to a client of /%s without a position, then what follows',
     async (path) => {

@@ -1,0 +1,36 @@
+import { isAbsolute, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { AbstractHttpAdapter } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+
+export type AdapterName = 'express' | 'fastify' | 'node';
+
+const makers: Partial<Record<AdapterName, () => AbstractHttpAdapter>> = {
+  express: () => new ExpressAdapter(),
+  fastify: () => new FastifyAdapter(),
+  ...(await nodeAdapter()),
+};
+
+/** The adapters that the suite runs on: those of Nest that are installed. */
+export const adapters = Object.keys(makers) as readonly AdapterName[];
+
+export function makeAdapter(name: AdapterName): AbstractHttpAdapter {
+  const make = makers[name];
+  if (!make) throw new Error(`Set NEST_PLATFORM_NODE to run on the adapter "${name}".`);
+  return make();
+}
+
+/**
+ * Nest's `NodeAdapter` is not in every registry, so it is no dependency of this package: the variable
+ * NEST_PLATFORM_NODE names its package, or the path of its entry. Without the variable it is left out;
+ * with one that cannot be imported the suite fails.
+ */
+async function nodeAdapter(): Promise<typeof makers> {
+  const where = process.env['NEST_PLATFORM_NODE'];
+  if (!where) return {};
+  const isPath = isAbsolute(where) || where.startsWith('.');
+  const entry = isPath ? pathToFileURL(resolve(where)).href : where;
+  const { NodeAdapter } = (await import(entry)) as { NodeAdapter: new () => AbstractHttpAdapter };
+  return { node: () => new NodeAdapter() };
+}
