@@ -21,10 +21,9 @@ import session from 'express-session';
 import { NEVER, Observable, of } from 'rxjs';
 import { Sse, SseHub } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
+import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-
-const adapters = ['express', 'fastify'] as const;
 
 const passing = UseInterceptors({
   intercept: (_context: ExecutionContext, next: CallHandler) => next.handle(),

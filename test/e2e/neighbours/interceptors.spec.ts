@@ -17,13 +17,12 @@ import { APP_GUARD } from '@nestjs/core';
 import { describe, expect, it } from '@jest/globals';
 import { concat, interval, map, Observable, of, startWith, switchMap, take } from 'rxjs';
 import { isSseRoute, Sse, SseHub } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { LogRecorder } from '../delivery/log-recorder.js';
 import { Wire } from '../delivery/wire.js';
 import { change, openEndpoint, startEndpointApp } from '../endpoint/endpoint-app.js';
-
-const adapters = ['express', 'fastify'] as const;
 
 let open = 0;
 /** Says one thing, and counts who is subscribed. */

@@ -3,6 +3,7 @@ import { Controller, SseSignal, UseInterceptors, type Type } from '@nestjs/commo
 import { describe, expect, it } from '@jest/globals';
 import { of, type Observable } from 'rxjs';
 import { Sse } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { eventually } from '../../support/eventually.js';
@@ -10,7 +11,7 @@ import { LogRecorder } from '../delivery/log-recorder.js';
 import { big, numberOf, numbers, ServerSockets } from '../delivery/stalled.js';
 
 const passing = { intercept: (_context: unknown, next: { handle(): Observable<unknown> }) => next.handle() };
-const ways = (['express', 'fastify'] as const).flatMap((adapter) => [
+const ways = adapters.flatMap((adapter) => [
   { adapter, how: 'directly', decorate: [] },
   { adapter, how: 'through an interceptor', decorate: [UseInterceptors(passing)] },
 ]);

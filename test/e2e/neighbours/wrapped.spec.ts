@@ -17,12 +17,11 @@ import {
   type Type,
 } from '@nestjs/common';
 import { APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
-import { ExpressAdapter } from '@nestjs/platform-express';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Observable } from 'rxjs';
 import { Sse, SseHub, SseModule } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
+import { adapters, makeAdapter, type AdapterName } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 
@@ -94,7 +93,7 @@ class OwnController extends WrappedController {}
 
 const controllers = [WrappedController, InterceptedController, OwnController];
 const prefixes = ['', 'intercepted/', 'own/'];
-const adapters = ['express', 'fastify'] as const;
+
 const everywhere = adapters.flatMap((adapter) => prefixes.map((prefix) => ({ adapter, prefix })));
 
 /** One request is one connection, which gets what is published and is gone when its client is. */
@@ -129,7 +128,7 @@ describe.each(everywhere)('A method that is wrapped ($adapter, $prefix)', ({ ada
 
 /** The controllers in an application made by `NestFactory`, as it takes options that those of tests do not. */
 async function startWith(
-  adapter: (typeof adapters)[number],
+  adapter: AdapterName,
   options: { instanceDecorator?: (instance: unknown) => unknown; interceptor?: Type } = {},
 ): Promise<{ hub: SseHub; url: string }> {
   const { instanceDecorator, interceptor } = options;
@@ -139,11 +138,10 @@ async function startWith(
     providers: interceptor ? [{ provide: APP_INTERCEPTOR, useClass: interceptor }] : [],
   })
   class AppModule {}
-  const app = await NestFactory.create(
-    AppModule,
-    adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter(),
-    { logger: false, ...(instanceDecorator && { instrument: { instanceDecorator } }) },
-  );
+  const app = await NestFactory.create(AppModule, makeAdapter(adapter), {
+    logger: false,
+    ...(instanceDecorator && { instrument: { instanceDecorator } }),
+  });
   whenTestEnds(() => app.close());
   await app.listen(0, '127.0.0.1');
   return { hub: app.get(SseHub), url: (await app.getUrl()).replace('[::1]', '127.0.0.1') };
