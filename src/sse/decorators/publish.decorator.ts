@@ -14,7 +14,7 @@ import type { EventMap } from '../hub/sse-event.js';
 import { SseHub } from '../hub/sse-hub.js';
 import { storedEvent } from '../hub/stored-event.js';
 import { SseError } from '../sse.errors.js';
-import { checkObject } from '../sse.settings.js';
+import { checkObject } from '../validate.js';
 
 /** Options of `@Publish()`. */
 export interface PublishedAs<Type extends string = string> {

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { channelNameFault } from '../../protocol/channel-name.js';
-import { SseError } from '../../sse.errors.js';
+import { invalidChannel, SseError } from '../../sse.errors.js';
 import type { ChannelOptions, SlowPolicy } from '../../sse.options.js';
 import { checkChannelOptions } from '../../sse.settings.js';
 import { ChannelPattern, type ChannelParams } from './channel-pattern.js';
@@ -73,7 +73,7 @@ export class ChannelDefinition<
       .map((segment) => (segment.startsWith(':') ? this.#encode(segment.slice(1), values) : segment))
       .join('/');
     const fault = channelNameFault(name);
-    if (fault) throw new SseError('INVALID_CHANNEL', `The channel name ${JSON.stringify(name)} ${fault}.`);
+    if (fault) throw invalidChannel('name', name, fault);
     return name;
   }
 

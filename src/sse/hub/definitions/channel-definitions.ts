@@ -1,5 +1,5 @@
 import { channelNameFault } from '../../protocol/channel-name.js';
-import { SseError } from '../../sse.errors.js';
+import { invalidChannel, SseError } from '../../sse.errors.js';
 import { channelSettings, type ChannelSettings, type SseSettings } from '../../sse.settings.js';
 import type { ChannelRule } from './channel-definition.js';
 import { shapeOf } from './channel-pattern.js';
@@ -66,7 +66,7 @@ export class ChannelDefinitions {
 
   #find(name: string): ChannelRules {
     const fault = channelNameFault(name);
-    if (fault) throw new SseError('INVALID_CHANNEL', `The channel name ${JSON.stringify(name)} ${fault}.`);
+    if (fault) throw invalidChannel('name', name, fault);
     const match = this.#definitions.find(({ definition }) => definition.matches(name));
     if (!match && this.module.strictChannels) {
       throw new SseError(

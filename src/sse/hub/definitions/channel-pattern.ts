@@ -1,5 +1,5 @@
 import { channelNameFault } from '../../protocol/channel-name.js';
-import { SseError } from '../../sse.errors.js';
+import { invalidChannel, SseError } from '../../sse.errors.js';
 
 type ParamNames<Pattern extends string> = Pattern extends `${infer Segment}/${infer Rest}`
   ? ParamNames<Segment> | ParamNames<Rest>
@@ -35,7 +35,7 @@ export class ChannelPattern {
   /** @throws SseError `INVALID_CHANNEL` */
   constructor(readonly text: string) {
     const fault = channelNameFault(text);
-    if (fault) throw new SseError('INVALID_CHANNEL', `The channel pattern ${JSON.stringify(text)} ${fault}.`);
+    if (fault) throw invalidChannel('pattern', text, fault);
     this.segments = text.split('/');
     const names = this.segments.filter(isParam);
     if (names.some((name) => !/^:\w+$/.test(name)) || new Set(names).size < names.length) {
