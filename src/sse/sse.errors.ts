@@ -6,9 +6,9 @@
  * | `MODULE_MISSING` | an `@Sse()` route or a `@Publish()` method without `SseModule.forRoot()`, or of an instance that Nest has not made |
  * | `INVALID_OPTIONS` | `SseModule.forRoot()`, `defineChannel()`, `@Sse()`, `@Publish()`, and calls of the hub that take options |
  * | `DUPLICATE_DEFINITION` | two definitions, or two methods with `@SseSnapshot()`, for the same channels, at start-up |
- * | `INVALID_HANDLER` | the start-up, and the decorators themselves: a decorated method that cannot be called |
+ * | `INVALID_HANDLER` | the start-up, and the decorators themselves: a decorated method that is not, or cannot be, called, or was given a definition that is not listed |
  * | `INVALID_CHANNEL` | every call that takes a channel's name; `ChannelDefinition.of()` |
- * | `UNKNOWN_CHANNEL` | the same calls, with `strictChannels` |
+ * | `UNKNOWN_CHANNEL` | the same calls: a name of a definition that is not listed, or any that matches none with `strictChannels` |
  * | `INVALID_EVENT` | `publish()`: a field that cannot be sent, or a type that the channel does not have |
  * | `INVALID_DATA` | `publish()`: data that the event's schema refuses; the issues are the `cause` |
  * | `RESERVED_TYPE` | `publish()`, `defineChannel()`: a type that only the package sends |

@@ -50,6 +50,7 @@ export interface SseSettings {
   readonly heartbeat: number;
   readonly retry: number;
   readonly strictChannels: boolean;
+  readonly strictHandlers: boolean;
   readonly limits: Required<SseLimits>;
   readonly connectionKey: ConnectionKey;
   readonly whenFull: 'retry' | 'refuse';
@@ -80,6 +81,7 @@ const DEFAULTS: SseSettings = {
   heartbeat: 15_000,
   retry: 2_000,
   strictChannels: false,
+  strictHandlers: true,
   limits: {
     connections: 20_000,
     connectionsPerKey: Infinity,
@@ -130,6 +132,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     heartbeat: millisecondsOf('heartbeat', given.heartbeat),
     retry: millisecondsOf('retry', given.retry),
     strictChannels: booleanOf('strictChannels', given.strictChannels),
+    strictHandlers: booleanOf('strictHandlers', given.strictHandlers),
     limits,
     connectionKey: functionOf('connectionKey', given.connectionKey, 'a function that says whose a stream is'),
     whenFull: oneOf('whenFull', given.whenFull, ['retry', 'refuse']),

@@ -1,20 +1,22 @@
 import { request } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
-import { defineChannel } from '../../../src/sse/index.js';
+import { defineChannel, SseModule } from '../../../src/sse/index.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { SseClient } from '../../support/sse-client.js';
 import { LogRecorder } from '../delivery/log-recorder.js';
 import { Random } from '../hub/random.js';
 import { Wire } from '../delivery/wire.js';
-import { denied, pathOf, startHouse, type House } from './house.js';
+import { denied } from './denied.js';
+import { pathOf, startHouse, type House } from './house.js';
 
 const Room = defineChannel('rooms/:room');
+const imports = [SseModule.forFeature([Room])];
 
 /** A house with secrets in it, and the ids that lead to them. */
 async function startWithSecrets(
   adapter: 'express' | 'fastify',
 ): Promise<House & { ids: Record<string, string> }> {
-  const house = await startHouse({ adapter });
+  const house = await startHouse({ adapter, imports });
   const { hub } = house;
   /** The position before the first event of a channel. */
   const first = async (channel: string, data: string): Promise<string> => {
@@ -112,7 +114,7 @@ describe.each(['express', 'fastify'] as const)('names that a client sends (%s)',
     ['encoding of what is no UTF-8', 'rooms/ann%FF', undefined],
     ['encoding that is too long for a letter', 'rooms/%C1%A1nn', undefined],
   ])('are asked for as what they are, or denied: %s', async (_, channel, room) => {
-    const { open, openAt, rooms, hub, app } = await startHouse({ adapter });
+    const { open, openAt, rooms, hub, app } = await startHouse({ adapter, imports });
     const log = new LogRecorder();
     app.useLogger(log);
     rooms.answer = () => true;
@@ -149,7 +151,7 @@ describe.each(['express', 'fastify'] as const)('names that a client sends (%s)',
       Array.from({ length: 40 }, (_, i) => `rooms/ann${i}${'a'.repeat(150)}`),
     ],
   ])('are refused, with an error that is no stream: %s', async (_, channels) => {
-    const { open, rooms, hub } = await startHouse({ adapter });
+    const { open, rooms, hub } = await startHouse({ adapter, imports });
     const client = await open('ann', ...channels);
     expect([client.status, await client.closed]).toEqual([500, 'ended']);
     expect(client.body).not.toMatch(/forged|ann/);
@@ -158,7 +160,7 @@ describe.each(['express', 'fastify'] as const)('names that a client sends (%s)',
   });
 
   it('may be as many as a stream takes, and each is asked for once and told of', async () => {
-    const { open, rooms } = await startHouse({ adapter });
+    const { open, rooms } = await startHouse({ adapter, imports });
     const strangers = Array.from({ length: 49 }, (_, i) => `rooms/b${i}`);
     const client = await open('ann', 'rooms/ann', ...strangers, ...strangers);
     expect(client.status).toBe(200);
@@ -167,7 +169,7 @@ describe.each(['express', 'fastify'] as const)('names that a client sends (%s)',
   });
 
   it('may be thousands, one after the other, and what is remembered of them stays bounded', async () => {
-    const { app } = await startHouse({ adapter });
+    const { app } = await startHouse({ adapter, imports });
     const { ChannelHandlers } = await import('../../../src/sse/hub/handlers/channel-handlers.js');
     const handlers = app.get(ChannelHandlers, { strict: false });
     const known = handlers.of('authorize', 'rooms/0');
@@ -187,7 +189,7 @@ describe.each(['express', 'fastify'] as const)('line ends and NUL (%s)', (adapte
     ['another parameter', `${pathOf(['rooms/ann'])}&x=${encodeURIComponent(`${evil}\0`)}`],
     ['a channel that is denied', pathOf(['rooms/ann', `rooms/${encodeURIComponent(evil)}`])],
   ])('in %s make no event', async (_, path) => {
-    const house = await startHouse({ adapter });
+    const house = await startHouse({ adapter, imports });
     const client = await house.openAt(path, 'ann');
     const wire = await allOf(client, house);
     expect(wire).not.toMatch(/^data: forged/m);
@@ -208,7 +210,7 @@ describe.each(['express', 'fastify'] as const)('line ends and NUL (%s)', (adapte
     'Last-Event-ID: a\0b\r\n',
     'Last-Event-ID : a\r\n',
   ])('sent as bytes in a header are refused, or are one text: %j', async (line) => {
-    const { url, hub } = await startHouse({ adapter });
+    const { url, hub } = await startHouse({ adapter, imports });
     await hub.publish('rooms/bob', { data: 'secret' });
     const wire = await Wire.connect(url);
     const authorization = line.startsWith('Authorization') ? '' : 'Authorization: ann\r\n';
@@ -223,7 +225,7 @@ describe.each(['express', 'fastify'] as const)('line ends and NUL (%s)', (adapte
 
 describe('more than a server reads', () => {
   it.each(['express', 'fastify'] as const)('is refused, and the next one is served (%s)', async (adapter) => {
-    const { url, open, hub } = await startHouse({ adapter });
+    const { url, open, hub } = await startHouse({ adapter, imports });
     for (const path of [
       `/events?channel=${'x'.repeat(100_000)}`,
       `/events?${'channel=rooms/ann&'.repeat(5_000)}`,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { denied } from './house.js';
+import { denied } from './denied.js';
 import { example } from './readme-example.js';
 
 describe.each(['express', 'fastify'] as const)(

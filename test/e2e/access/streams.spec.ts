@@ -6,7 +6,8 @@ import { Sse, SseHub } from '../../../src/sse/index.js';
 import { LogRecorder } from '../delivery/log-recorder.js';
 import { eventually } from '../../support/eventually.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
-import { denied, startHouse, TokenGuard, type House, type HouseOptions } from './house.js';
+import { denied } from './denied.js';
+import { startHouse, TokenGuard, type House, type HouseOptions } from './house.js';
 
 const rooms$ = new Subject<string>();
 
