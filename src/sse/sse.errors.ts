@@ -6,9 +6,9 @@
  * | `MODULE_MISSING` | an `@Sse()` route or a `@Publish()` method without `SseModule.forRoot()`, or of an instance that Nest has not made |
  * | `INVALID_OPTIONS` | `SseModule.forRoot()`, `defineChannel()`, `@Sse()`, `@Publish()`, and calls of the hub that take options |
  * | `DUPLICATE_DEFINITION` | two definitions, or two methods with `@SseSnapshot()`, for the same channels, at start-up |
- * | `INVALID_HANDLER` | the start-up, and the decorators themselves: a decorated method that cannot be called |
+ * | `INVALID_HANDLER` | the start-up, and the decorators themselves: a decorated method that is not, or cannot be, called, or was given a definition that is not listed |
  * | `INVALID_CHANNEL` | every call that takes a channel's name; `ChannelDefinition.of()` |
- * | `UNKNOWN_CHANNEL` | the same calls, with `strictChannels` |
+ * | `UNKNOWN_CHANNEL` | the same calls: a name of a definition that is not listed, or any that matches none with `strictChannels` |
  * | `INVALID_EVENT` | `publish()`: a field that cannot be sent, or a type that the channel does not have |
  * | `INVALID_DATA` | `publish()`: data that the event's schema refuses; the issues are the `cause` |
  * | `RESERVED_TYPE` | `publish()`, `defineChannel()`: a type that only the package sends |
@@ -74,3 +74,35 @@ export const channelCompleted = (channel: string): SseError =>
     'CHANNEL_COMPLETED',
     `The channel "${channel}" was completed. Publish to another, or wait until its ttl is over.`,
   );
+
+/** @param what `name`, or `pattern` */
+export const invalidChannel = (what: string, text: unknown, fault: string): SseError =>
+  new SseError('INVALID_CHANNEL', `The channel ${what} ${JSON.stringify(text)} ${fault}.`);
+
+/** What a channel too many is refused with by a store that bounds them. */
+export const tooManyChannels = (count: number): SseError =>
+  new SseError(
+    'HUB_FULL',
+    `There are ${count} channels, which is limits.channels. Raise it, or shorten the channels' ttl.`,
+  );
+
+/** What a backplane is called for, as far as its errors tell it apart. */
+export type BackplaneCall = 'publish' | 'other';
+
+/** A call of a backplane has had no effect, and never will. */
+export const notSent = (call: BackplaneCall, why: string, options?: ErrorOptions): SseError =>
+  call === 'publish'
+    ? new SseError('PUBLISH_REJECTED', `${why} The event was not stored. Publish it again later.`, options)
+    : new SseError('BACKPLANE_AWAY', `${why} Try again later.`, options);
+
+/** Whether a call of a backplane has had an effect is not known. */
+export const noAnswer = (call: BackplaneCall, why: string): SseError =>
+  call === 'publish'
+    ? new SseError(
+        'PUBLISH_UNCERTAIN',
+        `${why} The event may have been stored. Publish it again with the same publishId: it is stored once.`,
+      )
+    : new SseError('BACKPLANE_AWAY', `${why} Try again later.`);
+
+/** What has been thrown, in words: anything may be. */
+export const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

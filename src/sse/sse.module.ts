@@ -1,5 +1,6 @@
 import {
   Inject,
+  Logger,
   Module,
   type DynamicModule,
   type NestModule,
@@ -16,6 +17,8 @@ import { SseServer } from './delivery/sse-server.js';
 import { SseInterceptor } from './delivery/sse.interceptor.js';
 import { foundControllers } from './discovery/controllers.js';
 import { foundHandlers } from './discovery/channel-handlers.js';
+import { methodsOf, providedIn } from './discovery/decorated-methods.js';
+import { refuseUnlisted, unfoundMethods } from './discovery/in-force.js';
 import { declaredChannels, FeatureChannels } from './discovery/feature-channels.js';
 import { UnusedSockets } from './delivery/unused-sockets.js';
 import { Access } from './hub/access/access.js';
@@ -34,10 +37,12 @@ import { Instances } from './hub/instances/instances.js';
 import { SourcePipes } from './hub/sources/source-pipes.js';
 import { JoinableStreams } from './hub/instances/joinable-streams.js';
 import { Presence } from './hub/presence/presence.js';
+import { SHARED_HUB } from './hub/shared-hub.js';
 import { SseHub } from './hub/sse-hub.js';
 import { Subscriptions } from './hub/instances/subscriptions.js';
 import { StreamContext } from './hub/reading/stream-context.js';
 import { Turn } from './hub/turn.js';
+import { COPY, processWide } from './package-copy.js';
 import { SseError } from './sse.errors.js';
 import {
   ASYNC_OPTIONS_TYPE,
@@ -48,6 +53,12 @@ import {
 } from './sse.module-definition.js';
 import type { SseLimits } from './sse.options.js';
 import { moduleSettings, SSE_SETTINGS, type SseSettings } from './sse.settings.js';
+
+/** Injection token of what is defined, for `SseModule.forFeature()` of another copy of this package, too. */
+const SHARED_DEFINITIONS = Symbol.for('nestjs-sse-hub:ChannelDefinitions');
+
+/** Injection token of the options, of a module that has some. */
+const SSE_OPTIONS = Symbol('SSE_OPTIONS');
 
 /** Injection token of what the backplane's factory has opened. */
 const OPEN_BACKPLANE = Symbol('OPEN_BACKPLANE');
@@ -87,17 +98,24 @@ const providers: Provider[] = [
   SseServer,
   SseInterceptor,
   {
-    provide: SSE_SETTINGS,
+    provide: SSE_OPTIONS,
     inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
     useFactory: (options: SseModuleOptions | undefined) => {
-      // By now the controllers are there, or not.
-      if (options && 'endpoint' in options)
-        throw new SseError('INVALID_OPTIONS', 'Give "endpoint" to forRootAsync() itself, beside useFactory.');
-      if (options) return moduleSettings(options);
+      if (options) return options;
       throw new SseError(
         'INVALID_OPTIONS',
         'Import SseModule.forRoot() in the root module, and SseModule.forFeature() elsewhere; never SseModule itself.',
       );
+    },
+  },
+  {
+    provide: SSE_SETTINGS,
+    inject: [SSE_OPTIONS],
+    useFactory: (options: SseModuleOptions) => {
+      // By now the controllers are there, or not.
+      if ('endpoint' in options)
+        throw new SseError('INVALID_OPTIONS', 'Give "endpoint" to forRootAsync() itself, beside useFactory.');
+      return moduleSettings(options);
     },
   },
   {
@@ -108,13 +126,13 @@ const providers: Provider[] = [
   },
   {
     provide: Access,
-    inject: [SSE_SETTINGS, ChannelHandlers, MODULE_OPTIONS_TOKEN],
+    inject: [SSE_SETTINGS, ChannelHandlers, SSE_OPTIONS],
     useFactory: (settings: SseSettings, handlers: ChannelHandlers, { identify }: SseModuleOptions) =>
       new Access(settings, handlers, identify),
   },
   {
     provide: OPEN_BACKPLANE,
-    inject: [SSE_SETTINGS, MODULE_OPTIONS_TOKEN],
+    inject: [SSE_SETTINGS, SSE_OPTIONS],
     useFactory: ({ limits }: SseSettings, { backplane = memoryBackplane }: SseModuleOptions) =>
       openBackplane(backplane, limits),
   },
@@ -185,17 +203,16 @@ const providers: Provider[] = [
     ],
     useFactory: (...parts: ConstructorParameters<typeof SseHub>) => new SseHub(...parts),
   },
+  { provide: SHARED_HUB, useExisting: SseHub },
+  { provide: SHARED_DEFINITIONS, useExisting: ChannelDefinitions },
 ];
-
-/** The module of each application, to see that there is only one. */
-const importedIn = new WeakMap<ApplicationConfig, SseModule>();
 
 /**
  * Server-Sent Events: `SseHub` to inject, and `@Sse()` routes that stream what is published with it.
  *
  * Import `SseModule.forRoot()` once, in the root module.
  */
-@Module({ providers, exports: [SseHub, SseCluster] })
+@Module({ providers, exports: [SseHub, SHARED_HUB, SseCluster] })
 export class SseModule
   extends ConfigurableModuleClass
   implements NestModule, OnModuleInit, OnApplicationShutdown
@@ -206,6 +223,8 @@ export class SseModule
     private readonly server: SseServer,
     private readonly interceptor: SseInterceptor,
     private readonly channels: Channels,
+    @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
+    private readonly definitions: ChannelDefinitions,
     private readonly handlers: ChannelHandlers,
     private readonly hooks: Hooks,
     private readonly presence: Presence,
@@ -239,13 +258,7 @@ export class SseModule
 
   configure(): void {
     const { config } = this;
-    if ((importedIn.get(config) ?? this) !== this) {
-      throw new SseError(
-        'INVALID_OPTIONS',
-        'SseModule.forRoot() is imported twice. Import it once, in the root module.',
-      );
-    }
-    importedIn.set(config, this);
+    this.#refuseSecond();
     const interceptors = config.getGlobalInterceptors();
     const others = interceptors.filter((interceptor) => interceptor !== this.interceptor);
     const ofRequests = config.getGlobalRequestInterceptors().map(({ metatype }) => metatype as object);
@@ -266,7 +279,12 @@ export class SseModule
 
   /** @throws SseError `INVALID_HANDLER`, `DUPLICATE_DEFINITION` */
   onModuleInit(): void {
-    this.handlers.add(foundHandlers(this.modules));
+    const provided = providedIn(this.modules);
+    const unfound = unfoundMethods(provided);
+    if (unfound !== undefined) this.#refuseOrWarn(unfound);
+    const methods = methodsOf(provided);
+    refuseUnlisted(methods, this.definitions);
+    this.handlers.add(foundHandlers(methods));
     this.hooks.start();
   }
 
@@ -275,6 +293,23 @@ export class SseModule
     this.presence.close();
     await this.cluster.close();
     await this.backplane.close();
+  }
+
+  /** An application has one hub, also where several copies of this package are installed. */
+  #refuseSecond(): void {
+    const { module, copy } = processWide.imported.get(this.config) ?? { module: this, copy: COPY };
+    processWide.imported.set(this.config, { module, copy });
+    if (module === this) return;
+    const copies = copy === COPY ? '' : `, of the copies of this package in ${copy.path} and ${COPY.path}`;
+    throw new SseError(
+      'INVALID_OPTIONS',
+      `SseModule.forRoot() is imported twice${copies}. Import it once, in the root module.`,
+    );
+  }
+
+  #refuseOrWarn(message: string): void {
+    if (this.settings.strictHandlers) throw new SseError('INVALID_HANDLER', message);
+    new Logger('SseModule').warn(message);
   }
 }
 
@@ -286,10 +321,8 @@ class SseFeatureModule implements OnModuleInit {
   /** What was there at the start-up is known already; a module may be loaded lazily. */
   onModuleInit(): void {
     const hubs = [...this.modules.values()].map(
-      (module) => module.providers.get(ChannelDefinitions)?.instance,
-    );
-    for (const definitions of hubs) {
-      if (definitions instanceof ChannelDefinitions) definitions.add(declaredChannels(this.modules));
-    }
+      (module) => module.providers.get(SHARED_DEFINITIONS)?.instance,
+    ) as (ChannelDefinitions | undefined)[];
+    for (const definitions of hubs) definitions?.add(declaredChannels(this.modules));
   }
 }

@@ -152,6 +152,12 @@ export interface SseBaseOptions extends ChannelOptions {
   readonly retry?: number;
   /** Refuse names of channels that match no definition. @defaultValue false */
   readonly strictChannels?: boolean;
+  /**
+   * Refuse to start where methods with `@AuthorizeChannel()`, `@SseSnapshot()`, `@OnSubscribe()` and the like are of
+   * classes that no module of any application of this process has among its providers. `false` is for tests of a
+   * part of an application, and warns. @defaultValue true
+   */
+  readonly strictHandlers?: boolean;
   readonly limits?: SseLimits;
   /**
    * Whose a stream is, for `limits.connectionsPerKey`. It is asked after the guards, so that it may name a

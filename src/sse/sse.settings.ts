@@ -1,4 +1,3 @@
-import { SseError } from './sse.errors.js';
 import type {
   ChannelOptions,
   ConnectionKey,
@@ -10,6 +9,21 @@ import type {
   SseBaseOptions,
   SseLimits,
 } from './sse.options.js';
+import {
+  ageOf,
+  booleanOf,
+  checkObject,
+  countOf,
+  defined,
+  functionOf,
+  lifetimeOf,
+  millisecondsOf,
+  oneOf,
+  optional,
+  replayOf,
+  slowOf,
+  withDefaults,
+} from './validate.js';
 
 /** The history of a channel with every default in place; `undefined` for a channel without. */
 export type HistorySettings = Required<HistoryOptions> | undefined;
@@ -36,6 +50,7 @@ export interface SseSettings {
   readonly heartbeat: number;
   readonly retry: number;
   readonly strictChannels: boolean;
+  readonly strictHandlers: boolean;
   readonly limits: Required<SseLimits>;
   readonly connectionKey: ConnectionKey;
   readonly whenFull: 'retry' | 'refuse';
@@ -67,6 +82,7 @@ const DEFAULTS: SseSettings = {
   heartbeat: 15_000,
   retry: 2_000,
   strictChannels: false,
+  strictHandlers: true,
   limits: {
     connections: 20_000,
     connectionsPerKey: Infinity,
@@ -105,16 +121,11 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     'SseModule.forRoot()',
   );
   const { backplane } = options as { readonly backplane?: unknown };
-  if (backplane !== undefined)
-    functionOf(
-      'backplane',
-      backplane,
-      'what a function such as redisBackplane() of nestjs-sse-hub/redis gives',
-    );
+  optional(backplaneOf, 'backplane', backplane);
   const given = { ...defaults, ...defined(options) };
   const limits = withDefaults('limits', options.limits, DEFAULTS.limits);
   for (const [name, value] of Object.entries(limits)) countOf(`limits.${name}`, value, 1);
-  ageOf('limits.connectionAge', limits.connectionAge);
+  lifetimeOf('limits.connectionAge', limits.connectionAge);
   const shutdown = withDefaults('shutdown', options.shutdown, DEFAULTS.shutdown);
   for (const [name, value] of Object.entries(shutdown)) millisecondsOf(`shutdown.${name}`, value);
   return {
@@ -122,26 +133,30 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     maxEventBytes: countOf('maxEventBytes', given.maxEventBytes, 1),
     heartbeat: millisecondsOf('heartbeat', given.heartbeat),
     retry: millisecondsOf('retry', given.retry),
-    strictChannels: oneOf('strictChannels', given.strictChannels, [true, false]),
+    strictChannels: booleanOf('strictChannels', given.strictChannels),
+    strictHandlers: booleanOf('strictHandlers', given.strictHandlers),
     limits,
     connectionKey: functionOf('connectionKey', given.connectionKey, 'a function that says whose a stream is'),
     whenFull: oneOf('whenFull', given.whenFull, ['retry', 'refuse']),
     stockRoutes: oneOf('stockRoutes', given.stockRoutes, ['serve', 'leave']),
     shutdown,
-    authorizeTime: millisecondsOf('authorizeTime', countOf('authorizeTime', given.authorizeTime, 1)),
+    authorizeTime: millisecondsOf('authorizeTime', given.authorizeTime, 1),
     reauthorize: millisecondsOf('reauthorize', given.reauthorize),
-    snapshotTime: millisecondsOf('snapshotTime', countOf('snapshotTime', given.snapshotTime, 1)),
+    snapshotTime: millisecondsOf('snapshotTime', given.snapshotTime, 1),
   };
 }
+
+const backplaneOf = (name: string, value: unknown): unknown =>
+  functionOf(name, value, 'what a function such as redisBackplane() of nestjs-sse-hub/redis gives');
 
 /** What holds for a channel whose options are these, in a module whose channels have those settings. */
 export function channelSettings(options: ChannelOptions, inherited: ChannelSettings): ChannelSettings {
   const { ttl, replay, slow } = { ...inherited, ...defined(options) };
   return {
     history: historySettings(options.history, inherited.history),
-    ttl: positiveOf('ttl', ttl),
-    replay: replayOf(replay),
-    slow: slowOf(slow),
+    ttl: ageOf('ttl', ttl),
+    replay: replayOf('replay', replay),
+    slow: slowOf('slow', slow),
     presence: presenceSettings(options.presence, inherited.presence),
   };
 }
@@ -161,7 +176,7 @@ function historySettings(
   const settings = withDefaults('history', history, inherited ?? DEFAULT_HISTORY);
   countOf('history.count', settings.count, 1);
   countOf('history.bytes', settings.bytes, 1);
-  positiveOf('history.age', settings.age);
+  ageOf('history.age', settings.age);
   return settings;
 }
 
@@ -174,101 +189,7 @@ function presenceSettings(
   const defaults = inherited ?? DEFAULT_PRESENCE;
   if (presence === true) return defaults;
   const settings = withDefaults('presence', presence, defaults);
-  oneOf('presence.events', settings.events, [true, false]);
+  booleanOf('presence.events', settings.events);
   millisecondsOf('presence.grace', settings.grace);
   return settings;
-}
-
-/** @throws SseError `INVALID_OPTIONS` */
-export function replayOf(replay: Replay): Replay {
-  if (typeof replay === 'number') return countOf('replay', replay, 0);
-  return replay === 'none' || replay === 'all'
-    ? replay
-    : invalid('replay', replay, '"none", "all" or a number of events');
-}
-
-/** @throws SseError `INVALID_OPTIONS` */
-export function slowOf(slow: SlowPolicy): SlowPolicy {
-  if (typeof slow !== 'object') return oneOf('slow', slow, ['gap', 'disconnect']);
-  checkObject(slow, ['latest'], 'The option "slow"');
-  functionOf('slow.latest', slow.latest, 'a function that gives the key of an event');
-  return slow;
-}
-
-/** Milliseconds: timers of Node take 31 bits and fire at once beyond. */
-export const LONGEST_TIMER = 2_147_483_647;
-
-/** @throws SseError `INVALID_OPTIONS` */
-export function millisecondsOf(name: string, value: number): number {
-  if (!Number.isInteger(value) || value < 0 || value > LONGEST_TIMER) {
-    invalid(name, value, `a whole number of milliseconds from 0 to ${LONGEST_TIMER}`);
-  }
-  return value;
-}
-
-/** @throws SseError `INVALID_OPTIONS` */
-export function countOf(name: string, value: number, least: number): number {
-  if (value !== Infinity && (!Number.isSafeInteger(value) || value < least)) {
-    invalid(name, value, `a whole number of at least ${least}, or Infinity`);
-  }
-  return value;
-}
-
-/** @throws SseError `INVALID_OPTIONS` */
-export function stringOf(name: string, value: unknown): void {
-  if (typeof value !== 'string') invalid(name, value, 'a string');
-}
-
-/** @throws SseError `INVALID_OPTIONS` */
-export function functionOf<T>(name: string, value: T, expected: string): T {
-  if (typeof value !== 'function') invalid(name, value, expected);
-  return value;
-}
-
-function ageOf(name: string, value: number): void {
-  if (value !== Infinity && value > LONGEST_TIMER)
-    invalid(name, value, `a whole number of milliseconds from 1 to ${LONGEST_TIMER}, or Infinity`);
-}
-
-function positiveOf(name: string, value: number): number {
-  if (typeof value !== 'number' || !(value > 0))
-    invalid(name, value, 'a number of milliseconds above 0, or Infinity');
-  return value;
-}
-
-/** @throws SseError `INVALID_OPTIONS` */
-export function oneOf<T>(name: string, value: T, allowed: readonly T[]): T {
-  if (!allowed.includes(value))
-    invalid(name, value, `one of ${allowed.map((one) => JSON.stringify(one)).join(', ')}`);
-  return value;
-}
-
-function withDefaults<T extends object>(name: string, given: Partial<T> | undefined, defaults: T): T {
-  if (given === undefined) return defaults;
-  checkObject(given, Object.keys(defaults), `The option "${name}"`);
-  return { ...defaults, ...defined(given) };
-}
-
-/** What was said, without what was said to be undefined. */
-function defined<T extends object>(given: T): T {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
-}
-
-/** @throws SseError `INVALID_OPTIONS` */
-export function checkObject(given: object, known: readonly string[], where: string): void {
-  if (typeof given !== 'object' || (given as object | null) === null || Array.isArray(given)) {
-    throw new SseError('INVALID_OPTIONS', `${where} takes an object of ${known.join(', ')}.`);
-  }
-  for (const key of Object.keys(given)) {
-    if (!known.includes(key)) {
-      throw new SseError('INVALID_OPTIONS', `${where} has no option "${key}". It takes ${known.join(', ')}.`);
-    }
-  }
-}
-
-function invalid(name: string, value: unknown, expected: string): never {
-  let got = String(typeof value === 'object' && value !== null ? 'an object' : value);
-  if (typeof value === 'string') got = JSON.stringify(value);
-  if (typeof value === 'function') got = 'a function';
-  throw new SseError('INVALID_OPTIONS', `The option "${name}" is ${got}. Give it ${expected}.`);
 }

@@ -77,8 +77,9 @@ describe('the README’s example', () => {
   });
 
   it('of @SseSnapshot()', async () => {
-    const { BoardsState } = classesOf(blockWith('ts', '// boards.state.ts'), packages);
+    const { BoardsState, BoardChannel } = classesOf(blockWith('ts', '// boards.state.ts'), packages);
     const { app, url } = await startSseApp({
+      imports: [sse.SseModule.forFeature([BoardChannel as never])],
       providers: [BoardsState!],
       routes: { board: (hub) => hub.stream('boards/7') },
     });

@@ -1,4 +1,4 @@
-import { channelCompleted, hubClosed, SseError } from '../sse.errors.js';
+import { channelCompleted, hubClosed, tooManyChannels } from '../sse.errors.js';
 import type { ChannelSettings } from '../sse.settings.js';
 import {
   WINDOW,
@@ -226,12 +226,7 @@ export class MemoryBackplane implements SseBackplane {
     const held = this.#find(channel);
     if (held) return held;
     if (this.#logs.size >= this.limits.channels) this.#makeRoom();
-    if (this.#logs.size >= this.limits.channels) {
-      throw new SseError(
-        'HUB_FULL',
-        `There are ${this.#logs.size} channels, which is limits.channels. Raise it, or shorten the channels' ttl.`,
-      );
-    }
+    if (this.#logs.size >= this.limits.channels) throw tooManyChannels(this.#logs.size);
     const made = new MemoryLog(channel, settings, this.#births.markOf(channel), this.#clock.now());
     this.#logs.set(channel, made);
     this.#sweepWithin(Math.min(settings.ttl, settings.history?.age ?? Infinity));

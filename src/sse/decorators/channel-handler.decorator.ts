@@ -1,6 +1,7 @@
 import type { ChannelDefinition } from '../hub/definitions/channel-definition.js';
 import type { HandlerKind } from '../hub/handlers/channel-handlers.js';
 import { ChannelPattern } from '../hub/definitions/channel-pattern.js';
+import { COPY, processWide, type NamedChannels, type PackageCopy } from '../package-copy.js';
 import { SseError } from '../sse.errors.js';
 
 /** Which channels a method is for: those that match a pattern, or a definition's. */
@@ -21,12 +22,19 @@ export type HandlerDecorator<Argument, Result> = (
 export interface DescribedHandler {
   readonly kind: HandlerKind;
   readonly pattern: ChannelPattern;
+  /** Undefined where the decorator was given a pattern. */
+  readonly definition: NamedChannels | undefined;
+  readonly copy: PackageCopy;
 }
 
+// Other copies of this package read it, too.
 const HANDLERS = 'nestjs-sse-hub:handlers';
 
 /**
  * Describes a method. It may be decorated several times, for several kinds or patterns.
+ *
+ * What is described is the property and not the function in it: another decorator may put a function of its own in
+ * the place of the method, and a subclass may override it. It is called by its name all the same.
  *
  * @throws SseError `INVALID_CHANNEL`; `INVALID_HANDLER` when it is applied to what Nest's scanner does not find: a
  * channel whose authoriser is never asked would be open to everybody
@@ -35,6 +43,7 @@ export function describeHandler<Argument, Result>(
   kind: HandlerKind,
   channels: ChannelsOf<string>,
 ): HandlerDecorator<Argument, Result> {
+  const definition = typeof channels === 'string' ? undefined : channels;
   const pattern = new ChannelPattern(typeof channels === 'string' ? channels : channels.pattern);
   return (target, key, { value }) => {
     if (typeof target === 'function' || typeof key === 'symbol' || typeof value !== 'function') {
@@ -43,11 +52,20 @@ export function describeHandler<Argument, Result>(
         `${String(key)} cannot be called for channels: decorate a method of instances, whose name is a string.`,
       );
     }
-    const method = value as object;
-    Reflect.defineMetadata(HANDLERS, [...describedHandlers(method), { kind, pattern }], method);
+    const others = (Reflect.getOwnMetadata(HANDLERS, target, key) ?? []) as readonly DescribedHandler[];
+    const described: DescribedHandler = { kind, pattern, definition, copy: COPY };
+    Reflect.defineMetadata(HANDLERS, [...others, described], target, key);
+    processWide.unfound.add(target);
   };
 }
 
-/** What a method was decorated with, the decorator next to it first. */
-export const describedHandlers = (method: object): readonly DescribedHandler[] =>
-  (Reflect.getMetadata(HANDLERS, method) ?? []) as DescribedHandler[];
+/** The methods of a class, not of what it extends, that were decorated. */
+export const decoratedKeys = (prototype: object): string[] =>
+  Object.getOwnPropertyNames(prototype).filter((key) => Reflect.hasOwnMetadata(HANDLERS, prototype, key));
+
+/**
+ * What a method was decorated with, the decorator next to it first. An override that has no such decorator has those
+ * of the method in whose place it stands.
+ */
+export const describedHandlers = (prototype: object, key: string): readonly DescribedHandler[] =>
+  (Reflect.getMetadata(HANDLERS, prototype, key) ?? []) as readonly DescribedHandler[];

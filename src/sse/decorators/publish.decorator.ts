@@ -3,7 +3,9 @@ import { isObservable, type Observable } from 'rxjs';
 import { isThenable } from '../hub/thenable.js';
 import { routeOf } from '../delivery/sse-route.metadata.js';
 import { inPlaceOf, type Method } from '../delivery/wrapped-method.js';
-import { ChannelDefinition } from '../hub/definitions/channel-definition.js';
+import { definedBy, type ChannelDefinition } from '../hub/definitions/channel-definition.js';
+import { ChannelPattern } from '../hub/definitions/channel-pattern.js';
+import { SHARED_HUB } from '../hub/shared-hub.js';
 import {
   isAsyncIterable,
   MAX_PENDING,
@@ -11,10 +13,11 @@ import {
   publishedObservable,
 } from '../hub/sources/published-source.js';
 import type { EventMap } from '../hub/sse-event.js';
-import { SseHub } from '../hub/sse-hub.js';
+import type { SseHub } from '../hub/sse-hub.js';
+import { COPY, type NamedChannels, type PackageCopy } from '../package-copy.js';
 import { storedEvent } from '../hub/stored-event.js';
 import { SseError } from '../sse.errors.js';
-import { checkObject } from '../sse.settings.js';
+import { checkObject } from '../validate.js';
 
 /** Options of `@Publish()`. */
 export interface PublishedAs<Type extends string = string> {
@@ -38,6 +41,19 @@ export type PublishDecorator<Data, Args extends readonly unknown[] = []> = <
 
 /** Gives the name of the channel for what a method has returned, or for one item of it. */
 type ChannelOf<Data, Args extends readonly unknown[]> = (result: Data, args: Args) => string;
+
+/** What a method with `@Publish()` was decorated with. */
+export interface DescribedPublishing {
+  /** Undefined where the decorator was given something else. */
+  readonly definition: NamedChannels | undefined;
+  readonly copy: PackageCopy;
+}
+
+// Other copies of this package read it, too.
+const PUBLISHING = 'nestjs-sse-hub:publishing';
+
+export const describedPublishing = (prototype: object, key: string): DescribedPublishing | undefined =>
+  Reflect.getMetadata(PUBLISHING, prototype, key) as DescribedPublishing | undefined;
 
 /** The property of an instance into which Nest injects its hub. */
 const HUB = Symbol('SseHub');
@@ -89,6 +105,8 @@ export function Publish(
   // So that a wrong type is found where it is written.
   if (type !== undefined) storedEvent({ type, data: '' }, false, Infinity);
   const channelOf = typeof channel === 'function' ? channel : filled(channel);
+  const definition = definedBy(channel) && (channel as ChannelDefinition);
+  const described: DescribedPublishing = { definition, copy: COPY };
   return (target, key, descriptor) => {
     const method = descriptor.value as Method | undefined;
     const where = `${target.constructor.name}.${String(key)}()`;
@@ -98,7 +116,8 @@ export function Publish(
     if (routeOf(target.constructor, method)?.isStock === false) {
       throw new SseError('INVALID_OPTIONS', `Put @Publish() of ${where} below its @Sse().`);
     }
-    Inject(SseHub)(target, HUB);
+    Inject(SHARED_HUB)(target, HUB);
+    Reflect.defineMetadata(PUBLISHING, described, target, key);
     const wrapper: Method = function (this: unknown, ...args) {
       const hub = (this as { readonly [HUB]?: SseHub } | undefined)?.[HUB];
       if (!hub) {
@@ -139,31 +158,32 @@ const noJson = (): SseError =>
   );
 
 function filled(channel: string | ChannelDefinition): ChannelOf<unknown, unknown[]> {
-  const definition = typeof channel === 'string' ? new ChannelDefinition(channel, {}) : channel;
-  if (!(definition instanceof ChannelDefinition)) {
+  if (typeof channel !== 'string' && !definedBy(channel)) {
     throw new SseError(
       'INVALID_CHANNEL',
       '@Publish() takes a name, a pattern, a definition, or a function (result, args) that gives a name.',
     );
   }
-  const params = definition.pattern
-    .split('/')
-    .filter((segment) => segment.startsWith(':'))
-    .map((segment) => segment.slice(1));
-  const valueOf = (param: string, candidates: readonly unknown[]): string | number => {
-    for (const candidate of candidates) {
-      if (typeof candidate !== 'object' || candidate === null) continue;
-      const value = (candidate as Readonly<Record<string, unknown>>)[param];
-      if (typeof value === 'string' || typeof value === 'number') return value;
-    }
-    throw new SseError(
-      'INVALID_CHANNEL',
-      `Neither the result nor an argument has the parameter "${param}" of the channel "${definition.pattern}". Give @Publish() a function (result, args) that gives the name.`,
-    );
-  };
+  const pattern = new ChannelPattern(typeof channel === 'string' ? channel : channel.pattern);
+  // Which parameters a definition takes, the compiler does not know here.
+  const nameOf = (params: object): string =>
+    typeof channel === 'string' ? pattern.fill({ ...params }) : channel.of(...([params] as unknown as []));
   return (result, args) => {
     const candidates = [result, ...args];
-    const values = Object.fromEntries(params.map((param) => [param, valueOf(param, candidates)]));
-    return definition.of(...([values] as unknown as [])); // which it takes, the compiler does not know here
+    return nameOf(
+      Object.fromEntries(pattern.params.map((param) => [param, valueOf(param, candidates, pattern)])),
+    );
   };
+}
+
+function valueOf(param: string, candidates: readonly unknown[], { text }: ChannelPattern): string | number {
+  for (const candidate of candidates) {
+    if (typeof candidate !== 'object' || candidate === null) continue;
+    const value = (candidate as Readonly<Record<string, unknown>>)[param];
+    if (typeof value === 'string' || typeof value === 'number') return value;
+  }
+  throw new SseError(
+    'INVALID_CHANNEL',
+    `Neither the result nor an argument has the parameter "${param}" of the channel "${text}". Give @Publish() a function (result, args) that gives the name.`,
+  );
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { LONGEST_TIMER } from '../sse.settings.js';
+import { LONGEST_TIMER } from '../validate.js';
 
 /** A connection that must not be silent for long. */
 export interface Beating {

@@ -1,8 +1,7 @@
 import { SetMetadata, type ExecutionContext, type MessageEvent } from '@nestjs/common';
 import type { Gap } from '../hub/sse-event.js';
-import { SseError } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
-import { checkObject, countOf, millisecondsOf, oneOf, slowOf } from '../sse.settings.js';
+import { booleanOf, checkObject, countOf, millisecondsOf, optional, slowOf } from '../validate.js';
 import { inPlaceOf, type Method } from './wrapped-method.js';
 
 /** What a client is told that takes every event for one of the application's. */
@@ -67,15 +66,13 @@ export function checkRouteSettings(settings: SseRouteSettings): void {
     '@Sse()',
   );
   const { slow, heartbeat, queuedBytes, coalesce, allowTransform, plain } = settings;
-  if (slow !== undefined) slowOf(slow);
-  if (heartbeat !== undefined) millisecondsOf('heartbeat', heartbeat);
-  if (coalesce !== undefined) millisecondsOf('coalesce', coalesce);
+  optional(slowOf, 'slow', slow);
+  optional(millisecondsOf, 'heartbeat', heartbeat);
+  optional(millisecondsOf, 'coalesce', coalesce);
   if (queuedBytes !== undefined) countOf('queuedBytes', queuedBytes, 1);
-  if (allowTransform !== undefined && typeof allowTransform !== 'boolean') {
-    throw new SseError('INVALID_OPTIONS', 'The option "allowTransform" of @Sse() is true or false.');
-  }
+  optional(booleanOf, 'allowTransform', allowTransform);
   if (typeof plain === 'object') checkObject(plain, ['gap'], 'The option "plain" of @Sse()');
-  else if (plain !== undefined) oneOf('plain', plain, [true, false]);
+  else optional(booleanOf, 'plain', plain);
 }
 
 /** What a route says of itself. Decorators that wrap a method copy this, as Nest's conventions ask for. */

@@ -17,8 +17,7 @@ import { Sse } from '../decorators/sse.decorator.js';
 import { Exchange } from '../delivery/exchange.js';
 import type { ChangedChannels } from '../hub/instances/joinable-streams.js';
 import type { SseEvent } from '../hub/sse-event.js';
-import { SseError } from '../sse.errors.js';
-import { checkObject, stringOf } from '../sse.settings.js';
+import { checkObject, listOf, stringOf } from '../validate.js';
 import { Endpoint } from './endpoint.js';
 
 /** The ready endpoint: one connection for many channels, which its client joins and leaves. */
@@ -46,10 +45,8 @@ export function endpointController(options: EndpointOptions): Type {
   checkObject(options, ['path', 'guards', 'decorators', 'version'], 'The option "endpoint"');
   const { path, guards = [], decorators = [], version } = options;
   stringOf('endpoint.path', path);
-  if (!Array.isArray(guards))
-    throw new SseError('INVALID_OPTIONS', 'The option "endpoint.guards" is a list of guards.');
-  if (!Array.isArray(decorators) || !decorators.every((one) => typeof one === 'function'))
-    throw new SseError('INVALID_OPTIONS', 'The option "endpoint.decorators" is a list of decorators.');
+  listOf('endpoint.guards', guards, 'guards');
+  listOf('endpoint.decorators', decorators, 'decorators', (one) => typeof one === 'function');
 
   @Controller({ path, ...(version !== undefined && { version }) })
   @UseGuards(...(guards as readonly CanActivate[]))
@@ -71,7 +68,6 @@ export function endpointController(options: EndpointOptions): Type {
       return this.endpoint.change(connection, body, new Exchange(response));
     }
   }
-  for (const decorate of [...(decorators as readonly ClassDecorator[])].reverse())
-    decorate(SseEndpointController);
+  for (const decorate of [...decorators].reverse()) decorate(SseEndpointController);
   return SseEndpointController;
 }

@@ -31,7 +31,8 @@ import { Subscriptions } from '../hub/instances/subscriptions.js';
 import { ANSWER_TIME } from '../hub/instances/survey.js';
 import { encodedLength, longestId, MAX_ID_BYTES } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
-import { LONGEST_TIMER, SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
+import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
+import { LONGEST_TIMER } from '../validate.js';
 import { EndpointStream } from './endpoint-stream.js';
 
 /** What the ready endpoint does: streams the channels that its client asks for, and is granted. */

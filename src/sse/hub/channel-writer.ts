@@ -1,6 +1,5 @@
 import { channelHash, formatId } from '../protocol/position.js';
-import { SseError } from '../sse.errors.js';
-import { checkObject, stringOf } from '../sse.settings.js';
+import { checkObject, invalid, stringOf } from '../validate.js';
 import type { SseBackplane } from './backplane.js';
 import { CallOrder } from './call-order.js';
 import type { ChannelDefinitions } from './definitions/channel-definitions.js';
@@ -98,12 +97,6 @@ const PUBLISH_ID = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
 function publishIdOf(options: PublishOptions): string | undefined {
   checkObject(options, ['publishId'], 'hub.publish()');
   const { publishId } = options;
-  if (publishId === undefined) return undefined;
-  stringOf('publishId', publishId);
-  if (!PUBLISH_ID.test(publishId))
-    throw new SseError(
-      'INVALID_OPTIONS',
-      'A publishId has 1 to 200 characters, none of them a control character.',
-    );
-  return publishId;
+  if (publishId === undefined || PUBLISH_ID.test(stringOf('publishId', publishId))) return publishId;
+  return invalid('publishId', publishId, '1 to 200 characters, none of them a control character');
 }

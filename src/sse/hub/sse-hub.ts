@@ -2,7 +2,18 @@ import type { Observable } from 'rxjs';
 import { longestId, MAX_ID_BYTES, parseLastEventId } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { Replay } from '../sse.options.js';
-import { checkObject, countOf, oneOf, replayOf, stringOf, type SseSettings } from '../sse.settings.js';
+import type { SseSettings } from '../sse.settings.js';
+import {
+  booleanOf,
+  checkObject,
+  countOf,
+  functionOf,
+  listOf,
+  oneOf,
+  optional,
+  replayOf,
+  stringOf,
+} from '../validate.js';
 import type { SseBackplane } from './backplane.js';
 import type { Channel } from './channel.js';
 import type { ChannelDefinitions } from './definitions/channel-definitions.js';
@@ -210,12 +221,11 @@ export class SseHub {
     for (const name of names) this.definitions.settingsOf(name);
     this.#refuseTooMany(names);
     checkObject(options, STREAM_OPTIONS, 'hub.stream()');
-    if (options.lastEventId !== undefined) stringOf('lastEventId', options.lastEventId);
-    const lastEventId = parseLastEventId(options.lastEventId);
-    const replay = options.replay === undefined ? undefined : replayOf(options.replay);
-    const authorize = oneOf('authorize', options.authorize ?? true, [true, false]);
+    const lastEventId = parseLastEventId(optional(stringOf, 'lastEventId', options.lastEventId));
+    const replay = optional(replayOf, 'replay', options.replay);
+    const authorize = booleanOf('authorize', options.authorize ?? true);
     const ifAbsent = oneOf<'wait' | 'end'>('ifAbsent', options.ifAbsent ?? 'wait', ['wait', 'end']);
-    const onCaughtUp = functionOf('onCaughtUp', options.onCaughtUp);
+    const onCaughtUp = optional(functionOf, 'onCaughtUp', options.onCaughtUp);
     const wants = wantsOf(options as StreamOptions);
     const request = { channels: names, lastEventId, replay, authorize, ifAbsent, wants, onCaughtUp };
     const stream: Observable<unknown> = new ChannelStream(
@@ -244,8 +254,8 @@ export class SseHub {
     this.#refuseTooMany(names);
     checkObject(query, ['after', 'upTo', 'limit'], 'hub.history()');
     const { after, upTo } = query;
-    if (after !== undefined) stringOf('after', after);
-    if (upTo !== undefined) stringOf('upTo', upTo);
+    optional(stringOf, 'after', after);
+    optional(stringOf, 'upTo', upTo);
     if (after !== undefined && upTo !== undefined)
       throw new SseError('INVALID_OPTIONS', 'hub.history() takes "after" or "upTo", not both.');
     const limit = countOf('limit', query.limit ?? Infinity, 1);
@@ -391,22 +401,14 @@ function wantsOf({
   filter,
   types,
 }: StreamOptions): ((entry: LogEntry, channel: Channel) => boolean) | undefined {
-  functionOf('filter', filter);
-  if (types !== undefined && !(Array.isArray(types) && types.every((type) => typeof type === 'string')))
-    throw new SseError('INVALID_OPTIONS', 'The option "types" is a list of event types.');
+  optional(functionOf, 'filter', filter);
+  if (types !== undefined) listOf('types', types, 'event types', (type) => typeof type === 'string');
   if (!filter && !types) return undefined;
   const wanted = types && new Set(types);
   return (entry, channel) =>
     (wanted?.has(entry.event.type ?? 'message') ?? true) && (filter?.(channel.event(entry)) ?? true);
 }
 
-/** @throws SseError `INVALID_OPTIONS` */
-function functionOf<T>(name: string, value: T): T {
-  if (value !== undefined && typeof value !== 'function')
-    throw new SseError('INVALID_OPTIONS', `The option "${name}" is a function.`);
-  return value;
-}
-
 function isEverywhere({ everywhere = false }: { readonly everywhere?: boolean | undefined }): boolean {
-  return oneOf('everywhere', everywhere, [true, false]);
+  return booleanOf('everywhere', everywhere);
 }

@@ -1,6 +1,6 @@
 import { eventBody, isOneLine, normalText } from '../protocol/event-stream.js';
 import { MAX_ID_BYTES } from '../protocol/position.js';
-import { SseError } from '../sse.errors.js';
+import { reasonOf, SseError } from '../sse.errors.js';
 import { RESERVED_TYPES, type SseEventInput } from './sse-event.js';
 
 /** An event as a log keeps it: encoded once, when it was published. */
@@ -135,11 +135,9 @@ function dataOf(data: unknown): string {
   try {
     text = JSON.stringify(data);
   } catch (cause) {
-    throw new SseError(
-      'NOT_SERIALIZABLE',
-      `The event's data is no JSON value: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    throw new SseError('NOT_SERIALIZABLE', `The event's data is no JSON value: ${reasonOf(cause)}`, {
+      cause,
+    });
   }
   if (text === undefined) {
     throw new SseError(

@@ -1,19 +1,21 @@
 import { request } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
-import { defineChannel } from '../../../src/sse/index.js';
+import { defineChannel, SseModule } from '../../../src/sse/index.js';
 import { adapters, type AdapterName } from '../../support/adapters.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { SseClient } from '../../support/sse-client.js';
 import { LogRecorder } from '../delivery/log-recorder.js';
 import { Random } from '../hub/random.js';
 import { Wire } from '../delivery/wire.js';
-import { denied, pathOf, startHouse, type House } from './house.js';
+import { denied } from './denied.js';
+import { pathOf, startHouse, type House } from './house.js';
 
 const Room = defineChannel('rooms/:room');
+const imports = [SseModule.forFeature([Room])];
 
 /** A house with secrets in it, and the ids that lead to them. */
 async function startWithSecrets(adapter: AdapterName): Promise<House & { ids: Record<string, string> }> {
-  const house = await startHouse({ adapter });
+  const house = await startHouse({ adapter, imports });
   const { hub } = house;
   /** The position before the first event of a channel. */
   const first = async (channel: string, data: string): Promise<string> => {
@@ -111,7 +113,7 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
     ['encoding of what is no UTF-8', 'rooms/ann%FF', undefined],
     ['encoding that is too long for a letter', 'rooms/%C1%A1nn', undefined],
   ])('are asked for as what they are, or denied: %s', async (_, channel, room) => {
-    const { open, openAt, rooms, hub, app } = await startHouse({ adapter });
+    const { open, openAt, rooms, hub, app } = await startHouse({ adapter, imports });
     const log = new LogRecorder();
     app.useLogger(log);
     rooms.answer = () => true;
@@ -148,7 +150,7 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
       Array.from({ length: 40 }, (_, i) => `rooms/ann${i}${'a'.repeat(150)}`),
     ],
   ])('are refused, with an error that is no stream: %s', async (_, channels) => {
-    const { open, rooms, hub } = await startHouse({ adapter });
+    const { open, rooms, hub } = await startHouse({ adapter, imports });
     const client = await open('ann', ...channels);
     expect([client.status, await client.closed]).toEqual([500, 'ended']);
     expect(client.body).not.toMatch(/forged|ann/);
@@ -157,7 +159,7 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
   });
 
   it('may be as many as a stream takes, and each is asked for once and told of', async () => {
-    const { open, rooms } = await startHouse({ adapter });
+    const { open, rooms } = await startHouse({ adapter, imports });
     const strangers = Array.from({ length: 49 }, (_, i) => `rooms/b${i}`);
     const client = await open('ann', 'rooms/ann', ...strangers, ...strangers);
     expect(client.status).toBe(200);
@@ -166,7 +168,7 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
   });
 
   it('may be thousands, one after the other, and what is remembered of them stays bounded', async () => {
-    const { app } = await startHouse({ adapter });
+    const { app } = await startHouse({ adapter, imports });
     const { ChannelHandlers } = await import('../../../src/sse/hub/handlers/channel-handlers.js');
     const handlers = app.get(ChannelHandlers, { strict: false });
     const known = handlers.of('authorize', 'rooms/0');
@@ -186,7 +188,7 @@ describe.each(adapters)('line ends and NUL (%s)', (adapter) => {
     ['another parameter', `${pathOf(['rooms/ann'])}&x=${encodeURIComponent(`${evil}\0`)}`],
     ['a channel that is denied', pathOf(['rooms/ann', `rooms/${encodeURIComponent(evil)}`])],
   ])('in %s make no event', async (_, path) => {
-    const house = await startHouse({ adapter });
+    const house = await startHouse({ adapter, imports });
     const client = await house.openAt(path, 'ann');
     const wire = await allOf(client, house);
     expect(wire).not.toMatch(/^data: forged/m);
@@ -207,7 +209,7 @@ describe.each(adapters)('line ends and NUL (%s)', (adapter) => {
     'Last-Event-ID: a\0b\r\n',
     'Last-Event-ID : a\r\n',
   ])('sent as bytes in a header are refused, or are one text: %j', async (line) => {
-    const { url, hub } = await startHouse({ adapter });
+    const { url, hub } = await startHouse({ adapter, imports });
     await hub.publish('rooms/bob', { data: 'secret' });
     const wire = await Wire.connect(url);
     const authorization = line.startsWith('Authorization') ? '' : 'Authorization: ann\r\n';
@@ -222,7 +224,7 @@ describe.each(adapters)('line ends and NUL (%s)', (adapter) => {
 
 describe('more than a server reads', () => {
   it.each(adapters)('is refused, and the next one is served (%s)', async (adapter) => {
-    const { url, open, hub } = await startHouse({ adapter });
+    const { url, open, hub } = await startHouse({ adapter, imports });
     for (const path of [
       `/events?channel=${'x'.repeat(100_000)}`,
       `/events?${'channel=rooms/ann&'.repeat(5_000)}`,

@@ -96,13 +96,6 @@ export async function startHouse({
 export const pathOf = (channels: readonly string[], path = '/events'): string =>
   `${path}?${channels.map((name) => `channel=${encodeURIComponent(name)}`).join('&')}`;
 
-/** What a `denied` event says. */
-export const denied = (channel: string, reason = 'forbidden'): object => ({
-  type: 'denied',
-  id: undefined,
-  data: JSON.stringify({ channel, reason }),
-});
-
 /** The data of all events so far that are no `denied`. */
 export const dataOf = (client: SseClient): string[] =>
   client.events.filter(({ type }) => type !== 'denied').map(({ data }) => data);

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { adapters } from '../../support/adapters.js';
 import { untilConnections } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { denied, pathOf, startHouse } from './house.js';
+import { denied } from './denied.js';
+import { pathOf, startHouse } from './house.js';
 
 describe.each(adapters)('a guarded stream (%s)', (adapter) => {
   it('is opened, or not, by ordinary guards: 401, 403', async () => {

@@ -14,7 +14,8 @@ import { NatsServer } from '../../support/nats-server.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { denied, identify, startHouse, type House } from './house.js';
+import { denied } from './denied.js';
+import { identify, startHouse, type House } from './house.js';
 
 type Make = (port: number, prefix: string) => BackplaneFactory;
 

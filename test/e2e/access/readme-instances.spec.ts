@@ -8,7 +8,7 @@ import { NatsServer } from '../../support/nats-server.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { startSseApp, untilConnections, type SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { denied } from './house.js';
+import { denied } from './denied.js';
 import { example, type Example } from './readme-example.js';
 
 async function start(backplane: BackplaneFactory): Promise<SseApp & Example> {

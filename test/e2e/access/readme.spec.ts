@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { denied } from './house.js';
+import { denied } from './denied.js';
 import { example } from './readme-example.js';
 
 describe.each(adapters)('the README’s application with a token guard (%s)', (adapter) => {

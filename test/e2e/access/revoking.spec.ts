@@ -9,7 +9,8 @@ import { describeWith } from '../../support/describe-with.js';
 import { eventually } from '../../support/eventually.js';
 import { redisClusters } from '../../support/redis-clusters.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
-import { dataOf, denied, startHouse, TokenGuard, type House } from './house.js';
+import { denied } from './denied.js';
+import { dataOf, startHouse, TokenGuard, type House } from './house.js';
 
 type Make = () => SseCluster | Promise<SseCluster>;
 

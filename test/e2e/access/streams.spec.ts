@@ -7,7 +7,8 @@ import { LogRecorder } from '../delivery/log-recorder.js';
 import { adapters, type AdapterName } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
-import { denied, startHouse, TokenGuard, type House, type HouseOptions } from './house.js';
+import { denied } from './denied.js';
+import { startHouse, TokenGuard, type House, type HouseOptions } from './house.js';
 
 const rooms$ = new Subject<string>();
 

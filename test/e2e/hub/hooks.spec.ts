@@ -9,6 +9,7 @@ import {
   OnSubscribe,
   OnUnsubscribe,
   SseHub,
+  SseModule,
 } from '../../../src/sse/index.js';
 import type { ChannelSubscription, ChannelUse, SseModuleOptions } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
@@ -28,7 +29,8 @@ type Start = (providers: SseAppOptions['providers'], sse?: SseModuleOptions) => 
 const Room = defineChannel('teams/:team/rooms/:room');
 
 describe.each(adapters)('@OnSubscribe() and @OnUnsubscribe(), on %s', (adapter) => {
-  const start: Start = (providers = [], sse = {}) => startSseApp({ routes, adapter, providers, sse });
+  const start: Start = (providers = [], sse = {}) =>
+    startSseApp({ routes, adapter, providers, sse, imports: [SseModule.forFeature([Room])] });
 
   it('tell who begins and ends to stream a channel, with the parameters of its name', async () => {
     const told = new Inbox<readonly [string, ChannelSubscription]>();

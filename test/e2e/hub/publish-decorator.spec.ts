@@ -17,6 +17,8 @@ const Checked = defineChannel('checked/:id', {
   events: { message: z.object({ id: z.int() }), seen: type<number>() },
 });
 
+const imports = [SseModule.forFeature([Checked])];
+
 @Injectable()
 class Orders {
   readonly done: unknown[] = [];
@@ -97,8 +99,7 @@ class Orders {
   }
 }
 
-const start = (): Promise<SseApp> =>
-  startSseApp({ providers: [Orders], imports: [SseModule.forFeature([Checked])] });
+const start = (): Promise<SseApp> => startSseApp({ providers: [Orders], imports });
 const kept = async (hub: SseHub, channel: string): Promise<unknown[]> =>
   (await hub.history(channel)).events.map(({ type: name, data }) => [name, data]);
 const ordersOf = async (): Promise<{ orders: Orders; hub: SseHub }> => {
@@ -244,7 +245,7 @@ describe('the hub of a decorated method', () => {
         return text;
       }
     }
-    const start = (): Promise<SseApp> => startSseApp({ providers: [Scoped, Orders] });
+    const start = (): Promise<SseApp> => startSseApp({ providers: [Scoped, Orders], imports });
     const [one, other] = [await start(), await start()];
     await (await one.app.resolve(Scoped)).say('one');
     await (await other.app.resolve(Scoped)).say('other');
@@ -266,7 +267,7 @@ describe('the hub of a decorated method', () => {
         return super.place({ ...order, note: 'special' });
       }
     }
-    const { app, hub } = await startSseApp({ providers: [Special] });
+    const { app, hub } = await startSseApp({ providers: [Special], imports });
     const special = app.get(Special);
     await special.place({ id: 1 });
     await special.count();

@@ -1,7 +1,8 @@
 import { Inject, Injectable, NotFoundException } from '@nestjs/common';
+import type { Type } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { filter, firstValueFrom, merge, Subject, switchMap, take, toArray } from 'rxjs';
-import { defineChannel, SseHub, SseSnapshot } from '../../../src/sse/index.js';
+import { defineChannel, SseHub, SseModule, SseSnapshot } from '../../../src/sse/index.js';
 import type { SnapshotOf, SnapshotRequest } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
@@ -227,21 +228,26 @@ describe('A snapshot', () => {
 
 describe('A method with @SseSnapshot()', () => {
   const Room = defineChannel('rooms/:id');
+  const imports = [SseModule.forFeature([Room])];
 
-  @Injectable()
-  class Rooms {
-    constructor(@Inject(SseHub) readonly hub: SseHub) {}
+  /** Made when it is provided: the other applications here have no such class. */
+  const roomsOf = (): Type => {
+    @Injectable()
+    class Rooms {
+      constructor(@Inject(SseHub) readonly hub: SseHub) {}
 
-    @SseSnapshot(Room)
-    one({ channel, params }: SnapshotRequest<{ id: string }>): SnapshotOf {
-      return { state: { channel, id: params.id, hasHub: this.hub instanceof SseHub } };
+      @SseSnapshot(Room)
+      one({ channel, params }: SnapshotRequest<{ id: string }>): SnapshotOf {
+        return { state: { channel, id: params.id, hasHub: this.hub instanceof SseHub } };
+      }
+
+      @SseSnapshot(':any/:id')
+      async any(): Promise<SnapshotOf> {
+        return { state: 'any' };
+      }
     }
-
-    @SseSnapshot(':any/:id')
-    async any(): Promise<SnapshotOf> {
-      return { state: 'any' };
-    }
-  }
+    return Rooms;
+  };
 
   const routes: Record<string, Route> = { events: (hub, { query }) => hub.stream(query.channel!) };
 
@@ -249,13 +255,18 @@ describe('A method with @SseSnapshot()', () => {
     [Room.of({ id: 'ö/1' }), { channel: 'rooms/%C3%B6%2F1', id: 'ö/1', hasHub: true }],
     ['others/1', 'any'],
   ])('is asked for %s: the first one that matches', async (channel, state) => {
-    const { url } = await startSseApp({ routes, providers: [Rooms] });
+    const { url } = await startSseApp({ routes, providers: [roomsOf()], imports });
     const client = await SseClient.open(`${url}/events?channel=${encodeURIComponent(channel)}`);
     expect(JSON.parse((await client.next()).data)).toEqual({ channel, state });
   });
 
   it.each(['rooms/%61', 'rooms/1/2', 'rooms'])('is not asked for %s', async (channel) => {
-    const { hub, url } = await startSseApp({ routes, providers: [Rooms], sse: { replay: 'all' } });
+    const { hub, url } = await startSseApp({
+      routes,
+      providers: [roomsOf()],
+      imports,
+      sse: { replay: 'all' },
+    });
     await hub.publish(channel, { data: '1' });
     const client = await SseClient.open(`${url}/events?channel=${encodeURIComponent(channel)}`);
     expect((await client.next()).data).toBe('1');

@@ -1,4 +1,11 @@
-import { hubClosed, SseError } from '../../sse.errors.js';
+import {
+  type BackplaneCall,
+  hubClosed,
+  noAnswer,
+  notSent,
+  reasonOf,
+  type SseError,
+} from '../../sse.errors.js';
 import type { Draft } from './draft.js';
 import type { LmdbOptions } from './lmdb.options.js';
 
@@ -65,7 +72,9 @@ export class CommitQueue {
     const { path, maxPending } = this.settings;
     if (this.#isClosed) return Promise.reject(hubClosed());
     if (this.#waiting.length + this.#planned.length >= maxPending)
-      return Promise.reject(notStored(kind, `${maxPending} calls wait for ${path}, which is maxPending.`));
+      return Promise.reject(
+        notSent(callOf(kind), `${maxPending} calls wait for ${path}, which is maxPending.`),
+      );
     return new Promise<T>((resolve, reject) => {
       const call = { kind, channel, since: performance.now(), isOver: false };
       this.#waiting.push({ ...call, plan, resolve: resolve as WaitingCall['resolve'], reject });
@@ -167,8 +176,9 @@ export class CommitQueue {
     const { path, publishTimeout } = this.settings;
     const latest = performance.now() - publishTimeout;
     const why = `${path} did not answer within ${publishTimeout} ms.`;
-    for (const { call } of this.#planned) if (call.since <= latest) refuse(call, uncertain(call.kind, why));
-    for (const call of this.#waiting) if (call.since <= latest) refuse(call, notStored(call.kind, why));
+    for (const { call } of this.#planned)
+      if (call.since <= latest) refuse(call, noAnswer(callOf(call.kind), why));
+    for (const call of this.#waiting) if (call.since <= latest) refuse(call, notSent(callOf(call.kind), why));
     this.#waiting = this.#waiting.filter(({ isOver }) => !isOver);
   }
 }
@@ -186,21 +196,7 @@ function refuse(call: WaitingCall, error: unknown): void {
 }
 
 function notTaken(kind: Kind, path: string, cause: unknown): SseError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return notStored(kind, `${path} did not take it: ${reason}.`, { cause });
+  return notSent(callOf(kind), `${path} did not take it: ${reasonOf(cause)}.`, { cause });
 }
 
-function notStored(kind: Kind, why: string, options?: ErrorOptions): SseError {
-  return kind === 'publish'
-    ? new SseError('PUBLISH_REJECTED', `${why} The event was not stored. Publish it again later.`, options)
-    : new SseError('BACKPLANE_AWAY', `${why} Try again later.`, options);
-}
-
-function uncertain(kind: Kind, why: string): SseError {
-  return kind === 'publish'
-    ? new SseError(
-        'PUBLISH_UNCERTAIN',
-        `${why} The event may have been stored. Publish it again with the same publishId: it is stored once.`,
-      )
-    : new SseError('BACKPLANE_AWAY', `${why} Try again later.`);
-}
+const callOf = (kind: Kind): BackplaneCall => (kind === 'publish' ? 'publish' : 'other');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { open, type Database as Table, type RootDatabase } from 'lmdb';
 import type { LogEntry } from '../../hub/event-log.js';
 import { newMark } from '../../hub/mark.js';
-import { SseError } from '../../sse.errors.js';
+import { reasonOf, SseError } from '../../sse.errors.js';
 import { DirectoryLock, MAX_DIRECTORY_BYTES } from './directory-lock.js';
 import { dataFileFault } from './file-check.js';
 import { entryOf, SCHEMA, type ChannelRecord, type EntryRecord, type PublishIdRecord } from './records.js';
@@ -68,7 +68,7 @@ export class Database {
       return openWith(path, (root) => new Database(root, lock as DirectoryLock));
     } catch (error) {
       await lock?.release();
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       throw new SseError(
         'BACKPLANE_FAILED',
         `The directory ${path} cannot be used for the data of LMDB: ${reason.replaceAll('\n', ' ')}.`,

@@ -3,7 +3,7 @@ import type { LogEntry } from '../../hub/event-log.js';
 import { newMark } from '../../hub/mark.js';
 import type { StoredEvent } from '../../hub/stored-event.js';
 import type { Position } from '../../protocol/position.js';
-import { channelCompleted, SseError } from '../../sse.errors.js';
+import { channelCompleted, tooManyChannels } from '../../sse.errors.js';
 import type { SseLimits } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import type { LogBirths, Slot } from '../log-births.js';
@@ -99,12 +99,7 @@ export class Draft {
     // One that is followed already has its room.
     if (this.catalogue.channels.has(channel) && !this.changed.has(channel)) return;
     if (this.#channels >= this.limits.channels) this.#dropIdle();
-    if (this.#channels >= this.limits.channels) {
-      throw new SseError(
-        'HUB_FULL',
-        `There are ${this.#channels} channels, which is limits.channels. Raise it, or shorten the channels' ttl.`,
-      );
-    }
+    if (this.#channels >= this.limits.channels) throw tooManyChannels(this.#channels);
     this.#channels++;
   }
 

@@ -1,5 +1,4 @@
-import { checkObject, countOf, millisecondsOf, stringOf } from '../../sse.settings.js';
-import { SseError } from '../../sse.errors.js';
+import { checkObject, countOf, invalid, millisecondsOf, stringOf } from '../../validate.js';
 
 /** Options of `lmdbBackplane()`. */
 export interface LmdbOptions {
@@ -24,10 +23,7 @@ const OPTIONS = ['path', 'publishTimeout', 'maxPending'];
 export function lmdbSettings(options: LmdbOptions): Required<LmdbOptions> {
   checkObject(options, OPTIONS, 'lmdbBackplane()');
   const { path, publishTimeout = 5_000, maxPending = 10_000 } = options;
-  stringOf('path', path);
-  if (path === '') {
-    throw new SseError('INVALID_OPTIONS', 'The option "path" is empty. Give it the name of a directory.');
-  }
+  if (stringOf('path', path) === '') invalid('path', path, 'the name of a directory');
   return {
     path,
     publishTimeout: millisecondsOf('publishTimeout', publishTimeout),

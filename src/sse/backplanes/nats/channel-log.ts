@@ -1,9 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { EventLog } from '../../hub/event-log.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
-import type { SseError } from '../../sse.errors.js';
+import { notSent, type SseError } from '../../sse.errors.js';
 import type { HistoryOptions } from '../../sse.options.js';
-import { notSent } from '../remote/remote-calls.js';
 import { decodeEvent } from '../remote/event-text.js';
 import type { KeptRecord } from './head-record.js';
 import { beginAt, decodeMessage, later, positionOf, type Kept } from './message.js';

@@ -1,7 +1,6 @@
 import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
 import { InvalidArgumentError, TimeoutError } from '@nats-io/transport-node';
-import { SseError } from '../../sse.errors.js';
-import { noAnswer, notSent } from '../remote/remote-calls.js';
+import { noAnswer, notSent, SseError } from '../../sse.errors.js';
 
 /** The connection was lost before there was an answer. */
 export class Disconnected extends Error {

@@ -1,4 +1,4 @@
-import { hubClosed } from '../../sse.errors.js';
+import { hubClosed, notSent } from '../../sse.errors.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WINDOW, type LogRange, type RangeQuery } from '../../hub/backplane.js';
 import { EventLog } from '../../hub/event-log.js';
@@ -14,7 +14,7 @@ import type {
   RemoteLogsEvents,
   RemoteRange,
 } from '../remote/remote-logs.js';
-import { NotNow, notSent } from '../remote/remote-calls.js';
+import { NotNow } from '../remote/remote-calls.js';
 import { Turnstile } from '../remote/turnstile.js';
 import { limited, readLog, type KeptLog } from './channel-log.js';
 import { decodeMessage, messageOf, sequenceOf } from './message.js';

@@ -1,7 +1,6 @@
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
-import { SseError } from '../../sse.errors.js';
 import { PUBLISH_ID_MEMORY } from '../../hub/backplane.js';
-import { checkObject, countOf } from '../../sse.settings.js';
+import { checkObject, countOf, invalid, oneOf } from '../../validate.js';
 import { REMOTE_OPTIONS, remoteSettings, type RemoteOptions } from '../remote/remote.options.js';
 
 /** What {@link natsBackplane} takes. */
@@ -72,22 +71,17 @@ export function natsSettings(options: NatsBackplaneOptions = {}): NatsSettings {
   const least = 2 * remote.publishTimeout;
   const { quietAfter = Math.max(DEFAULTS.quietAfter, least) } = options;
   if (typeof connection !== 'object' || (connection as object | null) === null)
-    throw invalid('connection', connection, 'connection options or a connection');
+    invalid('connection', connection, 'connection options or a connection');
   if (!Number.isInteger(replicas) || replicas < 1 || replicas > 5)
-    throw invalid('replicas', replicas, 'a whole number from 1 to 5');
-  if (storage !== 'file' && storage !== 'memory') throw invalid('storage', storage, '"file" or "memory"');
+    invalid('replicas', replicas, 'a whole number from 1 to 5');
   return {
     ...remote,
     connection,
     replicas,
-    storage,
+    storage: oneOf('storage', storage, ['file', 'memory']),
     maxAge: countOf('maxAge', maxAge, PUBLISH_ID_MEMORY),
     maxBytes: countOf('maxBytes', maxBytes, 1),
     quietAfter: countOf('quietAfter', quietAfter, least),
     headAge: countOf('headAge', headAge, PUBLISH_ID_MEMORY),
   };
-}
-
-function invalid(name: string, value: unknown, expected: string): SseError {
-  return new SseError('INVALID_OPTIONS', `The option "${name}" is ${String(value)}. Give it ${expected}.`);
 }

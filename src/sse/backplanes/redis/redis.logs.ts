@@ -4,10 +4,10 @@ import { PUBLISH_ID_MEMORY, WINDOW, type LogRange, type RangeQuery } from '../..
 import type { LogEntry } from '../../hub/event-log.js';
 import { newMark } from '../../hub/mark.js';
 import type { Position } from '../../protocol/position.js';
-import { channelCompleted, SseError } from '../../sse.errors.js';
+import { channelCompleted, noAnswer, notSent, reasonOf, SseError } from '../../sse.errors.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { encodeEvent } from '../remote/event-text.js';
-import { noAnswer, NotNow, notSent } from '../remote/remote-calls.js';
+import { NotNow } from '../remote/remote-calls.js';
 import type {
   Appended,
   Notice,
@@ -62,7 +62,7 @@ export class RedisLogs implements RemoteLogs {
       await connection.client.publish(logs.#noticesOf(''), '');
     } catch (cause) {
       connection.close();
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = reasonOf(cause);
       throw new SseError('BACKPLANE_FAILED', `Redis at ${connection.address} cannot be used: ${reason}`, {
         cause,
       });
@@ -333,7 +333,7 @@ const limitOf = (limit: number): string => (limit === Infinity ? '' : String(Mat
 
 /** What an error of a call says. */
 function failureOf(error: unknown, kind: 'publish' | 'other'): Error {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = reasonOf(error);
   if (error instanceof WrongServer) return new NotNow(message);
   // A script that fails has done nothing.
   if (error instanceof ErrorReply) return notSent(kind, `Redis refused: ${message}.`);

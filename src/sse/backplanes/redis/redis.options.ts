@@ -1,6 +1,6 @@
 import type { RedisClientOptions, RedisClientType } from 'redis';
 import { SseError } from '../../sse.errors.js';
-import { checkObject } from '../../sse.settings.js';
+import { checkObject } from '../../validate.js';
 import { REMOTE_OPTIONS, remoteSettings, type RemoteOptions } from '../remote/remote.options.js';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- whatever modules, scripts and type mappings it was made with

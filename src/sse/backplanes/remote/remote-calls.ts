@@ -1,8 +1,7 @@
-import { hubClosed, SseError } from '../../sse.errors.js';
+import { type BackplaneCall, hubClosed, noAnswer, notSent } from '../../sse.errors.js';
 import type { RemoteOptions } from './remote.options.js';
 
 /** What a call is to its caller when it fails: whether something may have been stored matters to who publishes. */
-type Kind = 'publish' | 'other';
 
 /**
  * The server at hand cannot do it, and has not done it. Another may, to which the connection leads by and by: the
@@ -64,7 +63,7 @@ export class RemoteCalls {
    * @throws SseError `HUB_CLOSED`. For who publishes `PUBLISH_REJECTED`: it was not sent;
    * `PUBLISH_UNCERTAIN`: there was no answer in time. For others `BACKPLANE_AWAY`
    */
-  run<T>(kind: Kind, send: (left: number) => Promise<T>): Promise<T> {
+  run<T>(kind: BackplaneCall, send: (left: number) => Promise<T>): Promise<T> {
     const { publishTimeout, whileAway, maxPending } = this.settings;
     if (this.#isClosed) return Promise.reject(hubClosed());
     if (this.#pending >= maxPending) {
@@ -128,19 +127,4 @@ export class RemoteCalls {
     this.#waiting.clear();
     if (this.#pending > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
-}
-
-export function notSent(kind: Kind, why: string): SseError {
-  return kind === 'publish'
-    ? new SseError('PUBLISH_REJECTED', `${why} The event was not stored. Publish it again later.`)
-    : new SseError('BACKPLANE_AWAY', `${why} Try again later.`);
-}
-
-export function noAnswer(kind: Kind, why: string): SseError {
-  return kind === 'publish'
-    ? new SseError(
-        'PUBLISH_UNCERTAIN',
-        `${why} The event may have been stored. Publish it again with the same publishId: it is stored once.`,
-      )
-    : new SseError('BACKPLANE_AWAY', `${why} Try again later.`);
 }

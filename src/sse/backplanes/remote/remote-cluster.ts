@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { ClusterListener, OrderFollower, SseCluster } from '../../hub/instances/cluster.js';
-import { hubClosed, SseError } from '../../sse.errors.js';
+import { hubClosed, reasonOf, SseError } from '../../sse.errors.js';
 import { Listeners } from '../listeners.js';
 import { BEAT, type ClusterLink } from './cluster-link.js';
 import { Lease } from './lease.js';
@@ -156,7 +156,7 @@ export class RemoteCluster implements SseCluster {
       return await within(ANSWER_TIME, call());
     } catch (cause) {
       if (this.#closing) throw hubClosed();
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = reasonOf(cause);
       throw new SseError('BACKPLANE_AWAY', `The other instances cannot be reached: ${reason}`, { cause });
     }
   }

@@ -1,6 +1,6 @@
 import { LEASE_TIME } from '../../hub/instances/cluster.js';
 import type { SseWills, Will } from '../../hub/instances/wills.js';
-import { hubClosed, SseError } from '../../sse.errors.js';
+import { hubClosed, reasonOf, SseError } from '../../sse.errors.js';
 import { BEAT } from './cluster-link.js';
 import type { WillStore } from './will-store.js';
 
@@ -104,6 +104,6 @@ export class RemoteWills implements SseWills {
 }
 
 function away(cause: unknown): SseError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = reasonOf(cause);
   return new SseError('BACKPLANE_AWAY', `The wills of the instances cannot be reached: ${reason}`, { cause });
 }

@@ -1,5 +1,4 @@
-import { SseError } from '../../sse.errors.js';
-import { countOf, millisecondsOf, stringOf } from '../../sse.settings.js';
+import { countOf, invalid, millisecondsOf, oneOf, stringOf } from '../../validate.js';
 
 /** What holds for every backplane that keeps the logs on a server. */
 export interface RemoteOptions {
@@ -37,24 +36,12 @@ export function remoteSettings(options: RemoteOptions): Required<RemoteOptions> 
     whileAway = DEFAULTS.whileAway,
     maxPending = DEFAULTS.maxPending,
   } = options;
-  stringOf('prefix', prefix);
   // It becomes part of subjects and of keys with a hash tag.
-  if (!/^[\w-]+$/.test(prefix)) {
-    throw new SseError(
-      'INVALID_OPTIONS',
-      `The option "prefix" is ${JSON.stringify(prefix)}. Give it letters, digits, "-" and "_".`,
-    );
-  }
-  if (whileAway !== 'wait' && whileAway !== 'fail') {
-    throw new SseError(
-      'INVALID_OPTIONS',
-      `The option "whileAway" is ${JSON.stringify(whileAway)}. Give it one of "wait", "fail".`,
-    );
-  }
+  if (!/^[\w-]+$/.test(stringOf('prefix', prefix))) invalid('prefix', prefix, 'letters, digits, "-" and "_"');
   return {
     prefix,
     publishTimeout: millisecondsOf('publishTimeout', publishTimeout),
-    whileAway,
+    whileAway: oneOf('whileAway', whileAway, ['wait', 'fail']),
     maxPending: countOf('maxPending', maxPending, 1),
   };
 }

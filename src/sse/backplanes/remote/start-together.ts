@@ -1,6 +1,6 @@
 import type { OpenBackplane } from '../../hub/backplane-factory.js';
 import type { SseBackplane } from '../../hub/backplane.js';
-import { SseError } from '../../sse.errors.js';
+import { reasonOf, SseError } from '../../sse.errors.js';
 import type { RemoteCluster } from './remote-cluster.js';
 
 /**
@@ -17,7 +17,7 @@ export async function startTogether(parts: {
     return parts;
   } catch (cause) {
     await parts.backplane.close();
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new SseError('BACKPLANE_FAILED', `The other instances cannot be joined: ${reason}`, { cause });
   }
 }

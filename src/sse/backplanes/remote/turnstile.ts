@@ -1,4 +1,4 @@
-import { notSent } from './remote-calls.js';
+import { notSent } from '../../sse.errors.js';
 
 /**
  * Lets a few tasks run at the same time, in their order. A server that is asked for very much at once answers

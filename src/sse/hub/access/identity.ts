@@ -1,6 +1,6 @@
 import { UnauthorizedException } from '@nestjs/common';
 import { SseError } from '../../sse.errors.js';
-import { checkObject } from '../../sse.settings.js';
+import { checkObject } from '../../validate.js';
 
 /** Who a connection belongs to. */
 export interface Identity {

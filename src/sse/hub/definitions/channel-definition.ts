@@ -1,6 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { channelNameFault } from '../../protocol/channel-name.js';
-import { SseError } from '../../sse.errors.js';
+import { COPY, processWide, type PackageCopy } from '../../package-copy.js';
 import type { ChannelOptions, SlowPolicy } from '../../sse.options.js';
 import { checkChannelOptions } from '../../sse.settings.js';
 import { ChannelPattern, type ChannelParams } from './channel-pattern.js';
@@ -44,7 +43,16 @@ export interface ChannelRule {
   matches(name: string): boolean;
 }
 
-/** A kind of channel: the names that match its pattern, and what holds for them. */
+const DEFINED_BY = Symbol.for('nestjs-sse-hub:definition');
+
+/** The copy of this package that has made a definition; undefined for what is none. */
+export const definedBy = (value: unknown): PackageCopy | undefined =>
+  (value as { readonly [DEFINED_BY]?: PackageCopy } | null | undefined)?.[DEFINED_BY];
+
+/**
+ * A kind of channel: the names that match its pattern, and what holds for them, where `SseModule.forFeature()` lists
+ * it. A name that it has made is refused by a hub for which no application lists it.
+ */
 export class ChannelDefinition<
   Pattern extends string = string,
   Events extends EventMap = AnyEvents,
@@ -61,6 +69,9 @@ export class ChannelDefinition<
     this.#pattern = new ChannelPattern(pattern);
   }
 
+  /** By which another copy of this package knows it. */
+  readonly [DEFINED_BY]: PackageCopy = COPY;
+
   /**
    * The name of one such channel. Values are percent-encoded, so that whatever they are, they stay one
    * segment.
@@ -68,35 +79,13 @@ export class ChannelDefinition<
    * @throws SseError `INVALID_CHANNEL` if a parameter is missing or empty, or the name gets too long
    */
   of(...[params]: ChannelParams<Pattern>): ChannelName<Events, Inputs> {
-    const values: Readonly<Record<string, unknown>> = params ?? {};
-    const name = this.#pattern.segments
-      .map((segment) => (segment.startsWith(':') ? this.#encode(segment.slice(1), values) : segment))
-      .join('/');
-    const fault = channelNameFault(name);
-    if (fault) throw new SseError('INVALID_CHANNEL', `The channel name ${JSON.stringify(name)} ${fault}.`);
+    const name = this.#pattern.fill(params ?? {});
+    if (!processWide.listed.has(this)) processWide.unlisted.add(this);
     return name;
   }
 
   matches(name: string): boolean {
     return this.#pattern.matches(name);
-  }
-
-  #encode(param: string, values: Readonly<Record<string, unknown>>): string {
-    const value = values[param];
-    if ((typeof value !== 'string' && typeof value !== 'number') || value === '') {
-      throw new SseError(
-        'INVALID_CHANNEL',
-        `The parameter "${param}" of the channel "${this.pattern}" is ${value === '' ? 'empty' : typeof value}. Give it a string of at least one character, or a number.`,
-      );
-    }
-    try {
-      return encodeURIComponent(value);
-    } catch {
-      throw new SseError(
-        'INVALID_CHANNEL',
-        `The parameter "${param}" of the channel "${this.pattern}" has half of a surrogate pair in it.`,
-      );
-    }
   }
 }
 

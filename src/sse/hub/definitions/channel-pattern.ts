@@ -1,5 +1,5 @@
 import { channelNameFault } from '../../protocol/channel-name.js';
-import { SseError } from '../../sse.errors.js';
+import { invalidChannel, SseError } from '../../sse.errors.js';
 
 type ParamNames<Pattern extends string> = Pattern extends `${infer Segment}/${infer Rest}`
   ? ParamNames<Segment> | ParamNames<Rest>
@@ -35,15 +35,20 @@ export class ChannelPattern {
   /** @throws SseError `INVALID_CHANNEL` */
   constructor(readonly text: string) {
     const fault = channelNameFault(text);
-    if (fault) throw new SseError('INVALID_CHANNEL', `The channel pattern ${JSON.stringify(text)} ${fault}.`);
+    if (fault) throw invalidChannel('pattern', text, fault);
     this.segments = text.split('/');
-    const names = this.segments.filter(isParam);
-    if (names.some((name) => !/^:\w+$/.test(name)) || new Set(names).size < names.length) {
+    const { params } = this;
+    if (params.some((param) => !/^\w+$/.test(param)) || new Set(params).size < params.length) {
       throw new SseError(
         'INVALID_CHANNEL',
         `The parameters of the channel pattern "${text}" need names of their own, of letters, digits and underscores.`,
       );
     }
+  }
+
+  /** The names of its parameters. */
+  get params(): string[] {
+    return this.segments.filter(isParam).map((segment) => segment.slice(1));
   }
 
   matches(name: string): boolean {
@@ -52,6 +57,20 @@ export class ChannelPattern {
       segments.length === this.segments.length &&
       this.segments.every((segment, i) => isParam(segment) || segment === segments[i])
     );
+  }
+
+  /**
+   * The name that has these parameters, each percent-encoded.
+   *
+   * @throws SseError `INVALID_CHANNEL`
+   */
+  fill(params: Readonly<Record<string, unknown>>): string {
+    const name = this.segments
+      .map((segment) => (isParam(segment) ? this.#encode(segment.slice(1), params) : segment))
+      .join('/');
+    const fault = channelNameFault(name);
+    if (fault) throw invalidChannel('name', name, fault);
+    return name;
   }
 
   /** The parameters of a name; undefined if it does not match. */
@@ -68,6 +87,24 @@ export class ChannelPattern {
     }
     // All who are asked about a channel share them.
     return { params: Object.freeze(Object.fromEntries(params)), isCanonical };
+  }
+
+  #encode(param: string, values: Readonly<Record<string, unknown>>): string {
+    const value = values[param];
+    if ((typeof value !== 'string' && typeof value !== 'number') || value === '') {
+      throw new SseError(
+        'INVALID_CHANNEL',
+        `The parameter "${param}" of the channel "${this.text}" is ${value === '' ? 'empty' : typeof value}. Give it a string of at least one character, or a number.`,
+      );
+    }
+    try {
+      return encodeURIComponent(value);
+    } catch {
+      throw new SseError(
+        'INVALID_CHANNEL',
+        `The parameter "${param}" of the channel "${this.text}" has half of a surrogate pair in it.`,
+      );
+    }
   }
 }
 

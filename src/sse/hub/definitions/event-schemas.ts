@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { SseError } from '../../sse.errors.js';
+import { reasonOf, SseError } from '../../sse.errors.js';
+import { invalid } from '../../validate.js';
 import { RESERVED_TYPES, type SseEventInput } from '../sse-event.js';
 import { typeOf } from '../stored-event.js';
 import { isThenable } from '../thenable.js';
@@ -32,20 +33,15 @@ const LISTED = 3;
  * library perhaps, and nothing would be checked; `INVALID_EVENT`, `RESERVED_TYPE`
  */
 export function eventSchemas(events: Readonly<Record<string, unknown>>): EventSchemas | undefined {
-  if (typeof events !== 'object' || (events as object | null) === null) {
-    throw new SseError(
-      'INVALID_OPTIONS',
-      'The option "events" is an object: the data of each type of event.',
-    );
-  }
+  if (typeof events !== 'object' || (events as object | null) === null)
+    invalid('events', events, 'an object: the data of each type of event');
   const schemas = new Map<string, StandardSchemaV1 | undefined>();
   for (const [eventType, schema] of Object.entries(events)) {
     typeOf(eventType); // one that can never be published is found here
     if (schema !== UNCHECKED && !isSchema(schema)) {
-      throw new SseError(
-        'INVALID_OPTIONS',
-        `The option "events.${eventType}" is neither type<…>() nor a Standard Schema, which has a "~standard" property with a function validate().`,
-      );
+      const expected =
+        'type<…>(), or a Standard Schema, which has a "~standard" property with a function validate()';
+      invalid(`events.${eventType}`, schema, expected);
     }
     schemas.set(eventType, schema === UNCHECKED ? undefined : (schema as StandardSchemaV1));
   }
@@ -105,7 +101,7 @@ function outputOf(result: StandardSchemaV1.Result<unknown>, channel: string, eve
 }
 
 function schemaFailure(channel: string, eventType: string, cause: unknown): SseError {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = reasonOf(cause);
   return new SseError(
     'INVALID_DATA',
     `The data of an event of type "${eventType}" of the channel "${channel}" cannot be checked. Its schema fails: ${message}`,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Identity } from '../access/identity.js';
-import { checkObject, stringOf } from '../../sse.settings.js';
+import { checkObject, stringOf } from '../../validate.js';
 
 /** An open stream, as `hub.connections()` tells of it. */
 export interface ConnectionInfo extends ConnectionDetails {

@@ -1,6 +1,14 @@
 import { isObservable } from 'rxjs';
 import { SseError } from '../../sse.errors.js';
-import { checkObject, countOf, functionOf, millisecondsOf, oneOf } from '../../sse.settings.js';
+import {
+  booleanOf,
+  checkObject,
+  countOf,
+  functionOf,
+  invalid,
+  millisecondsOf,
+  optional,
+} from '../../validate.js';
 import type { ChannelWriter } from '../channel-writer.js';
 import type { SseWills } from '../instances/wills.js';
 import type { AnyEvents, EventMap, SseEventInput } from '../sse-event.js';
@@ -181,16 +189,10 @@ const lost = (channel: string): SseError =>
 function checkOptions(options: PipeOptions): void {
   checkObject(options, ['signal', 'complete', 'error', 'abandonAfter', 'maxPending'], 'hub.pipe()');
   const { signal, complete, error, abandonAfter, maxPending } = options;
-  if (complete !== undefined) oneOf('complete', complete, [true, false]);
+  optional(booleanOf, 'complete', complete);
   if (error !== undefined) functionOf('error', error, 'a function that forms the last event');
   if (maxPending !== undefined) countOf('maxPending', maxPending, 1);
-  if (abandonAfter !== undefined && millisecondsOf('abandonAfter', abandonAfter) === 0) {
-    throw new SseError(
-      'INVALID_OPTIONS',
-      'The option "abandonAfter" is at least 1 millisecond. Leave it out for never.',
-    );
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new SseError('INVALID_OPTIONS', 'The option "signal" is the signal of an AbortController.');
-  }
+  if (abandonAfter !== undefined) millisecondsOf('abandonAfter', abandonAfter, 1);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    invalid('signal', signal, 'the signal of an AbortController');
 }
