@@ -19,7 +19,7 @@ import { foundControllers } from './discovery/controllers.js';
 import { foundHandlers } from './discovery/channel-handlers.js';
 import { methodsOf, providedIn } from './discovery/decorated-methods.js';
 import { refuseUnlisted, unfoundMethods } from './discovery/in-force.js';
-import { declaredChannels, FeatureChannels } from './discovery/feature-channels.js';
+import { declaredChannels, featureChannels } from './discovery/feature-channels.js';
 import { UnusedSockets } from './delivery/unused-sockets.js';
 import { Access } from './hub/access/access.js';
 import { SseBackplane } from './hub/backplane.js';
@@ -252,7 +252,7 @@ export class SseModule
   static forFeature(definitions: readonly ChannelRule[]): DynamicModule {
     return {
       module: SseFeatureModule,
-      providers: [{ provide: Symbol('FeatureChannels'), useValue: new FeatureChannels(definitions) }],
+      providers: [featureChannels(definitions)],
     };
   }
 

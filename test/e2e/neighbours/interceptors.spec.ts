@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import {
   Controller,
   ForbiddenException,
@@ -15,18 +15,21 @@ import {
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { describe, expect, it } from '@jest/globals';
-import { concat, interval, map, Observable, of, startWith, switchMap, take } from 'rxjs';
+import { concat, interval, map, merge, Observable, of, startWith, Subject, switchMap, take } from 'rxjs';
 import { isSseRoute, Sse, SseHub } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
+import type { SseApp, SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { LogRecorder } from '../delivery/log-recorder.js';
 import { Wire } from '../delivery/wire.js';
 import { change, openEndpoint, startEndpointApp } from '../endpoint/endpoint-app.js';
 
+let begun = 0;
 let open = 0;
 /** Says one thing, and counts who is subscribed. */
 const counted = new Observable((subscriber) => {
+  begun++;
   open++;
   subscriber.next({ type: 'hello', data: 'hello' });
   return () => open--;
@@ -62,6 +65,10 @@ const using =
   (app: INestApplication): unknown =>
     app.useGlobalInterceptors(interceptor);
 
+/** This file loads classes of the endpoint's application as well. */
+const startApp = (options: SseAppOptions): Promise<SseApp> =>
+  startSseApp({ sse: { strictHandlers: false }, ...options });
+
 const storage = new AsyncLocalStorage<string>();
 
 /** Enters a context after some work of its own, and hands on what it is given without ever unsubscribing. */
@@ -89,7 +96,7 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
   const options = { adapter, controllers: [NewsController], configure: using(entering) };
 
   it('leaves nothing behind when the client leaves', async () => {
-    const { hub, url } = await startSseApp(options);
+    const { hub, url } = await startApp(options);
     const client = await SseClient.open(`${url}/news`);
     await untilSubscribers(hub, 'news', 1);
     client.close();
@@ -98,7 +105,7 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
   });
 
   it('leaves nothing behind of a stream that is not the hub’s', async () => {
-    const { hub, url } = await startSseApp(options);
+    const { hub, url } = await startApp(options);
     const before = open;
     const client = await SseClient.open(`${url}/counted`);
     expect(await client.next()).toMatchObject({ data: 'hello' });
@@ -109,7 +116,7 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
   });
 
   it('streams, and resumes where the client was', async () => {
-    const { hub, url } = await startSseApp(options);
+    const { hub, url } = await startApp(options);
     const client = await SseClient.open(`${url}/news`);
     await hub.publish('news', { type: 'paid', data: 1 });
     expect(await client.next()).toMatchObject({ type: 'paid', data: '1' });
@@ -132,7 +139,7 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
 
   it('enters a context that methods and operators are in, whoever publishes', async () => {
     const told = (type: string): { type: string; data: unknown } => ({ type, data: storage.getStore() });
-    const { hub, url } = await startSseApp({
+    const { hub, url } = await startApp({
       adapter,
       configure: using(entering),
       routes: {
@@ -164,10 +171,32 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
     ]);
   });
 
+  it('begins no stream for a client that left while the method worked', async () => {
+    const done = new EventEmitter();
+    const { hub, url } = await startApp({
+      adapter,
+      configure: using(entering),
+      routes: {
+        late: async () => {
+          await once(done, 'done');
+          return counted;
+        },
+      },
+    });
+    const before = begun;
+    const wire = await Wire.get(`${url}/late`);
+    await untilConnections(hub, 1);
+    wire.leave();
+    await untilConnections(hub, 0);
+    done.emit('done');
+    await fetch(`${url}/page`);
+    expect(begun).toBe(before);
+  });
+
   it('leads to no method for a client that left while it worked', async () => {
     let called = 0;
     const left = new EventEmitter();
-    const { hub, url } = await startSseApp({
+    const { hub, url } = await startApp({
       adapter,
       configure: using({
         intercept: (_context, next) =>
@@ -211,7 +240,7 @@ const ways = adapters.flatMap((adapter) =>
 describe.each(ways)('A response envelope that knows streams $how ($adapter)', ({ adapter, isStream }) => {
   it('spares them, and wraps everything else', async () => {
     const configure = using(wrapping(isStream));
-    const { hub, url } = await startSseApp({ adapter, controllers: [NewsController], configure });
+    const { hub, url } = await startApp({ adapter, controllers: [NewsController], configure });
     for (const path of ['news', 'stock']) {
       const client = await SseClient.open(`${url}/${path}`);
       await untilSubscribers(hub, 'news', 1);
@@ -240,7 +269,7 @@ describe.each(adapters)('A response envelope that knows no streams (%s)', (adapt
 
   it('is named once for each route, and what to do', async () => {
     const log = new LogRecorder();
-    const { hub, url } = await startSseApp({
+    const { hub, url } = await startApp({
       adapter,
       controllers: [NewsController],
       configure: (app) => {
@@ -258,7 +287,7 @@ describe.each(adapters)('A response envelope that knows no streams (%s)', (adapt
 
   it('keeps the places of events, so that the client resumes', async () => {
     const configure = using(new Envelope());
-    const { hub, url } = await startSseApp({ adapter, controllers: [NewsController], configure });
+    const { hub, url } = await startApp({ adapter, controllers: [NewsController], configure });
     const client = await SseClient.open(`${url}/news`);
     for (const data of [1, 2]) await hub.publish('news', { data });
     await client.next();
@@ -268,23 +297,52 @@ describe.each(adapters)('A response envelope that knows no streams (%s)', (adapt
     expect(JSON.parse((await again.next()).data)).toMatchObject({ data: 2 });
   });
 
-  it('is not blamed for events that it makes itself, or that have no type', async () => {
+  it('is named where the events have no type, too', async () => {
     const log = new LogRecorder();
-    const { hub, url } = await startSseApp({
+    const { hub, url } = await startApp({
       adapter,
       controllers: [NewsController],
       configure: (app) => {
         app.useLogger(log);
-        app.useGlobalInterceptors({
-          intercept: (_context, next) =>
-            next.handle().pipe(map((event: { data: unknown }) => ({ ...event, data: [event.data] }))),
-        });
+        app.useGlobalInterceptors(new Envelope());
+      },
+    });
+    const client = await SseClient.open(`${url}/news`);
+    await hub.publish('news', { data: 1 });
+    await client.next();
+    expect(log.entries).toHaveLength(1);
+  });
+});
+
+describe.each(adapters)('An interceptor that changes events and keeps their types (%s)', (adapter) => {
+  const own = new Subject<unknown>();
+  const harmless: Record<string, NestInterceptor['intercept']> = {
+    'by a copy': (_context, next) =>
+      next.handle().pipe(map((event: { data: unknown }) => ({ ...event, data: [event.data] }))),
+    'by a Promise': (_context, next) =>
+      next.handle().pipe(map(async (event: { data: unknown }) => ({ ...event, data: [event.data] }))),
+    'and adds some of its own': (_context, next) =>
+      merge(next.handle().pipe(map((event: { data: unknown }) => ({ ...event, data: [event.data] }))), own),
+  };
+
+  it.each(Object.keys(harmless))('is not named (%s)', async (how) => {
+    const log = new LogRecorder();
+    const { hub, url } = await startApp({
+      adapter,
+      controllers: [NewsController],
+      configure: (app) => {
+        app.useLogger(log);
+        app.useGlobalInterceptors({ intercept: harmless[how]! });
       },
     });
     const client = await SseClient.open(`${url}/news`);
     await hub.publish('news', { data: 1 });
     await hub.publish('news', { type: 'paid', data: 2 });
     expect((await client.take(2)).map(({ data }) => data)).toEqual(['[1]', '[2]']);
+    if (own.observed) {
+      own.next({ data: 'own' });
+      expect(await client.next()).toMatchObject({ data: 'own' });
+    }
     expect(log.entries).toEqual([]);
   });
 });
@@ -300,7 +358,7 @@ describe.each(adapters)('isSseRoute() in a guard (%s)', (adapter) => {
 
   it('knows the streams of both decorators', async () => {
     const providers = [{ provide: APP_GUARD, useClass: OnlyStreams }];
-    const { url } = await startSseApp({ adapter, controllers: [NewsController], providers });
+    const { url } = await startApp({ adapter, controllers: [NewsController], providers });
     for (const path of ['news', 'stock']) expect((await SseClient.open(`${url}/${path}`)).status).toBe(200);
     expect((await fetch(`${url}/page`)).status).toBe(403);
   });
