@@ -229,7 +229,7 @@ export class SseConnection
     this.filled();
   }
 
-  /** Resolves when the client may take more, or has left. For what is asked for value by value. */
+  /** Resolves when the client may take more. For what is asked for value by value. */
   room(): Promise<void> {
     return new Promise((resolve) => {
       this.#hasRoom = resolve;
@@ -307,7 +307,6 @@ export class SseConnection
     // Before the teardown, as Nest does it: that often takes the listeners of the signal off.
     abortSignal(this.request);
     this.pipeline.release();
-    this.#hasRoom?.();
     this.#outgoing?.close();
     this.#outbox.close();
     this.reader.end();
