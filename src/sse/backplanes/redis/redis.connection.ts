@@ -270,6 +270,7 @@ export class RedisConnection {
 
   /** The server is the wrong one. What is under way on the connection to it is answered still. */
   #leave(client: RedisClient, why: WrongServer): void {
+    if (this.#commands !== client) return;
     const { signal } = this.#closing;
     void delay(LEAVE_INTERVAL, undefined, { signal, ref: false })
       .catch(() => undefined)
