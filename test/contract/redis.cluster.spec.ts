@@ -2,8 +2,9 @@ import { afterAll, beforeAll } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createClient } from 'redis';
 import { RedisCluster } from '../../src/sse/backplanes/redis/redis.cluster.js';
+import { RedisConnection } from '../../src/sse/backplanes/redis/redis.connection.js';
+import { redisSettings } from '../../src/sse/backplanes/redis/redis.options.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -12,12 +13,8 @@ import { describeCluster, type ClusterUnderTest } from './cluster.contract.js';
 import { itNoticesLostOrders } from './lost-orders.js';
 import { itSurvivesProcesses } from './processes.contract.js';
 
-async function connected(port: number) {
-  const client = createClient({ socket: { port, host: '127.0.0.1', reconnectStrategy: () => 50 } });
-  client.on('error', () => undefined);
-  await client.connect();
-  return client;
-}
+const connected = (port: number, prefix: string): Promise<RedisConnection> =>
+  RedisConnection.open(redisSettings({ connection: { url: `redis://127.0.0.1:${port}` }, prefix }));
 
 /** @param how the connection of an instance that is cut off hangs, or ends */
 function clusterOn(server: RedisServer, how: 'cut' | 'refuse' = 'cut'): ClusterUnderTest {
@@ -27,13 +24,12 @@ function clusterOn(server: RedisServer, how: 'cut' | 'refuse' = 'cut'): ClusterU
     server,
     join: async () => {
       const proxy = await TcpProxy.to(server.port);
-      const [client, subscriber] = [await connected(proxy.port), await connected(proxy.port)];
+      const connection = await connected(proxy.port, prefix);
       ends.push(
-        () => client.destroy(),
-        () => subscriber.destroy(),
+        () => connection.close(),
         () => proxy.close(),
       );
-      const cluster = new RedisCluster(client, subscriber, prefix);
+      const cluster = new RedisCluster(connection);
       await cluster.start();
       return { cluster, cutOff: () => proxy[how](), restore: () => proxy.mend() };
     },
@@ -74,9 +70,9 @@ describeWith('redis-server', 'with a Redis server', (path) => {
 
   itSurvivesProcesses('redis', async () => {
     const prefix = randomUUID();
-    const [client, subscriber] = [await connected(server.port), await connected(server.port)];
-    whenTestEnds(() => [client, subscriber].forEach((one) => one.destroy()));
-    const cluster = new RedisCluster(client, subscriber, prefix);
+    const connection = await connected(server.port, prefix);
+    whenTestEnds(() => connection.close());
+    const cluster = new RedisCluster(connection);
     await cluster.start();
     whenTestEnds(() => cluster.close());
     return { port: server.port, prefix, cluster };

@@ -6,9 +6,12 @@ import { channelOn, dataOf, type ChannelUnderTest } from '../../src/sse/testing/
 import { whenTestEnds } from '../support/clean-up.js';
 
 /** An instance that uses the Redis at a port, with connections of its own. */
-export async function openAt(port: number, options: RedisBackplaneOptions = {}) {
-  const connection = { url: `redis://127.0.0.1:${port}` };
-  const { backplane, cluster } = await redisBackplane({ connection, ...options })(moduleSettings().limits);
+export const openAt = (port: number, options: RedisBackplaneOptions = {}) =>
+  open({ connection: { url: `redis://127.0.0.1:${port}` }, ...options });
+
+/** An instance, until the test ends. */
+export async function open(options: RedisBackplaneOptions) {
+  const { backplane, cluster } = await redisBackplane(options)(moduleSettings().limits);
   whenTestEnds(async () => {
     await cluster!.close();
     await backplane.close();

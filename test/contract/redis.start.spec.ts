@@ -11,10 +11,7 @@ async function aged(port: number): Promise<number> {
   const proxy = createServer((socket) => {
     const server = connect(port, '127.0.0.1');
     server.on('data', (data) => {
-      socket.write(
-        data.toString('latin1').replace(/redis_version:7\.0\.\d\d/, 'redis_version:6.2.14'),
-        'latin1',
-      );
+      socket.write(data.toString('latin1').replace(/(version\r\n\$6\r\n)7\.0\.\d\d/, '$16.2.14'), 'latin1');
     });
     socket.pipe(server);
     socket.on('close', () => server.destroy()).on('error', () => server.destroy());

@@ -1,5 +1,6 @@
-import { createClient } from 'redis';
 import { RedisCluster } from '../../src/sse/backplanes/redis/redis.cluster.js';
+import { RedisConnection } from '../../src/sse/backplanes/redis/redis.connection.js';
+import { redisSettings } from '../../src/sse/backplanes/redis/redis.options.js';
 import { whenTestEnds } from './clean-up.js';
 import { RedisServer } from './redis-server.js';
 
@@ -8,10 +9,9 @@ export async function redisClusters(path: string): Promise<() => Promise<RedisCl
   const server = await RedisServer.start(path);
   whenTestEnds(() => server.dispose());
   return async () => {
-    const clients = [createClient({ url: server.url }), createClient({ url: server.url })] as const;
-    for (const client of clients) await client.connect();
-    whenTestEnds(() => clients.forEach((client) => client.destroy()));
-    const cluster = new RedisCluster(...clients, 'test');
+    const connection = await RedisConnection.open(redisSettings({ connection: { url: server.url } }));
+    whenTestEnds(() => connection.close());
+    const cluster = new RedisCluster(connection);
     await cluster.start();
     return cluster;
   };

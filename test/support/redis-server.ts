@@ -69,14 +69,7 @@ export class RedisServer {
 
   /** Runs one command on a connection of its own. */
   async command(...args: string[]): Promise<unknown> {
-    const client = createClient({ url: this.url });
-    client.on('error', () => undefined);
-    await client.connect();
-    try {
-      return await client.sendCommand(args);
-    } finally {
-      client.destroy();
-    }
+    return commandAt(this.port, ...args);
   }
 
   /** Ends it for good, frozen or not, and removes its folder. */
@@ -89,5 +82,17 @@ export class RedisServer {
   #signal(signal: NodeJS.Signals): void {
     if (!this.#process) throw new Error('The server is not running.');
     process.kill(this.#process.pid, signal);
+  }
+}
+
+/** Runs one command at a port of this machine, on a connection of its own. */
+export async function commandAt(port: number, ...args: string[]): Promise<unknown> {
+  const client = createClient({ url: `redis://127.0.0.1:${port}`, RESP: 2 });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return await client.sendCommand(args);
+  } finally {
+    client.destroy();
   }
 }

@@ -6,6 +6,8 @@ import { RedisConnection } from './redis.connection.js';
 import { RedisLogs } from './redis.logs.js';
 import { redisSettings, type RedisBackplaneOptions } from './redis.options.js';
 
+export type { RedisClientModel } from './clients/model.js';
+export type { NodeRedisConnection } from './clients/node-redis.js';
 export type { RedisBackplaneOptions } from './redis.options.js';
 
 /**
@@ -22,10 +24,10 @@ export function redisBackplane(options: RedisBackplaneOptions = {}): BackplaneFa
   const settings = redisSettings(options);
   return async (limits) => {
     const connection = await RedisConnection.open(settings);
-    const logs = await RedisLogs.open(connection, settings.prefix);
+    const logs = await RedisLogs.open(connection);
     const backplane = new RemoteBackplane(logs, settings, limits);
     // On the same two connections, which the backplane closes after it.
-    const cluster = new RedisCluster(connection.client, connection.subscriber, settings.prefix);
+    const cluster = new RedisCluster(connection);
     backplane.catchUp = () => cluster.catchUp();
     return startTogether({ backplane, cluster });
   };

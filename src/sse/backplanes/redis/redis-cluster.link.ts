@@ -8,21 +8,8 @@ import {
   type Members,
   type OrderPosition,
 } from '../remote/cluster-link.js';
+import type { RedisConnection } from './redis.connection.js';
 import { RedisOrders } from './redis.orders.js';
-
-/** What is used of a client of the package `redis`, whatever modules and scripts it was made with. */
-interface Client {
-  readonly isReady: boolean;
-  readonly options: { readonly database?: number | undefined };
-  on(event: 'ready', listener: () => void): unknown;
-  off(event: 'ready', listener: () => void): unknown;
-  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
-  info(section: string): Promise<unknown>;
-  publish(channel: string, text: string): Promise<unknown>;
-  subscribe(channel: string, listener: (text: string) => void): Promise<unknown>;
-  unsubscribe(channel: string, listener: (text: string) => void): Promise<unknown>;
-  zRem(key: string, member: string): Promise<unknown>;
-}
 
 /** They run also when the memory is full, as it is now that orders are given to get out of that. */
 const ALLOW_OOM = '#!lua flags=allow-oom';
@@ -62,71 +49,59 @@ export class RedisClusterLink implements ClusterLink {
   readonly #topic: string;
   readonly #members: string;
   readonly #orders: RedisOrders;
-  #heard: ((text: string) => void) | undefined;
-  #reconnected: (() => void) | undefined;
+  #unwatch: (() => void) | undefined;
+  /** Which run of the server was asked last for its time. */
+  #run = '';
   /** When those may ask for a lease who do not hold it: `performance.now()`. */
   #opensAt = Promise.resolve(0);
 
-  constructor(
-    private readonly client: Client,
-    private readonly subscriber: Client,
-    private readonly prefix: string,
-  ) {
+  constructor(private readonly connection: RedisConnection) {
+    const { prefix, database } = connection;
     // Pub/sub knows nothing of databases.
-    this.#topic = `${prefix}:cluster:${client.options.database ?? 0}`;
+    this.#topic = `${prefix}:cluster:${database}`;
     this.#members = `${prefix}:instances`;
-    this.#orders = new RedisOrders((script, ...args) => {
-      this.#refuseAway();
-      return this.#run(script, `${prefix}:orders`, ...args);
-    });
+    this.#orders = new RedisOrders((script, ...args) => this.#eval(script, `${prefix}:orders`, ...args));
   }
 
   async open(events: LinkEvents): Promise<void> {
-    this.#heard = (text) => events.heard(text);
-    this.#reconnected = () => {
+    const ignored = (): void => undefined;
+    const up = (): void => {
       this.#opensAt = this.#opening();
       events.reconnected();
     };
-    this.client.on('ready', this.#reconnected);
+    this.#unwatch = this.connection.watch({ up, down: ignored, noticesUp: ignored, noticesDown: ignored });
     this.#opensAt = this.#opening();
-    await this.subscriber.subscribe(this.#topic, this.#heard);
+    await this.connection.subscribe(this.#topic, (text) => events.heard(text));
   }
 
   async send(text: string): Promise<void> {
-    this.#refuseAway();
-    await this.client.publish(this.#topic, text);
+    await this.connection.send('PUBLISH', this.#topic, text);
   }
 
   async hold(name: string, token: string, isHeld: boolean): Promise<boolean> {
-    this.#refuseAway();
     if (!isHeld && performance.now() < (await this.#opensAt)) return false;
-    return (await this.#run(HOLD, this.#lease(name), token, String(ALIVE))) === 1;
+    return (await this.#eval(HOLD, this.#lease(name), token, String(ALIVE))) === 1;
   }
 
   async release(name: string, token: string): Promise<void> {
-    this.#refuseAway();
-    await this.#run(RELEASE, this.#lease(name), token);
+    await this.#eval(RELEASE, this.#lease(name), token);
   }
 
   async enrol(instance: string): Promise<void> {
-    this.#refuseAway();
-    await this.#run(ENROL, this.#members, instance, String(ALIVE));
+    await this.#eval(ENROL, this.#members, instance, String(ALIVE));
   }
 
   async withdraw(instance: string): Promise<void> {
-    this.#refuseAway();
-    await this.client.zRem(this.#members, instance);
+    await this.connection.send('ZREM', this.#members, instance);
   }
 
   async members(): Promise<Members> {
-    this.#refuseAway();
-    const [there, away] = (await this.#run(MEMBERS, this.#members)) as [string[], string[]];
+    const [there, away] = (await this.#eval(MEMBERS, this.#members)) as [string[], string[]];
     return { there, away };
   }
 
   async time(): Promise<number> {
-    this.#refuseAway();
-    return Number(await this.#run(TIME, this.#members));
+    return Number(await this.#eval(TIME, this.#members));
   }
 
   endOfOrders(): Promise<OrderPosition> {
@@ -142,34 +117,33 @@ export class RedisClusterLink implements ClusterLink {
   }
 
   async close(): Promise<void> {
-    if (!this.#heard || !this.#reconnected) return;
-    this.client.off('ready', this.#reconnected);
-    if (this.subscriber.isReady) await this.subscriber.unsubscribe(this.#topic, this.#heard);
+    this.#unwatch?.();
+    this.connection.unsubscribe(this.#topic);
   }
 
   /**
-   * A server that has just started may have lost what leases there were, and who held one does not know of
-   * it yet. So long as that may be, nobody is given one anew.
+   * A server that has just started, or was a replica a moment ago, may have lost what leases there were, and who held
+   * one does not know of it yet. So long as that may be, nobody is given one anew.
    */
   async #opening(): Promise<number> {
+    const before = this.#run;
+    const connectedAt = performance.now();
     try {
-      const uptime = /^uptime_in_seconds:(\d+)/m.exec(String(await this.client.info('server')))?.[1];
-      return uptime === undefined ? 0 : performance.now() + ALIVE - Number(uptime) * 1_000;
+      const info = String(await this.connection.send('INFO', 'server'));
+      this.#run = /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
+      const uptime = Number(/^uptime_in_seconds:(\d+)/m.exec(info)?.[1] ?? 0) * 1_000;
+      if (this.#run !== '' && this.#run === before) return 0;
+      return connectedAt + ALIVE - (before === '' ? uptime : 0);
     } catch {
-      return 0; // it is not told to this user, or the connection is gone again: then this is asked anew
+      return connectedAt + ALIVE; // it is not told to this user, or the connection is gone again
     }
   }
 
   #lease(name: string): string {
-    return `${this.prefix}:lease:${name}`;
+    return `${this.connection.prefix}:lease:${name}`;
   }
 
-  #run(script: string, key: string, ...values: string[]): Promise<unknown> {
-    return this.client.eval(script, { keys: [key], arguments: values });
-  }
-
-  /** The client would keep the command until it has a connection again, which may be too late. */
-  #refuseAway(): void {
-    if (!this.client.isReady) throw new Error('there is no connection to Redis');
+  #eval(script: string, key: string, ...values: string[]): Promise<unknown> {
+    return this.connection.eval(script, [key], values);
   }
 }

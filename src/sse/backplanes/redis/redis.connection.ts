@@ -1,27 +1,37 @@
 import { Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createClient, ErrorReply } from 'redis';
 import { SseError } from '../../sse.errors.js';
+import { ServerClock } from '../remote/server-clock.js';
+import { clientsOf } from './clients/model.js';
+import {
+  NotConnected,
+  RefusedByRedis,
+  type Hear,
+  type RedisClient,
+  type RedisClients,
+} from './clients/redis-client.js';
 import type { RedisSettings } from './redis.options.js';
 import { SCRIPTS, type RedisScript } from './redis.scripts.js';
-import { ServerClock } from '../remote/server-clock.js';
-
-export type RedisClient = ReturnType<typeof createClient>;
 
 /** The oldest major version whose scripts can do what ours do. */
 const LEAST_VERSION = 7;
-/** Milliseconds that the start may take. */
-const START_TIME = 5_000;
-/** Milliseconds between pings, and those of silence after which a connection counts as lost. */
+/** Milliseconds that the start may take, and later a try to connect. */
+const CONNECT_TIME = 5_000;
+/** Milliseconds between pings, and how many may be without an answer before the connection counts as lost. */
 const PING_INTERVAL = 5_000;
-const SILENCE = 15_000;
+const MOST_UNANSWERED = 2;
 /** Milliseconds after which a server that is loading its data is asked again. */
 const LOADING_INTERVAL = 100;
 /** Milliseconds between two tries to be led to another server by the same address. */
 const LEAVE_INTERVAL = 500;
+/** Channels that one command subscribes to. */
+const CHANNELS = 1_000;
 
-/** Answers of a server that is not, or not at present, the one to ask: a replica since a failover, or one that starts. */
-const WRONG_SERVER = /^(READONLY|MASTERDOWN|LOADING|CLUSTERDOWN)\b/;
+/**
+ * Answers of a server that is not, or not at present, the one to ask: a replica since a failover, one that starts, or
+ * one of a Cluster that has the keys no more, or not all of them yet.
+ */
+const WRONG_SERVER = /^(READONLY|MASTERDOWN|LOADING|NOREPLICAS|CLUSTERDOWN|MOVED|ASK|TRYAGAIN)\b/;
 
 /** The server at hand did nothing, as it is the wrong one. The connection to it counts as lost. */
 export class WrongServer extends Error {}
@@ -31,228 +41,373 @@ export interface ConnectionEvents {
   /** Commands can be sent. */
   up(): void;
   down(): void;
-  /** Notices come again; those since it was lost have not. */
-  subscriberUp(): void;
-  subscriberDown(): void;
+  /** Notices come again; those since they were lost have not. */
+  noticesUp(): void;
+  noticesDown(): void;
 }
 
 /**
- * Two connections to one Redis: one for commands and one for notices. Lost ones are made again for ever,
- * once both have been there; commands are never queued for a connection that is to come.
+ * Two connections to one Redis: one for commands and one for notices. Lost ones are made again for ever, once both
+ * have been there. Commands are never queued for a connection that is to come.
+ *
+ * Notices are heard from the server that takes the commands: when that connection is lost, both are made anew.
  */
 export class RedisConnection {
-  readonly client: RedisClient;
-  readonly subscriber: RedisClient;
   readonly clock = new ServerClock();
-  /** The database, which notices know nothing of. */
-  readonly database: number;
-  #hasStarted = false;
-  #isClosed = false;
-  /** Whether it was said that a connection is lost. */
-  #isLost = false;
-  #events: ConnectionEvents | undefined;
-  #leaving: NodeJS.Timeout | undefined;
-  /** When commands could be sent no more, and when notices came again, by `performance.now()`. */
-  #lostAt = 0;
-  #hearsSince = 0;
+  /** Those on duty. A connection for commands has been greeted, one for notices has all subscriptions. */
+  #commands: RedisClient | undefined;
+  #notices: RedisClient | undefined;
+  readonly #subscriptions = new Map<string, Hear>();
+  /** Those who wait for a connection for notices. */
+  #waiting: (() => void)[] = [];
+  readonly #watchers = new Set<ConnectionEvents>();
+  /** What was last said of an outage, while there is one. */
+  #said: string | undefined;
+  #isRegaining = false;
+  readonly #closing = new AbortController();
   readonly #logger = new Logger('SseHub');
 
-  private constructor(settings: RedisSettings) {
-    this.client = this.#clientOf(settings);
-    this.subscriber = this.#clientOf(settings);
-    this.database = this.client.options.database ?? 0;
-  }
+  private constructor(private readonly clients: RedisClients) {}
 
   /** @throws SseError `BACKPLANE_FAILED` that says in one line what is wrong with the server or the options */
-  static async open(settings: RedisSettings): Promise<RedisConnection> {
-    let connection: RedisConnection;
+  static async open({ model, prefix }: RedisSettings): Promise<RedisConnection> {
+    const connection = new RedisConnection(await clientsOf(model, prefix));
     try {
-      connection = new RedisConnection(settings);
+      await within(CONNECT_TIME, connection.#closing.signal, (signal) => connection.#start(signal));
     } catch (cause) {
-      throw new SseError(
-        'BACKPLANE_FAILED',
-        `The Redis URL cannot be read (${messageOf(cause)}). Give it as redis://[[user][:password]@]host[:port][/database].`,
-        { cause },
-      );
+      connection.close();
+      throw failure(connection.address, cause);
     }
-    await connection.#start();
     return connection;
   }
 
   get address(): string {
-    const { socket } = this.client.options;
-    if (socket && 'path' in socket) return String(socket.path);
-    const { host = '127.0.0.1', port = 6379 } = (socket ?? {}) as { host?: string; port?: number };
-    return `${host}:${port}`;
+    return this.#commands?.address ?? this.clients.address;
   }
 
-  /** Tells of the connections from now on, that they are there first. */
-  watch(events: ConnectionEvents): void {
-    this.#events = events;
-    if (this.client.isReady) events.up();
-    if (this.subscriber.isReady) events.subscriberUp();
+  /** What the names of all keys and channels begin with. */
+  get prefix(): string {
+    return this.clients.prefix;
+  }
+
+  /** The database, which notices know nothing of. */
+  get database(): number {
+    return this.clients.database;
+  }
+
+  /** Whether commands can be sent. */
+  get isUp(): boolean {
+    return this.#commands !== undefined;
+  }
+
+  /** Whether notices come. */
+  get hasNotices(): boolean {
+    return this.#notices !== undefined;
+  }
+
+  /** Tells of changes until the answer is called. */
+  watch(events: ConnectionEvents): () => void {
+    this.#watchers.add(events);
+    return () => this.#watchers.delete(events);
+  }
+
+  /** @throws NotConnected, RefusedByRedis, WrongServer. Any other error: there was no answer */
+  async send(...command: string[]): Promise<unknown> {
+    const client = this.#commands;
+    if (!client) throw new NotConnected();
+    try {
+      return await client.send(...command);
+    } catch (error) {
+      if (!(error instanceof RefusedByRedis && WRONG_SERVER.test(error.message))) throw error;
+      const wrong = new WrongServer(error.message, { cause: error });
+      this.#leave(client, wrong);
+      throw wrong;
+    }
+  }
+
+  /** Runs a script that Redis knows already, but for the first time after its memory of scripts was emptied. */
+  async run(script: RedisScript, keys: string[], args: string[]): Promise<unknown> {
+    try {
+      return await this.send('EVALSHA', script.sha, String(keys.length), ...keys, ...args);
+    } catch (error) {
+      if (!(error instanceof RefusedByRedis && error.message.startsWith('NOSCRIPT'))) throw error;
+      return this.eval(script.text, keys, args);
+    }
+  }
+
+  eval(script: string, keys: string[], args: string[]): Promise<unknown> {
+    return this.send('EVAL', script, String(keys.length), ...keys, ...args);
   }
 
   /**
-   * Runs a script, which Redis knows already but for the first time after its memory of scripts was emptied.
+   * Has what comes on a channel told until `unsubscribe()`, but for while notices are down. Resolves when that begins,
+   * on the next connection where this one is lost. There is one listener a channel.
    *
-   * @throws WrongServer
+   * @throws RefusedByRedis
    */
-  async eval(script: RedisScript, keys: string[], args: string[]): Promise<unknown> {
-    const rest = [String(keys.length), ...keys, ...args];
+  async subscribe(channel: string, hear: Hear): Promise<void> {
+    this.#subscriptions.set(channel, hear);
+    const notices = this.#notices;
     try {
-      return await this.client.sendCommand(['EVALSHA', script.sha, ...rest]);
+      await notices?.subscribe([channel]);
     } catch (error) {
-      if (!(error instanceof ErrorReply)) throw error;
-      if (error.message.startsWith('NOSCRIPT')) {
-        return this.client.sendCommand(['EVAL', script.text, ...rest]);
+      if (error instanceof RefusedByRedis) {
+        this.#subscriptions.delete(channel);
+        throw error;
       }
-      if (!WRONG_SERVER.test(error.message)) throw error;
-      this.#leave(error);
-      throw new WrongServer(error.message, { cause: error });
+      if (notices) this.#loseNotices(notices, error);
     }
+    if (!this.#notices) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  unsubscribe(channel: string): void {
+    this.#subscriptions.delete(channel);
+    // When it fails the connection is gone, and the next one has only what is subscribed to then.
+    this.#notices?.unsubscribe(channel).catch(() => undefined);
+  }
+
+  /** Resolves when every notice that came before the call has been told. */
+  async heard(): Promise<void> {
+    if (!this.#notices) throw new NotConnected();
+    await this.#notices.send('PING');
   }
 
   close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#leaving);
-    this.client.destroy();
-    this.subscriber.destroy();
+    this.#closing.abort();
+    this.#commands?.end();
+    this.#notices?.end();
+    this.#commands = this.#notices = undefined;
   }
 
-  #clientOf({ client, connection }: RedisSettings): RedisClient {
-    const model = (client ?? createClient(connection)) as RedisClient;
-    const { socket, pingInterval = PING_INTERVAL } = model.options;
-    const given = socket?.reconnectStrategy;
-    const made = model.duplicate({
-      disableOfflineQueue: true,
-      pingInterval,
-      // Calls have their own time limits; node-redis would make an AbortSignal for each.
-      commandOptions: { timeout: 0 },
-      socket: {
-        socketTimeout: SILENCE,
-        ...socket,
-        reconnectStrategy: (retries: number, cause: Error) => {
-          if (!this.#hasStarted) return false;
-          if (typeof given === 'function') return given(retries, cause);
-          return given ?? Math.min(2 ** retries * 50, 2_000) + Math.random() * 200;
-        },
-      } as NonNullable<typeof socket>,
-    });
-    made.on('error', (error: unknown) => this.#lost(made, error));
-    made.on('ready', () => {
-      if (this.#hasStarted) void this.#regained(made);
-    });
-    return made;
-  }
-
-  async #start(): Promise<void> {
-    const abort = new AbortController();
-    const started = (async () => {
-      await this.client.connect();
-      await this.#greet(abort.signal);
-      await this.subscriber.connect();
-    })();
-    const isLate = delay(START_TIME, 'late' as const, { signal: abort.signal, ref: false });
-    try {
-      const outcome = await Promise.race([started, isLate]);
-      if (outcome === 'late') throw new Error(`there was no answer within ${START_TIME} ms`);
-      this.#hasStarted = true;
-    } catch (cause) {
-      this.close();
-      throw failure(this.address, cause);
-    } finally {
-      abort.abort();
-      isLate.catch(() => undefined);
-      started.catch(() => undefined);
+  async #start(signal: AbortSignal): Promise<void> {
+    while (!this.#commands) {
+      try {
+        await this.#gainCommands(signal);
+      } catch (error) {
+        if (!isLoading(error)) throw error;
+        await delay(LOADING_INTERVAL, undefined, { signal });
+      }
     }
+    await this.#gainNotices(signal);
+  }
+
+  async #gainCommands(signal: AbortSignal): Promise<void> {
+    const client = await this.clients.open(() => undefined, signal);
+    signal.addEventListener('abort', () => client.end());
+    try {
+      await this.#greet(client);
+      signal.throwIfAborted();
+    } catch (error) {
+      client.end();
+      throw error;
+    }
+    this.#commands = client;
+    this.#keep(client, (why) => this.#lose(client, why));
+    this.#tell('up');
   }
 
   /** Finds out with whom it speaks, and makes the scripts known: a script that came later would overtake others. */
-  async #greet(signal?: AbortSignal): Promise<void> {
-    while (!signal?.aborted) {
-      try {
-        const info = await this.client.sendCommand<string>(['INFO', 'server', 'replication']);
-        const version = /^redis_version:(.*?)\r?$/m.exec(info)?.[1] ?? 'unknown';
-        if (!(Number.parseInt(version) >= LEAST_VERSION)) throw new UnsupportedVersion(version);
-        if (/^role:slave\b/m.test(info)) throw new WrongServer('it is a replica');
-        for (const { text } of Object.values(SCRIPTS))
-          await this.client.sendCommand(['SCRIPT', 'LOAD', text]);
-        const [seconds, micros] = await this.client.sendCommand<[string, string]>(['TIME']);
-        this.clock.observe(Number(seconds) * 1_000 + Number(micros) / 1_000);
-        return;
-      } catch (error) {
-        if (!(error instanceof ErrorReply && error.message.startsWith('LOADING'))) throw error;
-        await delay(LOADING_INTERVAL);
-      }
-    }
+  async #greet(client: RedisClient): Promise<void> {
+    const hello = pairsOf(await client.send('HELLO'));
+    const [mode, version = 'unknown'] = [hello.get('mode'), hello.get('version')];
+    if (mode === 'sentinel') throw new UnsupportedServer('a Sentinel', SENTINEL_ADVICE);
+    if (mode === 'cluster' && !this.prefix.includes('{'))
+      throw new UnsupportedServer('a server of a Cluster', CLUSTER_ADVICE);
+    if (!(Number.parseInt(version) >= LEAST_VERSION)) throw new UnsupportedVersion(version);
+    if (hello.get('role') !== 'master') throw new WrongServer('it is a replica');
+    for (const { text } of Object.values(SCRIPTS)) await client.send('SCRIPT', 'LOAD', text);
+    const [seconds, micros] = (await client.send('TIME')) as [string, string];
+    this.clock.observe(Number(seconds) * 1_000 + Number(micros) / 1_000);
   }
 
-  /** The server is the wrong one: both connections are made anew until they lead to the right one. */
-  #leave(why: unknown): void {
-    if (!this.#hasStarted || this.#isClosed || this.#leaving) return;
-    this.#sayLost(why);
-    this.#events?.down();
-    this.#events?.subscriberDown();
-    this.#leaving = setTimeout(() => {
-      this.#leaving = undefined;
-      quit(this.client);
-      quit(this.subscriber);
-    }, LEAVE_INTERVAL).unref();
-  }
-
-  #lost(client: RedisClient, error: unknown): void {
-    if (!this.#hasStarted || this.#isClosed || client.isReady) return;
-    this.#sayLost(error);
-    if (client === this.client) {
-      this.#lostAt = performance.now();
-      this.#events?.down();
-    } else {
-      this.#events?.subscriberDown();
-    }
-  }
-
-  #sayLost(why: unknown): void {
-    if (!this.#isLost)
-      this.#logger.warn(`The connection to Redis at ${this.address} is lost: ${messageOf(why)}`);
-    this.#isLost = true;
-  }
-
-  async #regained(client: RedisClient): Promise<void> {
+  async #gainNotices(signal: AbortSignal): Promise<void> {
+    const commands = this.#commands;
+    const client = await this.clients.open((text, channel) => {
+      this.#subscriptions.get(channel)?.(text, channel);
+    }, signal);
+    signal.addEventListener('abort', () => client.end());
     try {
-      if (client === this.client) await this.#greet();
-      else this.#hearsSince = performance.now();
-      if (this.#isLost && this.client.isReady && this.subscriber.isReady) {
-        this.#isLost = false;
-        this.#logger.log(`Redis at ${this.address} is there again.`);
-      }
-      if (client === this.client) this.#speaks();
-      else this.#events?.subscriberUp();
+      await this.#subscribeAll(client);
+      signal.throwIfAborted();
+      if (!commands || this.#commands !== commands) throw new NotConnected();
     } catch (error) {
-      if (error instanceof WrongServer) return this.#leave(error);
-      // Of a connection that was lost again another 'ready' will follow.
-      if (client.isReady) this.#logger.error(failure(this.address, error).message);
+      client.end();
+      throw error;
     }
+    this.#notices = client;
+    this.#keep(client, (why) => this.#loseNotices(client, why));
+    this.#tell('noticesUp');
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  /** Commands can be sent again, to another server perhaps: then the notices of the one before say nothing more. */
-  #speaks(): void {
-    clearTimeout(this.#leaving);
-    this.#leaving = undefined;
-    if (this.#hearsSince < this.#lostAt && this.subscriber.isReady) {
-      this.#events?.subscriberDown();
-      quit(this.subscriber);
+  /** To what is subscribed to meanwhile, too. */
+  async #subscribeAll(client: RedisClient): Promise<void> {
+    const done = new Set<string>();
+    for (;;) {
+      const rest = [...this.#subscriptions.keys()].filter((channel) => !done.has(channel)).slice(0, CHANNELS);
+      if (rest.length === 0) break;
+      await client.subscribe(rest);
+      for (const channel of rest) done.add(channel);
     }
-    this.#events?.up();
+    for (const channel of done)
+      if (!this.#subscriptions.has(channel)) client.unsubscribe(channel).catch(() => undefined);
+  }
+
+  /** Watches over a connection on duty. A server that says nothing is asked. */
+  #keep(client: RedisClient, lost: (why: unknown) => void): void {
+    let unanswered = 0;
+    const over = (why: unknown): void => {
+      clearInterval(asking);
+      client.end();
+      lost(why);
+    };
+    const asking = setInterval(() => {
+      if (unanswered++ === MOST_UNANSWERED) over(new Error(`it has not answered ${MOST_UNANSWERED} pings`));
+      else client.send('PING').then(() => (unanswered = 0), over);
+    }, PING_INTERVAL).unref();
+    void client.lost.then(over);
+  }
+
+  /** The server is the wrong one. What is under way on the connection to it is answered still. */
+  #leave(client: RedisClient, why: WrongServer): void {
+    if (this.#commands !== client) return;
+    const { signal } = this.#closing;
+    void delay(LEAVE_INTERVAL, undefined, { signal, ref: false })
+      .catch(() => undefined)
+      .then(() => client.end());
+    this.#lose(client, why);
+  }
+
+  #lose(client: RedisClient, why: unknown): void {
+    if (this.#commands !== client) return;
+    const address = this.address;
+    this.#commands = undefined;
+    this.#tell('down');
+    if (this.#notices) {
+      this.#notices.end();
+      this.#notices = undefined;
+      this.#tell('noticesDown');
+    }
+    this.#lost(address, why);
+  }
+
+  #loseNotices(client: RedisClient, why: unknown): void {
+    client.end();
+    if (this.#notices !== client) return;
+    this.#notices = undefined;
+    this.#tell('noticesDown');
+    this.#lost(this.address, why);
+  }
+
+  #lost(address: string, why: unknown): void {
+    if (this.#said === undefined) {
+      this.#said = '';
+      this.#logger.warn(`The connection to Redis at ${address} is lost: ${messageOf(why)}`);
+    }
+    if (!this.#isRegaining) void this.#regain(why);
+  }
+
+  /** Makes anew what is not there, until it is. */
+  async #regain(why: unknown): Promise<void> {
+    const { signal } = this.#closing;
+    this.#isRegaining = true;
+    for (let attempt = 0; !signal.aborted && !(this.#commands && this.#notices); attempt++) {
+      try {
+        await delay(this.#restAfter(attempt, why), undefined, { signal, ref: false });
+        await within(CONNECT_TIME, signal, async (signal) => {
+          if (!this.#commands) await this.#gainCommands(signal);
+          await this.#gainNotices(signal);
+        });
+      } catch (error) {
+        why = error;
+        this.#sayRefused(error);
+      }
+    }
+    this.#isRegaining = false;
+    if (signal.aborted) return;
+    this.#said = undefined;
+    this.#logger.log(`Redis at ${this.address} is there again.`);
+  }
+
+  #restAfter(attempt: number, why: unknown): number {
+    if (why instanceof WrongServer) return LEAVE_INTERVAL;
+    return this.clients.retryIn(attempt, why) ?? Math.min(2 ** attempt * 50, 2_000) + Math.random() * 200;
+  }
+
+  /** What does not pass by itself is said once. */
+  #sayRefused(error: unknown): void {
+    const isTransient =
+      !(error instanceof RefusedByRedis || error instanceof Unsupported) || isLoading(error);
+    const { message } = failure(this.clients.address, error);
+    if (isTransient || message === this.#said || this.#closing.signal.aborted) return;
+    this.#said = message;
+    this.#logger.error(message);
+  }
+
+  #tell(what: keyof ConnectionEvents): void {
+    for (const watcher of this.#watchers) watcher[what]();
   }
 }
 
-/** Has the server end a connection: node-redis makes those anew that end by themselves. */
-function quit(client: RedisClient): void {
-  if (client.isReady) client.sendCommand(['QUIT']).catch(() => undefined);
+/** Gives up what takes longer than it may, or than there is a use for it. */
+async function within<T>(
+  milliseconds: number,
+  closing: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  const close = (): void => over.abort(new NotConnected());
+  const timer = setTimeout(() => {
+    over.abort(new Error(`there was no answer within ${milliseconds} ms`));
+  }, milliseconds).unref();
+  closing.addEventListener('abort', close);
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      over.signal.addEventListener('abort', () => reject(over.signal.reason as Error));
+      work(over.signal).then(resolve, reject);
+    });
+  } finally {
+    clearTimeout(timer);
+    closing.removeEventListener('abort', close);
+  }
 }
 
-class UnsupportedVersion extends Error {}
+/** What HELLO answers: names and values in turn. */
+function pairsOf(answer: unknown): ReadonlyMap<string, string> {
+  const flat = answer as unknown[];
+  return new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[String(name), String(flat[i + 1])]] : [])));
+}
+
+const SENTINEL_ADVICE =
+  'Give { name, sentinelRootNodes } as "connection", or a client of ioredis that has "sentinels".';
+const CLUSTER_ADVICE = 'Give { rootNodes } as "connection", or a Cluster of ioredis as "client".';
+
+/** A server that will not be the right one by itself. */
+abstract class Unsupported extends Error {
+  abstract tell(address: string): string;
+}
+
+class UnsupportedVersion extends Unsupported {
+  tell(address: string): string {
+    return `Redis at ${address} has version ${this.message}, and at least ${LEAST_VERSION}.0 is needed. Upgrade it.`;
+  }
+}
+
+class UnsupportedServer extends Unsupported {
+  constructor(
+    what: string,
+    private readonly advice: string,
+  ) {
+    super(what);
+  }
+
+  tell(address: string): string {
+    return `Redis at ${address} is ${this.message}, and was given as one server. ${this.advice}`;
+  }
+}
+
+const isLoading = (error: unknown): boolean =>
+  error instanceof RefusedByRedis && error.message.startsWith('LOADING');
 
 const messageOf = (error: unknown): string => {
   // An AggregateError of Node has no message, but what it is made of has.
@@ -263,13 +418,12 @@ const messageOf = (error: unknown): string => {
 function failure(address: string, cause: unknown): SseError {
   const message = messageOf(cause);
   let text = `Redis at ${address} cannot be reached: ${message}. Start it there, or correct the URL.`;
-  if (cause instanceof UnsupportedVersion)
-    text = `Redis at ${address} has version ${message}, and at least ${LEAST_VERSION}.0 is needed. Upgrade it.`;
+  if (cause instanceof Unsupported) text = cause.tell(address);
   else if (/^(WRONGPASS|NOAUTH)|AUTH/.test(message))
     text = `Redis at ${address} does not accept the password: ${message} Correct it in the URL or the connection options.`;
   else if (cause instanceof WrongServer)
     text = `Redis at ${address} is a replica, on which nothing can be published. Give the address of the primary.`;
-  else if (cause instanceof ErrorReply)
+  else if (cause instanceof RefusedByRedis)
     text = `Redis at ${address} refuses to be used: ${message}. Give the user the right to do that.`;
   return new SseError('BACKPLANE_FAILED', text, { cause });
 }

@@ -1,5 +1,4 @@
 import { Logger } from '@nestjs/common';
-import { ClientClosedError, ClientOfflineError, ErrorReply } from 'redis';
 import { PUBLISH_ID_MEMORY, WINDOW, type LogRange, type RangeQuery } from '../../hub/backplane.js';
 import type { LogEntry } from '../../hub/event-log.js';
 import { newMark } from '../../hub/mark.js';
@@ -16,6 +15,7 @@ import type {
   RemoteLogsEvents,
   RemoteRange,
 } from '../remote/remote-logs.js';
+import { NotConnected, RefusedByRedis } from './clients/redis-client.js';
 import { beginsWith, isThere, keptOf, type Absent, type Kept } from './kept-log.js';
 import { ageOf, nothingYet } from './nothing-yet.js';
 import { WrongServer, type RedisConnection } from './redis.connection.js';
@@ -30,36 +30,27 @@ const LONGEST_REST = 200_000;
 const VERSION = 2;
 
 /**
- * The logs in one Redis: what is done to each, as calls of the scripts.
- *
- * Notices come by plain pub/sub, one subscription for each channel that is followed here. In a Redis
- * Cluster they reach a subscriber at any node, so one connection is enough; sharded pub/sub would need
- * one to every shard.
+ * The logs in one Redis: what is done to each, as calls of the scripts. Notices come by plain pub/sub, one
+ * subscription for each channel that is followed here.
  */
 export class RedisLogs implements RemoteLogs {
   readonly server = 'Redis';
   readonly #prefix: string;
   /** What identifies the store, as far as it is known. */
   #store = '';
-  #isClosed = false;
-  /** By the name that its notices have. */
-  readonly #subscribed = new Map<string, (notice: Notice) => void>();
 
-  private constructor(
-    private readonly connection: RedisConnection,
-    prefix: string,
-  ) {
-    this.#prefix = `${prefix}:${VERSION}`;
+  private constructor(private readonly connection: RedisConnection) {
+    this.#prefix = `${connection.prefix}:${VERSION}`;
   }
 
   /** @throws SseError `BACKPLANE_FAILED` */
-  static async open(connection: RedisConnection, prefix: string): Promise<RedisLogs> {
-    const logs = new RedisLogs(connection, prefix);
+  static async open(connection: RedisConnection): Promise<RedisLogs> {
+    const logs = new RedisLogs(connection);
     try {
       // So that it is there before anything else: it shows that a Redis has come back empty.
       await logs.#identify();
       // A script that fails has done nothing. If it could not send a notice, it would fail when it has done all else.
-      await connection.client.publish(logs.#noticesOf(''), '');
+      await connection.send('PUBLISH', logs.#noticesOf(''), '');
     } catch (cause) {
       connection.close();
       const reason = reasonOf(cause);
@@ -71,15 +62,10 @@ export class RedisLogs implements RemoteLogs {
   }
 
   watch(events: RemoteLogsEvents): void {
-    this.connection.watch({
-      up: () => events.up(),
-      down: () => events.down(),
-      subscriberUp: () => {
-        this.#forgetUnsubscribed();
-        events.noticesUp();
-      },
-      subscriberDown: () => events.noticesDown(),
-    });
+    const { connection } = this;
+    connection.watch(events);
+    if (connection.isUp) events.up();
+    if (connection.hasNotices) events.noticesUp();
   }
 
   async append(publication: Publication, left: number): Promise<Appended> {
@@ -172,31 +158,28 @@ export class RedisLogs implements RemoteLogs {
     return answer ? positionOf(answer[0], answer[1] ?? '') : undefined;
   }
 
-  /** Where the connection breaks meanwhile, it is tried again on the next. */
-  async subscribe(channel: string, hear: (notice: Notice) => void, left: number): Promise<void> {
-    const notices = this.#noticesOf(channel);
-    this.#subscribed.set(notices, hear);
-    const until = performance.now() + left;
-    for (;;) {
-      try {
-        return await this.connection.subscriber.subscribe(notices, this.#told);
-      } catch (error) {
-        if (error instanceof ErrorReply || performance.now() >= until || this.#isClosed)
-          throw failureOf(error, 'other');
-      }
+  async subscribe(channel: string, hear: (notice: Notice) => void): Promise<void> {
+    const told = (text: string, notices: string): void => {
+      const notice = noticeOf(text);
+      if (notice) hear(notice);
+      else
+        new Logger('SseHub').warn(`A message on ${notices} in Redis is not of this package, and is skipped.`);
+    };
+    try {
+      await this.connection.subscribe(this.#noticesOf(channel), told);
+    } catch (error) {
+      throw failureOf(error, 'other');
     }
   }
 
   unsubscribe(channel: string): void {
-    const notices = this.#noticesOf(channel);
-    this.#subscribed.delete(notices);
-    this.#unsubscribe(notices);
+    this.connection.unsubscribe(this.#noticesOf(channel));
   }
 
   /** Notices and the answer come one after the other, on the same connection. */
   async heard(): Promise<void> {
     try {
-      await this.connection.subscriber.sendCommand(['PING']);
+      await this.connection.heard();
     } catch (error) {
       throw failureOf(error, 'other');
     }
@@ -212,31 +195,7 @@ export class RedisLogs implements RemoteLogs {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#subscribed.clear();
     this.connection.close();
-  }
-
-  readonly #told = (message: string, notices: string): void => {
-    const hear = this.#subscribed.get(notices);
-    if (!hear) return;
-    const notice = noticeOf(message);
-    if (notice) hear(notice);
-    else
-      new Logger('SseHub').warn(`A message on ${notices} in Redis is not of this package, and is skipped.`);
-  };
-
-  /** What nobody follows any more, and could not be told so when there was no connection. */
-  #forgetUnsubscribed(): void {
-    for (const [notices, listeners] of this.connection.subscriber.getPubSubListeners('CHANNELS')) {
-      const isOurs = listeners.strings.has(this.#told);
-      if (isOurs && !this.#subscribed.has(notices)) this.#unsubscribe(notices);
-    }
-  }
-
-  #unsubscribe(notices: string): void {
-    // When it fails the connection is gone, and what nobody follows is seen to when it is there again.
-    this.connection.subscriber.unsubscribe(notices, this.#told).catch(() => undefined);
   }
 
   /** Some of what is kept after a position. */
@@ -318,7 +277,7 @@ export class RedisLogs implements RemoteLogs {
 
   async #eval(script: RedisScript, keys: string[], args: string[]): Promise<unknown> {
     try {
-      return await this.connection.eval(script, keys, args);
+      return await this.connection.run(script, keys, args);
     } catch (error) {
       throw failureOf(error, script === SCRIPTS.append ? 'publish' : 'other');
     }
@@ -336,8 +295,7 @@ function failureOf(error: unknown, kind: 'publish' | 'other'): Error {
   const message = reasonOf(error);
   if (error instanceof WrongServer) return new NotNow(message);
   // A script that fails has done nothing.
-  if (error instanceof ErrorReply) return notSent(kind, `Redis refused: ${message}.`);
-  if (error instanceof ClientOfflineError || error instanceof ClientClosedError)
-    return notSent(kind, 'There is no connection to Redis.');
+  if (error instanceof RefusedByRedis) return notSent(kind, `Redis refused: ${message}.`);
+  if (error instanceof NotConnected) return notSent(kind, 'There is no connection to Redis.');
   return noAnswer(kind, `The connection to Redis broke before the answer (${message}).`);
 }

@@ -1,25 +1,27 @@
-import type { RedisClientOptions, RedisClientType } from 'redis';
 import { SseError } from '../../sse.errors.js';
 import { checkObject } from '../../validate.js';
 import { REMOTE_OPTIONS, remoteSettings, type RemoteOptions } from '../remote/remote.options.js';
-
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- whatever modules, scripts and type mappings it was made with
-type AnyRedisClient = RedisClientType<any, any, any, any, any>;
+import { modelOf, type Model, type RedisClientModel } from './clients/model.js';
+import type { NodeRedisConnection } from './clients/node-redis.js';
 
 /** Options of `redisBackplane()`. */
 export interface RedisBackplaneOptions extends RemoteOptions {
-  /** How to connect: the options of node-redis' `createClient()`. @defaultValue `{ url: 'redis://127.0.0.1:6379' }` */
-  readonly connection?: RedisClientOptions;
   /**
-   * In place of `connection`, a client of node-redis. It is the model of the two connections that are made,
-   * and left alone otherwise: it need not be connected, and is not closed.
+   * How to connect, by the package `redis`: the options of its `createClient()`; of `createSentinel()` for a primary
+   * that Sentinels watch; of `createCluster()` for a Cluster. @defaultValue `{ url: 'redis://127.0.0.1:6379' }`
    */
-  readonly client?: AnyRedisClient;
+  readonly connection?: NodeRedisConnection;
+  /**
+   * In place of `connection`, a client that the application has: of `createClient()` of the package `redis`, or `Redis`
+   * or `Cluster` of `ioredis`. It is the model of the two connections that are made, and left alone otherwise: it need
+   * not be connected, and is not closed.
+   */
+  readonly client?: RedisClientModel;
 }
 
 export interface RedisSettings extends Required<RemoteOptions> {
-  readonly connection: RedisClientOptions;
-  readonly client: AnyRedisClient | undefined;
+  /** What the two connections are made of. */
+  readonly model: Model;
 }
 
 /** @throws SseError `INVALID_OPTIONS` */
@@ -31,7 +33,8 @@ export function redisSettings(options: RedisBackplaneOptions): RedisSettings {
   }
   return {
     ...remoteSettings(options),
-    connection: connection ?? { url: 'redis://127.0.0.1:6379' },
-    client,
+    model: client
+      ? modelOf(client)
+      : { kind: 'options', connection: connection ?? { url: 'redis://127.0.0.1:6379' } },
   };
 }

@@ -1,10 +1,5 @@
 import type { WillStore } from '../remote/will-store.js';
-
-/** What is used of a client of the package `redis`, whatever modules and scripts it was made with. */
-interface Client {
-  readonly isReady: boolean;
-  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
-}
+import type { RedisConnection } from './redis.connection.js';
 
 /** A full Redis takes it too: it is little, and an end that cannot be told would leave listeners waiting. */
 const PUT = `#!lua flags=allow-oom
@@ -25,12 +20,8 @@ const OF = `return redis.call('HGETALL', KEYS[2])`;
 export class RedisWills implements WillStore {
   readonly #owners: string;
 
-  constructor(
-    private readonly client: Client,
-    prefix: string,
-  ) {
-    // The braces keep all of them in one slot of a Redis Cluster.
-    this.#owners = `${prefix}:{wills}`;
+  constructor(private readonly connection: RedisConnection) {
+    this.#owners = `${connection.prefix}:{wills}`;
   }
 
   async put(instance: string, id: string, text: string): Promise<void> {
@@ -57,9 +48,7 @@ export class RedisWills implements WillStore {
   }
 
   async #run(script: string, instance: string, ...values: string[]): Promise<unknown> {
-    // The client would keep the command until it has a connection again, which may be too late.
-    if (!this.client.isReady) throw new Error('there is no connection to Redis');
     const keys = [this.#owners, `${this.#owners}:${instance}`];
-    return this.client.eval(script, { keys, arguments: [instance, ...values] });
+    return this.connection.eval(script, keys, [instance, ...values]);
   }
 }
