@@ -70,6 +70,12 @@ class WrappedController {
     return this.#hub.stream(`news/${id}`);
   }
 
+  @Sse('twice')
+  @Sse('once')
+  twice(): Observable<unknown> {
+    return this.#hub.stream('news');
+  }
+
   @Traced()
   @Sse('late')
   async late(): Promise<Observable<unknown>> {
@@ -117,6 +123,7 @@ describe.each(everywhere)('A method that is wrapped ($adapter, $prefix)', ({ ada
     await expectOneConnection(app, `${prefix}above`);
     await expectOneConnection(app, `${prefix}below`);
     await expectOneConnection(app, `${prefix}around/7`, 'news/7');
+    await expectOneConnection(app, `${prefix}twice`);
   });
 
   it('fails with the status of its error, also when that comes late', async () => {
