@@ -13,7 +13,7 @@ import { MemoryBackplane } from './backplanes/memory.backplane.js';
 import { MemoryCluster } from './backplanes/memory.cluster.js';
 import { Admission } from './delivery/admission.js';
 import { Heartbeat } from './delivery/heartbeat.js';
-import { SseServer } from './delivery/sse-server.js';
+import { SseServer, type ServedRoute } from './delivery/sse-server.js';
 import { SseInterceptor } from './delivery/sse.interceptor.js';
 import { foundControllers } from './discovery/controllers.js';
 import { foundHandlers } from './discovery/channel-handlers.js';
@@ -269,11 +269,23 @@ export class SseModule
   }
 
   #needsInterceptor(): boolean {
-    return foundControllers(this.modules).some(({ controller, methods }) =>
-      methods.some((method) => {
-        const route = this.server.routeOf(controller, method);
-        return route !== undefined && this.server.intercepts(route);
-      }),
+    return this.#routes().some((route) => this.server.intercepts(route));
+  }
+
+  #routes(): ServedRoute[] {
+    return foundControllers(this.modules).flatMap(({ controller, methods }) =>
+      methods.flatMap((method) => this.server.routeOf(controller, method) ?? []),
+    );
+  }
+
+  /** What such a route streams belongs to no response of ours, so nobody can be asked whether it may. */
+  #warnOfUnguarded(): void {
+    if (this.settings.stockRoutes !== 'leave' || !this.handlers.has('authorize')) return;
+    const left = this.#routes().filter(({ isStock }) => isStock);
+    if (left.length === 0) return;
+    const names = left.map(({ name }) => name).join(', ');
+    new Logger('SseModule').warn(
+      `Routes with Nest's own @Sse() are left to Nest, and no method with @AuthorizeChannel() is asked about what they stream: ${names}. Give those that stream channels the @Sse() of this package, or say "stockRoutes: 'serve'".`,
     );
   }
 
@@ -285,6 +297,7 @@ export class SseModule
     const methods = methodsOf(provided);
     refuseUnlisted(methods, this.definitions);
     this.handlers.add(foundHandlers(methods));
+    this.#warnOfUnguarded();
     this.hooks.start();
   }
 

@@ -177,8 +177,9 @@ export interface SseBaseOptions extends ChannelOptions {
   /**
    * What becomes of routes with Nest's own `@Sse()`. `serve` gives them heartbeats, limits, ends at shutdown and
    * streams of the hub that resume. Nest sends their head at once then, as it does wherever an interceptor applies: a
-   * status, a header or a cookie that a method sets after an `await` comes too late. `leave` leaves them to Nest, and
-   * what they stream of the hub begins anew with each connection. @defaultValue 'serve'
+   * status, a header or a cookie that a method sets after an `await` comes too late. `leave` leaves them to Nest: what
+   * they stream of the hub begins anew with each connection, **nobody is asked who may have it**, and `revoke()`,
+   * `disconnect()` and the shutdown do not reach it. @defaultValue 'serve'
    */
   readonly stockRoutes?: 'serve' | 'leave';
   readonly shutdown?: ShutdownOptions;

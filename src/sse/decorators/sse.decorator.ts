@@ -57,12 +57,17 @@ export function Sse(path?: string | string[], options: SseRouteOptions = {}): Ss
     // Nest leaves a response alone that it has injected; after the parameters of the method it is in nobody's way.
     const responseIndex = parameterCount(target, key, original, injected);
     Res()(target, key, responseIndex);
+    // The method may have asked for the response with `passthrough`, and then Nest would answer all the same.
+    Reflect.defineMetadata(PASSTHROUGH, false, target.constructor, key);
     descriptor.value = sseRoute(original, responseIndex);
     RequestMapping({ path: path ?? '/', method })(target, key, descriptor);
     UseGuards(SseRouteGuard)(target, key, descriptor);
     describeRoute({ key, settings })(target, key, descriptor);
   };
 }
+
+/** Where Nest notes whether it answers although the response is injected. */
+const PASSTHROUGH = '__responsePassthrough__';
 
 type InjectedParameters = Readonly<Record<string, { readonly index: number }>>;
 

@@ -15,8 +15,8 @@ export class Pipeline {
   /** What interceptors are being shown at this moment. */
   shown: unknown;
   #outcome: Unsubscribable | undefined;
-  /** Who has subscribed to what the method returned. */
-  #subscriber: Subscriber<unknown> | undefined;
+  /** Who is subscribed to what the method returned. */
+  #subscribers: Set<Subscriber<unknown>> | undefined;
   #context: AsyncResource | undefined;
   #isReleased = false;
 
@@ -48,14 +48,14 @@ export class Pipeline {
    */
   own(source: Observable<unknown>): Observable<unknown> {
     return new Observable((subscriber: Subscriber<unknown>) => {
-      if (this.#isReleased) {
-        subscriber.complete();
-        return undefined;
-      }
+      // It neither begins nor ends: who repeats or retries it would do so for ever.
+      if (this.#isReleased) return undefined;
       // An interceptor may have entered a context of its own.
       this.#context = new AsyncResource('SseConnection');
       endsAt(subscriber, this.host);
-      this.#subscriber = subscriber;
+      const subscribers = (this.#subscribers ??= new Set());
+      subscribers.add(subscriber);
+      subscriber.add(() => subscribers.delete(subscriber));
       this.hasReturned = true;
       this.isSubscribing = true;
       try {
@@ -96,8 +96,11 @@ export class Pipeline {
     this.#isReleased = true;
     this.#end(() => this.#outcome?.unsubscribe());
     // Still open where an interceptor has no teardown, or has shared it with others: they are not left waiting.
-    this.#end(() => this.#subscriber?.complete());
-    this.#outcome = this.#subscriber = undefined;
+    for (const subscriber of this.#subscribers ?? [])
+      this.#end(() => {
+        subscriber.complete();
+      });
+    this.#outcome = undefined;
   }
 
   /** What it throws is of a teardown of the application. */

@@ -42,7 +42,7 @@ export class OwnHead implements ResponseHead {
     exchange.keepOpen();
     const { settings, cacheControl } = this.route;
     const headers = sseHeaders(exchange.isHttp1, settings.allowTransform ?? false);
-    const own = cacheControl === undefined ? headers : { ...headers, 'Cache-Control': cacheControl };
+    const own = cacheControl ? { ...headers, 'Cache-Control': cacheControl() } : headers;
     exchange.begin(exchange.statusCode, own, text);
     return true;
   }
@@ -65,10 +65,13 @@ export class OwnHead implements ResponseHead {
     this.outcome.done();
   }
 
-  /** Nest does so, too: what an application has put around the end, as to save a session, runs for every stream. */
+  /**
+   * Nest does so, too: what an application has put around the end, as to save a session, runs for every stream. Without
+   * a head it is not a stream yet: an exception filter may still be answering.
+   */
   left(): void {
     const { response } = this.exchange;
-    if (!response.writableEnded) response.end();
+    if (response.headersSent && !response.writableEnded) response.end();
   }
 }
 

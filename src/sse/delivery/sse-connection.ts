@@ -76,8 +76,8 @@ export class SseConnection
   #isDue = false;
   /** Whether more is to be read in its next turn. */
   #readsOn = false;
-  /** Waits for room. */
-  #hasRoom: (() => void) | undefined;
+  /** Who waits for room. */
+  #waiting: (() => void)[] | undefined;
   /** When it was last looked at whether the position has moved without an event. */
   #lookedAt = performance.now();
 
@@ -232,15 +232,16 @@ export class SseConnection
   /** Resolves when the client may take more. For what is asked for value by value. */
   room(): Promise<void> {
     return new Promise((resolve) => {
-      this.#hasRoom = resolve;
+      (this.#waiting ??= []).push(resolve);
     });
   }
 
   /** The client can take more. */
   #resume(): void {
     this.reader.resume();
-    this.#hasRoom?.();
-    this.#hasRoom = undefined;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    for (const resolve of waiting ?? []) resolve();
   }
 
   error(error: unknown): void {

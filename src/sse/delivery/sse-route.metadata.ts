@@ -2,6 +2,7 @@ import { SetMetadata, type ExecutionContext, type MessageEvent } from '@nestjs/c
 import type { Gap } from '../hub/sse-event.js';
 import type { SlowPolicy } from '../sse.options.js';
 import { booleanOf, checkObject, countOf, millisecondsOf, optional, slowOf } from '../validate.js';
+import { isSseMethod } from './sse-route.js';
 import { inPlaceOf, type Method } from './wrapped-method.js';
 
 /** What a client is told that takes every event for one of the application's. */
@@ -85,7 +86,9 @@ export interface RouteDescription {
   /** Interceptors of the method and of its class: classes or instances. */
   readonly interceptors: readonly object[];
   /** What `@Header('Cache-Control')` says. */
-  readonly cacheControl: string | undefined;
+  readonly cacheControl: (() => string) | undefined;
+  /** Whether a decorator above `@Sse()` has put a function of its own in the place of the method. */
+  readonly isWrapped: boolean;
 }
 
 /** Describes a method of a controller; undefined if it streams no events. */
@@ -101,7 +104,8 @@ export function routeOf(controller: object, method: object): RouteDescription | 
     interceptors: [method, controller].flatMap(
       (target) => (Reflect.getMetadata(INTERCEPTORS, target) ?? []) as object[],
     ),
-    cacheControl: headersOf(method).find(({ name }) => name.toLowerCase() === 'cache-control')?.value,
+    cacheControl: cacheControlOf(method),
+    isWrapped: own !== undefined && !isSseMethod(method),
   };
 }
 
@@ -130,6 +134,10 @@ function stockSettings(method: object): SseRouteSettings {
   return { queuedBytes: most === 0 ? Infinity : most };
 }
 
-function headersOf(method: object): readonly { readonly name: string; readonly value: string }[] {
-  return (Reflect.getMetadata(HEADERS, method) ?? []) as { name: string; value: string }[];
+type HeaderValue = string | (() => string);
+
+function cacheControlOf(method: object): (() => string) | undefined {
+  const headers = (Reflect.getMetadata(HEADERS, method) ?? []) as { name: string; value: HeaderValue }[];
+  const value = headers.find(({ name }) => name.toLowerCase() === 'cache-control')?.value;
+  return typeof value === 'string' ? () => value : value;
 }

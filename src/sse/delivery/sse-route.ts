@@ -2,6 +2,11 @@ import { SseError } from '../sse.errors.js';
 import { routedTo } from './routed.js';
 import { inPlaceOf, type Method } from './wrapped-method.js';
 
+/** Methods that are served from within: nothing that they give back is to be streamed. */
+const sseMethods = new WeakSet<object>();
+
+export const isSseMethod = (method: object): boolean => sseMethods.has(method);
+
 /**
  * A method around a controller's: it has its response served by the application that has routed the request.
  *
@@ -21,5 +26,6 @@ export function sseRoute(method: Method, responseIndex: number): Method {
     }
     return routed.server.answer(routed, response, () => method.apply(this, args.slice(0, responseIndex)));
   }
+  sseMethods.add(route);
   return inPlaceOf(method, route);
 }

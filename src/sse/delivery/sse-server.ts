@@ -1,6 +1,6 @@
 import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { EMPTY, type Observable } from 'rxjs';
+import { NEVER, type Observable } from 'rxjs';
 import { Access } from '../hub/access/access.js';
 import { Channels } from '../hub/channels.js';
 import { Connections } from '../hub/instances/connections.js';
@@ -82,10 +82,13 @@ export class SseServer {
     return route;
   }
 
-  /** Whether the interceptor serves a route: others want to see what comes out of it, or Nest answers. */
-  intercepts({ isStock, interceptors }: RouteDescription): boolean {
+  /**
+   * Whether the interceptor serves a route: others want to see what the method returns, or a decorator around it may
+   * return something else, or Nest answers.
+   */
+  intercepts({ isStock, isWrapped, interceptors }: RouteDescription): boolean {
     if (isStock) return this.settings.stockRoutes === 'serve';
-    return this.interceptors.length > 0 || interceptors.length > 0;
+    return isWrapped || this.interceptors.length > 0 || interceptors.length > 0;
   }
 
   /** A connection that is let in; undefined if it is turned away. */
@@ -117,7 +120,7 @@ export class SseServer {
    */
   answer(routed: Routed, response: object, call: () => unknown): unknown {
     const { connection, route } = routed;
-    if (connection) return connection.isClosed ? EMPTY : this.#returned(connection, route, call());
+    if (connection) return connection.isClosed ? NEVER : this.#returned(connection, route, call());
     return this.#serveDirectly(routed, new Exchange(response), call);
   }
 

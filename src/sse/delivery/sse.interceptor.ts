@@ -30,8 +30,8 @@ export class SseInterceptor implements NestInterceptor {
   /** What other interceptors see in place of a handler of ours. */
   readonly #standIns = new WeakMap<object, Method>();
 
-  /** Routes of which it was said that an interceptor changes their events. */
-  readonly #told = new WeakSet<ServedRoute>();
+  /** Names of routes of which it was said that an interceptor changes their events. */
+  readonly #told = new Set<string>();
 
   constructor(private readonly server: SseServer) {}
 
@@ -83,16 +83,16 @@ export class SseInterceptor implements NestInterceptor {
     { pipeline }: SseConnection,
     route: ServedRoute,
   ): Observable<unknown> {
-    if (this.#told.has(route)) return outcome;
+    if (this.#told.has(route.name)) return outcome;
     return outcome.pipe(
       tap((value) => {
-        if (!this.#told.has(route) && isWrapped(value, pipeline.shown)) this.#tell(route);
+        if (!this.#told.has(route.name) && isWrapped(value, pipeline.shown)) this.#tell(route);
       }),
     );
   }
 
   #tell(route: ServedRoute): void {
-    this.#told.add(route);
+    this.#told.add(route.name);
     const names = [...this.server.interceptors, ...route.interceptors].map(nameOf).join(', ');
     logger.warn(
       `An interceptor changes the events of ${route.name}, and their types are lost: ${names}. Let it pass streams by: if (isSseRoute(context)) return next.handle().`,

@@ -1,16 +1,21 @@
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import fastifyCookie from '@fastify/cookie';
 import {
+  Catch,
   Controller,
   Header,
   Inject,
+  Injectable,
   Res,
   Sse as StockSse,
   SseSignal,
   UseGuards,
   UseInterceptors,
+  type ArgumentsHost,
   type CallHandler,
   type CanActivate,
+  type ExceptionFilter,
   type ExecutionContext,
   type INestApplication,
 } from '@nestjs/common';
@@ -19,11 +24,14 @@ import { describe, expect, it } from '@jest/globals';
 import type { Response } from 'express';
 import session from 'express-session';
 import { NEVER, Observable, of } from 'rxjs';
-import { Sse, SseHub } from '../../../src/sse/index.js';
+import { AuthorizeChannel, Sse, SseHub } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
+import { LogRecorder } from '../delivery/log-recorder.js';
+import { ServerSockets } from '../delivery/stalled.js';
+import { Wire } from '../delivery/wire.js';
 
 const passing = UseInterceptors({
   intercept: (_context: ExecutionContext, next: CallHandler) => next.handle(),
@@ -136,6 +144,12 @@ describe.each(adapters)('@Header("Cache-Control") (%s)', (adapter) => {
         return of('hello');
       }
 
+      @Header('Cache-Control', () => 'max-age=7')
+      @Sse('made')
+      made(): Observable<unknown> {
+        return of('hello');
+      }
+
       @Sse('other')
       other(): Observable<unknown> {
         return of('hello');
@@ -153,6 +167,7 @@ describe.each(adapters)('@Header("Cache-Control") (%s)', (adapter) => {
     const cacheControl = async (path: string): Promise<string | undefined> =>
       (await SseClient.open(`${url}/${path}`)).headers['cache-control'];
     expect(await cacheControl('own')).toBe('no-cache');
+    expect(await cacheControl('made')).toBe('max-age=7');
     expect(await cacheControl('other')).toMatch(/^private, no-cache, no-store.*no-transform$/);
   });
 });
@@ -209,6 +224,27 @@ describe.each(adapters)('Routes with Nest’s own @Sse() (%s)', (adapter) => {
     await untilSubscribers(hub, 'news', 0);
   });
 
+  it('are named in a warning where they are left to Nest, and somebody decides who may listen', async () => {
+    @Injectable()
+    class NewsAccess {
+      @AuthorizeChannel('news')
+      mayRead(): boolean {
+        return false;
+      }
+    }
+    const log = new LogRecorder();
+    await startSseApp({
+      adapter,
+      sse: { stockRoutes: 'leave' },
+      controllers: [StockController],
+      providers: [NewsAccess],
+      configure: (app) => app.useLogger(log),
+    });
+    expect(log.entries.map(({ text }) => text)).toEqual([
+      expect.stringContaining('StockController.late(), StockController.news(), StockController.bulk()'),
+    ]);
+  });
+
   it('keep what maxPendingDataLength lets wait, beyond limits.queuedBytes', async () => {
     const { hub, url } = await startSseApp({
       adapter,
@@ -221,6 +257,54 @@ describe.each(adapters)('Routes with Nest’s own @Sse() (%s)', (adapter) => {
     expect(hub.stats().connections).toBe(0);
   });
 });
+
+describe.each(adapters)(
+  'A client that leaves while an exception filter is still answering (%s)',
+  (adapter) => {
+    it('lets it answer', async () => {
+      const gate = new EventEmitter();
+      @Catch()
+      class SlowFilter implements ExceptionFilter {
+        async catch(_error: unknown, host: ArgumentsHost): Promise<void> {
+          gate.emit('caught');
+          await once(gate, 'open');
+          const reply = host.switchToHttp().getResponse<Response>();
+          reply.status(418).send({ message: 'late' });
+          gate.emit('answered');
+        }
+      }
+      @Controller()
+      class FailingController {
+        @Sse('direct')
+        direct(): Observable<unknown> {
+          throw new Error('secret');
+        }
+
+        @passing
+        @Sse('intercepted')
+        intercepted(): Observable<unknown> {
+          throw new Error('secret');
+        }
+      }
+      const { server, url } = await startSseApp({
+        adapter,
+        controllers: [FailingController],
+        configure: (app) => app.useGlobalFilters(new SlowFilter()),
+      });
+      for (const path of ['direct', 'intercepted']) {
+        const sockets = new ServerSockets({ server });
+        const caught = once(gate, 'caught');
+        const wire = await Wire.get(`${url}/${path}`);
+        await caught;
+        wire.leave();
+        await eventually(() => sockets.open.size === 0);
+        const answered = once(gate, 'answered');
+        gate.emit('open');
+        await answered;
+      }
+    });
+  },
+);
 
 describe('Cookies of @fastify/cookie', () => {
   const setting = (set: (reply: CookieReply) => void): CanActivate => ({

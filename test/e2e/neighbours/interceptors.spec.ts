@@ -15,7 +15,20 @@ import {
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { describe, expect, it } from '@jest/globals';
-import { concat, interval, map, merge, Observable, of, startWith, Subject, switchMap, take } from 'rxjs';
+import {
+  concat,
+  interval,
+  map,
+  merge,
+  Observable,
+  of,
+  repeat,
+  retry,
+  startWith,
+  Subject,
+  switchMap,
+  take,
+} from 'rxjs';
 import { isSseRoute, Sse, SseHub } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
@@ -191,6 +204,59 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
     done.emit('done');
     await fetch(`${url}/page`);
     expect(begun).toBe(before);
+  });
+
+  it.each([
+    ['repeats', repeat()],
+    ['retries', retry()],
+  ])('leaves nothing behind where it %s', async (_what, again) => {
+    const before = open;
+    const { hub, url } = await startApp({
+      adapter,
+      controllers: [NewsController],
+      configure: using({
+        intercept: (context, next) =>
+          entering.intercept(context, { handle: () => next.handle().pipe(again) }),
+      }),
+    });
+    const client = await SseClient.open(`${url}/counted`);
+    await client.next();
+    client.close();
+    await untilConnections(hub, 0);
+    expect((await fetch(`${url}/none`)).status).toBe(404);
+    expect(open).toBe(before);
+  });
+
+  it('leaves nothing behind where it subscribes twice', async () => {
+    const before = open;
+    const { hub, url } = await startApp({
+      adapter,
+      controllers: [NewsController],
+      configure: using({
+        intercept: (_context, next) =>
+          new Observable((subscriber) => {
+            for (let i = 0; i < 2; i++) next.handle().subscribe((value) => subscriber.next(value));
+          }),
+      }),
+    });
+    const client = await SseClient.open(`${url}/counted`);
+    await client.take(2);
+    expect(open).toBe(before + 2);
+    client.close();
+    await untilConnections(hub, 0);
+    expect(open).toBe(before);
+  });
+
+  it('takes two async iterables at the pace of the client', async () => {
+    async function* many(): AsyncGenerator<{ data: string }> {
+      for (let i = 0; i < 300; i++) yield { data: '.'.repeat(10_000) };
+    }
+    const { url } = await startApp({
+      adapter,
+      configure: using({ intercept: (_context, next) => merge(next.handle(), next.handle()) }),
+      routes: { many: many as never },
+    });
+    expect(await (await SseClient.open(`${url}/many`)).rest()).toHaveLength(600);
   });
 
   it('leads to no method for a client that left while it worked', async () => {

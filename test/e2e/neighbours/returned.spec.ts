@@ -1,3 +1,5 @@
+import { EventEmitter, once } from 'node:events';
+import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Controller, SseSignal, UseInterceptors, type Type } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
@@ -8,6 +10,7 @@ import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { eventually } from '../../support/eventually.js';
 import { LogRecorder } from '../delivery/log-recorder.js';
+import { Wire } from '../delivery/wire.js';
 import { big, numberOf, numbers, ServerSockets } from '../delivery/stalled.js';
 
 const passing = { intercept: (_context: unknown, next: { handle(): Observable<unknown> }) => next.handle() };
@@ -85,6 +88,72 @@ describe.each(ways)('An async iterable that a method returns ($how, $adapter)', 
     client.close();
     await untilConnections(hub, 0);
     await eventually(() => isReleased);
+  });
+
+  it.each([
+    ['is not async', () => ({ done: true, value: undefined })],
+    [
+      'throws',
+      () => {
+        throw new Error('secret');
+      },
+    ],
+  ])('may have a return() that %s', async (_how, end) => {
+    const { hub, url } = await start(() => {
+      let count = 0;
+      const next = async (): Promise<IteratorResult<string>> =>
+        ++count > 2 ? { done: true, value: undefined } : { done: false, value: `${count}` };
+      return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
+    });
+    const client = await SseClient.open(`${url}/events`);
+    expect((await client.rest()).map(({ data }) => data)).toEqual(['1', '2']);
+    const leaving = await SseClient.open(`${url}/events`);
+    leaving.close();
+    await untilConnections(hub, 0);
+  });
+
+  it.each([
+    [
+      'a stream of Node',
+      () => Readable.from(['never read']),
+      (stream: object) => (stream as Readable).destroyed,
+    ],
+    [
+      'a stream of the web',
+      () => {
+        const stream = { isCancelled: false };
+        const readable = new ReadableStream({ cancel: () => void (stream.isCancelled = true) });
+        return Object.assign(readable, { stream });
+      },
+      (readable: object) => (readable as { stream: { isCancelled: boolean } }).stream.isCancelled,
+    ],
+  ] as const)('is let go of if it comes when the client has left (%s)', async (_what, make, isGone) => {
+    const gate = new EventEmitter();
+    const streams: object[] = [];
+    const { hub, url } = await start(async () => {
+      await once(gate, 'open');
+      streams.push(make());
+      return streams[0];
+    });
+    const wire = await Wire.get(`${url}/events`);
+    await untilConnections(hub, 1);
+    wire.leave();
+    await untilConnections(hub, 0);
+    gate.emit('open');
+    await eventually(() => streams.length === 1 && isGone(streams[0]!));
+  });
+
+  it('leaves the event loop to others, however fast its values come', async () => {
+    let isStopped = false;
+    const { hub, url } = await start(async function* () {
+      while (!isStopped) yield undefined;
+    });
+    const client = await SseClient.open(`${url}/events`);
+    // Each is a round through the event loop, while values come that fill nothing up.
+    for (let i = 0; i < 20; i++) expect((await fetch(`${url}/none`)).status).toBe(404);
+    isStopped = true;
+    client.close();
+    await untilConnections(hub, 0);
   });
 
   it('is asked for no more than a client takes that does not read', async () => {

@@ -8,6 +8,7 @@ import {
   Inject,
   Module,
   Param,
+  Res,
   Scope,
   SseSignal,
   UseInterceptors,
@@ -18,7 +19,8 @@ import {
 } from '@nestjs/common';
 import { APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { Observable } from 'rxjs';
+import type { Response } from 'express';
+import { concat, NEVER, of, type Observable } from 'rxjs';
 import { Sse, SseHub, SseModule } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { adapters, makeAdapter, type AdapterName } from '../../support/adapters.js';
@@ -130,6 +132,105 @@ describe.each(everywhere)('A method that is wrapped ($adapter, $prefix)', ({ ada
     const { url } = await startSseApp({ adapter, controllers });
     const client = await SseClient.open(`${url}/${prefix}late`);
     expect(client.status).toBe(403);
+  });
+});
+
+/** Wraps a method in what does more than to hand on. */
+const Around =
+  (around: (call: () => unknown) => unknown): MethodDecorator =>
+  (_target, _key, descriptor: PropertyDescriptor) => {
+    const method = descriptor.value as Method;
+    descriptor.value = described(function (this: unknown, ...args) {
+      return around(() => method.apply(this, args));
+    }, method);
+  };
+
+describe.each(adapters)(
+  'What a decorator above @Sse() gives in place of the method’s stream (%s)',
+  (adapter) => {
+    @Controller()
+    class AroundController {
+      #attempts = 0;
+
+      @Around(async (call) => {
+        try {
+          return await call();
+        } catch {
+          return of('fallback');
+        }
+      })
+      @Sse('fallback')
+      fallback(): Observable<unknown> {
+        throw new Error('secret');
+      }
+
+      @Around(() => of('cached'))
+      @Sse('cached')
+      cached(): Observable<unknown> {
+        return NEVER;
+      }
+
+      @Around(async (call) => {
+        for (;;) {
+          try {
+            return await call();
+          } catch {
+            // once more
+          }
+        }
+      })
+      @Sse('retried')
+      async retried(): Promise<Observable<unknown>> {
+        if (++this.#attempts < 3) throw new Error('secret');
+        return of('third');
+      }
+
+      @Around((call) => concat(call() as Observable<unknown>, of('more')))
+      @Sse('more')
+      more(): Observable<unknown> {
+        return of('first');
+      }
+    }
+
+    it.each([
+      ['fallback', ['fallback']],
+      ['cached', ['cached']],
+      ['retried', ['third']],
+      ['more', ['first', 'more']],
+    ])('is what is streamed (%s)', async (path, expected) => {
+      const { url } = await startSseApp({ adapter, controllers: [AroundController] });
+      const client = await SseClient.open(`${url}/${path}`);
+      expect((await client.rest()).map(({ data }) => data)).toEqual(expected);
+    });
+  },
+);
+
+describe.each(adapters)('A method that injects the response itself (%s)', (adapter) => {
+  it('streams on, with passthrough and without', async () => {
+    @Controller()
+    class ResponseController {
+      @Sse('passthrough')
+      passthrough(@Res({ passthrough: true }) response: Response): Observable<unknown> {
+        response.header('x-own', 'set');
+        return concat(of('hello'), NEVER);
+      }
+
+      @Sse('plain')
+      plain(@Res() response: Response): Observable<unknown> {
+        response.header('x-own', 'set');
+        return concat(of('hello'), NEVER);
+      }
+    }
+    const { hub, url } = await startSseApp({ adapter, controllers: [ResponseController] });
+    for (const path of ['passthrough', 'plain']) {
+      const client = await SseClient.open(`${url}/${path}`);
+      expect(client.headers['x-own']).toBe('set');
+      expect(await client.next()).toMatchObject({ data: 'hello' });
+      expect((await fetch(`${url}/none`)).status).toBe(404);
+      expect(hub.stats().connections).toBe(1);
+      client.close();
+      await untilConnections(hub, 0);
+    }
   });
 });
 
