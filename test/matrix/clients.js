@@ -1,0 +1,115 @@
+// One client in a process of its own: `node clients.js <name> <url>` prints a line of JSON for each event.
+// Those made for browsers get what they look for there; none gets any help beyond its own options.
+import { spawn } from 'node:child_process';
+
+const [, , name, url] = process.argv;
+
+// Some do not keep the process alive while they wait for their next try.
+setInterval(() => undefined, 60_000);
+
+const saw = ({ data, lastEventId, id }) => console.log(JSON.stringify({ id: lastEventId ?? id, data }));
+
+/** Opens what has the interface of an EventSource. */
+const listen = (source) => {
+  source.onmessage = saw;
+  // Without a listener some throw.
+  source.onerror = () => undefined;
+};
+
+const likeABrowser = (more = {}) => {
+  const document = { hidden: false, addEventListener() {}, removeEventListener() {} };
+  Object.assign(globalThis, { window: globalThis, document }, more);
+};
+
+const fetchEventSource = async (options = {}) => {
+  likeABrowser();
+  const client = await import('@microsoft/fetch-event-source');
+  // The event of the position has data, too.
+  const onmessage = (event) => !event.event && event.data && saw(event);
+  await client.fetchEventSource(url, { onmessage, ...options });
+};
+
+/** Reads one response; gives its status, and -1 if there was none. */
+const curl = (lastEventId, onId) =>
+  new Promise((resolve) => {
+    const header = lastEventId ? ['-H', `Last-Event-ID: ${lastEventId}`] : [];
+    const child = spawn('curl', ['-sN', '-w', '\n%{http_code}', ...header, url], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk) => {
+      text += chunk;
+      const blocks = text.split('\n\n');
+      text = blocks.pop();
+      for (const block of blocks) {
+        const field = (field) => new RegExp(`^${field}: ?(.*)$`, 'm').exec(block)?.[1];
+        if (field('id')) onId(field('id'));
+        if (field('data') && !field('event')) saw({ id: field('id'), data: field('data') });
+      }
+    });
+    child.on('close', () => resolve(Number(text.trim().split('\n').at(-1)) || -1));
+  });
+
+const clients = {
+  undici: async () => listen(new (await import('undici')).EventSource(url)),
+  eventsource: async () => listen(new (await import('eventsource')).EventSource(url)),
+  'eventsource-client': async () => {
+    const { createEventSource } = await import('eventsource-client');
+    createEventSource({ url, onMessage: (event) => !event.event && saw(event) });
+  },
+  'launchdarkly-eventsource': async () =>
+    listen(new (await import('launchdarkly-eventsource')).EventSource(url)),
+  'reconnecting-eventsource': async () => {
+    const { EventSource } = await import('eventsource');
+    likeABrowser({ EventSource });
+    const { default: Reconnecting } = await import('reconnecting-eventsource');
+    listen(new Reconnecting(url));
+  },
+  'event-source-polyfill': async () => {
+    likeABrowser();
+    const polyfill = await import('event-source-polyfill');
+    listen(new polyfill.default.EventSourcePolyfill(url));
+  },
+  'sse.js': async () => {
+    likeABrowser({ XMLHttpRequest: (await import('xhr2')).default });
+    const { SSE } = await import('sse.js');
+    const source = new SSE(url, { autoReconnect: true });
+    source.addEventListener('message', saw);
+    source.addEventListener('error', () => undefined);
+  },
+  '@microsoft/fetch-event-source': () => fetchEventSource(),
+  '@microsoft/fetch-event-source, onclose throws': () =>
+    fetchEventSource({
+      onclose() {
+        throw new Error('closed');
+      },
+    }),
+  'eventsource-parser': async () => {
+    const { EventSourceParserStream } = await import('eventsource-parser/stream');
+    let id;
+    for (let status = 200; status !== 204; await new Promise((resolve) => setTimeout(resolve, 200))) {
+      try {
+        const response = await fetch(url, { headers: id ? { 'Last-Event-ID': id } : {} });
+        status = response.status;
+        const events = response.body
+          ?.pipeThrough(new TextDecoderStream())
+          .pipeThrough(new EventSourceParserStream());
+        for await (const event of events ?? []) {
+          id = event.id ?? id;
+          if (!event.event) saw(event);
+        }
+      } catch {
+        status = -1;
+      }
+      if (status === 204) break;
+    }
+  },
+  curl: async () => {
+    let id;
+    while ((await curl(id, (next) => (id = next))) !== 204) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  },
+};
+
+await clients[name]();
