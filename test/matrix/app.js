@@ -69,7 +69,8 @@ Module({
 })(AppModule);
 
 const app = await NestFactory.create(AppModule, await adapters[ADAPTER](), { logger: ['error', 'warn'] });
-app.enableShutdownHooks();
+// Deno does not know all the signals that Nest listens to by default.
+app.enableShutdownHooks(['SIGTERM']);
 await app.init();
 for (const data of PUBLISH.split(',').filter(Boolean)) await app.get(SseHub).publish('news', { data });
 await app.listen(Number(PORT), '127.0.0.1');

@@ -16,7 +16,7 @@ const stream = (response, text) => {
 async function serve(port, answers) {
   const requests = [];
   const server = createServer((request, response) => {
-    requests.push(request.headers);
+    requests.push(positionOf(request));
     answers[Math.min(requests.length, answers.length) - 1](response);
   });
   server.listen(port, '127.0.0.1');
@@ -29,8 +29,11 @@ async function serve(port, answers) {
   return { requests, close };
 }
 
-const position = ({ 'last-event-id': id }) =>
-  id === '1' ? 'comes back, and resumes' : 'comes back, from the start';
+/** The position that a client sent: where it cannot set a header, in the address. */
+const positionOf = ({ headers, url }) =>
+  headers['last-event-id'] ?? new URL(url, 'http://localhost').searchParams.get('lastEventId');
+
+const withPosition = (position) => (position === '1' ? 'with its position' : 'without its position');
 
 /** After an answer of 204. */
 async function after204(openClient) {
@@ -40,7 +43,8 @@ async function after204(openClient) {
   const client = openClient(`http://127.0.0.1:${port}/`);
   try {
     if (!(await until(LONG_ENOUGH, () => server.requests.length > 1))) return 'never asks a second time';
-    return (await until(LONG_ENOUGH, () => server.requests.length > 2)) ? 'asks again' : 'stops';
+    const asksAgain = await until(LONG_ENOUGH, () => server.requests.length > 2);
+    return asksAgain ? `asks again, ${withPosition(server.requests[2])}` : 'stops';
   } finally {
     await client.stop();
     await server.close();
@@ -64,7 +68,7 @@ async function afterRefusals(openClient) {
     const server = await serve(port, [open]);
     const isBack = await until(LONG_ENOUGH, () => server.requests.length > 0);
     await server.close();
-    return isBack ? position(server.requests[0]) : 'gives up';
+    return isBack ? `comes back ${withPosition(server.requests[0])}` : 'gives up';
   } finally {
     await client.stop();
   }
@@ -78,7 +82,7 @@ async function afterRetry(openClient) {
   const client = openClient(`http://127.0.0.1:${port}/`);
   try {
     const isBack = await until(LONG_ENOUGH, () => server.requests.length > 2);
-    return isBack ? position(server.requests[2]) : 'gives up';
+    return isBack ? `comes back ${withPosition(server.requests[2])}` : 'gives up';
   } finally {
     await client.stop();
     await server.close();

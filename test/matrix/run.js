@@ -46,7 +46,7 @@ const clientPackages = {
   'launchdarkly-eventsource': ['launchdarkly-eventsource@2'],
   'reconnecting-eventsource': ['reconnecting-eventsource@1'],
   'event-source-polyfill': ['event-source-polyfill@1'],
-  'sse.js': ['sse.js@2', 'xhr2@0.2'],
+  'sse.js': ['sse.js@2'],
   '@microsoft/fetch-event-source': ['@microsoft/fetch-event-source@2'],
   '@microsoft/fetch-event-source, onclose throws': [],
   'eventsource-parser': ['eventsource-parser@4'],
@@ -170,9 +170,9 @@ async function main(folder) {
 function report(cells, rows, version) {
   const on = `${new Date().toISOString().slice(0, 10)}, ${process.platform} ${process.arch}`;
   return [
-    `Run on ${on}. "Yes" is: it streams, a client resumes without a loss after the server was stopped with SIGTERM and\nstarted again, 204 ends it, and the server stops with the stream open.`,
+    `Run on ${on}. "Yes" is: it streams, stops on SIGTERM with the stream open, its client resumes without a loss when it is\nstarted again, and 204 ends that.`,
     productTable(cells),
-    `The clients, on Node ${version}, and what each does by itself:`,
+    `Clients, on Node ${version}, and what each does by itself:`,
     clientTable(rows),
   ].join('\n\n');
 }
