@@ -7,12 +7,15 @@ const [, , name, url] = process.argv;
 // Some do not keep the process alive while they wait for their next try.
 setInterval(() => undefined, 60_000);
 
+/** Events without a name, and gaps, by which a loss is seen. */
+const isWanted = (name) => !name || name === 'gap';
+
 const saw = ({ data, lastEventId, id }) => console.log(JSON.stringify({ id: lastEventId ?? id, data }));
 
 /** Opens what has the interface of an EventSource. */
 const listen = (source) => {
   // Not `onmessage`, with which reconnecting-eventsource forgets its position.
-  source.addEventListener('message', saw);
+  for (const type of ['message', 'gap']) source.addEventListener(type, saw);
   // Without a listener some throw.
   source.addEventListener('error', () => undefined);
 };
@@ -73,7 +76,7 @@ const fetchEventSource = async (options = {}) => {
   likeABrowser();
   const client = await import('@microsoft/fetch-event-source');
   // The event of the position has data, too.
-  const onmessage = (event) => !event.event && event.data && saw(event);
+  const onmessage = (event) => isWanted(event.event) && event.data && saw(event);
   await client.fetchEventSource(url, { onmessage, ...options });
 };
 
@@ -92,7 +95,7 @@ const curl = (lastEventId, onId) =>
       for (const block of blocks) {
         const field = (field) => new RegExp(`^${field}: ?(.*)$`, 'm').exec(block)?.[1];
         if (field('id')) onId(field('id'));
-        if (field('data') && !field('event')) saw({ id: field('id'), data: field('data') });
+        if (field('data') && isWanted(field('event'))) saw({ id: field('id'), data: field('data') });
       }
     });
     child.on('close', () => resolve(Number(text.trim().split('\n').at(-1)) || -1));
@@ -103,7 +106,7 @@ const clients = {
   eventsource: async () => listen(new (await import('eventsource')).EventSource(url)),
   'eventsource-client': async () => {
     const { createEventSource } = await import('eventsource-client');
-    createEventSource({ url, onMessage: (event) => !event.event && saw(event) });
+    createEventSource({ url, onMessage: (event) => isWanted(event.event) && saw(event) });
   },
   'launchdarkly-eventsource': async () =>
     listen(new (await import('launchdarkly-eventsource')).EventSource(url)),
@@ -142,7 +145,7 @@ const clients = {
           .pipeThrough(new EventSourceParserStream());
         for await (const event of events ?? []) {
           id = event.id ?? id;
-          if (!event.event) saw(event);
+          if (isWanted(event.event)) saw(event);
         }
       } catch {
         status = -1;
