@@ -1,14 +1,14 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
-import type { NestExpressApplication } from '@nestjs/platform-express';
+import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { ConfigError, readConfig } from './app.config.js';
 import { AppModule } from './app.module.js';
 import { configure, PAGES } from './app.setup.js';
 
 async function start(): Promise<void> {
   const config = readConfig(process.env);
-  const app = await NestFactory.create<NestExpressApplication>(AppModule, {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule, new ExpressAdapter(), {
     logger: ['warn', 'error', 'fatal'],
   });
   configure(app, config);

@@ -1,3 +1,5 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import {
   BadRequestException,
   Body,
@@ -9,8 +11,7 @@ import {
   Req,
   Res,
 } from '@nestjs/common';
-import type { Request, Response } from 'express';
-import { RoomKeys } from './room-keys.js';
+import { RoomKeys, type KeyCookie } from './room-keys.js';
 import { RoomPipe } from './room.pipe.js';
 
 /**
@@ -26,17 +27,17 @@ export class RoomKeyController {
   enter(
     @Param('room', RoomPipe) room: string,
     @Body('password') password: unknown,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
+    @Req() request: IncomingMessage,
+    @Res({ passthrough: true }) response: ServerResponse,
   ): void {
     if (typeof password !== 'string') throw new BadRequestException('password must be a string');
-    const { name, value, maxAge } = this.keys.give(room, password);
-    response.cookie(name, value, {
-      httpOnly: true,
-      maxAge,
-      path: `/chat/rooms/${room}`,
-      sameSite: 'strict',
-      secure: request.secure,
-    });
+    const key = this.keys.give(room, password);
+    // Not every adapter of Nest has response.cookie().
+    response.setHeader('Set-Cookie', cookieText(key, room, request.socket instanceof TLSSocket));
   }
+}
+
+function cookieText({ name, value, maxAge }: KeyCookie, room: string, isSecure: boolean): string {
+  const attributes = ['HttpOnly', 'SameSite=Strict', ...(isSecure ? ['Secure'] : [])];
+  return [`${name}=${value}`, `Max-Age=${maxAge}`, `Path=/chat/rooms/${room}`, ...attributes].join('; ');
 }

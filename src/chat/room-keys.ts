@@ -5,8 +5,8 @@ import { CHAT_OPTIONS, type ChatOptions } from './chat.module-definition.js';
 /** The room behind the password. */
 const LOCKED = 'staff';
 
-/** Milliseconds for which a key opens it. */
-const KEY_TIME = 12 * 60 * 60 * 1_000;
+/** Seconds for which a key opens it. */
+const KEY_TIME = 12 * 60 * 60;
 
 const COOKIE = 'chat-key';
 
@@ -14,7 +14,7 @@ const COOKIE = 'chat-key';
 export interface KeyCookie {
   readonly name: string;
   readonly value: string;
-  /** Milliseconds. */
+  /** Seconds. */
   readonly maxAge: number;
 }
 
@@ -48,7 +48,7 @@ export class RoomKeys {
       throw new ForbiddenException('nobody may enter: the server was started without CHAT_PASSWORD');
     }
     if (!isSame(password, this.#password)) throw new ForbiddenException('this is not the password');
-    const expiry = String(Date.now() + KEY_TIME);
+    const expiry = String(Date.now() + KEY_TIME * 1_000);
     return { name: COOKIE, value: `${expiry}.${this.#sign(expiry)}`, maxAge: KEY_TIME };
   }
 

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import type { NestExpressApplication } from '@nestjs/platform-express';
+import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { AppModule } from '../../../src/app.module.js';
 import { configure } from '../../../src/app.setup.js';
@@ -26,7 +26,7 @@ export async function bootApp({ corsOrigins = [], env = {} }: BootOptions = {}):
     .finally(() => {
       for (const name of Object.keys(env)) Reflect.deleteProperty(process.env, name);
     });
-  const app = module.createNestApplication<NestExpressApplication>({ logger: false });
+  const app = module.createNestApplication<NestExpressApplication>(new ExpressAdapter(), { logger: false });
   configure(app, { corsOrigins });
   await app.listen(0, '127.0.0.1');
   const { port } = app.getHttpServer().address() as AddressInfo;
