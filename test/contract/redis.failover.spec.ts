@@ -121,3 +121,48 @@ describeWith('redis-server', 'a Redis that became a replica', (path) => {
     expect(await channelAt(one).kept()).toEqual(['x']);
   });
 });
+
+/** What a server answers that is the right one, and cannot do it at present. */
+describeWith('redis-server', 'a Redis that asks for patience', (path) => {
+  beforeAll(() => Logger.overrideLogger(false));
+  afterAll(() => Logger.overrideLogger(true));
+
+  const errorsOf = async (server: RedisServer): Promise<string> =>
+    String(await server.command('INFO', 'errorstats'));
+
+  it('as it loads its data is waited for, also at the start', async () => {
+    // Half a second for what follows.
+    const args = ['--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024'];
+    const server = await RedisServer.start(path, { args });
+    whenTestEnds(() => server.dispose());
+    const one = await instanceAt(server.port);
+    await channelAt(one).append(1);
+    await server.command('EVAL', "for i = 1, 500 do redis.call('SET', i, i) end", '0');
+    await server.command('SAVE');
+    await server.stop();
+    const starting = server.start();
+    const publishing = channelAt(one).append(2);
+    await eventually(() =>
+      server.command('PING').then(
+        () => false,
+        (error: unknown) => (error as Error).message.startsWith('LOADING'),
+      ),
+    );
+    const other = await instanceAt(server.port);
+    await Promise.all([starting, publishing]);
+    expect(await channelAt(other).kept()).toEqual([1, 2]);
+    expect(await errorsOf(server)).toContain('errorstat_LOADING:');
+  });
+
+  it('as too few replicas have what it has is waited for', async () => {
+    const server = await RedisServer.start(path);
+    whenTestEnds(() => server.dispose());
+    const one = await instanceAt(server.port);
+    await server.command('CONFIG', 'SET', 'min-replicas-to-write', '1');
+    const publishing = channelAt(one).append(1);
+    await eventually(async () => (await errorsOf(server)).includes('errorstat_NOREPLICAS:'));
+    await server.command('CONFIG', 'SET', 'min-replicas-to-write', '0');
+    await publishing;
+    expect(await channelAt(one).kept()).toEqual([1]);
+  });
+});

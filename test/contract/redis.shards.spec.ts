@@ -6,6 +6,7 @@ import type { Position } from '../../src/sse/protocol/position.js';
 import { describeWith } from '../support/describe-with.js';
 import { eventually } from '../support/eventually.js';
 import { RedisShards, startShard } from '../support/redis-shards.js';
+import { stored } from './backplane.contract.js';
 import { channelAt, open } from './redis.instances.js';
 
 /** An instance's backplane, by either package. Each is given one server of the Cluster, which may be any. */
@@ -55,20 +56,27 @@ describeWith('redis-server', 'a Redis Cluster', (path) => {
     expect(listeners.flatMap(({ told }) => told.filter((what) => typeof what !== 'number'))).toEqual([]);
   }, 60_000);
 
-  it('has a hub found again when its slot was moved', async () => {
+  it('has a hub found again when its slot was moved, and publishes wait meanwhile', async () => {
     const shards = await RedisShards.start(path);
     const one = await instance(byIoRedis(shards));
     const other = await instance(byNodeRedis(shards));
     const listener = await channelAt(one.backplane).listener();
     await channelAt(other.backplane).append(0);
     const owner = await shards.ownerOf('{sse}');
-    await shards.move(
-      '{sse}',
-      shards.servers.find((server) => server !== owner)!,
-    );
+    const next = shards.servers.find((server) => server !== owner)!;
+    const asked = async () => String(await owner.command('INFO', 'errorstats')).includes('errorstat_ASK:');
+    let waiting: Promise<unknown> = Promise.resolve();
+    await shards.move('{sse}', next, async () => {
+      // A channel that is new has no keys yet where the slot is to be left.
+      waiting = other.backplane.append('new', channelAt(one.backplane).settings, stored(1));
+      await eventually(asked);
+      await instance(byNodeRedis(shards));
+    });
+    await waiting;
     const last = await channelAt(other.backplane).append(1);
     await eventually(() => listener.log.has(last));
     expect(listener.seen.map(({ event }) => Number(event.data))).toEqual([0, 1]);
+    expect(await next.command('XLEN', '{sse}:2:{new}:log')).toBe(1);
   }, 60_000);
 
   it('is not used where one of its servers was given as if it were all', async () => {

@@ -55,7 +55,7 @@ export class RedisShards {
   }
 
   /** Gives the slot of a key to another of them, with all that is in it. */
-  async move(key: string, to: RedisServer): Promise<void> {
+  async move(key: string, to: RedisServer, meanwhile: () => Promise<unknown>): Promise<void> {
     const from = await this.ownerOf(key);
     const slot = String(await this.slotOf(key));
     const [fromId, toId] = [
@@ -64,6 +64,7 @@ export class RedisShards {
     ];
     await to.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId);
     await from.command('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId);
+    await meanwhile();
     for (;;) {
       const keys = (await from.command('CLUSTER', 'GETKEYSINSLOT', slot, '1')) as string[];
       if (keys.length === 0) break;
