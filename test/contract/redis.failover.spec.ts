@@ -158,11 +158,27 @@ describeWith('redis-server', 'a Redis that asks for patience', (path) => {
     const server = await RedisServer.start(path);
     whenTestEnds(() => server.dispose());
     const one = await instanceAt(server.port);
+    const said: unknown[] = [];
+    const note = (message: unknown): unknown => said.push(message);
+    Logger.overrideLogger({ log: note, warn: note, error: note });
+    whenTestEnds(() => Logger.overrideLogger(false));
     await server.command('CONFIG', 'SET', 'min-replicas-to-write', '1');
     const publishing = channelAt(one).append(1);
-    await eventually(async () => (await errorsOf(server)).includes('errorstat_NOREPLICAS:'));
+    // It is not taken for the right one again, nor said to be there, before it is.
+    await eventually(async () => /errorstat_NOREPLICAS:count=[3-9]/.test(await errorsOf(server)));
     await server.command('CONFIG', 'SET', 'min-replicas-to-write', '0');
     await publishing;
     expect(await channelAt(one).kept()).toEqual([1]);
+    const lines = [/is lost: NOREPLICAS/, /is there again\.$/];
+    await eventually(() => said.length >= lines.length);
+    expect(said).toEqual(lines.map((line) => expect.stringMatching(line)));
+  });
+
+  it('for longer than the start may take is not accepted', async () => {
+    const server = await RedisServer.start(path, { args: ['--min-replicas-to-write', '1'] });
+    whenTestEnds(() => server.dispose());
+    await expect(instanceAt(server.port)).rejects.toThrow(
+      /cannot be used yet: NOREPLICAS .*Start the application again when it can\.$/,
+    );
   });
 });

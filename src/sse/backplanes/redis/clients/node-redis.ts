@@ -6,7 +6,7 @@ import type {
   createClient,
 } from 'redis';
 import {
-  connected,
+  doneOrEnded,
   NotConnected,
   RefusedByRedis,
   type Hear,
@@ -116,7 +116,7 @@ export class NodeRedisClients implements RedisClients {
     const raw = await this.find(signal);
     this.#address = addressOf(raw.options);
     const client = new NodeRedisClient(raw, this.#address, hear);
-    await connected(raw.connect(), () => client.end(), signal);
+    await doneOrEnded(raw.connect(), () => client.end(), signal);
     return client;
   }
 
@@ -179,7 +179,7 @@ async function ask(client: NodeRedis, command: string[], signal: AbortSignal): P
   const end = (): void => {
     if (client.isOpen) client.destroy();
   };
-  await connected(client.connect(), end, signal);
+  await doneOrEnded(client.connect(), end, signal);
   try {
     return await client.sendCommand(command);
   } finally {
