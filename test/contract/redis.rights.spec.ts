@@ -52,8 +52,6 @@ describeWith('redis-server', 'a user of Redis', (path) => {
     follower.stop();
     // Who may not ask INFO waits for as long as a lease may be held by one whom the server forgot.
     await leading;
-    // A connection that is quiet is asked whether it is there.
-    await eventually(async () => (await commandsOf(server)).includes('ping'));
     await cluster.close();
     await backplane.close();
 
@@ -61,4 +59,28 @@ describeWith('redis-server', 'a user of Redis', (path) => {
     const listed = rights.filter((right) => right.startsWith('+')).map((right) => right.slice(1));
     expect(needed.sort()).toEqual(listed.sort());
   }, 30_000);
+
+  it.each(['xtrim', 'xinfo|stream', 'publish', 'zadd', 'ping', 'subscribe'])(
+    'who lacks %s is not accepted at the start',
+    async (command) => {
+      const server = await RedisServer.start(path);
+      whenTestEnds(() => server.dispose());
+      await server.command(
+        'ACL',
+        'SETUSER',
+        'hub',
+        'on',
+        '>secret',
+        '~sse:*',
+        '&sse:*',
+        '+@all',
+        `-${command}`,
+      );
+      const starting = open({ connection: { url: `redis://hub:secret@127.0.0.1:${server.port}` } });
+      await expect(starting).rejects.toMatchObject({
+        code: 'BACKPLANE_FAILED',
+        message: expect.stringMatching(new RegExp(command.replace('|', '.'), 'i')),
+      });
+    },
+  );
 });

@@ -12,6 +12,7 @@ import {
   type RedisClients,
 } from './clients/redis-client.js';
 import type { RedisSettings } from './redis.options.js';
+import { PROBE } from './redis.probe.js';
 import { SCRIPTS, type RedisScript } from './redis.scripts.js';
 
 /** The oldest major version whose scripts can do what ours do. */
@@ -33,9 +34,6 @@ const CHANNELS = 1_000;
  * one of a Cluster that has the keys no more, or not all of them yet.
  */
 const WRONG_SERVER = /^(READONLY|MASTERDOWN|LOADING|NOREPLICAS|CLUSTERDOWN|MOVED|ASK|TRYAGAIN)\b/;
-
-/** Does nothing, where all of our scripts could do something: it is refused if they would be. */
-const PROBE = '#!lua flags=allow-oom\nreturn 1';
 
 /** The server at hand did nothing, as it is the wrong one. The connection to it counts as lost. */
 export class WrongServer extends Error {}
@@ -207,7 +205,10 @@ export class RedisConnection {
     this.#tell('up');
   }
 
-  /** Finds out with whom it speaks, and makes the scripts known: a script that came later would overtake others. */
+  /**
+   * Finds out with whom it speaks and whether it may do all that is needed, and makes the scripts known: a script that
+   * came later would overtake others.
+   */
   async #greet(client: RedisClient): Promise<void> {
     const hello = pairsOf(await client.send('HELLO'));
     const [mode, version = 'unknown'] = [hello.get('mode'), hello.get('version')];
@@ -216,6 +217,7 @@ export class RedisConnection {
       throw new UnsupportedServer('a server of a Cluster', CLUSTER_ADVICE);
     if (!(Number.parseInt(version) >= LEAST_VERSION)) throw new UnsupportedVersion(version);
     if (hello.get('role') !== 'master') throw new WrongServer('it is a replica');
+    await client.send('PING');
     await client.send('EVAL', PROBE, '1', `${this.prefix}:instances`);
     for (const { text } of Object.values(SCRIPTS)) await client.send('SCRIPT', 'LOAD', text);
     const [seconds, micros] = (await client.send('TIME')) as [string, string];
@@ -424,6 +426,6 @@ function failure(address: string, cause: unknown): SseError {
   else if (isPassing(cause))
     text = `Redis at ${address} cannot be used yet: ${message}. Start the application again when it can.`;
   else if (cause instanceof RefusedByRedis)
-    text = `Redis at ${address} refuses to be used: ${message}. Give the user the right to do that.`;
+    text = `Redis at ${address} refuses to be used: ${message}. Give the user the rights that README lists.`;
   return new SseError('BACKPLANE_FAILED', text, { cause });
 }
