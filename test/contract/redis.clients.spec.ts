@@ -54,6 +54,9 @@ describeWith('redis-server', 'a client that an application has', (path) => {
       const publish = () => backplane.append('a', channelAt(backplane).settings, stored('two'), publishId);
       const last = await publish().catch(publish);
       await eventually(() => listener.log.has(last));
+      // Of what another publishes a notice comes again.
+      const subscribed = () => server.command('PUBSUB', 'CHANNELS', '*sse:2:0:{a}');
+      await eventually(async () => ((await subscribed()) as string[]).length === 1);
       expect(last.offset).toBe(first.offset + 1);
       expect((await channelAt(backplane).kept()).slice(-2)).toEqual(['one', 'two']);
       await cluster.order('of an instance');

@@ -131,13 +131,13 @@ describeWith('redis-server', 'a Redis that asks for patience', (path) => {
     String(await server.command('INFO', 'errorstats'));
 
   it('as it loads its data is waited for, also at the start', async () => {
-    // Half a second for what follows.
+    // Two seconds for what follows.
     const args = ['--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024'];
     const server = await RedisServer.start(path, { args });
     whenTestEnds(() => server.dispose());
     const one = await instanceAt(server.port);
     await channelAt(one).append(1);
-    await server.command('EVAL', "for i = 1, 500 do redis.call('SET', i, i) end", '0');
+    await server.command('EVAL', "for i = 1, 2000 do redis.call('SET', i, i) end", '0');
     await server.command('SAVE');
     await server.stop();
     const starting = server.start();

@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
+import { ALIVE } from '../../src/sse/backplanes/remote/cluster-link.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';
 import { eventually } from '../support/eventually.js';
@@ -25,6 +26,7 @@ describeWith('redis-server', 'a user of Redis', (path) => {
     await server.command('ACL', 'SETUSER', 'hub', 'on', '>secret', '-@all', ...rights);
     await server.command('CONFIG', 'RESETSTAT');
     const connection = { url: `redis://hub:secret@127.0.0.1:${server.port}` };
+    const startedAt = performance.now();
     const { backplane, cluster } = await open({ connection });
     const leading = new Promise((resolve) => cluster.lead('work', resolve));
 
@@ -52,6 +54,7 @@ describeWith('redis-server', 'a user of Redis', (path) => {
     follower.stop();
     // Who may not ask INFO waits for as long as a lease may be held by one whom the server forgot.
     await leading;
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(ALIVE);
     await cluster.close();
     await backplane.close();
 

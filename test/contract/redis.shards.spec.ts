@@ -70,7 +70,7 @@ describeWith('redis-server', 'a Redis Cluster', (path) => {
       // A channel that is new has no keys yet where the slot is to be left.
       waiting = other.backplane.append('new', channelAt(one.backplane).settings, stored(1));
       await eventually(asked);
-      await instance(byNodeRedis(shards));
+      await instance({ connection: { rootNodes: [{ url: owner.url }] } });
     });
     await waiting;
     const last = await channelAt(other.backplane).append(1);
