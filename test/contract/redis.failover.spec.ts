@@ -121,3 +121,64 @@ describeWith('redis-server', 'a Redis that became a replica', (path) => {
     expect(await channelAt(one).kept()).toEqual(['x']);
   });
 });
+
+/** What a server answers that is the right one, and cannot do it at present. */
+describeWith('redis-server', 'a Redis that asks for patience', (path) => {
+  beforeAll(() => Logger.overrideLogger(false));
+  afterAll(() => Logger.overrideLogger(true));
+
+  const errorsOf = async (server: RedisServer): Promise<string> =>
+    String(await server.command('INFO', 'errorstats'));
+
+  it('as it loads its data is waited for, also at the start', async () => {
+    // Two seconds for what follows.
+    const args = ['--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024'];
+    const server = await RedisServer.start(path, { args });
+    whenTestEnds(() => server.dispose());
+    const one = await instanceAt(server.port);
+    await channelAt(one).append(1);
+    await server.command('EVAL', "for i = 1, 2000 do redis.call('SET', i, i) end", '0');
+    await server.command('SAVE');
+    await server.stop();
+    const starting = server.start();
+    const publishing = channelAt(one).append(2);
+    await eventually(() =>
+      server.command('PING').then(
+        () => false,
+        (error: unknown) => (error as Error).message.startsWith('LOADING'),
+      ),
+    );
+    const other = await instanceAt(server.port);
+    await Promise.all([starting, publishing]);
+    expect(await channelAt(other).kept()).toEqual([1, 2]);
+    expect(await errorsOf(server)).toContain('errorstat_LOADING:');
+  });
+
+  it('as too few replicas have what it has is waited for', async () => {
+    const server = await RedisServer.start(path);
+    whenTestEnds(() => server.dispose());
+    const one = await instanceAt(server.port);
+    const said: unknown[] = [];
+    const note = (message: unknown): unknown => said.push(message);
+    Logger.overrideLogger({ log: note, warn: note, error: note });
+    whenTestEnds(() => Logger.overrideLogger(false));
+    await server.command('CONFIG', 'SET', 'min-replicas-to-write', '1');
+    const publishing = channelAt(one).append(1);
+    // It is not taken for the right one again, nor said to be there, before it is.
+    await eventually(async () => /errorstat_NOREPLICAS:count=[3-9]/.test(await errorsOf(server)));
+    await server.command('CONFIG', 'SET', 'min-replicas-to-write', '0');
+    await publishing;
+    expect(await channelAt(one).kept()).toEqual([1]);
+    const lines = [/is lost: NOREPLICAS/, /is there again\.$/];
+    await eventually(() => said.length >= lines.length);
+    expect(said).toEqual(lines.map((line) => expect.stringMatching(line)));
+  });
+
+  it('for longer than the start may take is not accepted', async () => {
+    const server = await RedisServer.start(path, { args: ['--min-replicas-to-write', '1'] });
+    whenTestEnds(() => server.dispose());
+    await expect(instanceAt(server.port)).rejects.toThrow(
+      /cannot be used yet: NOREPLICAS .*Start the application again when it can\.$/,
+    );
+  });
+});

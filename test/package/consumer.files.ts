@@ -104,12 +104,20 @@ import { lmdbBackplane, type LmdbOptions } from 'nestjs-sse-hub/lmdb';
 import { natsBackplane, type NatsBackplaneOptions } from 'nestjs-sse-hub/nats';
 import { redisBackplane, type RedisBackplaneOptions } from 'nestjs-sse-hub/redis';
 import { describeBackplane, type TestGlobals } from 'nestjs-sse-hub/testing';
+import { Cluster, Redis } from 'ioredis';
 import { createClient } from 'redis';
 
 const directory: LmdbOptions = { path: 'data' };
 const redis: RedisBackplaneOptions = { client: createClient(), whileAway: 'fail' };
+const sentinels: RedisBackplaneOptions = { connection: { name: 'main', sentinelRootNodes: [] } };
+const cluster: RedisBackplaneOptions = { connection: { rootNodes: [{ url: 'redis://127.0.0.1' }] } };
+const byIoRedis: RedisBackplaneOptions[] = [
+  { client: new Redis({ lazyConnect: true }) },
+  { client: new Cluster([{ port: 7000 }], { lazyConnect: true }) },
+];
 const nats: NatsBackplaneOptions = { connection: { servers: '127.0.0.1:4222' }, replicas: 3 };
-export const remote: BackplaneFactory[] = [redisBackplane(redis), natsBackplane(nats)];
+export const remote: BackplaneFactory[] = [redis, sentinels, cluster, ...byIoRedis].map((options) => redisBackplane(options));
+remote.push(natsBackplane(nats));
 
 // @ts-expect-error: there is no such option
 export const mistake = (): BackplaneFactory => redisBackplane({ url: 'redis://127.0.0.1' });

@@ -20,7 +20,7 @@ interface Manifest {
 
 const peers = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
 /** What the backplanes need, each its own. */
-const optionalPeers = ['@nats-io/jetstream', '@nats-io/transport-node', 'lmdb', 'redis'];
+const optionalPeers = ['@nats-io/jetstream', '@nats-io/transport-node', 'ioredis', 'lmdb', 'redis'];
 /** What an empty Nest app has beside the peers, and the types it compiles with. */
 const appNeeds = ['@nestjs/platform-express', '@types/express', '@types/node'];
 /** The oldest Nest that the package runs on; it has no @SseSignal() yet. */
@@ -160,8 +160,12 @@ describe('the package as a user gets it', () => {
 
   it('says which package is missing where one is', async () => {
     const app = join(folder, 'app');
-    const code = `import(${JSON.stringify(`${manifest.name}/redis`)})`;
-    const started = run(process.execPath, ['--input-type=module', '-e', `await ${code}`], { cwd: app });
-    await expect(started).rejects.toMatchObject({ stderr: expect.stringContaining("package 'redis'") });
+    const code = `
+      const { redisBackplane } = await import(${JSON.stringify(`${manifest.name}/redis`)});
+      await redisBackplane()({});`;
+    const started = run(process.execPath, ['--input-type=module', '-e', code], { cwd: app });
+    await expect(started).rejects.toMatchObject({
+      stderr: expect.stringContaining('The package redis is not installed.'),
+    });
   });
 });

@@ -4,6 +4,7 @@ import { SseError } from '../../sse.errors.js';
 import { ServerClock } from '../remote/server-clock.js';
 import { clientsOf } from './clients/model.js';
 import {
+  doneOrEnded,
   NotConnected,
   RefusedByRedis,
   type Hear,
@@ -11,6 +12,7 @@ import {
   type RedisClients,
 } from './clients/redis-client.js';
 import type { RedisSettings } from './redis.options.js';
+import { PROBE } from './redis.probe.js';
 import { SCRIPTS, type RedisScript } from './redis.scripts.js';
 
 /** The oldest major version whose scripts can do what ours do. */
@@ -20,8 +22,8 @@ const CONNECT_TIME = 5_000;
 /** Milliseconds between pings, and how many may be without an answer before the connection counts as lost. */
 const PING_INTERVAL = 5_000;
 const MOST_UNANSWERED = 2;
-/** Milliseconds after which a server that is loading its data is asked again. */
-const LOADING_INTERVAL = 100;
+/** Milliseconds after which a server that cannot be used yet is asked again. */
+const PATIENCE_INTERVAL = 100;
 /** Milliseconds between two tries to be led to another server by the same address. */
 const LEAVE_INTERVAL = 500;
 /** Channels that one command subscribes to. */
@@ -63,6 +65,8 @@ export class RedisConnection {
   readonly #watchers = new Set<ConnectionEvents>();
   /** What was last said of an outage, while there is one. */
   #said: string | undefined;
+  /** Why the server cannot be used yet, at the start. */
+  #refusal: RefusedByRedis | undefined;
   #isRegaining = false;
   readonly #closing = new AbortController();
   readonly #logger = new Logger('SseHub');
@@ -76,7 +80,7 @@ export class RedisConnection {
       await within(CONNECT_TIME, connection.#closing.signal, (signal) => connection.#start(signal));
     } catch (cause) {
       connection.close();
-      throw failure(connection.address, cause);
+      throw failure(connection.address, connection.#refusal ?? cause);
     }
     return connection;
   }
@@ -118,7 +122,7 @@ export class RedisConnection {
     try {
       return await client.send(...command);
     } catch (error) {
-      if (!(error instanceof RefusedByRedis && WRONG_SERVER.test(error.message))) throw error;
+      if (!isPassing(error)) throw error;
       const wrong = new WrongServer(error.message, { cause: error });
       this.#leave(client, wrong);
       throw wrong;
@@ -184,29 +188,27 @@ export class RedisConnection {
       try {
         await this.#gainCommands(signal);
       } catch (error) {
-        if (!isLoading(error)) throw error;
-        await delay(LOADING_INTERVAL, undefined, { signal });
+        if (!isPassing(error)) throw error;
+        this.#refusal = error;
+        await delay(PATIENCE_INTERVAL, undefined, { signal });
       }
     }
+    this.#refusal = undefined;
     await this.#gainNotices(signal);
   }
 
   async #gainCommands(signal: AbortSignal): Promise<void> {
     const client = await this.clients.open(() => undefined, signal);
-    signal.addEventListener('abort', () => client.end());
-    try {
-      await this.#greet(client);
-      signal.throwIfAborted();
-    } catch (error) {
-      client.end();
-      throw error;
-    }
+    await doneOrEnded(this.#greet(client), () => client.end(), signal);
     this.#commands = client;
     this.#keep(client, (why) => this.#lose(client, why));
     this.#tell('up');
   }
 
-  /** Finds out with whom it speaks, and makes the scripts known: a script that came later would overtake others. */
+  /**
+   * Finds out with whom it speaks and whether it may do all that is needed, and makes the scripts known: a script that
+   * came later would overtake others.
+   */
   async #greet(client: RedisClient): Promise<void> {
     const hello = pairsOf(await client.send('HELLO'));
     const [mode, version = 'unknown'] = [hello.get('mode'), hello.get('version')];
@@ -215,6 +217,8 @@ export class RedisConnection {
       throw new UnsupportedServer('a server of a Cluster', CLUSTER_ADVICE);
     if (!(Number.parseInt(version) >= LEAST_VERSION)) throw new UnsupportedVersion(version);
     if (hello.get('role') !== 'master') throw new WrongServer('it is a replica');
+    await client.send('PING');
+    await client.send('EVAL', PROBE, '1', `${this.prefix}:instances`);
     for (const { text } of Object.values(SCRIPTS)) await client.send('SCRIPT', 'LOAD', text);
     const [seconds, micros] = (await client.send('TIME')) as [string, string];
     this.clock.observe(Number(seconds) * 1_000 + Number(micros) / 1_000);
@@ -225,14 +229,11 @@ export class RedisConnection {
     const client = await this.clients.open((text, channel) => {
       this.#subscriptions.get(channel)?.(text, channel);
     }, signal);
-    signal.addEventListener('abort', () => client.end());
-    try {
-      await this.#subscribeAll(client);
-      signal.throwIfAborted();
-      if (!commands || this.#commands !== commands) throw new NotConnected();
-    } catch (error) {
+    await doneOrEnded(this.#subscribeAll(client), () => client.end(), signal);
+    // The server may be another one by now.
+    if (!commands || this.#commands !== commands) {
       client.end();
-      throw error;
+      throw new NotConnected();
     }
     this.#notices = client;
     this.#keep(client, (why) => this.#loseNotices(client, why));
@@ -336,10 +337,9 @@ export class RedisConnection {
 
   /** What does not pass by itself is said once. */
   #sayRefused(error: unknown): void {
-    const isTransient =
-      !(error instanceof RefusedByRedis || error instanceof Unsupported) || isLoading(error);
+    if (isPassing(error) || !(error instanceof RefusedByRedis || error instanceof Unsupported)) return;
     const { message } = failure(this.clients.address, error);
-    if (isTransient || message === this.#said || this.#closing.signal.aborted) return;
+    if (message === this.#said || this.#closing.signal.aborted) return;
     this.#said = message;
     this.#logger.error(message);
   }
@@ -406,8 +406,8 @@ class UnsupportedServer extends Unsupported {
   }
 }
 
-const isLoading = (error: unknown): boolean =>
-  error instanceof RefusedByRedis && error.message.startsWith('LOADING');
+const isPassing = (error: unknown): error is RefusedByRedis =>
+  error instanceof RefusedByRedis && WRONG_SERVER.test(error.message);
 
 const messageOf = (error: unknown): string => {
   // An AggregateError of Node has no message, but what it is made of has.
@@ -423,7 +423,9 @@ function failure(address: string, cause: unknown): SseError {
     text = `Redis at ${address} does not accept the password: ${message} Correct it in the URL or the connection options.`;
   else if (cause instanceof WrongServer)
     text = `Redis at ${address} is a replica, on which nothing can be published. Give the address of the primary.`;
+  else if (isPassing(cause))
+    text = `Redis at ${address} cannot be used yet: ${message}. Start the application again when it can.`;
   else if (cause instanceof RefusedByRedis)
-    text = `Redis at ${address} refuses to be used: ${message}. Give the user the right to do that.`;
+    text = `Redis at ${address} refuses to be used: ${message}. Give the user the rights that README lists.`;
   return new SseError('BACKPLANE_FAILED', text, { cause });
 }

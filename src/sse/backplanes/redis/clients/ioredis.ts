@@ -1,5 +1,5 @@
 import {
-  connected,
+  doneOrEnded,
   NotConnected,
   RefusedByRedis,
   type Hear,
@@ -159,7 +159,7 @@ class IoRedisClient implements RedisClient {
     const connecting = this.raw.connect().catch((error: unknown) => {
       throw isReply(this.#error) || 'code' in Object(this.#error) ? this.#error : error;
     });
-    await connected(connecting, () => this.end(), signal);
+    await doneOrEnded(connecting, () => this.end(), signal);
     const { path } = this.raw.options;
     const { remoteAddress: host, remotePort: port } = this.raw.stream ?? {};
     this.address = path ?? `${host}:${port}`;
@@ -209,7 +209,7 @@ async function ownerOf(key: string, model: IoRedisCluster, signal: AbortSignal):
   cluster.on('node error', (error: unknown) => (cause = error));
   cluster.on('error', () => undefined);
   const end = (): void => cluster.disconnect();
-  await connected(cluster.connect(), end, signal).catch((error: unknown) => {
+  await doneOrEnded(cluster.connect(), end, signal).catch((error: unknown) => {
     throw cause ?? error;
   });
   try {

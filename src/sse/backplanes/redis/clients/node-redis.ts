@@ -6,7 +6,7 @@ import type {
   createClient,
 } from 'redis';
 import {
-  connected,
+  doneOrEnded,
   NotConnected,
   RefusedByRedis,
   type Hear,
@@ -116,7 +116,7 @@ export class NodeRedisClients implements RedisClients {
     const raw = await this.find(signal);
     this.#address = addressOf(raw.options);
     const client = new NodeRedisClient(raw, this.#address, hear);
-    await connected(raw.connect(), () => client.end(), signal);
+    await doneOrEnded(raw.connect(), () => client.end(), signal);
     return client;
   }
 
@@ -179,7 +179,7 @@ async function ask(client: NodeRedis, command: string[], signal: AbortSignal): P
   const end = (): void => {
     if (client.isOpen) client.destroy();
   };
-  await connected(client.connect(), end, signal);
+  await doneOrEnded(client.connect(), end, signal);
   try {
     return await client.sendCommand(command);
   } finally {
@@ -209,9 +209,12 @@ function clientAt(create: Create, options: ClientOptions | undefined, { host, po
   return duplicateOf(create({ ...rest, socket } as ClientOptions) as NodeRedis);
 }
 
-/** Where a server of a Cluster says that a key is. @throws what else it says */
-function movedTo(error: unknown, { options }: NodeRedis): Address {
-  const [, host, port] = /^MOVED \d+ (.*):(\d+)$/.exec(error instanceof Error ? error.message : '') ?? [];
+/** Where a server of a Cluster says that a key is; undefined for itself. @throws what else it says */
+function movedTo(error: unknown, { options }: NodeRedis): Address | undefined {
+  const message = error instanceof Error ? error.message : '';
+  // The slot is on its way to another, which does not have it yet.
+  if (message.startsWith('ASK ')) return undefined;
+  const [, host, port] = /^MOVED \d+ (.*):(\d+)$/.exec(message) ?? [];
   if (port === undefined) return refused(error);
   // One that does not know its own host leaves it out.
   return { host: host || socketOf(options).host, port: Number(port) };

@@ -58,15 +58,15 @@ export class NotConnected extends Error {
   }
 }
 
-/** Connects, and leaves nothing open when that fails or takes too long. */
-export async function connected(
-  connecting: Promise<unknown>,
+/** Awaits something done on a connection, which is ended when that fails or takes too long. */
+export async function doneOrEnded(
+  work: Promise<unknown>,
   end: () => void,
   signal: AbortSignal,
 ): Promise<void> {
   signal.addEventListener('abort', end);
   try {
-    await connecting;
+    await work;
     signal.throwIfAborted();
   } catch (error) {
     end();
