@@ -55,6 +55,7 @@ export interface SseSettings {
   readonly connectionKey: ConnectionKey;
   readonly whenFull: 'retry' | 'refuse';
   readonly shutdown: Required<ShutdownOptions>;
+  readonly unguarded: 'open' | 'deny';
   readonly authorizeTime: number;
   readonly reauthorize: number;
   readonly snapshotTime: number;
@@ -97,6 +98,7 @@ const DEFAULTS: SseSettings = {
   connectionKey: addressOf,
   whenFull: 'retry',
   shutdown: { grace: 1_000, spread: 5_000 },
+  unguarded: 'open',
   authorizeTime: 5_000,
   reauthorize: 0,
   snapshotTime: 5_000,
@@ -137,6 +139,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     connectionKey: functionOf('connectionKey', given.connectionKey, 'a function that says whose a stream is'),
     whenFull: oneOf('whenFull', given.whenFull, ['retry', 'refuse']),
     shutdown,
+    unguarded: oneOf('unguarded', given.unguarded, ['open', 'deny']),
     authorizeTime: millisecondsOf('authorizeTime', given.authorizeTime, 1),
     reauthorize: millisecondsOf('reauthorize', given.reauthorize),
     snapshotTime: millisecondsOf('snapshotTime', given.snapshotTime, 1),

@@ -101,9 +101,14 @@ export class Endpoint implements OnApplicationBootstrap {
   #granted(connection: SseConnection, channels: ReadonlySet<string>): Observable<SseEvent> {
     if (channels.size === 0) return EMPTY;
     // Where nobody is asked, nobody has granted it.
-    const guarded = [...channels].filter((channel) => this.access.authorization.guards(channel));
+    const { authorization } = this.access;
+    const guarded = [...channels].filter((channel) => authorization.guards(channel));
+    for (const channel of channels) {
+      if (guarded.includes(channel)) continue;
+      authorization.denyUnguarded(channel);
+      connection.access?.denied(channel);
+    }
     if (guarded.length === 0) throw new ForbiddenException('None of these channels may be streamed.');
-    for (const channel of channels) if (!guarded.includes(channel)) connection.access?.denied(channel);
     return this.hub.stream(guarded);
   }
 
