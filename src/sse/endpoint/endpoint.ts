@@ -83,6 +83,8 @@ export class Endpoint implements OnApplicationBootstrap {
 
   /** What is in the query, and what the client's id says that it had before it lost its connection. */
   #askedBy({ exchange, lastEventId }: SseConnection): ReadonlySet<string> {
+    if (exchange.query?.has('channels'))
+      throw new BadRequestException('Name each in a parameter "channel": ?channel=a&channel=b.');
     const channels = new Set(exchange.query?.getAll('channel'));
     this.#check([...channels]);
     let idLength = longestId([...channels]);
