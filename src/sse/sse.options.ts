@@ -183,6 +183,12 @@ export interface SseBaseOptions extends ChannelOptions {
    */
   readonly stockRoutes?: 'serve' | 'leave';
   readonly shutdown?: ShutdownOptions;
+  /**
+   * What becomes of channels that no method with `@AuthorizeChannel()` is for: `open` to whoever gets past the guards
+   * of a route, or `deny`, on all routes. Neither is about streams with `authorize: false`, and those that the
+   * application subscribes to for itself. The ready endpoint denies them always. @defaultValue 'open'
+   */
+  readonly unguarded?: 'open' | 'deny';
   /** Milliseconds that a method with `@AuthorizeChannel()` may take; no answer is a no. @defaultValue 5_000 */
   readonly authorizeTime?: number;
   /**

@@ -56,6 +56,7 @@ export interface SseSettings {
   readonly whenFull: 'retry' | 'refuse';
   readonly stockRoutes: 'serve' | 'leave';
   readonly shutdown: Required<ShutdownOptions>;
+  readonly unguarded: 'open' | 'deny';
   readonly authorizeTime: number;
   readonly reauthorize: number;
   readonly snapshotTime: number;
@@ -99,6 +100,7 @@ const DEFAULTS: SseSettings = {
   whenFull: 'retry',
   stockRoutes: 'serve',
   shutdown: { grace: 1_000, spread: 5_000 },
+  unguarded: 'open',
   authorizeTime: 5_000,
   reauthorize: 0,
   snapshotTime: 5_000,
@@ -140,6 +142,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     whenFull: oneOf('whenFull', given.whenFull, ['retry', 'refuse']),
     stockRoutes: oneOf('stockRoutes', given.stockRoutes, ['serve', 'leave']),
     shutdown,
+    unguarded: oneOf('unguarded', given.unguarded, ['open', 'deny']),
     authorizeTime: millisecondsOf('authorizeTime', given.authorizeTime, 1),
     reauthorize: millisecondsOf('reauthorize', given.reauthorize),
     snapshotTime: millisecondsOf('snapshotTime', given.snapshotTime, 1),

@@ -45,7 +45,7 @@ describe.each([
     startSseApp({
       controllers: [RecorderController],
       ...options,
-      sse: { retry: RETRY, shutdown: { spread: 0 }, ...options.sse },
+      sse: { retry: RETRY, shutdown: { spread: 0 }, strictHandlers: false, ...options.sse },
     });
 
   /** The page asks the app of the test no longer. */

@@ -7,6 +7,11 @@ interface Shipment {
   readonly id: number;
 }
 
+interface User {
+  readonly id: number;
+  readonly password: string;
+}
+
 const Order = defineChannel('orders/:id', {
   events: { shipped: type<Shipment>(), counted: z.string().transform(Number) },
 });
@@ -14,11 +19,6 @@ const Room = defineChannel('chat/:room', { events: { message: type<string>() } }
 const Open = defineChannel('open/:id');
 
 export class DataOfTheEventsAreReturned {
-  @Publish(Order, { type: 'shipped' })
-  now(id: number): Shipment {
-    return { id };
-  }
-
   @Publish(Order, { type: 'shipped' })
   async later(id: number): Promise<Shipment> {
     return { id };
@@ -35,26 +35,62 @@ export class DataOfTheEventsAreReturned {
   }
 
   @Publish(Open, { type: 'anything' })
-  open(): Date {
+  async open(): Promise<Date> {
     return new Date();
   }
 
   @Publish('plain/:id', { type: 'anything' })
-  plain(id: number): number {
+  async plain(id: number): Promise<number> {
     return id;
   }
 
   @Publish(({ id }: Shipment, [by]: [string]) => `orders/${id}/${by}`)
-  named(by: string, length: number): Shipment {
+  async named(by: string, length: number): Promise<Shipment> {
     return { id: by.length + length };
+  }
+
+  @Publish(Order, { type: 'shipped', data: ({ id }: User) => ({ id }) })
+  async formed(id: number): Promise<User> {
+    return { id, password: 'secret' };
+  }
+
+  @Publish('users/:id', { data: ({ id }: User) => id })
+  users(): Observable<User> {
+    return of({ id: 1, password: 'secret' });
+  }
+}
+
+export class WhatComesAtOnceIsAnErrorAsItsCallerGetsAPromise {
+  // @ts-expect-error: it is a value
+  @Publish(Order, { type: 'shipped' })
+  now(id: number): Shipment {
+    return { id };
+  }
+
+  // @ts-expect-error: it is a value
+  @Publish('plain/:id')
+  plain(id: number): number {
+    return id;
   }
 }
 
 export class OtherDataAreErrors {
   // @ts-expect-error: it is no shipment
   @Publish(Order, { type: 'shipped' })
-  now(id: number): number {
+  async later(id: number): Promise<number> {
     return id;
+  }
+
+  // @ts-expect-error: what is made of it is no shipment
+  @Publish(Order, { type: 'shipped', data: ({ password }: User) => password })
+  async formed(id: number): Promise<User> {
+    return { id, password: 'secret' };
+  }
+
+  // @ts-expect-error: it is made of another result
+  @Publish(Order, { type: 'shipped', data: ({ id }: User) => ({ id }) })
+  async other(id: number): Promise<Shipment> {
+    return { id };
   }
 
   // @ts-expect-error: the schema takes a string
@@ -77,13 +113,13 @@ export class OtherDataAreErrors {
 
   // @ts-expect-error: the name is made of another argument
   @Publish((_result: unknown, [id]: [string]) => id)
-  argument(id: number): number {
+  async argument(id: number): Promise<number> {
     return id;
   }
 
   // @ts-expect-error: the name is made of another result
   @Publish(({ id }: Shipment) => `orders/${id}`)
-  named(): string {
+  async named(): Promise<string> {
     return 'a';
   }
 }

@@ -87,6 +87,8 @@ describe('the defaults', () => {
       heartbeat: 15_000,
       retry: 2_000,
       strictChannels: false,
+      strictHandlers: true,
+      unguarded: 'open',
       limits: {
         connections: 20_000,
         connectionsPerKey: Infinity,

@@ -13,8 +13,8 @@ import { describeHandler, type ChannelsOf, type HandlerDecorator } from './chann
  * @example
  * ```ts
  * @OnSubscribe('orders/:id')
- * async opened({ params, user, connection }: ChannelSubscription<{ id: string }>): Promise<void> {
- *   await this.audit.add(`${user} reads order ${params.id}`, connection);
+ * async opened({ params, user }: ChannelSubscription<{ id: string }>): Promise<void> {
+ *   await this.audit.add(`${user} reads order ${params.id}`);
  * }
  * ```
  */

@@ -1,5 +1,5 @@
 import { Inject } from '@nestjs/common';
-import { isObservable, type Observable } from 'rxjs';
+import { identity, isObservable, type Observable } from 'rxjs';
 import { isThenable } from '../hub/thenable.js';
 import { routeOf } from '../delivery/sse-route.metadata.js';
 import { inPlaceOf, type Method } from '../delivery/wrapped-method.js';
@@ -17,22 +17,36 @@ import type { SseHub } from '../hub/sse-hub.js';
 import { COPY, type NamedChannels, type PackageCopy } from '../package-copy.js';
 import { storedEvent } from '../hub/stored-event.js';
 import { SseError } from '../sse.errors.js';
-import { checkObject } from '../validate.js';
+import { checkObject, functionOf, optional } from '../validate.js';
 
 /** Options of `@Publish()`. */
-export interface PublishedAs<Type extends string = string> {
+export interface PublishedAs<Type extends string = string, Result = never, Data = unknown> {
   /** The type of the events. @defaultValue none, which is `message` to a client */
   readonly type?: Type;
+  /**
+   * Makes the data of an event of what the method has returned, or of one item of it: to leave out what is not for
+   * everybody who listens. An interceptor such as Nest's `ClassSerializerInterceptor` sees what the caller gets, and
+   * not what is published. @defaultValue the result as it is
+   *
+   * @example
+   * ```ts
+   * @Publish('users', { type: 'created', data: (user: User) => instanceToPlain(user) })
+   * async create(user: NewUser): Promise<User> { … }
+   * ```
+   */
+  readonly data?: (result: Result) => Data;
 }
 
-type Emitted<Data> = Data | Observable<Data> | AsyncIterable<Data>;
+/** What comes later, as what is published does. */
+type Emitted<Data> =
+  PromiseLike<Data | Observable<Data> | AsyncIterable<Data>> | Observable<Data> | AsyncIterable<Data>;
 
 /**
- * Decorates a method that returns such data, or a Promise, an Observable or an async iterable of them, and whose
- * first parameters are of these types.
+ * Decorates a method that returns a Promise, an Observable or an async iterable of such data, and whose first
+ * parameters are of these types.
  */
 export type PublishDecorator<Data, Args extends readonly unknown[] = []> = <
-  Decorated extends (...args: [...Args, ...never[]]) => Emitted<Data> | PromiseLike<Emitted<Data>>,
+  Decorated extends (...args: [...Args, ...never[]]) => Emitted<Data>,
 >(
   target: object,
   key: string | symbol,
@@ -62,8 +76,8 @@ const HUB = Symbol('SseHub');
  * Publishes what a method of a provider or a controller returns: as the data of one event, or of one for each
  * item of an Observable or an async iterable. A throwing method publishes nothing, and its caller sees its error.
  *
- * The caller gets what the method returns when it is published: of a value a Promise, also where the method is
- * not asynchronous. An item of an Observable or an async iterable is published before it is handed on, when the
+ * The caller gets what the method returns when it is published, so a value comes as a Promise: a method that is not
+ * asynchronous does not compile. An item of an Observable or an async iterable is published before it is handed on, when the
  * caller subscribes or iterates, and by each who does. Where publishing fails, the caller gets the SseError, as
  * a rejection or in place of the item; what the method has done is done then.
  *
@@ -90,18 +104,29 @@ export function Publish<
   Type extends keyof Inputs & string = keyof Inputs & 'message',
 >(
   channel: ChannelDefinition<Pattern, Events, Inputs>,
-  options?: PublishedAs<Type>,
+  options?: PublishedAs<Type> & { readonly data?: never },
 ): PublishDecorator<Inputs[Type]>;
+export function Publish<
+  Pattern extends string,
+  Events extends EventMap,
+  Inputs extends EventMap,
+  Result,
+  Type extends keyof Inputs & string = keyof Inputs & 'message',
+>(
+  channel: ChannelDefinition<Pattern, Events, Inputs>,
+  options: PublishedAs<Type, Result, Inputs[Type]>,
+): PublishDecorator<Result>;
 export function Publish<Data = unknown, Args extends readonly unknown[] = []>(
   channel: string | ChannelOf<Data, Args>,
-  options?: PublishedAs,
+  options?: PublishedAs<string, Data>,
 ): PublishDecorator<Data, Args>;
 export function Publish(
   channel: string | ChannelDefinition | ChannelOf<unknown, unknown[]>,
-  options: PublishedAs = {},
+  options: PublishedAs<string, unknown> = {},
 ): PublishDecorator<unknown> {
-  checkObject(options, ['type'], '@Publish()');
+  checkObject(options, ['type', 'data'], '@Publish()');
   const { type } = options;
+  const dataOf = optional(functionOf<(result: unknown) => unknown>, 'data', options.data) ?? identity;
   // So that a wrong type is found where it is written.
   if (type !== undefined) storedEvent({ type, data: '' }, false, Infinity);
   const channelOf = typeof channel === 'function' ? channel : filled(channel);
@@ -126,8 +151,10 @@ export function Publish(
           `${where} has no hub to publish with. Its class is for Nest to make, in an application that imports SseModule.forRoot(); it can be called when the constructor is done.`,
         );
       }
-      const publish = async (data: unknown): Promise<unknown> =>
-        hub.publish(channelOf(data, args), type === undefined ? { data } : { type, data });
+      const publish = async (item: unknown): Promise<unknown> => {
+        const data = dataOf(item);
+        return hub.publish(channelOf(item, args), type === undefined ? { data } : { type, data });
+      };
       return published(method.apply(this, args), publish);
     };
     descriptor.value = inPlaceOf(method, wrapper) as typeof descriptor.value & Method;

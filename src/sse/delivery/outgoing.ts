@@ -6,7 +6,7 @@ import { sharedBody, type SharedText } from '../hub/shared-text.js';
 import { isThenable } from '../hub/thenable.js';
 import { idLine } from '../protocol/event-stream.js';
 import { channelHash, isSamePosition, type LastEventId, type Position } from '../protocol/position.js';
-import { plainEvent } from './plain-event.js';
+import { checkEvent, plainEvent } from './plain-event.js';
 
 /** Values of sources that cannot be paused which may wait for a Promise before them. */
 const MAX_WAITING = 1_000;
@@ -24,6 +24,7 @@ interface Item {
 
 /** What is asked of the connection. */
 export interface OutgoingOwner {
+  readonly exchange: { readonly path: string };
   /** @param id the line of its id, or nothing */
   write(id: string, body: string | SharedText, isUnpaced: boolean): void;
   /** A value could not be written, or a Promise was rejected. */
@@ -131,6 +132,8 @@ export class Outgoing {
       reader.disownOther(origin.channel);
       if (this.#hasSeen(origin)) return;
     }
+    // Nest's own routes are as Nest has them.
+    if (!origin && !this.numbered) checkEvent(value, this.owner.exchange.path);
     const made = origin ? undefined : plainEvent(value);
     const body = made?.body ?? sharedBody((origin as EventOrigin).entry.event);
     if (place) {

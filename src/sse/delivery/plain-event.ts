@@ -1,6 +1,7 @@
 import { IntrinsicException, type MessageEvent } from '@nestjs/common';
 import { errorMessage } from '../hub/error-message.js';
 import { eventBody } from '../protocol/event-stream.js';
+import { SseError } from '../sse.errors.js';
 
 /**
  * An event that is not the hub's, in the form that Nest gives it: line ends are taken out of what must
@@ -30,6 +31,22 @@ export function plainEvent(value: unknown): {
   });
   const isComment = comment != null && data === undefined && type === undefined && retry === undefined;
   return { id: id === undefined || id === null ? undefined : oneLine(id), body, isComment };
+}
+
+const FIELDS: readonly (keyof MessageEvent)[] = ['data', 'type', 'id', 'retry', 'comment'];
+
+/**
+ * Refuses an object of which nothing would be sent: it was meant to be the data of an event.
+ *
+ * @throws SseError `INVALID_EVENT`
+ */
+export function checkEvent(value: unknown, path: string): void {
+  if (typeof value !== 'object' || value === null || FIELDS.some((field) => field in value)) return;
+  const keys = Object.keys(value).slice(0, 3).join(', ');
+  throw new SseError(
+    'INVALID_EVENT',
+    `The stream of ${path} has emitted an object that is no event, as it has none of ${FIELDS.join(', ')}${keys && ` but ${keys}`}. Emit { data: … }.`,
+  );
 }
 
 /** An event of this package's own. */

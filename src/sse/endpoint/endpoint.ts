@@ -83,6 +83,8 @@ export class Endpoint implements OnApplicationBootstrap {
 
   /** What is in the query, and what the client's id says that it had before it lost its connection. */
   #askedBy({ exchange, lastEventId }: SseConnection): ReadonlySet<string> {
+    if (exchange.query?.has('channels'))
+      throw new BadRequestException('Name each in a parameter "channel": ?channel=a&channel=b.');
     const channels = new Set(exchange.query?.getAll('channel'));
     this.#check([...channels]);
     let idLength = longestId([...channels]);
@@ -101,9 +103,14 @@ export class Endpoint implements OnApplicationBootstrap {
   #granted(connection: SseConnection, channels: ReadonlySet<string>): Observable<SseEvent> {
     if (channels.size === 0) return EMPTY;
     // Where nobody is asked, nobody has granted it.
-    const guarded = [...channels].filter((channel) => this.access.authorization.guards(channel));
+    const { authorization } = this.access;
+    const guarded = [...channels].filter((channel) => authorization.guards(channel));
+    for (const channel of channels) {
+      if (guarded.includes(channel)) continue;
+      authorization.denyUnguarded(channel);
+      connection.access?.denied(channel);
+    }
     if (guarded.length === 0) throw new ForbiddenException('None of these channels may be streamed.');
-    for (const channel of channels) if (!guarded.includes(channel)) connection.access?.denied(channel);
     return this.hub.stream(guarded);
   }
 

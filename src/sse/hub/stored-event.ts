@@ -100,6 +100,8 @@ export function typeOf(type: unknown): string {
   return normalText(type);
 }
 
+const NOT_ASCII = /[^\x20-\x7e]/;
+
 function idOf(id: unknown, ownIds: boolean): string | undefined {
   if (id === undefined) return undefined;
   if (!ownIds) {
@@ -110,6 +112,11 @@ function idOf(id: unknown, ownIds: boolean): string | undefined {
   }
   if (typeof id !== 'string' || !isOneLine(id)) throw invalid('id', 'is a string of one line without NUL');
   const text = normalText(id);
+  if (NOT_ASCII.test(text))
+    throw invalid(
+      'id',
+      'is of ASCII alone, as several clients cannot send back another; encodeURIComponent() makes it so',
+    );
   // A client sends it back in a header, and is turned down for good if that is too long.
   if (Buffer.byteLength(text) > MAX_ID_BYTES) throw invalid('id', `has at most ${MAX_ID_BYTES} bytes`);
   return text;

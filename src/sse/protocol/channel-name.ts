@@ -4,7 +4,7 @@ export const MAX_CHANNEL_LENGTH = 200;
 const CONTROL_OR_LONE_SURROGATE = /[\p{Cc}\p{Cs}]/u;
 
 /**
- * What is wrong with a channel's name, or nothing: 1 to 200 characters, segments separated by `/`,
+ * What is wrong with a channel's name, and what to do, or nothing: 1 to 200 characters, segments separated by `/`,
  * none of them empty, no control characters. A name is no path: `..` is a segment like any other.
  */
 export function channelNameFault(name: unknown): string | undefined {
@@ -13,7 +13,19 @@ export function channelNameFault(name: unknown): string | undefined {
   if (name.length > MAX_CHANNEL_LENGTH)
     return `has ${name.length} characters, at most ${MAX_CHANNEL_LENGTH} are allowed`;
   if (CONTROL_OR_LONE_SURROGATE.test(name))
-    return 'has a control character or half of a surrogate pair in it';
-  if (name.startsWith('/') || name.endsWith('/') || name.includes('//')) return 'has an empty segment';
+    return 'has a control character or half of a surrogate pair in it. Make it with ChannelDefinition.of(), or encode what is put into it with encodeURIComponent()';
+  if (name.startsWith('/') || name.endsWith('/') || name.includes('//'))
+    return 'has an empty segment. Leave out a slash at its beginning or end, and the second of two';
   return undefined;
+}
+
+/** What routers write for a value that is to be put in. `ChannelDefinition.of()` encodes these characters. */
+const PLACEHOLDER = /^(:\w+|\{.*\})$/;
+
+/** What is wrong with a name that is a pattern rather, or nothing. */
+export function placeholderFault(name: string): string | undefined {
+  const found = name.split('/').find((segment) => PLACEHOLDER.test(segment));
+  return (
+    found && `has ${found} in the place of a value. Make it with ChannelDefinition.of(), or put the value in`
+  );
 }

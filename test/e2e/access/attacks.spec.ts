@@ -144,6 +144,7 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
     ['one that is too long', [`rooms/${'a'.repeat(200)}`]],
     ['line ends', ['rooms/ann\r\ndata: forged']],
     ['NUL', ['rooms/ann\0']],
+    ['the name of a parameter', ['rooms/:ann']],
     ['hundreds', Array.from({ length: 300 }, (_, i) => `rooms/ann${i}`)],
     [
       'some that are too long together',

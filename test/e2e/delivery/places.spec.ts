@@ -1,13 +1,14 @@
+import { Injectable } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { concat, from, map, mergeMap, of, startWith, tap, type Observable } from 'rxjs';
+import { AuthorizeChannel } from '../../../src/sse/index.js';
 import type { SseEvent } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { Rooms } from '../access/house.js';
 import { stateOf, Texts } from '../hub/snapshot-scene.js';
 
 const routes: Record<string, Route> = { events: (hub) => hub.stream('news') };
@@ -160,6 +161,13 @@ describe('a client that takes every event for one of the application (plain)', (
   });
 
   it('is not told of a channel that it is denied, nor that it is not known any more', async () => {
+    @Injectable()
+    class Rooms {
+      @AuthorizeChannel('rooms/:room')
+      mayEnter(): boolean {
+        return false;
+      }
+    }
     const { url } = await startSseApp({
       routes: { rights: (hub) => hub.stream(['rooms/bob', 'news']) },
       routeOptions: { plain: true },

@@ -223,6 +223,12 @@ describe.each(adapters)('the ready endpoint (%s)', (adapter) => {
     ]);
   });
 
+  it('takes "channel", and says so to who writes "channels"', async () => {
+    const { url } = await start();
+    const response = await fetch(`${url}/events?channels=rooms/a`);
+    expect([response.status, await response.text()]).toEqual([400, expect.stringContaining('?channel=a')]);
+  });
+
   it.each([
     ['by who was asked', 'channel=rooms/secret'],
     ['because nobody was asked', 'channel=nobody/says'],

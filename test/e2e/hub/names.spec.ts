@@ -19,7 +19,7 @@ const ODD = [
   '__proto__',
   'constructor',
   'zzz-1',
-  ':param',
+  'colon:inside',
   'x'.repeat(200),
 ];
 const news = (channels: readonly string[]): Record<string, Route> => ({
@@ -62,6 +62,8 @@ describe('a channel name', () => {
     'line\n',
     'nul\0',
     'half \ud800',
+    'orders/:id',
+    'orders/{id}',
     'x'.repeat(201),
     7,
     null,

@@ -10,8 +10,8 @@ interface Order {
   readonly note?: string;
 }
 
-/** A method that gives a value at once gives a Promise of it when it is decorated. */
-type Later<T> = T | Promise<T>;
+/** What a method of JavaScript may give at once, and TypeScript has as a Promise. */
+const atOnce = <T>(value: T): Promise<T> => value as Promise<Awaited<T>>;
 
 const Checked = defineChannel('checked/:id', {
   events: { message: z.object({ id: z.int() }), seen: type<number>() },
@@ -24,9 +24,9 @@ class Orders {
   readonly done: unknown[] = [];
 
   @Publish('orders/:id', { type: 'placed' })
-  place(order: Order): Later<Order> {
+  place(order: Order): Promise<Order> {
     this.done.push(order);
-    return order;
+    return atOnce(order);
   }
 
   @Publish('orders/:id', { type: 'shipped' })
@@ -36,12 +36,12 @@ class Orders {
   }
 
   @Publish('orders')
-  count(): Later<number> {
-    return 7;
+  count(): Promise<number> {
+    return atOnce(7);
   }
 
   @Publish('orders/:id')
-  fail(_order: Order): Later<Order> {
+  fail(_order: Order): Promise<Order> {
     throw new TypeError('not now');
   }
 
@@ -51,14 +51,14 @@ class Orders {
   }
 
   @Publish((result: string, [id]: [string]) => `${result}/${id}`)
-  named(_id: string): Later<string> {
-    return 'named';
+  named(_id: string): Promise<string> {
+    return atOnce('named');
   }
 
   @Publish(Checked)
-  check(order: Order): Later<Order> {
+  check(order: Order): Promise<Order> {
     this.done.push(order);
-    return order;
+    return atOnce(order);
   }
 
   @Publish('items/:id')
@@ -84,8 +84,8 @@ class Orders {
   }
 
   @Publish('lost')
-  lost(what: object): Later<object> {
-    return what;
+  lost(what: object): Promise<object> {
+    return atOnce(what);
   }
 
   @Publish('items/1')
@@ -130,8 +130,8 @@ describe('what a decorated method returns', () => {
   it('comes before the arguments, when both could name the channel', async () => {
     class Both {
       @Publish('both/:id')
-      both(_order: Order): Later<Order> {
-        return { id: 1 };
+      both(_order: Order): Promise<Order> {
+        return atOnce({ id: 1 });
       }
     }
     const { app, hub } = await startSseApp({ providers: [Both] });
@@ -241,8 +241,8 @@ describe('the hub of a decorated method', () => {
     @Injectable({ scope: Scope.REQUEST })
     class Scoped {
       @Publish('scoped')
-      say(text: string): Later<string> {
-        return text;
+      say(text: string): Promise<string> {
+        return atOnce(text);
       }
     }
     const start = (): Promise<SseApp> => startSseApp({ providers: [Scoped, Orders], imports });
@@ -259,11 +259,11 @@ describe('the hub of a decorated method', () => {
     @Injectable()
     class Special extends Orders {
       @Publish('special')
-      special(): Later<string> {
-        return 'special';
+      special(): Promise<string> {
+        return atOnce('special');
       }
 
-      override place(order: Order): Later<Order> {
+      override place(order: Order): Promise<Order> {
         return super.place({ ...order, note: 'special' });
       }
     }
@@ -296,11 +296,12 @@ describe('the hub of a decorated method', () => {
 });
 
 describe('the decorator', () => {
-  const method = { value: (): void => {} };
+  const method = { value: async (): Promise<void> => {} };
   it.each([
     ['a pattern', () => Publish('orders//:id'), 'INVALID_CHANNEL'],
     ['no channel', () => Publish(undefined as never), 'INVALID_CHANNEL'],
     ['an unknown option', () => Publish('a', { event: 'x' } as never), 'INVALID_OPTIONS'],
+    ['data that is no function', () => Publish('a', { data: 'id' } as never), 'INVALID_OPTIONS'],
     ['a type of the package', () => Publish('a', { type: 'error' }), 'RESERVED_TYPE'],
     ['a type of two lines', () => Publish('a', { type: 'a\nb' }), 'INVALID_EVENT'],
     ['a static method', () => Publish('a')(Orders, 'b', method), 'INVALID_OPTIONS'],

@@ -47,7 +47,7 @@ class OrdersController {
   @Publish('orders/:id', { type: 'placed' })
   @SetMetadata('role', 'clerk')
   @Header('x-order', 'yes')
-  place(@Param('id') id: string, @Body() body: { note: string }): Order {
+  async place(@Param('id') id: string, @Body() body: { note: string }): Promise<Order> {
     if (body.note === 'bad') throw new NotFoundException('no such order');
     return { id: Number(id), note: body.note };
   }

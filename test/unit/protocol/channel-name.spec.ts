@@ -1,6 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { channelNameFault, MAX_CHANNEL_LENGTH } from '../../../src/sse/protocol/channel-name.js';
+import {
+  channelNameFault,
+  MAX_CHANNEL_LENGTH,
+  placeholderFault,
+} from '../../../src/sse/protocol/channel-name.js';
 import { anyText, channelName } from '../texts.js';
 
 const controlCharacters = [...Array(32).keys(), ...Array.from({ length: 33 }, (_, i) => 0x7f + i)];
@@ -35,13 +39,13 @@ describe('the name of a channel', () => {
   });
 
   it.each(['/', '/a', 'a/', 'a//b', '//'])('has no empty segment: %j', (name) => {
-    expect(channelNameFault(name)).toBe('has an empty segment');
+    expect(channelNameFault(name)).toMatch(/^has an empty segment\. Leave out a slash/);
   });
 
   it.each(controlCharacters.map((code) => `a${String.fromCharCode(code)}b`))(
     'has no control character: %j',
     (name) => {
-      expect(channelNameFault(name)).toMatch(/control character/);
+      expect(channelNameFault(name)).toMatch(/control character.*encodeURIComponent/);
     },
   );
 
@@ -57,6 +61,14 @@ describe('the name of a channel', () => {
     [Symbol('a'), 'symbol'],
   ])('is a string, not %p', (name, kind) => {
     expect(channelNameFault(name)).toBe(`is ${kind}, not a string`);
+  });
+
+  it.each([':id', 'orders/:id', ':a/b', 'orders/{id}', '{}'])('has no parameter in it: %j', (name) => {
+    expect(placeholderFault(name)).toMatch(/in the place of a value\. Make it with/);
+  });
+
+  it.each(['a:id', ':', ':)', 'a{b}', '%3Aid'])('may have %j in it', (name) => {
+    expect(placeholderFault(name)).toBeUndefined();
   });
 
   it('can be put into an id whenever it is without fault', () => {

@@ -13,16 +13,17 @@ export class Access {
   readonly reauthorize: number;
 
   constructor(
-    settings: SseSettings,
+    private readonly settings: SseSettings,
     private readonly handlers: ChannelHandlers,
     readonly identify: Identify | undefined,
   ) {
-    this.authorization = new Authorization(handlers, settings.authorizeTime);
+    this.authorization = new Authorization(handlers, settings.authorizeTime, settings.unguarded);
     this.reauthorize = settings.reauthorize;
   }
 
   /** Whether connections have anything to ask or to be asked; where not, none pays for it. */
   get isUsed(): boolean {
-    return this.identify !== undefined || this.handlers.has('authorize');
+    const denies = this.settings.unguarded === 'deny';
+    return denies || this.identify !== undefined || this.handlers.has('authorize');
   }
 }

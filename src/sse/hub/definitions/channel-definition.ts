@@ -2,35 +2,46 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { COPY, processWide, type PackageCopy } from '../../package-copy.js';
 import type { ChannelOptions, SlowPolicy } from '../../sse.options.js';
 import { checkChannelOptions } from '../../sse.settings.js';
+import type { JsonOf } from '../json-of.js';
 import { ChannelPattern, type ChannelParams } from './channel-pattern.js';
 import { eventSchemas, type EventSchemas, type EventType } from './event-schemas.js';
 import type { AnyEvents, ChannelName, EventMap, PublishedEvent } from '../sse-event.js';
 
 type EventTypes = Readonly<Record<string, EventType<unknown> | StandardSchemaV1>>;
 
-/** The data of each type: of a schema what it takes, for who publishes, or what it gives out, for who reads. */
-type DataOfTypes<Types extends EventTypes, Side extends 'input' | 'output'> = {
+/** What is published of each type: of a schema what it takes. */
+type PublishedOf<Types extends EventTypes> = {
   readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
-    ? NonNullable<Types[Type]['~standard']['types']>[Side]
+    ? NonNullable<Types[Type]['~standard']['types']>['input']
     : Types[Type] extends EventType<infer Data>
       ? Data
       : never;
 };
 
-type EventsOfTypes<Types extends EventTypes, Side extends 'input' | 'output'> = string extends keyof Types
-  ? AnyEvents
-  : DataOfTypes<Types, Side>;
+/** What arrives of each type: what JSON makes of it, of a schema of what that gives out. */
+type ReceivedOf<Types extends EventTypes> = {
+  readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
+    ? JsonOf<NonNullable<Types[Type]['~standard']['types']>['output']>
+    : Types[Type] extends EventType<infer Data>
+      ? JsonOf<Data>
+      : never;
+};
+
+type EventsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : ReceivedOf<Types>;
+
+type InputsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : PublishedOf<Types>;
 
 /** Options of `defineChannel()`. What is left out is as the module says. */
 export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit<ChannelOptions, 'slow'> {
   /**
    * The events of the channel: of each the type of its data, by `type<Data>()`, or a schema, by which what is
-   * published is checked. What a schema gives out is what is sent, as JSON. Where one of them has a schema, a
+   * published is checked. What a schema gives out is what is sent. What arrives is of the type that JSON makes of it:
+   * a Date is a string. Where one of them has a schema, a
    * type that is not listed is refused at run time too. Without `events` any event may be published.
    */
   readonly events?: Types;
   /** What happens to a client that lags; `{ latest }` is given events of these types. @defaultValue 'gap' */
-  readonly slow?: SlowPolicy<PublishedEvent<EventsOfTypes<Types, 'output'>>>;
+  readonly slow?: SlowPolicy<PublishedEvent<EventsOfTypes<Types>>>;
 }
 
 /** What the hub needs to know of a definition, whatever its parameters and events. */
@@ -110,7 +121,7 @@ export function defineChannel<
 >(
   pattern: Pattern,
   options: ChannelDefinitionOptions<Types> = {},
-): ChannelDefinition<Pattern, EventsOfTypes<Types, 'output'>, EventsOfTypes<Types, 'input'>> {
+): ChannelDefinition<Pattern, EventsOfTypes<Types>, InputsOfTypes<Types>> {
   checkChannelOptions(options as ChannelOptions);
   const { events, ...rest } = options;
   // The key function is given events of this channel alone.

@@ -1,4 +1,4 @@
-import { channelNameFault } from '../../protocol/channel-name.js';
+import { channelNameFault, placeholderFault } from '../../protocol/channel-name.js';
 import { invalidChannel, SseError } from '../../sse.errors.js';
 import { channelSettings, type ChannelSettings, type SseSettings } from '../../sse.settings.js';
 import { processWide, refuseOtherVersion } from '../../package-copy.js';
@@ -87,7 +87,7 @@ export class ChannelDefinitions {
   }
 
   #find(name: string): ChannelRules {
-    const fault = channelNameFault(name);
+    const fault = channelNameFault(name) ?? placeholderFault(name);
     if (fault) throw invalidChannel('name', name, fault);
     const match = this.#definitions.find(({ definition }) => definition.matches(name));
     if (!match && this.module.strictChannels) {

@@ -37,6 +37,7 @@ export class ChannelPattern {
     const fault = channelNameFault(text);
     if (fault) throw invalidChannel('pattern', text, fault);
     this.segments = text.split('/');
+    refuseWildcards(this);
     const { params } = this;
     if (params.some((param) => !/^\w+$/.test(param)) || new Set(params).size < params.length) {
       throw new SseError(
@@ -106,6 +107,16 @@ export class ChannelPattern {
       );
     }
   }
+}
+
+/** Stars and braces mean something elsewhere; here they would stand for themselves, and match nothing. */
+const WILDCARD = /[*{}]|^[+#>]$/;
+
+function refuseWildcards({ text, segments }: ChannelPattern): void {
+  const found = segments.find((segment) => !isParam(segment) && WILDCARD.test(segment));
+  if (found === undefined) return;
+  const fault = `has the segment ${found}. A parameter is written :name, and stands for one whole segment; give a pattern for each number of segments`;
+  throw invalidChannel('pattern', text, fault);
 }
 
 /** The same for patterns of the same channels, whatever their parameters are called. */

@@ -5,7 +5,7 @@ import type { StreamReader } from './stream-reader.js';
 
 /** Decides what a client may stream. */
 export interface StreamAccess {
-  /** Whether anybody is to be asked for a channel. */
+  /** Whether it is to be decided who may have a channel. */
   guards(channel: string): boolean;
   /**
    * Asks whether a reader may have a channel.

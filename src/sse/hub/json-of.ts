@@ -1,0 +1,50 @@
+/** What has no form in JSON and is dropped. */
+type NoJson = ((...args: never[]) => unknown) | symbol;
+
+/** What JSON has as it is: literals and branded texts and numbers among them. */
+type JsonPrimitive = string | number | boolean | null | undefined;
+
+/**
+ * The type of what a subscriber reads where that was published: what JSON makes of it. A Date is a string, and so is
+ * what any `toJSON()` gives; functions and symbols are dropped; a bigint has no form, and is `never`.
+ */
+export type JsonOf<T> = unknown extends T ? T : JsonOfEach<T>;
+
+// Distributive.
+type JsonOfEach<T> = T extends JsonPrimitive
+  ? T
+  : T extends bigint | NoJson
+    ? never
+    : T extends { toJSON(...args: never[]): infer Json }
+      ? JsonOf<Json>
+      : T extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
+        ? Record<string, never>
+        : T extends object
+          ? JsonOfObject<T>
+          : never;
+
+// One of primitives alone stays the type that it is, and keeps its name. To look deeper for that would go round in
+// circles with types that refer to themselves.
+type JsonOfObject<T extends object> = T extends readonly (infer Item)[]
+  ? [Item] extends [Exclude<JsonPrimitive, undefined>]
+    ? T
+    : JsonOfItems<T>
+  : T[keyof T] extends JsonPrimitive
+    ? T
+    : JsonOfFields<T>;
+
+type JsonOfItems<T extends readonly unknown[]> = {
+  [Index in keyof T]: JsonOf<Exclude<T[Index], NoJson | undefined>> | NullFor<T[Index]>;
+};
+
+/** An item of a list that has no form is null. */
+type NullFor<T> = unknown extends T ? never : Extract<T, NoJson | undefined> extends never ? never : null;
+
+type JsonOfFields<T> = {
+  [Key in keyof T as Key extends symbol ? never : T[Key] extends NoJson ? never : Key]: JsonOfField<T[Key]>;
+};
+
+/** A field that has no form is not there. */
+type JsonOfField<T> =
+  | JsonOf<Exclude<T, NoJson>>
+  | (unknown extends T ? never : Extract<T, NoJson> extends never ? never : undefined);
