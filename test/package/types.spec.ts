@@ -55,14 +55,17 @@ class PublicTypes {
     ts.forEachChild(node, (child) => this.#read(child));
   }
 
-  /** A base, a value and what its own module keeps to itself are ways of writing a type; only what they say counts. */
+  /**
+   * Bases, values, and aliases that a module keeps to itself are ways of writing a type: only what they say counts.
+   * An interface has to be named, also in the declarations of who uses it without writing its name.
+   */
   #mention(name: ts.Node, isByName: boolean): void {
     const found = this.#checker.getSymbolAtLocation(name);
     if (!found) return;
     const symbol = this.#origin(found);
     const declaration = symbol.declarations?.[0];
-    if (!declaration?.getSourceFile().fileName.startsWith(join(root, 'dist'))) return;
-    if (isByName && isExported(declaration) && !this.#exported.has(symbol)) this.#missing.add(symbol.name);
+    if (!declaration || !isOurs(declaration) || ts.isTypeParameterDeclaration(declaration)) return;
+    if (isByName && hasName(declaration) && !this.#exported.has(symbol)) this.#missing.add(symbol.name);
     else this.#readAll(symbol);
   }
 
@@ -78,7 +81,11 @@ function nameIn(node: ts.Node): ts.Node | undefined {
   return ts.isImportTypeNode(node) ? node.qualifier : undefined;
 }
 
-const isExported = (declaration: ts.Declaration): boolean =>
+const isOurs = (declaration: ts.Declaration): boolean =>
+  declaration.getSourceFile().fileName.startsWith(join(root, 'dist'));
+
+const hasName = (declaration: ts.Declaration): boolean =>
+  !ts.isTypeAliasDeclaration(declaration) ||
   (ts.getCombinedModifierFlags(declaration) & ts.ModifierFlags.Export) !== 0;
 
 describe('the types of the package', () => {
