@@ -10,6 +10,7 @@ export { LastEventId } from './decorators/last-event-id.decorator.js';
 export { Publish, type PublishDecorator, type PublishedAs } from './decorators/publish.decorator.js';
 export { Sse, type SseDecorator, type SseRouteOptions, type Streamed } from './decorators/sse.decorator.js';
 export { isSseRoute } from './delivery/sse-route.metadata.js';
+export type { PlainStream } from './delivery/sse-route.metadata.js';
 export type { EndpointOptions } from './endpoint/endpoint.controller.js';
 export { SseSnapshot } from './decorators/sse-snapshot.decorator.js';
 export type { Denial, DenialReason } from './delivery/connection-access.js';
@@ -21,6 +22,7 @@ export {
   type FollowedLog,
   type LogFollower,
   type LogRange,
+  type RangeQuery,
 } from './hub/backplane.js';
 export type { BackplaneFactory, OpenBackplane } from './hub/backplane-factory.js';
 export { ChannelDefinition, defineChannel } from './hub/definitions/channel-definition.js';

@@ -5,7 +5,7 @@ import { SseError } from './sse.errors.js';
 // metadata keys that all of them share, and never by `instanceof`.
 
 /** As in package.json. */
-const VERSION = '0.1.0';
+const VERSION = '0.2.0';
 
 /** A copy of this package, as it shows in what it has declared. */
 export interface PackageCopy {

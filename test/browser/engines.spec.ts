@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { lmdbBackplane } from '../../src/sse/backplanes/lmdb/index.js';
 import { change, startEndpointApp } from '../e2e/endpoint/endpoint-app.js';
 import { whenTestEnds } from '../support/clean-up.js';
+import { startNginx } from '../support/nginx.js';
+import { requireProgram } from '../support/programs.js';
 import { startSseApp, untilConnections, type SseApp, type SseAppOptions } from '../support/sse-app.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -96,6 +98,27 @@ describe.each([
     expect(await page.eventsUntil('after')).toEqual(
       ['before', 'meanwhile', 'after'].map((data) => ({ type: 'message', data })),
     );
+  });
+
+  it('comes back to a server behind nginx that was started again, also from a page of another origin', async () => {
+    const { url } = await start({});
+    const backplane = lmdbBackplane({ path: await temporaryFolder() });
+    const options: SseAppOptions = {
+      routes: { events: (hub) => hub.stream('news') },
+      sse: { backplane },
+      configure: (app) => app.enableCors(),
+    };
+    const before = await start(options);
+    const front = await startNginx(requireProgram('nginx'), [before.port]);
+    const page = await listen(url, `${front}/events`);
+    await page.opened(1);
+    await before.hub.publish('news', { data: 'before' });
+    await page.eventsUntil('before');
+    await before.close();
+    await page.opened(2); // the answer of nginx
+    const after = await start({ ...options, port: before.port });
+    await after.hub.publish('news', { data: 'after' });
+    expect(dataOf(await page.eventsUntil('after'))).toEqual(['before', 'after']);
   });
 
   it('is told of a gap by a server whose memory was lost with it', async () => {

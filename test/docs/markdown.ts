@@ -24,3 +24,21 @@ export function codeBlocks(markdown: string): Block[] {
     };
   });
 }
+
+/** Where the links and pictures of a Markdown text lead, and the anchors that its headings are. */
+export function linksOf(markdown: string): { links: string[]; anchors: ReadonlySet<string> } {
+  const prose = codeBlocks(markdown).reduce((text, { code }) => text.replace(code, ''), markdown);
+  const links = [...prose.matchAll(/\]\((\S+?)\)|^\[[^\]]+\]: (\S+)|\b(?:src|href)="([^"]+)"/gm)].map(
+    ([, inline, reference, attribute]) => inline ?? reference ?? attribute ?? '',
+  );
+  const headings = [...prose.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => slugOf(heading));
+  return { links, anchors: new Set(headings) };
+}
+
+/** As GitHub and npm make it. */
+function slugOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-');
+}

@@ -16,6 +16,8 @@ import { checkTypes } from './typescript.js';
  *               holds lines (imports, declarations) that it needs and a reader does not.
  *   json        parsed
  *   nginx       read by `nginx -t`; test/e2e/app/instances.spec.ts runs what is for several instances
+ *   caddy, haproxy, apache, http, vcl
+ *               other proxies' files: test/e2e/delivery/proxies.spec.ts runs them, with nginx
  *   yaml        a compose file: parsed, and compared with what it is about
  *   sh, console with `<!-- test: app -->` before it: its curl commands are run, in order, against one running
  *               app in the place of localhost:3000; below a `$ ` command a console block shows lines of its
@@ -42,7 +44,8 @@ const shell = of('sh', 'console');
 const forApp = shell.filter(({ note }) => note === 'app');
 
 it('has code blocks, each of a kind that is checked', () => {
-  const checked = [...of('ts', 'js', 'json', 'nginx', 'yaml'), ...shell];
+  const proxies = of('caddy', 'haproxy', 'apache', 'http', 'vcl');
+  const checked = [...of('ts', 'js', 'json', 'nginx', 'yaml'), ...proxies, ...shell];
   expect(blocks.length).toBeGreaterThan(0);
   expect(blocks.filter((block) => !checked.includes(block))).toEqual([]);
 });

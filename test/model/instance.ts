@@ -84,7 +84,7 @@ export const startInstance = (backplane: BackplaneFactory | undefined, port?: nu
 /** Whether `hub.stream()` takes a filter. */
 export function hasFilterOption({ hub }: SseApp): boolean {
   try {
-    hub.stream('wide/any', { filter: isShown } as object);
+    hub.stream('wide/any', { filter: isShown });
     return true;
   } catch {
     return false;

@@ -7,7 +7,7 @@ import { defineChannel, LastEventId, Sse, SseError, SseHub, SseModule, type } fr
 import type { SseEvent, SseModuleOptions } from 'nestjs-sse-hub';
 import type { Observable } from 'rxjs';
 
-const Order = defineChannel('orders/:id', {
+export const Order = defineChannel('orders/:id', {
   events: { shipped: type<{ order: string }>() },
   history: { count: 10 },
 });
@@ -36,6 +36,10 @@ class Orders {
     throw new SseError('INVALID_EVENT', '');
   }
 }
+
+// What a library of the user's own may declare without writing its types.
+export const follow = (hub: SseHub) => hub.stream(Order.of({ id: '7' }));
+export const lookUp = (hub: SseHub) => hub.connections({ channel: 'orders/7', everywhere: true });
 
 @Controller('orders')
 class OrdersController {
@@ -73,7 +77,7 @@ void start();
 
 const compilerOptions = {
   ...{ target: 'ES2023', lib: ['ES2023'], module: 'nodenext', moduleResolution: 'nodenext' },
-  ...{ types: ['node'], outDir: 'dist', rootDir: '.' },
+  ...{ types: ['node'], outDir: 'dist', rootDir: '.', declaration: true },
   ...{ experimentalDecorators: true, emitDecoratorMetadata: true },
   ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
   ...{ skipLibCheck: false },

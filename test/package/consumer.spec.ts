@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, run, start } from '../support/process.js';
 import { commonJsFiles, consumerFiles, instancesFiles } from './consumer.files.js';
+import { linksOf } from '../docs/markdown.js';
 
 interface Manifest {
   name: string;
@@ -50,12 +51,13 @@ describe('the package as a user gets it', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it('holds the library, its types and its papers, and nothing of the demo app', () => {
-    const wanted =
-      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/(index|sse\/.+)\.(js|js\.map|d\.ts))$/;
-    expect(files.filter((path) => !wanted.test(path))).toEqual([]);
+    const isCode = (path: string) => /^dist\/(index|sse\/.+)\.(js|d\.ts)$/.test(path);
+    expect(files.filter((path) => !isCode(path)).sort()).toEqual([
+      ...['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md'],
+      ...['package.json', 'test/docs/chat.png'],
+    ]);
     expect(files).toEqual(
       expect.arrayContaining([
-        ...['package.json', 'LICENSE', 'CHANGELOG.md', 'README.md'],
         ...['dist/index.js', 'dist/index.d.ts', 'dist/sse/index.js', 'dist/sse/index.d.ts'],
       ]),
     );
@@ -74,9 +76,26 @@ describe('the package as a user gets it', () => {
   });
 
   it('names no file outside of itself', async () => {
-    for (const path of files.filter((file) => /\.(js|d\.ts|map)$/.test(file))) {
-      expect(await readFile(join(root, path), 'utf8')).not.toContain(root);
+    for (const path of files.filter((file) => /\.(js|d\.ts)$/.test(file))) {
+      const code = await readFile(join(root, path), 'utf8');
+      expect(code).not.toContain(root);
+      // The code is what a source map would lead to, but for the types.
+      expect(code).not.toContain('sourceMappingURL');
     }
+  });
+
+  it('has no link that leads nowhere in its papers', async () => {
+    const papers = new Map<string, ReturnType<typeof linksOf>>();
+    for (const path of files.filter((file) => file.endsWith('.md')))
+      papers.set(path, linksOf(await readFile(join(root, path), 'utf8')));
+    const leads = (link: string, from: string): boolean => {
+      const [path = '', anchor] = link.split('#');
+      if (/^https?:/.test(link)) return true;
+      if (anchor !== undefined) return papers.get(path || from)?.anchors.has(anchor) === true;
+      return files.includes(path);
+    };
+    for (const [path, { links }] of papers)
+      expect([path, links.filter((link) => !leads(link, path))]).toEqual([path, []]);
   });
 
   interface App {

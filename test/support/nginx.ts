@@ -1,18 +1,14 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { codeBlocks } from '../docs/markdown.js';
+import { blockWith } from '../docs/deployment.js';
 import { whenTestEnds } from './clean-up.js';
 import { freePort } from './free-port.js';
-import { root, start } from './process.js';
+import { start } from './process.js';
 
 /** The configuration that the README gives for streams, with these ports in place of its own. */
-async function deployed(listen: number, upstreams: readonly number[]): Promise<string> {
-  const readme = await readFile(join(root, 'README.md'), 'utf8');
-  const block = codeBlocks(readme).find(
-    ({ language, code }) => language === 'nginx' && /error_page 502/.test(code) && /^upstream/m.test(code),
-  );
-  if (!block) throw new Error('The README has no configuration of nginx with an answer to 502 any more.');
+function deployed(listen: number, upstreams: readonly number[]): string {
+  const block = blockWith('nginx', 'location @away');
   // Its first server is the pattern of all.
   const [example = '', options = ''] = /^ *server [^\s;{]+([^;{]*);\n/m.exec(block.code) ?? [];
   const servers = upstreams.map((upstream) => `  server 127.0.0.1:${upstream}${options};\n`);
@@ -38,7 +34,7 @@ export async function startNginx(nginx: string, upstreams: readonly number[]): P
     `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr notice;`,
     `events { worker_connections 4096; }`,
     `http { access_log off; ${temporary.join(' ')}`,
-    await deployed(port, upstreams),
+    deployed(port, upstreams),
     `}`,
   ];
   await writeFile(join(folder, 'nginx.conf'), config.join('\n'));

@@ -27,6 +27,11 @@ const table = {
   'redis-server': { names: ['redis-server'], variable: 'REDIS_SERVER_PATH', debianPackage: 'redis-server' },
   prlimit: { names: ['prlimit'], variable: 'PRLIMIT_PATH', debianPackage: 'util-linux' },
   nginx: { names: ['nginx'], variable: 'NGINX_PATH', debianPackage: 'nginx' },
+  haproxy: { names: ['haproxy'], variable: 'HAPROXY_PATH', debianPackage: 'haproxy' },
+  caddy: { names: ['caddy'], variable: 'CADDY_PATH', debianPackage: 'caddy' },
+  // Without the scripts that would start it as a service.
+  apache2: { names: ['apache2', 'httpd'], variable: 'APACHE_PATH', debianPackage: 'apache2-bin' },
+  varnishd: { names: ['varnishd'], variable: 'VARNISHD_PATH', debianPackage: 'varnish' },
 };
 
 /** @typedef {keyof typeof table} ProgramName */

@@ -104,7 +104,6 @@ describe('the defaults', () => {
       connectionKey: expect.any(Function),
       whenFull: 'retry',
       stockRoutes: 'serve',
-      strictHandlers: true,
       shutdown: { grace: 1_000, spread: 5_000 },
       authorizeTime: 5_000,
       snapshotTime: 5_000,

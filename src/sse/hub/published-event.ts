@@ -67,7 +67,7 @@ export function gapEvent(gap: Gap, id: string | undefined): SseEvent {
     ...(id !== undefined && { id }),
     type: 'gap',
     data: Object.freeze(gap),
-  }) as SseEvent;
+  });
 }
 
 /** All subscribers share the data, so none may change it under the others. Data may be nested deeply: no recursion. */

@@ -33,14 +33,15 @@ export type InputsOf<Name> = Name extends { readonly [INPUTS]?: infer Inputs }
     : AnyEvents
   : AnyEvents;
 
-interface EventExtras {
+// These are aliases and no interfaces: declarations of who uses them need no name for them then.
+type EventExtras = {
   /** Only on channels without history, where the hub makes no ids. No CR, LF or NUL. */
   readonly id?: string;
   /** Milliseconds that the clients shall wait before they reconnect. */
   readonly retry?: number;
   /** A comment, for those who watch the wire; clients pass over it. */
   readonly comment?: string;
-}
+};
 
 type Typed<Type extends string, Data> = EventExtras &
   // An event named `message` is what an event without a name is to a client.
@@ -55,7 +56,7 @@ export type SseEventInput<Events extends EventMap = AnyEvents> = string extends 
   ? EventExtras & { readonly type?: string; readonly data?: unknown }
   : { [Type in keyof Events & string]: Typed<Type, Events[Type]> }[keyof Events & string];
 
-interface ReceivedFields<Data> extends Omit<MessageEvent, 'data' | 'type'> {
+type ReceivedFields<Data> = Omit<MessageEvent, 'data' | 'type'> & {
   /** The channel that it was published to. */
   readonly channel: string;
   /**
@@ -63,7 +64,7 @@ interface ReceivedFields<Data> extends Omit<MessageEvent, 'data' | 'type'> {
    * Parsed when it is first read.
    */
   readonly data: Data;
-}
+};
 
 type Received<Type, Data> = ReceivedFields<Data> &
   (undefined extends Type ? { readonly type?: Exclude<Type, undefined> } : { readonly type: Type });
