@@ -31,6 +31,8 @@ export interface OutgoingOwner {
   error(error: unknown): void;
   /** No Promise is waited for any more. */
   settled(): void;
+  /** Events of a channel come by a stream that is not this response's own. */
+  shares(channel: string): void;
   /** More waits for a Promise than may. */
   overflowed(waiting: number): void;
 }
@@ -129,7 +131,7 @@ export class Outgoing {
     const { reader } = this;
     const origin = isObject(value) ? originOf(value) : undefined;
     if (origin && !place && !reader.position.of(origin.channel)) {
-      reader.disownOther(origin.channel);
+      if (reader.disownOther(origin.channel)) this.owner.shares(origin.channel);
       if (this.#hasSeen(origin)) return;
     }
     // Nest's own routes are as Nest has them.

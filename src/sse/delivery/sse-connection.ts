@@ -31,6 +31,9 @@ import { abortSignal } from './signal.js';
 
 const logger = new Logger('SseConnection');
 
+/** Settings of routes whose responses share a stream, which was said. */
+const sharing = new WeakSet<ConnectionSettings>();
+
 /** How a response ends, once that is to be. */
 interface Finish {
   readonly retry?: number | undefined;
@@ -227,6 +230,14 @@ export class SseConnection
   settled(): void {
     this.#resume();
     this.filled();
+  }
+
+  shares(channel: string): void {
+    if (sharing.has(this.settings)) return;
+    sharing.add(this.settings);
+    logger.warn(
+      `Events of "${channel}" reach ${this.exchange.path} by a stream that is not its own, as through share(): a client that comes back does not get what it missed. Give each response a stream of its own.`,
+    );
   }
 
   /** Resolves when the client may take more. For what is asked for value by value. */

@@ -18,6 +18,7 @@ import type { SseEvent, SseHub, SseModuleOptions } from '../../../src/sse/index.
 import { channelHash } from '../../../src/sse/protocol/position.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
+import { LogRecorder } from '../delivery/log-recorder.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import type { ReceivedEvent } from '../../support/sse-client.js';
@@ -528,5 +529,27 @@ describe('share()', () => {
       const id = await hub.publish('news', { data });
       expect((await quick.next()).id).toBe(id);
     }
+  });
+});
+
+describe('A stream that responses share', () => {
+  it('is named once for its route, and what to do', async () => {
+    const log = new LogRecorder();
+    let shared: Observable<unknown> | undefined;
+    const { hub, url } = await startSseApp({
+      routes: {
+        shared: (own) => (shared ??= own.stream('news').pipe(share())),
+        own: (own) => own.stream('news').pipe(map((event) => event)),
+      },
+      configure: (app) => app.useLogger(log),
+    });
+    const clients = await Promise.all(
+      ['shared', 'shared', 'own', 'own'].map((path) => SseClient.open(`${url}/${path}`)),
+    );
+    for (const data of [1, 2]) await hub.publish('news', { data });
+    for (const client of clients) await client.take(2);
+    expect(log.entries.map(({ text }) => text)).toEqual([
+      'Events of "news" reach /shared by a stream that is not its own, as through share(): a client that comes back does not get what it missed. Give each response a stream of its own.',
+    ]);
   });
 });

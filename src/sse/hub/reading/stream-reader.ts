@@ -159,19 +159,24 @@ export class StreamReader implements CursorHost {
     }
   }
 
-  /** A stream of this reader has reached a response that is not its own: nothing there is at this one's pace. */
-  disown(name: string): void {
+  /**
+   * A stream of this reader has reached a response that is not its own: nothing there is at this one's pace.
+   *
+   * @returns whether that is news
+   */
+  disown(name: string): boolean {
     const cursor = this.position.of(name);
-    if (!cursor || cursor.isForeign) return;
+    if (!cursor || cursor.isForeign) return false;
     cursor.isForeign = true;
     cursor.isUnpaced = true;
     this.channels.turns.addNext(cursor);
+    return true;
   }
 
   /** The same for the reader that is handing on an event now, if that is another. */
-  disownOther(name: string): void {
+  disownOther(name: string): boolean {
     const host = cursorHandingOn()?.host;
-    if (host instanceof StreamReader && host !== this) host.disown(name);
+    return host instanceof StreamReader && host !== this && host.disown(name);
   }
 
   /**
