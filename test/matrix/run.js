@@ -4,9 +4,10 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findProgram, howToGet } from '../support/programs.js';
 import { habitsOf } from './habits.js';
 import { install, pack } from './install.js';
-import { run, start } from './processes.js';
+import { freePort, run, start } from './processes.js';
 import { scenario } from './scenario.js';
 import { clientTable, productTable, putMatrix } from './table.js';
 
@@ -54,6 +55,13 @@ const clientPackages = {
 };
 /** What comes back by a loop of ours has no habits of its own. */
 const withoutHabits = ['eventsource-parser', 'curl'];
+
+/** Of the application with popular modules. Several of them do not take Nest 12 yet. */
+const neighbours = [
+  ...['common', 'core', 'platform-express', 'swagger'].map((name) => `@nestjs/${name}@${nests['Nest 11']}`),
+  ...['@sentry/nestjs@10', 'nestjs-cls@6', '@nestjs/throttler@6', 'express-session@1', 'helmet@8'],
+  ...['compression@1', 'ioredis@5', 'eventsource@4', 'reflect-metadata@0.2', 'rxjs@7'],
+];
 
 const log = (text) => console.error(`${new Date().toISOString().slice(11, 19)}  ${text}`);
 
@@ -147,6 +155,26 @@ async function clients(server, open) {
   return rows;
 }
 
+/** What became of the application with popular modules. */
+async function beside(folder, tarball) {
+  const redis = findProgram('redis-server');
+  if (!redis) return `not tried: ${howToGet('redis-server')}`;
+  const cwd = await installed(folder, 'neighbours', [...neighbours, tarball], 'neighbours.js');
+  if (!cwd) return NOT_INSTALLED;
+  const port = await freePort();
+  const server = start(redis, ['--port', port, '--bind', '127.0.0.1', '--save', ''], { cwd });
+  try {
+    const env = { ...process.env, REDIS_URL: `redis://127.0.0.1:${port}` };
+    const { stdout } = await run(process.execPath, ['neighbours.js'], { cwd, env, timeout: 60_000 });
+    return stdout.trim();
+  } catch (error) {
+    log(`   ${error.stdout ?? ''} ${error.stderr ?? error.message}`);
+    return 'no';
+  } finally {
+    await server.stop();
+  }
+}
+
 async function main(folder) {
   const only = process.argv[2];
   const tarball = await pack(folder);
@@ -158,20 +186,22 @@ async function main(folder) {
   const open = (name) => (url) => start(node, ['clients.js', name, url], { cwd: clientFolder });
 
   const cells = only === 'clients' ? [] : await products(apps, found, open('eventsource'));
+  const neighbourly = only === 'clients' ? '' : await beside(folder, tarball);
   const server = serverOf(apps['Nest 12, Express'], { command: node, args: [] });
   const rows = only === 'products' ? [] : await clients(server, open);
-  const text = report(cells, rows, found[NODE_OF_CLIENTS]?.version ?? process.version);
+  const text = report(cells, neighbourly, rows, found[NODE_OF_CLIENTS]?.version ?? process.version);
   console.log(text);
   if (only) return;
   const readme = new URL('../../README.md', import.meta.url);
   await writeFile(readme, putMatrix(await readFile(readme, 'utf8'), text));
 }
 
-function report(cells, rows, version) {
+function report(cells, neighbourly, rows, version) {
   const on = `${new Date().toISOString().slice(0, 10)}, ${process.platform} ${process.arch}`;
   return [
     `Run on ${on}. "Yes" is: it streams, stops on SIGTERM with the stream open, its client resumes without a loss when it is\nstarted again, and 204 ends that.`,
     productTable(cells),
+    `An application of Nest 11 with \`@sentry/nestjs\`, \`nestjs-cls\`, \`@nestjs/throttler\`, \`@nestjs/swagger\`, \n\`express-session\`, \`helmet\`, \`compression\`, \`ioredis\` and a response envelope that streams, resumes and stops: ${neighbourly}.`,
     `Clients, on Node ${version}, and what each does by itself:`,
     clientTable(rows),
   ].join('\n\n');
