@@ -47,6 +47,7 @@ export type { ChannelSubscription, ChannelUse } from './hub/handlers/hooks.js';
 export type { Identify, Identity } from './hub/access/identity.js';
 export { EventLog, type LogEntry } from './hub/event-log.js';
 export { type, type EventSchemas, type EventType } from './hub/definitions/event-schemas.js';
+export type { JsonOf } from './hub/json-of.js';
 export type { StoredEvent } from './hub/stored-event.js';
 export type { SnapshotOf, SnapshotRequest } from './hub/snapshots/snapshot.js';
 export type { Position } from './protocol/position.js';
