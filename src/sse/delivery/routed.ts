@@ -1,13 +1,17 @@
 import type { SseConnection } from './sse-connection.js';
-import type { ServedRoute, SseServer } from './sse-server.js';
 
 /** A request that Nest has routed to a method with `@Sse()`. */
 export interface Routed {
-  /** The server of the application that has routed it. */
-  readonly server: SseServer;
-  readonly route: ServedRoute;
   /** Its one connection, once it was made: by the interceptor where others apply, otherwise by the method. */
-  connection?: SseConnection;
+  connection: SseConnection | undefined;
+  /**
+   * Serves its response, by the application that has routed it.
+   *
+   * @param response as the adapter has it
+   * @param call calls the method that the user wrote
+   * @returns what Nest is given
+   */
+  answer(response: object, call: () => unknown): unknown;
 }
 
 const ROUTED = Symbol('Routed');

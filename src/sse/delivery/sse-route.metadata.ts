@@ -2,8 +2,7 @@ import { SetMetadata, type ExecutionContext, type MessageEvent } from '@nestjs/c
 import type { Gap } from '../hub/sse-event.js';
 import type { SlowPolicy } from '../sse.options.js';
 import { booleanOf, checkObject, countOf, millisecondsOf, optional, slowOf } from '../validate.js';
-import { isSseMethod } from './sse-route.js';
-import { inPlaceOf, type Method } from './wrapped-method.js';
+import { inPlaceOf, isServedWithin, type Method } from './wrapped-method.js';
 
 /** What a client is told that takes every event for one of the application's. */
 export interface PlainStream {
@@ -105,7 +104,7 @@ export function routeOf(controller: object, method: object): RouteDescription | 
       (target) => (Reflect.getMetadata(INTERCEPTORS, target) ?? []) as object[],
     ),
     cacheControl: cacheControlOf(method),
-    isWrapped: own !== undefined && !isSseMethod(method),
+    isWrapped: own !== undefined && !isServedWithin(method),
   };
 }
 

@@ -1,11 +1,6 @@
 import { SseError } from '../sse.errors.js';
 import { routedTo } from './routed.js';
-import { inPlaceOf, type Method } from './wrapped-method.js';
-
-/** Methods that are served from within: nothing that they give back is to be streamed. */
-const sseMethods = new WeakSet<object>();
-
-export const isSseMethod = (method: object): boolean => sseMethods.has(method);
+import { inPlaceOf, servedWithin, type Method } from './wrapped-method.js';
 
 /**
  * A method around a controller's: it has its response served by the application that has routed the request.
@@ -24,8 +19,7 @@ export function sseRoute(method: Method, responseIndex: number): Method {
         'This @Sse() route needs SseModule.forRoot() among the imports of the application.',
       );
     }
-    return routed.server.answer(routed, response, () => method.apply(this, args.slice(0, responseIndex)));
+    return routed.answer(response, () => method.apply(this, args.slice(0, responseIndex)));
   }
-  sseMethods.add(route);
-  return inPlaceOf(method, route);
+  return servedWithin(inPlaceOf(method, route));
 }

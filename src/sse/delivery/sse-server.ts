@@ -67,7 +67,7 @@ export class SseServer {
     const route = this.routeOf(context.getClass(), context.getHandler());
     if (!route || route.isStock) return;
     offerSignal(http.getRequest<object>());
-    noteRouted(http.getResponse<object>(), { server: this, route });
+    noteRouted(http.getResponse<object>(), new RoutedRequest(this, route));
   }
 
   /** The route of a method; undefined if it streams no events. */
@@ -111,21 +111,8 @@ export class SseServer {
     else void isKnown.then(run);
   }
 
-  /**
-   * Serves the response of a method with `@Sse()`.
-   *
-   * @param response as the adapter has it
-   * @param call calls the method that the user wrote
-   * @returns what Nest is given
-   */
-  answer(routed: Routed, response: object, call: () => unknown): unknown {
-    const { connection, route } = routed;
-    if (connection) return connection.isClosed ? NEVER : this.#returned(connection, route, call());
-    return this.#serveDirectly(routed, new Exchange(response), call);
-  }
-
-  /** To the interceptors. */
-  #returned(connection: SseConnection, { name }: ServedRoute, returned: unknown): unknown {
+  /** What the interceptors are given, who see what a method has returned. */
+  returned(connection: SseConnection, { name }: ServedRoute, returned: unknown): unknown {
     const own = (result: unknown): Observable<unknown> => {
       const source = streamOf(result, connection, name);
       connection.ready();
@@ -134,7 +121,9 @@ export class SseServer {
     return isThenable(returned) ? Promise.resolve(returned).then(own) : own(returned);
   }
 
-  #serveDirectly(routed: Routed, exchange: Exchange, call: () => unknown): Promise<void> | undefined {
+  /** Serves a response from its method. Nest waits until that has done its work. */
+  serve(routed: RoutedRequest, response: object, call: () => unknown): Promise<void> | undefined {
+    const exchange = new Exchange(response);
     if (exchange.isOver) {
       abortSignal(exchange.adaptedRequest);
       return undefined;
@@ -176,5 +165,21 @@ export class SseServer {
       numbered: isStock,
       plain: settings.plain ?? false,
     };
+  }
+}
+
+class RoutedRequest implements Routed {
+  connection: SseConnection | undefined;
+
+  constructor(
+    private readonly server: SseServer,
+    readonly route: ServedRoute,
+  ) {}
+
+  answer(response: object, call: () => unknown): unknown {
+    const { connection, route, server } = this;
+    if (!connection) return server.serve(this, response, call);
+    // It neither begins nor ends: who repeats or retries it would do so for ever.
+    return connection.isClosed ? NEVER : server.returned(connection, route, call());
   }
 }

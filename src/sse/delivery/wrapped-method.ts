@@ -10,3 +10,14 @@ export function inPlaceOf(method: Method, wrapper: Method): Method {
     length: { value: method.length },
   });
 }
+
+const served = new WeakSet<object>();
+
+/** Notes of a method that its response is served from within: what it gives back is not to be streamed. */
+export function servedWithin(method: Method): Method {
+  served.add(method);
+  return method;
+}
+
+/** Whether a function is such a method itself, and not one that a decorator has put around it. */
+export const isServedWithin = (method: object): boolean => served.has(method);

@@ -30,7 +30,7 @@ import {
   take,
 } from 'rxjs';
 import { isSseRoute, Sse, SseHub } from '../../../src/sse/index.js';
-import { adapters } from '../../support/adapters.js';
+import { adapters, type AdapterName } from '../../support/adapters.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { SseApp, SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -81,6 +81,19 @@ const using =
 /** This file loads classes of the endpoint's application as well. */
 const startApp = (options: SseAppOptions): Promise<SseApp> =>
   startSseApp({ sse: { strictHandlers: false }, ...options });
+
+/** The news behind an interceptor, with what is logged of them. */
+async function startNews(
+  adapter: AdapterName,
+  interceptor: NestInterceptor,
+): Promise<SseApp & { readonly log: LogRecorder }> {
+  const log = new LogRecorder();
+  const configure = (app: INestApplication): void => {
+    app.useLogger(log);
+    app.useGlobalInterceptors(interceptor);
+  };
+  return { ...(await startApp({ adapter, controllers: [NewsController], configure })), log };
+}
 
 const storage = new AsyncLocalStorage<string>();
 
@@ -334,15 +347,7 @@ describe.each(adapters)('A response envelope that knows no streams (%s)', (adapt
   }
 
   it('is named once for each route, and what to do', async () => {
-    const log = new LogRecorder();
-    const { hub, url } = await startApp({
-      adapter,
-      controllers: [NewsController],
-      configure: (app) => {
-        app.useLogger(log);
-        app.useGlobalInterceptors(new Envelope());
-      },
-    });
+    const { hub, url, log } = await startNews(adapter, new Envelope());
     const clients = [await SseClient.open(`${url}/news`), await SseClient.open(`${url}/news`)];
     for (const data of [1, 2]) await hub.publish('news', { type: 'paid', data });
     for (const client of clients) await client.take(2);
@@ -364,15 +369,7 @@ describe.each(adapters)('A response envelope that knows no streams (%s)', (adapt
   });
 
   it('is named where the events have no type, too', async () => {
-    const log = new LogRecorder();
-    const { hub, url } = await startApp({
-      adapter,
-      controllers: [NewsController],
-      configure: (app) => {
-        app.useLogger(log);
-        app.useGlobalInterceptors(new Envelope());
-      },
-    });
+    const { hub, url, log } = await startNews(adapter, new Envelope());
     const client = await SseClient.open(`${url}/news`);
     await hub.publish('news', { data: 1 });
     await client.next();
@@ -392,15 +389,7 @@ describe.each(adapters)('An interceptor that changes events and keeps their type
   };
 
   it.each(Object.keys(harmless))('is not named (%s)', async (how) => {
-    const log = new LogRecorder();
-    const { hub, url } = await startApp({
-      adapter,
-      controllers: [NewsController],
-      configure: (app) => {
-        app.useLogger(log);
-        app.useGlobalInterceptors({ intercept: harmless[how]! });
-      },
-    });
+    const { hub, url, log } = await startNews(adapter, { intercept: harmless[how]! });
     const client = await SseClient.open(`${url}/news`);
     await hub.publish('news', { data: 1 });
     await hub.publish('news', { type: 'paid', data: 2 });
