@@ -3,20 +3,26 @@ import * as nest from '@nestjs/common';
 /** Where `@SseSignal()` looks for the controller of a request. Nest has it since 11.2; an import by name would not link before. */
 const { SSE_ABORT_CONTROLLER: CONTROLLER } = nest as Partial<typeof nest>;
 
-/** Makes the controller of a request when it is first asked for: most methods never do. */
-const MADE_WHEN_READ = {
-  configurable: true,
-  get(this: object): AbortController {
-    const value = new AbortController();
-    Object.defineProperty(this, CONTROLLER as symbol, { value, configurable: true });
-    return value;
-  },
-};
+/** Stands in for a controller, which is made when its signal is asked for: most methods never do. */
+class LateController {
+  #made: AbortController | undefined;
+
+  get signal(): AbortSignal {
+    return (this.#made ??= new AbortController()).signal;
+  }
+
+  abort(): void {
+    this.#made?.abort();
+  }
+}
+
+interface Offered {
+  [key: symbol]: LateController | AbortController | undefined;
+}
 
 /** @param request as the adapter has it */
 export function offerSignal(request: object): void {
-  if (CONTROLLER && !Object.hasOwn(request, CONTROLLER))
-    Object.defineProperty(request, CONTROLLER, MADE_WHEN_READ);
+  if (CONTROLLER) (request as Offered)[CONTROLLER] ??= new LateController();
 }
 
 /**
@@ -25,6 +31,5 @@ export function offerSignal(request: object): void {
  * @param request as the adapter has it
  */
 export function abortSignal(request: object): void {
-  const offered = CONTROLLER && Object.getOwnPropertyDescriptor(request, CONTROLLER);
-  (offered?.value as AbortController | undefined)?.abort();
+  if (CONTROLLER) (request as Offered)[CONTROLLER]?.abort();
 }
