@@ -199,7 +199,7 @@ async function main(folder) {
 function report(cells, neighbourly, rows, version) {
   const on = `${new Date().toISOString().slice(0, 10)}, ${process.platform} ${process.arch}`;
   return [
-    `Run on ${on}. "Yes" is: it streams, stops on SIGTERM with the stream open, its client resumes without a loss when it is\nstarted again, and 204 ends that.`,
+    `Run on ${on}. "Yes" is: it streams, stops on SIGTERM with the stream open, its client resumes without a\nloss when it is started again, and 204 ends that.`,
     productTable(cells),
     `An application of Nest 11 with \`@sentry/nestjs\`, \`nestjs-cls\`, \`@nestjs/throttler\`, \`@nestjs/swagger\`,\n\`express-session\`, \`helmet\`, \`compression\`, \`ioredis\` and a response envelope that streams, resumes and stops: ${neighbourly}.`,
     `Clients, on Node ${version}, and what each does by itself:`,
