@@ -294,8 +294,9 @@ const limitOf = (limit: number): string => (limit === Infinity ? '' : String(Mat
 function failureOf(error: unknown, kind: 'publish' | 'other'): Error {
   const message = reasonOf(error);
   if (error instanceof WrongServer) return new NotNow(message);
+  // The connection is lost, which the others have not heard yet.
+  if (error instanceof NotConnected) return new NotNow('There is no connection to Redis.');
   // A script that fails has done nothing.
   if (error instanceof RefusedByRedis) return notSent(kind, `Redis refused: ${message}.`);
-  if (error instanceof NotConnected) return notSent(kind, 'There is no connection to Redis.');
   return noAnswer(kind, `The connection to Redis broke before the answer (${message}).`);
 }

@@ -23,7 +23,11 @@ export interface IoRedis {
   readonly isCluster: false;
   readonly options: Options;
   readonly status: string;
-  readonly stream?: { readonly remoteAddress?: string; readonly remotePort?: number };
+  readonly stream?: {
+    readonly writable: boolean;
+    readonly remoteAddress?: string;
+    readonly remotePort?: number;
+  };
   duplicate(options: object): IoRedis;
   connect(): Promise<unknown>;
   disconnect(): void;
@@ -186,7 +190,8 @@ class IoRedisClient implements RedisClient {
   }
 
   #checked(): IoRedis {
-    if (this.raw.status !== 'ready') throw new NotConnected();
+    // It is ready until it hears that the connection is closed, and writes nothing in between.
+    if (this.raw.status !== 'ready' || !this.raw.stream?.writable) throw new NotConnected();
     return this.raw;
   }
 }
