@@ -33,6 +33,8 @@ interface World {
   backplane: SseBackplane;
   readonly path: string;
   readonly following: { readonly name: string; readonly listener: Listener }[];
+  /** What was begun while the next was not kept waiting. */
+  readonly begun: Promise<unknown>[];
 }
 
 /** What was begun and is not awaited, if so it is. */
@@ -42,8 +44,8 @@ const channel = fc.constantFrom(...names);
 const onChannel = (operate: (name: string) => Operation): fc.Arbitrary<Operation> => channel.map(operate);
 
 const append = fc.tuple(channel, fc.integer({ min: 9, max: 200 })).map(([name, bytes]): Operation => {
-  return ({ backplane }) =>
-    void backplane.append(name, channels[name]!, storedOf(bytes)).catch(() => undefined);
+  return ({ backplane, begun }) =>
+    void begun.push(backplane.append(name, channels[name]!, storedOf(bytes)).catch(() => undefined));
 });
 const follow = onChannel((name) => async ({ backplane, following }) => {
   following.push({ name, listener: await new Listener(backplane, name, channels[name]!).ready });
@@ -51,11 +53,11 @@ const follow = onChannel((name) => async ({ backplane, following }) => {
 const stop: Operation = ({ following }) => following.shift()?.listener.stop();
 const purge = onChannel(
   (name) =>
-    ({ backplane }) =>
-      void backplane.purge(name).catch(() => undefined),
+    ({ backplane, begun }) =>
+      void begun.push(backplane.purge(name).catch(() => undefined)),
 );
-const complete = onChannel((name) => ({ backplane }) => {
-  void backplane.complete(name, channels[name]!).catch(() => undefined);
+const complete = onChannel((name) => ({ backplane, begun }) => {
+  begun.push(backplane.complete(name, channels[name]!).catch(() => undefined));
 });
 const wait = fc.nat({ max: 150 }).map(
   (time): Operation =>
@@ -102,11 +104,13 @@ describe('the accounts of the LMDB backplane', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { maxLength: 60 }), async (operations) => {
         const path = await temporaryFolder();
-        const world: World = { path, following: [], ...(await lmdbBackplane({ path })(LIMITS)) };
+        const world: World = { path, following: [], begun: [], ...(await lmdbBackplane({ path })(LIMITS)) };
         for (const operate of operations) {
           await operate(world);
           expect(world.backplane.stats().historyBytes).toBeLessThanOrEqual(LIMITS.historyBytes);
         }
+        // A commit is on the disk a moment before it is in the accounts.
+        await Promise.all(world.begun);
         const { stats, events, bytes } = await accounts(world);
         // What has outlived its time may be there until the next sweep, but is not shown.
         expect(stats.historyEvents).toBeGreaterThanOrEqual(events);
