@@ -77,8 +77,8 @@ const HUB = Symbol('SseHub');
  * item of an Observable or an async iterable. A throwing method publishes nothing, and its caller sees its error.
  *
  * The caller gets what the method returns when it is published, so a value comes as a Promise: a method that is not
- * asynchronous does not compile. An item of an Observable or an async iterable is published before it is handed on, when the
- * caller subscribes or iterates, and by each who does. Where publishing fails, the caller gets the SseError, as
+ * asynchronous does not compile. An item of an Observable or an async iterable is published before it is handed on,
+ * when the caller subscribes or iterates, and by each who does. Where publishing fails, the caller gets the SseError, as
  * a rejection or in place of the item; what the method has done is done then.
  *
  * The parameters of a pattern are filled from the result, or else from the first argument that is an object with

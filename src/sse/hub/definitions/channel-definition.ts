@@ -36,7 +36,8 @@ export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit
   /**
    * The events of the channel: of each the type of its data, by `type<Data>()`, or a schema, by which what is
    * published is checked. What a schema gives out is what is sent. What arrives is of the type that JSON makes of it:
-   * a Date is a string. Where one of them has a schema, a type that is not listed is refused at run time too. Without `events` any event may be published.
+   * a Date is a string. Where one of them has a schema, a type that is not listed is refused at run time too.
+   * Without `events` any event may be published.
    */
   readonly events?: Types;
   /** What happens to a client that lags; `{ latest }` is given events of these types. @defaultValue 'gap' */

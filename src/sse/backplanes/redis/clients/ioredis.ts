@@ -1,7 +1,7 @@
 import {
   doneOrEnded,
   NotConnected,
-  RefusedByRedis,
+  refusedIf,
   type Hear,
   type RedisClient,
   type RedisClients,
@@ -65,7 +65,7 @@ const OURS = {
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: null,
-  // It would ask with INFO, which a user may not have.
+  // The check asks with INFO, which a user may lack the right to.
   enableReadyCheck: false,
   readOnly: false,
   monitor: false,
@@ -75,7 +75,7 @@ const OURS = {
   // Answers as RESP2 has them.
   stringNumbers: false,
   replyMapping: 'legacy',
-  // It is part of our own prefix, as notices have it too.
+  // The prefix of our own names has it already: names of notices need it, too.
   keyPrefix: '',
 };
 
@@ -159,7 +159,7 @@ class IoRedisClient implements RedisClient {
   }
 
   async connect(signal: AbortSignal): Promise<void> {
-    // It rejects with less than the event of the error has said before.
+    // The event of the error has said more than this rejection does.
     const connecting = this.raw.connect().catch((error: unknown) => {
       throw isReply(this.#error) || 'code' in Object(this.#error) ? this.#error : error;
     });
@@ -190,18 +190,16 @@ class IoRedisClient implements RedisClient {
   }
 
   #checked(): IoRedis {
-    // It is ready until it hears that the connection is closed, and writes nothing in between.
+    // The status stays "ready" until the socket says that it is closed; nothing is written in between.
     if (this.raw.status !== 'ready' || !this.raw.stream?.writable) throw new NotConnected();
     return this.raw;
   }
 }
 
-/** By its name: it is of a package that the application has. */
+/** Known by its name, as the class is of a package that the application has. */
 const isReply = (error: unknown): error is Error => error instanceof Error && error.name === 'ReplyError';
 
-function refused(error: unknown): never {
-  throw isReply(error) ? new RefusedByRedis(error.message, { cause: error }) : error;
-}
+const refused = refusedIf(isReply);
 
 /** A client, not yet connected, of the server of a Cluster that has a key. */
 async function ownerOf(key: string, model: IoRedisCluster, signal: AbortSignal): Promise<IoRedis> {

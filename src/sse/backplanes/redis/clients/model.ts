@@ -1,5 +1,5 @@
 import type * as NodeRedisPackage from 'redis';
-import { SseError } from '../../../sse.errors.js';
+import { reasonOf, SseError } from '../../../sse.errors.js';
 import { IoRedisClients, type IoRedis, type IoRedisCluster } from './ioredis.js';
 import { NodeRedisClients, type NodeRedis, type NodeRedisConnection } from './node-redis.js';
 import type { RedisClients } from './redis-client.js';
@@ -42,10 +42,9 @@ export async function clientsOf(model: Model, prefix: string): Promise<RedisClie
   try {
     return NodeRedisClients.ofOptions(createClient, model.connection, prefix);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SseError(
       'BACKPLANE_FAILED',
-      `The Redis URL cannot be read (${reason}). Give it as redis://[[user][:password]@]host[:port][/database].`,
+      `The Redis URL cannot be read (${reasonOf(cause)}). Give it as redis://[[user][:password]@]host[:port][/database].`,
       { cause },
     );
   }

@@ -8,7 +8,7 @@ import type {
 import {
   doneOrEnded,
   NotConnected,
-  RefusedByRedis,
+  refusedIf,
   type Hear,
   type RedisClient,
   type RedisClients,
@@ -143,51 +143,52 @@ class NodeRedisClient implements RedisClient {
   }
 
   async send(...command: string[]): Promise<unknown> {
-    if (!this.raw.isReady) throw new NotConnected();
-    return this.raw.sendCommand(command).catch(refused);
+    return this.#checked().sendCommand(command).catch(refused);
   }
 
   async subscribe(channels: string[]): Promise<unknown> {
-    if (!this.raw.isReady) throw new NotConnected();
-    return this.raw.subscribe(channels, this.hear).catch(refused);
+    return this.#checked().subscribe(channels, this.hear).catch(refused);
   }
 
   async unsubscribe(channel: string): Promise<unknown> {
-    if (!this.raw.isReady) throw new NotConnected();
-    return this.raw.unsubscribe(channel, this.hear).catch(refused);
+    return this.#checked().unsubscribe(channel, this.hear).catch(refused);
   }
 
   end(): void {
-    if (this.raw.isOpen) this.raw.destroy();
+    end(this.raw);
+  }
+
+  #checked(): NodeRedis {
+    if (!this.raw.isReady) throw new NotConnected();
+    return this.raw;
   }
 }
 
-/** By its name: the client may be of another copy of the package than is found from here. */
+function end(client: NodeRedis): void {
+  if (client.isOpen) client.destroy();
+}
+
+/** Known by its name, as the client may be of another copy of the package than is found from here. */
 function isReply(error: unknown): error is Error {
   for (let type: unknown = error; type; type = Object.getPrototypeOf(type))
     if (type.constructor.name === 'ErrorReply') return true;
   return false;
 }
 
-function refused(error: unknown): never {
-  throw isReply(error) ? new RefusedByRedis(error.message, { cause: error }) : error;
-}
+const refused = refusedIf(isReply);
 
 /** Asks one question on a connection of its own. */
 async function ask(client: NodeRedis, command: string[], signal: AbortSignal): Promise<unknown> {
   client.on('error', () => undefined);
-  const end = (): void => {
-    if (client.isOpen) client.destroy();
-  };
-  await doneOrEnded(client.connect(), end, signal);
+  await doneOrEnded(client.connect(), () => end(client), signal);
   try {
     return await client.sendCommand(command);
   } finally {
-    end();
+    end(client);
   }
 }
 
-/** What the first of them answers that can be asked. @throws what the last one has against it */
+/** Asks one node after the other, until one answers. @throws the error of the last one */
 async function firstAnswer<Node, Answer>(
   nodes: readonly Node[],
   answer: (node: Node) => Promise<Answer>,
@@ -209,7 +210,7 @@ function clientAt(create: Create, options: ClientOptions | undefined, { host, po
   return duplicateOf(create({ ...rest, socket } as ClientOptions) as NodeRedis);
 }
 
-/** Where a server of a Cluster says that a key is; undefined for itself. @throws what else it says */
+/** Reads where a server of a Cluster says that a key is; undefined for itself. @throws any other error */
 function movedTo(error: unknown, { options }: NodeRedis): Address | undefined {
   const message = error instanceof Error ? error.message : '';
   // The slot is on its way to another, which does not have it yet.

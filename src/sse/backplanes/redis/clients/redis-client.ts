@@ -51,6 +51,13 @@ export interface RedisClients {
 /** Redis has answered with an error, and done nothing. */
 export class RefusedByRedis extends Error {}
 
+/** Throws an error of a package again: as `RefusedByRedis` where the package says that it is an answer of Redis. */
+export const refusedIf =
+  (isReply: (error: unknown) => error is Error) =>
+  (error: unknown): never => {
+    throw isReply(error) ? new RefusedByRedis(error.message, { cause: error }) : error;
+  };
+
 /** There is no connection: nothing was sent. */
 export class NotConnected extends Error {
   constructor() {
