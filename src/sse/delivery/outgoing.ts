@@ -3,7 +3,7 @@ import { cursorHandingOn } from '../hub/reading/handing-on.js';
 import type { StreamReader } from '../hub/reading/stream-reader.js';
 import { originOf, type EventOrigin } from '../hub/published-event.js';
 import { sharedBody, type SharedText } from '../hub/shared-text.js';
-import { isThenable } from '../hub/thenable.js';
+import { isObject, isThenable } from '../hub/thenable.js';
 import { idLine } from '../protocol/event-stream.js';
 import { channelHash, isSamePosition, type LastEventId, type Position } from '../protocol/position.js';
 import { checkEvent, plainEvent } from './plain-event.js';
@@ -157,8 +157,6 @@ export class Outgoing {
     return seen !== undefined && entry.offset <= seen.offset && log.has(seen);
   }
 }
-
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 const isSame = (one: Place | undefined, other: Place | undefined): boolean =>
   one !== undefined && one.channel === other?.channel && isSamePosition(one.position, other.position);

@@ -8,7 +8,7 @@ import {
 import { Observable, tap, type Subscriber } from 'rxjs';
 import { originOf } from '../hub/published-event.js';
 import type { SseEvent } from '../hub/sse-event.js';
-import { isThenable } from '../hub/thenable.js';
+import { isObject, isThenable } from '../hub/thenable.js';
 import { Exchange } from './exchange.js';
 import { NestHead, OwnHead, type ResponseHead } from './response-head.js';
 import { ObservedOutcome } from './route-outcome.js';
@@ -107,8 +107,6 @@ function isWrapped(value: unknown, event: unknown): boolean {
   const { type, data } = value as { readonly type?: unknown; readonly data?: unknown };
   return type === undefined && ((event as SseEvent).type !== undefined || data === event);
 }
-
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 /** Of an instance, or of a class. */
 const nameOf = (interceptor: object): string =>

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SseError } from '../../sse.errors.js';
+import { reasonOf, SseError } from '../../sse.errors.js';
 import { ServerClock } from '../remote/server-clock.js';
 import { clientsOf } from './clients/model.js';
 import {
@@ -411,8 +411,7 @@ const isPassing = (error: unknown): error is RefusedByRedis =>
 
 const messageOf = (error: unknown): string => {
   // An AggregateError of Node has no message, but what it is made of has.
-  const first = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
-  return first instanceof Error ? first.message : String(first);
+  return reasonOf(error instanceof AggregateError ? error.errors[0] : error);
 };
 
 function failure(address: string, cause: unknown): SseError {
