@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common';
-import { backplaneOf } from './app.backplane.js';
-import { readConfig } from './app.config.js';
+import { backplaneOf } from './app/app.backplane.js';
+import { readConfig } from './app/app.config.js';
 import { BroadcastModule } from './broadcast/broadcast.module.js';
 import { ChatModule } from './chat/chat.module.js';
 import type { VisitorRequest } from './chat/visitor.guard.js';
-import { HealthController } from './health.controller.js';
+import { HealthController } from './app/health.controller.js';
 import { SseModule } from './sse/index.js';
 import { TickerModule } from './ticker/ticker.module.js';
 

@@ -2,9 +2,9 @@ import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
-import { ConfigError, readConfig } from './app.config.js';
+import { ConfigError, readConfig } from './app/app.config.js';
 import { AppModule } from './app.module.js';
-import { configure, PAGES } from './app.setup.js';
+import { configure, PAGES } from './app/app.setup.js';
 
 async function start(): Promise<void> {
   const config = readConfig(process.env);

@@ -1,8 +1,8 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { endpointController, type EndpointOptions } from './endpoint/endpoint.controller.js';
 import { Endpoint } from './endpoint/endpoint.js';
-import type { BackplaneFactory } from './hub/backplane-factory.js';
-import type { Identify } from './hub/access/identity.js';
+import type { BackplaneFactory } from './backplanes/backplane-factory.js';
+import type { Identify } from './http/identity.js';
 import type { SseBaseOptions } from './sse.options.js';
 
 /** Options of `SseModule.forRoot()`; those of a channel are the defaults of every channel. */

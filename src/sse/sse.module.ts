@@ -9,39 +9,39 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
-import { MemoryBackplane } from './backplanes/memory.backplane.js';
-import { MemoryCluster } from './backplanes/memory.cluster.js';
-import { Admission } from './delivery/admission.js';
-import { Heartbeat } from './delivery/heartbeat.js';
-import { SseServer, type ServedRoute } from './delivery/sse-server.js';
-import { SseInterceptor } from './delivery/sse.interceptor.js';
-import { foundControllers } from './discovery/controllers.js';
-import { foundHandlers } from './discovery/channel-handlers.js';
-import { methodsOf, providedIn } from './discovery/decorated-methods.js';
-import { refuseUnlisted, unfoundMethods } from './discovery/in-force.js';
-import { declaredChannels, featureChannels } from './discovery/feature-channels.js';
-import { UnusedSockets } from './delivery/unused-sockets.js';
-import { Access } from './hub/access/access.js';
-import { SseBackplane } from './hub/backplane.js';
-import type { BackplaneFactory, OpenBackplane } from './hub/backplane-factory.js';
-import { SseCluster } from './hub/instances/cluster.js';
-import type { ChannelRule } from './hub/definitions/channel-definition.js';
-import { ChannelDefinitions } from './hub/definitions/channel-definitions.js';
-import { ChannelHandlers } from './hub/handlers/channel-handlers.js';
-import { ChannelWriter } from './hub/channel-writer.js';
-import { Snapshots } from './hub/snapshots/channel-snapshots.js';
-import { Channels } from './hub/channels.js';
-import { Connections } from './hub/instances/connections.js';
-import { Hooks } from './hub/handlers/hooks.js';
-import { Instances } from './hub/instances/instances.js';
-import { SourcePipes } from './hub/sources/source-pipes.js';
-import { JoinableStreams } from './hub/instances/joinable-streams.js';
-import { Presence } from './hub/presence/presence.js';
-import { SHARED_HUB } from './hub/shared-hub.js';
-import { SseHub } from './hub/sse-hub.js';
-import { Subscriptions } from './hub/instances/subscriptions.js';
-import { StreamContext } from './hub/reading/stream-context.js';
-import { Turn } from './hub/turn.js';
+import { MemoryBackplane } from './backplanes/memory/memory.backplane.js';
+import { MemoryCluster } from './backplanes/memory/memory.cluster.js';
+import { Admission } from './http/admission.js';
+import { Heartbeat } from './http/heartbeat.js';
+import { SseServer, type ServedRoute } from './http/sse-server.js';
+import { SseInterceptor } from './http/sse.interceptor.js';
+import { foundControllers } from './http/controllers.js';
+import { foundHandlers } from './handlers/found-handlers.js';
+import { methodsOf, providedIn } from './handlers/decorated-methods.js';
+import { refuseUnlisted, unfoundMethods } from './handlers/in-force.js';
+import { declaredChannels, featureChannels } from './channels/feature-channels.js';
+import { UnusedSockets } from './http/unused-sockets.js';
+import { Access } from './access/access.js';
+import { SseBackplane } from './log/backplane.js';
+import type { BackplaneFactory, OpenBackplane } from './backplanes/backplane-factory.js';
+import { SseCluster } from './cluster/cluster.js';
+import type { ChannelRule } from './channels/channel-definition.js';
+import { ChannelDefinitions } from './channels/channel-definitions.js';
+import { ChannelHandlers } from './handlers/channel-handlers.js';
+import { ChannelWriter } from './publishing/channel-writer.js';
+import { Snapshots } from './snapshots/channel-snapshots.js';
+import { Channels } from './channels/channels.js';
+import { Connections } from './http/connections.js';
+import { Hooks } from './hooks/hooks.js';
+import { Instances } from './cluster/instances.js';
+import { SourcePipes } from './pipes/source-pipes.js';
+import { JoinableStreams } from './endpoint/joinable-streams.js';
+import { Presence } from './presence/presence.js';
+import { SHARED_HUB } from './publishing/shared-hub.js';
+import { SseHub } from './sse-hub.js';
+import { Subscriptions } from './http/subscriptions.js';
+import { StreamContext } from './streams/stream-context.js';
+import { RunQueue } from './channels/run-queue.js';
 import { COPY, processWide } from './package-copy.js';
 import { SseError } from './sse.errors.js';
 import {
@@ -86,7 +86,7 @@ function inOneLine({ code, message }: SseError): SseError {
 }
 
 const providers: Provider[] = [
-  Turn,
+  RunQueue,
   ChannelHandlers,
   Connections,
   Subscriptions,
@@ -148,7 +148,7 @@ const providers: Provider[] = [
   },
   {
     provide: Channels,
-    inject: [SseBackplane, ChannelDefinitions, Turn, Snapshots],
+    inject: [SseBackplane, ChannelDefinitions, RunQueue, Snapshots],
     useFactory: (...parts: ConstructorParameters<typeof Channels>) => new Channels(...parts),
   },
   {

@@ -4,7 +4,7 @@
  * @jest-environment-options {"globalsCleanup": "off"}
  */
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { SseBackplane } from '../../src/sse/hub/backplane.js';
+import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import { channelNumber } from '../../src/sse/protocol/position.js';
 import { onlyDate } from '../support/only-date.js';
 import { temporaryFolder } from '../support/temporary-folder.js';

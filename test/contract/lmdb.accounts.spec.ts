@@ -6,7 +6,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { lmdbBackplane } from '../../src/sse/backplanes/lmdb/index.js';
-import type { SseBackplane } from '../../src/sse/hub/backplane.js';
+import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import { moduleSettings, type ChannelSettings } from '../../src/sse/sse.settings.js';
 import { onlyDate } from '../support/only-date.js';
 import { temporaryFolder } from '../support/temporary-folder.js';

@@ -6,7 +6,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PUBLISH_ID_MEMORY, type LogRange, type SseBackplane } from '../../src/sse/hub/backplane.js';
+import { PUBLISH_ID_MEMORY, type LogRange, type SseBackplane } from '../../src/sse/log/backplane.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import type { ChannelOptions, SseLimits } from '../../src/sse/sse.options.js';
 import { eventually } from '../support/eventually.js';

@@ -6,7 +6,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { readFile, open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SseBackplane } from '../../src/sse/hub/backplane.js';
+import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { onlyDate } from '../support/only-date.js';
 import { temporaryFolder } from '../support/temporary-folder.js';

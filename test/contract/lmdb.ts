@@ -1,6 +1,6 @@
 import { open } from 'lmdb';
 import { lmdbBackplane, type LmdbOptions } from '../../src/sse/backplanes/lmdb/index.js';
-import type { LogRange, SseBackplane } from '../../src/sse/hub/backplane.js';
+import type { LogRange, SseBackplane } from '../../src/sse/log/backplane.js';
 import type { SseLimits } from '../../src/sse/sse.options.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';
 import { whenTestEnds } from '../support/clean-up.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
-import { MemoryBackplane } from '../../src/sse/backplanes/memory.backplane.js';
-import type { FollowedLog, LogFollower } from '../../src/sse/hub/backplane.js';
+import { MemoryBackplane } from '../../src/sse/backplanes/memory/memory.backplane.js';
+import type { FollowedLog, LogFollower } from '../../src/sse/log/backplane.js';
 import type { ChannelSettings } from '../../src/sse/sse.settings.js';
 import { storedOf } from '../unit/stored-events.js';
 import { settingsOf } from './backplane.contract.js';

@@ -1,4 +1,4 @@
-import { MemoryBackplane } from '../../src/sse/backplanes/memory.backplane.js';
+import { MemoryBackplane } from '../../src/sse/backplanes/memory/memory.backplane.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';
 import { describeBackplane } from './backplane.contract.js';
 

@@ -1,4 +1,4 @@
-import { MemoryBus, MemoryCluster } from '../../src/sse/backplanes/memory.cluster.js';
+import { MemoryBus, MemoryCluster } from '../../src/sse/backplanes/memory/memory.cluster.js';
 import { describeCluster } from './cluster.contract.js';
 
 describeCluster(

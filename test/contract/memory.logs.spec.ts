@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { MemoryBackplane, type MemoryBackplaneLimits } from '../../src/sse/backplanes/memory.backplane.js';
-import type { LogRange } from '../../src/sse/hub/backplane.js';
+import {
+  MemoryBackplane,
+  type MemoryBackplaneLimits,
+} from '../../src/sse/backplanes/memory/memory.backplane.js';
+import type { LogRange } from '../../src/sse/log/backplane.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import type { ChannelOptions } from '../../src/sse/sse.options.js';
 import { storedOf } from '../unit/stored-events.js';

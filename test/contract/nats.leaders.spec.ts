@@ -5,7 +5,7 @@ import { connect } from '@nats-io/transport-node';
 import { randomUUID } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { natsBackplane } from '../../src/sse/backplanes/nats/index.js';
-import type { SseBackplane } from '../../src/sse/hub/backplane.js';
+import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { SseError } from '../../src/sse/sse.errors.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { natsBackplane, type NatsBackplaneOptions } from '../../src/sse/backplanes/nats/index.js';
-import type { SseBackplane } from '../../src/sse/hub/backplane.js';
+import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';
 import { describeWith } from '../support/describe-with.js';

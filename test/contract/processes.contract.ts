@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { fileURLToPath } from 'node:url';
-import { LEASE_TIME, type SseCluster } from '../../src/sse/hub/instances/cluster.js';
+import { LEASE_TIME, type SseCluster } from '../../src/sse/cluster/cluster.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { eventually } from '../support/eventually.js';
 import { start } from '../support/process.js';

@@ -1,5 +1,5 @@
 import { redisBackplane, type RedisBackplaneOptions } from '../../src/sse/backplanes/redis/index.js';
-import type { SseBackplane } from '../../src/sse/hub/backplane.js';
+import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';
 import { channelOn, dataOf, type ChannelUnderTest } from '../../src/sse/testing/channel-under-test.js';

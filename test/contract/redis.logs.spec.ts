@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { createClient } from 'redis';
 import { redisBackplane, type RedisBackplaneOptions } from '../../src/sse/backplanes/redis/index.js';
-import type { SseBackplane } from '../../src/sse/hub/backplane.js';
+import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import type { ChannelOptions, SseLimits } from '../../src/sse/sse.options.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
-import { ALIVE } from '../../src/sse/backplanes/remote/cluster-link.js';
+import { ALIVE } from '../../src/sse/backplanes/common/cluster-link.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';
 import { eventually } from '../support/eventually.js';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readConfig } from '../../src/app.config.js';
+import { readConfig } from '../../src/app/app.config.js';
 import { root } from '../support/process.js';
 import { blockWith } from './deployment.js';
 import { parseYaml } from './yaml.js';

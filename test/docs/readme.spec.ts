@@ -17,7 +17,7 @@ import { checkTypes } from './typescript.js';
  *   json        parsed
  *   nginx       read by `nginx -t`; test/e2e/app/instances.spec.ts runs what is for several instances
  *   caddy, haproxy, apache, http, vcl
- *               other proxies' files: test/e2e/delivery/proxies.spec.ts runs them, with nginx
+ *               other proxies' files: test/e2e/http/proxies.spec.ts runs them, with nginx
  *   yaml        a compose file: parsed, and compared with what it is about
  *   sh, console with `<!-- test: app -->` before it: its curl commands are run, in order, against one running
  *               app in the place of localhost:3000; below a `$ ` command a console block shows lines of its

@@ -1,4 +1,4 @@
-import { Random } from '../e2e/hub/random.js';
+import { Random } from '../e2e/streams/random.js';
 
 /** Channels by what is kept of them; the definitions stand in `instance.ts`. */
 export type ChannelKind = 'wide' | 'tiny' | 'lean' | 'brief';

@@ -1,6 +1,6 @@
 // A process that has a data directory of LMDB and does with it what its parent says. Run with the directory.
 import { lmdbBackplane } from '../../dist/sse/backplanes/lmdb/index.js';
-import { storedEvent } from '../../dist/sse/hub/stored-event.js';
+import { storedEvent } from '../../dist/sse/log/stored-event.js';
 import { channelSettings, moduleSettings } from '../../dist/sse/sse.settings.js';
 
 /** @typedef {{ flood: number } | { append: number } | { fill: number } | { purge: true } | { purgeBeside: number }} Command */

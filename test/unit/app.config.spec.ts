@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ConfigError, readConfig } from '../../src/app.config.js';
+import { ConfigError, readConfig } from '../../src/app/app.config.js';
 
 describe('readConfig', () => {
   it('has a default for everything, which an empty variable is taken for, too', () => {

@@ -1,6 +1,6 @@
-import type { LogEntry } from '../../src/sse/hub/event-log.js';
-import { storedEvent, type StoredEvent } from '../../src/sse/hub/stored-event.js';
-import type { SseEventInput } from '../../src/sse/hub/sse-event.js';
+import type { LogEntry } from '../../src/sse/log/event-log.js';
+import { storedEvent, type StoredEvent } from '../../src/sse/log/stored-event.js';
+import type { SseEventInput } from '../../src/sse/log/sse-event.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 
 /** An event as a log keeps it. */

@@ -1,15 +1,10 @@
 import { catchError, EMPTY, filter, finalize, merge, mergeAll, Subject, take, type Observable } from 'rxjs';
-import { TokenBucket } from '../delivery/rate.js';
-import type { SseConnection } from '../delivery/sse-connection.js';
-import type {
-  ChangedChannels,
-  ChannelsChange,
-  JoinableStream,
-  RefusedChange,
-} from '../hub/instances/joinable-streams.js';
-import type { SseEvent } from '../hub/sse-event.js';
-import type { SseHub } from '../hub/sse-hub.js';
-import type { Subscription, Subscriptions } from '../hub/instances/subscriptions.js';
+import { TokenBucket } from '../http/rate.js';
+import type { SseConnection } from '../http/sse-connection.js';
+import type { ChangedChannels, ChannelsChange, JoinableStream, RefusedChange } from './joinable-streams.js';
+import type { SseEvent } from '../log/sse-event.js';
+import type { SseHub } from '../sse-hub.js';
+import type { Subscription, Subscriptions } from '../http/subscriptions.js';
 import { longestId, MAX_ID_BYTES, parseLastEventId } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { SseLimits } from '../sse.options.js';

@@ -13,10 +13,10 @@ import {
   type Type,
 } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { Sse } from '../decorators/sse.decorator.js';
-import { Exchange } from '../delivery/exchange.js';
-import type { ChangedChannels } from '../hub/instances/joinable-streams.js';
-import type { SseEvent } from '../hub/sse-event.js';
+import { Sse } from '../http/sse.decorator.js';
+import { Exchange } from '../http/exchange.js';
+import type { ChangedChannels } from './joinable-streams.js';
+import type { SseEvent } from '../log/sse-event.js';
 import { checkObject, listOf, stringOf } from '../validate.js';
 import { Endpoint } from './endpoint.js';
 

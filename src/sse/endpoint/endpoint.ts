@@ -11,24 +11,24 @@ import {
   UnsupportedMediaTypeException,
 } from '@nestjs/common';
 import { defer, EMPTY, finalize, type Observable } from 'rxjs';
-import type { Exchange } from '../delivery/exchange.js';
-import type { SseConnection } from '../delivery/sse-connection.js';
-import { Access } from '../hub/access/access.js';
-import { ChannelHandlers } from '../hub/handlers/channel-handlers.js';
-import { checkIdentity, refuseExpired } from '../hub/access/identity.js';
-import { Instances } from '../hub/instances/instances.js';
+import type { Exchange } from '../http/exchange.js';
+import type { SseConnection } from '../http/sse-connection.js';
+import { Access } from '../access/access.js';
+import { ChannelHandlers } from '../handlers/channel-handlers.js';
+import { checkIdentity, refuseExpired } from '../http/identity.js';
+import { Instances } from '../cluster/instances.js';
 import {
   JoinableStreams,
   type ChangedChannels,
   type ChangeRequest,
   type ChannelsChange,
   type RefusedChange,
-} from '../hub/instances/joinable-streams.js';
-import type { SseEvent } from '../hub/sse-event.js';
-import { SseHub } from '../hub/sse-hub.js';
-import { StreamContext } from '../hub/reading/stream-context.js';
-import { Subscriptions } from '../hub/instances/subscriptions.js';
-import { ANSWER_TIME } from '../hub/instances/survey.js';
+} from './joinable-streams.js';
+import type { SseEvent } from '../log/sse-event.js';
+import { SseHub } from '../sse-hub.js';
+import { StreamContext } from '../streams/stream-context.js';
+import { Subscriptions } from '../http/subscriptions.js';
+import { ANSWER_TIME } from '../cluster/scatter-gather.js';
 import { encodedLength, longestId, MAX_ID_BYTES } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';

@@ -1,5 +1,5 @@
-import type { SseBackplane } from '../hub/backplane.js';
-import { storedEvent } from '../hub/stored-event.js';
+import type { SseBackplane } from '../log/backplane.js';
+import { storedEvent } from '../log/stored-event.js';
 import { channelHash, formatId, parseLastEventId } from '../protocol/position.js';
 import type { HistoryOptions } from '../sse.options.js';
 import { describeAbsent } from './absent.contract.js';

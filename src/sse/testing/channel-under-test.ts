@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { LogRange, RangeQuery, SseBackplane } from '../hub/backplane.js';
-import type { LogEntry } from '../hub/event-log.js';
-import { storedEvent, type StoredEvent } from '../hub/stored-event.js';
+import type { LogRange, RangeQuery, SseBackplane } from '../log/backplane.js';
+import type { LogEntry } from '../log/event-log.js';
+import { storedEvent, type StoredEvent } from '../log/stored-event.js';
 import type { Position } from '../protocol/position.js';
 import type { ChannelOptions } from '../sse.options.js';
 import { channelSettings, moduleSettings, type ChannelSettings } from '../sse.settings.js';

@@ -1,4 +1,4 @@
-import { newMark } from '../hub/mark.js';
+import { newMark } from '../log/mark.js';
 import type { Position } from '../protocol/position.js';
 import { dataOf, positionsOf, type ChannelUnderTest, type MakeChannel } from './channel-under-test.js';
 import { entriesOf, LateReader, Listener } from './listener.js';

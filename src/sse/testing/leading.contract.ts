@@ -1,5 +1,5 @@
-import type { SseCluster } from '../hub/instances/cluster.js';
-import { LEASE_TIME } from '../hub/instances/cluster.js';
+import type { SseCluster } from '../cluster/cluster.js';
+import { LEASE_TIME } from '../cluster/cluster.js';
 import { eventually } from './eventually.js';
 import type { Scene } from './scene.js';
 import { Office } from './office.js';

@@ -1,5 +1,5 @@
-import type { FollowedLog, LogFollower, SseBackplane } from '../hub/backplane.js';
-import type { EventLog, LogEntry } from '../hub/event-log.js';
+import type { FollowedLog, LogFollower, SseBackplane } from '../log/backplane.js';
+import type { EventLog, LogEntry } from '../log/event-log.js';
 import type { Position } from '../protocol/position.js';
 import type { ChannelSettings } from '../sse.settings.js';
 

@@ -1,4 +1,4 @@
-import type { SseCluster } from '../hub/instances/cluster.js';
+import type { SseCluster } from '../cluster/cluster.js';
 import { eventually } from './eventually.js';
 
 /** A lease that several ask for, and who held it when. */

@@ -1,5 +1,5 @@
-import { newMark } from '../hub/mark.js';
-import type { RangeQuery } from '../hub/backplane.js';
+import { newMark } from '../log/mark.js';
+import type { RangeQuery } from '../log/backplane.js';
 import type { Position } from '../protocol/position.js';
 import type { ChannelOptions } from '../sse.options.js';
 import { dataOf, positionsOf, type MakeChannel } from './channel-under-test.js';

@@ -1,4 +1,4 @@
-import type { SseCluster } from '../hub/instances/cluster.js';
+import type { SseCluster } from '../cluster/cluster.js';
 
 /** Instances of one application, which know of nobody else. */
 export interface ClusterUnderTest {

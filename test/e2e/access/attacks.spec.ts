@@ -4,9 +4,9 @@ import { defineChannel, SseModule } from '../../../src/sse/index.js';
 import { adapters, type AdapterName } from '../../support/adapters.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { SseClient } from '../../support/sse-client.js';
-import { LogRecorder } from '../delivery/log-recorder.js';
-import { Random } from '../hub/random.js';
-import { Wire } from '../delivery/wire.js';
+import { LogRecorder } from '../http/log-recorder.js';
+import { Random } from '../streams/random.js';
+import { Wire } from '../http/wire.js';
 import { denied } from './denied.js';
 import { pathOf, startHouse, type House } from './house.js';
 
@@ -170,7 +170,7 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
 
   it('may be thousands, one after the other, and what is remembered of them stays bounded', async () => {
     const { app } = await startHouse({ adapter, imports });
-    const { ChannelHandlers } = await import('../../../src/sse/hub/handlers/channel-handlers.js');
+    const { ChannelHandlers } = await import('../../../src/sse/handlers/channel-handlers.js');
     const handlers = app.get(ChannelHandlers, { strict: false });
     const known = handlers.of('authorize', 'rooms/0');
     for (let i = 0; i < 10_000; i++) handlers.of('authorize', `rooms/${i}`);

@@ -5,7 +5,7 @@ import { AuthorizeChannel, defineChannel, SseModule } from '../../../src/sse/ind
 import type { ChannelAccess, SseHub } from '../../../src/sse/index.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { LogRecorder } from '../delivery/log-recorder.js';
+import { LogRecorder } from '../http/log-recorder.js';
 import { refusal, refused } from '../../unit/refusal.js';
 import { denied } from './denied.js';
 import { startHouse as startAnyHouse } from './house.js';
@@ -166,7 +166,7 @@ describe('where nobody is asked and nobody is known', () => {
     });
     await SseClient.open(`${url}/events`);
     await untilConnections(hub, 1);
-    const { Connections } = await import('../../../src/sse/hub/instances/connections.js');
+    const { Connections } = await import('../../../src/sse/http/connections.js');
     const [connection] = app.get(Connections, { strict: false }).matching({});
     expect(connection!.access).toBeUndefined();
     expect((await hub.connections())[0]).not.toHaveProperty('user');

@@ -4,10 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Controller, Inject, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AuthorizeChannel, Sse, SseHub, SseModule } from '../../../dist/index.js';
-import { ConnectionAccess } from '../../../dist/sse/delivery/connection-access.js';
-import { SseConnection } from '../../../dist/sse/delivery/sse-connection.js';
-import { Cursor } from '../../../dist/sse/hub/reading/cursor.js';
-import { StreamReader } from '../../../dist/sse/hub/reading/stream-reader.js';
+import { ConnectionAccess } from '../../../dist/sse/access/connection-access.js';
+import { SseConnection } from '../../../dist/sse/http/sse-connection.js';
+import { Cursor } from '../../../dist/sse/streams/cursor.js';
+import { StreamReader } from '../../../dist/sse/streams/stream-reader.js';
 import { answerFigures } from '../../support/soak-figures.js';
 
 class Streams {

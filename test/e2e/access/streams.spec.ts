@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { defaultIfEmpty, map, merge, of, share, startWith, Subject, switchMap, take, timer } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { Sse, SseHub } from '../../../src/sse/index.js';
-import { LogRecorder } from '../delivery/log-recorder.js';
+import { LogRecorder } from '../http/log-recorder.js';
 import { adapters, type AdapterName } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';

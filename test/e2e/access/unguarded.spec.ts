@@ -6,7 +6,7 @@ import { Sse, SseHub } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
 import { startSseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { LogRecorder } from '../delivery/log-recorder.js';
+import { LogRecorder } from '../http/log-recorder.js';
 import { openEndpoint, startEndpointApp, change } from '../endpoint/endpoint-app.js';
 import { denied } from './denied.js';
 import { pathOf, startHouse, StreamsController } from './house.js';

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { AppModule } from '../../../src/app.module.js';
-import { configure } from '../../../src/app.setup.js';
+import { configure } from '../../../src/app/app.setup.js';
 import { SseHub } from '../../../src/sse/index.js';
 
 export interface BootedApp {

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
-import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
+import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
 import type { FollowedLog } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';

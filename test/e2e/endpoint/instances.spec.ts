@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory.cluster.js';
-import { MemoryBackplane } from '../../../src/sse/backplanes/memory.backplane.js';
+import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory/memory.cluster.js';
+import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
 import { redisBackplane } from '../../../src/sse/backplanes/redis/index.js';
 import { adapters } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';

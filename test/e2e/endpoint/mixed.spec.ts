@@ -4,8 +4,8 @@ import { AuthorizeChannel, defineChannel, SseModule } from '../../../src/sse/ind
 import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import type { SseClient } from '../../support/sse-client.js';
-import { Publisher, ServerSockets } from '../delivery/stalled.js';
-import { called, Held, LosesLog, stateOf, type Tell } from '../hub/snapshot-scene.js';
+import { Publisher, ServerSockets } from '../http/stalled.js';
+import { called, Held, LosesLog, stateOf, type Tell } from '../snapshots/snapshot-scene.js';
 import { change, openEndpoint, startEndpointApp } from './endpoint-app.js';
 
 interface Opened {

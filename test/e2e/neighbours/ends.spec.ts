@@ -29,9 +29,9 @@ import { eventually } from '../../support/eventually.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { LogRecorder } from '../delivery/log-recorder.js';
-import { ServerSockets } from '../delivery/stalled.js';
-import { Wire } from '../delivery/wire.js';
+import { LogRecorder } from '../http/log-recorder.js';
+import { ServerSockets } from '../http/stalled.js';
+import { Wire } from '../http/wire.js';
 
 const passing = UseInterceptors({
   intercept: (_context: ExecutionContext, next: CallHandler) => next.handle(),

@@ -34,8 +34,8 @@ import { adapters, type AdapterName } from '../../support/adapters.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { SseApp, SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { LogRecorder } from '../delivery/log-recorder.js';
-import { Wire } from '../delivery/wire.js';
+import { LogRecorder } from '../http/log-recorder.js';
+import { Wire } from '../http/wire.js';
 import { change, openEndpoint, startEndpointApp } from '../endpoint/endpoint-app.js';
 
 let begun = 0;

@@ -9,9 +9,9 @@ import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { eventually } from '../../support/eventually.js';
-import { LogRecorder } from '../delivery/log-recorder.js';
-import { Wire } from '../delivery/wire.js';
-import { big, numberOf, numbers, ServerSockets } from '../delivery/stalled.js';
+import { LogRecorder } from '../http/log-recorder.js';
+import { Wire } from '../http/wire.js';
+import { big, numberOf, numbers, ServerSockets } from '../http/stalled.js';
 
 const passing = { intercept: (_context: unknown, next: { handle(): Observable<unknown> }) => next.handle() };
 const ways = adapters.flatMap((adapter) => [

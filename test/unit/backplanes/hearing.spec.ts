@@ -4,8 +4,8 @@ import { headers, type Msg } from '@nats-io/transport-node';
 import type { Standing } from '../../../src/sse/backplanes/nats/channel-log.js';
 import { Hearing } from '../../../src/sse/backplanes/nats/hearing.js';
 import { encodeMessage, type Kept, type Message } from '../../../src/sse/backplanes/nats/message.js';
-import { encodeEvent } from '../../../src/sse/backplanes/remote/event-text.js';
-import type { HeardEntry, Notice } from '../../../src/sse/backplanes/remote/remote-logs.js';
+import { encodeEvent } from '../../../src/sse/backplanes/common/event-text.js';
+import type { HeardEntry, Notice } from '../../../src/sse/backplanes/common/remote-logs.js';
 import type { Position } from '../../../src/sse/protocol/position.js';
 import { storedOf } from '../stored-events.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { ClusterLink } from '../../../src/sse/backplanes/remote/cluster-link.js';
-import { Lease } from '../../../src/sse/backplanes/remote/lease.js';
+import type { ClusterLink } from '../../../src/sse/backplanes/common/cluster-link.js';
+import { Lease } from '../../../src/sse/backplanes/common/lease.js';
 
 /** A server that answers when the test says so, and a lease of it. */
 function scene() {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { CopyMemory } from '../../../src/sse/backplanes/remote/copy-memory.js';
+import { CopyMemory } from '../../../src/sse/backplanes/common/copy-memory.js';
 import type { Position } from '../../../src/sse/protocol/position.js';
 import { at, ServerLog, Trial, trial } from './local-copy.trial.js';
 

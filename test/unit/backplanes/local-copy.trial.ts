@@ -1,8 +1,8 @@
-import type { CopyMemory } from '../../../src/sse/backplanes/remote/copy-memory.js';
-import { LocalCopy } from '../../../src/sse/backplanes/remote/local-copy.js';
-import type { HeardEntry, RemoteRange } from '../../../src/sse/backplanes/remote/remote-logs.js';
-import type { LogFollower } from '../../../src/sse/hub/backplane.js';
-import type { EventLog, LogEntry } from '../../../src/sse/hub/event-log.js';
+import type { CopyMemory } from '../../../src/sse/backplanes/common/copy-memory.js';
+import { LocalCopy } from '../../../src/sse/backplanes/common/local-copy.js';
+import type { HeardEntry, RemoteRange } from '../../../src/sse/backplanes/common/remote-logs.js';
+import type { LogFollower } from '../../../src/sse/log/backplane.js';
+import type { EventLog, LogEntry } from '../../../src/sse/log/event-log.js';
 import type { Position } from '../../../src/sse/protocol/position.js';
 import type { HistoryOptions } from '../../../src/sse/sse.options.js';
 import { storedOf } from '../stored-events.js';

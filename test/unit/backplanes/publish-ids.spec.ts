@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
-import { PublishIds } from '../../../src/sse/backplanes/publish-ids.js';
-import { PUBLISH_ID_MEMORY } from '../../../src/sse/hub/backplane.js';
+import { PublishIds } from '../../../src/sse/backplanes/memory/publish-ids.js';
+import { PUBLISH_ID_MEMORY } from '../../../src/sse/log/backplane.js';
 
 it('publish ids are forgotten in the order of their last use', () => {
   const ids = new PublishIds();

@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
-import { RemoteBackplane } from '../../../src/sse/backplanes/remote/remote.backplane.js';
-import { remoteSettings } from '../../../src/sse/backplanes/remote/remote.options.js';
-import type { RemoteLogs, RemoteLogsEvents } from '../../../src/sse/backplanes/remote/remote-logs.js';
+import { RemoteBackplane } from '../../../src/sse/backplanes/common/remote.backplane.js';
+import { remoteSettings } from '../../../src/sse/backplanes/common/remote.options.js';
+import type { RemoteLogs, RemoteLogsEvents } from '../../../src/sse/backplanes/common/remote-logs.js';
 import { moduleSettings } from '../../../src/sse/sse.settings.js';
 import { settingsOf, stored } from '../../contract/backplane.contract.js';
 import { Listener } from '../../contract/listener.js';

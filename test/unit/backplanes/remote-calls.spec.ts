@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { NotNow, RemoteCalls } from '../../../src/sse/backplanes/remote/remote-calls.js';
-import { remoteSettings, type RemoteOptions } from '../../../src/sse/backplanes/remote/remote.options.js';
+import { NotNow, RemoteCalls } from '../../../src/sse/backplanes/common/remote-calls.js';
+import { remoteSettings, type RemoteOptions } from '../../../src/sse/backplanes/common/remote.options.js';
 
 /** Calls that are answered when a test says so. */
 function trial(options: RemoteOptions = {}) {

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import type { ClusterLink } from '../../../src/sse/backplanes/remote/cluster-link.js';
-import { RemoteOrders } from '../../../src/sse/backplanes/remote/remote-orders.js';
+import type { ClusterLink } from '../../../src/sse/backplanes/common/cluster-link.js';
+import { RemoteOrders } from '../../../src/sse/backplanes/common/remote-orders.js';
 
 // That orders may be lost is warned of.
 beforeAll(() => Logger.overrideLogger(false));

@@ -11,7 +11,7 @@ import {
   parseLastEventId,
   type Position,
 } from '../../../src/sse/protocol/position.js';
-import { EventLog } from '../../../src/sse/hub/event-log.js';
+import { EventLog } from '../../../src/sse/log/event-log.js';
 import { BIRTH } from '../log-entries.js';
 import { history, Model, take } from '../log-model.js';
 import { anyPosition, LONGEST } from '../positions.js';

@@ -1,5 +1,5 @@
-import type { BackplaneStats, LogFollower } from '../../hub/backplane.js';
-import type { EventLog } from '../../hub/event-log.js';
+import type { BackplaneStats, LogFollower } from '../../log/backplane.js';
+import type { EventLog } from '../../log/event-log.js';
 import { sizeOf, type ChannelRecord } from './records.js';
 
 /** A channel that is on the disk, or that somebody follows here, or both. */

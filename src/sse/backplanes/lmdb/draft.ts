@@ -1,12 +1,12 @@
-import { WINDOW } from '../../hub/backplane.js';
-import type { LogEntry } from '../../hub/event-log.js';
-import { newMark } from '../../hub/mark.js';
-import type { StoredEvent } from '../../hub/stored-event.js';
+import { WINDOW } from '../../log/backplane.js';
+import type { LogEntry } from '../../log/event-log.js';
+import { newMark } from '../../log/mark.js';
+import type { StoredEvent } from '../../log/stored-event.js';
 import type { Position } from '../../protocol/position.js';
 import { channelCompleted, tooManyChannels } from '../../sse.errors.js';
 import type { SseLimits } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
-import type { LogBirths, Slot } from '../log-births.js';
+import type { LogBirths, Slot } from '../common/log-births.js';
 import type { Catalogue, HeldChannel } from './catalogue.js';
 import type { Database } from './database.js';
 import { sizeOf, type ChannelRecord } from './records.js';

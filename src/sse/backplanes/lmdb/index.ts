@@ -1,5 +1,5 @@
-import type { BackplaneFactory } from '../../hub/backplane-factory.js';
-import { MemoryBus, MemoryCluster } from '../memory.cluster.js';
+import type { BackplaneFactory } from '../backplane-factory.js';
+import { MemoryBus, MemoryCluster } from '../memory/memory.cluster.js';
 import { Database } from './database.js';
 import { LmdbBackplane } from './lmdb.backplane.js';
 import { lmdbSettings, type LmdbOptions } from './lmdb.options.js';

@@ -7,14 +7,14 @@ import {
   type LogRange,
   type RangeQuery,
   type SseBackplane,
-} from '../../hub/backplane.js';
-import { Clock } from '../../hub/clock.js';
-import { EventLog } from '../../hub/event-log.js';
-import { rangeOf } from '../../hub/log-range.js';
-import type { StoredEvent } from '../../hub/stored-event.js';
+} from '../../log/backplane.js';
+import { Clock } from '../common/clock.js';
+import { EventLog } from '../../log/event-log.js';
+import { rangeOf } from '../../log/log-range.js';
+import type { StoredEvent } from '../../log/stored-event.js';
 import type { Position } from '../../protocol/position.js';
 import type { ChannelSettings } from '../../sse.settings.js';
-import { LogBirths } from '../log-births.js';
+import { LogBirths } from '../common/log-births.js';
 import { Catalogue, type HeldChannel } from './catalogue.js';
 import { CommitQueue, type Transactions } from './commit-queue.js';
 import type { Database } from './database.js';

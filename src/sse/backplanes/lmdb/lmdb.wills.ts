@@ -1,4 +1,4 @@
-import type { SseWills, Will } from '../../hub/instances/wills.js';
+import type { SseWills, Will } from '../../cluster/wills.js';
 import type { CommitQueue } from './commit-queue.js';
 import type { Database } from './database.js';
 import type { DraftedWill } from './draft.js';

@@ -1,4 +1,4 @@
-import type { LogBounds, LogEntry } from '../../hub/event-log.js';
+import type { LogBounds, LogEntry } from '../../log/event-log.js';
 import { eventBody } from '../../protocol/event-stream.js';
 import type { Position } from '../../protocol/position.js';
 

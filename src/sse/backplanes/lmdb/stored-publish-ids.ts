@@ -1,4 +1,4 @@
-import { PUBLISH_ID_MEMORY } from '../../hub/backplane.js';
+import { PUBLISH_ID_MEMORY } from '../../log/backplane.js';
 import type { Position } from '../../protocol/position.js';
 import type { Database } from './database.js';
 import type { Draft } from './draft.js';

@@ -1,9 +1,9 @@
 import { Logger } from '@nestjs/common';
-import { EventLog } from '../../hub/event-log.js';
+import { EventLog } from '../../log/event-log.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
 import { notSent, type SseError } from '../../sse.errors.js';
 import type { HistoryOptions } from '../../sse.options.js';
-import { decodeEvent } from '../remote/event-text.js';
+import { decodeEvent } from '../common/event-text.js';
 import type { KeptRecord } from './head-record.js';
 import { beginAt, decodeMessage, later, positionOf, type Kept } from './message.js';
 import type { NatsStore } from './nats-store.js';

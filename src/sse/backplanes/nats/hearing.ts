@@ -1,7 +1,7 @@
 import type { Msg } from '@nats-io/transport-node';
 import { isSamePosition, type Position } from '../../protocol/position.js';
-import { decodeEvent } from '../remote/event-text.js';
-import type { HeardEntry, Notice } from '../remote/remote-logs.js';
+import { decodeEvent } from '../common/event-text.js';
+import type { HeardEntry, Notice } from '../common/remote-logs.js';
 import { warnOf, type Standing } from './channel-log.js';
 import { decodeMessage, lastSequenceOf, positionOf, type Kept } from './message.js';
 

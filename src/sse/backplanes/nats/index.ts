@@ -1,6 +1,6 @@
-import type { BackplaneFactory } from '../../hub/backplane-factory.js';
-import { startTogether } from '../remote/start-together.js';
-import { RemoteBackplane } from '../remote/remote.backplane.js';
+import type { BackplaneFactory } from '../backplane-factory.js';
+import { startTogether } from '../common/start-together.js';
+import { RemoteBackplane } from '../common/remote.backplane.js';
 import { NatsCluster } from './nats.cluster.js';
 import { NatsLink } from './nats-link.js';
 import { NatsLogs } from './nats.logs.js';

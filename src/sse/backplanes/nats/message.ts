@@ -1,6 +1,6 @@
 import { RepublishHeaders } from '@nats-io/jetstream';
 import type { Msg } from '@nats-io/transport-node';
-import { newMark } from '../../hub/mark.js';
+import { newMark } from '../../log/mark.js';
 import type { Position } from '../../protocol/position.js';
 
 /** A message as the stream of the logs keeps it. Where it is stored, its sequence and its mark are a position. */

@@ -1,11 +1,11 @@
 import type { PubAck } from '@nats-io/jetstream';
-import { WINDOW } from '../../hub/backplane.js';
-import { newMark } from '../../hub/mark.js';
+import { WINDOW } from '../../log/backplane.js';
+import { newMark } from '../../log/mark.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
 import { channelCompleted, notSent, type SseError } from '../../sse.errors.js';
 import type { ChannelSettings } from '../../sse.settings.js';
-import { encodeEvent } from '../remote/event-text.js';
-import type { Publication } from '../remote/remote-logs.js';
+import { encodeEvent } from '../common/event-text.js';
+import type { Publication } from '../common/remote-logs.js';
 import { standingOf, type Standing } from './channel-log.js';
 import type { HeadRecord } from './head-record.js';
 import { Hearing } from './hearing.js';

@@ -10,7 +10,7 @@ import type {
   StreamInfo,
 } from '@nats-io/jetstream';
 import { nanos, RequestError, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { AWAY_TIME } from '../../hub/instances/cluster.js';
+import { AWAY_TIME } from '../../cluster/cluster.js';
 import {
   ALIVE,
   BEAT,
@@ -20,7 +20,7 @@ import {
   type LoggedOrder,
   type Members,
   type OrderPosition,
-} from '../remote/cluster-link.js';
+} from '../common/cluster-link.js';
 import { NatsOrders } from './nats.orders.js';
 
 /** How the streams of a cluster are kept: one small message for each lease and each instance, and the last orders. */

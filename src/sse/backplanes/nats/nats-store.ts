@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isSamePosition, type Position } from '../../protocol/position.js';
-import { PUBLISH_ID_MEMORY } from '../../hub/backplane.js';
-import { ServerClock } from '../remote/server-clock.js';
+import { PUBLISH_ID_MEMORY } from '../../log/backplane.js';
+import { ServerClock } from '../common/server-clock.js';
 import { decodeRecord, encodeRecord, type HeadRecord, type KeptRecord } from './head-record.js';
 import { InOrder } from './in-order.js';
 import { anchor, beginAt, decodeMessage, encodeMessage, messageOf, type Kept } from './message.js';

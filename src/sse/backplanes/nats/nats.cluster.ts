@@ -1,4 +1,4 @@
-import { RemoteCluster } from '../remote/remote-cluster.js';
+import { RemoteCluster } from '../common/remote-cluster.js';
 import { NatsClusterLink } from './nats-cluster.link.js';
 import { NatsWills } from './nats.wills.js';
 

@@ -1,8 +1,8 @@
 import { hubClosed, notSent } from '../../sse.errors.js';
 import { setTimeout as delay } from 'node:timers/promises';
-import { WINDOW, type LogRange, type RangeQuery } from '../../hub/backplane.js';
-import { EventLog } from '../../hub/event-log.js';
-import { rangeOf } from '../../hub/log-range.js';
+import { WINDOW, type LogRange, type RangeQuery } from '../../log/backplane.js';
+import { EventLog } from '../../log/event-log.js';
+import { rangeOf } from '../../log/log-range.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
 import type { HistoryOptions } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
@@ -13,9 +13,9 @@ import type {
   RemoteLogs,
   RemoteLogsEvents,
   RemoteRange,
-} from '../remote/remote-logs.js';
-import { NotNow } from '../remote/remote-calls.js';
-import { Turnstile } from '../remote/turnstile.js';
+} from '../common/remote-logs.js';
+import { NotNow } from '../common/remote-calls.js';
+import { ConcurrencyLimit } from '../common/concurrency-limit.js';
 import { limited, readLog, type KeptLog } from './channel-log.js';
 import { decodeMessage, messageOf, sequenceOf } from './message.js';
 import { NatsChannel } from './nats-channel.js';
@@ -51,8 +51,8 @@ interface Found extends KeptLog {
 export class NatsLogs implements RemoteLogs {
   readonly server = 'NATS';
   readonly #store: NatsStore;
-  readonly #reads = new Turnstile(READS);
-  readonly #rests = new Turnstile(RESTS);
+  readonly #reads = new ConcurrencyLimit(READS);
+  readonly #rests = new ConcurrencyLimit(RESTS);
   /** The one that was used longest ago comes first. */
   readonly #channels = new Map<string, NatsChannel>();
   readonly #subscriptions = new Map<string, () => void>();

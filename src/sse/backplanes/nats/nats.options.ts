@@ -1,7 +1,7 @@
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
-import { PUBLISH_ID_MEMORY } from '../../hub/backplane.js';
+import { PUBLISH_ID_MEMORY } from '../../log/backplane.js';
 import { checkObject, countOf, invalid, oneOf } from '../../validate.js';
-import { REMOTE_OPTIONS, remoteSettings, type RemoteOptions } from '../remote/remote.options.js';
+import { REMOTE_OPTIONS, remoteSettings, type RemoteOptions } from '../common/remote.options.js';
 
 /** What {@link natsBackplane} takes. */
 export interface NatsBackplaneOptions extends RemoteOptions {

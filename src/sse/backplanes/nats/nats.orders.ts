@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { StoredMsg } from '@nats-io/jetstream';
-import { ORDERS, type AddedOrder, type LoggedOrder, type OrderPosition } from '../remote/cluster-link.js';
+import { ORDERS, type AddedOrder, type LoggedOrder, type OrderPosition } from '../common/cluster-link.js';
 
 /** Messages that are read at a time. */
 const PAGE = 50;

@@ -7,8 +7,8 @@ import {
 } from '@nats-io/jetstream';
 import type { JetStreamClient, JetStreamManager, StreamConfig } from '@nats-io/jetstream';
 import { RequestError, type NatsConnection } from '@nats-io/transport-node';
-import { BEAT } from '../remote/cluster-link.js';
-import type { WillStore } from '../remote/will-store.js';
+import { BEAT } from '../common/cluster-link.js';
+import type { WillStore } from '../common/will-store.js';
 import type { NatsClusterOptions } from './nats-cluster.link.js';
 
 /** Milliseconds within which the server answers. */

@@ -1,6 +1,6 @@
-import type { BackplaneFactory } from '../../hub/backplane-factory.js';
-import { startTogether } from '../remote/start-together.js';
-import { RemoteBackplane } from '../remote/remote.backplane.js';
+import type { BackplaneFactory } from '../backplane-factory.js';
+import { startTogether } from '../common/start-together.js';
+import { RemoteBackplane } from '../common/remote.backplane.js';
 import { RedisCluster } from './redis.cluster.js';
 import { RedisConnection } from './redis.connection.js';
 import { RedisLogs } from './redis.logs.js';

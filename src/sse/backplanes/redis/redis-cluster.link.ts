@@ -1,4 +1,4 @@
-import { AWAY_TIME } from '../../hub/instances/cluster.js';
+import { AWAY_TIME } from '../../cluster/cluster.js';
 import {
   ALIVE,
   type AddedOrder,
@@ -7,7 +7,7 @@ import {
   type LoggedOrder,
   type Members,
   type OrderPosition,
-} from '../remote/cluster-link.js';
+} from '../common/cluster-link.js';
 import type { RedisConnection } from './redis.connection.js';
 import { RedisOrders } from './redis.orders.js';
 

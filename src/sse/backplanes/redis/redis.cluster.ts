@@ -1,4 +1,4 @@
-import { RemoteCluster } from '../remote/remote-cluster.js';
+import { RemoteCluster } from '../common/remote-cluster.js';
 import { RedisClusterLink } from './redis-cluster.link.js';
 import type { RedisConnection } from './redis.connection.js';
 import { RedisWills } from './redis.wills.js';

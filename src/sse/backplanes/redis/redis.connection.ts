@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { reasonOf, SseError } from '../../sse.errors.js';
-import { ServerClock } from '../remote/server-clock.js';
+import { ServerClock } from '../common/server-clock.js';
 import { clientsOf } from './clients/model.js';
 import {
   doneOrEnded,

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
-import type { LogEntry } from '../../hub/event-log.js';
+import type { LogEntry } from '../../log/event-log.js';
 import type { Position } from '../../protocol/position.js';
-import { decodeEvent } from '../remote/event-text.js';
-import type { HeardEntry, Notice } from '../remote/remote-logs.js';
+import { decodeEvent } from '../common/event-text.js';
+import type { HeardEntry, Notice } from '../common/remote-logs.js';
 
 /** An entry of a Stream as Redis answers with it: its id, and its fields and values in turn. */
 export type StreamEntry = readonly [id: string, fields: readonly string[] | null];

@@ -1,12 +1,12 @@
 import { Logger } from '@nestjs/common';
-import { PUBLISH_ID_MEMORY, WINDOW, type LogRange, type RangeQuery } from '../../hub/backplane.js';
-import type { LogEntry } from '../../hub/event-log.js';
-import { newMark } from '../../hub/mark.js';
+import { PUBLISH_ID_MEMORY, WINDOW, type LogRange, type RangeQuery } from '../../log/backplane.js';
+import type { LogEntry } from '../../log/event-log.js';
+import { newMark } from '../../log/mark.js';
 import type { Position } from '../../protocol/position.js';
 import { channelCompleted, noAnswer, notSent, reasonOf, SseError } from '../../sse.errors.js';
 import type { ChannelSettings } from '../../sse.settings.js';
-import { encodeEvent } from '../remote/event-text.js';
-import { NotNow } from '../remote/remote-calls.js';
+import { encodeEvent } from '../common/event-text.js';
+import { NotNow } from '../common/remote-calls.js';
 import type {
   Appended,
   Notice,
@@ -14,7 +14,7 @@ import type {
   RemoteLogs,
   RemoteLogsEvents,
   RemoteRange,
-} from '../remote/remote-logs.js';
+} from '../common/remote-logs.js';
 import { NotConnected, RefusedByRedis } from './clients/redis-client.js';
 import { beginsWith, isThere, keptOf, type Absent, type Kept } from './kept-log.js';
 import { ageOf, nothingYet } from './nothing-yet.js';

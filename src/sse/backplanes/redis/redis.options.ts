@@ -1,6 +1,6 @@
 import { SseError } from '../../sse.errors.js';
 import { checkObject } from '../../validate.js';
-import { REMOTE_OPTIONS, remoteSettings, type RemoteOptions } from '../remote/remote.options.js';
+import { REMOTE_OPTIONS, remoteSettings, type RemoteOptions } from '../common/remote.options.js';
 import { modelOf, type Model, type RedisClientModel } from './clients/model.js';
 import type { NodeRedisConnection } from './clients/node-redis.js';
 

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { ORDERS, type AddedOrder, type LoggedOrder, type OrderPosition } from '../remote/cluster-link.js';
+import { ORDERS, type AddedOrder, type LoggedOrder, type OrderPosition } from '../common/cluster-link.js';
 
 /** Runs a script on the one key of the log. */
 type Run = (script: string, ...args: string[]) => Promise<unknown>;

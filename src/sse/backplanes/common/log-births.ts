@@ -1,0 +1,49 @@
+import { randomInt } from 'node:crypto';
+import { channelNumber } from '../../protocol/position.js';
+
+/** How many numbers there are: channels whose names fall into the same slot share one. */
+const SLOTS = 4_096;
+
+/** The number of a slot of channel names. */
+export interface Slot {
+  readonly slot: number;
+  readonly number: number;
+}
+
+/**
+ * Knows whether a log has come and gone, in a table of fixed size: each slot of channel names has a number, and
+ * another one whenever a log of it is let go of. Thus the position of nothing yet is the birth mark of the log that
+ * would be made now, and is valid for as long as no log of its slot is let go of.
+ *
+ * The numbers are random and do not count: a store that came back older would count to the same number again, over
+ * other logs.
+ */
+export class LogBirths {
+  readonly #numbers = new Uint32Array(SLOTS);
+
+  /**
+   * @param store letters and digits that name the store, which no other has
+   * @param slots those of a store that was there before
+   */
+  constructor(
+    private readonly store: string,
+    slots: Iterable<Slot> = [],
+  ) {
+    for (const { slot, number } of slots) this.#numbers[slot] = number;
+  }
+
+  /** The birth mark of the log that would be made of a channel now. */
+  markOf(channel: string): string {
+    return `${this.store}${(this.#numbers[slotOf(channel)] as number).toString(36)}`;
+  }
+
+  /** A log of a channel is let go of. Answers what has changed. */
+  ended(channel: string): Slot {
+    const slot = slotOf(channel);
+    const number = randomInt(1, 2 ** 32);
+    this.#numbers[slot] = number;
+    return { slot, number };
+  }
+}
+
+const slotOf = (channel: string): number => channelNumber(channel) % SLOTS;

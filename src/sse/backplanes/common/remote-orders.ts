@@ -1,0 +1,252 @@
+import { randomUUID } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import type { OrderFollower } from '../../cluster/cluster.js';
+import type { ClusterLink, OrderPosition } from './cluster-link.js';
+import { SharedClock } from './shared-clock.js';
+
+/** Orders of its own that an instance remembers, to give them again. */
+const REMEMBERED = 1_000;
+
+/** Milliseconds that an order may have been on its way to the log, at most. */
+const LONGEST_WAY = 5_000;
+
+/** An order as the log has it. */
+interface Order {
+  readonly id: string;
+  /** The instance that gave it. */
+  readonly from: string;
+  /** When it was given, by the server's clock. */
+  readonly at: number;
+  /** Whether the log had it before, and lost it. */
+  readonly again?: true;
+  readonly order: unknown;
+}
+
+/** What an instance that has added an order to the log tells the others, so that they need not ask. */
+export interface OrderNotice {
+  /** The one directly before it, where its giver knows that. */
+  readonly previous?: OrderPosition | undefined;
+  readonly position: OrderPosition;
+  readonly text: string;
+}
+
+/** An order that this instance has given. */
+interface Given {
+  readonly order: unknown;
+  /** When: `performance.now()`. */
+  readonly at: number;
+  /** Since when the log has it, as its server said. */
+  loggedAt: number;
+  /** Whether it was read in the log since. */
+  isSeen: boolean;
+}
+
+/**
+ * The orders of all instances, as one of them reads them: a log on a server, which each reads on from where it
+ * was. Notices only make it faster; what is missed is read a second later.
+ *
+ * A position that the log does not hold is a gap: the log came back older, was emptied, or has let go of it.
+ * Then each instance gives those of its own orders again that the log does not hold.
+ */
+export class RemoteOrders {
+  readonly #followers = new Set<OrderFollower>();
+  /** The newest last. */
+  readonly #given = new Map<string, Given>();
+  readonly #clock: SharedClock;
+  /** Where it was read up to; after a gap, until the log is known, since when nothing of it is. */
+  #place: { readonly position: OrderPosition } | { readonly lostAt: number } = { lostAt: 0 };
+  /** What is given from now on was not in the log at this moment: `performance.now()`. */
+  #readAt = 0;
+  #reading: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #isNewConnection = false;
+  readonly #logger = new Logger('SseCluster');
+
+  constructor(
+    private readonly instance: string,
+    private readonly link: ClusterLink,
+    private readonly tell: (notice: OrderNotice) => Promise<void>,
+  ) {
+    this.#clock = new SharedClock(() => link.time());
+  }
+
+  /** Notes where the log ends: what is given from then on is read. */
+  async start(): Promise<void> {
+    await this.#clock.compare();
+    this.#readAt = performance.now();
+    this.#place = { position: await this.link.endOfOrders() };
+  }
+
+  follow(follower: OrderFollower): () => void {
+    const own = { ...bound(follower) }; // one that follows twice is told twice
+    this.#followers.add(own);
+    return () => this.#followers.delete(own);
+  }
+
+  /** Resolves when the log has it. */
+  async give(order: unknown): Promise<void> {
+    const text = JSON.stringify(order); // as it is at the call
+    const given = {
+      order: JSON.parse(text) as unknown,
+      at: performance.now(),
+      loggedAt: Infinity,
+      isSeen: false,
+    };
+    const id = randomUUID();
+    this.#remember(id, given);
+    try {
+      await this.#add(id, given, false);
+    } catch (error) {
+      this.#given.delete(id); // its giver is told, and gives it anew
+      throw error;
+    }
+  }
+
+  hear({ previous, position, text }: OrderNotice): void {
+    const isNext = previous !== undefined && previous === this.#position;
+    if (!isNext || this.#isNewConnection) {
+      this.read().catch(() => undefined);
+      return;
+    }
+    this.#place = { position };
+    this.#take(text);
+  }
+
+  /** The server is another, perhaps. */
+  reconnected(): void {
+    this.#isNewConnection = true;
+  }
+
+  /** Reads on. Resolves when everything was read that was in the log at the time of the call. */
+  read(): Promise<void> {
+    // A read that is under way may have asked before that.
+    this.#next ??= (this.#reading ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined;
+        this.#reading = this.#readOn().finally(() => {
+          this.#reading = undefined;
+        });
+        return this.#reading;
+      });
+    return this.#next;
+  }
+
+  close(): void {
+    this.#followers.clear();
+    this.#given.clear();
+  }
+
+  async #readOn(): Promise<void> {
+    const beganAt = performance.now();
+    const isNew = this.#isNewConnection;
+    await this.#clock.compare(isNew);
+    if (isNew) this.#isNewConnection = false;
+    const position = this.#position;
+    const orders = position === undefined ? undefined : await this.link.orders(position);
+    if (orders) {
+      // What notices have told of meanwhile comes before the rest, or is all that there is.
+      const told = orders.findIndex((order) => order.position === this.#position);
+      const rest = this.#position === position ? orders : told < 0 ? [] : orders.slice(told + 1);
+      for (const order of rest) {
+        this.#place = { position: order.position };
+        this.#take(order.text);
+      }
+    } else {
+      await this.#startAnew();
+    }
+    this.#readAt = beganAt;
+    await this.#giveAgain(beganAt);
+  }
+
+  /** The log does not hold what was read last. */
+  async #startAnew(): Promise<void> {
+    if ('position' in this.#place) {
+      this.#place = { lostAt: performance.now() };
+      this.#logger.warn(
+        'Orders of other instances may be lost, as the server no longer has what was read last. All streams of this instance are ended, and their clients come back.',
+      );
+      for (const follower of this.#followers) follower.missed();
+    }
+    const { lostAt } = this.#place as { lostAt: number };
+    const end = await this.link.endOfOrders();
+    const orders = (await this.link.orders()) ?? [];
+    for (const given of this.#given.values()) given.isSeen = false;
+    this.#place = { position: orders.at(-1)?.position ?? end };
+    for (const { text } of orders) {
+      const order = orderOf(text);
+      this.#see(order);
+      // What was open before has been ended.
+      if (order && this.#clock.local(order.at) >= lostAt) this.#take(text);
+    }
+  }
+
+  /** What the log said it has, and has not. */
+  async #giveAgain(readAt: number): Promise<void> {
+    for (const [id, given] of this.#given)
+      if (!given.isSeen && given.loggedAt < readAt) await this.#add(id, given, true);
+  }
+
+  async #add(id: string, given: Given, isAgain: boolean): Promise<void> {
+    const { order } = given;
+    const at = this.#clock.shared(given.at);
+    const text = JSON.stringify({
+      ...{ id, from: this.instance, at, order },
+      ...(isAgain && { again: true }),
+    } satisfies Order);
+    // On another connection the log may be another one.
+    const known = this.#isNewConnection ? undefined : this.#position;
+    const added = await this.link.addOrder(text, known);
+    given.loggedAt = performance.now();
+    // Who does not hear it reads it a little later.
+    this.tell({ ...added, text }).catch(() => undefined);
+  }
+
+  get #position(): OrderPosition | undefined {
+    return 'position' in this.#place ? this.#place.position : undefined;
+  }
+
+  #remember(id: string, given: Given): void {
+    this.#given.set(id, given);
+    for (const oldest of this.#given.keys()) {
+      if (this.#given.size <= REMEMBERED) break;
+      this.#given.delete(oldest);
+    }
+  }
+
+  #take(text: string): void {
+    const order = orderOf(text);
+    if (!order) return;
+    this.#see(order);
+    const now = performance.now();
+    // However wrong a clock may be, it was not in the log when that was read before.
+    const earliest = order.again ? -Infinity : this.#readAt - LONGEST_WAY;
+    const at = Math.min(Math.max(this.#clock.local(order.at), earliest), now);
+    for (const follower of this.#followers) follower.given(order.order, at, order.from);
+  }
+
+  #see(order: Order | undefined): void {
+    const given = order && this.#given.get(order.id);
+    if (given) given.isSeen = true;
+  }
+}
+
+function bound(follower: OrderFollower): OrderFollower {
+  return {
+    given: (...order) => follower.given(...order),
+    missed: () => follower.missed(),
+  };
+}
+
+/** Undefined for what is no order, as at the birth of a log. */
+function orderOf(text: string): Order | undefined {
+  if (text === '') return undefined;
+  try {
+    const order = JSON.parse(text) as Partial<Order> | null;
+    const isOrder =
+      typeof order?.id === 'string' && typeof order.from === 'string' && typeof order.at === 'number';
+    return isOrder ? (order as Order) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,33 @@
+import { PUBLISH_ID_MEMORY } from '../../log/backplane.js';
+import type { Position } from '../../protocol/position.js';
+
+/** Ids that are remembered; beyond, the oldest goes before its time. */
+const MAX_IDS = 100_000;
+
+/** What was published lately under an id of the publisher's, so that a second attempt is not stored again. */
+export class PublishIds {
+  /** By channel and id, the oldest first. */
+  readonly #known = new Map<string, { readonly position: Position; readonly at: number }>();
+
+  find(channel: string, publishId: string, now: number): Position | undefined {
+    const known = this.#known.get(keyOf(channel, publishId));
+    return known && now - known.at < PUBLISH_ID_MEMORY ? known.position : undefined;
+  }
+
+  remember(channel: string, publishId: string, position: Position, now: number): void {
+    const key = keyOf(channel, publishId);
+    this.#known.delete(key); // so that it is the newest
+    this.#known.set(key, { position, at: now });
+    for (const [oldest, { at }] of this.#known) {
+      if (this.#known.size <= MAX_IDS && now - at < PUBLISH_ID_MEMORY) return;
+      this.#known.delete(oldest);
+    }
+  }
+
+  clear(): void {
+    this.#known.clear();
+  }
+}
+
+/** Neither a channel's name nor a publish id has control characters. */
+const keyOf = (channel: string, publishId: string): string => `${channel}\n${publishId}`;

@@ -1,0 +1,129 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { COPY, processWide, type PackageCopy } from '../package-copy.js';
+import type { ChannelOptions, SlowPolicy } from '../sse.options.js';
+import { checkChannelOptions } from '../sse.settings.js';
+import type { JsonOf } from '../log/json-of.js';
+import { ChannelPattern, type ChannelParams } from './channel-pattern.js';
+import { eventSchemas, type EventSchemas, type EventType } from './event-schemas.js';
+import type { AnyEvents, ChannelName, EventMap, PublishedEvent } from '../log/sse-event.js';
+
+type EventTypes = Readonly<Record<string, EventType<unknown> | StandardSchemaV1>>;
+
+/** What is published of each type: of a schema what it takes. */
+type PublishedOf<Types extends EventTypes> = {
+  readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
+    ? NonNullable<Types[Type]['~standard']['types']>['input']
+    : Types[Type] extends EventType<infer Data>
+      ? Data
+      : never;
+};
+
+/** What arrives of each type: what JSON makes of it, of a schema of what that gives out. */
+type ReceivedOf<Types extends EventTypes> = {
+  readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
+    ? JsonOf<NonNullable<Types[Type]['~standard']['types']>['output']>
+    : Types[Type] extends EventType<infer Data>
+      ? JsonOf<Data>
+      : never;
+};
+
+type EventsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : ReceivedOf<Types>;
+
+type InputsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : PublishedOf<Types>;
+
+/** Options of `defineChannel()`. What is left out is as the module says. */
+export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit<ChannelOptions, 'slow'> {
+  /**
+   * The events of the channel: of each the type of its data, by `type<Data>()`, or a schema, by which what is
+   * published is checked. What a schema gives out is what is sent. What arrives is of the type that JSON makes of it:
+   * a Date is a string. Where one of them has a schema, a type that is not listed is refused at run time too.
+   * Without `events` any event may be published.
+   */
+  readonly events?: Types;
+  /** What happens to a client that lags; `{ latest }` is given events of these types. @defaultValue 'gap' */
+  readonly slow?: SlowPolicy<PublishedEvent<EventsOfTypes<Types>>>;
+}
+
+/** What the hub needs to know of a definition, whatever its parameters and events. */
+export interface ChannelRule {
+  readonly pattern: string;
+  readonly options: ChannelOptions;
+  /** Undefined where no event is checked. */
+  readonly schemas?: EventSchemas | undefined;
+  /** Whether a name is one of these channels: a parameter stands for one segment. */
+  matches(name: string): boolean;
+}
+
+const DEFINED_BY = Symbol.for('nestjs-sse-hub:definition');
+
+/** The copy of this package that has made a definition; undefined for what is none. */
+export const definedBy = (value: unknown): PackageCopy | undefined =>
+  (value as { readonly [DEFINED_BY]?: PackageCopy } | null | undefined)?.[DEFINED_BY];
+
+/**
+ * A kind of channel: the names that match its pattern, and what holds for them, where `SseModule.forFeature()` lists
+ * it. A name that it has made is refused by a hub for which no application lists it.
+ */
+export class ChannelDefinition<
+  Pattern extends string = string,
+  Events extends EventMap = AnyEvents,
+  Inputs extends EventMap = Events,
+> implements ChannelRule {
+  readonly #pattern: ChannelPattern;
+
+  /** Use `defineChannel()`. */
+  constructor(
+    readonly pattern: Pattern,
+    readonly options: ChannelOptions,
+    readonly schemas?: EventSchemas,
+  ) {
+    this.#pattern = new ChannelPattern(pattern);
+  }
+
+  /** By which another copy of this package knows it: a `PackageCopy`. */
+  readonly [DEFINED_BY]: object = COPY;
+
+  /**
+   * The name of one such channel. Values are percent-encoded, so that whatever they are, they stay one
+   * segment.
+   *
+   * @throws SseError `INVALID_CHANNEL` if a parameter is missing or empty, or the name gets too long
+   */
+  of(...[params]: ChannelParams<Pattern>): ChannelName<Events, Inputs> {
+    const name = this.#pattern.fill(params ?? {});
+    if (!processWide.listed.has(this)) processWide.unlisted.add(this);
+    return name;
+  }
+
+  matches(name: string): boolean {
+    return this.#pattern.matches(name);
+  }
+}
+
+/**
+ * Defines a kind of channel.
+ *
+ * @param pattern segments separated by `/`; one that begins with `:` is a parameter
+ * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTIONS`
+ *
+ * @example
+ * ```ts
+ * const ChatRoom = defineChannel('chat/:room', {
+ *   events: { message: type<ChatMessage>() },
+ *   replay: 'all',
+ * });
+ * hub.publish(ChatRoom.of({ room: 'lobby' }), { type: 'message', data: message });
+ * ```
+ */
+export function defineChannel<
+  const Pattern extends string,
+  Types extends EventTypes = Record<string, EventType<never>>,
+>(
+  pattern: Pattern,
+  options: ChannelDefinitionOptions<Types> = {},
+): ChannelDefinition<Pattern, EventsOfTypes<Types>, InputsOfTypes<Types>> {
+  checkChannelOptions(options as ChannelOptions);
+  const { events, ...rest } = options;
+  // The key function is given events of this channel alone.
+  return new ChannelDefinition(pattern, rest as ChannelOptions, events && eventSchemas(events));
+}

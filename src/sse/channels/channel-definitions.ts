@@ -1,0 +1,116 @@
+import { channelNameFault, placeholderFault } from '../protocol/channel-name.js';
+import { invalidChannel, SseError } from '../sse.errors.js';
+import { channelSettings, type ChannelSettings, type SseSettings } from '../sse.settings.js';
+import { processWide, refuseOtherVersion } from '../package-copy.js';
+import { definedBy, type ChannelRule } from './channel-definition.js';
+import { shapeOf } from './channel-pattern.js';
+import type { EventSchemas } from './event-schemas.js';
+
+/** Names whose settings are remembered; looking one up again costs a walk over the definitions. */
+const REMEMBERED = 10_000;
+
+/** What holds for a channel. */
+export interface ChannelRules {
+  readonly settings: ChannelSettings;
+  /** What its events are checked by; undefined where none is. */
+  readonly schemas: EventSchemas | undefined;
+}
+
+/** Tells what holds for a channel: the first definition that matches its name, else the module's settings. */
+export class ChannelDefinitions {
+  readonly #definitions: { readonly definition: ChannelRule; readonly rules: ChannelRules }[] = [];
+  readonly #known = new Map<string, ChannelRules>();
+  /** How many definitions had made names without being listed, when names were looked up. */
+  #unlisted = 0;
+  /** Of channels that no definition matches. */
+  readonly #unmatched: ChannelRules;
+
+  /** @throws SseError `DUPLICATE_DEFINITION` */
+  constructor(
+    private readonly module: SseSettings,
+    definitions: Iterable<ChannelRule>,
+  ) {
+    this.#unmatched = { settings: module.channel, schemas: undefined };
+    this.add(definitions);
+  }
+
+  /**
+   * Adds definitions after those that are there; one that is there already is left in its place.
+   *
+   * @throws SseError `DUPLICATE_DEFINITION`
+   */
+  add(definitions: Iterable<ChannelRule>): void {
+    for (const definition of definitions) {
+      const { pattern } = definition;
+      const copy = definedBy(definition);
+      if (copy) refuseOtherVersion(`The definition of "${pattern}"`, copy);
+      const same = this.#definitions.find((other) => shapeOf(other.definition.pattern) === shapeOf(pattern));
+      if (same?.definition === definition) continue;
+      if (same) {
+        throw new SseError(
+          'DUPLICATE_DEFINITION',
+          `Two definitions are of the same channels: "${same.definition.pattern}" and "${pattern}". Export one and use it in both places.`,
+        );
+      }
+      const { options, schemas } = definition;
+      const settings = channelSettings(options, this.module.channel);
+      this.#definitions.push({ definition, rules: { settings, schemas } });
+      processWide.listed.add(definition);
+      processWide.unlisted.delete(definition);
+    }
+    this.#known.clear();
+  }
+
+  has(definition: object): boolean {
+    return this.#definitions.some((own) => own.definition === definition);
+  }
+
+  /**
+   * @throws SseError `INVALID_CHANNEL`; `UNKNOWN_CHANNEL` where only defined channels are allowed, or for a name of a
+   * definition that is not listed
+   */
+  rulesOf(name: string): ChannelRules {
+    this.#forgetIfDefined();
+    return this.#known.get(name) ?? this.#find(name);
+  }
+
+  /** @throws SseError as {@link rulesOf} */
+  settingsOf(name: string): ChannelSettings {
+    return this.rulesOf(name).settings;
+  }
+
+  /** A definition may make the name of a channel that was used before by a plain string. */
+  #forgetIfDefined(): void {
+    if (this.#unlisted === processWide.unlisted.size) return;
+    this.#unlisted = processWide.unlisted.size;
+    this.#known.clear();
+  }
+
+  #find(name: string): ChannelRules {
+    const fault = channelNameFault(name) ?? placeholderFault(name);
+    if (fault) throw invalidChannel('name', name, fault);
+    const match = this.#definitions.find(({ definition }) => definition.matches(name));
+    if (!match && this.module.strictChannels) {
+      throw new SseError(
+        'UNKNOWN_CHANNEL',
+        `The channel "${name}" matches no definition, and strictChannels is on. Define it with defineChannel() and list it in SseModule.forFeature().`,
+      );
+    }
+    if (!match) refuseUnlisted(name);
+    const rules = match?.rules ?? this.#unmatched;
+    if (this.#known.size >= REMEMBERED) this.#known.clear();
+    this.#known.set(name, rules);
+    return rules;
+  }
+}
+
+/** What a definition says that no application lists would be without effect. */
+function refuseUnlisted(name: string): void {
+  for (const definition of processWide.unlisted) {
+    if (!definition.matches(name)) continue;
+    throw new SseError(
+      'UNKNOWN_CHANNEL',
+      `The channel "${name}" is one of the definition of "${definition.pattern}", which is not in force. List it in SseModule.forFeature([…]).`,
+    );
+  }
+}

@@ -1,0 +1,211 @@
+import { Subject } from 'rxjs';
+import { idLine } from '../protocol/event-stream.js';
+import { channelHash, formatId, type Position } from '../protocol/position.js';
+import type { LatestPolicy } from '../sse.options.js';
+import type { ChannelSettings } from '../sse.settings.js';
+import type { FollowedLog, LogFollower } from '../log/backplane.js';
+import type { EventLog, LogEntry } from '../log/event-log.js';
+import { LatestIndex } from '../log/latest-index.js';
+import { publishedEvent } from '../log/published-event.js';
+import { SharedText } from '../log/shared-text.js';
+import type { SseEvent } from '../log/sse-event.js';
+import type { RunQueue, Task } from './run-queue.js';
+
+/** Some events in a row as they go to every client that reads them. */
+export class Batch extends SharedText {
+  constructor(
+    text: string,
+    /** The position of its last event. */
+    readonly upTo: Position,
+    /** Whether that event has data: several engines do not store the id of a block without. */
+    readonly isStored = true,
+  ) {
+    super(text);
+  }
+}
+
+/** Characters after which a batch takes no further event: a client may be full by then. */
+const BATCH_LENGTH = 64 * 1024;
+/** Batches that are remembered: clients that come back together are often behind by the same events. */
+const BATCHES = 8;
+
+/** A channel that somebody listens to: its log, and one Subject that says the log has grown. */
+export class Channel implements LogFollower, Task {
+  /** Resolves when the log is there to be read. */
+  readonly opened: Promise<void>;
+  /** The log has grown, or was completed: once a turn, however much was published. What it says is to be read at once, or in its turn. */
+  readonly #changes = new Subject<'at once' | 'in turn'>();
+  readonly changes = this.#changes.asObservable();
+  /** By the offset after which they begin; of the log as it is up to an offset. */
+  readonly #batches = new Map<number, Batch>();
+  #batchesUpTo = -1;
+  /** For each policy that some client here has. */
+  readonly #latest = new Map<LatestPolicy, LatestIndex>();
+  #followed: FollowedLog | undefined;
+  #log: EventLog | undefined;
+  /** The newest event when the log was opened: what comes after it is live. */
+  #openedAt: Position | undefined;
+  #isDue = false;
+  #closed = false;
+  /** Four characters of the ids of its events. */
+  readonly hash: string;
+
+  constructor(
+    readonly name: string,
+    readonly settings: ChannelSettings,
+    follow: (follower: LogFollower) => Promise<FollowedLog>,
+    private readonly queue: RunQueue,
+  ) {
+    this.hash = channelHash(name);
+    this.opened = follow(this).then((followed) => {
+      this.#followed = followed;
+      this.#log ??= followed.log;
+      this.#openedAt ??= followed.log.head;
+      if (this.#closed) followed.stop();
+    });
+  }
+
+  /** Whether events carry ids and clients resume. */
+  get hasHistory(): boolean {
+    return this.settings.history !== undefined;
+  }
+
+  /**
+   * Finds what a position that the log does not hold stands for, when the log is up to date with what other
+   * processes have stored. Undefined where the log knows all there is.
+   */
+  locate(position: Position): Promise<Position | undefined> | undefined {
+    return this.#followed?.locate?.(position);
+  }
+
+  /** Fetches what was let go of here alone. Undefined where nothing is missing. */
+  refill(): Promise<void> | undefined {
+    return this.#followed?.refill?.();
+  }
+
+  /** The id that names a position of the channel; the empty string without history. */
+  idOf(position: Position): string {
+    return this.hasHistory ? formatId(position, this.hash) : '';
+  }
+
+  get isOpen(): boolean {
+    return this.#log !== undefined;
+  }
+
+  /** To be read once `opened` has resolved. */
+  get log(): EventLog {
+    return this.#log as EventLog;
+  }
+
+  /** Where one that begins to read now goes on from; undefined until the log is open. */
+  get present(): Position | undefined {
+    return this.#log?.head;
+  }
+
+  /** Where those go on from who waited for the log to open. */
+  get openedAt(): Position {
+    return this.#openedAt as Position;
+  }
+
+  appended(entry: LogEntry): void {
+    if (!this.#log) {
+      this.#openedAt ??= entry.previous;
+      return;
+    }
+    for (const index of this.#latest.values()) index.add(entry);
+    this.#announce();
+  }
+
+  completed(): void {
+    this.#announce();
+  }
+
+  moved(): void {
+    this.#announce();
+  }
+
+  leaving(): void {
+    this.readNow();
+  }
+
+  replaced(log: EventLog): void {
+    // Those who read the one before get what they can take of it, and then the news.
+    this.readNow();
+    this.#log = log;
+    this.#batches.clear();
+    this.#latest.clear();
+    this.#openedAt = log.floor;
+    this.#announce();
+  }
+
+  run(): void {
+    this.#isDue = false;
+    this.#changes.next('in turn');
+  }
+
+  /** Has everybody read what there is, who can take it. */
+  readNow(): void {
+    this.#changes.next('at once');
+  }
+
+  /** The newest event of each key, from now on. */
+  latest(policy: LatestPolicy): LatestIndex {
+    let index = this.#latest.get(policy);
+    if (!index) {
+      index = new LatestIndex(policy, this.log, (entry) => this.event(entry));
+      this.#latest.set(policy, index);
+    }
+    return index;
+  }
+
+  /** The events after an offset, as many as make a batch; there must be one. */
+  batchAfter(offset: number): Batch {
+    const { log } = this;
+    if (this.#batchesUpTo !== log.head.offset) {
+      this.#batches.clear();
+      this.#batchesUpTo = log.head.offset;
+    }
+    let batch = this.#batches.get(offset);
+    if (!batch) {
+      batch = this.#makeBatch(offset);
+      if (this.#batches.size >= BATCHES) this.#batches.clear();
+      this.#batches.set(offset, batch);
+    }
+    return batch;
+  }
+
+  event(entry: LogEntry): SseEvent {
+    return publishedEvent(this.name, this.log, entry, this.hasHistory ? this.hash : undefined);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#followed?.stop();
+  }
+
+  #announce(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.queue.add(this);
+  }
+
+  /** Some events in a row, or some of them. */
+  batchOf(entries: Iterable<LogEntry>): Batch {
+    const hash = this.hasHistory ? this.hash : undefined;
+    let text = '';
+    let last: LogEntry | undefined;
+    for (const entry of entries) {
+      const { event } = entry;
+      const id = hash === undefined ? event.id : formatId(entry, hash);
+      text += id === undefined ? event.body : idLine(id) + event.body;
+      last = entry;
+      if (text.length >= BATCH_LENGTH) break;
+    }
+    const { offset, mark, event } = last as LogEntry;
+    return new Batch(text, { offset, mark }, event.data !== undefined);
+  }
+
+  #makeBatch(offset: number): Batch {
+    return this.batchOf(this.log.entriesAfter(offset));
+  }
+}

@@ -1,0 +1,119 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { reasonOf, SseError } from '../sse.errors.js';
+import { invalid } from '../validate.js';
+import { RESERVED_TYPES, type SseEventInput } from '../log/sse-event.js';
+import { typeOf } from '../log/stored-event.js';
+import { isThenable } from '../values.js';
+
+declare const DATA: unique symbol;
+
+/** Says of which type the data of an event is, to the compiler alone. */
+export interface EventType<Data> {
+  readonly [DATA]?: Data;
+}
+
+const UNCHECKED: EventType<never> = Object.freeze({});
+
+/** The type of an event's data, for `defineChannel()`: `events: { message: type<ChatMessage>() }`. */
+export function type<Data>(): EventType<Data> {
+  return UNCHECKED;
+}
+
+/** By the type of an event what its data is checked by; undefined is no check. */
+export type EventSchemas = ReadonlyMap<string, StandardSchemaV1 | undefined>;
+
+/** Issues that a message lists. */
+const LISTED = 3;
+
+/**
+ * The schemas among the events of a definition.
+ *
+ * @returns undefined where there is none, so that nothing of the channel is looked at
+ * @throws SseError `INVALID_OPTIONS` for what is neither a schema nor made by `type()`: an older version of a
+ * library perhaps, and nothing would be checked; `INVALID_EVENT`, `RESERVED_TYPE`
+ */
+export function eventSchemas(events: Readonly<Record<string, unknown>>): EventSchemas | undefined {
+  if (typeof events !== 'object' || (events as object | null) === null)
+    invalid('events', events, 'an object: the data of each type of event');
+  const schemas = new Map<string, StandardSchemaV1 | undefined>();
+  for (const [eventType, schema] of Object.entries(events)) {
+    typeOf(eventType); // one that can never be published is found here
+    if (schema !== UNCHECKED && !isSchema(schema)) {
+      const expected =
+        'type<…>(), or a Standard Schema, which has a "~standard" property with a function validate()';
+      invalid(`events.${eventType}`, schema, expected);
+    }
+    schemas.set(eventType, schema === UNCHECKED ? undefined : (schema as StandardSchemaV1));
+  }
+  return [...schemas.values()].some((schema) => schema !== undefined) ? schemas : undefined;
+}
+
+function isSchema(value: unknown): value is StandardSchemaV1 {
+  const standard = (value as Partial<StandardSchemaV1> | null | undefined)?.['~standard'];
+  return typeof standard?.validate === 'function';
+}
+
+/**
+ * An event with what its schema makes of its data. Only an asynchronous schema costs a Promise.
+ *
+ * @throws SseError `INVALID_EVENT`: its type is not one of the channel's; `INVALID_DATA`: its data is not what
+ * the schema takes. Or the Promise rejects with that.
+ */
+export function checkedEvent(
+  channel: string,
+  event: SseEventInput,
+  schemas: EventSchemas,
+): SseEventInput | Promise<SseEventInput> {
+  if (typeof event !== 'object' || (event as object | null) === null) return event; // refused when it is encoded
+  const { type: eventType = 'message', data } = event;
+  if (!schemas.has(eventType)) {
+    // Such types are refused when the event is encoded.
+    if (typeof eventType !== 'string' || RESERVED_TYPES.has(eventType)) return event;
+    throw new SseError(
+      'INVALID_EVENT',
+      `The channel "${channel}" has no events of type ${JSON.stringify(eventType)}. Its definition has ${[...schemas.keys()].join(', ')}.`,
+    );
+  }
+  const schema = schemas.get(eventType);
+  if (!schema) return event;
+  let result: StandardSchemaV1.Result<unknown> | Promise<StandardSchemaV1.Result<unknown>>;
+  try {
+    result = schema['~standard'].validate(data);
+  } catch (error) {
+    throw schemaFailure(channel, eventType, error);
+  }
+  if (!isThenable(result)) return { ...event, data: outputOf(result, channel, eventType) };
+  return Promise.resolve(result).then(
+    (later) => ({ ...event, data: outputOf(later, channel, eventType) }),
+    (error: unknown) => {
+      throw schemaFailure(channel, eventType, error);
+    },
+  );
+}
+
+function outputOf(result: StandardSchemaV1.Result<unknown>, channel: string, eventType: string): unknown {
+  if (!result.issues) return result.value;
+  throw new SseError(
+    'INVALID_DATA',
+    `The data of an event of type "${eventType}" of the channel "${channel}" is not what its schema takes: ${listOf(result.issues)}`,
+    { cause: result.issues },
+  );
+}
+
+function schemaFailure(channel: string, eventType: string, cause: unknown): SseError {
+  const message = reasonOf(cause);
+  return new SseError(
+    'INVALID_DATA',
+    `The data of an event of type "${eventType}" of the channel "${channel}" cannot be checked. Its schema fails: ${message}`,
+    { cause },
+  );
+}
+
+function listOf(issues: readonly StandardSchemaV1.Issue[]): string {
+  const listed = issues.slice(0, LISTED).map(({ path, message }) => {
+    const keys = path?.map((segment) => String(typeof segment === 'object' ? segment.key : segment)) ?? [];
+    return keys.length === 0 ? message : `at ${keys.join('.')}: ${message}`;
+  });
+  const left = issues.length - LISTED;
+  return listed.join('; ') + (left > 0 ? `; and ${left} more` : '');
+}

@@ -1,0 +1,36 @@
+import type { Provider } from '@nestjs/common';
+import type { ModulesContainer } from '@nestjs/core';
+import type { ChannelRule } from './channel-definition.js';
+import { COPY, refuseOtherVersion, type PackageCopy } from '../package-copy.js';
+
+/**
+ * What tokens of such providers are called, in whichever copy of this package. They are known by their tokens: values
+ * of others may be proxies, as those of nestjs-cls, that refuse to be looked into.
+ */
+const TOKEN = 'nestjs-sse-hub:feature-channels';
+
+/** What one `SseModule.forFeature()` declares. */
+interface FeatureChannels {
+  readonly copy: PackageCopy;
+  readonly definitions: readonly ChannelRule[];
+}
+
+/** Provides what one `SseModule.forFeature()` declares. */
+export function featureChannels(definitions: readonly ChannelRule[]): Provider {
+  return { provide: Symbol(TOKEN), useValue: { copy: COPY, definitions } satisfies FeatureChannels };
+}
+
+/**
+ * The definitions of all modules of the application, in the order in which the modules were found.
+ *
+ * @throws SseError `INVALID_OPTIONS` for those of another version of this package
+ */
+export function declaredChannels(modules: ModulesContainer): ChannelRule[] {
+  const providers = [...modules.values()].flatMap((module) => [...module.providers]);
+  return providers.flatMap(([token, { instance }]) => {
+    if (typeof token !== 'symbol' || token.description !== TOKEN) return [];
+    const { copy, definitions } = instance as FeatureChannels;
+    refuseOtherVersion('SseModule.forFeature()', copy);
+    return definitions;
+  });
+}

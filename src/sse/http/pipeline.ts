@@ -1,0 +1,114 @@
+import { AsyncResource } from 'node:async_hooks';
+import { Logger } from '@nestjs/common';
+import { Observable, type Observer, type Subscriber, type Unsubscribable } from 'rxjs';
+import { endsAt, type StreamHost } from '../streams/stream-context.js';
+
+/**
+ * What a response is subscribed to: the stream that its method returned, and what interceptors make of it. Whatever
+ * they do, what the method returned ends with the response.
+ */
+export class Pipeline {
+  /** Whether the method has returned. */
+  hasReturned = false;
+  /** Whether what it returned is being subscribed to at this moment. */
+  isSubscribing = false;
+  /** What interceptors are being shown at this moment. */
+  shown: unknown;
+  #outcome: Unsubscribable | undefined;
+  /** Who is subscribed to what the method returned. */
+  #subscribers: Set<Subscriber<unknown>> | undefined;
+  #context: AsyncResource | undefined;
+  #isReleased = false;
+
+  constructor(private readonly host: StreamHost) {}
+
+  /** Subscribes to what comes out of the interceptors. */
+  subscribeOutcome(outcome: Observable<unknown>, observer: Observer<unknown>): void {
+    this.#context = new AsyncResource('SseConnection');
+    const marked = new Observable((subscriber) => {
+      endsAt(subscriber, this.host);
+      return outcome.subscribe(subscriber);
+    });
+    this.#outcome = marked.subscribe(observer);
+  }
+
+  /** Subscribes to what the method returned, with no interceptor in between. */
+  subscribeSource(source: Observable<unknown>, observer: Observer<unknown>): void {
+    this.#outcome = this.own(source).subscribe(observer);
+  }
+
+  /** Takes a stream of the hub that is read without subscribing. */
+  join(source: Unsubscribable): void {
+    this.#outcome = source;
+  }
+
+  /**
+   * What the method returned, made part of this response. Interceptors may subscribe to it by themselves, and then
+   * nothing but this shows where it leads.
+   */
+  own(source: Observable<unknown>): Observable<unknown> {
+    return new Observable((subscriber: Subscriber<unknown>) => {
+      // It neither begins nor ends: who repeats or retries it would do so for ever.
+      if (this.#isReleased) return undefined;
+      // An interceptor may have entered a context of its own.
+      this.#context = new AsyncResource('SseConnection');
+      endsAt(subscriber, this.host);
+      const subscribers = (this.#subscribers ??= new Set());
+      subscribers.add(subscriber);
+      subscriber.add(() => subscribers.delete(subscriber));
+      this.hasReturned = true;
+      this.isSubscribing = true;
+      try {
+        return source.subscribe(subscriber);
+      } finally {
+        this.isSubscribing = false;
+      }
+    });
+  }
+
+  /** The same, with what interceptors are shown of it. */
+  show(source: Observable<unknown>): Observable<unknown> {
+    const own = this.own(source);
+    return new Observable((subscriber) =>
+      own.subscribe({
+        next: (value) => {
+          this.shown = value;
+          subscriber.next(value);
+          this.shown = undefined;
+        },
+        error: (error) => {
+          subscriber.error(error);
+        },
+        complete: () => {
+          subscriber.complete();
+        },
+      }),
+    );
+  }
+
+  /** Runs something in the context in which the method's stream was subscribed to, whoever has published. */
+  inContext(task: () => void): void {
+    if (this.#context) this.#context.runInAsyncScope(task);
+    else task();
+  }
+
+  release(): void {
+    this.#isReleased = true;
+    this.#end(() => this.#outcome?.unsubscribe());
+    // Still open where an interceptor has no teardown, or has shared it with others: they are not left waiting.
+    for (const subscriber of this.#subscribers ?? [])
+      this.#end(() => {
+        subscriber.complete();
+      });
+    this.#outcome = undefined;
+  }
+
+  /** What it throws is of a teardown of the application. */
+  #end(end: () => void): void {
+    try {
+      end();
+    } catch (error) {
+      new Logger('SseConnection').error(error);
+    }
+  }
+}

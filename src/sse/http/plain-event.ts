@@ -1,0 +1,64 @@
+import { IntrinsicException, type MessageEvent } from '@nestjs/common';
+import { errorMessage } from '../error-message.js';
+import { eventBody } from '../protocol/event-stream.js';
+import { SseError } from '../sse.errors.js';
+
+/**
+ * An event that is not the hub's, in the form that Nest gives it: line ends are taken out of what must
+ * be one line, null and undefined data have no line, and what is no object is the data.
+ */
+export function plainEvent(value: unknown): {
+  readonly id: string | undefined;
+  readonly body: string;
+  readonly isComment: boolean;
+} {
+  const event =
+    (typeof value === 'object' && value !== null) || typeof value === 'function'
+      ? (value as MessageEvent)
+      : ({ data: value } as { data: never });
+  const { type, id, retry, comment } = event as MessageEvent;
+  const data: unknown = event.data;
+  const body = eventBody({
+    type: type === undefined || type === null ? undefined : oneLine(type),
+    retry: retry === undefined || retry === null ? undefined : oneLine(retry),
+    comment: comment ?? undefined,
+    data:
+      data === undefined || data === null
+        ? undefined
+        : typeof data === 'string'
+          ? data
+          : JSON.stringify(data),
+  });
+  const isComment = comment != null && data === undefined && type === undefined && retry === undefined;
+  return { id: id === undefined || id === null ? undefined : oneLine(id), body, isComment };
+}
+
+const FIELDS: readonly (keyof MessageEvent)[] = ['data', 'type', 'id', 'retry', 'comment'];
+
+/**
+ * Refuses an object of which nothing would be sent: it was meant to be the data of an event.
+ *
+ * @throws SseError `INVALID_EVENT`
+ */
+export function checkEvent(value: unknown, path: string): void {
+  if (typeof value !== 'object' || value === null || FIELDS.some((field) => field in value)) return;
+  const keys = Object.keys(value).slice(0, 3).join(', ');
+  throw new SseError(
+    'INVALID_EVENT',
+    `The stream of ${path} has emitted an object that is no event, as it has none of ${FIELDS.join(', ')}${keys && ` but ${keys}`}. Emit { data: … }.`,
+  );
+}
+
+/** An event of this package's own. */
+export const ownEvent = (type: string, data: object): string =>
+  eventBody({ type, data: JSON.stringify(data) });
+
+const oneLine = (value: unknown): string => String(value).replace(/[\r\n\0]/g, '');
+
+/** An error after the head was sent: what the client may know of it. */
+export function errorEvent(error: unknown): string {
+  return eventBody({ type: 'error', data: errorMessage(error) });
+}
+
+/** Whether an error is worth a line in the log; an IntrinsicException was thrown to be silent. */
+export const isLogged = (error: unknown): boolean => !(error instanceof IntrinsicException);

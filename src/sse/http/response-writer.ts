@@ -1,0 +1,80 @@
+import { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { SharedText } from '../log/shared-text.js';
+import { chunk } from '../protocol/event-stream.js';
+import type { Exchange } from './exchange.js';
+
+/**
+ * Writes to one response whose head is sent.
+ *
+ * Where nothing else has a hand in the bytes it writes chunks that are ready made, one for all
+ * clients, straight to the socket. Everywhere else it writes text to the response.
+ */
+export class ResponseWriter {
+  readonly #socket: Socket | undefined;
+  #drained: (() => void) | undefined;
+  #isListening = false;
+
+  constructor(private readonly exchange: Exchange) {
+    this.#socket = shortWay(exchange.response);
+  }
+
+  /** @returns false when the client cannot take more now; `onceDrained` says when it can */
+  write(text: string): boolean {
+    return this.#socket ? this.#socket.write(sharedChunk(text)) : this.exchange.write(text);
+  }
+
+  /** Writes a text whose bytes are made once for all clients. */
+  writeShared(shared: SharedText): boolean {
+    return this.#socket ? this.#socket.write(shared.chunk) : this.write(shared.text);
+  }
+
+  onceDrained(listener: () => void): void {
+    if (this.#socket) {
+      this.#socket.once('drain', listener);
+      return;
+    }
+    this.#drained = listener;
+    if (this.#isListening) return;
+    // Not `once`: a compression middleware puts the listener on its own stream, and never takes it off.
+    this.#isListening = true;
+    this.exchange.response.on('drain', () => {
+      const drained = this.#drained;
+      this.#drained = undefined;
+      drained?.();
+    });
+  }
+}
+
+let lastText = '';
+let lastChunk: Buffer | undefined;
+
+/** A chunk of a text. Clients whose streams were piped in the same way get the same text one after the other. */
+function sharedChunk(text: string): Buffer {
+  if (text !== lastText || !lastChunk) {
+    lastText = text;
+    lastChunk = chunk(text);
+  }
+  return lastChunk;
+}
+
+/**
+ * The socket, if what is written to it means the same as what is written to the response: chunks are
+ * HTTP/1.1's, nobody has wrapped the response to change what goes through it, and nothing waits in it
+ * that would then come later.
+ */
+function shortWay(response: ServerResponse): Socket | undefined {
+  if (!(response instanceof ServerResponse) || response.write !== ServerResponse.prototype.write)
+    return undefined;
+  const { socket, req } = response;
+  const isPlain =
+    req.httpVersion === '1.1' &&
+    req.method !== 'HEAD' &&
+    response.statusCode === 200 &&
+    response.chunkedEncoding &&
+    !response.hasHeader('content-length') &&
+    !response.hasHeader('transfer-encoding') &&
+    !response.hasHeader('content-encoding');
+  if (!isPlain || !socket || socket.destroyed) return undefined;
+  return response.writableLength === socket.writableLength ? socket : undefined;
+}

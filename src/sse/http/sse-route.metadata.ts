@@ -1,0 +1,142 @@
+import { SetMetadata, type ExecutionContext, type MessageEvent } from '@nestjs/common';
+import type { Gap } from '../log/sse-event.js';
+import type { SlowPolicy } from '../sse.options.js';
+import { booleanOf, checkObject, countOf, millisecondsOf, optional, slowOf } from '../validate.js';
+import { inPlaceOf, isServedWithin, type Method } from '../wrapped-method.js';
+
+/** What a client is told that takes every event for one of the application's. */
+export interface PlainStream {
+  /**
+   * Makes an event of a gap. Left out, and where it gives nothing, the connection is cut: a clean end would be taken
+   * for the whole.
+   */
+  readonly gap?: (gap: Gap) => MessageEvent | undefined;
+}
+
+/** How one route serves its streams, in place of what the module says. */
+export interface SseRouteSettings {
+  /** What happens to a client that the log has moved past. @defaultValue the channel's */
+  readonly slow?: SlowPolicy;
+  /** Milliseconds of silence after which a comment is sent; `0` switches it off. @defaultValue the module's */
+  readonly heartbeat?: number;
+  /**
+   * Bytes that may wait for a client that does not read, of an Observable that is no hub stream.
+   * @defaultValue the module's `limits.queuedBytes`
+   */
+  readonly queuedBytes?: number;
+  /**
+   * Milliseconds after a write in which what comes is gathered for the next one: fewer writes, and a
+   * delay of at most so long. `0` gathers what was published in one turn of the event loop.
+   * @defaultValue 0
+   */
+  readonly coalesce?: number;
+  /**
+   * Lets a compression middleware, or a proxy, compress the stream: drops `no-transform` from
+   * Cache-Control. Events still leave at once. @defaultValue false
+   */
+  readonly allowTransform?: boolean;
+  /**
+   * Sends no event of the package's own types, for clients that take every event for one of the application's, as
+   * those of language models do. An error, or a gap that `gap` makes no event of, cuts the connection then.
+   * @defaultValue false
+   */
+  readonly plain?: boolean | PlainStream;
+}
+
+const SSE_ROUTE = 'nestjs-sse-hub:route';
+/** The marks that Nest leaves on a stock `@Sse()` method, on its options, on what has interceptors, and `@Header()`s. */
+const STOCK_SSE = '__sse__';
+const STOCK_OPTIONS = '__sseOptions__';
+const INTERCEPTORS = '__interceptors__';
+const HEADERS = '__headers__';
+
+/** What a method was decorated with. */
+interface DecoratedRoute {
+  readonly key: string | symbol;
+  readonly settings: SseRouteSettings;
+}
+
+export const describeRoute = (route: DecoratedRoute): MethodDecorator => SetMetadata(SSE_ROUTE, route);
+
+/** @throws SseError `INVALID_OPTIONS` */
+export function checkRouteSettings(settings: SseRouteSettings): void {
+  checkObject(
+    settings,
+    ['method', 'slow', 'heartbeat', 'queuedBytes', 'coalesce', 'allowTransform', 'plain'],
+    '@Sse()',
+  );
+  const { slow, heartbeat, queuedBytes, coalesce, allowTransform, plain } = settings;
+  optional(slowOf, 'slow', slow);
+  optional(millisecondsOf, 'heartbeat', heartbeat);
+  optional(millisecondsOf, 'coalesce', coalesce);
+  if (queuedBytes !== undefined) countOf('queuedBytes', queuedBytes, 1);
+  optional(booleanOf, 'allowTransform', allowTransform);
+  if (typeof plain === 'object') checkObject(plain, ['gap'], 'The option "plain" of @Sse()');
+  else optional(booleanOf, 'plain', plain);
+}
+
+/** What a route says of itself. Decorators that wrap a method copy this, as Nest's conventions ask for. */
+export interface RouteDescription {
+  /** Class and method, for messages. */
+  readonly name: string;
+  /** Whether it is Nest's `@Sse()`, not ours. */
+  readonly isStock: boolean;
+  readonly settings: SseRouteSettings;
+  /** Interceptors of the method and of its class: classes or instances. */
+  readonly interceptors: readonly object[];
+  /** What `@Header('Cache-Control')` says. */
+  readonly cacheControl: (() => string) | undefined;
+  /** Whether a decorator above `@Sse()` has put a function of its own in the place of the method. */
+  readonly isWrapped: boolean;
+}
+
+/** Describes a method of a controller; undefined if it streams no events. */
+export function routeOf(controller: object, method: object): RouteDescription | undefined {
+  const own = Reflect.getMetadata(SSE_ROUTE, method) as DecoratedRoute | undefined;
+  const isStock = own === undefined && isStockRoute(method);
+  if (!own && !isStock) return undefined;
+  const key = own?.key ?? (method as { readonly name: string }).name;
+  return {
+    name: `${(controller as { readonly name: string }).name}.${String(key)}()`,
+    isStock,
+    settings: own?.settings ?? stockSettings(method),
+    interceptors: [method, controller].flatMap(
+      (target) => (Reflect.getMetadata(INTERCEPTORS, target) ?? []) as object[],
+    ),
+    cacheControl: cacheControlOf(method),
+    isWrapped: own !== undefined && !isServedWithin(method),
+  };
+}
+
+/** Whether a request is for a method with `@Sse()`, of this package or of Nest: for guards and interceptors. */
+export function isSseRoute(context: Pick<ExecutionContext, 'getHandler'>): boolean {
+  const handler = context.getHandler() as object;
+  return Reflect.hasMetadata(SSE_ROUTE, handler) || isStockRoute(handler);
+}
+
+const isStockRoute = (method: object): boolean => Reflect.getMetadata(STOCK_SSE, method) === true;
+
+/** What stands in for a method of ours where interceptors look for Nest's mark; on the method itself, Nest would serve it. */
+export function markedAsStream(method: Method): Method {
+  const standIn = inPlaceOf(method, function (this: unknown, ...args) {
+    return method.apply(this, args);
+  });
+  Reflect.defineMetadata(STOCK_SSE, true, standIn);
+  return standIn;
+}
+
+/** Nest has another default for how much may wait; the module's holds for all routes. */
+function stockSettings(method: object): SseRouteSettings {
+  const options = Reflect.getMetadata(STOCK_OPTIONS, method) as { maxPendingDataLength?: number } | undefined;
+  const most = options?.maxPendingDataLength;
+  if (most === undefined || Number.isNaN(most)) return {};
+  return { queuedBytes: most === 0 ? Infinity : most };
+}
+
+type HeaderValue = string | (() => string);
+
+function cacheControlOf(method: object): (() => string) | undefined {
+  const headers = (Reflect.getMetadata(HEADERS, method) ?? []) as { name: string; value: HeaderValue }[];
+  const value = headers.find(({ name }) => name.toLowerCase() === 'cache-control')?.value;
+  return typeof value === 'string' ? () => value : value;
+}

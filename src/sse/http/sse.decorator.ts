@@ -1,0 +1,91 @@
+import { RequestMapping, RequestMethod, Res, UseGuards } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import { sseRoute } from './sse-route.js';
+import { SseRouteGuard } from './sse-route.guard.js';
+import { checkRouteSettings, describeRoute, type SseRouteSettings } from './sse-route.metadata.js';
+import type { Method } from '../wrapped-method.js';
+
+/** Options of `@Sse()`. What is left out is as the module, or the channel, says. */
+export interface SseRouteOptions extends SseRouteSettings {
+  /** HTTP request method of the route. @defaultValue RequestMethod.GET */
+  readonly method?: RequestMethod;
+}
+
+/** What a method with `@Sse()` may return. */
+export type Streamed = Observable<unknown> | AsyncIterable<unknown>;
+
+/** Decorates a method that returns a stream. */
+export interface SseDecorator {
+  <Decorated extends (...args: never[]) => Streamed | PromiseLike<Streamed>>(
+    target: object,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<Decorated>,
+  ): void;
+  /** Never called: by this `applyDecorators()` takes it, too. */
+  (target: object, key: string | symbol, ...none: never[]): void;
+}
+
+/**
+ * Declares a route that streams events. Its method returns an Observable: a stream of the hub, piped or not, several
+ * merged, or any other; or an async iterable, which is asked for its next value when the client can take it; or a
+ * Promise of one of these.
+ *
+ * It is an ordinary route: guards, pipes, interceptors and filters run as on any other. The head of
+ * the response is sent when the method has resolved and the client's position is known, so an error
+ * until then is an ordinary HTTP error. One after that is sent as `event: error`, and ends the stream.
+ *
+ * Decorators above and below it may wrap the method. They have to copy its metadata, as Nest's conventions ask for, and
+ * to pass all arguments on: after those of the method there is one more.
+ *
+ * @param path path of the route, as in `@Get()`
+ * @throws SseError `INVALID_OPTIONS`
+ *
+ * @example
+ * ```ts
+ * @Sse(':id/events')
+ * events(@Param('id') id: string): Observable<SseEvent> {
+ *   return this.hub.stream(`orders/${id}`);
+ * }
+ * ```
+ */
+export function Sse(path?: string | string[], options: SseRouteOptions = {}): SseDecorator {
+  checkRouteSettings(options);
+  const { method = RequestMethod.GET, ...settings } = options;
+  return (target: object, key: string | symbol, descriptor: PropertyDescriptor): void => {
+    const original = descriptor.value as Method;
+    const injected = injectedParameters(target, key);
+    // Nest leaves a response alone that it has injected; after the parameters of the method it is in nobody's way.
+    const responseIndex = parameterCount(target, key, original, injected);
+    Res()(target, key, responseIndex);
+    // The method may have asked for the response with `passthrough`, and then Nest would answer all the same.
+    Reflect.defineMetadata(PASSTHROUGH, false, target.constructor, key);
+    descriptor.value = sseRoute(original, responseIndex);
+    RequestMapping({ path: path ?? '/', method })(target, key, descriptor);
+    UseGuards(SseRouteGuard)(target, key, descriptor);
+    describeRoute({ key, settings })(target, key, descriptor);
+  };
+}
+
+/** Where Nest notes whether it answers although the response is injected. */
+const PASSTHROUGH = '__responsePassthrough__';
+
+type InjectedParameters = Readonly<Record<string, { readonly index: number }>>;
+
+function injectedParameters(target: object, key: string | symbol): InjectedParameters {
+  return (Reflect.getMetadata('__routeArguments__', target.constructor, key) ?? {}) as InjectedParameters;
+}
+
+/** How many parameters a method has, those with a default among them. */
+function parameterCount(
+  target: object,
+  key: string | symbol,
+  method: Method,
+  injected: InjectedParameters,
+): number {
+  const types = Reflect.getMetadata('design:paramtypes', target, key) as unknown[] | undefined;
+  return Math.max(
+    method.length,
+    types?.length ?? 0,
+    ...Object.values(injected).map(({ index }) => index + 1),
+  );
+}

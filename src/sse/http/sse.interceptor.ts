@@ -1,0 +1,119 @@
+import {
+  Injectable,
+  Logger,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
+import { Observable, tap, type Subscriber } from 'rxjs';
+import { originOf } from '../log/published-event.js';
+import type { SseEvent } from '../log/sse-event.js';
+import { isObject, isThenable } from '../values.js';
+import { Exchange } from './exchange.js';
+import { NestHead, OwnHead, type ResponseHead } from './response-head.js';
+import { ObservedOutcome } from './route-outcome.js';
+import { routedTo } from './routed.js';
+import { markedAsStream } from './sse-route.metadata.js';
+import type { SseConnection } from './sse-connection.js';
+import { SseServer, type ServedRoute } from './sse-server.js';
+import type { Method } from '../wrapped-method.js';
+
+const logger = new Logger('SseInterceptor');
+
+/**
+ * Serves `@Sse()` routes of Nest, and those of ours whose results other interceptors see. It is the
+ * outermost interceptor: what comes out of all others goes to the client, and the method and all others run
+ * in the connection's context.
+ */
+@Injectable()
+export class SseInterceptor implements NestInterceptor {
+  /** What other interceptors see in place of a handler of ours. */
+  readonly #standIns = new WeakMap<object, Method>();
+
+  /** Names of routes of which it was said that an interceptor changes their events. */
+  readonly #told = new Set<string>();
+
+  constructor(private readonly server: SseServer) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (context.getType() !== 'http') return next.handle();
+    const route = this.server.routeOf(context.getClass(), context.getHandler());
+    if (!route || !this.server.intercepts(route)) return next.handle();
+    if (!route.isStock) this.#showAsStream(context);
+    return new Observable((toNest) => this.#serve(route, context, next, toNest));
+  }
+
+  /** Interceptors that wrap what routes return spare streams, which they know by Nest's mark on the handler. */
+  #showAsStream(context: ExecutionContext): void {
+    const handler = context.getHandler() as Method;
+    const standIn = this.#standIns.get(handler) ?? markedAsStream(handler);
+    this.#standIns.set(handler, standIn);
+    Object.assign(context, { getHandler: () => standIn });
+  }
+
+  #serve(
+    route: ServedRoute,
+    context: ExecutionContext,
+    next: CallHandler,
+    toNest: Subscriber<unknown>,
+  ): (() => void) | undefined {
+    const response = context.switchToHttp().getResponse<object>();
+    const exchange = new Exchange(response);
+    const head = headOf(route, exchange, toNest);
+    if (exchange.isOver) {
+      head.release();
+      return undefined;
+    }
+    const connection = this.server.admit(route, exchange, head);
+    if (!connection) return undefined;
+    const routed = routedTo(response);
+    if (routed) routed.connection = connection;
+    this.server.run(connection, () => {
+      connection.serve(this.#watched(next.handle(), connection, route));
+      // Of a stock route nothing tells when its method has resolved, and Nest does not wait for it either.
+      if (route.isStock) connection.ready();
+    });
+    return () => {
+      connection.close();
+    };
+  }
+
+  #watched(
+    outcome: Observable<unknown>,
+    { pipeline }: SseConnection,
+    route: ServedRoute,
+  ): Observable<unknown> {
+    if (this.#told.has(route.name)) return outcome;
+    return outcome.pipe(
+      tap((value) => {
+        if (!this.#told.has(route.name) && isWrapped(value, pipeline.shown)) this.#tell(route);
+      }),
+    );
+  }
+
+  #tell(route: ServedRoute): void {
+    this.#told.add(route.name);
+    const names = [...this.server.interceptors, ...route.interceptors].map(nameOf).join(', ');
+    logger.warn(
+      `An interceptor changes the events of ${route.name}, and their types are lost: ${names}. Let it pass streams by: if (isSseRoute(context)) return next.handle().`,
+    );
+  }
+}
+
+/** Whether an interceptor has put an event of the hub into another value, as one that wraps what routes return does. */
+function isWrapped(value: unknown, event: unknown): boolean {
+  if (value === event || !isObject(value) || isThenable(value)) return false;
+  if (!isObject(event) || !originOf(event)) return false;
+  const { type, data } = value as { readonly type?: unknown; readonly data?: unknown };
+  return type === undefined && ((event as SseEvent).type !== undefined || data === event);
+}
+
+/** Of an instance, or of a class. */
+const nameOf = (interceptor: object): string =>
+  typeof interceptor === 'function' ? interceptor.name : interceptor.constructor.name;
+
+function headOf(route: ServedRoute, exchange: Exchange, toNest: Subscriber<unknown>): ResponseHead {
+  return route.isStock
+    ? new NestHead(exchange, new ObservedOutcome(toNest, false))
+    : new OwnHead(exchange, route, new ObservedOutcome(toNest, true));
+}

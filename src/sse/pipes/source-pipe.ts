@@ -1,0 +1,198 @@
+import { isObservable } from 'rxjs';
+import { SseError } from '../sse.errors.js';
+import {
+  booleanOf,
+  checkObject,
+  countOf,
+  functionOf,
+  invalid,
+  millisecondsOf,
+  optional,
+} from '../validate.js';
+import type { ChannelWriter } from '../publishing/channel-writer.js';
+import type { SseWills } from '../cluster/wills.js';
+import type { AnyEvents, EventMap, SseEventInput } from '../log/sse-event.js';
+import type { StoredEvent } from '../log/stored-event.js';
+import { OwnWill } from './own-will.js';
+import { failureOf, lastEventOf, type FormLastEvent, type PipeFailure } from './pipe-failure.js';
+import { isSource, MAX_PENDING, publishedObservable, type Source } from '../publishing/published-source.js';
+
+/** Options of `hub.pipe()`. */
+export interface PipeOptions<Inputs extends EventMap = AnyEvents> {
+  /** Stops the source when it is aborted. */
+  readonly signal?: AbortSignal;
+  /** Whether the channel is completed at the end, however it ends. @defaultValue true */
+  readonly complete?: boolean;
+  /**
+   * Forms the event that listeners are told when the source does not come to its own end: any event of the
+   * channel, or one of the type `error`; `undefined` for none. It is synchronous. Where it throws, or the event
+   * could not be published, the fault is logged, and listeners are told what they are told by default.
+   *
+   * It is also called once at the start, with the reason `lost`: what it gives is kept, to be told by another
+   * instance should this process end without a word.
+   * @defaultValue an event of the type `error` with the failure's `message` as data
+   */
+  readonly error?: FormLastEvent<Inputs>;
+  /**
+   * Stops the source when nobody listens any more, on any instance: milliseconds between two looks, of which
+   * two in a row have found nobody. At least 1. @defaultValue never
+   */
+  readonly abandonAfter?: number;
+  /**
+   * Items that may wait to be published, of an Observable, which cannot be paused; one more fails it with
+   * `SOURCE_TOO_FAST`. @defaultValue 10_000
+   */
+  readonly maxPending?: number;
+}
+
+/** One source on its way into a channel. */
+export class SourcePipe {
+  readonly will: OwnWill;
+  #published = 0;
+  #stopped: PipeFailure | undefined;
+  #reject: ((reason: unknown) => void) | undefined;
+  /** Resolves when listeners would be told if this process ended. */
+  #isSafe: Promise<void> | undefined;
+  #looking: NodeJS.Timeout | undefined;
+
+  /**
+   * @param countListeners of the channel, on all instances
+   * @throws SseError `INVALID_OPTIONS`
+   */
+  constructor(
+    private readonly channel: string,
+    private readonly source: Source<SseEventInput>,
+    private readonly options: PipeOptions,
+    private readonly writer: ChannelWriter,
+    wills: SseWills,
+    private readonly countListeners: () => Promise<number>,
+  ) {
+    if (!isSource(source)) {
+      throw new SseError('INVALID_OPTIONS', 'hub.pipe() takes an async iterable or an Observable of events.');
+    }
+    checkOptions(options);
+    this.will = new OwnWill(channel, options.complete ?? true, wills, writer);
+  }
+
+  /**
+   * Publishes all there is.
+   *
+   * @param owe is called when listeners could not be told how it ended; then the will is still to be carried out
+   * @returns how many events were published, if the source has come to its end
+   */
+  async run(owe: () => void): Promise<number> {
+    const { signal, abandonAfter } = this.options;
+    const abort = (): void => this.stop('stopped', signal?.reason);
+    let closeSource: (() => void) | undefined;
+    try {
+      signal?.addEventListener('abort', abort);
+      await new Promise<void>((resolve, reject) => {
+        this.#reject = reject;
+        if (signal?.aborted) return abort();
+        this.#isSafe = this.will.leave(this.#lastEvent(failureOf('lost', lost(this.channel))));
+        this.#isSafe.catch(reject);
+        closeSource = this.#open(resolve, reject);
+        if (abandonAfter !== undefined) this.#lookAfter(abandonAfter, false);
+      });
+    } catch (error) {
+      closeSource?.();
+      const last = await this.#lastEvent(this.#stopped ?? failureOf('failed', error));
+      // The error that ended it is what the caller learns; that it cannot be told now is mostly of the same cause.
+      await this.will.endWith(last).catch(owe);
+      throw error;
+    } finally {
+      clearTimeout(this.#looking);
+      this.#looking = undefined;
+      signal?.removeEventListener('abort', abort);
+    }
+    try {
+      await this.will.endWith(undefined);
+    } catch (error) {
+      owe();
+      throw error;
+    }
+    return this.#published;
+  }
+
+  /** Stops the source. `run()` rejects with the error. */
+  stop(reason: Exclude<PipeFailure['reason'], 'failed'>, error: unknown): void {
+    this.#stopped ??= failureOf(reason, error);
+    this.#reject?.(error);
+  }
+
+  /** Stops the source if others may have told listeners that it is lost. */
+  async confirm(): Promise<void> {
+    if (!(await this.will.confirm())) this.stop('lost', lost(this.channel));
+  }
+
+  /** @returns closes the source */
+  #open(resolve: () => void, reject: (error: unknown) => void): () => void {
+    const { source } = this;
+    if (isObservable(source)) {
+      const { maxPending = MAX_PENDING } = this.options;
+      const published = publishedObservable(source, (event) => this.#publish(event), maxPending);
+      const subscription = published.subscribe({ complete: resolve, error: reject });
+      return () => subscription.unsubscribe();
+    }
+    const iterator = source[Symbol.asyncIterator]();
+    this.#pull(iterator).then(resolve, reject);
+    // A generator that waits for something returns when it has that: nobody waits for it here.
+    const close = async (): Promise<unknown> => iterator.return?.();
+    return () => void close().catch(() => undefined);
+  }
+
+  async #pull(iterator: AsyncIterator<SseEventInput, unknown>): Promise<void> {
+    for (;;) {
+      const result = await iterator.next();
+      if (result.done || this.#stopped) return;
+      await this.#publish(result.value);
+      if (this.#stopped) return;
+    }
+  }
+
+  async #publish(event: SseEventInput): Promise<void> {
+    await this.#isSafe;
+    await this.writer.publish(this.channel, event);
+    this.#published++;
+  }
+
+  #lastEvent(failure: PipeFailure): Promise<StoredEvent | undefined> {
+    return lastEventOf(failure, this.options.error, this.channel, this.writer);
+  }
+
+  #lookAfter(milliseconds: number, wasAbandoned: boolean): void {
+    this.#looking = setTimeout(() => {
+      const look = (count: number): void => {
+        if (!this.#looking) return; // it has ended meanwhile
+        if (count === 0 && wasAbandoned) this.stop('abandoned', abandoned(milliseconds));
+        else this.#lookAfter(milliseconds, count === 0);
+      };
+      // Who cannot be asked may be listening.
+      this.countListeners().then(look, () => look(1));
+    }, milliseconds);
+    this.#looking.unref();
+  }
+}
+
+const abandoned = (milliseconds: number): SseError =>
+  new SseError(
+    'PIPE_ABANDONED',
+    `Nobody has listened for ${milliseconds} ms (abandonAfter), so the source was stopped.`,
+  );
+
+const lost = (channel: string): SseError =>
+  new SseError(
+    'PIPE_LOST',
+    `The process that piped a source into "${channel}" has ended, or was away for so long that others took it for dead and told listeners so. Begin anew in another channel.`,
+  );
+
+function checkOptions(options: PipeOptions): void {
+  checkObject(options, ['signal', 'complete', 'error', 'abandonAfter', 'maxPending'], 'hub.pipe()');
+  const { signal, complete, error, abandonAfter, maxPending } = options;
+  optional(booleanOf, 'complete', complete);
+  if (error !== undefined) functionOf('error', error, 'a function that forms the last event');
+  if (maxPending !== undefined) countOf('maxPending', maxPending, 1);
+  if (abandonAfter !== undefined) millisecondsOf('abandonAfter', abandonAfter, 1);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    invalid('signal', signal, 'the signal of an AbortController');
+}

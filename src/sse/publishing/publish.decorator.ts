@@ -1,0 +1,211 @@
+import { Inject } from '@nestjs/common';
+import { identity, isObservable, type Observable } from 'rxjs';
+import { isThenable } from '../values.js';
+import { routeOf } from '../http/sse-route.metadata.js';
+import { inPlaceOf, type Method } from '../wrapped-method.js';
+import { definedBy, type ChannelDefinition } from '../channels/channel-definition.js';
+import { ChannelPattern } from '../channels/channel-pattern.js';
+import { SHARED_HUB } from './shared-hub.js';
+import { isAsyncIterable, MAX_PENDING, publishedItems, publishedObservable } from './published-source.js';
+import type { EventMap } from '../log/sse-event.js';
+import type { SseHub } from '../sse-hub.js';
+import { COPY, type NamedChannels, type PackageCopy } from '../package-copy.js';
+import { storedEvent } from '../log/stored-event.js';
+import { SseError } from '../sse.errors.js';
+import { checkObject, functionOf, optional } from '../validate.js';
+
+/** Options of `@Publish()`. */
+export interface PublishedAs<Type extends string = string, Result = never, Data = unknown> {
+  /** The type of the events. @defaultValue none, which is `message` to a client */
+  readonly type?: Type;
+  /**
+   * Makes the data of an event of what the method has returned, or of one item of it: to leave out what is not for
+   * everybody who listens. An interceptor such as Nest's `ClassSerializerInterceptor` sees what the caller gets, and
+   * not what is published. @defaultValue the result as it is
+   *
+   * @example
+   * ```ts
+   * @Publish('users', { type: 'created', data: (user: User) => instanceToPlain(user) })
+   * async create(user: NewUser): Promise<User> { … }
+   * ```
+   */
+  readonly data?: (result: Result) => Data;
+}
+
+/** What comes later, as what is published does. */
+type Emitted<Data> =
+  PromiseLike<Data | Observable<Data> | AsyncIterable<Data>> | Observable<Data> | AsyncIterable<Data>;
+
+/**
+ * Decorates a method that returns a Promise, an Observable or an async iterable of such data, and whose first
+ * parameters are of these types.
+ */
+export type PublishDecorator<Data, Args extends readonly unknown[] = []> = <
+  Decorated extends (...args: [...Args, ...never[]]) => Emitted<Data>,
+>(
+  target: object,
+  key: string | symbol,
+  descriptor: TypedPropertyDescriptor<Decorated>,
+) => void;
+
+/** Gives the name of the channel for what a method has returned, or for one item of it. */
+type ChannelOf<Data, Args extends readonly unknown[]> = (result: Data, args: Args) => string;
+
+/** What a method with `@Publish()` was decorated with. */
+export interface DescribedPublishing {
+  /** Undefined where the decorator was given something else. */
+  readonly definition: NamedChannels | undefined;
+  readonly copy: PackageCopy;
+}
+
+// Other copies of this package read it, too.
+const PUBLISHING = 'nestjs-sse-hub:publishing';
+
+export const describedPublishing = (prototype: object, key: string): DescribedPublishing | undefined =>
+  Reflect.getMetadata(PUBLISHING, prototype, key) as DescribedPublishing | undefined;
+
+/** The property of an instance into which Nest injects its hub. */
+const HUB = Symbol('SseHub');
+
+/**
+ * Publishes what a method of a provider or a controller returns: as the data of one event, or of one for each
+ * item of an Observable or an async iterable. A throwing method publishes nothing, and its caller sees its error.
+ *
+ * The caller gets what the method returns when it is published, so a value comes as a Promise: a method that is not
+ * asynchronous does not compile. An item of an Observable or an async iterable is published before it is handed on,
+ * when the caller subscribes or iterates, and by each who does. Where publishing fails, the caller gets the SseError, as
+ * a rejection or in place of the item; what the method has done is done then.
+ *
+ * The parameters of a pattern are filled from the result, or else from the first argument that is an object with
+ * a string or a number of that name; of a source, each item is such a result.
+ *
+ * It needs an instance that Nest has made of its class: the hub is injected.
+ *
+ * @param channel a name, a pattern with `:parameters`, a definition, or a function that gives the name
+ * @throws SseError when it is applied: `INVALID_CHANNEL`, `INVALID_OPTIONS`, `INVALID_EVENT`, `RESERVED_TYPE`.
+ * When the method is called: `MODULE_MISSING`, at once; `INVALID_CHANNEL` for a parameter that cannot be filled,
+ * and whatever `hub.publish()` says; `SOURCE_TOO_FAST` for an Observable of which too many items wait
+ *
+ * @example
+ * ```ts
+ * @Publish('orders/:id', { type: 'shipped' })
+ * async ship(order: Order): Promise<Shipment> { … }
+ * ```
+ */
+export function Publish<
+  Pattern extends string,
+  Events extends EventMap,
+  Inputs extends EventMap,
+  Type extends keyof Inputs & string = keyof Inputs & 'message',
+>(
+  channel: ChannelDefinition<Pattern, Events, Inputs>,
+  options?: PublishedAs<Type> & { readonly data?: never },
+): PublishDecorator<Inputs[Type]>;
+export function Publish<
+  Pattern extends string,
+  Events extends EventMap,
+  Inputs extends EventMap,
+  Result,
+  Type extends keyof Inputs & string = keyof Inputs & 'message',
+>(
+  channel: ChannelDefinition<Pattern, Events, Inputs>,
+  options: PublishedAs<Type, Result, Inputs[Type]>,
+): PublishDecorator<Result>;
+export function Publish<Data = unknown, Args extends readonly unknown[] = []>(
+  channel: string | ChannelOf<Data, Args>,
+  options?: PublishedAs<string, Data>,
+): PublishDecorator<Data, Args>;
+export function Publish(
+  channel: string | ChannelDefinition | ChannelOf<unknown, unknown[]>,
+  options: PublishedAs<string, unknown> = {},
+): PublishDecorator<unknown> {
+  checkObject(options, ['type', 'data'], '@Publish()');
+  const { type } = options;
+  const dataOf = optional(functionOf<(result: unknown) => unknown>, 'data', options.data) ?? identity;
+  // So that a wrong type is found where it is written.
+  if (type !== undefined) storedEvent({ type, data: '' }, false, Infinity);
+  const channelOf = typeof channel === 'function' ? channel : filled(channel);
+  const definition = definedBy(channel) && (channel as ChannelDefinition);
+  const described: DescribedPublishing = { definition, copy: COPY };
+  return (target, key, descriptor) => {
+    const method = descriptor.value as Method | undefined;
+    const where = `${target.constructor.name}.${String(key)}()`;
+    if (typeof target === 'function' || typeof method !== 'function') {
+      throw new SseError('INVALID_OPTIONS', '@Publish() is for methods of instances.');
+    }
+    if (routeOf(target.constructor, method)?.isStock === false) {
+      throw new SseError('INVALID_OPTIONS', `Put @Publish() of ${where} below its @Sse().`);
+    }
+    Inject(SHARED_HUB)(target, HUB);
+    Reflect.defineMetadata(PUBLISHING, described, target, key);
+    const wrapper: Method = function (this: unknown, ...args) {
+      const hub = (this as { readonly [HUB]?: SseHub } | undefined)?.[HUB];
+      if (!hub) {
+        throw new SseError(
+          'MODULE_MISSING',
+          `${where} has no hub to publish with. Its class is for Nest to make, in an application that imports SseModule.forRoot(); it can be called when the constructor is done.`,
+        );
+      }
+      const publish = async (item: unknown): Promise<unknown> => {
+        const data = dataOf(item);
+        return hub.publish(channelOf(item, args), type === undefined ? { data } : { type, data });
+      };
+      return published(method.apply(this, args), publish);
+    };
+    descriptor.value = inPlaceOf(method, wrapper) as typeof descriptor.value & Method;
+  };
+}
+
+/** What the caller gets for what a method has returned. */
+function published(result: unknown, publish: (data: unknown) => Promise<unknown>): unknown {
+  if (isThenable(result)) return Promise.resolve(result).then((value) => published(value, publish));
+  if (isObservable(result)) return publishedObservable(result, publish, MAX_PENDING);
+  if (isAsyncIterable(result)) return publishedItems(result, publish);
+  if (isLost(result)) return Promise.reject(noJson());
+  return publish(result).then(() => result);
+}
+
+/** Whether all that is in it would be lost: a Set, a Map, what a generator that is not async gives. */
+const isLost = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Symbol.iterator in value &&
+  !('toJSON' in value);
+
+const noJson = (): SseError =>
+  new SseError(
+    'NOT_SERIALIZABLE',
+    'A method with @Publish() has returned an iterable that has no JSON form. Return an array for one event, or an async iterable for one event of each item.',
+  );
+
+function filled(channel: string | ChannelDefinition): ChannelOf<unknown, unknown[]> {
+  if (typeof channel !== 'string' && !definedBy(channel)) {
+    throw new SseError(
+      'INVALID_CHANNEL',
+      '@Publish() takes a name, a pattern, a definition, or a function (result, args) that gives a name.',
+    );
+  }
+  const pattern = new ChannelPattern(typeof channel === 'string' ? channel : channel.pattern);
+  // Which parameters a definition takes, the compiler does not know here.
+  const nameOf = (params: object): string =>
+    typeof channel === 'string' ? pattern.fill({ ...params }) : channel.of(...([params] as unknown as []));
+  return (result, args) => {
+    const candidates = [result, ...args];
+    return nameOf(
+      Object.fromEntries(pattern.params.map((param) => [param, valueOf(param, candidates, pattern)])),
+    );
+  };
+}
+
+function valueOf(param: string, candidates: readonly unknown[], { text }: ChannelPattern): string | number {
+  for (const candidate of candidates) {
+    if (typeof candidate !== 'object' || candidate === null) continue;
+    const value = (candidate as Readonly<Record<string, unknown>>)[param];
+    if (typeof value === 'string' || typeof value === 'number') return value;
+  }
+  throw new SseError(
+    'INVALID_CHANNEL',
+    `Neither the result nor an argument has the parameter "${param}" of the channel "${text}". Give @Publish() a function (result, args) that gives the name.`,
+  );
+}

@@ -1,0 +1,102 @@
+import { expect, it } from '@jest/globals';
+import type { SseHub } from '../../../src/sse/index.js';
+import { eventually } from '../../support/eventually.js';
+import { describeOnEach } from '../../support/shared-server.js';
+import { startSseApp, untilConnections, type SseApp } from '../../support/sse-app.js';
+import { SseClient, type ReceivedEvent } from '../../support/sse-client.js';
+import { Feed } from '../streams/feed.js';
+
+const dataOf = (events: readonly ReceivedEvent[]): string[] => events.map(({ data }) => data);
+
+describeOnEach('a source, piped into a channel of two instances', (shared) => {
+  const startTwo = async (): Promise<[one: SseApp, other: SseApp]> => {
+    const routes = { a: (hub: SseHub) => hub.stream('a', { replay: 'all' }) };
+    const sse = { backplane: shared() };
+    return [await startSseApp({ routes, sse }), await startSseApp({ routes, sse })];
+  };
+
+  it('is there from the start for who comes late to the other, or goes on there, and ends for all', async () => {
+    const [one, other] = await startTwo();
+    const feed = new Feed();
+    const piped = one.hub.pipe('a', feed);
+    const early = await SseClient.open(`${one.url}/a`);
+    for (const word of ['one', 'two', 'three']) feed.say(word);
+    expect(dataOf(await early.take(3))).toEqual(['one', 'two', 'three']);
+    early.close();
+    const late = await SseClient.open(`${other.url}/a`, { reconnect: 0 });
+    feed.say('four');
+    expect(dataOf(await late.take(4))).toEqual(['one', 'two', 'three', 'four']);
+    const again = await SseClient.open(`${other.url}/a`, { lastEventId: early.lastEventId });
+    feed.say('five');
+    feed.end();
+    expect(await piped).toBe(5);
+    expect(dataOf(await late.rest())).toEqual(['five']);
+    expect(dataOf(await again.rest())).toEqual(['four', 'five']);
+    expect(late).toMatchObject({ status: 204, connected: 1 });
+    const ended = await SseClient.open(`${other.url}/a`);
+    expect(dataOf(await ended.rest())).toEqual(['one', 'two', 'three', 'four', 'five']);
+  });
+
+  it('tells those on the other of its error', async () => {
+    const [one, other] = await startTwo();
+    const feed = new Feed();
+    const client = await SseClient.open(`${other.url}/a`);
+    const piped = expect(one.hub.pipe('a', feed)).rejects.toThrow('secret');
+    feed.say('one');
+    feed.fail(new Error('secret'));
+    await piped;
+    expect(await client.rest()).toMatchObject([
+      { type: 'message', data: 'one' },
+      { type: 'error', data: 'Internal server error' },
+    ]);
+  });
+
+  it('tells those on the other when its own instance closes', async () => {
+    const [one, other] = await startTwo();
+    const client = await SseClient.open(`${other.url}/a`);
+    const feed = new Feed();
+    const piped = expect(one.hub.pipe('a', feed)).rejects.toMatchObject({ code: 'HUB_CLOSED' });
+    feed.say('one');
+    expect((await client.next()).data).toBe('one');
+    await one.close();
+    await piped;
+    expect(await client.rest()).toMatchObject([{ type: 'error', data: 'Closing' }]);
+  });
+
+  it('is stopped when the other completes the channel, and nothing of it comes after that', async () => {
+    const [one, other] = await startTwo();
+    const feed = new Feed();
+    const clients = [await SseClient.open(`${one.url}/a`), await SseClient.open(`${other.url}/a`)];
+    const piped = expect(one.hub.pipe('a', feed)).rejects.toMatchObject({ code: 'CHANNEL_COMPLETED' });
+    feed.say('one');
+    for (const client of clients) expect((await client.next()).data).toBe('one');
+    await other.hub.complete('a');
+    feed.say('two');
+    await piped;
+    await eventually(() => feed.isLeft);
+    for (const client of clients) expect(await client.rest()).toEqual([]);
+    expect((await one.hub.history('a')).events.map(({ data }) => data)).toEqual(['one']);
+  });
+
+  it('goes on for who listens to the other, and is stopped when nobody does on any', async () => {
+    const [one, other] = await startTwo();
+    const feed = new Feed();
+    const client = await SseClient.open(`${other.url}/a`);
+    await untilConnections(other.hub, 1);
+    let isOver = false;
+    const piped = one.hub.pipe('a', feed, { abandonAfter: 20 }).finally(() => (isOver = true));
+    const refused = expect(piped).rejects.toMatchObject({ code: 'PIPE_ABANDONED' });
+    const unheard = one.hub.pipe('b', new Feed(), { abandonAfter: 100 }); // that takes longer
+    await expect(unheard).rejects.toMatchObject({ code: 'PIPE_ABANDONED' });
+    expect(isOver).toBe(false);
+    feed.say('one');
+    expect((await client.next()).data).toBe('one');
+    client.close();
+    await refused;
+    const late = await SseClient.open(`${other.url}/a`);
+    expect((await late.rest()).map(({ type, data }) => `${type}: ${data}`)).toEqual([
+      'message: one',
+      'error: Abandoned',
+    ]);
+  });
+});

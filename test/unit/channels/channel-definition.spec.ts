@@ -1,0 +1,140 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { defineChannel } from '../../../src/sse/channels/channel-definition.js';
+import { OnSubscribe } from '../../../src/sse/hooks/hooks.decorators.js';
+import { channelNameFault } from '../../../src/sse/protocol/channel-name.js';
+import { refusal, refused } from '../refusal.js';
+
+const Room = defineChannel('chat/:room');
+const Seat = defineChannel('halls/:hall/rows/:row');
+const untyped = (value: unknown): never => value as never;
+
+describe('the name of a channel with parameters', () => {
+  it.each([
+    ['lobby', 'chat/lobby'],
+    ['a b', 'chat/a%20b'],
+    ['1/../2', 'chat/1%2F..%2F2'],
+    ['..', 'chat/..'],
+    ['100%', 'chat/100%25'],
+    ['%2F', 'chat/%252F'],
+    ['ü😀', 'chat/%C3%BC%F0%9F%98%80'],
+    ['a\nb\0', 'chat/a%0Ab%00'],
+    [':room', 'chat/%3Aroom'],
+    [7, 'chat/7'],
+    [0, 'chat/0'],
+  ])('has %j percent-encoded, as one segment', (room, name) => {
+    expect(Room.of({ room })).toBe(name);
+  });
+
+  it('has each parameter in its place', () => {
+    expect(Seat.of({ row: 'b', hall: 'a' })).toBe('halls/a/rows/b');
+  });
+
+  it('is well-formed, is matched by its definition, and is another for another value', () => {
+    const value = fc.string({ unit: 'binary', minLength: 1, maxLength: 15 });
+    fc.assert(
+      fc.property(value, value, (a, b) => {
+        const [one, other] = [Room.of({ room: a }), Room.of({ room: b })];
+        expect(channelNameFault(one)).toBeUndefined();
+        expect(Room.matches(one)).toBe(true);
+        expect(one === other).toBe(a === b);
+      }),
+    );
+  });
+
+  it.each([
+    ['missing', {}],
+    ['undefined', { room: undefined }],
+    ['null', { room: null }],
+    ['empty', { room: '' }],
+    ['an object', { room: {} }],
+    ['a boolean', { room: false }],
+    ['misnamed', { Room: 'a' }],
+    ['half of a surrogate pair', { room: '\uD83D' }],
+  ])('is refused when the parameter is %s', (_what, params) => {
+    expect(refusal(() => Room.of(untyped(params)))).toEqual(
+      refused('INVALID_CHANNEL', /"room".*"chat\/:room"/),
+    );
+  });
+
+  it('is refused without any parameters', () => {
+    expect(refusal(() => Reflect.apply(Room.of, Room, []))).toEqual(refused('INVALID_CHANNEL', /"room"/));
+  });
+
+  it('is refused when a parameter is one that every object has', () => {
+    const odd = defineChannel('a/:constructor');
+    expect(refusal(() => odd.of(untyped({})))).toEqual(refused('INVALID_CHANNEL', /"constructor"/));
+  });
+
+  it('is refused when it gets longer than 200 characters', () => {
+    expect(Room.of({ room: 'x'.repeat(195) })).toHaveLength(200);
+    expect(refusal(() => Room.of({ room: 'x'.repeat(196) }))).toEqual(refused('INVALID_CHANNEL', /200/));
+    expect(refusal(() => Room.of({ room: 'ü'.repeat(40) }))).toEqual(refused('INVALID_CHANNEL', /200/));
+  });
+
+  it('is the pattern itself where there are no parameters', () => {
+    expect(defineChannel('broadcast/all').of()).toBe('broadcast/all');
+  });
+});
+
+describe('a definition', () => {
+  it.each(['chat/lobby', 'chat/..', 'chat/a%2Fb', 'chat/:room', 'chat/😀'])('is of the name %j', (name) => {
+    expect(Room.matches(name)).toBe(true);
+  });
+
+  it.each(['chat', 'chat/a/b', 'Chat/a', 'news/a', 'a/chat', 'chat/a/', ''])(
+    'is not of the name %j',
+    (name) => {
+      expect(Room.matches(name)).toBe(false);
+    },
+  );
+
+  it('takes a dot for a dot', () => {
+    expect(defineChannel('a.b').matches('axb')).toBe(false);
+  });
+
+  it.each(['*', '**', 'orders/*', 'orders/:id/*', 'orders/{id}', 'orders/*.json', 'orders/#', 'orders/>'])(
+    'is refused with what stands for others elsewhere, and says how it is written here: %j',
+    (pattern) => {
+      expect(refusal(() => defineChannel(pattern))).toEqual(refused('INVALID_CHANNEL', /written :name/));
+      expect(refusal(() => OnSubscribe(pattern))).toEqual(refused('INVALID_CHANNEL', /written :name/));
+    },
+  );
+
+  it.each(['', '/', '/chat', 'chat/', 'a//b', 'a\nb', 'x'.repeat(201)])(
+    'is refused with the pattern %j',
+    (pattern) => {
+      expect(refusal(() => defineChannel(pattern))).toEqual(refused('INVALID_CHANNEL', /pattern/));
+    },
+  );
+
+  it.each([undefined, null, 7, ['a']])('is refused with %j for a pattern', (pattern) => {
+    expect(refusal(() => defineChannel(untyped(pattern)))).toEqual(
+      refused('INVALID_CHANNEL', /not a string/),
+    );
+  });
+
+  it.each(['chat/:', 'chat/:a-b', 'chat/:a b', 'chat/:ü', ':a/:a'])(
+    'is refused with the parameters of %j',
+    (pattern) => {
+      expect(refusal(() => defineChannel(pattern))).toEqual(refused('INVALID_CHANNEL', /parameters/));
+    },
+  );
+
+  it.each([
+    ['history', { history: { count: 0 } }],
+    ['ttl', { ttl: 0 }],
+    ['replay', { replay: 'some' }],
+    ['a number of events', { replay: 'last' }],
+    ['slow', { slow: 'latest' }],
+    ['histroy', { histroy: 0 }],
+    ['maxEventBytes', { maxEventBytes: 1 }],
+    ['historyy', { history: { historyy: 1 } }],
+  ])('is refused when its %s is wrong, at once', (option, options) => {
+    expect(refusal(() => defineChannel('a', untyped(options)))).toEqual(refused('INVALID_OPTIONS', option));
+  });
+
+  it.each([null, 7, 'history'])('is refused with %j for its options', (options) => {
+    expect(refusal(() => defineChannel('a', untyped(options)))).toEqual(refused('INVALID_OPTIONS'));
+  });
+});
