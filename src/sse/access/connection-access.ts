@@ -164,7 +164,7 @@ export class ConnectionAccess implements ChannelGate, Expiring {
    */
   checkArriving(): void {
     const cursor = currentCursor();
-    if (!cursor || cursor.reader === this.owner.reader || cursor.isForAll) return;
+    if (!cursor || cursor.reader === this.owner.reader || cursor.access === 'open') return;
     const { name } = cursor.channel;
     if (!this.access.authorization.guards(name) || this.#grants.some((grant) => isOf(grant, cursor))) return;
     logger.error(

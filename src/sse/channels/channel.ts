@@ -8,7 +8,7 @@ import type { EventLog, LogEntry } from '../log/event-log.js';
 import { LatestIndex } from '../log/latest-index.js';
 import { publishedEvent } from '../log/published-event.js';
 import { SharedText } from '../log/shared-text.js';
-import type { SseEvent } from '../log/sse-event.js';
+import type { Gap, GapReason, SseEvent } from '../log/sse-event.js';
 import type { RunQueue, Task } from './run-queue.js';
 
 /** Somebody who reads a channel. */
@@ -185,6 +185,18 @@ export class Channel implements LogFollower, Task {
 
   event(entry: LogEntry): SseEvent {
     return publishedEvent(this.name, this.log, entry, this.hasHistory ? this.hash : undefined);
+  }
+
+  /** The data of a `gap` event that tells what is left now. @param requested the position that cannot be served */
+  gap(reason: GapReason, requested: string): Gap {
+    const oldest = this.log.at(0);
+    return {
+      channel: this.name,
+      reason,
+      requested,
+      oldest: oldest && this.hasHistory ? this.idOf(oldest) : null,
+      latest: this.idOf(this.log.head),
+    };
   }
 
   close(): void {

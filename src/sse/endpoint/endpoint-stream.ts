@@ -99,7 +99,7 @@ export class EndpointStream implements JoinableStream {
     return Object.fromEntries(
       channels.flatMap((name) => {
         const cursor = this.connection.reader.position.of(name);
-        return cursor?.given && cursor.hasPosition ? [[name, cursor.channel.idOf(cursor.given)]] : [];
+        return cursor?.given && cursor.channel.hasHistory ? [[name, cursor.channel.idOf(cursor.given)]] : [];
       }),
     );
   }

@@ -67,13 +67,12 @@ export class Outgoing {
 
   add(value: unknown): void {
     const { reader } = this;
-    if (reader.isForAnother) return;
     const cursor = currentCursor();
     const own = cursor?.reader === reader ? cursor : undefined;
-    const handing = own?.hasPosition ? own.handing : undefined;
+    const handing = own?.channel.hasHistory ? own.handing : undefined;
     const carried = isObject(value) ? reader.position.placeOf(value) : undefined;
     const place = carried ?? (own && handing && { channel: own.channel.name, position: handing });
-    this.#made.push({ value, place, moves: place !== undefined, isUnpaced: !own || own.isUnpaced });
+    this.#made.push({ value, place, moves: place !== undefined, isUnpaced: own?.pace !== 'client' });
     if (!handing) this.handedOn();
   }
 
@@ -131,7 +130,7 @@ export class Outgoing {
     const { reader } = this;
     const origin = isObject(value) ? originOf(value) : undefined;
     if (origin && !place && !reader.position.of(origin.channel)) {
-      if (reader.disownOther(origin.channel)) this.owner.shares(origin.channel);
+      if (isOfOther(reader, origin.channel)) this.owner.shares(origin.channel);
       if (this.#hasSeen(origin)) return;
     }
     // Nest's own routes are as Nest has them.
@@ -168,6 +167,12 @@ function isDispatched(value: unknown): boolean {
   if (origin) return origin.entry.event.data !== undefined;
   const { data } = value as { readonly data?: unknown };
   return isThenable(value) || (data !== undefined && data !== null);
+}
+
+/** Whether events of a channel are being handed on by another reader than the response's own. */
+function isOfOther(own: StreamReader, channel: string): boolean {
+  const reader = currentCursor()?.reader;
+  return reader !== undefined && reader !== own && reader.position.of(channel) !== undefined;
 }
 
 /** Where a client says that it is in a channel. */

@@ -495,7 +495,7 @@ export class SseConnection
   #mayOpen(): boolean {
     if (this.#finish?.isForced) return true;
     const hasSomethingToSay = this.#state === 'ready' || this.#finish !== undefined || !this.#outbox.isEmpty;
-    return hasSomethingToSay && !this.reader.isLocating;
+    return hasSomethingToSay && !this.reader.isStarting;
   }
 
   /** Sends the client's position if it has moved past events that were not sent. */

@@ -1,6 +1,6 @@
 import { formatId, type Position } from '../protocol/position.js';
 import type { LogEntry } from './event-log.js';
-import type { Gap, SseEvent } from './sse-event.js';
+import type { SseEvent } from './sse-event.js';
 
 /** Where an event came from: what a connection needs to send the bytes that were made already. */
 export interface EventOrigin {
@@ -59,16 +59,6 @@ export function publishedEvent(
 
 /** Where an event came from, if it is one that {@link publishedEvent} made. */
 export const originOf = (event: object): EventOrigin | undefined => origins.get(event);
-
-/** A gap as those see it who read a stream without a connection. */
-export function gapEvent(gap: Gap, id: string | undefined): SseEvent {
-  return Object.freeze({
-    channel: gap.channel,
-    ...(id !== undefined && { id }),
-    type: 'gap',
-    data: Object.freeze(gap),
-  });
-}
 
 /** All subscribers share the data, so none may change it under the others. Data may be nested deeply: no recursion. */
 function deepFreeze(data: unknown): unknown {

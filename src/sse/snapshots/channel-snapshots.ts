@@ -6,7 +6,7 @@ import type { SseSettings } from '../sse.settings.js';
 import type { Channel } from '../channels/channel.js';
 import { answerInTime } from '../handlers/answer-in-time.js';
 import type { ChannelHandler, ChannelHandlers, MatchedHandler } from '../handlers/channel-handlers.js';
-import { missedBy, type NamedPosition } from '../log/missed-position.js';
+import { gapAt, type NamedPosition } from '../log/gap.js';
 import type { Preface, Prefaces } from '../streams/preface.js';
 import { DueSnapshot } from './due-snapshot.js';
 import { Snapshot, type SnapshotOf, type SnapshotRequest } from './snapshot.js';
@@ -60,7 +60,7 @@ export class ChannelSnapshots {
 
   /** Whether the log has moved past a snapshot, so that another one would do better. */
   isOutdated({ upTo, wasInLog }: Snapshot): boolean {
-    return wasInLog && missedBy(upTo, this.channel.log) !== undefined;
+    return wasInLog && gapAt(upTo, this.channel.log) !== undefined;
   }
 
   async #make(): Promise<Snapshot> {
@@ -70,7 +70,7 @@ export class ChannelSnapshots {
     const body = this.#encoded(given);
     if (!channel.hasHistory || given.after === undefined) return new Snapshot(body, at(head), true);
     const after = await this.#find(namedBy(given.after));
-    const missed = missedBy(after, channel.log);
+    const missed = gapAt(after, channel.log);
     // It was there when the method was called, and was pushed out since.
     const wasInLog = !missed || (missed.reason === 'evicted' && offsetOf(after) >= floor.offset);
     if (missed && !wasInLog) {

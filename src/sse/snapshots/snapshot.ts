@@ -1,7 +1,7 @@
 import { idLine } from '../protocol/event-stream.js';
 import type { Position } from '../protocol/position.js';
 import { Batch } from '../channels/channel.js';
-import type { NamedPosition } from '../log/missed-position.js';
+import type { NamedPosition } from '../log/gap.js';
 import type { PrefaceText } from '../streams/preface.js';
 
 /** What a method with `@SseSnapshot()` is asked for. */

@@ -3,21 +3,21 @@ import { formatVector, type LastEventId } from '../protocol/position.js';
 import type { Replay } from '../sse.options.js';
 import type { Channel } from '../channels/channel.js';
 import type { LogEntry } from '../log/event-log.js';
+import type { SseEvent } from '../log/sse-event.js';
 import type { ChannelGate } from './channel-gate.js';
 import type { Cursor, EventConsumer } from './cursor.js';
-import type { SseEvent } from '../log/sse-event.js';
 import { PLAIN } from './sink.js';
 import { StreamReader } from './stream-reader.js';
 import { readerBehind, type Streams } from './streams.js';
 
-/** What `hub.stream()` was asked for. */
+/** The checked arguments of `hub.stream()`. */
 export interface StreamRequest {
   readonly channels: readonly string[];
   /** Where to begin if the client does not say. */
   readonly lastEventId: LastEventId;
   /** What to give first if nobody says where to begin, in place of the channel's setting. */
   readonly replay: Replay | undefined;
-  /** Whether those are asked who decide about a channel. */
+  /** Whether the gate of the response is asked. */
   readonly authorize: boolean;
   /** What becomes of a channel that is not there. */
   readonly ifAbsent: 'wait' | 'end';
@@ -26,110 +26,112 @@ export interface StreamRequest {
   readonly onCaughtUp: ((position: string) => void) | undefined;
 }
 
-/** How a stream gets to those who want it. */
+/** How a stream gets to its subscriber. */
 interface Way {
   readonly reader: StreamReader;
-  /** Whose position it begins at, if that is known. */
-  readonly client: StreamReader | undefined;
-  /** Who is asked whether it may: the one whom it reaches, or who subscribed where that cannot be seen. */
-  readonly asked: StreamReader | undefined;
-  readonly isUnpaced: boolean;
+  /** The response that it belongs to, or that subscribed: its gate is asked. */
+  readonly response: StreamReader | undefined;
+  /** Where the client says that it is. */
+  readonly brought: LastEventId | undefined;
+  /** See {@link Cursor}. */
+  readonly pace: Cursor['pace'];
 }
 
 /**
- * The events of some channels. In a response it reads from the client's position and at its pace;
- * anywhere else it is a plain source, and a gap is one of its events.
+ * The events of some channels. In a response it reads from the client's position and at its pace; anywhere else it
+ * is a plain source, and a gap is one of its events.
  */
 export class ChannelStream extends Observable<SseEvent> {
-  /** The response that it was asked for in. */
+  /** The response that it was made for. */
   readonly #response: StreamReader | undefined;
-  /** Whether it was asked for by the method itself, which may have returned it. */
+  /** Whether the method itself made it, which may have returned it. */
   readonly #isOfMethod: boolean;
 
   constructor(
     private readonly streams: Streams,
     readonly request: StreamRequest,
   ) {
-    super((subscriber) => this.#subscribed(subscriber));
+    super((subscriber) => this.#enter(this.#wayTo(subscriber), subscriber));
     this.#response = streams.response;
     this.#isOfMethod = this.#response?.sink.method === 'running';
   }
 
   /** Makes it part of a response. */
-  join(reader: StreamReader, consumer: EventConsumer): Unsubscribable {
-    return this.#enter({ reader, client: reader, asked: reader, isUnpaced: false }, consumer);
+  join(response: StreamReader, consumer: EventConsumer): Unsubscribable {
+    return this.#enter(wayIn(response, 'client'), consumer);
   }
 
-  #subscribed(subscriber: Subscriber<SseEvent>): Unsubscribable {
+  #wayTo(subscriber: Subscriber<SseEvent>): Way {
+    const { request, streams } = this;
     const response = this.#response;
     const behind = readerBehind(subscriber);
-    if (behind) return this.join(behind, subscriber);
-    if (this.#isOfMethod && response?.sink.method === 'subscribing') {
-      // The method's own, and shared perhaps: others must not wait when this client does not read.
-      return this.#enter(
-        { reader: response, client: response, asked: response, isUnpaced: true },
-        subscriber,
-      );
-    }
-    // The way cannot be seen. It may lead to the client of the response all the same, or be something
-    // that the method looks up: who does that says where to begin.
-    const isLookUp = this.request.replay !== undefined || this.request.lastEventId.kind !== 'none';
-    const client = isLookUp ? undefined : response;
-    // It may have been made for one response, or for none, and be subscribed to for another.
-    const asked = this.streams.response ?? response;
-    const reader = new StreamReader(this.streams, PLAIN, undefined, client);
-    return this.#enter({ reader, client, asked, isUnpaced: false }, subscriber);
-  }
-
-  /** What the client sent comes first: it is where it was when it lost its connection. */
-  #positionIn(client: StreamReader | undefined): LastEventId {
-    const brought = client?.position.brought;
-    return brought && brought.kind !== 'none' ? brought : this.request.lastEventId;
+    if (behind) return wayIn(behind, 'client');
+    // The method's own, by a way that cannot be seen. It may be shared: others must not wait for this client.
+    if (response && this.#isOfMethod && response.sink.method === 'subscribing') return wayIn(response, 'own');
+    // The way may still lead to the client, or be something that the method looks up: that says where to begin.
+    const isLookUp = request.replay !== undefined || request.lastEventId.kind !== 'none';
+    return {
+      reader: new StreamReader(streams, PLAIN),
+      // It may have been made for one response, or for none, and be subscribed to for another.
+      response: streams.response ?? response,
+      brought: isLookUp ? undefined : response?.position.brought,
+      pace: 'client',
+    };
   }
 
   #enter(way: Way, consumer: EventConsumer): Unsubscribable {
     const { channels, authorize } = this.request;
-    const membership = new Membership(way.reader, consumer, this.request);
+    const subscription = new ChannelSubscription(way.reader, consumer, this.request);
+    const gate = authorize ? way.response?.sink.gate : undefined;
     try {
-      for (const name of channels) {
-        const gate = authorize ? way.asked?.sink.gate : undefined;
-        if (!gate || !this.#enterIf(gate, name, way, membership)) this.#enterChannel(name, way, membership);
-      }
+      for (const name of channels)
+        if (!gate || !this.#enterIfGranted(gate, name, way, subscription))
+          this.#enterChannel(name, way, subscription);
     } catch (error) {
       consumer.error(error);
     }
-    return membership;
-  }
-
-  #enterChannel(name: string, { reader, client, isUnpaced }: Way, membership: Membership): void {
-    const { replay, ifAbsent } = this.request;
-    const cursor = reader.enter(name, { lastEventId: this.#positionIn(client), replay, ifAbsent });
-    if (!this.request.authorize) cursor.isForAll = true;
-    membership.enter(cursor, isUnpaced);
+    return subscription;
   }
 
   /** @returns false where nobody is asked */
-  #enterIf(gate: ChannelGate, name: string, way: Way, membership: Membership): boolean {
+  #enterIfGranted(gate: ChannelGate, name: string, way: Way, subscription: ChannelSubscription): boolean {
     return way.reader.ask(gate, name, (isGranted) => {
       try {
-        if (membership.isOver) return;
-        if (isGranted) return this.#enterChannel(name, way, membership);
+        if (subscription.closed) return;
+        if (isGranted) return this.#enterChannel(name, way, subscription);
         gate.denied(name);
-        membership.denied();
+        subscription.denied();
       } catch (error) {
-        membership.error(error);
+        subscription.error(error);
       }
     });
   }
+
+  #enterChannel(name: string, { reader, brought, pace }: Way, subscription: ChannelSubscription): void {
+    const { request } = this;
+    // A position that the client sent comes first: it is where it was when it lost its connection.
+    const lastEventId = brought && brought.kind !== 'none' ? brought : request.lastEventId;
+    const cursor = reader.enter(name, { lastEventId, replay: request.replay, ifAbsent: request.ifAbsent });
+    if (!request.authorize) cursor.access = 'open';
+    if (pace === 'own') cursor.pace = 'own';
+    subscription.enter(cursor);
+  }
 }
 
-/** One subscription to the events of some channels, which a reader reads. */
-class Membership implements EventConsumer, Unsubscribable {
+const wayIn = (response: StreamReader, pace: Way['pace']): Way => ({
+  reader: response,
+  response,
+  brought: response.position.brought,
+  pace,
+});
+
+/** One subscription to the events of some channels. */
+class ChannelSubscription implements EventConsumer, Unsubscribable {
   readonly wants?: (entry: LogEntry, channel: Channel) => boolean;
   readonly caughtUp?: () => void;
-  isOver = false;
+  closed = false;
   #cursors: readonly Cursor[] = [];
-  /** How many of the channels have not completed. */
+  /** Channels that have not completed. */
   #open: number;
 
   constructor(
@@ -146,8 +148,7 @@ class Membership implements EventConsumer, Unsubscribable {
     };
   }
 
-  enter(cursor: Cursor, isUnpaced: boolean): void {
-    cursor.isUnpaced ||= isUnpaced;
+  enter(cursor: Cursor): void {
     this.#cursors = this.#cursors.concat(cursor);
     cursor.join(this);
   }
@@ -171,12 +172,12 @@ class Membership implements EventConsumer, Unsubscribable {
   }
 
   unsubscribe(): void {
-    this.isOver = true;
+    this.closed = true;
     const cursors = this.#cursors;
     this.#cursors = [];
     for (const cursor of cursors) {
       cursor.part(this);
-      if (!cursor.isWanted) this.reader.leave(cursor);
+      if (!cursor.hasConsumers) this.reader.leave(cursor);
     }
   }
 

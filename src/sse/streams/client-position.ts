@@ -77,7 +77,7 @@ export class ClientPosition {
 
   /** Whether the response has ids of the hub. */
   get hasAny(): boolean {
-    if (this.isJoinable || this.#cursors.some(({ hasPosition }) => hasPosition)) return true;
+    if (this.isJoinable || this.#cursors.some(({ channel }) => channel.hasHistory)) return true;
     for (const { lastEventId } of this.#kept?.values() ?? []) if (lastEventId.kind === 'bare') return true;
     return false;
   }
@@ -114,7 +114,7 @@ export class ClientPosition {
     const { given, read, channel } = cursor;
     this.#isAsBrought = false;
     this.#cursors = this.#cursors.filter((other) => other !== cursor);
-    if (!given || !cursor.hasPosition) return;
+    if (!given || !cursor.channel.hasHistory) return;
     const lastEventId = parseLastEventId(channel.idOf(given));
     this.#keep(channel.name, { lastEventId, isTold: true, left: { given, read, hash: channel.hash } });
   }
@@ -188,7 +188,7 @@ export class ClientPosition {
   #at(channel: string | undefined, position: Position): Place | undefined {
     if (channel === undefined) return undefined;
     const cursor = this.of(channel);
-    const isPlace = cursor ? cursor.hasPosition : this.#kept?.get(channel)?.left !== undefined;
+    const isPlace = cursor ? cursor.channel.hasHistory : this.#kept?.get(channel)?.left !== undefined;
     return isPlace ? { channel, position } : undefined;
   }
 
@@ -204,15 +204,16 @@ export class ClientPosition {
     for (const cursor of this.#cursors) {
       const { given, channel } = cursor;
       const { name } = channel;
-      if (!cursor.started || (cursor.hasPosition && given === undefined && this.#kept?.has(name))) continue;
+      if (!cursor.started || (cursor.channel.hasHistory && given === undefined && this.#kept?.has(name)))
+        continue;
       cursor.told();
-      if (cursor.hasPosition && given !== undefined) {
+      if (cursor.channel.hasHistory && given !== undefined) {
         this.#isAsBrought = false;
         this.#kept?.delete(name);
         ids.push([name, channel.idOf(given)]);
         continue;
       }
-      if (cursor.hasPosition) {
+      if (cursor.channel.hasHistory) {
         // What it came with names this channel alone, perhaps, and has no place beside others.
         if (cursor.owesGap && this.brought.kind !== 'named') return undefined;
         isPartial = true;

@@ -1,16 +1,17 @@
+import type { Batch, Channel, ChannelReader } from '../channels/channel.js';
+import type { RunQueue, Task } from '../channels/run-queue.js';
+import type { EventLog, LogEntry } from '../log/event-log.js';
+import { gapAt, type OwedGap } from '../log/gap.js';
+import type { LatestIndex } from '../log/latest-index.js';
+import type { GapReason, SseEvent } from '../log/sse-event.js';
 import type { LastEventId, Position, Requested } from '../protocol/position.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
-import type { Batch, Channel, ChannelReader } from '../channels/channel.js';
-import type { EventLog, LogEntry } from '../log/event-log.js';
-import type { LatestIndex } from '../log/latest-index.js';
-import { missedBy, type Missed, type NamedPosition } from '../log/missed-position.js';
-import type { Gap, GapReason, SseEvent } from '../log/sse-event.js';
-import type { RunQueue, Task } from '../channels/run-queue.js';
+import { begunAnew, resumed, type Beginning } from './beginning.js';
 import type { Preface } from './preface.js';
 import type { Sink } from './sink.js';
 import type { StreamReader } from './stream-reader.js';
 
-/** Those who get the events of a cursor, one at a time. */
+/** Gets the events of a cursor, one at a time. */
 export interface EventConsumer {
   next(event: SseEvent): void;
   complete(): void;
@@ -21,52 +22,49 @@ export interface EventConsumer {
   readonly caughtUp?: () => void;
 }
 
-/** What a cursor was asked for. */
+/** The terms on which a channel is read. */
 export interface CursorRequest {
-  /** What the client says it has seen. */
+  /** Where the client says that it is. */
   readonly lastEventId: LastEventId;
   /** In place of the channel's setting. */
   readonly replay: Replay | undefined;
-  /** What becomes of it where the channel is not there. */
+  /** What becomes of the cursor where the channel is not there. */
   readonly ifAbsent: 'wait' | 'end';
 }
 
-/**
- * What a cursor does next:
- *
- * opening → gap → preface → reading → ended, where gap and preface are left out if nothing is owed, and a
- * cursor that reads comes back to gap when the log has moved past it.
- */
+/** Each phase with the data that it alone has; see {@link Cursor}. */
 type Phase =
-  /** Its channel is being opened, or its position looked for. */
-  | { readonly kind: 'opening' }
-  /** A gap is owed to the client before anything else. */
-  | { readonly kind: 'gap'; readonly missed: OwedGap; readonly preface: Preface | undefined }
-  /** A preface is owed to it. */
+  | Opening
+  | { readonly kind: 'gap'; readonly gap: OwedGap; readonly preface: Preface | undefined }
   | { readonly kind: 'preface'; readonly preface: Preface }
   | { readonly kind: 'reading' }
   | { readonly kind: 'ended' };
 
-/** Of a client that is connected, the position is taken when it is told: until then, more may come out of an operator. */
-type OwedGap = Pick<Missed, 'reason'> & { readonly requested: string | undefined };
+interface Opening {
+  readonly kind: 'opening';
+  /** The answer of the backplane, if it was asked to bring the log up to date. */
+  readonly located?: { readonly position: Position | undefined };
+  /** A preface that is being prepared for the start. */
+  readonly preface?: Preface;
+}
 
+// Shared: an object for each cursor would cost memory.
 const OPENING: Phase = { kind: 'opening' };
 const READING: Phase = { kind: 'reading' };
 const ENDED: Phase = { kind: 'ended' };
-
+const UNREAD: Position = { offset: 0, mark: '' };
 const NOBODY: readonly EventConsumer[] = [];
 
 /** Events that a cursor hands on before others get a turn. */
 const EVENTS_A_TURN = 500;
 /** The same for bytes that go out as batches. */
 const BATCHES_A_TURN = 4;
-/** Milliseconds of an age that may be over before the next heartbeat tells of a position: few are further apart. */
+/** Milliseconds. An event that is kept no longer may be gone before the next heartbeat: few are further apart. */
 const SHORT_AGE = 120_000;
 
-/** The cursor that hands on events at this moment. */
 let current: Cursor | undefined;
 
-/** The cursor whose event is being handed on: where the event arrives it tells by whom it was read. */
+/** The cursor that hands on an event at this moment: where the event arrives, it tells which reader it is from. */
 export const currentCursor = (): Cursor | undefined => current;
 
 /** Runs code that hands on events of a cursor. One cursor's event may well lead to another's. */
@@ -81,24 +79,34 @@ function runAs(cursor: Cursor, task: () => void): void {
 }
 
 /**
- * The place of one reader in a channel's log. Live delivery, replay after a reconnect and a slow client that
+ * The place of one reader in one channel's log. Live delivery, replay after a reconnect and a slow client that
  * catches up are all this.
  *
- * It has two positions. `read` is how far it has come in the log: what decides whether there is a gap. `given` is
- * what its client has: it moves with what was written to the client and with what the hub itself hides from it,
- * and with nothing else, so what an operator holds or swallows is not counted as had. `given` is never beyond
- * `read`.
+ * ```
+ * opening ──► gap ──► preface ──► reading ──► ended
+ *    │         ▲                     │          ▲
+ *    │         └── lagged, new log ──┘          │
+ *    └── the channel cannot be opened ──────────┘
+ * ```
+ *
+ * A phase that owes nothing is passed over. `start()` ends `opening`; `advance()` moves through the others, as far
+ * as the sink takes it. `stop()` ends any of them.
+ *
+ * Two positions: `read` is how far it has come in the log, and decides whether there is a gap. `given` is what its
+ * client has: it moves with what was written to the client and with what the hub itself hides from it, and with
+ * nothing else, so what an operator holds or swallows is not counted. `given` is never beyond `read`, and undefined
+ * while a gap or preface is owed to a client that has just come.
+ *
+ * From here an event goes to the consumers (see channel-stream.ts) or, as a batch, straight to the sink (sink.ts).
  */
 export class Cursor implements ChannelReader, Task {
-  read: Position;
-  /** Goes on although its own client is backed up: others depend on it. */
-  isUnpaced = false;
-  /** Opened with `authorize: false`. */
-  isForAll = false;
-  /** Its events were seen to go to another response: it has no part in the ids of its own. */
-  isForeign = false;
-  /** The application was told that its client streams the channel. */
-  isSubscribed = false;
+  read = UNREAD;
+  /** `own`: it ignores back-pressure, as others than its client may depend on it. */
+  pace: 'client' | 'own' = 'client';
+  /** `open`: opened with `authorize: false`, so that its events may reach any response. */
+  access: 'guarded' | 'open' = 'guarded';
+  /** Whether its sink was told that it streams the channel. */
+  isAnnounced = false;
   /** The event that is handed on at this moment. */
   handing: LogEntry | undefined;
   #phase: Phase = OPENING;
@@ -108,17 +116,17 @@ export class Cursor implements ChannelReader, Task {
   /** Events, and their bytes, that were hidden since the client was last told its position. */
   #hidden = 0;
   #hiddenBytes = 0;
-  /** Never changed but replaced, so that those may come and go who are being told. */
-  #consumers: readonly EventConsumer[] = NOBODY;
-  /** Where a client that lags is given the newest event of each key alone. */
-  #latest: LatestIndex | undefined;
-  /** Whether its client could not take what came. */
-  #hasLagged = false;
+  /** Replaced and never changed, so that consumers may come and go while they are being told. */
+  #consumers = NOBODY;
+  /** With `slow: { latest }`: where a client that lags gets the newest event of each key alone. */
+  #latest: { readonly index: LatestIndex; state: 'keeping up' | 'lagging' } | undefined;
+  /** Against recursion: a consumer may publish, and so lead back here. */
   #isAdvancing = false;
+  /** Whether it waits in the run queue. */
   #isDue = false;
   #hasCaughtUp = false;
-  /** What was published before it was made is the past to it. */
-  #since: Position | undefined;
+  /** The newest event when it was made, or else when its channel was opened: up to there everything is the past. */
+  #present: Position | undefined;
   #log: EventLog | undefined;
 
   constructor(
@@ -127,46 +135,15 @@ export class Cursor implements ChannelReader, Task {
     readonly request: CursorRequest,
     private readonly queue: RunQueue,
   ) {
-    this.#since = channel.present;
-    this.read = { offset: 0, mark: '' };
-  }
-
-  join(consumer: EventConsumer): void {
-    this.#consumers = this.#consumers.concat(consumer);
-    if (this.#hasCaughtUp) consumer.caughtUp?.();
-  }
-
-  part(consumer: EventConsumer): void {
-    this.#consumers = this.#consumers.filter((other) => other !== consumer);
-  }
-
-  /** Whether anybody wants its events. */
-  get isWanted(): boolean {
-    return this.#consumers.length > 0;
-  }
-
-  /** Gives everybody something that is no event of the log. */
-  tell(event: SseEvent): void {
-    for (const consumer of this.#consumers) consumer.next(event);
-  }
-
-  /** What happens when the log has moved past its client. */
-  get slow(): SlowPolicy {
-    return this.#sink.slow ?? this.channel.settings.slow;
+    this.#present = channel.present;
   }
 
   get #sink(): Sink {
     return this.reader.sink;
   }
 
-  #inContext(task: () => void): void {
-    this.#sink.inContext(() => {
-      runAs(this, task);
-    });
-  }
-
-  get #paused(): boolean {
-    return this.#sink.backPressure !== 'none' && !this.isUnpaced;
+  get #mustWait(): boolean {
+    return this.#sink.backPressure !== 'none' && this.pace === 'client';
   }
 
   /** Whether its position is known. */
@@ -191,37 +168,53 @@ export class Cursor implements ChannelReader, Task {
     return log.completed && this.read.offset === log.head.offset;
   }
 
-  /** Whether what it has just handed on was published since it was made. */
+  /** Whether the event that it has just handed on was published since it was made. */
   get isLive(): boolean {
-    return this.read.offset > this.#liveAfter.offset;
+    return this.read.offset > (this.#present?.offset ?? 0);
   }
 
-  get #liveAfter(): Position {
-    return this.#since ?? this.channel.openedAt;
-  }
-
-  /** Whether a gap is owed to its client. */
   get owesGap(): boolean {
     return this.#phase.kind === 'gap';
   }
 
-  /** What a client without a position is given of what was published before. */
+  /** What a client without a position is given of the past. */
   get replay(): Replay {
     const { channel, request } = this;
     return channel.hasHistory ? (request.replay ?? channel.settings.replay) : 'none';
   }
 
-  /** Whether its client resumes in the channel. */
-  get hasPosition(): boolean {
-    return this.channel.hasHistory && !this.isForeign;
+  get #slow(): SlowPolicy {
+    return this.#sink.slow ?? this.channel.settings.slow;
   }
 
+  // ---- Its consumers
+
+  join(consumer: EventConsumer): void {
+    this.#consumers = this.#consumers.concat(consumer);
+    if (this.#hasCaughtUp) consumer.caughtUp?.();
+  }
+
+  part(consumer: EventConsumer): void {
+    this.#consumers = this.#consumers.filter((other) => other !== consumer);
+  }
+
+  get hasConsumers(): boolean {
+    return this.#consumers.length > 0;
+  }
+
+  /** Gives all consumers something that is no event of the log. */
+  tell(event: SseEvent): void {
+    for (const consumer of this.#consumers) consumer.next(event);
+  }
+
+  // ---- The position of its client
+
   /**
-   * What its client has, for the ids that it is sent. Undefined until it was told of a gap that it came with, and
-   * until it was shown the state that it waits for: cut off before, it must come back with what it came with.
+   * What its client has, for the ids that it is sent. Undefined until it was told of a gap, or sent a preface, that it
+   * came for: cut off before, it must come back with the position that it came with.
    */
   get given(): Position | undefined {
-    // All that is read goes out in the same moment. So with each batch the cursor alone has to be touched.
+    // A batch goes out in the moment in which it is read, so that each touches the cursor alone.
     return this.#sink.takesBatches && this.#phase === READING ? this.read : this.#given;
   }
 
@@ -233,61 +226,93 @@ export class Cursor implements ChannelReader, Task {
   /** An event, or what was made of it, goes out to the client. */
   give(position: Position): void {
     const { given, log } = this;
-    // What an operator has held back does not stand for the state, or the gap, that is owed to the client.
+    // An event that an operator has held back does not stand for the gap or preface that is owed.
     if (!given || !this.#log) return;
-    // An operator that changes the order does not take the client back, and what it has kept of a log that was
-    // replaced says nothing of this one.
+    // An operator that changes the order does not take the client back, and an event of a log that was replaced says
+    // nothing of this one.
     if (position.offset <= given.offset || position.offset > this.read.offset) return;
     if (!log.has(position) && position.offset >= log.floor.offset) return;
     const { offset, mark } = position;
-    // What was passed over after the last event that was handed on goes with it; not so a gap that is still owed.
+    // Events that were hidden after the last one that was handed on go with it; a gap that is still owed does not.
     const isLast = offset >= this.#handedOn && this.#phase === READING;
     this.#given = isLast ? this.read : { offset, mark };
   }
 
+  // ---- Opening, in the order in which its reader calls these
+
   /**
-   * Has the state of the channel told, before it starts, if that is what the client needs.
+   * Has the log brought up to date if the client may know more of it, or is owed more of it, than is held here.
+   *
+   * @returns undefined where there is nothing to wait for
+   */
+  locate(requested: Requested): Promise<void> | undefined {
+    const { channel } = this;
+    if (!channel.hasHistory || this.#opening.located) return undefined;
+    const done = (position?: Position): void => {
+      this.#phase = { ...this.#opening, located: { position } };
+    };
+    if (requested.kind === 'none')
+      return this.replay === 'none' ? undefined : channel.refill()?.then(() => done());
+    if (requested.kind !== 'position' || channel.log.has(requested.position)) return undefined;
+    return channel.locate(requested.position)?.then(done);
+  }
+
+  /** The position in the log, as it is now, that the requested one stands for. */
+  get located(): Position | undefined {
+    return this.#opening.located?.position;
+  }
+
+  /**
+   * Has a preface prepared if the client needs one to start with.
    *
    * @returns undefined where there is nothing to wait for
    */
   prepare(requested: Requested): Promise<void> | undefined {
     const { channel } = this;
-    if (this.#phase.kind === 'preface') return undefined;
-    if (channel.hasHistory && requested.kind !== 'none' && !missedBy(requested, channel.log))
-      return undefined;
-    const preface = this.reader.prefaceOf(this);
+    if (this.#opening.preface) return undefined;
+    if (channel.hasHistory && requested.kind !== 'none' && !gapAt(requested, channel.log)) return undefined;
+    const preface = this.reader.preface(channel);
     if (!preface) return undefined;
-    this.#phase = { kind: 'preface', preface };
+    this.#phase = { ...this.#opening, preface };
     return preface.prepare();
+  }
+
+  /** Finds the position from which it reads, or that there is a gap. */
+  start(requested: Requested): void {
+    const { channel } = this;
+    const { preface } = this.#opening;
+    this.#log = channel.log;
+    this.#present ??= channel.openedAt;
+    this.read = this.#present;
+    if (requested.kind !== 'none' && channel.hasHistory) this.#beginAt(resumed(requested, this.log));
+    else if (preface) this.#phase = { kind: 'preface', preface };
+    else this.#beginAt(begunAnew(this.log, this.replay, this.#present));
+    this.#given = this.#phase === READING ? this.read : undefined;
+    this.#indexLatest();
   }
 
   /** Tells the client of a gap, whether it can take more or not: it is little, and comes first. */
   tellGapOwed(): void {
     const phase = this.#phase;
-    if (phase.kind === 'gap') this.#tellGap(phase.missed, phase.preface);
+    if (phase.kind === 'gap') this.#tellGap(phase.gap, phase.preface);
   }
 
-  /** Finds the position from which it reads, or that there is a gap. */
-  start(requested: Requested): void {
-    this.#log = this.channel.log;
-    this.read = this.#liveAfter;
-    if (requested.kind !== 'none' && this.channel.hasHistory) this.#resume(requested);
-    else if (this.#phase.kind === 'opening') this.#beginAnew();
-    if (this.#phase.kind === 'opening') this.#phase = READING;
-    this.#given = this.#phase === READING ? this.read : undefined;
-    this.#indexLatest();
-  }
+  // ---- Reading
 
-  /** The channel has changed, which is to be read at once or in its turn. */
   changed(when: 'at once' | 'in turn'): void {
     if (!this.started || this.isEnded) return;
-    if (when === 'in turn') return this.#goOn();
-    // What is gone after this is gone for good, so everything is taken that its client can take.
+    if (when === 'in turn') return this.#goOn('in this turn');
+    // The log lets go of entries after this, so everything is taken that the client can take.
     let before = -1;
-    while (!this.isEnded && this.read.offset !== before && (!this.#paused || this.#sink.makeRoom())) {
+    while (!this.isEnded && this.read.offset !== before && (!this.#mustWait || this.#sink.makeRoom())) {
       before = this.read.offset;
       this.advance();
     }
+  }
+
+  run(): void {
+    this.#isDue = false;
+    this.advance();
   }
 
   /** Hands on what has come since, as much as the client can take. */
@@ -301,11 +326,6 @@ export class Cursor implements ChannelReader, Task {
     }
   }
 
-  run(): void {
-    this.#isDue = false;
-    this.advance();
-  }
-
   /** Nothing more comes: the channel was completed, or the hub was closed. */
   end(): void {
     if (this.isEnded) return;
@@ -316,7 +336,6 @@ export class Cursor implements ChannelReader, Task {
     });
   }
 
-  /** It was not to be: the channel could not be opened. */
   fail(error: unknown): void {
     this.stop();
     for (const consumer of this.#consumers) consumer.error(error);
@@ -327,83 +346,63 @@ export class Cursor implements ChannelReader, Task {
     this.#phase = ENDED;
   }
 
-  /** Goes on from where its client is. */
-  #resume(requested: NamedPosition): void {
-    const missed = missedBy(requested, this.log);
-    if (missed) return this.#miss(missed);
+  get #opening(): Opening {
+    return this.#phase as Opening;
+  }
+
+  #beginAt(beginning: Beginning): void {
+    if ('gap' in beginning) return this.#owe(beginning.gap);
     this.#phase = READING;
-    this.read = (requested as Extract<Requested, { kind: 'position' }>).position;
+    this.read = beginning.read;
   }
 
-  /** Begins for a client that has no position: with the present, or what was published before it. */
-  #beginAnew(): void {
-    const { log, replay } = this;
-    if (replay === 'all') return this.#replayAll();
-    // While it waited to begin, for another channel perhaps, nothing yet may have become another position, and the
-    // log may have moved past what was the present then.
-    if (this.read.offset === 0 && log.floor.offset === 0) this.read = log.floor;
-    const reason = log.missing(this.read);
-    if (reason) this.#miss({ reason, requested: '' });
-    else if (replay !== 'none') this.read = log.before(replay, this.read);
-  }
-
-  /** Where the beginning was pushed out, whoever is to get everything is told that it is not everything. */
-  #replayAll(): void {
-    const { floor, clearedAt } = this.log;
-    if (floor.offset > clearedAt) this.#miss({ reason: 'evicted', requested: '' });
-    else this.read = floor;
-  }
-
-  /** Goes on from the oldest event that is left, or from a snapshot, and will say so. */
-  #miss(missed: OwedGap): void {
+  /** Goes on from the oldest event that is left, or from a preface, and will say so. */
+  #owe(gap: OwedGap): void {
     this.read = this.log.floor;
-    const phase = this.#phase;
-    const preface = 'preface' in phase ? phase.preface : this.reader.prefaceOf(this);
-    this.#phase = { kind: 'gap', missed, preface };
+    const { preface = this.reader.preface(this.channel) } = this.#opening;
+    this.#phase = { kind: 'gap', gap, preface };
   }
 
-  /** The log has moved past it, or another has taken its place. Its client has not got everything after `given`. */
+  /** Its client has not got everything after `given`. */
   #fallBehind(reason: GapReason): void {
     this.#given = this.given;
-    this.#miss({ reason, requested: undefined });
+    this.#owe({ reason, requested: undefined });
   }
 
-  /** The channel has another log. Who is at an event that it holds has missed nothing. */
+  /** The channel has another log. A client whose position it holds has missed nothing. */
   #changeLog(): void {
-    this.#log = this.channel.log;
-    this.#since = undefined;
+    const { channel } = this;
+    this.#log = channel.log;
+    this.#present = channel.openedAt;
     this.#indexLatest();
     const { given, log } = this;
     const phase = this.#phase;
     if (phase.kind === 'preface') {
       this.read = log.floor; // nothing was sent yet, so nothing was lost
     } else if (phase.kind === 'gap') {
-      this.#miss(phase.missed);
+      this.#owe(phase.gap);
     } else if (!log.has(this.read) || (given && !log.has(given) && given.offset >= log.floor.offset)) {
       this.#fallBehind(log.missing(this.read) ?? 'unknown');
     }
   }
 
   #indexLatest(): void {
-    const { slow } = this;
-    if (typeof slow === 'object') this.#latest = this.channel.latest(slow);
+    const slow = this.#slow;
+    if (typeof slow !== 'object') return;
+    this.#latest = { index: this.channel.latest(slow), state: this.#latest?.state ?? 'keeping up' };
   }
 
   #advance(): void {
     if (this.#log !== this.channel.log) {
-      if (this.#paused) return; // until it can be told its position is one of the old log
+      if (this.#mustWait) return; // until it can be told, its position is one of the old log
       this.#changeLog();
     }
     const { log } = this;
-    if (this.read.offset < (this.#latest?.floor ?? log.floor.offset) && this.#phase === READING) {
-      if (this.slow === 'disconnect') return this.#sink.disconnect();
+    if (this.#phase === READING && this.read.offset < (this.#latest?.index.floor ?? log.floor.offset)) {
+      if (this.#slow === 'disconnect') return this.#sink.disconnect();
       this.#fallBehind('lagged');
     }
-    if (this.#paused) {
-      if (this.#sink.backPressure === 'backed up' && this.read.offset < log.head.offset)
-        this.#hasLagged = true;
-      return;
-    }
+    if (this.#mustWait) return this.#noteLag();
     this.tellGapOwed();
     const phase = this.#phase;
     if (phase.kind === 'preface' && !this.#sendPreface(phase.preface)) return;
@@ -413,18 +412,36 @@ export class Cursor implements ChannelReader, Task {
     if (this.isAtEnd) this.end();
   }
 
+  #noteLag(): void {
+    if (this.#latest && this.#sink.backPressure === 'backed up' && this.read.offset < this.log.head.offset)
+      this.#latest.state = 'lagging';
+  }
+
   #catchUp(): void {
     this.#hasCaughtUp = true;
     for (const consumer of this.#consumers) consumer.caughtUp?.();
   }
 
-  /** Nothing yet is another position now, which its client must have before the one it has is worth nothing. */
+  /** An absent channel has another position now. Its client must have that before the old one is worth nothing. */
   #moveWithAbsent(): void {
     const { head } = this.log;
     if (this.read.mark === head.mark) return;
     this.read = head;
     if (this.#given) this.#given = head;
     this.reader.moved('urgent');
+  }
+
+  /** Says what is left now, which may be less than when the gap was found. */
+  #tellGap({ reason, requested }: OwedGap, preface: Preface | undefined): void {
+    const { channel, given } = this;
+    const from = requested ?? (given ? channel.idOf(given) : '');
+    this.#passTo(this.log.floor);
+    if (preface) {
+      this.#phase = { kind: 'preface', preface };
+      this.#given = undefined;
+    }
+    const gap = channel.gap(reason, from);
+    this.#inContext(() => this.#sink.gap(this, gap));
   }
 
   /** Answers whether its client was sent the preface, and can take more. */
@@ -435,76 +452,48 @@ export class Cursor implements ChannelReader, Task {
     );
     if (!text) return false;
     const { upTo } = text;
-    const missed = missedBy(upTo, this.log);
-    // It was in the log and is not any more: that is what it is to be too slow.
-    if (missed) {
-      // Without a position here: cut off before the state, a client is to come back for it.
-      this.#tellGap(text.wasInLog ? { ...missed, reason: 'lagged' } : missed, preface);
-      this.#begin(this.read);
-    } else if (upTo.kind === 'position') this.#begin(upTo.position);
-    this.#inContext(() => this.reader.preface(this, text));
-    return !this.#paused && !this.isEnded;
+    const gap = gapAt(upTo, this.log);
+    if (gap) {
+      // With the preface, so that its client has no position in between: cut off there, it is to come back for it. A
+      // log that has moved past a preface that it held is one that the client was too slow for.
+      this.#tellGap(text.wasInLog ? { ...gap, reason: 'lagged' } : gap, preface);
+      this.#passTo(this.read);
+    } else if (upTo.kind === 'position') this.#passTo(upTo.position);
+    this.#inContext(() => this.#sink.batch(text.batch(this.reader.position.tell(), this.read)));
+    return !this.#mustWait && !this.isEnded;
   }
 
-  /** The client has everything up to here, or was told that it has not. */
-  #begin(position: Position): void {
+  /** The client has everything up to a position, or was told that it has not. */
+  #passTo(position: Position): void {
     this.#phase = READING;
     this.read = this.#given = position;
     this.#handedOn = position.offset;
   }
 
   #read(): void {
-    const isBehind = this.#hasLagged || this.read.offset < this.log.floor.offset;
-    if (this.#latest && isBehind) this.#readLatest(this.#latest);
+    const latest = this.#latest;
+    const isBehind = latest && (latest.state === 'lagging' || this.read.offset < this.log.floor.offset);
+    if (isBehind) this.#readLatest(latest.index);
     else if (this.#sink.takesBatches) this.#readBatches();
     else this.#inContext(() => this.#readEvents());
-    if (this.read.offset === this.log.head.offset) this.#hasLagged = false;
+    if (latest && this.read.offset === this.log.head.offset) latest.state = 'keeping up';
   }
 
   /** Hands on the newest event of each key, of all that has not been read. */
   #readLatest(index: LatestIndex): void {
-    const { channel } = this;
     const newest = index.after(this.read.offset);
-    if (newest.length === 0) {
-      this.#hide(this.log.head, 0);
-    } else if (this.#sink.takesBatches) {
-      this.#handOnBatch(channel.batchOf(newest));
-    } else {
-      this.#inContext(() => {
-        for (const entry of newest) {
-          if (this.#paused || this.isEnded) return;
-          this.#handOn(entry);
-        }
-      });
-    }
-    if (this.read.offset < this.log.head.offset) this.#goOnLater();
-  }
-
-  /** Says what is left now, which may be less than when the gap was found. */
-  #tellGap({ reason, requested }: OwedGap, preface: Preface | undefined): void {
-    const { log, channel, given } = this;
-    const oldest = log.at(0);
-    this.#begin(log.floor);
-    if (preface) {
-      this.#phase = { kind: 'preface', preface };
-      this.#given = undefined;
-    }
-    const gap: Gap = {
-      channel: channel.name,
-      reason,
-      requested: requested ?? (given ? channel.idOf(given) : ''),
-      oldest: oldest && channel.hasHistory ? channel.idOf(oldest) : null,
-      latest: channel.idOf(log.head),
-    };
-    this.#inContext(() => this.#sink.gap(this, gap));
+    if (newest.length === 0) this.#hide(this.log.head, 0);
+    else if (this.#sink.takesBatches) this.#handOnBatch(this.channel.batchOf(newest));
+    else this.#inContext(() => newest.every((entry) => this.#handOn(entry)));
+    if (this.read.offset < this.log.head.offset) this.#goOn('in the next turn');
   }
 
   #readBatches(): void {
     for (let i = 0; i < BATCHES_A_TURN; i++) {
       this.#handOnBatch(this.channel.batchAfter(this.read.offset));
-      if (this.read.offset === this.log.head.offset || this.#paused || this.isEnded) return;
+      if (this.read.offset === this.log.head.offset || this.#mustWait || this.isEnded) return;
     }
-    this.#goOnLater();
+    this.#goOn('in the next turn');
   }
 
   #handOnBatch(batch: Batch): void {
@@ -517,29 +506,35 @@ export class Cursor implements ChannelReader, Task {
     const { log } = this;
     for (let i = 0; i < EVENTS_A_TURN; i++) {
       // Looked up anew: a consumer may publish, and so push out what was to come.
-      if (this.read.offset < log.floor.offset) return this.#goOnLater();
+      if (this.read.offset < log.floor.offset) break;
       const entry = log.at(log.indexAfter(this.read.offset));
-      if (!entry) return;
-      this.#handOn(entry);
-      if (this.#paused || this.isEnded) return;
+      if (!entry || !this.#handOn(entry)) return;
     }
-    this.#goOnLater();
+    this.#goOn('in the next turn');
   }
 
-  #handOn(entry: LogEntry): void {
+  /** Answers whether it may go on with the next event. */
+  #handOn(entry: LogEntry): boolean {
+    const wanting = this.#consumersOf(entry);
+    if (wanting.length === 0 && this.hasConsumers) {
+      const { offset, mark, event } = entry;
+      this.#hide({ offset, mark }, event.bytes);
+    } else this.#give(entry, wanting);
+    return !this.#mustWait && !this.isEnded;
+  }
+
+  #give(entry: LogEntry, consumers: readonly EventConsumer[]): void {
     const { offset, mark } = entry;
-    const wanting = this.#whoWants(entry);
-    if (wanting.length === 0 && this.isWanted) return this.#hide({ offset, mark }, entry.event.bytes);
     this.read = { offset, mark };
     this.#handedOn = offset;
     const event = this.channel.event(entry);
     this.handing = entry;
-    for (const consumer of wanting) consumer.next(event);
+    for (const consumer of consumers) consumer.next(event);
     this.handing = undefined;
     this.#sink.handedOn();
   }
 
-  #whoWants(entry: LogEntry): readonly EventConsumer[] {
+  #consumersOf(entry: LogEntry): readonly EventConsumer[] {
     const consumers = this.#consumers;
     if (!consumers.some((consumer) => consumer.wants)) return consumers;
     return consumers.filter((consumer) => consumer.wants?.(entry, this.channel) ?? true);
@@ -558,15 +553,17 @@ export class Cursor implements ChannelReader, Task {
     this.reader.moved(isSoonGone ? 'urgent' : 'lazy');
   }
 
-  #goOn(): void {
-    if (this.#isDue) return;
-    this.#isDue = true;
-    this.queue.add(this);
+  /** Runs code that reaches consumers, whoever has published. */
+  #inContext(task: () => void): void {
+    this.#sink.inContext(() => {
+      runAs(this, task);
+    });
   }
 
-  #goOnLater(): void {
+  #goOn(when: 'in this turn' | 'in the next turn'): void {
     if (this.#isDue) return;
     this.#isDue = true;
-    this.queue.addNext(this);
+    if (when === 'in this turn') this.queue.add(this);
+    else this.queue.addNext(this);
   }
 }

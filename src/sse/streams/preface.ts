@@ -1,4 +1,4 @@
-import type { NamedPosition } from '../log/missed-position.js';
+import type { NamedPosition } from '../log/gap.js';
 import type { Batch, Channel } from '../channels/channel.js';
 import type { Position } from '../protocol/position.js';
 

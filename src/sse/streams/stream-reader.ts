@@ -8,40 +8,55 @@ import {
   type Requested,
 } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
-import { ClientPosition } from './client-position.js';
+import type { Channel } from '../channels/channel.js';
 import type { ChannelGate } from './channel-gate.js';
-import { currentCursor, Cursor, type CursorRequest } from './cursor.js';
-import type { Preface, PrefaceText } from './preface.js';
+import { ClientPosition } from './client-position.js';
+import { Cursor, type CursorRequest } from './cursor.js';
+import type { Preface } from './preface.js';
 import { PLAIN, type Sink } from './sink.js';
 import type { Streams } from './streams.js';
 
+/** A cursor that has not started, and the position that its client asks for. */
+interface Fresh {
+  readonly cursor: Cursor;
+  readonly requested: Requested;
+}
+
 /**
- * Reads the channels of one response, or of one plain subscription: it opens them, finds where each
- * begins, and hands on what they have.
+ * Reads the channels of one response, or of one plain subscription: a cursor for each channel, one position for the
+ * client, one sink for the output.
+ *
+ * Cursors that enter while others wait start together, in `#start()`: there a reconnect can be read from top to
+ * bottom. Where each begins is in beginning.ts; how it reads in cursor.ts.
  */
 export class StreamReader {
-  /** Where its client is. */
+  /** The position of its client. */
   readonly position: ClientPosition;
-  /** What positions stand for that were not in the log of their channel, as it was here. */
-  readonly #located = new Map<Cursor, Position | undefined>();
-  #waiting = 0;
-  #isPrompt = true;
+  #sink: Sink;
+  /** Promises and decisions that the start waits for. */
+  #awaited = 0;
+  /** How the start goes: `at once` unless it waits for anything but the Promises of channels that are open. */
+  #pace: 'at once' | 'later' = 'at once';
   #entered = 0;
   #completed = 0;
 
+  /** @param brought the position that its client came with */
   constructor(
     private readonly streams: Streams,
-    public sink: Sink,
+    sink: Sink,
     brought: LastEventId = NO_POSITION,
-    /** The response for whose client it begins in the past, although it is not seen to lead there. */
-    private readonly client?: StreamReader,
   ) {
+    this.#sink = sink;
     this.position = new ClientPosition(brought);
   }
 
+  get sink(): Sink {
+    return this.#sink;
+  }
+
   /** Whether a channel is being opened, so that its position is not known. */
-  get isLocating(): boolean {
-    return this.#waiting > 0;
+  get isStarting(): boolean {
+    return this.#awaited > 0;
   }
 
   /** Whether it has read any channel. */
@@ -55,8 +70,8 @@ export class StreamReader {
   }
 
   /**
-   * The cursor on a channel. One that is there already is shared: all that a response does with a
-   * channel happens from one position.
+   * The cursor on a channel. One that is there already is shared: all that a response does with a channel happens
+   * from one position.
    *
    * @throws SseError `TOO_MANY_CHANNELS`, `HUB_CLOSED`
    */
@@ -71,13 +86,13 @@ export class StreamReader {
     const cursor = channels.enter(name, (channel) => new Cursor(channel, this, asked, channels.queue));
     this.position.add(cursor);
     this.#entered++;
-    if (!cursor.channel.isOpen) this.#isPrompt = false;
-    this.#awaits(cursor, cursor.channel.opened);
+    if (!cursor.channel.isOpen) this.#pace = 'later';
+    this.#await(cursor, cursor.channel.opened);
     return cursor;
   }
 
   /**
-   * Asks a gate for a channel. Until it is decided nothing begins: all channels of a response begin together.
+   * Asks a gate for a channel. The start waits until it has decided.
    *
    * @param decided enters the channel, if it is granted
    * @returns false where nobody is asked
@@ -87,17 +102,22 @@ export class StreamReader {
       try {
         decided(isGranted);
       } finally {
-        this.#opened();
+        this.#arrived();
       }
     });
     if (!isAsked) return false;
-    this.#waiting++;
-    this.#isPrompt = false;
+    this.#awaited++;
+    this.#pace = 'later';
     return true;
   }
 
+  /** The client can take more. */
+  resume(): void {
+    for (const cursor of this.position.cursors) cursor.advance();
+  }
+
   /**
-   * Takes a channel away from its client, whoever wants it: to them it has completed.
+   * Takes a channel away from its client: to whoever reads it here it has completed.
    *
    * @returns whether it was streamed
    */
@@ -110,6 +130,7 @@ export class StreamReader {
     return true;
   }
 
+  /** Nobody here wants a channel any more. */
   leave(cursor: Cursor): void {
     if (this.position.of(cursor.channel.name) !== cursor) return;
     // The event that makes it leave is out: its id still names the channel.
@@ -123,6 +144,54 @@ export class StreamReader {
     if (!cursor.isAtEnd) this.position.leave(cursor);
   }
 
+  /** The response is over. Channels that are still subscribed to, as they were shared, go on as a plain source. */
+  end(): void {
+    for (const cursor of this.position.cursors) this.#unsubscribed(cursor);
+    this.#sink = PLAIN;
+    for (const cursor of this.position.cursors) {
+      if (cursor.hasConsumers) this.streams.channels.queue.addNext(cursor);
+      else this.leave(cursor);
+    }
+  }
+
+  // ---- What its cursors tell it, and ask it for
+
+  /** The client's position has moved without an event. */
+  moved(when: 'urgent' | 'lazy'): void {
+    this.position.hasMoved = true;
+    this.sink.moved(when);
+  }
+
+  /** A preface of a channel; undefined where its client cannot be sent one. */
+  preface(channel: Channel): Preface | undefined {
+    return this.sink.takesPrefaces ? this.streams.prefaces.of(channel) : undefined;
+  }
+
+  failed(cursor: Cursor, error: unknown): void {
+    if (cursor.isEnded) return;
+    this.leave(cursor);
+    cursor.fail(error);
+  }
+
+  /** A cursor has ended by itself: its channel can be given back. That the client has all of it stays in the ids. */
+  ended(cursor: Cursor): void {
+    if (cursor.isAtEnd) this.#completed++;
+    this.#unsubscribed(cursor);
+    this.streams.channels.leave(cursor);
+  }
+
+  #subscribed(cursor: Cursor): void {
+    if (cursor.isEnded || cursor.isAnnounced) return;
+    cursor.isAnnounced = true;
+    this.sink.subscribed(cursor.channel.name);
+  }
+
+  #unsubscribed(cursor: Cursor): void {
+    if (!cursor.isAnnounced) return;
+    cursor.isAnnounced = false;
+    this.sink.unsubscribed(cursor.channel.name);
+  }
+
   #refuseTooMany(name: string): void {
     const { position } = this;
     const { maxChannels } = this.streams;
@@ -134,160 +203,61 @@ export class StreamReader {
       throw tooMany(`channels whose names fit into an id of ${MAX_ID_BYTES} bytes`);
   }
 
-  /**
-   * The response is over. What is still subscribed to, because it was shared with others, goes on as a
-   * plain source until they leave.
-   */
-  end(): void {
-    for (const cursor of this.position.cursors) this.#unsubscribed(cursor);
-    this.sink = PLAIN;
-    for (const cursor of this.position.cursors) {
-      if (cursor.isWanted) this.disown(cursor.channel.name);
-      else this.leave(cursor);
-    }
-  }
+  // ---- The start
 
-  /**
-   * A stream of this reader has reached a response that is not its own: nothing there is at this one's pace.
-   *
-   * @returns whether that is news
-   */
-  disown(name: string): boolean {
-    const cursor = this.position.of(name);
-    if (!cursor || cursor.isForeign) return false;
-    cursor.isForeign = true;
-    cursor.isUnpaced = true;
-    this.streams.channels.queue.addNext(cursor);
-    return true;
-  }
-
-  /** The same for the reader that is handing on an event now, if that is another. */
-  disownOther(name: string): boolean {
-    const reader = currentCursor()?.reader;
-    return reader !== undefined && reader !== this && reader.disown(name);
-  }
-
-  /**
-   * Whether what arrives now is of the past of a channel, and was read for another response than this
-   * reader's: a stream that several share may have begun where one of them was.
-   */
-  get isForAnother(): boolean {
-    const cursor = currentCursor();
-    const client = cursor?.reader.client;
-    return cursor !== undefined && client !== undefined && client !== this && !cursor.isLive;
-  }
-
-  /** The client can take more. */
-  resume(): void {
-    for (const cursor of this.position.cursors) cursor.advance();
-  }
-
-  /** The client's position has moved without an event. */
-  moved(when: 'urgent' | 'lazy'): void {
-    this.position.hasMoved = true;
-    this.sink.moved(when);
-  }
-
-  /** A preface that the client of a cursor can be sent; undefined where there is none. */
-  prefaceOf({ channel, isForeign }: Cursor): Preface | undefined {
-    return !this.sink.takesPrefaces || isForeign ? undefined : this.streams.prefaces.of(channel);
-  }
-
-  preface(cursor: Cursor, text: PrefaceText): void {
-    this.sink.batch(text.batch(this.position.tell(), cursor.read));
-  }
-
-  failed(cursor: Cursor, error: unknown): void {
-    if (cursor.isEnded) return;
-    this.leave(cursor);
-    cursor.fail(error);
-  }
-
-  /** Its channel can be given back; that the client has all of it stays in the ids. */
-  ended(cursor: Cursor): void {
-    if (cursor.isAtEnd) this.#completed++;
-    this.#unsubscribed(cursor);
-    this.streams.channels.leave(cursor);
-  }
-
-  #subscribed(cursor: Cursor): void {
-    if (cursor.isEnded || cursor.isSubscribed) return;
-    cursor.isSubscribed = true;
-    this.sink.subscribed(cursor.channel.name);
-  }
-
-  #unsubscribed(cursor: Cursor): void {
-    if (!cursor.isSubscribed) return;
-    cursor.isSubscribed = false;
-    this.sink.unsubscribed(cursor.channel.name);
-  }
-
-  /** Nothing begins before that, and where it fails a cursor does not begin at all. */
-  #awaits(cursor: Cursor, ready: Promise<void>): void {
-    this.#waiting++;
+  /** The start waits for a cursor. Where that fails, the cursor does not start at all. */
+  #await(cursor: Cursor, ready: Promise<void>): void {
+    this.#awaited++;
     ready.then(
-      () => this.#opened(),
+      () => this.#arrived(),
       (error: unknown) => {
         this.failed(cursor, error);
-        this.#opened();
+        this.#arrived();
       },
     );
   }
 
-  #opened(): void {
-    if (--this.#waiting > 0) return;
-    const fresh = this.position.cursors.filter(({ started, isEnded }) => !started && !isEnded);
-    const requested = fresh.map((cursor) => this.#requestedOf(cursor));
-    if (this.#locates(fresh, requested) || this.#prepares(fresh, requested)) return;
-    fresh.forEach((cursor, i) => cursor.start(requested[i] as Requested));
-    this.#located.clear();
-    this.sink.located();
-    for (const cursor of fresh) cursor.tellGapOwed();
-    for (const cursor of fresh) cursor.advance();
-    for (const cursor of fresh) this.#subscribed(cursor);
-    this.sink.begun(this.#isPrompt ? 'at once' : 'later');
-    this.#isPrompt = true;
+  #arrived(): void {
+    if (--this.#awaited === 0) this.#start();
   }
 
   /**
-   * A client that another process has served may know more of a log than has come here, and may be owed more than is
-   * kept here: that is to be seen to first.
+   * Starts the cursors that have entered, when their channels are open and granted. It comes back to the beginning
+   * after each wait: more cursors may have entered, and logs may have changed.
    */
-  #locates(fresh: readonly Cursor[], requested: readonly Requested[]): boolean {
-    fresh.forEach((cursor, i) => {
-      if (this.#located.has(cursor)) return;
-      const found = this.#lookedFor(cursor, requested[i] as Requested);
-      if (!found) return;
-      this.#isPrompt = false;
-      this.#awaits(
-        cursor,
-        found.then((position) => {
-          this.#located.set(cursor, position);
-        }),
-      );
-    });
-    return this.#waiting > 0;
+  #start(): void {
+    const fresh = this.#fresh();
+    // A client that another process has served may know more of a log than has come here.
+    if (this.#waits(fresh, ({ cursor, requested }) => cursor.locate(requested))) return;
+    // What fails until the response has begun is the request's error.
+    if (this.#waits(fresh, ({ cursor, requested }) => cursor.prepare(requested))) return;
+    for (const { cursor, requested } of fresh) cursor.start(requested);
+    this.sink.located();
+    for (const { cursor } of fresh) cursor.tellGapOwed();
+    for (const { cursor } of fresh) cursor.advance();
+    for (const { cursor } of fresh) this.#subscribed(cursor);
+    this.sink.begun(this.#pace);
+    this.#pace = 'at once';
   }
 
-  #lookedFor({ channel, replay }: Cursor, asked: Requested): Promise<Position | undefined> | undefined {
-    if (!channel.hasHistory) return undefined;
-    if (asked.kind === 'none') return replay === 'none' ? undefined : channel.refill()?.then(() => undefined);
-    if (asked.kind !== 'position' || channel.log.has(asked.position)) return undefined;
-    return channel.locate(asked.position);
+  #fresh(): readonly Fresh[] {
+    return this.position.cursors
+      .filter(({ started, isEnded }) => !started && !isEnded)
+      .map((cursor) => ({ cursor, requested: this.#requestedOf(cursor) }));
   }
 
-  /** A client that needs the state of a channel waits for it: what fails until then is the request's error. */
-  #prepares(fresh: readonly Cursor[], requested: readonly Requested[]): boolean {
-    fresh.forEach((cursor, i) => {
-      const prepared = cursor.prepare(requested[i] as Requested);
-      if (!prepared) return;
-      this.#isPrompt = false;
-      this.#awaits(cursor, prepared);
-    });
-    return this.#waiting > 0;
+  /** Answers whether there is something to wait for. */
+  #waits(fresh: readonly Fresh[], ready: (fresh: Fresh) => Promise<void> | undefined): boolean {
+    for (const one of fresh) {
+      const promise = ready(one);
+      if (!promise) continue;
+      this.#pace = 'later';
+      this.#await(one.cursor, promise);
+    }
+    return this.#awaited > 0;
   }
 
-  /** What the client has asked of a channel, among those that it asked for at once. */
+  /** The position that the client asks for in a channel, among those that it asked for at once. */
   #requestedOf(cursor: Cursor): Requested {
     const { lastEventId } = cursor.request;
     if (lastEventId.kind === 'none') return lastEventId;
@@ -302,7 +272,7 @@ export class StreamReader {
         ]),
     );
     const requested = positionsFor(lastEventId, candidates).get(cursor.channel.name) ?? { kind: 'none' };
-    const located = this.#located.get(cursor);
+    const { located } = cursor;
     return located && requested.kind === 'position' ? { ...requested, position: located } : requested;
   }
 }

@@ -1,0 +1,33 @@
+import type { Requested } from '../protocol/position.js';
+import type { EventLog } from './event-log.js';
+import type { Gap, GapReason, SseEvent } from './sse-event.js';
+
+/** A requested position, or the text that was sent in its place. */
+export type NamedPosition = Exclude<Requested, { readonly kind: 'none' }>;
+
+/** A gap that a client has not been told of yet. */
+export interface OwedGap {
+  readonly reason: GapReason;
+  /**
+   * The position from which something is missing, as the client would write it; empty if it had none. Of a client that
+   * is connected it is taken when the gap is told: until then, more may come out of an operator.
+   */
+  readonly requested: string | undefined;
+}
+
+/** Why a log cannot be read on from a position; undefined if it can. */
+export function gapAt(requested: NamedPosition, log: EventLog): OwedGap | undefined {
+  if (requested.kind === 'unreadable') return { reason: 'unreadable', requested: requested.text };
+  const reason = log.missing(requested.position);
+  return reason && { reason, requested: requested.text };
+}
+
+/** A gap as an event of a plain stream. */
+export function gapEvent(gap: Gap, id: string | undefined): SseEvent {
+  return Object.freeze({
+    channel: gap.channel,
+    ...(id !== undefined && { id }),
+    type: 'gap',
+    data: Object.freeze(gap),
+  });
+}
