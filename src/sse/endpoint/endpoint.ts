@@ -26,7 +26,7 @@ import {
 } from './joinable-streams.js';
 import type { SseEvent } from '../log/sse-event.js';
 import { SseHub } from '../sse-hub.js';
-import { StreamContext } from '../streams/stream-context.js';
+import { Streams } from '../streams/streams.js';
 import { Subscriptions } from '../http/subscriptions.js';
 import { ANSWER_TIME } from '../cluster/scatter-gather.js';
 import { encodedLength, longestId, MAX_ID_BYTES } from '../protocol/position.js';
@@ -41,7 +41,7 @@ export class Endpoint implements OnApplicationBootstrap {
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly hub: SseHub,
-    private readonly context: StreamContext,
+    private readonly streams: Streams,
     private readonly access: Access,
     private readonly subscriptions: Subscriptions,
     private readonly joinable: JoinableStreams,
@@ -58,7 +58,7 @@ export class Endpoint implements OnApplicationBootstrap {
 
   /** The stream of the request in whose context it is called. */
   stream(): Observable<SseEvent> {
-    const connection = this.context.host as SseConnection; // in which the method of every route runs
+    const connection = this.streams.response?.sink as SseConnection; // in which the method of every route runs
     connection.reader.position.isJoinable = true;
     const atFirst = this.#granted(connection, this.#askedBy(connection));
     const stream = new EndpointStream(connection, this.hub, this.subscriptions, this.settings.limits);
