@@ -12,6 +12,7 @@ import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { MemoryBackplane } from './backplanes/memory/memory.backplane.js';
 import { MemoryCluster } from './backplanes/memory/memory.cluster.js';
 import { Admission } from './http/admission.js';
+import { Drain } from './http/drain.js';
 import { Heartbeat } from './http/heartbeat.js';
 import { SseServer, type ServedRoute } from './http/sse-server.js';
 import { SseInterceptor } from './http/sse.interceptor.js';
@@ -20,7 +21,6 @@ import { foundHandlers } from './handlers/found-handlers.js';
 import { methodsOf, providedIn } from './handlers/decorated-methods.js';
 import { refuseUnlisted, unfoundMethods } from './handlers/in-force.js';
 import { declaredChannels, featureChannels } from './channels/feature-channels.js';
-import { UnusedSockets } from './http/unused-sockets.js';
 import { Access } from './access/access.js';
 import { SseBackplane } from './log/backplane.js';
 import type { BackplaneFactory, OpenBackplane } from './backplanes/backplane-factory.js';
@@ -93,8 +93,8 @@ const providers: Provider[] = [
   JoinableStreams,
   StreamContext,
   Heartbeat,
-  UnusedSockets,
   Admission,
+  Drain,
   SseServer,
   SseInterceptor,
   {

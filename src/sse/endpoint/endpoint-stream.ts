@@ -1,5 +1,5 @@
 import { catchError, EMPTY, filter, finalize, merge, mergeAll, Subject, take, type Observable } from 'rxjs';
-import { TokenBucket } from '../http/rate.js';
+import { RateLimit } from '../http/limits.js';
 import type { SseConnection } from '../http/sse-connection.js';
 import type { ChangedChannels, ChannelsChange, JoinableStream, RefusedChange } from './joinable-streams.js';
 import type { SseEvent } from '../log/sse-event.js';
@@ -21,7 +21,7 @@ interface Joining {
 export class EndpointStream implements JoinableStream {
   readonly #joined = new Subject<Observable<SseEvent>>();
   readonly #joining = new Map<string, Joining>();
-  readonly #bucket: TokenBucket;
+  readonly #rate: RateLimit;
 
   constructor(
     private readonly connection: SseConnection,
@@ -31,7 +31,7 @@ export class EndpointStream implements JoinableStream {
   ) {
     // A page may join all its channels at once.
     const { joinsPerSecond, channelsPerConnection } = limits;
-    this.#bucket = new TokenBucket(joinsPerSecond, Math.max(joinsPerSecond, channelsPerConnection));
+    this.#rate = new RateLimit(joinsPerSecond, Math.max(joinsPerSecond, channelsPerConnection));
   }
 
   get user(): string | undefined {
@@ -78,9 +78,9 @@ export class EndpointStream implements JoinableStream {
       const message = `A connection takes at most ${channelsPerConnection} channels, whose names fit into an id of ${MAX_ID_BYTES} bytes. Leave some, or open a second connection.`;
       return { refused: 'full', message };
     }
-    if (this.#bucket.take(join.length)) return undefined;
+    if (this.#rate.take(join.length)) return undefined;
     const message = `A connection joins at most ${joinsPerSecond} channels a second. Try again later.`;
-    return { refused: 'often', message, retry: this.#bucket.wait(join.length) };
+    return { refused: 'often', message, retry: this.#rate.wait(join.length) };
   }
 
   /** @returns whether it was streamed */

@@ -258,7 +258,7 @@ export class SseConnection
   error(error: unknown): void {
     if (this.isClosed) return;
     if (this.#state !== 'open' && this.#outbox.isEmpty && !this.head.isSent) {
-      if (isOverLater(error)) return this.services.turnAway(this);
+      if (isOverLater(error)) return this.services.admission.turnAway(this);
       return this.fail(error);
     }
     if (isLogged(error)) logger.error(error);
