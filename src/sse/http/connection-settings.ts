@@ -1,7 +1,7 @@
 import type { Access } from '../access/access.js';
 import type { Channels } from '../channels/channels.js';
 import type { Connections } from './connections.js';
-import type { Subscriptions } from './subscriptions.js';
+import type { StreamObserver } from './stream-observer.js';
 import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { Exchange } from './exchange.js';
@@ -46,7 +46,7 @@ export interface ConnectionServices {
   readonly connections: Connections;
   readonly heartbeat: Heartbeat;
   readonly access: Access;
-  readonly subscriptions: Subscriptions;
+  readonly observers: StreamObserver;
   /** Sends a client away that cannot be served now, in the way in which it comes back later. */
   turnAway(connection: Returnable): void;
 }

@@ -5,7 +5,7 @@ import { Access } from '../access/access.js';
 import { Channels } from '../channels/channels.js';
 import { Connections } from './connections.js';
 import { StreamContext } from '../streams/stream-context.js';
-import { Subscriptions } from './subscriptions.js';
+import { StreamObservers } from './stream-observer.js';
 import { isThenable } from '../values.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Admission } from './admission.js';
@@ -45,14 +45,14 @@ export class SseServer {
     connections: Connections,
     heartbeat: Heartbeat,
     access: Access,
-    subscriptions: Subscriptions,
+    observers: StreamObservers,
     private readonly context: StreamContext,
     private readonly admission: Admission,
   ) {
     const turnAway = (connection: Returnable): void => {
       admission.turnAway(connection);
     };
-    this.#services = { channels, connections, heartbeat, access, subscriptions, turnAway };
+    this.#services = { channels, connections, heartbeat, access, observers, turnAway };
     servers.set(modules, this);
   }
 
