@@ -33,13 +33,17 @@ import { Snapshots } from './snapshots/channel-snapshots.js';
 import { Channels } from './channels/channels.js';
 import { Connections } from './http/connections.js';
 import { Hooks } from './hooks/hooks.js';
-import { Instances } from './cluster/instances.js';
+import { Orders } from './cluster/orders.js';
+import { ScatterGather } from './cluster/scatter-gather.js';
+import { SubscriberCounts } from './cluster/subscriber-counts.js';
+import { AllConnections } from './http/all-connections.js';
+import { Revocations } from './access/revocations.js';
 import { SourcePipes } from './pipes/source-pipes.js';
 import { JoinableStreams } from './endpoint/joinable-streams.js';
 import { Presence } from './presence/presence.js';
 import { SHARED_HUB } from './publishing/shared-hub.js';
 import { SseHub } from './sse-hub.js';
-import { Subscriptions } from './http/subscriptions.js';
+import { StreamObservers } from './http/stream-observer.js';
 import { StreamContext } from './streams/stream-context.js';
 import { RunQueue } from './channels/run-queue.js';
 import { COPY, processWide } from './package-copy.js';
@@ -89,7 +93,7 @@ const providers: Provider[] = [
   RunQueue,
   ChannelHandlers,
   Connections,
-  Subscriptions,
+  StreamObservers,
   JoinableStreams,
   StreamContext,
   Heartbeat,
@@ -158,13 +162,33 @@ const providers: Provider[] = [
   },
   {
     provide: Hooks,
-    inject: [ChannelHandlers, Channels, Subscriptions],
+    inject: [ChannelHandlers, Channels, StreamObservers],
     useFactory: (...parts: ConstructorParameters<typeof Hooks>) => new Hooks(...parts),
   },
   {
-    provide: Instances,
-    inject: [SseCluster, Channels, Connections, JoinableStreams, SSE_SETTINGS],
-    useFactory: (...parts: ConstructorParameters<typeof Instances>) => new Instances(...parts),
+    provide: ScatterGather,
+    inject: [SseCluster],
+    useFactory: (cluster: SseCluster) => new ScatterGather(cluster),
+  },
+  {
+    provide: Orders,
+    inject: [SseCluster],
+    useFactory: (cluster: SseCluster) => new Orders(cluster),
+  },
+  {
+    provide: SubscriberCounts,
+    inject: [Channels, ScatterGather],
+    useFactory: (...parts: ConstructorParameters<typeof SubscriberCounts>) => new SubscriberCounts(...parts),
+  },
+  {
+    provide: AllConnections,
+    inject: [SseCluster, Connections, ScatterGather, Orders, SSE_SETTINGS],
+    useFactory: (...parts: ConstructorParameters<typeof AllConnections>) => new AllConnections(...parts),
+  },
+  {
+    provide: Revocations,
+    inject: [Connections, Orders],
+    useFactory: (...parts: ConstructorParameters<typeof Revocations>) => new Revocations(...parts),
   },
   {
     provide: ChannelWriter,
@@ -174,17 +198,17 @@ const providers: Provider[] = [
   },
   {
     provide: SourcePipes,
-    inject: [ChannelWriter, Instances, SseCluster, SSE_SETTINGS],
+    inject: [ChannelWriter, SubscriberCounts, SseCluster, SSE_SETTINGS],
     useFactory: (
       writer: ChannelWriter,
-      instances: Instances,
+      subscribers: SubscriberCounts,
       cluster: SseCluster,
       { shutdown }: SseSettings,
-    ) => new SourcePipes(writer, instances, cluster, shutdown.grace),
+    ) => new SourcePipes(writer, subscribers, cluster, shutdown.grace),
   },
   {
     provide: Presence,
-    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, SseCluster, Subscriptions],
+    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, SseCluster, StreamObservers],
     useFactory: (...parts: ConstructorParameters<typeof Presence>) => new Presence(...parts),
   },
   {
@@ -197,7 +221,9 @@ const providers: Provider[] = [
       SourcePipes,
       Channels,
       Connections,
-      Instances,
+      SubscriberCounts,
+      AllConnections,
+      Revocations,
       StreamContext,
       Presence,
     ],

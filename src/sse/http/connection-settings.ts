@@ -1,7 +1,7 @@
 import type { Access } from '../access/access.js';
 import type { Channels } from '../channels/channels.js';
 import type { Connections } from './connections.js';
-import type { Subscriptions } from './subscriptions.js';
+import type { StreamObserver } from './stream-observer.js';
 import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { Admission } from './admission.js';
@@ -37,6 +37,6 @@ export interface ConnectionServices {
   readonly connections: Connections;
   readonly heartbeat: Heartbeat;
   readonly access: Access;
-  readonly subscriptions: Subscriptions;
+  readonly observers: StreamObserver;
   readonly admission: Admission;
 }

@@ -10,7 +10,7 @@ import type { Cursor } from '../streams/cursor.js';
 import type { ReaderOwner } from '../streams/reader-owner.js';
 import type { Gap } from '../log/sse-event.js';
 import type { StreamHost } from '../streams/stream-context.js';
-import type { Subscriber } from './subscriptions.js';
+import type { Subscriber } from './stream-observer.js';
 import { StreamReader } from '../streams/stream-reader.js';
 import type { Task } from '../channels/run-queue.js';
 import { idLine, retryBlock } from '../protocol/event-stream.js';
@@ -138,11 +138,11 @@ export class SseConnection
   subscribed(channel: string): void {
     this.access?.began(channel);
     // Who asks for the head alone streams nothing.
-    if (!this.exchange.isHead) this.services.subscriptions.begin(channel, this);
+    if (!this.exchange.isHead) this.services.observers.began(channel, this);
   }
 
   unsubscribed(channel: string): void {
-    if (!this.exchange.isHead) this.services.subscriptions.end(channel, this);
+    if (!this.exchange.isHead) this.services.observers.ended(channel, this);
   }
 
   get isOpen(): boolean {

@@ -5,7 +5,7 @@ import { Access } from '../access/access.js';
 import { Channels } from '../channels/channels.js';
 import { Connections } from './connections.js';
 import { StreamContext } from '../streams/stream-context.js';
-import { Subscriptions } from './subscriptions.js';
+import { StreamObservers } from './stream-observer.js';
 import { isThenable } from '../values.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Admission } from './admission.js';
@@ -44,11 +44,11 @@ export class SseServer {
     connections: Connections,
     heartbeat: Heartbeat,
     access: Access,
-    subscriptions: Subscriptions,
+    observers: StreamObservers,
     private readonly context: StreamContext,
     private readonly admission: Admission,
   ) {
-    this.#services = { channels, connections, heartbeat, access, subscriptions, admission };
+    this.#services = { channels, connections, heartbeat, access, observers, admission };
     servers.set(modules, this);
   }
 
