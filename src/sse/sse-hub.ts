@@ -41,7 +41,7 @@ import type {
   SseEvent,
   SseEventInput,
 } from './log/sse-event.js';
-import type { StreamContext } from './streams/stream-context.js';
+import type { Streams } from './streams/streams.js';
 
 /** Options of `hub.stream()`. */
 export interface StreamOptions<Event = SseEvent> {
@@ -141,7 +141,7 @@ export class SseHub {
     private readonly subscribers: SubscriberCounts,
     private readonly everybody: AllConnections,
     private readonly revocations: Revocations,
-    private readonly context: StreamContext,
+    private readonly streams: Streams,
     private readonly people: Presence,
   ) {}
 
@@ -232,12 +232,7 @@ export class SseHub {
     const onCaughtUp = optional(functionOf, 'onCaughtUp', options.onCaughtUp);
     const wants = wantsOf(options as StreamOptions);
     const request = { channels: names, lastEventId, replay, authorize, ifAbsent, wants, onCaughtUp };
-    const stream: Observable<unknown> = new ChannelStream(
-      this.channels,
-      request,
-      this.context,
-      this.settings.limits.channelsPerConnection,
-    );
+    const stream: Observable<unknown> = new ChannelStream(this.streams, request);
     // What is published was checked to be of these types; here nothing is looked into.
     return stream as Observable<SseEvent<EventsOf<Name>>>;
   }

@@ -44,7 +44,8 @@ import { Presence } from './presence/presence.js';
 import { SHARED_HUB } from './publishing/shared-hub.js';
 import { SseHub } from './sse-hub.js';
 import { StreamObservers } from './http/stream-observer.js';
-import { StreamContext } from './streams/stream-context.js';
+import { Prefaces } from './streams/preface.js';
+import { Streams } from './streams/streams.js';
 import { RunQueue } from './channels/run-queue.js';
 import { COPY, processWide } from './package-copy.js';
 import { SseError } from './sse.errors.js';
@@ -95,7 +96,6 @@ const providers: Provider[] = [
   Connections,
   StreamObservers,
   JoinableStreams,
-  StreamContext,
   Heartbeat,
   Admission,
   Drain,
@@ -152,13 +152,19 @@ const providers: Provider[] = [
   },
   {
     provide: Channels,
-    inject: [SseBackplane, ChannelDefinitions, RunQueue, Snapshots],
+    inject: [SseBackplane, ChannelDefinitions, RunQueue],
     useFactory: (...parts: ConstructorParameters<typeof Channels>) => new Channels(...parts),
   },
   {
-    provide: Snapshots,
+    provide: Prefaces,
     inject: [ChannelHandlers, SSE_SETTINGS],
     useFactory: (...parts: ConstructorParameters<typeof Snapshots>) => new Snapshots(...parts),
+  },
+  {
+    provide: Streams,
+    inject: [Channels, Prefaces, SSE_SETTINGS],
+    useFactory: (channels: Channels, prefaces: Prefaces, { limits }: SseSettings) =>
+      new Streams(channels, prefaces, limits.channelsPerConnection),
   },
   {
     provide: Hooks,
@@ -224,7 +230,7 @@ const providers: Provider[] = [
       SubscriberCounts,
       AllConnections,
       Revocations,
-      StreamContext,
+      Streams,
       Presence,
     ],
     useFactory: (...parts: ConstructorParameters<typeof SseHub>) => new SseHub(...parts),

@@ -1,10 +1,9 @@
 import { ForbiddenException, Logger } from '@nestjs/common';
 import type { Access } from './access.js';
-import type { Cursor } from '../streams/cursor.js';
-import { cursorHandingOn } from '../streams/handing-on.js';
+import { currentCursor, type Cursor } from '../streams/cursor.js';
 import type { Expiring } from './expiries.js';
 import { checkIdentity, refuseExpired, type Identity } from '../http/identity.js';
-import type { StreamAccess } from '../streams/stream-context.js';
+import type { ChannelGate } from '../streams/channel-gate.js';
 import type { StreamReader } from '../streams/stream-reader.js';
 import { ownEvent } from '../http/plain-event.js';
 import { isThenable } from '../values.js';
@@ -59,7 +58,7 @@ interface Decision {
 }
 
 /** Who a connection belongs to, what it may stream, and for how long. */
-export class ConnectionAccess implements StreamAccess, Expiring {
+export class ConnectionAccess implements ChannelGate, Expiring {
   identity: Identity | undefined;
   /** What is being decided now. */
   readonly #pending = new Set<Decision>();
@@ -96,8 +95,10 @@ export class ConnectionAccess implements StreamAccess, Expiring {
     return this.identity && { user: this.identity.user };
   }
 
-  guards(channel: string): boolean {
-    return this.access.authorization.guards(channel);
+  ask(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): boolean {
+    if (!this.access.authorization.guards(channel)) return false;
+    this.decide(channel, reader, decided);
+    return true;
   }
 
   decide(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): void {
@@ -162,10 +163,10 @@ export class ConnectionAccess implements StreamAccess, Expiring {
    * @throws ForbiddenException
    */
   checkArriving(): void {
-    const cursor = cursorHandingOn();
-    if (!cursor || cursor.host === this.owner.reader || cursor.isForAll) return;
+    const cursor = currentCursor();
+    if (!cursor || cursor.reader === this.owner.reader || cursor.isForAll) return;
     const { name } = cursor.channel;
-    if (!this.guards(name) || this.#grants.some((grant) => isOf(grant, cursor))) return;
+    if (!this.access.authorization.guards(name) || this.#grants.some((grant) => isOf(grant, cursor))) return;
     logger.error(
       `The channel "${name}" has reached a response, and nobody was asked whether it may: its stream is shared, and somebody else has subscribed to it. Give each response a stream of its own, or say "authorize: false".`,
     );
@@ -273,8 +274,8 @@ export class ConnectionAccess implements StreamAccess, Expiring {
   }
 }
 
-const isOf = ({ channel, reader }: Grant, { channel: { name }, host }: Cursor): boolean =>
-  channel === name && reader === host;
+const isOf = ({ channel, reader }: Grant, { channel: { name }, reader: by }: Cursor): boolean =>
+  channel === name && reader === by;
 
 function isStreamed({ channel, reader }: Pick<Grant, 'channel' | 'reader'>): boolean {
   return reader.position.of(channel)?.isEnded === false;

@@ -11,6 +11,15 @@ import { SharedText } from '../log/shared-text.js';
 import type { SseEvent } from '../log/sse-event.js';
 import type { RunQueue, Task } from './run-queue.js';
 
+/** Somebody who reads a channel. */
+export interface ChannelReader {
+  readonly channel: Channel;
+  /** The log has grown, or has ended: it is to be read at once, or in the reader's turn. */
+  changed(when: 'at once' | 'in turn'): void;
+  /** The hub was closed. */
+  end(): void;
+}
+
 /** Some events in a row as they go to every client that reads them. */
 export class Batch extends SharedText {
   constructor(

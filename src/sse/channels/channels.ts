@@ -1,15 +1,13 @@
 import { hubClosed } from '../sse.errors.js';
 import type { SseBackplane } from '../log/backplane.js';
-import { Channel } from './channel.js';
+import { Channel, type ChannelReader } from './channel.js';
 import type { ChannelDefinitions } from './channel-definitions.js';
-import type { Snapshots } from '../snapshots/channel-snapshots.js';
-import type { Cursor } from '../streams/cursor.js';
 import type { RunQueue } from './run-queue.js';
 
 /** A channel that is open, and who reads it. */
 interface HeldChannel {
   readonly channel: Channel;
-  readonly cursors: Set<Cursor>;
+  readonly readers: Set<ChannelReader>;
   /** Whether it was said that it is used. */
   isTold: boolean;
 }
@@ -35,7 +33,6 @@ export class Channels {
     private readonly backplane: SseBackplane,
     private readonly definitions: ChannelDefinitions,
     readonly queue: RunQueue,
-    readonly snapshots: Snapshots,
   ) {}
 
   /** Adds an observer, at the start. It is told at once of the channels that are used already. */
@@ -45,11 +42,11 @@ export class Channels {
   }
 
   /**
-   * The channel for a cursor that is going to read it.
+   * Has a channel read: it is open from the first reader to the last.
    *
    * @throws SseError `HUB_CLOSED`; `INVALID_CHANNEL` and `UNKNOWN_CHANNEL` were thrown before
    */
-  enter(name: string, cursorOf: (channel: Channel) => Cursor): Cursor {
+  enter<Reader extends ChannelReader>(name: string, readerOf: (channel: Channel) => Reader): Reader {
     if (this.#closed) throw hubClosed();
     let held = this.#open.get(name);
     if (!held) {
@@ -60,45 +57,45 @@ export class Channels {
         (follower) => this.backplane.follow(name, settings, follower),
         this.queue,
       );
-      const cursors = new Set<Cursor>();
+      const readers = new Set<ChannelReader>();
       channel.changes.subscribe((when) => {
-        for (const cursor of cursors) cursor.changed(when);
+        for (const reader of readers) reader.changed(when);
       });
-      held = { channel, cursors, isTold: false };
+      held = { channel, readers, isTold: false };
       this.#open.set(name, held);
       this.#tellWhenOpen(held);
     }
-    const cursor = cursorOf(held.channel);
-    held.cursors.add(cursor);
-    return cursor;
+    const reader = readerOf(held.channel);
+    held.readers.add(reader);
+    return reader;
   }
 
   /** The last one to leave closes the channel; its log stays with the backplane for its `ttl`. */
-  leave(cursor: Cursor): void {
-    const { channel } = cursor;
+  leave(reader: ChannelReader): void {
+    const { channel } = reader;
     const held = this.#open.get(channel.name);
-    if (held?.channel !== channel || !held.cursors.delete(cursor) || held.cursors.size > 0) return;
+    if (held?.channel !== channel || !held.readers.delete(reader) || held.readers.size > 0) return;
     this.#open.delete(channel.name);
     channel.close();
     if (held.isTold) for (const observer of this.#observers) observer.unused(channel.name);
   }
 
   subscriberCount(name: string): number {
-    return this.#open.get(name)?.cursors.size ?? 0;
+    return this.#open.get(name)?.readers.size ?? 0;
   }
 
   get subscribers(): number {
     let count = 0;
-    for (const { cursors } of this.#open.values()) count += cursors.size;
+    for (const { readers } of this.#open.values()) count += readers.size;
     return count;
   }
 
   /** Ends every reader that is left, after what was published before. */
   close(): void {
     this.#closed = true;
-    for (const { channel, cursors } of [...this.#open.values()]) {
+    for (const { channel, readers } of [...this.#open.values()]) {
       channel.readNow();
-      for (const cursor of [...cursors]) cursor.end();
+      for (const reader of [...readers]) reader.end();
     }
   }
 

@@ -25,7 +25,7 @@ import {
 } from './joinable-streams.js';
 import type { SseEvent } from '../log/sse-event.js';
 import { SseHub } from '../sse-hub.js';
-import { StreamContext } from '../streams/stream-context.js';
+import { Streams } from '../streams/streams.js';
 import { StreamObservers, type StreamObserver, type Subscriber } from '../http/stream-observer.js';
 import { ANSWER_TIME } from '../cluster/scatter-gather.js';
 import { encodedLength, longestId, MAX_ID_BYTES } from '../protocol/position.js';
@@ -37,12 +37,12 @@ import { EndpointStream } from './endpoint-stream.js';
 /** What the ready endpoint does: streams the channels that its client asks for, and is granted. */
 @Injectable()
 export class Endpoint implements OnApplicationBootstrap, StreamObserver {
-  readonly #streams = new WeakMap<Subscriber, EndpointStream>();
+  readonly #open = new WeakMap<Subscriber, EndpointStream>();
 
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly hub: SseHub,
-    private readonly context: StreamContext,
+    private readonly streams: Streams,
     private readonly access: Access,
     observers: StreamObservers,
     private readonly joinable: JoinableStreams,
@@ -52,7 +52,7 @@ export class Endpoint implements OnApplicationBootstrap, StreamObserver {
   }
 
   began(channel: string, subscriber: Subscriber): void {
-    this.#streams.get(subscriber)?.began(channel);
+    this.#open.get(subscriber)?.began(channel);
   }
 
   ended(): void {
@@ -68,11 +68,11 @@ export class Endpoint implements OnApplicationBootstrap, StreamObserver {
 
   /** The stream of the request in whose context it is called. */
   stream(): Observable<SseEvent> {
-    const connection = this.context.host as SseConnection; // in which the method of every route runs
+    const connection = this.streams.response?.sink as SseConnection; // in which the method of every route runs
     connection.reader.position.isJoinable = true;
     const atFirst = this.#granted(connection, this.#askedBy(connection));
     const stream = new EndpointStream(connection, this.hub, this.settings.limits);
-    this.#streams.set(connection, stream);
+    this.#open.set(connection, stream);
     return defer(() => {
       this.joinable.add(connection.id, stream);
       return stream.events(atFirst);

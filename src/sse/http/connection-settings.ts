@@ -2,6 +2,7 @@ import type { Access } from '../access/access.js';
 import type { Channels } from '../channels/channels.js';
 import type { Connections } from './connections.js';
 import type { StreamObserver } from './stream-observer.js';
+import type { Streams } from '../streams/streams.js';
 import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { Admission } from './admission.js';
@@ -15,7 +16,6 @@ export interface ConnectionSettings {
   readonly queuedBytes: number;
   /** Milliseconds in which events are gathered for one write. */
   readonly coalesce: number;
-  readonly maxChannels: number;
   /** Milliseconds that a client has to take the last bytes when its stream is ended. */
   readonly grace: number;
   readonly slow: SlowPolicy | undefined;
@@ -34,6 +34,7 @@ export const isOverLater = (error: unknown): boolean =>
 /** What all connections share. */
 export interface ConnectionServices {
   readonly channels: Channels;
+  readonly streams: Streams;
   readonly connections: Connections;
   readonly heartbeat: Heartbeat;
   readonly access: Access;

@@ -1,5 +1,5 @@
 import type { Place } from '../streams/client-position.js';
-import { cursorHandingOn } from '../streams/handing-on.js';
+import { currentCursor } from '../streams/cursor.js';
 import type { StreamReader } from '../streams/stream-reader.js';
 import { originOf, type EventOrigin } from '../log/published-event.js';
 import { sharedBody, type SharedText } from '../log/shared-text.js';
@@ -68,8 +68,8 @@ export class Outgoing {
   add(value: unknown): void {
     const { reader } = this;
     if (reader.isForAnother) return;
-    const cursor = cursorHandingOn();
-    const own = cursor?.host === reader ? cursor : undefined;
+    const cursor = currentCursor();
+    const own = cursor?.reader === reader ? cursor : undefined;
     const handing = own?.hasPosition ? own.handing : undefined;
     const carried = isObject(value) ? reader.position.placeOf(value) : undefined;
     const place = carried ?? (own && handing && { channel: own.channel.name, position: handing });

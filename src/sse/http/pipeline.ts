@@ -1,17 +1,16 @@
 import { AsyncResource } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
 import { Observable, type Observer, type Subscriber, type Unsubscribable } from 'rxjs';
-import { endsAt, type StreamHost } from '../streams/stream-context.js';
+import type { StreamReader } from '../streams/stream-reader.js';
+import { endsAt } from '../streams/streams.js';
 
 /**
  * What a response is subscribed to: the stream that its method returned, and what interceptors make of it. Whatever
  * they do, what the method returned ends with the response.
  */
 export class Pipeline {
-  /** Whether the method has returned. */
-  hasReturned = false;
-  /** Whether what it returned is being subscribed to at this moment. */
-  isSubscribing = false;
+  /** What has become of the method: what it returned is `subscribing` while it is subscribed to. */
+  method: 'running' | 'subscribing' | 'returned' = 'running';
   /** What interceptors are being shown at this moment. */
   shown: unknown;
   #outcome: Unsubscribable | undefined;
@@ -20,13 +19,13 @@ export class Pipeline {
   #context: AsyncResource | undefined;
   #isReleased = false;
 
-  constructor(private readonly host: StreamHost) {}
+  constructor(private readonly reader: StreamReader) {}
 
   /** Subscribes to what comes out of the interceptors. */
   subscribeOutcome(outcome: Observable<unknown>, observer: Observer<unknown>): void {
     this.#context = new AsyncResource('SseConnection');
     const marked = new Observable((subscriber) => {
-      endsAt(subscriber, this.host);
+      endsAt(subscriber, this.reader);
       return outcome.subscribe(subscriber);
     });
     this.#outcome = marked.subscribe(observer);
@@ -52,16 +51,15 @@ export class Pipeline {
       if (this.#isReleased) return undefined;
       // An interceptor may have entered a context of its own.
       this.#context = new AsyncResource('SseConnection');
-      endsAt(subscriber, this.host);
+      endsAt(subscriber, this.reader);
       const subscribers = (this.#subscribers ??= new Set());
       subscribers.add(subscriber);
       subscriber.add(() => subscribers.delete(subscriber));
-      this.hasReturned = true;
-      this.isSubscribing = true;
+      this.method = 'subscribing';
       try {
         return source.subscribe(subscriber);
       } finally {
-        this.isSubscribing = false;
+        this.method = 'returned';
       }
     });
   }

@@ -7,9 +7,8 @@ import { isOfHub } from '../streams/client-position.js';
 import { ChannelStream } from '../streams/channel-stream.js';
 import type { ConnectionDetails, OpenConnection } from './connections.js';
 import type { Cursor } from '../streams/cursor.js';
-import type { ReaderOwner } from '../streams/reader-owner.js';
+import type { BackPressure, Sink } from '../streams/sink.js';
 import type { Gap } from '../log/sse-event.js';
-import type { StreamHost } from '../streams/stream-context.js';
 import type { Subscriber } from './stream-observer.js';
 import { StreamReader } from '../streams/stream-reader.js';
 import type { Task } from '../channels/run-queue.js';
@@ -45,21 +44,12 @@ interface Finish {
 
 /** One response: what its Observable emits goes out as an event stream. */
 export class SseConnection
-  implements
-    ReaderOwner,
-    OutboxOwner,
-    OutgoingOwner,
-    StreamHost,
-    OpenConnection,
-    AccessOwner,
-    Subscriber,
-    Beating,
-    Task
+  implements Sink, OutboxOwner, OutgoingOwner, OpenConnection, AccessOwner, Subscriber, Beating, Task
 {
   readonly lastEventId: LastEventId;
   readonly reader: StreamReader;
   takesBatches = false;
-  readonly pipeline: Pipeline = new Pipeline(this);
+  readonly pipeline: Pipeline;
   /** Until its method has resolved it is `preparing`; the head is sent when it is `ready`. */
   #state: 'preparing' | 'ready' | 'open' | 'closed' = 'preparing';
   readonly #outbox: Outbox;
@@ -91,13 +81,8 @@ export class SseConnection
     private readonly services: ConnectionServices,
   ) {
     this.lastEventId = parseLastEventId(exchange.lastEventId);
-    this.reader = new StreamReader(
-      services.channels,
-      this,
-      settings.maxChannels,
-      undefined,
-      this.lastEventId,
-    );
+    this.reader = new StreamReader(services.streams, this, this.lastEventId);
+    this.pipeline = new Pipeline(this.reader);
     this.#introduction = new Introduction(this.reader, settings);
     this.#outbox = new Outbox(this, settings);
     this.access = services.access.isUsed ? new ConnectionAccess(this, services.access) : undefined;
@@ -163,16 +148,25 @@ export class SseConnection
     return this.reader.position.names.includes(channel) || this.access?.isDeciding(channel) === true;
   }
 
+  get gate(): ConnectionAccess | undefined {
+    return this.access;
+  }
+
+  get method(): Sink['method'] {
+    return this.pipeline.method;
+  }
+
+  get backPressure(): BackPressure {
+    if (this.#outbox.isBlocked) return 'backed up';
+    return this.#outbox.paused || this.#outgoing?.isWaiting === true ? 'full' : 'none';
+  }
+
   get paused(): boolean {
-    return this.#outbox.paused || this.#outgoing?.isWaiting === true;
+    return this.backPressure !== 'none';
   }
 
-  get takesSnapshots(): boolean {
+  get takesPrefaces(): boolean {
     return !this.settings.plain;
-  }
-
-  get lags(): boolean {
-    return this.#outbox.isBlocked;
   }
 
   /** Serves what comes out of the interceptors, to its end. */
@@ -192,7 +186,7 @@ export class SseConnection
       const { channels, wants } = source.request;
       const [only] = channels;
       this.takesBatches = channels.length === 1 && !wants && this.reader.position.isAlone(only as string);
-      this.pipeline.join(source.join(this, this));
+      this.pipeline.join(source.join(this.reader, this));
     } else {
       this.ready();
       this.pipeline.subscribeSource(source, this);
@@ -360,8 +354,8 @@ export class SseConnection
     }
   }
 
-  moved(isUrgent: boolean): void {
-    if (isUrgent && this.isOpen) this.#tellMoved();
+  moved(when: 'urgent' | 'lazy'): void {
+    if (when === 'urgent' && this.isOpen) this.#tellMoved();
   }
 
   gap(cursor: Cursor, gap: Gap): void {
@@ -402,9 +396,9 @@ export class SseConnection
     this.filled();
   }
 
-  begun(isPrompt: boolean): void {
+  begun(when: 'at once' | 'later'): void {
     // There is nothing left that could fail. What is done in one go leaves no garbage that grows old.
-    if (this.#isOfHub && isPrompt && this.#state === 'ready') this.run();
+    if (this.#isOfHub && when === 'at once' && this.#state === 'ready') this.run();
   }
 
   beat(now: number): number {

@@ -4,7 +4,7 @@ import { NEVER, type Observable } from 'rxjs';
 import { Access } from '../access/access.js';
 import { Channels } from '../channels/channels.js';
 import { Connections } from './connections.js';
-import { StreamContext } from '../streams/stream-context.js';
+import { Streams } from '../streams/streams.js';
 import { StreamObservers } from './stream-observer.js';
 import { isThenable } from '../values.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
@@ -45,10 +45,10 @@ export class SseServer {
     heartbeat: Heartbeat,
     access: Access,
     observers: StreamObservers,
-    private readonly context: StreamContext,
+    private readonly streams: Streams,
     private readonly admission: Admission,
   ) {
-    this.#services = { channels, connections, heartbeat, access, observers, admission };
+    this.#services = { channels, streams, connections, heartbeat, access, observers, admission };
     servers.set(modules, this);
   }
 
@@ -101,7 +101,7 @@ export class SseServer {
   run(connection: SseConnection, task: () => void): void {
     const isKnown = connection.access?.identify() ?? true;
     const run = (is: boolean): void => {
-      if (is && !connection.isClosed) this.context.run(connection, task);
+      if (is && !connection.isClosed) this.streams.run(connection.reader, task);
     };
     if (typeof isKnown === 'boolean') run(isKnown);
     else void isKnown.then(run);
@@ -155,7 +155,6 @@ export class SseServer {
       retry,
       queuedBytes: settings.queuedBytes ?? limits.queuedBytes,
       coalesce: settings.coalesce ?? 0,
-      maxChannels: limits.channelsPerConnection,
       grace: shutdown.grace,
       slow: settings.slow,
       numbered: isStock,

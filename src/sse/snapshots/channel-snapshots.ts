@@ -7,6 +7,8 @@ import type { Channel } from '../channels/channel.js';
 import { answerInTime } from '../handlers/answer-in-time.js';
 import type { ChannelHandler, ChannelHandlers, MatchedHandler } from '../handlers/channel-handlers.js';
 import { missedBy, type NamedPosition } from '../log/missed-position.js';
+import type { Preface, Prefaces } from '../streams/preface.js';
+import { DueSnapshot } from './due-snapshot.js';
 import { Snapshot, type SnapshotOf, type SnapshotRequest } from './snapshot.js';
 
 export type SnapshotSettings = Pick<SseSettings, 'snapshotTime' | 'maxEventBytes'>;
@@ -14,7 +16,7 @@ export type SnapshotSettings = Pick<SseSettings, 'snapshotTime' | 'maxEventBytes
 const logger = new Logger('SseSnapshot');
 
 /** Knows which channels have a state that somebody can tell. */
-export class Snapshots {
+export class Snapshots implements Prefaces {
   readonly #channels = new WeakMap<Channel, ChannelSnapshots>();
 
   constructor(
@@ -22,8 +24,7 @@ export class Snapshots {
     private readonly settings: SnapshotSettings,
   ) {}
 
-  /** The snapshots of a channel; undefined where no method makes them. */
-  of(channel: Channel): ChannelSnapshots | undefined {
+  of(channel: Channel): Preface | undefined {
     const [matched] = this.handlers.of('snapshot', channel.name);
     // A name that writes its parameters otherwise is another channel, and would get the state of the canonical one.
     if (!matched?.isCanonical) return undefined;
@@ -32,7 +33,7 @@ export class Snapshots {
       snapshots = new ChannelSnapshots(channel, matched, this.settings);
       this.#channels.set(channel, snapshots);
     }
-    return snapshots;
+    return new DueSnapshot(snapshots);
   }
 }
 
@@ -58,8 +59,8 @@ export class ChannelSnapshots {
   }
 
   /** Whether the log has moved past a snapshot, so that another one would do better. */
-  isOutdated({ after, wasInLog }: Snapshot): boolean {
-    return wasInLog && missedBy(after, this.channel.log) !== undefined;
+  isOutdated({ upTo, wasInLog }: Snapshot): boolean {
+    return wasInLog && missedBy(upTo, this.channel.log) !== undefined;
   }
 
   async #make(): Promise<Snapshot> {

@@ -1,3 +1,4 @@
+import type { Preface } from '../streams/preface.js';
 import type { ChannelSnapshots } from './channel-snapshots.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -5,25 +6,20 @@ import type { Snapshot } from './snapshot.js';
 const ATTEMPTS = 3;
 
 /** A snapshot that a client needs before anything else of its channel. */
-export class DueSnapshot {
+export class DueSnapshot implements Preface {
   #made: Snapshot | undefined;
   #attempts = 0;
   #making: Promise<void> | undefined;
 
   constructor(private readonly snapshots: ChannelSnapshots) {}
 
-  /**
-   * What can be given at this moment; where there is nothing, one of the two is called later, for one call of
-   * this method.
-   */
   take(made: () => void, failed: (error: unknown) => void): Snapshot | undefined {
     const ready = this.#ready;
-    if (!ready && !this.#making) this.make().then(made, failed);
+    if (!ready && !this.#making) this.prepare().then(made, failed);
     return ready;
   }
 
-  /** Resolves when there is one to give. */
-  make(): Promise<void> {
+  prepare(): Promise<void> {
     this.#making ??= this.#make().finally(() => {
       this.#making = undefined;
     });

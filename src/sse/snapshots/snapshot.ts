@@ -2,6 +2,7 @@ import { idLine } from '../protocol/event-stream.js';
 import type { Position } from '../protocol/position.js';
 import { Batch } from '../channels/channel.js';
 import type { NamedPosition } from '../log/missed-position.js';
+import type { PrefaceText } from '../streams/preface.js';
 
 /** What a method with `@SseSnapshot()` is asked for. */
 export interface SnapshotRequest<Params = Readonly<Record<string, string>>> {
@@ -24,7 +25,7 @@ export interface SnapshotOf<State = unknown> {
 }
 
 /** The state of a channel, as it goes to every client that needs it. */
-export class Snapshot {
+export class Snapshot implements PrefaceText {
   /** Its bytes for those whose id is the same, as it is where a response has one channel. */
   #batch: Batch | undefined;
   #id: string | undefined;
@@ -33,12 +34,10 @@ export class Snapshot {
     /** The `snapshot` event without its id. */
     private readonly body: string,
     /** What the state includes. */
-    readonly after: NamedPosition,
-    /** Whether the log had everything after that, at the time when the state was asked for or later. */
+    readonly upTo: NamedPosition,
     readonly wasInLog: boolean,
   ) {}
 
-  /** @param id names the position that it takes its client to; undefined where the channel has no history */
   batch(id: string | undefined, upTo: Position): Batch {
     if (!this.#batch || this.#id !== id) {
       this.#batch = new Batch(id === undefined ? this.body : idLine(id) + this.body, upTo);

@@ -2,13 +2,13 @@ import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
 import { formatVector, type LastEventId } from '../protocol/position.js';
 import type { Replay } from '../sse.options.js';
 import type { Channel } from '../channels/channel.js';
-import type { Channels } from '../channels/channels.js';
 import type { LogEntry } from '../log/event-log.js';
+import type { ChannelGate } from './channel-gate.js';
 import type { Cursor, EventConsumer } from './cursor.js';
 import type { SseEvent } from '../log/sse-event.js';
-import { hostBehind, type StreamAccess, type StreamContext, type StreamHost } from './stream-context.js';
-import { PLAIN } from './reader-owner.js';
+import { PLAIN } from './sink.js';
 import { StreamReader } from './stream-reader.js';
+import { readerBehind, type Streams } from './streams.js';
 
 /** What `hub.stream()` was asked for. */
 export interface StreamRequest {
@@ -30,9 +30,9 @@ export interface StreamRequest {
 interface Way {
   readonly reader: StreamReader;
   /** Whose position it begins at, if that is known. */
-  readonly client: StreamHost | undefined;
+  readonly client: StreamReader | undefined;
   /** Who is asked whether it may: the one whom it reaches, or who subscribed where that cannot be seen. */
-  readonly asked: StreamHost | undefined;
+  readonly asked: StreamReader | undefined;
   readonly isUnpaced: boolean;
 }
 
@@ -42,47 +42,49 @@ interface Way {
  */
 export class ChannelStream extends Observable<SseEvent> {
   /** The response that it was asked for in. */
-  readonly #host: StreamHost | undefined;
+  readonly #response: StreamReader | undefined;
   /** Whether it was asked for by the method itself, which may have returned it. */
   readonly #isOfMethod: boolean;
 
   constructor(
-    private readonly all: Channels,
+    private readonly streams: Streams,
     readonly request: StreamRequest,
-    private readonly context: StreamContext,
-    private readonly maxChannels: number,
   ) {
     super((subscriber) => this.#subscribed(subscriber));
-    this.#host = context.host;
-    this.#isOfMethod = this.#host?.pipeline.hasReturned === false;
+    this.#response = streams.response;
+    this.#isOfMethod = this.#response?.sink.method === 'running';
   }
 
   /** Makes it part of a response. */
-  join(host: StreamHost, consumer: EventConsumer): Unsubscribable {
-    return this.#enter({ reader: host.reader, client: host, asked: host, isUnpaced: false }, consumer);
+  join(reader: StreamReader, consumer: EventConsumer): Unsubscribable {
+    return this.#enter({ reader, client: reader, asked: reader, isUnpaced: false }, consumer);
   }
 
   #subscribed(subscriber: Subscriber<SseEvent>): Unsubscribable {
-    const host = this.#host;
-    const behind = hostBehind(subscriber);
+    const response = this.#response;
+    const behind = readerBehind(subscriber);
     if (behind) return this.join(behind, subscriber);
-    if (this.#isOfMethod && host?.pipeline.isSubscribing) {
+    if (this.#isOfMethod && response?.sink.method === 'subscribing') {
       // The method's own, and shared perhaps: others must not wait when this client does not read.
-      return this.#enter({ reader: host.reader, client: host, asked: host, isUnpaced: true }, subscriber);
+      return this.#enter(
+        { reader: response, client: response, asked: response, isUnpaced: true },
+        subscriber,
+      );
     }
     // The way cannot be seen. It may lead to the client of the response all the same, or be something
     // that the method looks up: who does that says where to begin.
     const isLookUp = this.request.replay !== undefined || this.request.lastEventId.kind !== 'none';
-    const client = isLookUp ? undefined : host;
+    const client = isLookUp ? undefined : response;
     // It may have been made for one response, or for none, and be subscribed to for another.
-    const asked = this.context.host ?? host;
-    const reader = new StreamReader(this.all, PLAIN, this.maxChannels, client);
+    const asked = this.streams.response ?? response;
+    const reader = new StreamReader(this.streams, PLAIN, undefined, client);
     return this.#enter({ reader, client, asked, isUnpaced: false }, subscriber);
   }
 
   /** What the client sent comes first: it is where it was when it lost its connection. */
-  #positionIn(host: StreamHost | undefined): LastEventId {
-    return host && host.lastEventId.kind !== 'none' ? host.lastEventId : this.request.lastEventId;
+  #positionIn(client: StreamReader | undefined): LastEventId {
+    const brought = client?.position.brought;
+    return brought && brought.kind !== 'none' ? brought : this.request.lastEventId;
   }
 
   #enter(way: Way, consumer: EventConsumer): Unsubscribable {
@@ -90,9 +92,8 @@ export class ChannelStream extends Observable<SseEvent> {
     const membership = new Membership(way.reader, consumer, this.request);
     try {
       for (const name of channels) {
-        const access = authorize ? way.asked?.access : undefined;
-        if (access?.guards(name)) this.#enterIf(access, name, way, membership);
-        else this.#enterChannel(name, way, membership);
+        const gate = authorize ? way.asked?.sink.gate : undefined;
+        if (!gate || !this.#enterIf(gate, name, way, membership)) this.#enterChannel(name, way, membership);
       }
     } catch (error) {
       consumer.error(error);
@@ -107,19 +108,16 @@ export class ChannelStream extends Observable<SseEvent> {
     membership.enter(cursor, isUnpaced);
   }
 
-  /** All channels of a response begin together, when everything is decided. */
-  #enterIf(access: StreamAccess, name: string, way: Way, membership: Membership): void {
-    way.reader.hold();
-    access.decide(name, way.reader, (isGranted) => {
+  /** @returns false where nobody is asked */
+  #enterIf(gate: ChannelGate, name: string, way: Way, membership: Membership): boolean {
+    return way.reader.ask(gate, name, (isGranted) => {
       try {
         if (membership.isOver) return;
         if (isGranted) return this.#enterChannel(name, way, membership);
-        access.denied(name);
+        gate.denied(name);
         membership.denied();
       } catch (error) {
         membership.error(error);
-      } finally {
-        way.reader.proceed();
       }
     });
   }

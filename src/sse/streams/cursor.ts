@@ -1,14 +1,14 @@
 import type { LastEventId, Position, Requested } from '../protocol/position.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
-import type { Batch, Channel } from '../channels/channel.js';
-import type { ChannelSnapshots } from '../snapshots/channel-snapshots.js';
+import type { Batch, Channel, ChannelReader } from '../channels/channel.js';
 import type { EventLog, LogEntry } from '../log/event-log.js';
 import type { LatestIndex } from '../log/latest-index.js';
-import { DueSnapshot } from '../snapshots/due-snapshot.js';
 import { missedBy, type Missed, type NamedPosition } from '../log/missed-position.js';
-import type { Snapshot } from '../snapshots/snapshot.js';
 import type { Gap, GapReason, SseEvent } from '../log/sse-event.js';
 import type { RunQueue, Task } from '../channels/run-queue.js';
+import type { Preface } from './preface.js';
+import type { Sink } from './sink.js';
+import type { StreamReader } from './stream-reader.js';
 
 /** Those who get the events of a cursor, one at a time. */
 export interface EventConsumer {
@@ -19,40 +19,6 @@ export interface EventConsumer {
   readonly wants?: (entry: LogEntry, channel: Channel) => boolean;
   /** Everything that was in the log when the cursor began was handed on. */
   readonly caughtUp?: () => void;
-}
-
-/** What a cursor asks of the reader it belongs to. */
-export interface CursorHost {
-  /** Whether its client cannot take more now. `advance()` is called when it can. */
-  readonly paused: boolean;
-  /** Whether that is because its client does not take what was written. */
-  readonly lags: boolean;
-  /** What happens when the log has moved past it, in place of the channel's setting. */
-  readonly slow: SlowPolicy | undefined;
-  /** Whether it takes the events as bytes, those of the one channel that it reads; if not they go to the consumers. */
-  readonly takesBatches: boolean;
-  /** Writes what was gathered. Answers whether its client can take more now. */
-  makeRoom(): boolean;
-  /** Takes all events up to the cursor's position. */
-  batch(batch: Batch): void;
-  /** Everybody who wants an event has got it. */
-  handedOn(): void;
-  /** The client's position has moved without an event. */
-  moved(isUrgent: boolean): void;
-  /** Tells the client of a gap. */
-  gap(cursor: Cursor, gap: Gap): void;
-  /** How its client can be shown the state of the channel; undefined where it cannot. */
-  snapshotsOf(cursor: Cursor): ChannelSnapshots | undefined;
-  /** Shows its client the state of the channel up to the cursor's position. */
-  snapshot(cursor: Cursor, snapshot: Snapshot): void;
-  /** The cursor needs its channel no more. */
-  ended(cursor: Cursor): void;
-  /** The cursor cannot go on. */
-  failed(cursor: Cursor, error: unknown): void;
-  /** The log has moved past a client that shall be disconnected then. */
-  disconnect(): void;
-  /** Runs what hands events to consumers. */
-  inContext(cursor: Cursor, task: () => void): void;
 }
 
 /** What a cursor was asked for. */
@@ -68,16 +34,16 @@ export interface CursorRequest {
 /**
  * What a cursor does next:
  *
- * opening → gap → snapshot → reading → ended, where gap and snapshot are left out if nothing is owed, and a
+ * opening → gap → preface → reading → ended, where gap and preface are left out if nothing is owed, and a
  * cursor that reads comes back to gap when the log has moved past it.
  */
 type Phase =
   /** Its channel is being opened, or its position looked for. */
   | { readonly kind: 'opening' }
   /** A gap is owed to the client before anything else. */
-  | { readonly kind: 'gap'; readonly missed: OwedGap; readonly due: DueSnapshot | undefined }
-  /** The state of the channel is owed to it. */
-  | { readonly kind: 'snapshot'; readonly due: DueSnapshot }
+  | { readonly kind: 'gap'; readonly missed: OwedGap; readonly preface: Preface | undefined }
+  /** A preface is owed to it. */
+  | { readonly kind: 'preface'; readonly preface: Preface }
   | { readonly kind: 'reading' }
   | { readonly kind: 'ended' };
 
@@ -97,6 +63,23 @@ const BATCHES_A_TURN = 4;
 /** Milliseconds of an age that may be over before the next heartbeat tells of a position: few are further apart. */
 const SHORT_AGE = 120_000;
 
+/** The cursor that hands on events at this moment. */
+let current: Cursor | undefined;
+
+/** The cursor whose event is being handed on: where the event arrives it tells by whom it was read. */
+export const currentCursor = (): Cursor | undefined => current;
+
+/** Runs code that hands on events of a cursor. One cursor's event may well lead to another's. */
+function runAs(cursor: Cursor, task: () => void): void {
+  const before = current;
+  current = cursor;
+  try {
+    task();
+  } finally {
+    current = before;
+  }
+}
+
 /**
  * The place of one reader in a channel's log. Live delivery, replay after a reconnect and a slow client that
  * catches up are all this.
@@ -106,7 +89,7 @@ const SHORT_AGE = 120_000;
  * and with nothing else, so what an operator holds or swallows is not counted as had. `given` is never beyond
  * `read`.
  */
-export class Cursor implements Task {
+export class Cursor implements ChannelReader, Task {
   read: Position;
   /** Goes on although its own client is backed up: others depend on it. */
   isUnpaced = false;
@@ -140,7 +123,7 @@ export class Cursor implements Task {
 
   constructor(
     readonly channel: Channel,
-    readonly host: CursorHost,
+    readonly reader: StreamReader,
     readonly request: CursorRequest,
     private readonly queue: RunQueue,
   ) {
@@ -169,11 +152,21 @@ export class Cursor implements Task {
 
   /** What happens when the log has moved past its client. */
   get slow(): SlowPolicy {
-    return this.host.slow ?? this.channel.settings.slow;
+    return this.#sink.slow ?? this.channel.settings.slow;
+  }
+
+  get #sink(): Sink {
+    return this.reader.sink;
+  }
+
+  #inContext(task: () => void): void {
+    this.#sink.inContext(() => {
+      runAs(this, task);
+    });
   }
 
   get #paused(): boolean {
-    return this.host.paused && !this.isUnpaced;
+    return this.#sink.backPressure !== 'none' && !this.isUnpaced;
   }
 
   /** Whether its position is known. */
@@ -229,7 +222,7 @@ export class Cursor implements Task {
    */
   get given(): Position | undefined {
     // All that is read goes out in the same moment. So with each batch the cursor alone has to be touched.
-    return this.host.takesBatches && this.#phase === READING ? this.read : this.#given;
+    return this.#sink.takesBatches && this.#phase === READING ? this.read : this.#given;
   }
 
   /** Its client is being told its position. */
@@ -259,19 +252,19 @@ export class Cursor implements Task {
    */
   prepare(requested: Requested): Promise<void> | undefined {
     const { channel } = this;
-    if (this.#phase.kind === 'snapshot') return undefined;
+    if (this.#phase.kind === 'preface') return undefined;
     if (channel.hasHistory && requested.kind !== 'none' && !missedBy(requested, channel.log))
       return undefined;
-    const due = this.#newSnapshot();
-    if (!due) return undefined;
-    this.#phase = { kind: 'snapshot', due };
-    return due.make();
+    const preface = this.reader.prefaceOf(this);
+    if (!preface) return undefined;
+    this.#phase = { kind: 'preface', preface };
+    return preface.prepare();
   }
 
   /** Tells the client of a gap, whether it can take more or not: it is little, and comes first. */
   tellGapOwed(): void {
     const phase = this.#phase;
-    if (phase.kind === 'gap') this.#tellGap(phase.missed, phase.due);
+    if (phase.kind === 'gap') this.#tellGap(phase.missed, phase.preface);
   }
 
   /** Finds the position from which it reads, or that there is a gap. */
@@ -291,7 +284,7 @@ export class Cursor implements Task {
     if (when === 'in turn') return this.#goOn();
     // What is gone after this is gone for good, so everything is taken that its client can take.
     let before = -1;
-    while (!this.isEnded && this.read.offset !== before && (!this.#paused || this.host.makeRoom())) {
+    while (!this.isEnded && this.read.offset !== before && (!this.#paused || this.#sink.makeRoom())) {
       before = this.read.offset;
       this.advance();
     }
@@ -317,8 +310,8 @@ export class Cursor implements Task {
   end(): void {
     if (this.isEnded) return;
     this.stop();
-    this.host.ended(this);
-    this.host.inContext(this, () => {
+    this.reader.ended(this);
+    this.#inContext(() => {
       for (const consumer of this.#consumers) consumer.complete();
     });
   }
@@ -365,13 +358,8 @@ export class Cursor implements Task {
   #miss(missed: OwedGap): void {
     this.read = this.log.floor;
     const phase = this.#phase;
-    const due = 'due' in phase ? phase.due : this.#newSnapshot();
-    this.#phase = { kind: 'gap', missed, due };
-  }
-
-  #newSnapshot(): DueSnapshot | undefined {
-    const snapshots = this.host.snapshotsOf(this);
-    return snapshots && new DueSnapshot(snapshots);
+    const preface = 'preface' in phase ? phase.preface : this.reader.prefaceOf(this);
+    this.#phase = { kind: 'gap', missed, preface };
   }
 
   /** The log has moved past it, or another has taken its place. Its client has not got everything after `given`. */
@@ -387,8 +375,8 @@ export class Cursor implements Task {
     this.#indexLatest();
     const { given, log } = this;
     const phase = this.#phase;
-    if (phase.kind === 'snapshot') {
-      this.read = log.floor; // nothing was shown yet, so nothing was lost
+    if (phase.kind === 'preface') {
+      this.read = log.floor; // nothing was sent yet, so nothing was lost
     } else if (phase.kind === 'gap') {
       this.#miss(phase.missed);
     } else if (!log.has(this.read) || (given && !log.has(given) && given.offset >= log.floor.offset)) {
@@ -408,16 +396,17 @@ export class Cursor implements Task {
     }
     const { log } = this;
     if (this.read.offset < (this.#latest?.floor ?? log.floor.offset) && this.#phase === READING) {
-      if (this.slow === 'disconnect') return this.host.disconnect();
+      if (this.slow === 'disconnect') return this.#sink.disconnect();
       this.#fallBehind('lagged');
     }
     if (this.#paused) {
-      if (this.host.lags && this.read.offset < log.head.offset) this.#hasLagged = true;
+      if (this.#sink.backPressure === 'backed up' && this.read.offset < log.head.offset)
+        this.#hasLagged = true;
       return;
     }
     this.tellGapOwed();
     const phase = this.#phase;
-    if (phase.kind === 'snapshot' && !this.#showState(phase.due)) return;
+    if (phase.kind === 'preface' && !this.#sendPreface(phase.preface)) return;
     if (log.isAbsent) this.#moveWithAbsent();
     else if (this.read.offset < log.head.offset) this.#read();
     if (!this.#hasCaughtUp && this.read.offset === this.log.head.offset) this.#catchUp();
@@ -435,25 +424,25 @@ export class Cursor implements Task {
     if (this.read.mark === head.mark) return;
     this.read = head;
     if (this.#given) this.#given = head;
-    this.host.moved(true);
+    this.reader.moved('urgent');
   }
 
-  /** Answers whether its client was shown the state, and can take more. */
-  #showState(due: DueSnapshot): boolean {
-    const snapshot = due.take(
+  /** Answers whether its client was sent the preface, and can take more. */
+  #sendPreface(preface: Preface): boolean {
+    const text = preface.take(
       () => this.advance(),
-      (error) => this.host.failed(this, error),
+      (error) => this.reader.failed(this, error),
     );
-    if (!snapshot) return false;
-    const { after } = snapshot;
-    const missed = missedBy(after, this.log);
+    if (!text) return false;
+    const { upTo } = text;
+    const missed = missedBy(upTo, this.log);
     // It was in the log and is not any more: that is what it is to be too slow.
     if (missed) {
       // Without a position here: cut off before the state, a client is to come back for it.
-      this.#tellGap(snapshot.wasInLog ? { ...missed, reason: 'lagged' } : missed, due);
+      this.#tellGap(text.wasInLog ? { ...missed, reason: 'lagged' } : missed, preface);
       this.#begin(this.read);
-    } else if (after.kind === 'position') this.#begin(after.position);
-    this.host.inContext(this, () => this.host.snapshot(this, snapshot));
+    } else if (upTo.kind === 'position') this.#begin(upTo.position);
+    this.#inContext(() => this.reader.preface(this, text));
     return !this.#paused && !this.isEnded;
   }
 
@@ -467,8 +456,8 @@ export class Cursor implements Task {
   #read(): void {
     const isBehind = this.#hasLagged || this.read.offset < this.log.floor.offset;
     if (this.#latest && isBehind) this.#readLatest(this.#latest);
-    else if (this.host.takesBatches) this.#readBatches();
-    else this.host.inContext(this, () => this.#readEvents());
+    else if (this.#sink.takesBatches) this.#readBatches();
+    else this.#inContext(() => this.#readEvents());
     if (this.read.offset === this.log.head.offset) this.#hasLagged = false;
   }
 
@@ -478,10 +467,10 @@ export class Cursor implements Task {
     const newest = index.after(this.read.offset);
     if (newest.length === 0) {
       this.#hide(this.log.head, 0);
-    } else if (this.host.takesBatches) {
+    } else if (this.#sink.takesBatches) {
       this.#handOnBatch(channel.batchOf(newest));
     } else {
-      this.host.inContext(this, () => {
+      this.#inContext(() => {
         for (const entry of newest) {
           if (this.#paused || this.isEnded) return;
           this.#handOn(entry);
@@ -492,12 +481,12 @@ export class Cursor implements Task {
   }
 
   /** Says what is left now, which may be less than when the gap was found. */
-  #tellGap({ reason, requested }: OwedGap, due: DueSnapshot | undefined): void {
+  #tellGap({ reason, requested }: OwedGap, preface: Preface | undefined): void {
     const { log, channel, given } = this;
     const oldest = log.at(0);
     this.#begin(log.floor);
-    if (due) {
-      this.#phase = { kind: 'snapshot', due };
+    if (preface) {
+      this.#phase = { kind: 'preface', preface };
       this.#given = undefined;
     }
     const gap: Gap = {
@@ -507,7 +496,7 @@ export class Cursor implements Task {
       oldest: oldest && channel.hasHistory ? channel.idOf(oldest) : null,
       latest: channel.idOf(log.head),
     };
-    this.host.inContext(this, () => this.host.gap(this, gap));
+    this.#inContext(() => this.#sink.gap(this, gap));
   }
 
   #readBatches(): void {
@@ -520,8 +509,8 @@ export class Cursor implements Task {
 
   #handOnBatch(batch: Batch): void {
     this.read = batch.upTo;
-    this.host.batch(batch);
-    if (!batch.isStored) this.host.moved(false);
+    this.#sink.batch(batch);
+    if (!batch.isStored) this.reader.moved('lazy');
   }
 
   #readEvents(): void {
@@ -547,7 +536,7 @@ export class Cursor implements Task {
     this.handing = entry;
     for (const consumer of wanting) consumer.next(event);
     this.handing = undefined;
-    this.host.handedOn();
+    this.#sink.handedOn();
   }
 
   #whoWants(entry: LogEntry): readonly EventConsumer[] {
@@ -566,7 +555,7 @@ export class Cursor implements Task {
     this.#hiddenBytes += bytes;
     const { count, bytes: maxBytes, age } = this.log.limits;
     const isSoonGone = this.#hidden * 2 >= count || this.#hiddenBytes * 2 >= maxBytes || age < SHORT_AGE;
-    this.host.moved(isSoonGone);
+    this.reader.moved(isSoonGone ? 'urgent' : 'lazy');
   }
 
   #goOn(): void {

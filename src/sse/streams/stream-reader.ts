@@ -8,22 +8,18 @@ import {
   type Requested,
 } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
-import type { SlowPolicy } from '../sse.options.js';
-import type { Batch } from '../channels/channel.js';
-import type { ChannelSnapshots } from '../snapshots/channel-snapshots.js';
-import type { Channels } from '../channels/channels.js';
 import { ClientPosition } from './client-position.js';
-import { Cursor, type CursorHost, type CursorRequest } from './cursor.js';
-import { cursorHandingOn, handOn } from './handing-on.js';
-import { PLAIN, type ReaderOwner } from './reader-owner.js';
-import type { Snapshot } from '../snapshots/snapshot.js';
-import type { Gap } from '../log/sse-event.js';
+import type { ChannelGate } from './channel-gate.js';
+import { currentCursor, Cursor, type CursorRequest } from './cursor.js';
+import type { Preface, PrefaceText } from './preface.js';
+import { PLAIN, type Sink } from './sink.js';
+import type { Streams } from './streams.js';
 
 /**
  * Reads the channels of one response, or of one plain subscription: it opens them, finds where each
  * begins, and hands on what they have.
  */
-export class StreamReader implements CursorHost {
+export class StreamReader {
   /** Where its client is. */
   readonly position: ClientPosition;
   /** What positions stand for that were not in the log of their channel, as it was here. */
@@ -34,30 +30,13 @@ export class StreamReader implements CursorHost {
   #completed = 0;
 
   constructor(
-    private readonly channels: Channels,
-    private owner: ReaderOwner,
-    private readonly maxChannels: number,
-    /** The response for whose client it begins in the past, although it is not seen to lead there. */
-    private readonly client?: { readonly reader: StreamReader },
+    private readonly streams: Streams,
+    public sink: Sink,
     brought: LastEventId = NO_POSITION,
+    /** The response for whose client it begins in the past, although it is not seen to lead there. */
+    private readonly client?: StreamReader,
   ) {
     this.position = new ClientPosition(brought);
-  }
-
-  get paused(): boolean {
-    return this.owner.paused;
-  }
-
-  get lags(): boolean {
-    return this.owner.lags;
-  }
-
-  get slow(): SlowPolicy | undefined {
-    return this.owner.slow;
-  }
-
-  get takesBatches(): boolean {
-    return this.owner.takesBatches;
   }
 
   /** Whether a channel is being opened, so that its position is not known. */
@@ -88,10 +67,8 @@ export class StreamReader implements CursorHost {
     this.#refuseTooMany(name);
     const lastEventId = this.position.in(name, request.lastEventId);
     const asked = lastEventId === request.lastEventId ? request : { ...request, lastEventId };
-    const cursor = this.channels.enter(
-      name,
-      (channel) => new Cursor(channel, this, asked, this.channels.queue),
-    );
+    const { channels } = this.streams;
+    const cursor = channels.enter(name, (channel) => new Cursor(channel, this, asked, channels.queue));
     this.position.add(cursor);
     this.#entered++;
     if (!cursor.channel.isOpen) this.#isPrompt = false;
@@ -99,14 +76,24 @@ export class StreamReader implements CursorHost {
     return cursor;
   }
 
-  /** Nothing begins until `proceed()` was called as often: something is to be decided first. */
-  hold(): void {
+  /**
+   * Asks a gate for a channel. Until it is decided nothing begins: all channels of a response begin together.
+   *
+   * @param decided enters the channel, if it is granted
+   * @returns false where nobody is asked
+   */
+  ask(gate: ChannelGate, channel: string, decided: (isGranted: boolean) => void): boolean {
+    const isAsked = gate.ask(channel, this, (isGranted) => {
+      try {
+        decided(isGranted);
+      } finally {
+        this.#opened();
+      }
+    });
+    if (!isAsked) return false;
     this.#waiting++;
     this.#isPrompt = false;
-  }
-
-  proceed(): void {
-    this.#opened();
+    return true;
   }
 
   /**
@@ -126,11 +113,11 @@ export class StreamReader implements CursorHost {
   leave(cursor: Cursor): void {
     if (this.position.of(cursor.channel.name) !== cursor) return;
     // The event that makes it leave is out: its id still names the channel.
-    if (cursor.handing) this.owner.handedOn();
+    if (cursor.handing) this.sink.handedOn();
     if (!cursor.isEnded) {
       this.#unsubscribed(cursor);
       cursor.stop();
-      this.channels.leave(cursor);
+      this.streams.channels.leave(cursor);
     }
     // That the client has all of a completed channel stays in its ids: it would get it again.
     if (!cursor.isAtEnd) this.position.leave(cursor);
@@ -138,8 +125,9 @@ export class StreamReader implements CursorHost {
 
   #refuseTooMany(name: string): void {
     const { position } = this;
-    if (position.size >= this.maxChannels)
-      throw tooMany(`at most limits.channelsPerConnection (${this.maxChannels}) channels`);
+    const { maxChannels } = this.streams;
+    if (position.size >= maxChannels)
+      throw tooMany(`at most limits.channelsPerConnection (${maxChannels}) channels`);
     if (position.size === 0) return;
     const idLength = longestId([...position.cursors.map(({ channel }) => channel.name), name]);
     if (idLength > MAX_ID_BYTES)
@@ -152,7 +140,7 @@ export class StreamReader implements CursorHost {
    */
   end(): void {
     for (const cursor of this.position.cursors) this.#unsubscribed(cursor);
-    this.owner = PLAIN;
+    this.sink = PLAIN;
     for (const cursor of this.position.cursors) {
       if (cursor.isWanted) this.disown(cursor.channel.name);
       else this.leave(cursor);
@@ -169,14 +157,14 @@ export class StreamReader implements CursorHost {
     if (!cursor || cursor.isForeign) return false;
     cursor.isForeign = true;
     cursor.isUnpaced = true;
-    this.channels.queue.addNext(cursor);
+    this.streams.channels.queue.addNext(cursor);
     return true;
   }
 
   /** The same for the reader that is handing on an event now, if that is another. */
   disownOther(name: string): boolean {
-    const host = cursorHandingOn()?.host;
-    return host instanceof StreamReader && host !== this && host.disown(name);
+    const reader = currentCursor()?.reader;
+    return reader !== undefined && reader !== this && reader.disown(name);
   }
 
   /**
@@ -184,9 +172,9 @@ export class StreamReader implements CursorHost {
    * reader's: a stream that several share may have begun where one of them was.
    */
   get isForAnother(): boolean {
-    const cursor = cursorHandingOn();
-    const client = cursor?.host instanceof StreamReader ? cursor.host.client : undefined;
-    return cursor !== undefined && client !== undefined && client.reader !== this && !cursor.isLive;
+    const cursor = currentCursor();
+    const client = cursor?.reader.client;
+    return cursor !== undefined && client !== undefined && client !== this && !cursor.isLive;
   }
 
   /** The client can take more. */
@@ -194,33 +182,19 @@ export class StreamReader implements CursorHost {
     for (const cursor of this.position.cursors) cursor.advance();
   }
 
-  makeRoom(): boolean {
-    return this.owner.makeRoom();
-  }
-
-  handedOn(): void {
-    this.owner.handedOn();
-  }
-
-  moved(isUrgent: boolean): void {
+  /** The client's position has moved without an event. */
+  moved(when: 'urgent' | 'lazy'): void {
     this.position.hasMoved = true;
-    this.owner.moved(isUrgent);
+    this.sink.moved(when);
   }
 
-  batch(batch: Batch): void {
-    this.owner.batch(batch);
+  /** A preface that the client of a cursor can be sent; undefined where there is none. */
+  prefaceOf({ channel, isForeign }: Cursor): Preface | undefined {
+    return !this.sink.takesPrefaces || isForeign ? undefined : this.streams.prefaces.of(channel);
   }
 
-  gap(cursor: Cursor, gap: Gap): void {
-    this.owner.gap(cursor, gap);
-  }
-
-  snapshotsOf({ channel, isForeign }: Cursor): ChannelSnapshots | undefined {
-    return !this.owner.takesSnapshots || isForeign ? undefined : this.channels.snapshots.of(channel);
-  }
-
-  snapshot(cursor: Cursor, snapshot: Snapshot): void {
-    this.owner.batch(snapshot.batch(this.position.tell(), cursor.read));
+  preface(cursor: Cursor, text: PrefaceText): void {
+    this.sink.batch(text.batch(this.position.tell(), cursor.read));
   }
 
   failed(cursor: Cursor, error: unknown): void {
@@ -233,29 +207,19 @@ export class StreamReader implements CursorHost {
   ended(cursor: Cursor): void {
     if (cursor.isAtEnd) this.#completed++;
     this.#unsubscribed(cursor);
-    this.channels.leave(cursor);
-  }
-
-  disconnect(): void {
-    this.owner.disconnect();
-  }
-
-  inContext(cursor: Cursor, task: () => void): void {
-    this.owner.inContext(() => {
-      handOn(cursor, task);
-    });
+    this.streams.channels.leave(cursor);
   }
 
   #subscribed(cursor: Cursor): void {
     if (cursor.isEnded || cursor.isSubscribed) return;
     cursor.isSubscribed = true;
-    this.owner.subscribed(cursor.channel.name);
+    this.sink.subscribed(cursor.channel.name);
   }
 
   #unsubscribed(cursor: Cursor): void {
     if (!cursor.isSubscribed) return;
     cursor.isSubscribed = false;
-    this.owner.unsubscribed(cursor.channel.name);
+    this.sink.unsubscribed(cursor.channel.name);
   }
 
   /** Nothing begins before that, and where it fails a cursor does not begin at all. */
@@ -277,11 +241,11 @@ export class StreamReader implements CursorHost {
     if (this.#locates(fresh, requested) || this.#prepares(fresh, requested)) return;
     fresh.forEach((cursor, i) => cursor.start(requested[i] as Requested));
     this.#located.clear();
-    this.owner.located();
+    this.sink.located();
     for (const cursor of fresh) cursor.tellGapOwed();
     for (const cursor of fresh) cursor.advance();
     for (const cursor of fresh) this.#subscribed(cursor);
-    this.owner.begun(this.#isPrompt);
+    this.sink.begun(this.#isPrompt ? 'at once' : 'later');
     this.#isPrompt = true;
   }
 

@@ -1,0 +1,33 @@
+import type { NamedPosition } from '../log/missed-position.js';
+import type { Batch, Channel } from '../channels/channel.js';
+import type { Position } from '../protocol/position.js';
+
+/**
+ * A seam: something that may stand for a channel's log up to a position, as a snapshot does. A client gets it where
+ * the log cannot serve it: at its start without a position, after a gap, and after a new log.
+ */
+export interface Prefaces {
+  /** A preface for one cursor; undefined where the channel has none. */
+  of(channel: Channel): Preface | undefined;
+}
+
+/** Injection token of the seam. */
+export const Prefaces = Symbol('Prefaces');
+
+/** A preface that one cursor owes to its client. */
+export interface Preface {
+  /** Resolves when there is one to take. */
+  prepare(): Promise<void>;
+  /** What can be sent now. Where that is nothing, one of the two functions is called later, for one call of this. */
+  take(prepared: () => void, failed: (error: unknown) => void): PrefaceText | undefined;
+}
+
+/** A preface that is ready to be sent. */
+export interface PrefaceText {
+  /** The position that it stands for. */
+  readonly upTo: NamedPosition;
+  /** Whether the log held everything after that position when the preface was asked for, or later. */
+  readonly wasInLog: boolean;
+  /** @param id names the position that it takes its client to; undefined where the channel has no history */
+  batch(id: string | undefined, upTo: Position): Batch;
+}

@@ -1,0 +1,84 @@
+import type { Batch } from '../channels/channel.js';
+import { gapEvent } from '../log/published-event.js';
+import type { Gap } from '../log/sse-event.js';
+import type { SlowPolicy } from '../sse.options.js';
+import type { ChannelGate } from './channel-gate.js';
+import type { Cursor } from './cursor.js';
+
+/**
+ * What keeps events from a sink:
+ *
+ * - `none`: it takes more;
+ * - `full`: it has enough for this turn, or waits for a Promise;
+ * - `backed up`: its client does not take what was written.
+ */
+export type BackPressure = 'none' | 'full' | 'backed up';
+
+/**
+ * Where the output of a reader goes: a response, or a plain subscription.
+ *
+ * A cursor asks for `backPressure` before each event and goes on when its reader is told to `resume()`. Events go to
+ * consumers, in `inContext()`, or all of them as batches of bytes, where `takesBatches`.
+ */
+export interface Sink {
+  /** Decides which channels it gets; undefined where all are open. */
+  readonly gate: ChannelGate | undefined;
+  /** What happens when the log has moved past it, in place of the channel's setting. */
+  readonly slow: SlowPolicy | undefined;
+  /** Whether it takes events as bytes. It reads one channel then. */
+  readonly takesBatches: boolean;
+  /** Whether its client can be sent a preface. */
+  readonly takesPrefaces: boolean;
+  /** What has become of the method whose result it sends: streams that it made belong to the response. */
+  readonly method: 'running' | 'subscribing' | 'returned';
+  readonly backPressure: BackPressure;
+  /** Writes what was gathered. Answers whether it takes more now. */
+  makeRoom(): boolean;
+  batch(batch: Batch): void;
+  /** Everybody who wants an event has got it. */
+  handedOn(): void;
+  /** Its client's position has moved without an event; `urgent` if the log may have let go of the old one before the next heartbeat. */
+  moved(when: 'urgent' | 'lazy'): void;
+  gap(cursor: Cursor, gap: Gap): void;
+  /** The log has moved past a client that shall be disconnected then. */
+  disconnect(): void;
+  /** Runs user code in the context of the one who subscribed, not of whoever published. */
+  inContext(task: () => void): void;
+  /** A channel is streamed from now on. */
+  subscribed(channel: string): void;
+  /** A channel is streamed no more. */
+  unsubscribed(channel: string): void;
+  /** The position of every channel that was asked for is known. */
+  located(): void;
+  /**
+   * Everything there was to read was handed on, as much as it takes; `at once` if all channels were open already, so that
+   * nobody else has waited for them as well.
+   */
+  begun(when: 'at once' | 'later'): void;
+}
+
+/** A plain subscription: a gap is an event among the others, there are no prefaces, and nothing holds it up. */
+export const PLAIN: Sink = {
+  gate: undefined,
+  slow: 'gap',
+  takesBatches: false,
+  takesPrefaces: false,
+  method: 'returned',
+  backPressure: 'none',
+  makeRoom: () => true,
+  batch: () => undefined,
+  handedOn: () => undefined,
+  moved: () => undefined,
+  gap: (cursor, gap) => {
+    const { channel, read } = cursor;
+    cursor.tell(gapEvent(gap, channel.hasHistory ? channel.idOf(read) : undefined));
+  },
+  disconnect: () => undefined,
+  inContext: (task) => {
+    task();
+  },
+  subscribed: () => undefined,
+  unsubscribed: () => undefined,
+  located: () => undefined,
+  begun: () => undefined,
+};
