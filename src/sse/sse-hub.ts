@@ -20,8 +20,10 @@ import type { ChannelDefinitions } from './channels/channel-definitions.js';
 import { ChannelStream } from './streams/channel-stream.js';
 import type { ChannelWriter, PublishOptions } from './publishing/channel-writer.js';
 import type { Channels } from './channels/channels.js';
+import type { AllConnections } from './http/all-connections.js';
 import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './http/connections.js';
-import type { Instances } from './cluster/instances.js';
+import type { SubscriberCounts } from './cluster/subscriber-counts.js';
+import type { Revocations } from './access/revocations.js';
 import type { OrderOutcome } from './cluster/orders.js';
 import type { PipeOptions } from './pipes/source-pipe.js';
 import type { SourcePipes } from './pipes/source-pipes.js';
@@ -136,7 +138,9 @@ export class SseHub {
     private readonly pipes: SourcePipes,
     private readonly channels: Channels,
     private readonly open: Connections,
-    private readonly instances: Instances,
+    private readonly subscribers: SubscriberCounts,
+    private readonly everybody: AllConnections,
+    private readonly revocations: Revocations,
     private readonly streams: Streams,
     private readonly people: Presence,
   ) {}
@@ -280,7 +284,7 @@ export class SseHub {
   async subscriberCount(channel: string, reach: Reach = {}): Promise<number> {
     this.definitions.settingsOf(channel);
     checkObject(reach, ['everywhere'], 'hub.subscriberCount()');
-    return this.instances.subscriberCount(channel, isEverywhere(reach));
+    return isEverywhere(reach) ? this.subscribers.everywhere(channel) : this.subscribers.here(channel);
   }
 
   /**
@@ -292,7 +296,7 @@ export class SseHub {
   async connections(query: ConnectionFilter & Reach = {}): Promise<ConnectionInfo[]> {
     checkObject(query, ['id', 'channel', 'user', 'everywhere'], 'hub.connections()');
     const { everywhere, ...filter } = query;
-    return this.instances.connections(filter, isEverywhere({ everywhere }));
+    return isEverywhere({ everywhere }) ? this.everybody.everywhere(filter) : this.everybody.here(filter);
   }
 
   /**
@@ -305,7 +309,7 @@ export class SseHub {
    * of the others nothing is known. Call it again
    */
   async disconnect(filter: ConnectionFilter): Promise<OrderOutcome> {
-    return this.instances.disconnect(filter);
+    return this.everybody.disconnect(filter);
   }
 
   /**
@@ -322,7 +326,7 @@ export class SseHub {
   async revoke(user: string, channel: string): Promise<OrderOutcome> {
     stringOf('user', user);
     this.definitions.settingsOf(channel);
-    return this.instances.revoke(user, channel);
+    return this.revocations.revoke(user, channel);
   }
 
   /**

@@ -12,6 +12,7 @@ import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { MemoryBackplane } from './backplanes/memory/memory.backplane.js';
 import { MemoryCluster } from './backplanes/memory/memory.cluster.js';
 import { Admission } from './http/admission.js';
+import { Drain } from './http/drain.js';
 import { Heartbeat } from './http/heartbeat.js';
 import { SseServer, type ServedRoute } from './http/sse-server.js';
 import { SseInterceptor } from './http/sse.interceptor.js';
@@ -20,7 +21,6 @@ import { foundHandlers } from './handlers/found-handlers.js';
 import { methodsOf, providedIn } from './handlers/decorated-methods.js';
 import { refuseUnlisted, unfoundMethods } from './handlers/in-force.js';
 import { declaredChannels, featureChannels } from './channels/feature-channels.js';
-import { UnusedSockets } from './http/unused-sockets.js';
 import { Access } from './access/access.js';
 import { SseBackplane } from './log/backplane.js';
 import type { BackplaneFactory, OpenBackplane } from './backplanes/backplane-factory.js';
@@ -33,13 +33,17 @@ import { Snapshots } from './snapshots/channel-snapshots.js';
 import { Channels } from './channels/channels.js';
 import { Connections } from './http/connections.js';
 import { Hooks } from './hooks/hooks.js';
-import { Instances } from './cluster/instances.js';
+import { Orders } from './cluster/orders.js';
+import { ScatterGather } from './cluster/scatter-gather.js';
+import { SubscriberCounts } from './cluster/subscriber-counts.js';
+import { AllConnections } from './http/all-connections.js';
+import { Revocations } from './access/revocations.js';
 import { SourcePipes } from './pipes/source-pipes.js';
 import { JoinableStreams } from './endpoint/joinable-streams.js';
 import { Presence } from './presence/presence.js';
 import { SHARED_HUB } from './publishing/shared-hub.js';
 import { SseHub } from './sse-hub.js';
-import { Subscriptions } from './http/subscriptions.js';
+import { StreamObservers } from './http/stream-observer.js';
 import { Prefaces } from './streams/preface.js';
 import { Streams } from './streams/streams.js';
 import { RunQueue } from './channels/run-queue.js';
@@ -90,11 +94,11 @@ const providers: Provider[] = [
   RunQueue,
   ChannelHandlers,
   Connections,
-  Subscriptions,
+  StreamObservers,
   JoinableStreams,
   Heartbeat,
-  UnusedSockets,
   Admission,
+  Drain,
   SseServer,
   SseInterceptor,
   {
@@ -164,13 +168,33 @@ const providers: Provider[] = [
   },
   {
     provide: Hooks,
-    inject: [ChannelHandlers, Channels, Subscriptions],
+    inject: [ChannelHandlers, Channels, StreamObservers],
     useFactory: (...parts: ConstructorParameters<typeof Hooks>) => new Hooks(...parts),
   },
   {
-    provide: Instances,
-    inject: [SseCluster, Channels, Connections, JoinableStreams, SSE_SETTINGS],
-    useFactory: (...parts: ConstructorParameters<typeof Instances>) => new Instances(...parts),
+    provide: ScatterGather,
+    inject: [SseCluster],
+    useFactory: (cluster: SseCluster) => new ScatterGather(cluster),
+  },
+  {
+    provide: Orders,
+    inject: [SseCluster],
+    useFactory: (cluster: SseCluster) => new Orders(cluster),
+  },
+  {
+    provide: SubscriberCounts,
+    inject: [Channels, ScatterGather],
+    useFactory: (...parts: ConstructorParameters<typeof SubscriberCounts>) => new SubscriberCounts(...parts),
+  },
+  {
+    provide: AllConnections,
+    inject: [SseCluster, Connections, ScatterGather, Orders, SSE_SETTINGS],
+    useFactory: (...parts: ConstructorParameters<typeof AllConnections>) => new AllConnections(...parts),
+  },
+  {
+    provide: Revocations,
+    inject: [Connections, Orders],
+    useFactory: (...parts: ConstructorParameters<typeof Revocations>) => new Revocations(...parts),
   },
   {
     provide: ChannelWriter,
@@ -180,17 +204,17 @@ const providers: Provider[] = [
   },
   {
     provide: SourcePipes,
-    inject: [ChannelWriter, Instances, SseCluster, SSE_SETTINGS],
+    inject: [ChannelWriter, SubscriberCounts, SseCluster, SSE_SETTINGS],
     useFactory: (
       writer: ChannelWriter,
-      instances: Instances,
+      subscribers: SubscriberCounts,
       cluster: SseCluster,
       { shutdown }: SseSettings,
-    ) => new SourcePipes(writer, instances, cluster, shutdown.grace),
+    ) => new SourcePipes(writer, subscribers, cluster, shutdown.grace),
   },
   {
     provide: Presence,
-    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, SseCluster, Subscriptions],
+    inject: [SSE_SETTINGS, ChannelDefinitions, SseBackplane, SseCluster, StreamObservers],
     useFactory: (...parts: ConstructorParameters<typeof Presence>) => new Presence(...parts),
   },
   {
@@ -203,7 +227,9 @@ const providers: Provider[] = [
       SourcePipes,
       Channels,
       Connections,
-      Instances,
+      SubscriberCounts,
+      AllConnections,
+      Revocations,
       Streams,
       Presence,
     ],

@@ -2,7 +2,7 @@ import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
 import { hubClosed } from '../sse.errors.js';
 import type { ChannelWriter } from '../publishing/channel-writer.js';
 import type { SseCluster } from '../cluster/cluster.js';
-import type { Instances } from '../cluster/instances.js';
+import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
 import type { SseEventInput } from '../log/sse-event.js';
 import { LOOK_INTERVAL, LostPipes } from './lost-pipes.js';
 import type { OwnWill } from './own-will.js';
@@ -24,7 +24,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly writer: ChannelWriter,
-    private readonly instances: Instances,
+    private readonly subscribers: SubscriberCounts,
     private readonly cluster: SseCluster,
     /** Milliseconds that listeners may take to be told when the application closes. */
     private readonly grace: number,
@@ -38,7 +38,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** @throws SseError `INVALID_OPTIONS` */
   async run(channel: string, source: Source<SseEventInput>, options: PipeOptions): Promise<number> {
-    const count = (): Promise<number> => this.instances.subscriberCount(channel, true);
+    const count = (): Promise<number> => this.subscribers.everywhere(channel);
     const pipe = new SourcePipe(channel, source, options, this.writer, this.cluster.wills, count);
     const end = pipe.run(() => this.#owe(pipe.will));
     this.#running.set(pipe, end);
