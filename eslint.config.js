@@ -22,6 +22,7 @@ const leaves = [
   'sse/sse.settings.ts',
   'sse/validate.ts',
   'sse/values.ts',
+  'sse/with-timeout.ts',
   'sse/wrapped-method.ts',
 ];
 const core = {
@@ -31,7 +32,7 @@ const core = {
   // What instances are to each other.
   'sse/cluster': ['sse/protocol', 'sse/log', 'sse/channels', ...leaves],
   'sse/publishing': ['sse/protocol', 'sse/log', 'sse/channels', ...leaves],
-  'sse/streams': ['sse/protocol', 'sse/log', 'sse/channels', ...leaves],
+  'sse/streams': ['sse/protocol', 'sse/log', 'sse/channels', 'sse/cluster', ...leaves],
   'sse/http': [
     'sse/protocol',
     'sse/log',

@@ -1,10 +1,13 @@
+import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import type { OrderOutcome, Orders } from '../cluster/orders.js';
 import type { Connections } from '../http/connections.js';
+import { stringOf } from '../validate.js';
 
 /** Takes channels away from users, on all instances. */
 export class Revocations {
   constructor(
     open: Connections,
+    private readonly definitions: ChannelDefinitions,
     private readonly orders: Orders,
   ) {
     orders.obey(
@@ -14,8 +17,10 @@ export class Revocations {
     );
   }
 
-  /** @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED`: it was done in this process alone */
-  revoke(user: string, channel: string): Promise<OrderOutcome> {
+  /** @throws SseError as `hub.revoke()` */
+  async revoke(user: string, channel: string): Promise<OrderOutcome> {
+    stringOf('user', user);
+    this.definitions.settingsOf(channel);
     return this.orders.give('revoke', { user, channel });
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { SseCluster } from './cluster.js';
+import { withTimeout } from '../with-timeout.js';
 import { ANSWER_TIME } from './scatter-gather.js';
 
 /*
@@ -35,6 +36,7 @@ export interface OrderOutcome {
 
 const REPORTS = 'sse-orders';
 
+/** The reports that have come, and what is to be called when one more has. */
 interface Waiting {
   readonly reports: Map<string, number>;
   changed: () => void;
@@ -127,14 +129,11 @@ export class Orders {
 
 /** Resolves when all of them have reported, at the latest after {@link ANSWER_TIME}. */
 async function untilReported(waiting: Waiting, instances: readonly string[]): Promise<void> {
-  const isDone = (): boolean => instances.every((instance) => waiting.reports.has(instance));
-  if (isDone()) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ANSWER_TIME);
+  const reported = new Promise<void>((resolve) => {
     waiting.changed = () => {
-      if (!isDone()) return;
-      clearTimeout(timer);
-      resolve();
+      if (instances.every((instance) => waiting.reports.has(instance))) resolve();
     };
   });
+  waiting.changed();
+  await withTimeout(reported, ANSWER_TIME, () => undefined);
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { SseError } from '../sse.errors.js';
+import { booleanOf } from '../validate.js';
+import { withTimeout } from '../with-timeout.js';
 import type { SseCluster } from './cluster.js';
 
 /*
@@ -11,6 +13,15 @@ import type { SseCluster } from './cluster.js';
  * parts as its answer needs, and only the asker knows the id. Broadcasts arrive at most once, so an instance that
  * stays silent for a second is left out, and the asker learns which. What must not be missed is an order: orders.ts.
  */
+
+/** How far a question of the application goes. */
+export interface Reach {
+  /** Ask all instances of the application, not this one only. @defaultValue false */
+  readonly everywhere?: boolean;
+}
+
+/** @throws SseError `INVALID_OPTIONS` */
+export const isEverywhere = ({ everywhere = false }: Reach): boolean => booleanOf('everywhere', everywhere);
 
 /** Milliseconds for which the answers of the other instances are waited for. */
 export const ANSWER_TIME = 1_000;
@@ -107,18 +118,17 @@ export class ScatterGather {
     missing.delete(this.cluster.instance);
     if (missing.size === 0) return { answers: [], missing };
     const id = randomUUID();
-    let timer: NodeJS.Timeout | undefined;
+    const answers = new Map<string, Answer>();
     try {
-      const gathered = new Promise<Answer[]>((resolve) => {
-        const answers = new Map<string, Answer>();
-        const done = (): void => resolve([...answers.values()].filter(({ from }) => !missing.has(from)));
+      const gathered = new Promise<void>((done) => {
         this.#gatherings.set(id, { missing, answers, takes, done });
-        timer = setTimeout(done, time);
       });
+      const gathering = withTimeout(gathered, time, () => undefined);
       await this.cluster.broadcast(this.topic, { id, question } satisfies Message);
-      return { answers: (await gathered) as Answer<Item>[], missing };
+      await gathering;
+      const complete = [...answers.values()].filter(({ from }) => !missing.has(from));
+      return { answers: complete as Answer<Item>[], missing };
     } finally {
-      clearTimeout(timer);
       this.#gatherings.delete(id);
     }
   }

@@ -1,7 +1,8 @@
 import type { SseCluster } from '../cluster/cluster.js';
 import type { OrderOutcome, Orders } from '../cluster/orders.js';
-import type { ScatterGather } from '../cluster/scatter-gather.js';
+import { isEverywhere, type Reach, type ScatterGather } from '../cluster/scatter-gather.js';
 import type { SseSettings } from '../sse.settings.js';
+import { checkObject } from '../validate.js';
 import type { ConnectionDetails, ConnectionFilter, ConnectionInfo, Connections } from './connections.js';
 
 /** The open streams of all instances: what `hub.connections()` and `hub.disconnect()` are about. */
@@ -24,14 +25,18 @@ export class AllConnections {
     });
   }
 
-  /** Those of this process. @throws SseError `INVALID_OPTIONS` */
-  here(filter: ConnectionFilter): ConnectionInfo[] {
-    return this.#detailsOf(filter).map((details) => infoOf(details, this.cluster.instance));
+  /** How many are open in this process. */
+  get size(): number {
+    return this.open.size;
   }
 
-  /** @throws SseError `INVALID_OPTIONS`, `BACKPLANE_AWAY`, `HUB_CLOSED` */
-  async everywhere(filter: ConnectionFilter): Promise<ConnectionInfo[]> {
-    const here = this.here(filter);
+  /** @throws SseError `INVALID_OPTIONS`; everywhere `BACKPLANE_AWAY`, `HUB_CLOSED` */
+  async list(query: ConnectionFilter & Reach): Promise<ConnectionInfo[]> {
+    checkObject(query, ['id', 'channel', 'user', 'everywhere'], 'hub.connections()');
+    const { everywhere, ...filter } = query;
+    const asksAll = isEverywhere({ ...(everywhere !== undefined && { everywhere }) });
+    const here = this.#detailsOf(filter).map((details) => infoOf(details, this.cluster.instance));
+    if (!asksAll) return here;
     const { answers } = await this.instances.ask<ConnectionDetails>('connections', { filter });
     const elsewhere = answers.flatMap(({ from, items }) => items.map((details) => infoOf(details, from)));
     return [...here, ...elsewhere];
