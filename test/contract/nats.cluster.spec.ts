@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
+import { RemoteCluster } from '../../src/sse/backplanes/common/remote-cluster.js';
 import { NatsClusterLink } from '../../src/sse/backplanes/nats/nats-cluster.link.js';
-import { NatsCluster } from '../../src/sse/backplanes/nats/nats.cluster.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';
 import { NatsServer } from '../support/nats-server.js';
@@ -29,7 +29,7 @@ function clusterOn(server: NatsServer, how: 'cut' | 'refuse' = 'cut'): ClusterUn
         () => connection.close(),
         () => proxy.close(),
       );
-      const cluster = new NatsCluster(connection, prefix);
+      const cluster = new RemoteCluster(new NatsClusterLink(connection, prefix));
       await cluster.start();
       return { cluster, cutOff: () => proxy[how](), restore: () => proxy.mend() };
     },
@@ -72,7 +72,7 @@ describeWith('nats-server', 'with a NATS server', (path) => {
     const prefix = randomUUID();
     const connection = await connected(server.port);
     whenTestEnds(() => connection.close());
-    const cluster = new NatsCluster(connection, prefix);
+    const cluster = new RemoteCluster(new NatsClusterLink(connection, prefix));
     await cluster.start();
     whenTestEnds(() => cluster.close());
     return { port: server.port, prefix, cluster };
@@ -102,16 +102,16 @@ describeWith('nats-server', 'with a NATS server', (path) => {
     whenTestEnds(() => proxy.close());
     whenTestEnds(() => connection.close());
     const link = new NatsClusterLink(connection, randomUUID());
-    await link.open({ heard: () => undefined, reconnected: () => undefined });
-    expect(await link.hold('office', 'me', false)).toBe(true);
+    await link.open({ received: () => undefined, reconnected: () => undefined });
+    expect(await link.hold('office', 'me', 'candidate')).toBe(true);
     proxy.cut();
-    await expect(link.hold('office', 'me', true)).rejects.toThrow();
+    await expect(link.hold('office', 'me', 'leader')).rejects.toThrow();
     proxy.mend(); // now it arrives
     await link.members();
-    expect(await link.hold('office', 'other', false)).toBe(false);
-    expect(await link.hold('office', 'me', true)).toBe(true);
+    expect(await link.hold('office', 'other', 'candidate')).toBe(false);
+    expect(await link.hold('office', 'me', 'leader')).toBe(true);
     await link.release('office', 'me');
-    expect(await link.hold('office', 'other', false)).toBe(true);
+    expect(await link.hold('office', 'other', 'candidate')).toBe(true);
   });
 
   it('joins although the stream, which another instance makes at that moment, takes nothing yet', async () => {
@@ -121,7 +121,7 @@ describeWith('nats-server', 'with a NATS server', (path) => {
     const root = `${randomUUID()}-cluster`;
     await streams.add({ name: root, subjects: [`${root}.elsewhere`], max_msgs_per_subject: 1 });
     const link = new NatsClusterLink(connection, root.replace('-cluster', ''));
-    await link.open({ heard: () => undefined, reconnected: () => undefined });
+    await link.open({ received: () => undefined, reconnected: () => undefined });
     const enrolled = link.enrol('me');
     // On one connection this comes after the first attempt.
     await streams.update(root, { subjects: [`${root}.lease.*`, `${root}.instance.*`] });

@@ -2,7 +2,8 @@ import { afterAll, beforeAll } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RedisCluster } from '../../src/sse/backplanes/redis/redis.cluster.js';
+import { RemoteCluster } from '../../src/sse/backplanes/common/remote-cluster.js';
+import { RedisClusterLink } from '../../src/sse/backplanes/redis/redis-cluster.link.js';
 import { RedisConnection } from '../../src/sse/backplanes/redis/redis.connection.js';
 import { redisSettings } from '../../src/sse/backplanes/redis/redis.options.js';
 import { whenTestEnds } from '../support/clean-up.js';
@@ -29,7 +30,7 @@ function clusterOn(server: RedisServer, how: 'cut' | 'refuse' = 'cut'): ClusterU
         () => connection.close(),
         () => proxy.close(),
       );
-      const cluster = new RedisCluster(connection);
+      const cluster = new RemoteCluster(new RedisClusterLink(connection));
       await cluster.start();
       return { cluster, cutOff: () => proxy[how](), restore: () => proxy.mend() };
     },
@@ -72,7 +73,7 @@ describeWith('redis-server', 'with a Redis server', (path) => {
     const prefix = randomUUID();
     const connection = await connected(server.port, prefix);
     whenTestEnds(() => connection.close());
-    const cluster = new RedisCluster(connection);
+    const cluster = new RemoteCluster(new RedisClusterLink(connection));
     await cluster.start();
     whenTestEnds(() => cluster.close());
     return { port: server.port, prefix, cluster };

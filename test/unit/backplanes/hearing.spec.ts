@@ -5,7 +5,7 @@ import type { Standing } from '../../../src/sse/backplanes/nats/channel-log.js';
 import { Hearing } from '../../../src/sse/backplanes/nats/hearing.js';
 import { encodeMessage, type Kept, type Message } from '../../../src/sse/backplanes/nats/message.js';
 import { encodeEvent } from '../../../src/sse/backplanes/common/event-text.js';
-import type { HeardEntry, Notice } from '../../../src/sse/backplanes/common/remote-logs.js';
+import type { ReceivedEntry, Notice } from '../../../src/sse/backplanes/common/remote-logs.js';
 import type { Position } from '../../../src/sse/protocol/position.js';
 import { storedOf } from '../stored-events.js';
 
@@ -40,7 +40,7 @@ function followed() {
     hearing.heard(kept.offset, message as unknown as Msg);
   };
   const kinds = (): string[] => notices.map(({ kind }) => kind);
-  const entry = (): HeardEntry | undefined => {
+  const entry = (): ReceivedEntry | undefined => {
     const newest = notices.at(-1);
     return newest?.kind === 'entry' ? newest.entry() : undefined;
   };

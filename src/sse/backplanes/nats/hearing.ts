@@ -1,7 +1,7 @@
 import type { Msg } from '@nats-io/transport-node';
 import { isSamePosition, type Position } from '../../protocol/position.js';
 import { decodeEvent } from '../common/event-text.js';
-import type { HeardEntry, Notice } from '../common/remote-logs.js';
+import type { ReceivedEntry, Notice } from '../common/remote-logs.js';
 import { warnOf, type Standing } from './channel-log.js';
 import { decodeMessage, lastSequenceOf, positionOf, type Kept } from './message.js';
 
@@ -75,7 +75,7 @@ export class Hearing {
   }
 
   /** An entry as it is heard. The one before it may be gone on the server: then its publisher knew it. */
-  #entry({ offset, mark, at, text, kind, known }: Kept, last: number): HeardEntry | undefined {
+  #entry({ offset, mark, at, text, kind, known }: Kept, last: number): ReceivedEntry | undefined {
     const event = decodeEvent(text);
     if (!event) return undefined;
     const before = last === this.#purge.seq ? this.#purge.offset : last;

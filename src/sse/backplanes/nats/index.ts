@@ -1,7 +1,6 @@
 import type { BackplaneFactory } from '../backplane-factory.js';
-import { startTogether } from '../common/start-together.js';
-import { RemoteBackplane } from '../common/remote.backplane.js';
-import { NatsCluster } from './nats.cluster.js';
+import { openRemote } from '../common/open-remote.js';
+import { NatsClusterLink } from './nats-cluster.link.js';
 import { NatsLink } from './nats-link.js';
 import { NatsLogs } from './nats.logs.js';
 import { natsSettings, type NatsBackplaneOptions } from './nats.options.js';
@@ -39,10 +38,11 @@ export function natsBackplane(options: NatsBackplaneOptions = {}): BackplaneFact
     const link = await NatsLink.open(settings);
     // It closes the link when it cannot be opened.
     const logs = await NatsLogs.open(link, settings);
-    const backplane = new RemoteBackplane(logs, settings, limits);
-    // On the same connection, which the backplane closes after it.
-    const cluster = new NatsCluster(link.connection, settings.prefix, settings);
-    backplane.catchUp = () => cluster.catchUp();
-    return startTogether({ backplane, cluster });
+    return openRemote(
+      logs,
+      new NatsClusterLink(link.connection, settings.prefix, settings),
+      settings,
+      limits,
+    );
   };
 }

@@ -14,14 +14,13 @@ import { AWAY_TIME } from '../../cluster/cluster.js';
 import {
   ALIVE,
   BEAT,
-  type AddedOrder,
   type ClusterLink,
   type LinkEvents,
-  type LoggedOrder,
   type Members,
-  type OrderPosition,
+  type OrderLog,
 } from '../common/cluster-link.js';
 import { NatsOrders } from './nats.orders.js';
+import { NatsWills } from './nats.wills.js';
 
 /** How the streams of a cluster are kept: one small message for each lease and each instance, and the last orders. */
 export interface NatsClusterOptions {
@@ -62,7 +61,8 @@ export class NatsClusterLink implements ClusterLink {
   readonly #config: Config;
   readonly #known: Config;
   readonly #log: Config;
-  readonly #orders: NatsOrders;
+  readonly orders: OrderLog;
+  readonly wills: NatsWills;
   readonly #decoder = new TextDecoder();
   #manager!: JetStreamManager;
   #jetstream!: JetStreamClient;
@@ -81,8 +81,9 @@ export class NatsClusterLink implements ClusterLink {
   constructor(
     private readonly connection: NatsConnection,
     prefix: string,
-    { replicas = 1, storage = 'file' }: NatsClusterOptions = {},
+    options: NatsClusterOptions = {},
   ) {
+    const { replicas = 1, storage = 'file' } = options;
     this.#root = `${prefix}-cluster`;
     this.#stream = this.#root.replaceAll(/[.\s*>/\\]/g, '_');
     const common = {
@@ -110,11 +111,17 @@ export class NatsClusterLink implements ClusterLink {
       subjects: [`${this.#root}.order`],
       max_msgs: NatsOrders.limit,
     };
-    this.#orders = new NatsOrders({
+    const orders = new NatsOrders({
       publish: (text, lastSequence) => this.#publish(this.#log, `${this.#root}.order`, text, lastSequence),
       message: (seq) =>
         this.#message(this.#log, seq === undefined ? { last_by_subj: `${this.#root}.order` } : { seq }),
     });
+    this.orders = {
+      end: () => this.#insist(() => orders.end()),
+      read: (after) => orders.orders(after),
+      add: (text, known) => orders.addAfter(text, known),
+    };
+    this.wills = new NatsWills(connection, prefix, options);
   }
 
   async open(events: LinkEvents): Promise<void> {
@@ -123,7 +130,7 @@ export class NatsClusterLink implements ClusterLink {
     await Promise.all([this.#prepare(), this.#found(this.#known), this.#found(this.#log)]);
     this.#subscription = this.connection.subscribe(`${this.#root}.say`, {
       callback: (error, message) => {
-        if (!error) events.heard(message.string());
+        if (!error) events.received(message.string());
       },
     });
     await this.connection.flush();
@@ -136,9 +143,9 @@ export class NatsClusterLink implements ClusterLink {
     await this.connection.flush();
   }
 
-  async hold(name: string, token: string, isHeld: boolean): Promise<boolean> {
+  async hold(name: string, token: string, as: 'candidate' | 'leader'): Promise<boolean> {
     this.#refuseAway();
-    if (!isHeld && performance.now() < this.#opensAt) return false;
+    if (as === 'candidate' && performance.now() < this.#opensAt) return false;
     const subject = this.#lease(name);
     const last = await this.#lastOf(subject, token);
     if (last === undefined) return false;
@@ -192,18 +199,6 @@ export class NatsClusterLink implements ClusterLink {
     if (!stored) throw new Error('NATS has lost a message that was just stored');
     this.#manager.streams.purge(this.#known.name, { filter: subject }).catch(() => undefined);
     return stored.time.getTime();
-  }
-
-  endOfOrders(): Promise<OrderPosition> {
-    return this.#insist(() => this.#orders.end());
-  }
-
-  orders(after?: OrderPosition): Promise<LoggedOrder[] | undefined> {
-    return this.#orders.orders(after);
-  }
-
-  addOrder(text: string, known: OrderPosition | undefined): Promise<AddedOrder> {
-    return this.#orders.addAfter(text, known);
   }
 
   async close(): Promise<void> {

@@ -8,14 +8,14 @@ import type { HistoryOptions } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import type {
   Appended,
+  Connection,
   Notice,
   Publication,
   RemoteLogs,
-  RemoteLogsEvents,
   RemoteRange,
 } from '../common/remote-logs.js';
 import { NotNow } from '../common/remote-calls.js';
-import { ConcurrencyLimit } from '../common/concurrency-limit.js';
+import { ConcurrencyLimit } from '../common/tasks.js';
 import { limited, readLog, type KeptLog } from './channel-log.js';
 import { decodeMessage, messageOf, sequenceOf } from './message.js';
 import { NatsChannel } from './nats-channel.js';
@@ -56,7 +56,7 @@ export class NatsLogs implements RemoteLogs {
   /** The one that was used longest ago comes first. */
   readonly #channels = new Map<string, NatsChannel>();
   readonly #subscriptions = new Map<string, () => void>();
-  #events: RemoteLogsEvents | undefined;
+  #changed: ((connection: Connection) => void) | undefined;
   /** `looking`: there is a connection, but whether the streams are there and their leaders know all is to be seen. */
   #phase: 'away' | 'looking' | 'there' | 'closed' = 'there';
   /** Those who wait until the streams are there. */
@@ -84,9 +84,9 @@ export class NatsLogs implements RemoteLogs {
     }
   }
 
-  watch(events: RemoteLogsEvents): void {
+  watch(changed: (connection: Connection) => void): Connection {
     const { names } = this.#store;
-    this.#events = events;
+    this.#changed = changed;
     this.link.subscribe(names.liveEnds, (message) => {
       const seq = sequenceOf(message);
       const end = seq && decodeMessage(seq, message.string());
@@ -102,8 +102,9 @@ export class NatsLogs implements RemoteLogs {
       this.#lookAgain();
     });
     this.link.watch({ up: () => this.#lookAgain(), down: () => this.#away() });
-    if (this.link.isUp) this.#there();
-    else this.#phase = 'away';
+    if (this.link.isUp) return 'up';
+    this.#phase = 'away';
+    return 'away';
   }
 
   async append(publication: Publication, left: number): Promise<Appended> {
@@ -185,7 +186,7 @@ export class NatsLogs implements RemoteLogs {
     this.#channels.get(channel)?.hearing.unfollow();
   }
 
-  heard(): Promise<void> {
+  flushNotices(): Promise<void> {
     return this.#call(() => this.link.heard());
   }
 
@@ -199,7 +200,7 @@ export class NatsLogs implements RemoteLogs {
 
   async close(): Promise<void> {
     this.#phase = 'closed';
-    this.#events = undefined;
+    this.#changed = undefined;
     clearInterval(this.#resting);
     for (const go of this.#waiting.splice(0)) go();
     await this.link.close();
@@ -282,8 +283,7 @@ export class NatsLogs implements RemoteLogs {
   #away(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'away';
-    this.#events?.noticesDown();
-    this.#events?.down();
+    this.#changed?.('away');
   }
 
   /** The streams may be others, or have leaders that do not know all yet: nobody is answered until that is seen. */
@@ -312,8 +312,7 @@ export class NatsLogs implements RemoteLogs {
     this.#phase = 'there';
     for (const channel of this.#channels.values()) channel.forget();
     for (const go of this.#waiting.splice(0)) go();
-    this.#events?.up();
-    this.#events?.noticesUp();
+    this.#changed?.('up');
   }
 
   /** Nobody has answered: waits until somebody does. @throws SseError the time is over, or it is not to wait */

@@ -7,8 +7,7 @@ import {
 } from '@nats-io/jetstream';
 import type { JetStreamClient, JetStreamManager, StreamConfig } from '@nats-io/jetstream';
 import { RequestError, type NatsConnection } from '@nats-io/transport-node';
-import { BEAT } from '../common/cluster-link.js';
-import type { WillStore } from '../common/will-store.js';
+import { BEAT, type WillStore } from '../common/cluster-link.js';
 import type { NatsClusterOptions } from './nats-cluster.link.js';
 
 /** Milliseconds within which the server answers. */
