@@ -29,8 +29,12 @@ import { Sweep } from './sweep.js';
 /**
  * Logs in a directory of this machine, for one process at a time.
  *
- * What the channels have come to is in memory, their events are on the disk; of a channel that somebody
- * follows there is a copy in memory too. A channel that is only followed has nothing on the disk.
+ * The records of all channels are in memory (`Catalogue`) and on the disk (`Database`); the events are on the disk,
+ * and in memory only for a channel that somebody follows. A channel that is only followed has nothing on the disk.
+ *
+ * Every call goes through `CommitQueue`: it is planned on a `Draft`, which shows the channels as they will be,
+ * `writeDraft()` writes the draft in one transaction, and only when that is on the disk callers are answered, memory is
+ * updated and followers are told. `Sweep` deletes in the same way what has outlived its time.
  */
 export class LmdbBackplane implements SseBackplane, Transactions {
   readonly #catalogue = new Catalogue();
@@ -84,7 +88,7 @@ export class LmdbBackplane implements SseBackplane, Transactions {
   follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog> {
     this.#sweepFor(settings);
     return this.#queue.run('other', channel, (draft) => {
-      // What is in this draft would be on the disk, and not in the log yet.
+      // Changes in this draft would be on the disk, and not in the log yet.
       if (draft.changed.has(channel)) return 'later';
       const found = draft.find(channel);
       if (found) {
@@ -141,7 +145,7 @@ export class LmdbBackplane implements SseBackplane, Transactions {
     });
   }
 
-  /** What is on the disk, and the channels that are only followed. */
+  /** Counts the channels on the disk, and those that are only followed. */
   stats(): BackplaneStats {
     return this.#catalogue.stats;
   }
@@ -178,7 +182,7 @@ export class LmdbBackplane implements SseBackplane, Transactions {
     remembered();
     if (this.#closing) return;
     for (const [channel, { after, added }] of draft.changed)
-      this.#catalogue.set(channel, after, added.length > 0);
+      this.#catalogue.set(channel, after, added.length > 0 ? 'published' : 'other');
     if (leaves) this.#sweep.soon();
   }
 
