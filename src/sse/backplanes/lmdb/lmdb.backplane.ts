@@ -16,7 +16,7 @@ import type { Position } from '../../protocol/position.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { LogBirths } from '../common/log-births.js';
 import { Catalogue, type HeldChannel } from './catalogue.js';
-import { CommitQueue, type Transactions } from './commit-queue.js';
+import { CommitQueue } from './commit-queue.js';
 import type { Database } from './database.js';
 import { writeDraft } from './draft-writer.js';
 import { Draft, type LmdbLimits } from './draft.js';
@@ -36,7 +36,7 @@ import { Sweep } from './sweep.js';
  * `writeDraft()` writes the draft in one transaction, and only when that is on the disk callers are answered, memory is
  * updated and followers are told. `Sweep` deletes in the same way what has outlived its time.
  */
-export class LmdbBackplane implements SseBackplane, Transactions {
+export class LmdbBackplane implements SseBackplane {
   readonly #catalogue = new Catalogue();
   readonly #clock: Clock;
   readonly #queue: CommitQueue;
@@ -52,7 +52,14 @@ export class LmdbBackplane implements SseBackplane, Transactions {
   ) {
     this.#load();
     this.#clock = new Clock(this.#catalogue.lastUse);
-    this.#queue = new CommitQueue(this, settings);
+    this.#queue = new CommitQueue(
+      {
+        begin: () => this.#begin(),
+        commit: (draft) => this.#commit(draft),
+        ended: (draft) => this.#ended(draft),
+      },
+      settings,
+    );
     this.#sweep = new Sweep(this.#catalogue, database, this.#queue);
   }
 
@@ -166,12 +173,12 @@ export class LmdbBackplane implements SseBackplane, Transactions {
     if (await this.#queue.close()) await this.database.close();
   }
 
-  begin(): Draft {
+  #begin(): Draft {
     if (this.database.isForeign) this.#load();
     return new Draft(this.#catalogue, this.database, this.#births, this.limits, this.#clock.now());
   }
 
-  async commit(draft: Draft): Promise<void> {
+  async #commit(draft: Draft): Promise<void> {
     let remembered = (): void => undefined;
     let leaves = false;
     await this.database.commit(() => {
@@ -187,7 +194,7 @@ export class LmdbBackplane implements SseBackplane, Transactions {
   }
 
   /** Brings the copies up to what was done to channels that had to make room for others, or have aged. */
-  ended(draft: Draft): void {
+  #ended(draft: Draft): void {
     for (const channel of draft.changed.keys()) {
       const { log, record } = this.#catalogue.channels.get(channel) ?? {};
       if (!log || !record || log.floor.offset >= record.floor.offset) continue;

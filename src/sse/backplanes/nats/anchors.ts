@@ -72,7 +72,7 @@ export class Anchors {
     return undefined;
   }
 
-  /** Those of some positions that stand for the beginning of a channel's log, with their anchors. */
+  /** The positions among some that stand for the beginning of a channel's log, with their anchors. */
   async valid(
     positions: readonly Position[],
     { state, log }: KeptLog,

@@ -22,7 +22,7 @@ import {
 import type { NatsStore } from './nats-store.js';
 import { Receiving } from './receiving.js';
 
-/** What all channels share. */
+/** Things that all channels share. */
 export interface ChannelHost {
   readonly store: NatsStore;
   /** Milliseconds without an event after which a channel is quiet. */
