@@ -2,7 +2,7 @@
 // `office`: `node cluster-member.js redis|nats <port> <prefix>`.
 import { connect } from '@nats-io/transport-node';
 import { RemoteCluster } from '../../dist/sse/backplanes/common/remote-cluster.js';
-import { NatsClusterLink } from '../../dist/sse/backplanes/nats/nats-cluster.link.js';
+import { NatsClusterLink } from '../../dist/sse/backplanes/nats/nats.cluster.js';
 import { RedisClusterLink } from '../../dist/sse/backplanes/redis/redis-cluster.link.js';
 import { RedisConnection } from '../../dist/sse/backplanes/redis/redis.connection.js';
 import { redisSettings } from '../../dist/sse/backplanes/redis/redis.options.js';
@@ -15,7 +15,7 @@ const redis = () =>
 const link =
   kind === 'redis'
     ? new RedisClusterLink(await redis())
-    : new NatsClusterLink(await connect({ port: Number(port) }), prefix);
+    : await NatsClusterLink.on(await connect({ port: Number(port) }), prefix);
 const cluster = new RemoteCluster(link);
 await cluster.start();
 cluster.lead('office', (signal) => {

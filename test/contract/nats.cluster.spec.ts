@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { RemoteCluster } from '../../src/sse/backplanes/common/remote-cluster.js';
-import { NatsClusterLink } from '../../src/sse/backplanes/nats/nats-cluster.link.js';
+import { NatsClusterLink } from '../../src/sse/backplanes/nats/nats.cluster.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';
 import { NatsServer } from '../support/nats-server.js';
@@ -29,7 +29,7 @@ function clusterOn(server: NatsServer, how: 'cut' | 'refuse' = 'cut'): ClusterUn
         () => connection.close(),
         () => proxy.close(),
       );
-      const cluster = new RemoteCluster(new NatsClusterLink(connection, prefix));
+      const cluster = new RemoteCluster(await NatsClusterLink.on(connection, prefix));
       await cluster.start();
       return { cluster, cutOff: () => proxy[how](), restore: () => proxy.mend() };
     },
@@ -72,7 +72,7 @@ describeWith('nats-server', 'with a NATS server', (path) => {
     const prefix = randomUUID();
     const connection = await connected(server.port);
     whenTestEnds(() => connection.close());
-    const cluster = new RemoteCluster(new NatsClusterLink(connection, prefix));
+    const cluster = new RemoteCluster(await NatsClusterLink.on(connection, prefix));
     await cluster.start();
     whenTestEnds(() => cluster.close());
     return { port: server.port, prefix, cluster };
@@ -101,7 +101,7 @@ describeWith('nats-server', 'with a NATS server', (path) => {
     const connection = await connected(proxy.port);
     whenTestEnds(() => proxy.close());
     whenTestEnds(() => connection.close());
-    const link = new NatsClusterLink(connection, randomUUID());
+    const link = await NatsClusterLink.on(connection, randomUUID());
     await link.open({ received: () => undefined, reconnected: () => undefined });
     expect(await link.hold('office', 'me', 'candidate')).toBe(true);
     proxy.cut();
@@ -120,7 +120,7 @@ describeWith('nats-server', 'with a NATS server', (path) => {
     const { streams } = await jetstreamManager(connection);
     const root = `${randomUUID()}-cluster`;
     await streams.add({ name: root, subjects: [`${root}.elsewhere`], max_msgs_per_subject: 1 });
-    const link = new NatsClusterLink(connection, root.replace('-cluster', ''));
+    const link = await NatsClusterLink.on(connection, root.replace('-cluster', ''));
     await link.open({ received: () => undefined, reconnected: () => undefined });
     const enrolled = link.enrol('me');
     // On one connection this comes after the first attempt.

@@ -31,7 +31,7 @@ function holdReads(): () => void {
   let release = (): void => undefined;
   const released = new Promise<void>((resolve) => (release = resolve));
   const { read } = RedisOrders.prototype;
-  const { orders } = NatsOrders.prototype;
+  const { read: readNats } = NatsOrders.prototype;
   const spies = [
     jest.spyOn(RedisOrders.prototype, 'read').mockImplementation(async function (
       this: RedisOrders,
@@ -40,12 +40,9 @@ function holdReads(): () => void {
       await released;
       return read.apply(this, after);
     }),
-    jest.spyOn(NatsOrders.prototype, 'orders').mockImplementation(async function (
-      this: NatsOrders,
-      ...after
-    ) {
+    jest.spyOn(NatsOrders.prototype, 'read').mockImplementation(async function (this: NatsOrders, ...after) {
       await released;
-      return orders.apply(this, after);
+      return readNats.apply(this, after);
     }),
   ];
   whenTestEnds(() => {

@@ -11,6 +11,10 @@ export class ConcurrencyLimit {
   /** @param atOnce tasks that run at the same time */
   constructor(private readonly atOnce: number) {}
 
+  get isIdle(): boolean {
+    return this.#running === 0;
+  }
+
   /**
    * @param left milliseconds after which a task that still waits is not begun any more
    * @throws SseError `BACKPLANE_AWAY` in place of a task that was not begun
