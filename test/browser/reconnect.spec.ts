@@ -5,7 +5,6 @@ import { describeWith } from '../support/describe-with.js';
 import { startDemo, type RunningProcess } from '../support/process.js';
 import { BrowserTabs, isLive, waitForTexts } from './browser-tabs.js';
 
-// Browsers and servers start here, and pages wait as long as they should before they reconnect.
 const NOTICE = 'Some messages are missing here.';
 /** The messages and the notices between them. */
 const TALK = '#messages .what, #messages .gap';
