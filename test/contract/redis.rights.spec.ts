@@ -61,7 +61,7 @@ describeWith('redis-server', 'a user of Redis', (path) => {
     const needed = (await commandsOf(server)).filter((name) => !OTHERS.includes(name.split('|')[0]!));
     const listed = rights.filter((right) => right.startsWith('+')).map((right) => right.slice(1));
     expect(needed.sort()).toEqual(listed.sort());
-  }, 30_000);
+  });
 
   it.each(['xtrim', 'xinfo|stream', 'publish', 'zadd', 'ping', 'subscribe'])(
     'who lacks %s is not accepted at the start',

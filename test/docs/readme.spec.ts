@@ -56,7 +56,7 @@ if (of('ts', 'js').length > 0) {
 
     beforeAll(() => {
       errors = checkTypes(of('ts', 'js'));
-    }, 60_000);
+    });
 
     it.each(cases(of('ts', 'js')))('%s compiles', (_, block) => {
       expect(errors.get(block)).toEqual([]);

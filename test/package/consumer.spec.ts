@@ -46,7 +46,7 @@ describe('the package as a user gets it', () => {
     tarball = join(folder, packed.filename);
     files = packed.files.map(({ path }) => path);
     manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
-  }, 60_000);
+  });
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -157,7 +157,7 @@ describe('the package as a user gets it', () => {
     for (const name of optionalPeers) expect(existsSync(join(app, 'node_modules', name))).toBe(false);
     expect(await mistakesIn(app)).toBe('');
     await expectToStream(app);
-  }, 120_000);
+  });
 
   it('compiles and streams in a CommonJS app of Nest 11, with all its entries', async () => {
     const app = join(folder, 'commonjs');
@@ -167,7 +167,7 @@ describe('the package as a user gets it', () => {
     const { stdout } = await run(process.execPath, ['dist/entries.js'], { cwd: app });
     expect(stdout.trim()).toBe('lmdbBackplane,natsBackplane,redisBackplane,describeBackplane');
     await expectToStream(app);
-  }, 120_000);
+  });
 
   it('has its backplanes behind entries of their own, with types, where their packages are', async () => {
     const app = join(folder, 'instances');
@@ -175,7 +175,7 @@ describe('the package as a user gets it', () => {
     expect(await mistakesIn(app)).toBe('');
     const { stdout } = await run(process.execPath, ['dist/main.js'], { cwd: app });
     expect(stdout.trim()).toBe('a message, kept');
-  }, 120_000);
+  });
 
   it('says which package is missing where one is', async () => {
     const app = join(folder, 'app');

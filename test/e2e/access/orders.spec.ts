@@ -82,7 +82,7 @@ function describeOrders(make: Make, portOf: () => number): void {
       ['denied', JSON.stringify({ channel: 'rooms/x', reason: 'revoked' })],
       ['message', 'for all'],
     ]);
-  }, 40_000);
+  });
 
   it('is obeyed after a reconnect before anything of the channel is handed on', async () => {
     const { one, other, proxy } = await start();
@@ -107,7 +107,7 @@ function describeOrders(make: Make, portOf: () => number): void {
     const events = await bob.take(count);
     expect(events.map(({ data }) => data)).toEqual(Array.from({ length: count }, (_, i) => String(i + 1)));
     expect(ann.events).toHaveLength(1);
-  }, 40_000);
+  });
 
   it('ends what was open when it was given, and nothing that has begun since', async () => {
     const { one, other, proxy } = await start();
@@ -124,7 +124,7 @@ function describeOrders(make: Make, portOf: () => number): void {
     await one.hub.publish('news', { data: 'x' });
     expect(await after.next()).toMatchObject({ data: 'x' });
     expect(await one.hub.disconnect({ user: 'ann' })).toEqual({ ended: 1, away: [] });
-  }, 40_000);
+  });
 
   it('asks again who may have a channel that was asked for since', async () => {
     const { one, other, proxy } = await start();
@@ -142,7 +142,7 @@ function describeOrders(make: Make, portOf: () => number): void {
     expect(other.rooms.asked).toHaveLength(asked + 2);
     await one.hub.publish('rooms/x', { data: 'still' });
     expect(await ann.next()).toMatchObject({ data: 'still' });
-  }, 40_000);
+  });
 
   it('is obeyed at once by all that are there', async () => {
     const { one, other } = await start();
@@ -180,7 +180,7 @@ describeWith('redis-server', 'an order, on Redis', (path) => {
     expect(await one.hub.revoke('ann', 'rooms/ann')).toMatchObject({ ended: 1 });
     expect(await ann.next()).toEqual(denied('rooms/ann', 'revoked'));
     await full.command('CONFIG', 'SET', 'maxmemory', '0');
-  }, 30_000);
+  });
 
   it('that is lost with the server ends all streams of those who cannot know it, and they resume', async () => {
     const own = await RedisServer.start(path);
@@ -197,7 +197,7 @@ describeWith('redis-server', 'an order, on Redis', (path) => {
     await untilSubscribers(house.hub, 'news', 1);
     await eventually(() => house.hub.publish('news', { data: 'x' }).then(...isDone));
     await eventually(() => back.events.some(({ data }) => data === 'x'));
-  }, 40_000);
+  });
 });
 
 describeWith('nats-server', 'an order, on NATS', (path) => {

@@ -76,7 +76,7 @@ function describeInstances(backplane: () => BackplaneFactory): void {
     expect(await one.hub.disconnect({ user: 'ann' })).toEqual({ ended: 1, away: [] });
     expect(await again.closed).toBe('ended');
     expect((await open(one, 'a', 'nobody')).status).toBe(401);
-  }, 30_000);
+  });
 }
 
 describeWith('redis-server', 'the README’s application with a token guard, twice on a Redis', (path) => {

@@ -114,7 +114,7 @@ function describeInstances(common: () => Common, nginx: string): void {
       const { response } = await listen(`${other.url}/chat/rooms/staff/messages`, { cookie: sent });
       expect(response.statusCode).toBe(status);
     }
-  }, 30_000);
+  });
 
   it('count the clients of all', async () => {
     const path = '/broadcast/events';
@@ -164,7 +164,7 @@ function describeInstances(common: () => Common, nginx: string): void {
     expect(performance.now() - killedAt).toBeLessThan(LEASE_TIME + 4_000 + LITTLE);
     const { num } = dataOf(first)[0] as { num: number };
     expect(dataOf(after).map((data) => data.num)).toEqual([num + 2, num + 3]);
-  }, 30_000);
+  });
 
   it('come back to clients that nginx has told to wait, and to nobody who posts', async () => {
     await post(front + LOBBY, { from: 'Mira', text: 'before' });
@@ -190,7 +190,7 @@ function describeInstances(common: () => Common, nginx: string): void {
     await eventually(() => texts.length > 0);
     expect(texts).toEqual(['after']);
     expect(source.readyState).toBe(EventSource.OPEN);
-  }, 30_000);
+  });
 }
 
 const servers = {

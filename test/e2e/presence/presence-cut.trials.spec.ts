@@ -90,7 +90,6 @@ function describeCuts(make: Make, portOf: () => number): void {
       await eventually(() => String(follow([], watcher)) === 'bob,eve');
       await eventually(async () => String(await usersOf(apps.whole)) === 'bob,eve');
     },
-    60_000,
   );
 }
 

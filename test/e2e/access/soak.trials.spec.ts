@@ -28,4 +28,4 @@ it(`${ROUNDS} connects and disconnects leave nothing behind`, async () => {
   // Node keeps the context of a request with a parser that waits for the next one: a few, however many there were.
   for (const count of Object.values(after.objects)) expect(count).toBeLessThan(10);
   expect(after.heap - before.heap).toBeLessThan(ALLOWED_GROWTH);
-}, 60_000);
+});

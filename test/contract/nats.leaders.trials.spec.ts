@@ -41,7 +41,7 @@ describeWith('nats-server', 'several instances on three NATS servers', (path) =>
     });
     await Promise.all(started);
     addresses = [...servers.values()].map(({ address }) => address);
-  }, 60_000);
+  });
   afterAll(async () => {
     Logger.overrideLogger(true);
     await Promise.all([...servers.values()].map((server) => server.dispose()));
@@ -151,5 +151,5 @@ describeWith('nats-server', 'several instances on three NATS servers', (path) =>
         listener.seen.filter(({ offset }) => offset > position.offset).map(({ event }) => event.data),
       );
     }
-  }, 120_000);
+  });
 });

@@ -61,7 +61,7 @@ function describePresence(backplane: 'redis' | 'nats', url: () => string): void 
     second.close();
     expect(await next(watcher, 1)).toEqual(['leave ada']);
     await untilThere(instances, room, { bob: 1 });
-  }, 30_000);
+  });
 
   it('keeps those who go from one instance to another, also when that ends in order', async () => {
     const instances = await start(backplane, url(), 600_000);
@@ -77,7 +77,7 @@ function describePresence(backplane: 'redis' | 'nats', url: () => string): void 
     await enter(other, room, 'eve');
     expect(await next(watcher, 1)).toEqual(['join eve']);
     await untilThere([other, third], room, { ada: 1, bob: 1, eve: 1 });
-  }, 30_000);
+  });
 
   it('gives those of an instance that ends in order all of the time of grace', async () => {
     const grace = LEASE_TIME + 500;
@@ -93,7 +93,7 @@ function describePresence(backplane: 'redis' | 'nats', url: () => string): void 
     await one.end('SIGTERM');
     expect(await next(watcher, 1)).toEqual(['leave ada']);
     expect(performance.now() - endedAt).toBeGreaterThan(grace - 100);
-  }, 30_000);
+  });
 
   it('loses those of an instance that is killed within its lease, and says so once', async () => {
     const instances = await start(backplane, url(), 100);
@@ -112,7 +112,7 @@ function describePresence(backplane: 'redis' | 'nats', url: () => string): void 
     await untilThere([one, third], room, { ada: 1 });
     await enter(third, room, 'eve');
     expect(await next(watcher, 1)).toEqual(['join eve']);
-  }, 30_000);
+  });
 
   it('goes on when the instance that announces is killed, and nothing is said twice', async () => {
     const instances = await start(backplane, url(), 100);
@@ -132,7 +132,7 @@ function describePresence(backplane: 'redis' | 'nats', url: () => string): void 
     await untilThere([other, third], room, { bob: 1, cid: 1, eve: 1 });
     await enter(other, room, 'dan');
     expect(await next(watcher, 1)).toEqual(['join dan']);
-  }, 30_000);
+  });
 }
 
 /** Loses what it sends while it is told to. */
@@ -181,7 +181,7 @@ it('goes on from what others know when it has only just come', async () => {
   await SseClient.open(`${third.url}/room?user=ada`);
   await SseClient.open(`${third.url}/room?user=eve`);
   expect(await next(newcomer, 1)).toEqual(['join eve']);
-}, 20_000);
+});
 
 it('heals when what an instance says is lost', async () => {
   const bus = new MemoryBus();
@@ -203,7 +203,7 @@ it('heals when what an instance says is lost', async () => {
   await untilConnections(other.hub, 1);
   lossy.isLossy = false;
   expect(await next(watcher, 1)).toEqual(['leave bob']);
-}, 20_000);
+});
 
 describeWith('redis-server', 'presence of instances that share a Redis', (path) => {
   let server: RedisServer;

@@ -109,7 +109,7 @@ describe('a process that is killed in the middle of publishing', () => {
     const numbers = Array.from(kept.values(), ({ n }) => n).sort((a, b) => a - b);
     expect(new Set(numbers).size).toBe(numbers.length);
     expect(numbers.slice(0, from)).toEqual(Array.from({ length: from }, (_, i) => i));
-  }, 180_000);
+  });
 });
 
 describe('a directory that another process has', () => {

@@ -94,7 +94,7 @@ describeWith('nats-server', 'with a NATS server', (path) => {
     expect([office.most, office.holder]).toEqual([1, other.cluster]);
     one.restore!();
     await Promise.all([one, other].map(({ cluster }) => cluster.close()));
-  }, 30_000);
+  });
 
   it('goes on with a lease although the answer to a sign of life was lost', async () => {
     const proxy = await TcpProxy.to(server.port);
