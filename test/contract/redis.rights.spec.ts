@@ -18,9 +18,9 @@ async function commandsOf(server: RedisServer): Promise<string[]> {
 }
 
 describeWith('redis-server', 'a user of Redis', (path) => {
-  it('who has the rights that README lists can do all, and needs each of them', async () => {
-    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-    const rights = /`(~sse:\* [^`]+)`/.exec(readme)![1]!.split(/\s+/);
+  it('who has the rights that the guide lists can do all, and needs each of them', async () => {
+    const guide = await readFile(new URL('../../src/sse/backplanes/README.md', import.meta.url), 'utf8');
+    const rights = /`(~sse:\* [^`]+)`/.exec(guide)![1]!.split(/\s+/);
     const server = await RedisServer.start(path);
     whenTestEnds(() => server.dispose());
     await server.command('ACL', 'SETUSER', 'hub', 'on', '>secret', '-@all', ...rights);

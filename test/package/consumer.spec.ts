@@ -3,9 +3,10 @@ import { EventSource } from 'eventsource';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { root, run, start } from '../support/process.js';
 import { commonJsFiles, consumerFiles, instancesFiles } from './consumer.files.js';
+import { guides } from '../docs/guides.js';
 import { linksOf } from '../docs/markdown.js';
 
 interface Manifest {
@@ -52,10 +53,10 @@ describe('the package as a user gets it', () => {
 
   it('holds the library, its types and its papers, and nothing of the demo app', () => {
     const isCode = (path: string) => /^dist\/(index|sse\/.+)\.(js|d\.ts)$/.test(path);
-    expect(files.filter((path) => !isCode(path)).sort()).toEqual([
-      ...['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md'],
-      ...['package.json', 'test/docs/chat.png'],
-    ]);
+    const forUsers = [...guides.keys()].filter((path) => path !== 'src/sse/README.md');
+    expect(files.filter((path) => !isCode(path)).sort()).toEqual(
+      ['CHANGELOG.md', 'LICENSE', 'package.json', 'test/docs/chat.png', ...forUsers].sort(),
+    );
     expect(files).toEqual(
       expect.arrayContaining([
         ...['dist/index.js', 'dist/index.d.ts', 'dist/sse/index.js', 'dist/sse/index.d.ts'],
@@ -91,8 +92,9 @@ describe('the package as a user gets it', () => {
     const leads = (link: string, from: string): boolean => {
       const [path = '', anchor] = link.split('#');
       if (/^https?:/.test(link)) return true;
-      if (anchor !== undefined) return papers.get(path || from)?.anchors.has(anchor) === true;
-      return files.includes(path);
+      const target = path ? posix.join(posix.dirname(from), path) : from;
+      if (anchor !== undefined) return papers.get(target)?.anchors.has(anchor) === true;
+      return files.includes(target);
     };
     for (const [path, { links }] of papers)
       expect([path, links.filter((link) => !leads(link, path))]).toEqual([path, []]);

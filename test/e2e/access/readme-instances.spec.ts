@@ -79,7 +79,7 @@ function describeInstances(backplane: () => BackplaneFactory): void {
   });
 }
 
-describeWith('redis-server', 'the README’s application with a token guard, twice on a Redis', (path) => {
+describeWith('redis-server', 'the guide’s application with a token guard, twice on a Redis', (path) => {
   let server: RedisServer;
   beforeAll(async () => {
     server = await RedisServer.start(path);
@@ -89,7 +89,7 @@ describeWith('redis-server', 'the README’s application with a token guard, twi
   describeInstances(() => redisBackplane({ connection: { url: server.url } }));
 });
 
-describeWith('nats-server', 'the README’s application with a token guard, twice on a NATS', (path) => {
+describeWith('nats-server', 'the guide’s application with a token guard, twice on a NATS', (path) => {
   let server: NatsServer;
   beforeAll(async () => {
     server = await NatsServer.start(path);
