@@ -22,15 +22,26 @@ const leaves = [
   'sse/sse.settings.ts',
   'sse/validate.ts',
   'sse/values.ts',
+  'sse/with-timeout.ts',
   'sse/wrapped-method.ts',
 ];
 const core = {
   'sse/protocol': [],
   'sse/log': ['sse/protocol', ...leaves],
   'sse/channels': ['sse/protocol', 'sse/log', ...leaves],
+  // What instances are to each other.
+  'sse/cluster': ['sse/protocol', 'sse/log', 'sse/channels', ...leaves],
   'sse/publishing': ['sse/protocol', 'sse/log', 'sse/channels', ...leaves],
-  'sse/streams': ['sse/protocol', 'sse/log', 'sse/channels', ...leaves],
-  'sse/http': ['sse/protocol', 'sse/log', 'sse/channels', 'sse/publishing', 'sse/streams', ...leaves],
+  'sse/streams': ['sse/protocol', 'sse/log', 'sse/channels', 'sse/cluster', ...leaves],
+  'sse/http': [
+    'sse/protocol',
+    'sse/log',
+    'sse/channels',
+    'sse/cluster',
+    'sse/publishing',
+    'sse/streams',
+    ...leaves,
+  ],
 };
 const ofCore = [...Object.keys(core), ...leaves];
 const rooms = {
@@ -46,17 +57,15 @@ const rooms = {
   ticker: ['sse/index.ts'],
   sse: [],
   ...core,
-  // What instances are to each other.
-  'sse/cluster': ['sse/protocol', 'sse/log', 'sse/channels', ...leaves],
   // Decorated methods, by the channels that they are for.
   'sse/handlers': ofCore,
-  'sse/access': ['sse/handlers', 'sse/cluster', ...ofCore],
+  'sse/access': ['sse/handlers', ...ofCore],
   'sse/snapshots': ['sse/handlers', ...ofCore],
   'sse/hooks': ['sse/handlers', ...ofCore],
-  'sse/presence': ['sse/cluster', ...ofCore],
-  'sse/pipes': ['sse/cluster', ...ofCore],
+  'sse/presence': ofCore,
+  'sse/pipes': ofCore,
   // The ready endpoint, a controller as an application might write it.
-  'sse/endpoint': ['sse/access', 'sse/handlers', 'sse/cluster', 'sse/sse-hub.ts', ...ofCore],
+  'sse/endpoint': ['sse/access', 'sse/handlers', 'sse/sse-hub.ts', ...ofCore],
   // Implementations of the ports.
   'sse/backplanes': ['sse/protocol', 'sse/log', 'sse/cluster', ...leaves],
   // Suites for an implementation of the ports, an entry of its own.

@@ -12,10 +12,10 @@ import { TickerModule } from './ticker/ticker.module.js';
   imports: [
     SseModule.forRootAsync({
       useFactory: () => ({
-        // Anybody who can open the demo can publish, so an event is smaller here than it may be by default.
+        // Everybody can publish in the demo, so events are limited to less than the default.
         maxEventBytes: 64 * 1024,
         identify: ({ visitor }: VisitorRequest) => visitor,
-        // The key of a room is good for some hours, and so is what it has opened.
+        // A key of a room expires after some hours, and the streams that it opened end with it.
         reauthorize: 60_000,
         ...backplaneOf(readConfig(process.env).backplane),
       }),

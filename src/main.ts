@@ -12,7 +12,7 @@ async function start(): Promise<void> {
     logger: ['warn', 'error', 'fatal'],
   });
   configure(app, config);
-  // Without these a signal ends the process before the library has said goodbye to the open streams.
+  // Without these hooks a signal ends the process before the library has ended the open streams.
   app.enableShutdownHooks();
   await app.listen(config.port, config.host);
 
@@ -29,7 +29,7 @@ function hostInUrl(host: string): string {
 
 start().catch((error: unknown) => {
   if (error instanceof ConfigError) console.error(`Cannot start: ${error.message}`);
-  // Nest has logged already why it could not listen (a port that is taken, no such address).
+  // Nest has logged already why it cannot listen (a port in use, an unknown address).
   else if (!(error instanceof Error && 'syscall' in error)) console.error(error);
   process.exit(1);
 });

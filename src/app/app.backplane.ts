@@ -2,8 +2,8 @@ import type { BackplaneConfig } from './app.config.js';
 import type { BackplaneFactory } from '../sse/index.js';
 
 /**
- * What the demo says about its backplane: nothing, for this process's memory. What another needs is loaded
- * only if it is asked for, for its packages are optional.
+ * The backplane that the configuration names. Memory is the library's default and needs no option. The others
+ * are loaded on demand, because the packages they need are optional.
  */
 export function backplaneOf(config: BackplaneConfig): { readonly backplane?: BackplaneFactory } {
   return config.kind === 'memory' ? {} : { backplane: factoryOf(config) };

@@ -1,27 +1,27 @@
-/** What the environment says about how the demo runs. */
+/** The demo's configuration, read from environment variables. */
 export interface AppConfig {
-  /** Address to listen on. `HOST`, default `127.0.0.1`: nobody else's computer; a container needs `0.0.0.0`. */
+  /** Address to listen on. `HOST`, default `127.0.0.1`, which only this machine reaches; a container needs `0.0.0.0`. */
   readonly host: string;
   /** Port to listen on. `PORT`, default 3000; 0 takes any free one. */
   readonly port: number;
   /** Origins whose pages may call this server. `CORS_ORIGIN`, separated by commas; none by default. */
   readonly corsOrigins: readonly string[];
-  /** Where the logs of the channels are kept. `SSE_BACKPLANE`, by default `memory`. */
+  /** The backplane, which keeps the logs of the channels. `SSE_BACKPLANE`, default `memory`. */
   readonly backplane: BackplaneConfig;
-  /** What opens the chat's room `staff`. `CHAT_PASSWORD`; without it nobody can enter. */
+  /** Password of the chat's room `staff`. `CHAT_PASSWORD`; without it nobody can enter. */
   readonly chatPassword?: string;
 }
 
 export type BackplaneConfig =
   | { readonly kind: 'memory' }
-  /** `SSE_DATA_DIR`, default `data`: a folder that is made if it is not there. */
+  /** Folder of the logs. `SSE_DATA_DIR`, default `data`; created if it does not exist. */
   | { readonly kind: 'lmdb'; readonly path: string }
   /** `REDIS_URL`, default `redis://127.0.0.1:6379`. */
   | { readonly kind: 'redis'; readonly url: string }
   /** `NATS_URL`, default `nats://127.0.0.1:4222`. */
   | { readonly kind: 'nats'; readonly url: string };
 
-/** A setting that cannot be used. Its message names the variable and says what it should be. */
+/** An invalid setting. The message names the variable and says what it should be. */
 export class ConfigError extends Error {}
 
 /**
@@ -76,8 +76,8 @@ function readOrigins(value: string): string[] {
     .map((origin) => origin.trim())
     .filter((origin) => origin !== '');
   for (const origin of origins) {
-    // Browsers send an origin in exactly this form, so another (a path, a trailing slash, a wildcard, which
-    // credentials forbid anyhow) would silently never match.
+    // Browsers send an origin in exactly this form. Any other (a path, a trailing slash, a wildcard, which
+    // credentials forbid anyhow) would never match, and nobody would be told.
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
       throw new ConfigError(
         `CORS_ORIGIN must list origins such as https://app.example:8443, not "${origin}"`,

@@ -8,17 +8,17 @@ export const PAGES = ['/', '/chat', '/broadcast', '/ticker'] as const;
 
 const PUBLIC_FOLDERS = ['public', 'chat/public', 'broadcast/public', 'ticker/public'];
 
-/** Browser libraries that are served as they come from npm, by the file that is their entry. */
+/** Browser libraries, served as they come from npm; each is named by its entry file. */
 const VENDORED = { uplot: 'uplot/dist/uPlot.esm.js', 'eventsource-parser': 'eventsource-parser' };
 
 /**
- * Everything about the app that is HTTP rather than a feature: headers, CORS and static files. Used by
- * `main.ts` and by the tests, so that what is tested is what runs. Call it before `init()` or `listen()`.
+ * Sets up HTTP for the app: headers, CORS and static files. `main.ts` and the tests both call it, so the tests
+ * run what users run. Call it before `init()` or `listen()`.
  */
 export function configure(app: NestExpressApplication, config: Pick<AppConfig, 'corsOrigins'>): void {
   const origins = [...config.corsOrigins];
 
-  // First of all, so that preflights, files and errors carry the headers too.
+  // This comes first, so that preflights, files and errors carry the headers too.
   app.useSecurityHeaders({
     contentSecurityPolicy: {
       useDefaults: false,
@@ -39,20 +39,20 @@ export function configure(app: NestExpressApplication, config: Pick<AppConfig, '
     xFrameOptions: { action: 'deny' },
   });
 
-  // A form on somebody else's site can POST here without asking CORS first. Nest refuses it with a 403.
+  // A form on another site can POST without a CORS preflight. Nest answers it with 403.
   app.enableCsrfProtection({ trustedOrigins: origins });
 
   if (origins.length > 0) {
     app.enableCors({
       origin: origins,
       credentials: true,
-      // An EventSource needs no leave to resume; a client made with fetch does.
+      // An EventSource sends Last-Event-ID without a preflight; a client made with fetch needs permission.
       allowedHeaders: ['Content-Type', 'Last-Event-ID'],
     });
   }
 
   for (const folder of PUBLIC_FOLDERS) {
-    // `/chat` finds chat.html. Without redirects an unknown path stays a 404, also where a folder has its name.
+    // `/chat` finds chat.html. Without redirects an unknown path stays a 404, even if a folder has that name.
     app.useStaticAssets(join(import.meta.dirname, folder), {
       extensions: ['html'],
       index: folder === 'public' ? 'index.html' : false,

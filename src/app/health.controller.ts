@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 
-/** For whatever watches the process: 200 as long as it answers at all. */
+/** A liveness probe: answers 200 as long as the process answers at all. */
 @Controller('healthz')
 export class HealthController {
   @Get()

@@ -1,7 +1,7 @@
 import { BadRequestException, Injectable, type PipeTransform } from '@nestjs/common';
 import type { BroadcastEvent } from './broadcast-event.js';
 
-/** The type that each field of a request's body must have; `data` may be any JSON value. */
+/** The type of each field of a request's body; `data` may be any JSON value. */
 const FIELDS: Readonly<Record<keyof BroadcastEvent, 'string' | 'number' | 'any'>> = {
   type: 'string',
   id: 'string',
@@ -9,12 +9,12 @@ const FIELDS: Readonly<Record<keyof BroadcastEvent, 'string' | 'number' | 'any'>
   retry: 'number',
 };
 
-/** Milliseconds that everybody may be told to wait: not so few that they all storm, nor so many that they stay away. */
+/** Bounds of `retry` in milliseconds: clients must neither storm the server nor stay away. */
 const RETRY = { least: 500, most: 60_000 };
 
 /**
- * Checks the shape of a request's body. What its fields may contain is not repeated here: the hub knows, and
- * says so when it refuses an event ({@link SseErrorFilter}).
+ * Checks the shape of a request's body. The hub checks the contents of the fields, and its refusal becomes a
+ * response ({@link SseErrorFilter}).
  */
 @Injectable()
 export class BroadcastEventPipe implements PipeTransform<unknown, BroadcastEvent> {

@@ -1,7 +1,7 @@
 import { defineChannel } from '../sse/index.js';
 
 /**
- * Everybody's channel. It keeps no history: who is not there misses it, and an event has an id only if its
- * sender gave it one.
+ * The channel of everybody. It keeps no history: a client that is away misses its events, and an event has an id
+ * only if its sender gave one.
  */
 export const Broadcast = defineChannel('broadcast', { history: 0 });

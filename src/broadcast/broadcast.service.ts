@@ -22,7 +22,7 @@ export class BroadcastService {
     return this.hub.stream(Broadcast.of());
   }
 
-  /** One timer for all who listen, on one instance of all. */
+  /** One timer for all listeners; it runs on one instance at a time. */
   @OnFirstSubscriber(Broadcast)
   startTicking(): void {
     const ticks = interval(TICK_INTERVAL).pipe(exhaustMap(() => this.tick()));
@@ -40,7 +40,7 @@ export class BroadcastService {
     return this.hub.subscriberCount(Broadcast.of(), { everywhere: true });
   }
 
-  /** Only what is nobody's secret: the hub knows their addresses too. */
+  /** Leaves out addresses, which the hub knows too. */
   async clients(): Promise<BroadcastClient[]> {
     const connections = await this.hub.connections({ channel: Broadcast.of(), everywhere: true });
     return connections.map(({ id, connectedAt }) => ({ id, connectedAt }));
@@ -50,7 +50,7 @@ export class BroadcastService {
     try {
       await this.hub.publish(Broadcast.of(), { type: 'tick', data: new Date().toISOString() });
     } catch (error) {
-      // A tick that fails is no reason to end everybody's stream.
+      // A failed tick must not end everybody's stream.
       this.logger.error(error);
     }
   }

@@ -2,7 +2,7 @@ import { Catch, HttpException, HttpStatus, type ArgumentsHost } from '@nestjs/co
 import { BaseExceptionFilter } from '@nestjs/core';
 import { SseError, type SseErrorCode } from '../sse/index.js';
 
-/** The errors that are about what the client sent. Any other is about us, and stays a 500. */
+/** Errors that the client caused. Any other is the server's fault and stays a 500. */
 const STATUS: Partial<Record<SseErrorCode, HttpStatus>> = {
   INVALID_EVENT: HttpStatus.BAD_REQUEST,
   RESERVED_TYPE: HttpStatus.BAD_REQUEST,
@@ -10,7 +10,7 @@ const STATUS: Partial<Record<SseErrorCode, HttpStatus>> = {
   EVENT_TOO_LARGE: HttpStatus.PAYLOAD_TOO_LARGE,
 };
 
-/** Answers an event that the hub refuses with the status it deserves, and with the hub's own words. */
+/** Maps a refusal of the hub to a status; the message is the hub's own. */
 @Catch(SseError)
 export class SseErrorFilter extends BaseExceptionFilter {
   override catch(error: SseError, host: ArgumentsHost): void {

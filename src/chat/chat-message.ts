@@ -1,4 +1,4 @@
-/** What somebody asks to be said. */
+/** The message that a client posts. */
 export interface NewChatMessage {
   readonly from: string;
   readonly text: string;
@@ -6,7 +6,7 @@ export interface NewChatMessage {
 
 /** A message as it is stored in its room and sent to everybody in it. */
 export interface ChatMessage extends NewChatMessage {
-  /** A UUID, by which a page knows a message that it has shown already. */
+  /** A UUID. A page uses it to recognize a message that it has shown already. */
   readonly id: string;
   readonly room: string;
   /** ISO 8601. */

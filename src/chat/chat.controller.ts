@@ -14,7 +14,7 @@ import { VisitorGuard } from './visitor.guard.js';
 export class ChatController {
   constructor(private readonly chat: ChatService) {}
 
-  /** No guard for the room: `RoomAccess.mayListen` is asked about its channels. */
+  /** It has no guard of its own: `RoomAccess.mayListen` authorizes the channels of the room. */
   @Sse('messages')
   @UseGuards(VisitorGuard)
   messages(@Param('room', RoomPipe) room: string): Observable<SseEvent> {

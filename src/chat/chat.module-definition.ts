@@ -1,8 +1,8 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 
-/** What the chat is told. */
+/** Options of the chat module. */
 export interface ChatOptions {
-  /** What opens the room `staff`; without it nobody can enter that. */
+  /** Password of the room `staff`; without it nobody can enter. */
   readonly password?: string | undefined;
 }
 

@@ -9,7 +9,7 @@ import { ChatPeople, ChatRoom, type Typing } from './chat.channels.js';
 export class ChatService {
   constructor(private readonly hub: SseHub) {}
 
-  /** What is said in a room, and who comes, goes and types, in one stream. */
+  /** One stream of a room: its messages, and who comes, goes and types. */
   stream(room: string): Observable<SseEvent> {
     return this.hub.stream([ChatRoom.of({ room }), ChatPeople.of({ room })]);
   }

@@ -5,7 +5,7 @@ import { LONGEST_NAME, textField } from './text-field.js';
 /** In UTF-16 code units, as `maxlength` counts them in the page. */
 const LONGEST_TEXT = 2_000;
 
-/** Makes a message of a request's body, without the white space around name and text. */
+/** Reads a message from a request's body; name and text are trimmed. */
 @Injectable()
 export class NewMessagePipe implements PipeTransform<unknown, NewChatMessage> {
   transform(body: unknown): NewChatMessage {

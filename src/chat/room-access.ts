@@ -8,7 +8,7 @@ interface RoomRequest {
   readonly params: { readonly room: string };
 }
 
-/** Decides who may be in a room: as a guard about requests, and about every stream of its channels. */
+/** Decides who may enter a room: as a guard of requests, and as the authorizer of its channels. */
 @Injectable()
 export class RoomAccess implements CanActivate {
   constructor(private readonly keys: RoomKeys) {}

@@ -15,8 +15,8 @@ import { RoomKeys, type KeyCookie } from './room-keys.js';
 import { RoomPipe } from './room.pipe.js';
 
 /**
- * The password comes in a body, as addresses are written into logs. What it opens goes back as a cookie: an
- * EventSource sends that by itself, and scripts do not see it.
+ * Exchanges the password for a key. The password comes in the body, because addresses are written into logs. The
+ * key goes back as a cookie, which an EventSource sends by itself and scripts cannot read.
  */
 @Controller('chat/rooms/:room/key')
 export class RoomKeyController {

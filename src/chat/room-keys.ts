@@ -5,12 +5,12 @@ import { CHAT_OPTIONS, type ChatOptions } from './chat.module-definition.js';
 /** The room behind the password. */
 const LOCKED = 'staff';
 
-/** Seconds for which a key opens it. */
+/** Lifetime of a key in seconds. */
 const KEY_TIME = 12 * 60 * 60;
 
 const COOKIE = 'chat-key';
 
-/** A cookie that the browser sends by itself, an EventSource's request included. */
+/** The cookie of a key. Browsers send it by themselves, also with the request of an EventSource. */
 export interface KeyCookie {
   readonly name: string;
   readonly value: string;
@@ -19,8 +19,8 @@ export interface KeyCookie {
 }
 
 /**
- * Who has said the password gets a key: until when it opens the room, signed. So nothing has to be remembered
- * of who has one, and all instances with one password take each other's keys.
+ * Makes and checks keys of the room. A key is its own expiry, signed: the server stores no keys, and all instances
+ * with the same password accept each other's.
  */
 @Injectable()
 export class RoomKeys {
@@ -29,11 +29,11 @@ export class RoomKeys {
 
   constructor(@Inject(CHAT_OPTIONS) { password }: ChatOptions) {
     this.#password = password;
-    // Slow on purpose: who has a key could otherwise try passwords at home until one has signed it.
+    // Slow on purpose: the holder of a key could otherwise try passwords offline until a signature matches.
     this.#secret = password === undefined ? undefined : scryptSync(password, `room ${LOCKED}`, 32);
   }
 
-  /** Whether somebody may be in a room, by the cookies that their browser sent. */
+  /** Whether the cookies of a request allow its sender to enter a room. */
   isOpen(room: string, cookies: string | undefined): boolean {
     if (room !== LOCKED) return true;
     const [, expiry = '', signature = ''] =
@@ -57,7 +57,7 @@ export class RoomKeys {
   }
 }
 
-/** Compares in a time that says nothing about where the two differ, nor about how long they are. */
+/** Compares in constant time: it reveals neither where the two differ nor how long they are. */
 function isSame(given: string, expected: string | undefined): boolean {
   return expected !== undefined && timingSafeEqual(digest(given), digest(expected));
 }

@@ -1,6 +1,6 @@
 import { BadRequestException, Injectable, type PipeTransform } from '@nestjs/common';
 
-/** Lets only names through that read well in a link. */
+/** Accepts only names that read well in a link. */
 @Injectable()
 export class RoomPipe implements PipeTransform<string, string> {
   transform(room: string): string {

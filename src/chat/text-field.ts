@@ -4,7 +4,7 @@ import { BadRequestException } from '@nestjs/common';
 export const LONGEST_NAME = 40;
 
 /**
- * A field of a request, without the white space around it.
+ * Returns a field of a request, trimmed.
  *
  * @param longest UTF-16 code units
  * @throws BadRequestException that names the field

@@ -2,14 +2,14 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { Identity } from '../sse/index.js';
 import { LONGEST_NAME, textField } from './text-field.js';
 
-/** A request of somebody who may have said who they are. */
+/** A request whose sender may have given a name. */
 export interface VisitorRequest {
   visitor?: Identity;
 }
 
 /**
- * Leaves on the request who comes with `?name=`, for `identify`. There are no accounts here: a name is a person,
- * as it is in a message. A guard of yours would look at a session or a token.
+ * Stores the visitor of `?name=` on the request, where `identify` finds it. The demo has no accounts: a name is a
+ * person. A real guard would look at a session or a token.
  */
 @Injectable()
 export class VisitorGuard implements CanActivate {

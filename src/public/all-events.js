@@ -1,15 +1,15 @@
 /**
- * Every event of a stream, whatever its type.
+ * Reads every event of a stream, whatever its type.
  *
- * An EventSource hands over only the types that somebody listens for, and cannot be asked what else there was.
- * With fetch and a parser a page gets all of them, and reconnecting is its own business.
+ * An EventSource delivers only the types that have a listener. With fetch and a parser a page gets all of them, but
+ * has to reconnect by itself.
  */
 
 import { EventSourceParserStream } from '/vendor/eventsource-parser/stream.js';
 import { backOff } from '/stream.js';
 
 /**
- * @param {string} path what to stream
+ * @param {string} path the address of the stream
  * @param {object} options
  * @param {(event: { event?: string, id?: string, data: string }) => void} options.onEvent
  * @param {(state: 'connecting' | 'live' | 'reconnecting') => void} options.onState
@@ -29,7 +29,7 @@ export async function readAllEvents(path, { onEvent, onState }) {
       const reader = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(parser).getReader();
       for (let next = await reader.read(); !next.done; next = await reader.read()) onEvent(next.value);
     } catch (error) {
-      console.warn(error); // a connection that could not be made or that broke; one that just ended is no news
+      console.warn(error); // a failed or broken connection; a clean end is not reported
     }
     onState('reconnecting');
     const delay = failures++ === 0 ? retry : backOff(failures);

@@ -28,7 +28,8 @@ export type { BackplaneFactory, OpenBackplane } from './backplanes/backplane-fac
 export { ChannelDefinition, defineChannel } from './channels/channel-definition.js';
 export type { ChannelDefinitionOptions, ChannelRule } from './channels/channel-definition.js';
 export type { ChannelParams, MatchedParams } from './channels/channel-pattern.js';
-export type { ConnectionDetails, ConnectionFilter, ConnectionInfo, Reach } from './http/connections.js';
+export type { ConnectionDetails, ConnectionFilter, ConnectionInfo } from './http/connections.js';
+export type { Reach } from './cluster/scatter-gather.js';
 export {
   AWAY_TIME,
   LEASE_TIME,
@@ -64,7 +65,8 @@ export type { PipeOptions } from './pipes/source-pipe.js';
 export type { FormLastEvent, LastEvent, PipeFailure } from './pipes/pipe-failure.js';
 export { SseHub } from './sse-hub.js';
 export type { PublishOptions } from './publishing/channel-writer.js';
-export type { ChannelHistory, HistoryQuery, HubStats, StreamOptions } from './sse-hub.js';
+export type { HubStats } from './sse-hub.js';
+export type { ChannelHistory, HistoryQuery, StreamOptions } from './streams/hub-streams.js';
 export { whileLeading } from './cluster/while-leading.js';
 export { SseError, type SseErrorCode } from './sse.errors.js';
 export { SseModule } from './sse.module.js';

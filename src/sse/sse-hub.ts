@@ -1,106 +1,16 @@
 import type { Observable } from 'rxjs';
-import { longestId, MAX_ID_BYTES, parseLastEventId } from './protocol/position.js';
-import { SseError } from './sse.errors.js';
-import type { Replay } from './sse.options.js';
-import type { SseSettings } from './sse.settings.js';
-import {
-  booleanOf,
-  checkObject,
-  countOf,
-  functionOf,
-  listOf,
-  oneOf,
-  optional,
-  replayOf,
-  stringOf,
-} from './validate.js';
-import type { SseBackplane } from './log/backplane.js';
-import type { Channel } from './channels/channel.js';
-import type { ChannelDefinitions } from './channels/channel-definitions.js';
-import { ChannelStream } from './streams/channel-stream.js';
-import type { ChannelWriter, PublishOptions } from './publishing/channel-writer.js';
-import type { Channels } from './channels/channels.js';
-import type { ConnectionFilter, ConnectionInfo, Connections, Reach } from './http/connections.js';
-import type { Instances } from './cluster/instances.js';
+import type { Revocations } from './access/revocations.js';
 import type { OrderOutcome } from './cluster/orders.js';
+import type { Reach } from './cluster/scatter-gather.js';
+import type { AllConnections } from './http/all-connections.js';
+import type { ConnectionFilter, ConnectionInfo } from './http/connections.js';
+import type { EventsOf, InputsOf, SseEvent, SseEventInput } from './log/sse-event.js';
 import type { PipeOptions } from './pipes/source-pipe.js';
 import type { SourcePipes } from './pipes/source-pipes.js';
-import type { LogEntry } from './log/event-log.js';
-import { FailedEmits } from './publishing/failed-emits.js';
-import { readPast } from './log/history.js';
-import type { Presence } from './presence/presence.js';
 import type { PresenceMembers } from './presence/member.js';
-import type {
-  EventMap,
-  EventsOf,
-  GapReason,
-  InputsOf,
-  PublishedEvent,
-  SseEvent,
-  SseEventInput,
-} from './log/sse-event.js';
-import type { Streams } from './streams/streams.js';
-
-/** Options of `hub.stream()`. */
-export interface StreamOptions<Event = SseEvent> {
-  /**
-   * The position to begin from where the client sent none. What it sent comes first: it is where it was
-   * when it lost its connection.
-   */
-  readonly lastEventId?: string;
-  /** What is given first where there is no position, in place of the channel's setting. */
-  readonly replay?: Replay;
-  /**
-   * Whether the methods with `@AuthorizeChannel()` are asked, where the stream is part of a response, or is
-   * subscribed to while one is served. `false` for what the application has decided itself. @defaultValue true
-   */
-  readonly authorize?: boolean;
-  /**
-   * Whether an event is given. The client's position moves past one that is not, so it is not sent again after a
-   * reconnect: an operator such as rxjs' `filter()` cannot see to that. What it throws ends the stream.
-   */
-  readonly filter?: (event: Event) => boolean;
-  /** The types of the events that are given, `'message'` for those without; as with `filter`. @defaultValue all */
-  readonly types?: readonly string[];
-  /**
-   * What becomes of a channel to which nothing was ever published, or whose `ttl` is over: `'wait'` for its first
-   * event, or `'end'` as if it was completed, so that a client that is not behind is answered 204.
-   * @defaultValue 'wait'
-   */
-  readonly ifAbsent?: 'wait' | 'end';
-  /**
-   * Is called once, when everything was given that was there when the stream began: what comes from then on is
-   * live.
-   *
-   * @param position the position of all its channels at this moment: from there somebody else can go on
-   */
-  readonly onCaughtUp?: (position: string) => void;
-}
-
-/** Options of `hub.history()`. */
-export interface HistoryQuery {
-  /** A position of the channels, an id for instance: only what came after it, the oldest first. */
-  readonly after?: string;
-  /** A position of the channels, the `start` of a page for instance: only what came up to it, the newest of it. */
-  readonly upTo?: string;
-  /** The most events to return, of all channels together. @defaultValue all that are kept */
-  readonly limit?: number;
-}
-
-/** Part of the past of a channel, or of several. */
-export interface ChannelHistory<Events extends EventMap> {
-  /** Oldest first: those of a channel in the order of its log, those of several in the order of their publishing. */
-  readonly events: readonly PublishedEvent<Events>[];
-  /** The position before the first of them: `upTo` it is the page before this one. */
-  readonly start: string;
-  /**
-   * The position after the last of them: `after` it is the next page, and a stream of the same channels that begins
-   * here continues them without a hole. The empty string if none of the channels has a history.
-   */
-  readonly position: string;
-  /** Why events may be missing between `after`, or `upTo`, and these; undefined when none are. */
-  readonly gap?: GapReason;
-}
+import type { Presence } from './presence/presence.js';
+import type { ChannelWriter, PublishOptions } from './publishing/channel-writer.js';
+import type { ChannelHistory, HistoryQuery, HubStreams, StreamOptions } from './streams/hub-streams.js';
 
 /** Numbers of this process. */
 export interface HubStats {
@@ -125,19 +35,13 @@ export interface HubStats {
  * a process without an HTTP server too.
  */
 export class SseHub {
-  readonly #failedEmits = new FailedEmits();
-
   /** Nest makes it; inject it. */
   constructor(
-    private readonly settings: SseSettings,
-    private readonly definitions: ChannelDefinitions,
-    private readonly backplane: SseBackplane,
     private readonly writer: ChannelWriter,
     private readonly pipes: SourcePipes,
-    private readonly channels: Channels,
-    private readonly open: Connections,
-    private readonly instances: Instances,
-    private readonly streams: Streams,
+    private readonly streams: HubStreams,
+    private readonly open: AllConnections,
+    private readonly revocations: Revocations,
     private readonly people: Presence,
   ) {}
 
@@ -171,9 +75,7 @@ export class SseHub {
     event: SseEventInput<InputsOf<Name>>,
     options?: PublishOptions,
   ): void {
-    this.writer
-      .publish(channel, event, options)
-      .catch((error: unknown) => this.#failedEmits.add(channel, error));
+    this.writer.emit(channel, event, options);
   }
 
   /**
@@ -199,7 +101,6 @@ export class SseHub {
     source: AsyncIterable<SseEventInput<InputsOf<Name>>> | Observable<SseEventInput<InputsOf<Name>>>,
     options: PipeOptions<InputsOf<Name>> = {},
   ): Promise<number> {
-    this.definitions.settingsOf(channel);
     // The event that it forms is checked like any other.
     return this.pipes.run(channel, source, options as unknown as PipeOptions);
   }
@@ -217,20 +118,7 @@ export class SseHub {
     channels: Name | readonly Name[],
     options: StreamOptions<SseEvent<EventsOf<Name>>> = {},
   ): Observable<SseEvent<EventsOf<Name>>> {
-    const names = namesOf(channels);
-    for (const name of names) this.definitions.settingsOf(name);
-    this.#refuseTooMany(names);
-    checkObject(options, STREAM_OPTIONS, 'hub.stream()');
-    const lastEventId = parseLastEventId(optional(stringOf, 'lastEventId', options.lastEventId));
-    const replay = optional(replayOf, 'replay', options.replay);
-    const authorize = booleanOf('authorize', options.authorize ?? true);
-    const ifAbsent = oneOf<'wait' | 'end'>('ifAbsent', options.ifAbsent ?? 'wait', ['wait', 'end']);
-    const onCaughtUp = optional(functionOf, 'onCaughtUp', options.onCaughtUp);
-    const wants = wantsOf(options as StreamOptions);
-    const request = { channels: names, lastEventId, replay, authorize, ifAbsent, wants, onCaughtUp };
-    const stream: Observable<unknown> = new ChannelStream(this.streams, request);
-    // What is published was checked to be of these types; here nothing is looked into.
-    return stream as Observable<SseEvent<EventsOf<Name>>>;
+    return this.streams.stream(channels, options);
   }
 
   /**
@@ -244,18 +132,7 @@ export class SseHub {
     channels: Name | readonly Name[],
     query: HistoryQuery = {},
   ): Promise<ChannelHistory<EventsOf<Name>>> {
-    const names = namesOf(channels);
-    const settings = new Map(names.map((name) => [name, this.definitions.settingsOf(name)]));
-    this.#refuseTooMany(names);
-    checkObject(query, ['after', 'upTo', 'limit'], 'hub.history()');
-    const { after, upTo } = query;
-    optional(stringOf, 'after', after);
-    optional(stringOf, 'upTo', upTo);
-    if (after !== undefined && upTo !== undefined)
-      throw new SseError('INVALID_OPTIONS', 'hub.history() takes "after" or "upTo", not both.');
-    const limit = countOf('limit', query.limit ?? Infinity, 1);
-    const past: unknown = await readPast(settings, { after, upTo, limit }, this.backplane);
-    return past as ChannelHistory<EventsOf<Name>>; // what was published was checked to be of these types
+    return this.streams.history(channels, query);
   }
 
   /**
@@ -278,9 +155,7 @@ export class SseHub {
    * `HUB_CLOSED`
    */
   async subscriberCount(channel: string, reach: Reach = {}): Promise<number> {
-    this.definitions.settingsOf(channel);
-    checkObject(reach, ['everywhere'], 'hub.subscriberCount()');
-    return this.instances.subscriberCount(channel, isEverywhere(reach));
+    return this.streams.subscriberCount(channel, reach);
   }
 
   /**
@@ -290,9 +165,7 @@ export class SseHub {
    * @throws SseError `INVALID_OPTIONS`; everywhere `BACKPLANE_AWAY`, `HUB_CLOSED`
    */
   async connections(query: ConnectionFilter & Reach = {}): Promise<ConnectionInfo[]> {
-    checkObject(query, ['id', 'channel', 'user', 'everywhere'], 'hub.connections()');
-    const { everywhere, ...filter } = query;
-    return this.instances.connections(filter, isEverywhere({ everywhere }));
+    return this.open.list(query);
   }
 
   /**
@@ -305,7 +178,7 @@ export class SseHub {
    * of the others nothing is known. Call it again
    */
   async disconnect(filter: ConnectionFilter): Promise<OrderOutcome> {
-    return this.instances.disconnect(filter);
+    return this.open.disconnect(filter);
   }
 
   /**
@@ -320,9 +193,7 @@ export class SseHub {
    * was taken from those of this process, of the others nothing is known. Call it again
    */
   async revoke(user: string, channel: string): Promise<OrderOutcome> {
-    stringOf('user', user);
-    this.definitions.settingsOf(channel);
-    return this.instances.revoke(user, channel);
+    return this.revocations.revoke(user, channel);
   }
 
   /**
@@ -346,64 +217,10 @@ export class SseHub {
 
   stats(): HubStats {
     return {
-      ...this.backplane.stats(),
-      subscribers: this.channels.subscribers,
+      ...this.streams.stats(),
       connections: this.open.size,
       published: this.writer.published,
-      failedEmits: this.#failedEmits.count,
+      failedEmits: this.writer.failedEmits,
     };
   }
-
-  #refuseTooMany(names: readonly string[]): void {
-    const { channelsPerConnection } = this.settings.limits;
-    if (names.length > channelsPerConnection) {
-      throw new SseError(
-        'TOO_MANY_CHANNELS',
-        `A stream takes at most limits.channelsPerConnection (${channelsPerConnection}) channels, not ${names.length}.`,
-      );
-    }
-    if (names.length === 1) return; // the longest name there is fits
-    const idLength = longestId(names);
-    if (idLength > MAX_ID_BYTES) {
-      throw new SseError(
-        'TOO_MANY_CHANNELS',
-        `The ids of a stream of these ${names.length} channels could take ${idLength} bytes, at most ${MAX_ID_BYTES} are allowed. Stream fewer, or give them shorter names.`,
-      );
-    }
-  }
-}
-
-const STREAM_OPTIONS = [
-  'lastEventId',
-  'replay',
-  'authorize',
-  'filter',
-  'types',
-  'ifAbsent',
-  'onCaughtUp',
-] as const satisfies readonly (keyof StreamOptions)[];
-
-/** @throws SseError `INVALID_CHANNEL` */
-function namesOf<Name extends string>(channels: Name | readonly Name[]): readonly Name[] {
-  // JavaScript gives anything: what is no list is looked at as a name.
-  const names = Array.isArray(channels) ? [...new Set(channels as readonly Name[])] : [channels as Name];
-  if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'Name at least one channel.');
-  return names;
-}
-
-/** What of the events `filter` and `types` let through; undefined for all. @throws SseError `INVALID_OPTIONS` */
-function wantsOf({
-  filter,
-  types,
-}: StreamOptions): ((entry: LogEntry, channel: Channel) => boolean) | undefined {
-  optional(functionOf, 'filter', filter);
-  if (types !== undefined) listOf('types', types, 'event types', (type) => typeof type === 'string');
-  if (!filter && !types) return undefined;
-  const wanted = types && new Set(types);
-  return (entry, channel) =>
-    (wanted?.has(entry.event.type ?? 'message') ?? true) && (filter?.(channel.event(entry)) ?? true);
-}
-
-function isEverywhere({ everywhere = false }: { readonly everywhere?: boolean | undefined }): boolean {
-  return booleanOf('everywhere', everywhere);
 }

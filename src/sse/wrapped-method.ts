@@ -11,6 +11,12 @@ export function inPlaceOf(method: Method, wrapper: Method): Method {
   });
 }
 
+/** Metadata key of a method with this package's `@Sse()`. Decorators that wrap the method copy it, and all copies of this package read it. */
+export const SSE_ROUTE = 'nestjs-sse-hub:route';
+
+/** Whether a method has this package's `@Sse()`, perhaps below other decorators. */
+export const hasOwnRoute = (method: object): boolean => Reflect.hasMetadata(SSE_ROUTE, method);
+
 const served = new WeakSet<object>();
 
 /** Notes of a method that its response is served from within: what it gives back is not to be streamed. */

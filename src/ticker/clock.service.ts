@@ -4,8 +4,8 @@ import { map, share, timer, type Observable } from 'rxjs';
 const INTERVAL = 1_000;
 
 /**
- * The time, every second. It needs no hub: the past of a clock is worth nothing to whoever was away, so an
- * Observable of one's own does, shared so that there is one timer however many listen.
+ * Emits the time every second. It needs no hub, as nobody wants the past of a clock: a plain Observable does. It is
+ * shared, so that all listeners have one timer.
  */
 @Injectable()
 export class ClockService {

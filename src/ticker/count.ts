@@ -1,7 +1,7 @@
-/** What the counter sends. */
+/** The data of a counter event. */
 export interface Count {
   /** One more than in the event before, the same for everybody. */
   readonly num: number;
-  /** When it was counted, ISO 8601. */
+  /** Time of the count, ISO 8601. */
   readonly message: string;
 }

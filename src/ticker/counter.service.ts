@@ -22,10 +22,10 @@ export class CounterService {
     return this.hub.stream(Counter.of());
   }
 
-  /** The one timer for all, on one instance of all. */
+  /** One timer for all listeners; it runs on one instance at a time. */
   @OnFirstSubscriber(Counter)
   start(): void {
-    // Whoever is the first ever does not wait; later ones get the last event at once.
+    // The first client ever does not wait for a tick; later ones get the last event at once.
     const counting = defer(() => this.findNumber()).pipe(
       concatMap(() => timer(this.num === 0 ? 0 : INTERVAL, INTERVAL)),
       exhaustMap(() => this.count()),
@@ -38,7 +38,7 @@ export class CounterService {
     this.counting?.unsubscribe();
   }
 
-  /** Another instance may have counted meanwhile, or this one before it was started anew. */
+  /** Another instance, or this one before a restart, may have counted meanwhile. */
   private async findNumber(): Promise<void> {
     try {
       const { events } = await this.hub.history(Counter.of(), { limit: 1 });
@@ -53,7 +53,7 @@ export class CounterService {
     try {
       await this.hub.publish(Counter.of(), { data: { num: this.num, message: new Date().toISOString() } });
     } catch (error) {
-      // One event that fails is no reason to end everybody's stream.
+      // A failed event must not end everybody's stream.
       this.logger.error(error);
     }
   }

@@ -1,4 +1,4 @@
-/** The made-up symbols there are quotes of, and the price each starts at. */
+/** The made-up symbols, each with its start price. */
 export const STARTING_PRICES = { FJORD: 118, HERON: 96, MAPLE: 104, ONYX: 88, TIDAL: 111 } as const;
 
 export type QuoteSymbol = keyof typeof STARTING_PRICES;
@@ -9,6 +9,6 @@ export const SYMBOLS = Object.keys(STARTING_PRICES) as readonly QuoteSymbol[];
 export interface Quote {
   readonly symbol: QuoteSymbol;
   readonly price: number;
-  /** ISO 8601; all the quotes of one moment have the same. */
+  /** ISO 8601. All quotes of one moment share it. */
   readonly at: string;
 }

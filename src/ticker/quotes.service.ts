@@ -7,7 +7,7 @@ import { Quotes } from './ticker.channels.js';
 
 const INTERVAL = 250;
 
-/** The market. A symbol is quoted only while somebody listens to it, by one instance of all. */
+/** The market. A symbol is quoted only while somebody listens to it, and by one instance at a time. */
 @Injectable()
 export class QuotesService {
   private readonly logger = new Logger(QuotesService.name);
@@ -27,7 +27,7 @@ export class QuotesService {
     this.markets = new Map(SYMBOLS.map((symbol) => [symbol, this.market(symbol)]));
   }
 
-  /** The quotes of some symbols, several channels in one stream. */
+  /** Streams the quotes of some symbols: several channels in one response. */
   quotes(symbols: readonly QuoteSymbol[]): Observable<SseEvent> {
     const channels = symbols.map((symbol) => Quotes.of({ symbol }));
     const markets = symbols.flatMap((symbol) => this.markets.get(symbol) ?? []);
@@ -47,7 +47,7 @@ export class QuotesService {
     try {
       await this.hub.publish(Quotes.of({ symbol }), { type: 'quote', data: { symbol, price, at } });
     } catch (error) {
-      // One quote that fails is no reason to end everybody's stream.
+      // A failed quote must not end everybody's stream.
       this.logger.error(error);
     }
   }

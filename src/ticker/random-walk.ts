@@ -1,9 +1,9 @@
-/** How far a price may move in one step, and how strongly it is drawn back, as parts of where it started. */
+/** Size of one step, and strength of the pull back, as fractions of the start price. */
 const STEP = 0.01;
 const PULL = 0.01;
 
 /**
- * Prices that wander about where they started. The same seed gives the same walk.
+ * A random walk of prices around their start. The same seed gives the same walk.
  *
  * @returns a function that takes a step and gives the price, in whole cents.
  */
@@ -16,7 +16,7 @@ export function randomWalk(start: number, seed: number): () => number {
   };
 }
 
-/** Tommy Ettinger's generator: four lines, and `Math.random()` cannot be seeded. Numbers from 0 to below 1. */
+/** Tommy Ettinger's generator, because `Math.random()` cannot be seeded. Returns numbers from 0 to below 1. */
 function mulberry32(seed: number): () => number {
   let state = seed;
   return () => {

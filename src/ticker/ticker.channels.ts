@@ -2,7 +2,7 @@ import { defineChannel, type } from '../sse/index.js';
 import type { Count } from './count.js';
 import type { Quote } from './quote.js';
 
-/** The counter. Only its last event is worth having, and a new client gets it at once. */
+/** The counter. It keeps only its last event, which a new client gets at once. */
 export const Counter = defineChannel('ticker/events', {
   events: { message: type<Count>() },
   history: { count: 1 },
@@ -14,6 +14,6 @@ export const Quotes = defineChannel('quotes/:symbol', {
   events: { quote: type<Quote>() },
   history: { count: 120, age: 30_000 },
   replay: 120,
-  // An old price is of no use to who comes late.
+  // A late client needs the newest price of each symbol only.
   slow: { latest: ({ data }) => data.symbol },
 });

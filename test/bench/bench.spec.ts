@@ -251,6 +251,6 @@ describe.each([
       );
       // However many clients there are.
       expect(figures.rangeReads).toBe(1);
-    }, 60_000);
+    });
   });
 });

@@ -1,12 +1,9 @@
-import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { bootApp, post, type BootedApp } from '../e2e/app/booted-app.js';
 import { describeWith } from '../support/describe-with.js';
 import { startDemo, type RunningProcess } from '../support/process.js';
 import { BrowserTabs, isLive, waitForTexts } from './browser-tabs.js';
-
-// Browsers and servers start here, and pages wait as long as they should before they reconnect.
-jest.setTimeout(60_000);
 
 const NOTICE = 'Some messages are missing here.';
 /** The messages and the notices between them. */

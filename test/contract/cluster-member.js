@@ -1,8 +1,9 @@
 // An instance of an application in a process of its own, on the built package, that asks for the lease
 // `office`: `node cluster-member.js redis|nats <port> <prefix>`.
 import { connect } from '@nats-io/transport-node';
-import { NatsCluster } from '../../dist/sse/backplanes/nats/nats.cluster.js';
-import { RedisCluster } from '../../dist/sse/backplanes/redis/redis.cluster.js';
+import { RemoteCluster } from '../../dist/sse/backplanes/common/remote-cluster.js';
+import { NatsClusterLink } from '../../dist/sse/backplanes/nats/nats.cluster.js';
+import { RedisClusterLink } from '../../dist/sse/backplanes/redis/redis-cluster.link.js';
 import { RedisConnection } from '../../dist/sse/backplanes/redis/redis.connection.js';
 import { redisSettings } from '../../dist/sse/backplanes/redis/redis.options.js';
 
@@ -11,10 +12,11 @@ const [kind, port, prefix] = process.argv.slice(2);
 const redis = () =>
   RedisConnection.open(redisSettings({ connection: { url: `redis://127.0.0.1:${port}` }, prefix }));
 
-const cluster =
+const link =
   kind === 'redis'
-    ? new RedisCluster(await redis())
-    : new NatsCluster(await connect({ port: Number(port) }), prefix);
+    ? new RedisClusterLink(await redis())
+    : await NatsClusterLink.on(await connect({ port: Number(port) }), prefix);
+const cluster = new RemoteCluster(link);
 await cluster.start();
 cluster.lead('office', (signal) => {
   console.log('begins');

@@ -133,5 +133,5 @@ describe('the accounts of the LMDB backplane', () => {
       }),
       { numRuns: 100 },
     );
-  }, 90_000);
+  });
 });

@@ -32,7 +32,7 @@ export function itNoticesLostOrders(
     await eventually(() => all.every(({ orders }) => orders.includes(3)));
     for (const { cluster } of [one, other]) await cluster.close();
     await made.dispose?.();
-  }, 40_000);
+  });
 
   it('gives its order again where the log has lost it, for an instance that was away', async () => {
     const { made, save, restore } = await make();
@@ -57,7 +57,7 @@ export function itNoticesLostOrders(
     expect(away.obeyed[2]!.at).toBeLessThan(given + 500);
     for (const { cluster } of [one, other]) await cluster.close();
     await made.dispose?.();
-  }, 40_000);
+  });
 }
 
 /** Gives an order, as soon as the server is there. */

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { encodeMessage } from '../../src/sse/backplanes/nats/message.js';
+import { encodeMessage } from '../../src/sse/backplanes/nats/layout.js';
 import { encodeEvent } from '../../src/sse/backplanes/common/event-text.js';
 import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import { newMark } from '../../src/sse/log/mark.js';

@@ -60,7 +60,7 @@ describeWith('nats-server', 'instances that race on one NATS server', (path) => 
         for (const outcome of await Promise.all(texts(8, `c/${round}/`).map(comesBack)))
           outcomes.add(outcome);
       expect(outcomes).not.toContain('missed something');
-    }, 30_000);
+    });
   });
 
   describe('a completion while another publishes', () => {
@@ -98,7 +98,7 @@ describeWith('nats-server', 'instances that race on one NATS server', (path) => 
       }
       // Otherwise nothing was tried.
       expect(late).toBeGreaterThan(0);
-    }, 30_000);
+    });
   });
 });
 

@@ -38,7 +38,7 @@ export function itSurvivesProcesses(
     expect(office.present.size).toBe(1);
     give();
     await eventually(() => other.output() === 'begins\nends\nbegins\n');
-  }, 20_000);
+  });
 
   it('passes a lease on when the process of its holder ends', async () => {
     const { other, office } = await scene();
@@ -46,5 +46,5 @@ export function itSurvivesProcesses(
     const endedAt = Date.now();
     await office.changes(1);
     expect(Date.now() - endedAt).toBeLessThan(LEASE_TIME + 1_000);
-  }, 20_000);
+  });
 }

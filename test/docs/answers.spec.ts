@@ -1,6 +1,6 @@
 import * as nodeCrypto from 'node:crypto';
 import * as nest from '@nestjs/common';
-import { Logger, type Type } from '@nestjs/common';
+import type { Type } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
 import * as rxjs from 'rxjs';
 import * as sse from '../../src/index.js';
@@ -9,16 +9,16 @@ import { whenTestEnds } from '../support/clean-up.js';
 import { Inbox } from '../support/inbox.js';
 import { startSseApp, type SseAppOptions } from '../support/sse-app.js';
 import { SseClient } from '../support/sse-client.js';
-import { blockWith } from './deployment.js';
+import { blockWith } from './guides.js';
 import { runBlock } from './run-block.js';
 
 /** The README's example, in which the test says when the model has its next token. */
 async function startExample(options: SseAppOptions = {}, abandonAfter?: number) {
   const asked = new Inbox<() => void>();
   const delay = (): Promise<void> => new Promise((resolve) => asked.push(resolve));
-  const block = blockWith('ts', 'hub', '.pipe(', 'ask(question)');
+  const block = blockWith('ts', '// answers.ts');
   const code = abandonAfter === undefined ? block.code : block.code.replace('30_000', String(abandonAfter));
-  const { AnswersModule } = runBlock(
+  const { Answer, AnswersController } = runBlock(
     { ...block, code },
     {
       'node:crypto': nodeCrypto,
@@ -29,11 +29,13 @@ async function startExample(options: SseAppOptions = {}, abandonAfter?: number) 
     },
   );
   const warnings = new Inbox<unknown>();
-  const spy = jest
-    .spyOn(Logger.prototype, 'warn')
-    .mockImplementation((error: unknown) => warnings.push(error));
+  const spy = jest.spyOn(console, 'warn').mockImplementation((error: unknown) => warnings.push(error));
   whenTestEnds(() => spy.mockRestore());
-  const { url } = await startSseApp({ ...options, sse: false, imports: [AnswersModule as Type] });
+  const { url, hub } = await startSseApp({
+    ...options,
+    imports: [sse.SseModule.forFeature([Answer as sse.ChannelDefinition])],
+    controllers: [AnswersController as Type],
+  });
   const post = async (question: string): Promise<string> => {
     const response = await fetch(`${url}/answers`, {
       method: 'POST',
@@ -46,7 +48,7 @@ async function startExample(options: SseAppOptions = {}, abandonAfter?: number) 
   const tokens = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) (await asked.nextIfAny())!();
   };
-  return { url: `${url}/answers`, post, tokens, asked, warnings };
+  return { url: `${url}/answers`, hub, post, tokens, asked, warnings };
 }
 
 const textOf = (events: readonly { data: string }[]): string => events.map(({ data }) => data).join('');
@@ -79,13 +81,13 @@ describe.each(adapters)('the README’s answer of a language model, on %s,', (ad
     expect(asked.all).toHaveLength(4);
   });
 
-  it('ends at once when it is cancelled, and the source with its next token', async () => {
-    const { url, post, tokens, asked, warnings } = await startExample({ adapter });
+  it('ends at once when it is completed, and the source with its next token', async () => {
+    const { url, hub, post, tokens, asked, warnings } = await startExample({ adapter });
     const id = await post('why?');
     const client = await SseClient.open(`${url}/${id}`);
     await tokens(1);
     expect(textOf(await client.take(1))).toBe('You ');
-    expect((await fetch(`${url}/${id}`, { method: 'DELETE' })).ok).toBe(true);
+    await hub.complete(`answers/${id}`);
     expect(await client.rest()).toEqual([]);
     await tokens(1);
     expect(await warnings.nextIfAny()).toContain('The channel');

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readConfig } from '../../src/app/app.config.js';
 import { root } from '../support/process.js';
-import { blockWith } from './deployment.js';
+import { blockWith } from './guides.js';
 import { parseYaml } from './yaml.js';
 
 interface Service {
@@ -20,13 +20,13 @@ interface ComposeFile {
   readonly volumes?: Record<string, unknown>;
 }
 
-/** What keys of a service there are here: a typing error would be one that is not. */
+/** The keys of a service that are known here: a typing error would be one that is not. */
 const KEYS = new Set([
   ...['image', 'command', 'environment', 'depends_on', 'healthcheck', 'ports', 'volumes'],
   ...['restart', 'working_dir'],
 ]);
 
-/** In what a compose file of the demo contradicts itself, the app, or the README's nginx; as far as can be seen without running it. */
+/** Where a compose file of the demo contradicts itself, the app, or the guide's nginx, as far as can be seen without running it. */
 export async function composeFaults(text: string): Promise<string[]> {
   const { services, volumes = {} } = (await parseYaml(text)) as ComposeFile;
   const faults = Object.entries(services).flatMap(([name, service]) =>
@@ -38,7 +38,7 @@ export async function composeFaults(text: string): Promise<string[]> {
   for (const [name, app] of apps) {
     faults.push(...faultsOfApp(app, services).map((fault) => `${name}: ${fault}`));
     const address = `${name}:${app.environment?.PORT ?? ''}`;
-    if (!upstream.includes(address)) faults.push(`the README does not name ${address} for the upstream`);
+    if (!upstream.includes(address)) faults.push(`the guide does not name ${address} for the upstream`);
   }
   // The tests run nginx with the lines of the first, see test/support/nginx.ts.
   const first = /server \S+( .*)?;/.exec(blockWith('nginx', 'location @away').code)?.[1];
@@ -78,7 +78,7 @@ function faultsOfApp(
 ): string[] {
   const faults: string[] = [];
   const config = readConfig(environment);
-  const known = readFileSync(join(root, 'src/app.config.ts'), 'utf8');
+  const known = readFileSync(join(root, 'src/app/app.config.ts'), 'utf8');
   for (const variable of Object.keys(environment))
     if (!known.includes(`env['${variable}']`) && !known.includes(`'${variable}', env`))
       faults.push(`the app does not read ${variable}`);

@@ -1,3 +1,6 @@
+import * as childProcess from 'node:child_process';
+import * as nodeCrypto from 'node:crypto';
+import * as readline from 'node:readline';
 import * as nest from '@nestjs/common';
 import type { INestApplication, Type } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
@@ -8,9 +11,10 @@ import * as sse from '../../src/index.js';
 import type { SseHub } from '../../src/index.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { eventually } from '../support/eventually.js';
+import { Inbox } from '../support/inbox.js';
 import { startSseApp, untilConnections } from '../support/sse-app.js';
 import { SseClient } from '../support/sse-client.js';
-import { blockWith } from './deployment.js';
+import { blockWith } from './guides.js';
 import { runBlock } from './run-block.js';
 
 const packages = { '@nestjs/common': nest, 'nestjs-sse-hub': sse, rxjs, zod };
@@ -31,18 +35,17 @@ const classesOf = (...args: Parameters<typeof runBlock>): Record<string, Type> =
 const dataOf = (events: readonly { type: string; data: string }[]): unknown[] =>
   events.map(({ type, data }) => [type, JSON.parse(data)]);
 
-describe('the README’s example', () => {
+describe('the guides’ example', () => {
   it('of checked events and @Publish()', async () => {
-    const channels = runBlock(blockWith('ts', '// orders.channels.ts'), packages);
-    const { Shipping, NotesController } = classesOf(blockWith('ts', '@Publish(OrderEvents'), {
-      ...packages,
-      './orders.channels.js': channels,
-    });
+    const { OrderEvents } = runBlock(blockWith('ts', '// orders.channels.ts'), packages);
+    const { Shipping, NotesController, Shipment } = classesOf(blockWith('ts', '@Publish(Shipment'), packages);
     const { app, hub, url } = await startSseApp({
-      imports: [sse.SseModule.forFeature([channels['OrderEvents'] as sse.ChannelDefinition])],
+      imports: [sse.SseModule.forFeature([OrderEvents, Shipment] as unknown as sse.ChannelDefinition[])],
       providers: [Shipping!],
       controllers: [NotesController!],
-      routes: { all: (hub) => hub.stream(['shop/orders/7', 'warehouses/a%2Fb', 'notes/x%20y']) },
+      routes: {
+        all: (hub) => hub.stream(['shop/orders/7', 'shipments/7', 'warehouses/a%2Fb', 'notes/x%20y']),
+      },
     });
     const client = await SseClient.open(`${url}/all`);
     await untilConnections(hub, 1);
@@ -109,7 +112,7 @@ describe('the README’s example', () => {
   });
 
   it('of one connection for many channels', async () => {
-    const block = blockWith('ts', 'endpoint: { path');
+    const block = blockWith('ts', 'endpoint: { path', 'SessionGuard');
     const { AppModule } = classesOf(block, packages);
     const { hub, url } = await startSseApp({ sse: false, imports: [AppModule!] });
     const mine = { headers: { cookie: 'session=1' } };
@@ -132,6 +135,54 @@ describe('the README’s example', () => {
     });
     await hub.publish('rooms/2', { type: 'said', data: { text: 'hello' } });
     expect(dataOf(await client.take(1))).toEqual([['said', { text: 'hello' }]]);
+  });
+
+  it('of a build whose output is piped, and cancelled', async () => {
+    const logged = new Inbox<unknown>();
+    for (const level of ['log', 'warn'] as const) {
+      const spy = jest.spyOn(nest.Logger.prototype, level).mockImplementation((text) => logged.push(text));
+      whenTestEnds(() => spy.mockRestore());
+    }
+    const { Build, BuildsController } = runBlock(blockWith('ts', '// builds.ts'), {
+      ...packages,
+      'node:child_process': childProcess,
+      'node:crypto': nodeCrypto,
+      'node:readline': readline,
+    });
+    const { url } = await startSseApp({
+      imports: [sse.SseModule.forFeature([Build as sse.ChannelDefinition])],
+      controllers: [BuildsController as Type],
+    });
+    const start = async (script: string): Promise<string> => {
+      const response = await fetch(`${url}/builds`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ script }),
+      });
+      return `${url}/builds/${((await response.json()) as { id: string }).id}`;
+    };
+
+    const short = await start('console.log("one"); console.log("two")');
+    await logged.until((text) => text === '3 events');
+    const seen = await (await SseClient.open(short)).rest();
+    expect(seen.map(({ type, data }) => [type, data])).toEqual([
+      ['message', 'one'],
+      ['message', 'two'],
+      ['done', ''],
+    ]);
+    expect((await SseClient.open(`${url}/builds/nobody`)).status).toBe(204);
+
+    const long = await start('setInterval(() => console.log("line"), 5)');
+    await eventually(async () => {
+      const response = await fetch(long);
+      await response.body?.cancel();
+      return response.status === 200;
+    });
+    const client = await SseClient.open(long);
+    await client.take(1);
+    expect((await fetch(long, { method: 'DELETE' })).ok).toBe(true);
+    expect((await client.rest()).filter(({ type }) => type !== 'message')).toEqual([]);
+    await logged.until((text) => String(text).includes('was completed'));
   });
 
   it('of presence', async () => {

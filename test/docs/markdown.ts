@@ -2,14 +2,19 @@ export interface Block {
   /** The word after the fence: `ts`, `sh` … */
   language: string;
   code: string;
+  /** The file that it stands in, relative to the root. */
+  path: string;
   /** Line of the block's first line of code, counted from 1. */
   line: number;
   /** What a comment `<!-- test: … -->` right before the block says. */
   note: string;
 }
 
+/** The lines that `<!-- test: with … -->` puts before a block. */
+export const withOf = ({ note }: Block): string => (/^with\s/.test(note) ? note.slice(4).trim() : '');
+
 /** The fenced code blocks of a Markdown text, in order. */
-export function codeBlocks(markdown: string): Block[] {
+export function codeBlocks(markdown: string, path: string): Block[] {
   const fence =
     /^(?<indent> *)(?<ticks>`{3,}|~{3,})(?<language>\S*).*\n(?<code>[^]*?)^\k<indent>\k<ticks> *$/gm;
   return [...markdown.matchAll(fence)].map(({ index, groups }) => {
@@ -19,6 +24,7 @@ export function codeBlocks(markdown: string): Block[] {
     return {
       language,
       code: code.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+      path,
       line: before.split('\n').length + 1,
       note: note.trim(),
     };
@@ -27,7 +33,7 @@ export function codeBlocks(markdown: string): Block[] {
 
 /** Where the links and pictures of a Markdown text lead, and the anchors that its headings are. */
 export function linksOf(markdown: string): { links: string[]; anchors: ReadonlySet<string> } {
-  const prose = codeBlocks(markdown).reduce((text, { code }) => text.replace(code, ''), markdown);
+  const prose = codeBlocks(markdown, '').reduce((text, { code }) => text.replace(code, ''), markdown);
   const links = [...prose.matchAll(/\]\((\S+?)\)|^\[[^\]]+\]: (\S+)|\b(?:src|href)="([^"]+)"/gm)].map(
     ([, inline, reference, attribute]) => inline ?? reference ?? attribute ?? '',
   );

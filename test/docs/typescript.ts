@@ -1,20 +1,21 @@
 import { join } from 'node:path';
 import ts from 'typescript';
 import { root } from '../support/process.js';
-import type { Block } from './markdown.js';
+import { withOf, type Block } from './markdown.js';
 
 /**
- * Where a block would lie if it were a file. A first line `// orders.channel.ts` names it, so that other
- * blocks can import from './orders.channel.js'; without one a block is a module on its own.
+ * Where a block would lie if it were a file. A first line `// orders.channel.ts` names it, so that other blocks
+ * of the same guide can import from './orders.channel.js'; without one a block is a module on its own.
  */
-function pathOf({ code, language, line }: Block): string {
+function pathOf({ code, language, path, line }: Block): string {
   const [, name] = /^\/\/ (\S+\.[jt]s)\n/.exec(code) ?? [];
-  return join(root, 'test/docs/blocks', name ?? `line-${line}.${language}`);
+  return join(root, 'test/docs/blocks', path.replaceAll(/\W/g, '-'), name ?? `line-${line}.${language}`);
 }
 
-/** The block as a module, its lines where they are in the README; `<!-- test: with … -->` goes before it. */
-function textOf({ code, line, note }: Block): string {
-  const before = /^with\s/.test(note) ? `${note.slice(4).trim()}\n` : '';
+/** The block as a module, its lines where they are in its guide; `<!-- test: with … -->` goes before it. */
+function textOf(block: Block): string {
+  const { code, line } = block;
+  const before = withOf(block) && `${withOf(block)}\n`;
   const padding = line - before.split('\n').length;
   return `${'\n'.repeat(Math.max(0, padding))}${before}${code}\nexport {};\n`;
 }

@@ -1,4 +1,4 @@
-// An application with popular modules, as teams have them, and with nothing for them but what the README tells. Another
+// An application with popular modules, as teams have them, and with nothing for them but what the guides tell. Another
 // takes its place while a client is connected; it prints "yes" where the client gets everything, in order.
 import * as Sentry from '@sentry/nestjs';
 Sentry.init({ dsn: '', tracesSampleRate: 1 });

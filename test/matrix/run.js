@@ -1,6 +1,6 @@
 // `npm run matrix`: packs this checkout and runs it with other versions of Node and Nest, other run-times,
-// adapters and clients, one after the other, in about a quarter of an hour. It writes its tables into the
-// README. What cannot be installed is said there.
+// adapters and clients, one after the other, in about a quarter of an hour. It writes its tables into
+// src/sse/http/compatibility.md. What cannot be installed is said there.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -192,8 +192,8 @@ async function main(folder) {
   const text = report(cells, neighbourly, rows, found[NODE_OF_CLIENTS]?.version ?? process.version);
   console.log(text);
   if (only) return;
-  const readme = new URL('../../README.md', import.meta.url);
-  await writeFile(readme, putMatrix(await readFile(readme, 'utf8'), text));
+  const guide = new URL('../../src/sse/http/compatibility.md', import.meta.url);
+  await writeFile(guide, putMatrix(await readFile(guide, 'utf8'), text));
 }
 
 function report(cells, neighbourly, rows, version) {

@@ -1,5 +1,5 @@
 // @ts-check
-// What the README shows of a run, between two markers.
+// The part of src/sse/http/compatibility.md that a run writes, between two markers.
 
 /** @typedef {{ row: string, column: string, result: string }} Cell */
 /** @typedef {{ name: string, streams: string, no: string, refused: string, retry: string }} Client */
@@ -41,13 +41,13 @@ export function clientTable(clients) {
 }
 
 /**
- * Puts the text between the markers of the README.
+ * Puts the text between the markers of the guide.
  *
- * @param {string} readme
+ * @param {string} guide
  * @param {string} text
  */
-export function putMatrix(readme, text) {
-  const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`The README has no ${BEGIN} … ${END}.`);
-  return `${readme.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${readme.slice(end)}`;
+export function putMatrix(guide, text) {
+  const [begin, end] = [guide.indexOf(BEGIN), guide.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`The guide has no ${BEGIN} … ${END}.`);
+  return `${guide.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${guide.slice(end)}`;
 }

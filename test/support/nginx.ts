@@ -1,12 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { blockWith } from '../docs/deployment.js';
+import { blockWith } from '../docs/guides.js';
 import { whenTestEnds } from './clean-up.js';
 import { freePort } from './free-port.js';
 import { start } from './process.js';
 
-/** The configuration that the README gives for streams, with these ports in place of its own. */
+/** The configuration that the guide gives for streams, with these ports in place of its own. */
 function deployed(listen: number, upstreams: readonly number[]): string {
   const block = blockWith('nginx', 'location @away');
   // Its first server is the pattern of all.
@@ -20,7 +20,7 @@ function deployed(listen: number, upstreams: readonly number[]): string {
 }
 
 /**
- * Starts an nginx in front of these ports, with the configuration that the README gives, and answers with
+ * Starts an nginx in front of these ports, with the configuration that the guide gives, and answers with
  * its address. It is stopped when the test ends.
  */
 export async function startNginx(nginx: string, upstreams: readonly number[]): Promise<string> {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { blockWith } from '../docs/deployment.js';
+import { blockWith } from '../docs/guides.js';
 import { whenTestEnds } from './clean-up.js';
 import { freePort } from './free-port.js';
 import { startNginx } from './nginx.js';
@@ -17,7 +17,7 @@ interface Place {
   readonly upstream: number;
 }
 
-/** How to run a proxy by the configuration that the README gives for it. */
+/** How to run a proxy by the configuration that the guide gives for it. */
 interface Recipe {
   readonly files: (place: Place) => Readonly<Record<string, string>>;
   readonly args: (place: Place) => readonly string[];
@@ -25,7 +25,7 @@ interface Recipe {
   readonly ready: RegExp;
 }
 
-/** The README's block, with the place's addresses for its own. */
+/** The guide's block, with the place's addresses for its own. */
 function configOf(language: string, { port, upstream, folder }: Place): string {
   return blockWith(language)
     .code.replaceAll('127.0.0.1:3000', `127.0.0.1:${upstream}`)
@@ -92,7 +92,7 @@ const recipes = {
 export type ProxyName = keyof typeof recipes | 'nginx';
 
 /**
- * Starts a proxy in front of a port, with the configuration that the README gives, and answers with its
+ * Starts a proxy in front of a port, with the configuration that the guide gives, and answers with its
  * address. It is stopped when the test ends.
  */
 export async function startProxy(name: ProxyName, program: string, upstream: number): Promise<string> {

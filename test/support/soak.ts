@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { HubStats } from '../../src/sse/index.js';
 import { whenTestEnds } from './clean-up.js';
-import { until } from './until.js';
+import { eventually } from './eventually.js';
 
 /** What a server still has, right after a garbage collection. */
 export interface Figures {
@@ -59,7 +59,7 @@ export class SoakServer {
   /** What it has when all have left, which it notices a moment later. */
   async figuresAtRest(): Promise<Figures> {
     let figures: Figures | undefined;
-    await until('nobody is there', async () => {
+    await eventually(async () => {
       figures = await this.#figures();
       const { stats, resources } = figures;
       return stats.connections === 0 && stats.channels === 0 && !resources.TCPSocketWrap;

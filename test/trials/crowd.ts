@@ -1,5 +1,5 @@
 import { whenTestEnds } from '../support/clean-up.js';
-import { until } from '../support/until.js';
+import { eventually } from '../support/eventually.js';
 import { Watcher } from './watcher.js';
 
 /** Many clients, and what each id stood for, whoever saw it. They leave when the test ends. */
@@ -35,11 +35,12 @@ export class Crowd {
 
   /** Waits until something is true of every client. */
   async all(what: string, is: (watcher: Watcher) => boolean): Promise<void> {
-    await until(`every client ${what}`, () => {
+    const allAre = (): boolean => {
       const dead = this.deaths;
       if (dead.length > 0) throw new Error(`Clients have died: ${dead.join(', ')}.`);
       return this.watchers.every(is);
-    });
+    };
+    await eventually(allAre, `every client ${what}`);
   }
 
   /** Waits until every client has seen the event that came last. */

@@ -6,8 +6,6 @@ import { Fleet, type Instance } from './fleet.js';
 import { describeOnEach } from './servers.js';
 import { KEEP_ALL } from './settings.js';
 
-/** Takes up to twenty seconds, most of it until a process is taken for dead; the rest is for a busy machine. */
-const BUDGET = 90_000;
 const SSE = { ...KEEP_ALL, replay: 'all' } as const;
 /** Milliseconds for which a process may do nothing without being taken for dead. */
 const SHORT = 3_000;
@@ -34,128 +32,108 @@ describeOnEach('a process that pipes', (startServer) => {
     return { server, instances: fleet.instances };
   };
 
-  it(
-    'is killed: an instance that has started since tells listeners, but not those of what was over',
-    async () => {
-      const { instances } = await start(2);
-      const [one, other] = instances as [Instance, Instance];
-      await other.end('SIGTERM');
-      await one.pipe('over', { count: 3 });
-      expect(await one.piped('over')).toEqual({ id: 3 });
-      await one.pipe('a');
-      await one.pipe('formed', { forms: true });
-      await one.pipe('open', { complete: false });
-      await other.start();
-      const clients = [await listen(other, 'a'), await listen(other, 'formed'), await listen(other, 'open')];
-      for (const client of clients) await client.take(3);
-      const resuming = await listen(one, 'a', { reconnect: 100 });
-      await resuming.take(3);
-      await one.end('SIGKILL');
-      const [a, formed, open] = clients as [SseClient, SseClient, SseClient];
-      await Promise.all([a.rest(), formed.rest(), open.until(({ type }) => type === 'error')]);
-      expectNumbersAnd(LOST, a.events);
-      expectNumbersAnd({ type: 'error', data: '{"because":"lost"}' }, formed.events);
-      expectNumbersAnd(LOST, open.events);
-      expect(await other.publish('open', 'next')).toMatchObject({ id: expect.any(String) as unknown });
-      expect((await open.next()).data).toBe('next');
-      const over = await listen(other, 'over');
-      expectNumbersAnd(undefined, await over.rest());
-      expect(over.events).toHaveLength(3);
-      await one.start();
-      await resuming.rest();
-      expectNumbersAnd(LOST, resuming.events);
-      expect(resuming.status).toBe(204);
-    },
-    BUDGET,
-  );
+  it('is killed: an instance that has started since tells listeners, but not those of what was over', async () => {
+    const { instances } = await start(2);
+    const [one, other] = instances as [Instance, Instance];
+    await other.end('SIGTERM');
+    await one.pipe('over', { count: 3 });
+    expect(await one.piped('over')).toEqual({ id: 3 });
+    await one.pipe('a');
+    await one.pipe('formed', { forms: true });
+    await one.pipe('open', { complete: false });
+    await other.start();
+    const clients = [await listen(other, 'a'), await listen(other, 'formed'), await listen(other, 'open')];
+    for (const client of clients) await client.take(3);
+    const resuming = await listen(one, 'a', { reconnect: 100 });
+    await resuming.take(3);
+    await one.end('SIGKILL');
+    const [a, formed, open] = clients as [SseClient, SseClient, SseClient];
+    await Promise.all([a.rest(), formed.rest(), open.until(({ type }) => type === 'error')]);
+    expectNumbersAnd(LOST, a.events);
+    expectNumbersAnd({ type: 'error', data: '{"because":"lost"}' }, formed.events);
+    expectNumbersAnd(LOST, open.events);
+    expect(await other.publish('open', 'next')).toMatchObject({ id: expect.any(String) as unknown });
+    expect((await open.next()).data).toBe('next');
+    const over = await listen(other, 'over');
+    expectNumbersAnd(undefined, await over.rest());
+    expect(over.events).toHaveLength(3);
+    await one.start();
+    await resuming.rest();
+    expectNumbersAnd(LOST, resuming.events);
+    expect(resuming.status).toBe(204);
+  });
 
-  it(
-    'is killed with all others: the next one that starts tells listeners',
-    async () => {
-      const { instances } = await start(2);
-      const [one, other] = instances as [Instance, Instance];
-      await one.pipe('a');
-      const client = await listen(other, 'a', { reconnect: 100 });
-      await client.take(3);
-      await Promise.all([one.end('SIGKILL'), other.end('SIGKILL')]);
-      await other.start();
-      await client.rest();
-      expectNumbersAnd(LOST, client.events);
-    },
-    BUDGET,
-  );
+  it('is killed with all others: the next one that starts tells listeners', async () => {
+    const { instances } = await start(2);
+    const [one, other] = instances as [Instance, Instance];
+    await one.pipe('a');
+    const client = await listen(other, 'a', { reconnect: 100 });
+    await client.take(3);
+    await Promise.all([one.end('SIGKILL'), other.end('SIGKILL')]);
+    await other.start();
+    await client.rest();
+    expectNumbersAnd(LOST, client.events);
+  });
 
-  it(
-    'is frozen: for a moment, and it goes on; for longer, and it finds its channel completed',
-    async () => {
-      const { instances } = await start(2);
-      const [one, other] = instances as [Instance, Instance];
-      await one.pipe('a');
-      await one.pipe('open', { complete: false, interval: SHORT });
-      const client = await listen(other, 'a');
-      await client.take(3);
-      one.signal('SIGSTOP');
-      await delay(SHORT);
-      const before = client.events.length;
-      one.signal('SIGCONT');
-      await client.take(before + 20);
-      expectNumbersAnd(undefined, client.events);
-      const open = await listen(other, 'open');
-      one.signal('SIGSTOP');
-      await Promise.all([client.rest(), open.until(({ type }) => type === 'error')]);
-      expectNumbersAnd(LOST, client.events);
-      one.signal('SIGCONT');
-      expect(await one.piped('a')).toEqual({ code: 'CHANNEL_COMPLETED' });
-      expect(await one.piped('open')).toEqual({ code: 'PIPE_LOST' });
-      expect((await other.history('a')).at(-1)).toMatchObject({ data: 'Lost' });
-      expect((await other.history('open')).filter(({ data }) => data === 'Lost')).toHaveLength(1);
-    },
-    BUDGET,
-  );
+  it('is frozen: for a moment, and it goes on; for longer, and it finds its channel completed', async () => {
+    const { instances } = await start(2);
+    const [one, other] = instances as [Instance, Instance];
+    await one.pipe('a');
+    await one.pipe('open', { complete: false, interval: SHORT });
+    const client = await listen(other, 'a');
+    await client.take(3);
+    one.signal('SIGSTOP');
+    await delay(SHORT);
+    const before = client.events.length;
+    one.signal('SIGCONT');
+    await client.take(before + 20);
+    expectNumbersAnd(undefined, client.events);
+    const open = await listen(other, 'open');
+    one.signal('SIGSTOP');
+    await Promise.all([client.rest(), open.until(({ type }) => type === 'error')]);
+    expectNumbersAnd(LOST, client.events);
+    one.signal('SIGCONT');
+    expect(await one.piped('a')).toEqual({ code: 'CHANNEL_COMPLETED' });
+    expect(await one.piped('open')).toEqual({ code: 'PIPE_LOST' });
+    expect((await other.history('a')).at(-1)).toMatchObject({ data: 'Lost' });
+    expect((await other.history('open')).filter(({ data }) => data === 'Lost')).toHaveLength(1);
+  });
 
-  it(
-    'cannot tell how it ended while the server is away, and does when it is back',
-    async () => {
-      const { server, instances } = await start(2, true);
-      const [one, other] = instances as [Instance, Instance];
-      await one.pipe('a');
-      const client = await listen(other, 'a');
-      await client.take(3);
-      await server.stop();
-      expect(await one.piped('a')).toMatchObject({ code: expect.stringMatching(/^PUBLISH_/) as unknown });
-      await server.start();
-      await client.rest();
-      expectNumbersAnd({ type: 'error', data: 'Internal server error' }, client.events);
-    },
-    BUDGET,
-  );
+  it('cannot tell how it ended while the server is away, and does when it is back', async () => {
+    const { server, instances } = await start(2, true);
+    const [one, other] = instances as [Instance, Instance];
+    await one.pipe('a');
+    const client = await listen(other, 'a');
+    await client.take(3);
+    await server.stop();
+    expect(await one.piped('a')).toMatchObject({ code: expect.stringMatching(/^PUBLISH_/) as unknown });
+    await server.start();
+    await client.rest();
+    expectNumbersAnd({ type: 'error', data: 'Internal server error' }, client.events);
+  });
 });
 
 describe('a process that pipes, on LMDB', () => {
-  it(
-    'is killed: the next one tells listeners, but not those of what was over',
-    async () => {
-      const options = { count: 1, backplane: 'lmdb', url: await temporaryFolder(), sse: SSE } as const;
-      const [instance] = (await Fleet.start(options)).instances as [Instance];
-      await instance.pipe('over', { count: 3 });
-      expect(await instance.piped('over')).toEqual({ id: 3 });
-      await instance.pipe('a');
-      await instance.pipe('formed', { forms: true });
-      const client = await listen(instance, 'a', { reconnect: 100 });
-      const formed = await listen(instance, 'formed', { reconnect: 100 });
-      await Promise.all([client.take(3), formed.take(3)]);
-      await instance.end('SIGKILL');
-      await instance.start();
-      await Promise.all([client.rest(), formed.rest()]);
-      expectNumbersAnd(LOST, client.events);
-      expectNumbersAnd({ type: 'error', data: '{"because":"lost"}' }, formed.events);
-      const over = await listen(instance, 'over');
-      expectNumbersAnd(undefined, await over.rest());
-      // It is told once, however often a process is killed.
-      await instance.end('SIGKILL');
-      await instance.start();
-      expectNumbersAnd(LOST, await (await listen(instance, 'a')).rest());
-    },
-    BUDGET,
-  );
+  it('is killed: the next one tells listeners, but not those of what was over', async () => {
+    const options = { count: 1, backplane: 'lmdb', url: await temporaryFolder(), sse: SSE } as const;
+    const [instance] = (await Fleet.start(options)).instances as [Instance];
+    await instance.pipe('over', { count: 3 });
+    expect(await instance.piped('over')).toEqual({ id: 3 });
+    await instance.pipe('a');
+    await instance.pipe('formed', { forms: true });
+    const client = await listen(instance, 'a', { reconnect: 100 });
+    const formed = await listen(instance, 'formed', { reconnect: 100 });
+    await Promise.all([client.take(3), formed.take(3)]);
+    await instance.end('SIGKILL');
+    await instance.start();
+    await Promise.all([client.rest(), formed.rest()]);
+    expectNumbersAnd(LOST, client.events);
+    expectNumbersAnd({ type: 'error', data: '{"because":"lost"}' }, formed.events);
+    const over = await listen(instance, 'over');
+    expectNumbersAnd(undefined, await over.rest());
+    // It is told once, however often a process is killed.
+    await instance.end('SIGKILL');
+    await instance.start();
+    expectNumbersAnd(LOST, await (await listen(instance, 'a')).rest());
+  });
 });

@@ -1,4 +1,4 @@
-/** Who is connected. It is asked for whenever something happens on the stream, and the server ticks. */
+/** The connected clients. The list is fetched whenever the stream delivers something. */
 export class ClientList {
   #list = document.querySelector('#clients');
   #count = document.querySelector('#count');
@@ -6,7 +6,7 @@ export class ClientList {
   #shown = '';
 
   async refresh() {
-    // Many events may come at once; the answer that is under way serves them all but the last few.
+    // Many events may come at once; one request is under way at a time.
     if (this.#asking) return;
     this.#asking = true;
     try {
@@ -14,13 +14,13 @@ export class ClientList {
       const answer = await response.text();
       if (answer !== this.#shown) this.#show(answer);
     } catch {
-      // The server is gone: the state of the stream says so, and the list is asked for when it is back.
+      // The server is away. The page shows that by the state of the stream, and asks again when it is back.
     } finally {
       this.#asking = false;
     }
   }
 
-  /** Only what is new is put into the page, or nobody could select an id to copy it. */
+  /** Called only when the list has changed: replacing it would undo a selection of the user. */
   #show(answer) {
     const { count, clients } = JSON.parse(answer);
     this.#count.textContent = count;

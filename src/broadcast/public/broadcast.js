@@ -35,7 +35,7 @@ form.addEventListener('submit', async (event) => {
   }
 });
 
-/** What is left empty is not sent: an event without an id has no id line. */
+/** Leaves out empty fields: an event without an id has no id line. */
 function readForm() {
   const { type, id, data, format } = form.elements;
   return {

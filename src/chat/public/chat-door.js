@@ -8,7 +8,7 @@ export class Door {
 
   /**
    * @param {object} options
-   * @param {string} options.key where the password is exchanged for a cookie
+   * @param {string} options.key the address that exchanges the password for a cookie
    * @param {() => void} options.onOpen
    */
   constructor({ key, onOpen }) {

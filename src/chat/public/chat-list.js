@@ -1,4 +1,4 @@
-/** The messages on the page. Whatever people typed is put in as text, never as HTML. */
+/** The messages on the page. User input is inserted as text, never as HTML. */
 export class MessageList {
   #log = document.querySelector('#log');
   #messages = document.querySelector('#messages');
@@ -17,7 +17,7 @@ export class MessageList {
     new ResizeObserver(() => this.#newer.hidden && this.#scrollDown()).observe(this.#log);
   }
 
-  /** Shows a message; one that is there already (a server that replays more than was missed) is not shown twice. */
+  /** Shows a message, once: a server may replay more than was missed. */
   add(message) {
     if (this.#shown.has(message.id)) return;
     this.#shown.add(message.id);
@@ -31,13 +31,13 @@ export class MessageList {
     this.#append(item);
   }
 
-  /** Says what has happened in the room. */
+  /** Shows a notice of what happened in the room. */
   addNote(text) {
     this.#last = undefined;
     this.#append(element('li', 'note', text));
   }
 
-  /** Says that there were messages which the server has no more. */
+  /** Shows that messages are missing, which the server no longer has. */
   addGap() {
     if (this.#messages.lastElementChild?.className === 'gap') return;
     this.#last = undefined;
@@ -62,7 +62,7 @@ export class MessageList {
   }
 }
 
-/** Said by the same person soon after: it needs no name and time of its own. */
+/** Whether a message follows one of the same person within five minutes, so that it needs no name and time. */
 function follows(message, last) {
   return message.from === last?.from && Date.parse(message.sentAt) - Date.parse(last.sentAt) < 5 * 60_000;
 }

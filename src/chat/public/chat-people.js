@@ -1,33 +1,33 @@
-/** How many names there is room for; the others are a number. */
+/** The number of names shown; the others are counted. */
 const MOST = 12;
 
-/** Milliseconds for which somebody is typing who has said so. */
+/** Milliseconds after which a notice of typing expires. */
 const TYPING_TIME = 4_000;
 
-/** Who is in the room, and who of them is typing. */
+/** The members of the room, and those who are typing. */
 export class People {
   #here = document.querySelector('#people');
   #typing = document.querySelector('#typing');
   #names = new Set();
-  /** By name: when it will be over. */
+  /** When the notice of typing expires, by name. */
   #typists = new Map();
-  /** What has changed since it was asked who is there. */
+  /** Changes since the members were asked for; they are applied again to the answer. */
   #changes = [];
   #me;
 
-  /** @param {{ me: () => string }} options who is at this page */
+  /** @param {{ me: () => string }} options the user of this page */
   constructor({ me }) {
     this.#me = me;
   }
 
-  /** Asks who is there: after each break, for what happened meanwhile is not kept. */
+  /** Asks for the members. Needed after each reconnect, as presence keeps no history. */
   async load(url) {
     const changes = (this.#changes = []);
     const response = await fetch(url, { cache: 'no-store' });
     const people = response.ok ? await response.json() : [];
-    if (changes !== this.#changes) return; // it was asked again
+    if (changes !== this.#changes) return; // a newer question is under way
     this.#names = new Set(people.map(({ user }) => user));
-    // The answer may be older than what the stream has told meanwhile.
+    // The answer may be older than what the stream has delivered meanwhile.
     for (const change of changes) change();
     this.#show();
   }

@@ -24,7 +24,7 @@ const people = new People({ me });
 const door = new Door({ key: `${base}/key`, onOpen: enter });
 const show = showState(state);
 let stream;
-/** The name that the room knows us by. */
+/** The name of this user in the room. */
 let name = '';
 
 if (isRoom(room)) enter();
@@ -64,7 +64,7 @@ function enter() {
   });
 }
 
-/** An EventSource does not say why it was refused; what is asked beside it is refused for the same reason. */
+/** Finds out why the stream was refused, which an EventSource does not tell: a request beside it gets the same status. */
 async function shutIfForbidden() {
   const response = await fetch(`${base}/people`).catch(() => undefined);
   if (response?.status !== 403) return;
@@ -76,7 +76,7 @@ async function shutIfForbidden() {
 from.addEventListener('change', () => {
   if (me() === name) return;
   localStorage.setItem('chat-name', me());
-  // Who a stream belongs to is asked when it opens.
+  // The server identifies the user of a stream only when it opens.
   enter();
 });
 
@@ -85,7 +85,7 @@ composer.addEventListener('submit', async (event) => {
   const message = { from: from.value, text: text.value };
   problem.textContent = await postJson(`${base}/messages`, message);
   if (problem.textContent !== '') return;
-  // What has been typed since is the next message. This one comes back by the stream, as it does to the others.
+  // Text typed meanwhile is the next message. This one comes back through the stream, as it does for everybody.
   if (text.value === message.text) text.value = '';
   noticedAt = 0;
   text.focus();
@@ -96,7 +96,7 @@ text.addEventListener('input', () => {
   const isDue = noticedAt === 0 || performance.now() - noticedAt > TYPING_NOTICES;
   if (!isDue || me() === '' || text.value.trim() === '') return;
   noticedAt = performance.now();
-  // Nobody is told if it fails: it would have passed anyway.
+  // A failure is ignored: the notice would expire anyway.
   void postJson(`${base}/typing`, { from: me() });
 });
 
@@ -107,7 +107,7 @@ text.addEventListener('keydown', (event) => {
   composer.requestSubmit();
 });
 
-/** The field for another room knows what a room may be called. */
+/** The field for another room validates the name. */
 function isRoom(name) {
   const field = document.querySelector('#room');
   field.value = name;

@@ -1,7 +1,11 @@
 import { inspect } from 'node:util';
 import { HttpException, Logger } from '@nestjs/common';
-import { answerInTime } from '../handlers/answer-in-time.js';
-import type { ChannelHandler, ChannelHandlers, MatchedHandler } from '../handlers/channel-handlers.js';
+import {
+  answerInTime,
+  type ChannelHandler,
+  type ChannelHandlers,
+  type MatchedHandler,
+} from '../handlers/channel-handlers.js';
 import { SparseLog } from '../sparse-log.js';
 
 /** What a method with `@AuthorizeChannel()` is asked. */

@@ -1,3 +1,4 @@
+import { SseError } from '../sse.errors.js';
 import type { SseLimits } from '../sse.options.js';
 import type { SseBackplane } from '../log/backplane.js';
 import type { SseCluster } from '../cluster/cluster.js';
@@ -15,3 +16,23 @@ export interface OpenBackplane {
  * @throws SseError `BACKPLANE_FAILED` with one line that says why it cannot: the application does not start then
  */
 export type BackplaneFactory = (limits: Required<SseLimits>) => OpenBackplane | Promise<OpenBackplane>;
+
+/** @throws SseError whose stack says no more than its message, as the fault is not in the code */
+export async function openBackplane(
+  open: BackplaneFactory,
+  limits: Required<SseLimits>,
+): Promise<OpenBackplane> {
+  try {
+    return await open(limits);
+  } catch (error) {
+    throw error instanceof SseError ? inOneLine(error) : error;
+  }
+}
+
+/** Nest prints an error that keeps an application from starting with its stack, its causes and its properties. */
+function inOneLine({ code, message }: SseError): SseError {
+  const error = new SseError(code, message);
+  Object.defineProperty(error, 'code', { enumerable: false });
+  error.stack = `${error.name}: ${message}`;
+  return error;
+}

@@ -1,4 +1,3 @@
-import { Subject, type Observable } from 'rxjs';
 import { hubClosed } from '../sse.errors.js';
 import type { SseBackplane } from '../log/backplane.js';
 import { Channel, type ChannelReader } from './channel.js';
@@ -13,16 +12,21 @@ interface HeldChannel {
   isTold: boolean;
 }
 
-/** Whether anybody streams a channel. */
-export interface ChannelUsage {
-  readonly channel: string;
-  readonly isUsed: boolean;
+/**
+ * A feature that wants to know which channels are streamed in this process, in responses and elsewhere. It is told in
+ * the turn in which that happens, and never throws.
+ */
+export interface ChannelObserver {
+  /** Somebody streams a channel that nobody did, and it is open. */
+  used(channel: string): void;
+  /** The last one has left it. */
+  unused(channel: string): void;
 }
 
 /** The channels that somebody listens to. */
 export class Channels {
   readonly #open = new Map<string, HeldChannel>();
-  readonly #uses = new Subject<ChannelUsage>();
+  readonly #observers: ChannelObserver[] = [];
   #closed = false;
 
   constructor(
@@ -31,14 +35,10 @@ export class Channels {
     readonly queue: RunQueue,
   ) {}
 
-  /** Somebody streams a channel that nobody did, and it is open; or the last one has left it. */
-  get uses(): Observable<ChannelUsage> {
-    return this.#uses;
-  }
-
-  /** Those of which it was said that somebody streams them. */
-  get used(): string[] {
-    return [...this.#open].filter(([, { isTold }]) => isTold).map(([name]) => name);
+  /** Adds an observer, at the start. It is told at once of the channels that are used already. */
+  observe(observer: ChannelObserver): void {
+    this.#observers.push(observer);
+    for (const [name, { isTold }] of this.#open) if (isTold) observer.used(name);
   }
 
   /**
@@ -77,7 +77,7 @@ export class Channels {
     if (held?.channel !== channel || !held.readers.delete(reader) || held.readers.size > 0) return;
     this.#open.delete(channel.name);
     channel.close();
-    if (held.isTold) this.#uses.next({ channel: channel.name, isUsed: false });
+    if (held.isTold) for (const observer of this.#observers) observer.unused(channel.name);
   }
 
   subscriberCount(name: string): number {
@@ -105,7 +105,7 @@ export class Channels {
     const tell = (): void => {
       if (this.#open.get(channel.name) !== held) return;
       held.isTold = true;
-      this.#uses.next({ channel: channel.name, isUsed: true });
+      for (const observer of this.#observers) observer.used(channel.name);
     };
     channel.opened.then(tell, () => undefined);
   }

@@ -1,18 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
-import type { SseSettings } from '../sse.settings.js';
 import type { SseCluster } from './cluster.js';
-import type { ConnectionFilter, Connections } from '../http/connections.js';
+import { withTimeout } from '../with-timeout.js';
 import { ANSWER_TIME } from './scatter-gather.js';
 
-/** What all instances are to do. */
-export type OrderedDeed =
-  | { readonly about: 'disconnect'; readonly filter: ConnectionFilter }
-  | { readonly about: 'revoke'; readonly user: string; readonly channel: string };
+/*
+ * Orders hold on all instances, also on those that are away when one is given: the cluster keeps them in a log. An
+ * order is about what was open, or being decided, when it was given; so it does no harm to read one late, or twice.
+ *
+ * A room that obeys orders of a subject registers for it at the start: `orders.obey('disconnect', …)`. The instance
+ * that gives an order { id, about, … } carries it out itself first. Each other one broadcasts { id, ended } when it
+ * has, and the giver waits up to a second for the reports of those that are there.
+ */
 
-type Order = OrderedDeed & { readonly id: string };
+interface Order {
+  readonly id: string;
+  readonly about: string;
+}
 
-/** Says that an instance has done what an order says. */
 interface Report {
   readonly id: string;
   readonly ended: number;
@@ -31,43 +36,59 @@ export interface OrderOutcome {
 
 const REPORTS = 'sse-orders';
 
+/** The reports that have come, and what is to be called when one more has. */
 interface Waiting {
   readonly reports: Map<string, number>;
   changed: () => void;
 }
 
 /**
- * Orders that hold on all instances, also on those that are away when one is given. An order is about what was
- * open, or being decided, when it was given; so it does no harm that one may be read late, or twice.
+ * Carries an order out on this instance, as of the moment `at` at which it was given (`performance.now()`).
+ *
+ * @returns how many streams it was done to
  */
+type Obeying = (order: never, at: number) => number;
+
+/** Gives orders to all instances, and obeys those that others give. */
 export class Orders {
+  readonly #obeying = new Map<string, Obeying>();
   readonly #waiting = new Map<string, Waiting>();
   readonly #logger = new Logger('SseHub');
+  #missed = (): void => undefined;
 
-  constructor(
-    private readonly cluster: SseCluster,
-    private readonly open: Connections,
-    private readonly settings: Pick<SseSettings, 'retry' | 'shutdown'>,
-  ) {
+  constructor(private readonly cluster: SseCluster) {
     cluster.listen(REPORTS, (report, from) => this.#hear(report as Report, from));
     cluster.obey({
       given: (order, at, from) => {
-        if (from !== cluster.instance) this.#obey(order as Order, at);
+        if (from !== cluster.instance) this.#carryOut(order as Order, at);
       },
       missed: () => this.#missed(),
     });
   }
 
-  /** @throws SseError `INVALID_OPTIONS`; `BACKPLANE_AWAY`, `HUB_CLOSED`: it was done on this instance alone */
-  async give(deed: OrderedDeed): Promise<OrderOutcome> {
-    const ended = this.#do(deed, performance.now());
-    // An id is on one instance only.
-    if (deed.about === 'disconnect' && deed.filter.id !== undefined && ended > 0) return { ended, away: [] };
-    const id = randomUUID();
+  /** Carries out the orders about a subject, from the start on. */
+  obey(about: string, obeying: Obeying): void {
+    this.#obeying.set(about, obeying);
+  }
+
+  /** Calls this when orders of the others may have been lost, nobody knows which. */
+  onMissed(missed: () => void): void {
+    this.#missed = missed;
+  }
+
+  /**
+   * @param extent `'one'` if at most one instance has anything to do: then it is over if this one had
+   * @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED`: it was carried out on this instance alone. What the room throws
+   * that obeys such orders
+   */
+  async give(about: string, deed: object, extent: 'all' | 'one' = 'all'): Promise<OrderOutcome> {
+    const order: Order = { ...deed, about, id: randomUUID() };
+    const ended = this.#do(order, performance.now());
+    if (extent === 'one' && ended > 0) return { ended, away: [] };
     const waiting: Waiting = { reports: new Map([[this.cluster.instance, ended]]), changed: () => undefined };
-    this.#waiting.set(id, waiting);
+    this.#waiting.set(order.id, waiting);
     try {
-      await this.cluster.order({ ...deed, id } satisfies Order);
+      await this.cluster.order(order);
       const [there, away] = await Promise.all([this.cluster.instances(), this.cluster.away()]);
       await untilReported(waiting, there);
       const { reports } = waiting;
@@ -76,34 +97,26 @@ export class Orders {
         away: [...there, ...away].filter((instance) => !reports.has(instance)),
       };
     } finally {
-      this.#waiting.delete(id);
+      this.#waiting.delete(order.id);
     }
   }
 
-  #obey(order: Order, at: number): void {
+  #carryOut(order: Order, at: number): void {
     let ended: number;
     try {
       ended = this.#do(order, at);
     } catch (error) {
-      // Perhaps a newer version orders what this one cannot do. Who gave it is told nothing.
+      // Without a report the giver counts this instance as away. A newer version may order something unknown.
       this.#logger.warn(`An order of another instance cannot be obeyed: ${String(error)}`);
       return;
     }
     this.cluster.broadcast(REPORTS, { id: order.id, ended } satisfies Report).catch(() => undefined);
   }
 
-  /** @returns how many streams it was done to */
-  #do(deed: OrderedDeed, at: number): number {
-    switch (deed.about) {
-      case 'disconnect':
-        return this.open.end(deed.filter, at);
-      case 'revoke':
-        return this.open
-          .matching({ user: deed.user })
-          .filter(({ access }) => access?.revoke(deed.channel, at)).length;
-      default:
-        throw new Error(`It is about ${String((deed as { about: unknown }).about)}.`);
-    }
+  #do(order: Order, at: number): number {
+    const obeying = this.#obeying.get(order.about);
+    if (!obeying) throw new Error(`It is about ${order.about}.`);
+    return obeying(order as never, at);
   }
 
   #hear({ id, ended }: Report, from: string): void {
@@ -112,24 +125,15 @@ export class Orders {
     waiting.reports.set(from, ended);
     waiting.changed();
   }
-
-  /** Nobody knows which orders: who comes back is asked who they are, and what they may have. */
-  #missed(): void {
-    const { retry, shutdown } = this.settings;
-    this.open.endAll(() => retry + Math.floor(Math.random() * shutdown.spread));
-  }
 }
 
 /** Resolves when all of them have reported, at the latest after {@link ANSWER_TIME}. */
 async function untilReported(waiting: Waiting, instances: readonly string[]): Promise<void> {
-  const isDone = (): boolean => instances.every((instance) => waiting.reports.has(instance));
-  if (isDone()) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ANSWER_TIME);
+  const reported = new Promise<void>((resolve) => {
     waiting.changed = () => {
-      if (!isDone()) return;
-      clearTimeout(timer);
-      resolve();
+      if (instances.every((instance) => waiting.reports.has(instance))) resolve();
     };
   });
+  waiting.changed();
+  await withTimeout(reported, ANSWER_TIME, () => undefined);
 }

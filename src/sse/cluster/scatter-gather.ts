@@ -1,7 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { SseError } from '../sse.errors.js';
+import { booleanOf } from '../validate.js';
+import { withTimeout } from '../with-timeout.js';
 import type { SseCluster } from './cluster.js';
+
+/*
+ * One instance asks all others a question and gathers their answers. A room that can answer questions of a subject
+ * registers for it at the start: `questions.answer('connections', …)`.
+ *
+ * The asker broadcasts { id, question: { about, … } }; each of the others broadcasts { id, items, isLast }, in as many
+ * parts as its answer needs, and only the asker knows the id. Broadcasts arrive at most once, so an instance that
+ * stays silent for a second is left out, and the asker learns which. What must not be missed is an order: orders.ts.
+ */
+
+/** How far a question of the application goes. */
+export interface Reach {
+  /** Ask all instances of the application, not this one only. @defaultValue false */
+  readonly everywhere?: boolean;
+}
+
+/** @throws SseError `INVALID_OPTIONS` */
+export const isEverywhere = ({ everywhere = false }: Reach): boolean => booleanOf('everywhere', everywhere);
 
 /** Milliseconds for which the answers of the other instances are waited for. */
 export const ANSWER_TIME = 1_000;
@@ -9,62 +29,67 @@ export const ANSWER_TIME = 1_000;
 /** Characters of one part of an answer, or little more: a cluster may take messages up to a size only. */
 const PART = 128 * 1024;
 
-/** What goes between instances: a question to all, and the parts of an answer to one. */
-type Message<Question> =
+interface Question {
+  readonly about: string;
+}
+
+type Message =
   | { readonly id: string; readonly question: Question }
   | { readonly id: string; readonly items: readonly unknown[]; readonly isLast: boolean };
 
-/** What one instance has answered. */
-export interface Answer {
+/** The answer of one instance. */
+export interface Answer<Item = unknown> {
   readonly from: string;
-  readonly items: unknown[];
+  readonly items: Item[];
 }
 
-interface Gathered {
-  readonly answers: Answer[];
+interface Gathered<Item> {
+  readonly answers: Answer<Item>[];
   /** The instances that have not answered. */
   readonly missing: ReadonlySet<string>;
 }
 
 /** A question whose answers are still to come. */
 interface Gathering {
-  /** Who has not said everything yet. */
+  /** The instances that have not said everything yet. */
   readonly missing: Set<string>;
   readonly answers: Map<string, Answer>;
-  /** Whether one answer that is not empty is all there is to come. */
-  readonly isForOne: boolean;
+  /** Which answers it takes: of all instances, or the first that is not empty. */
+  readonly takes: 'all' | 'first';
   readonly done: () => void;
 }
 
+/** Makes an answer: JSON values, none if this instance has nothing to tell. */
+type Answering = (question: never) => readonly unknown[] | Promise<readonly unknown[]>;
+
 /** Asks all other instances of the application something, and answers what they ask. */
-export class ScatterGather<Question> {
+export class ScatterGather {
+  readonly #answering = new Map<string, Answering>();
   readonly #gatherings = new Map<string, Gathering>();
   readonly #logger = new Logger('SseHub');
 
   constructor(
     private readonly cluster: SseCluster,
-    private readonly answer: (question: Question) => readonly unknown[] | Promise<readonly unknown[]>,
-    /** What this goes over; a survey of its own on each instance. */
     private readonly topic = 'sse-hub',
   ) {
     cluster.listen(topic, (message, from) => {
-      if (from !== cluster.instance) this.#hear(message as Message<Question>, from);
+      if (from !== cluster.instance) this.#hear(message as Message, from);
     });
   }
 
+  /** Answers the questions about a subject, from the start on. */
+  answer(about: string, answering: Answering): void {
+    this.#answering.set(about, answering);
+  }
+
   /**
-   * The answers of the others, in the order in which they came to an end. Who does not answer within
+   * The answers of the others, in the order in which they came to an end. An instance that does not answer within
    * {@link ANSWER_TIME} is left out, with a warning.
    *
    * @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED`
    */
-  async ask(question: Question): Promise<Answer[]> {
-    return (await this.askAll(question)).answers;
-  }
-
-  /** As `ask`, with who has not answered. */
-  async askAll(question: Question): Promise<Gathered> {
-    const gathered = await this.#gathered(question, ANSWER_TIME, false);
+  async ask<Item>(about: string, question: object = {}): Promise<Gathered<Item>> {
+    const gathered = await this.#gathered<Item>({ ...question, about }, ANSWER_TIME, 'all');
     this.#warnOf(gathered.missing);
     return gathered;
   }
@@ -76,66 +101,76 @@ export class ScatterGather<Question> {
    * @throws SseError `BACKPLANE_AWAY` also if an instance that may have it does not answer in that time,
    * `HUB_CLOSED`
    */
-  async askOne(question: Question, time: number): Promise<unknown> {
-    const { answers, missing } = await this.#gathered(question, time, true);
+  async askOne<Item>(about: string, question: object, time: number): Promise<Item | undefined> {
+    const { answers, missing } = await this.#gathered<Item>({ ...question, about }, time, 'first');
     const items = answers.flatMap((answer) => answer.items);
     if (items.length === 0 && missing.size > 0)
       throw new SseError('BACKPLANE_AWAY', `An instance did not answer within ${time} ms.`);
     return items[0];
   }
 
-  async #gathered(question: Question, time: number, isForOne: boolean): Promise<Gathered> {
+  async #gathered<Item>(
+    question: Question,
+    time: number,
+    takes: Gathering['takes'],
+  ): Promise<Gathered<Item>> {
     const missing = new Set(await this.cluster.instances());
     missing.delete(this.cluster.instance);
     if (missing.size === 0) return { answers: [], missing };
     const id = randomUUID();
-    let timer: NodeJS.Timeout | undefined;
+    const answers = new Map<string, Answer>();
     try {
-      const gathered = new Promise<Answer[]>((resolve) => {
-        const answers = new Map<string, Answer>();
-        const done = (): void => resolve([...answers.values()].filter(({ from }) => !missing.has(from)));
-        this.#gatherings.set(id, { missing, answers, isForOne, done });
-        timer = setTimeout(done, time);
+      const gathered = new Promise<void>((done) => {
+        this.#gatherings.set(id, { missing, answers, takes, done });
       });
-      await this.cluster.broadcast(this.topic, { id, question } satisfies Message<Question>);
-      return { answers: await gathered, missing };
+      const gathering = withTimeout(gathered, time, () => undefined);
+      await this.cluster.broadcast(this.topic, { id, question } satisfies Message);
+      await gathering;
+      const complete = [...answers.values()].filter(({ from }) => !missing.has(from));
+      return { answers: complete as Answer<Item>[], missing };
     } finally {
-      clearTimeout(timer);
       this.#gatherings.delete(id);
     }
   }
 
-  #hear(message: Message<Question>, from: string): void {
+  #hear(message: Message, from: string): void {
     if ('question' in message) void this.#reply(message.id, message.question);
     else this.#gather(message, from);
   }
 
-  #gather({ id, items, isLast }: Extract<Message<Question>, { items: unknown }>, from: string): void {
+  #gather({ id, items, isLast }: Extract<Message, { items: unknown }>, from: string): void {
     const gathering = this.#gatherings.get(id);
     if (!gathering) return; // another's question, or one that is over
-    const { answers, missing, isForOne, done } = gathering;
+    const { answers, missing, takes, done } = gathering;
     const answer = answers.get(from) ?? { from, items: [] };
     answers.set(from, answer);
     answer.items.push(...items);
-    // Who was not on the list may have joined since: what it says counts if it comes in time.
+    // An instance that was not on the list may have joined since: its answer counts if it comes in time.
     if (!isLast) missing.add(from);
-    else if (missing.delete(from) && (missing.size === 0 || (isForOne && answer.items.length > 0))) done();
+    else if (missing.delete(from) && (missing.size === 0 || (takes === 'first' && answer.items.length > 0)))
+      done();
   }
 
   async #reply(id: string, question: Question): Promise<void> {
     let items: readonly unknown[];
     try {
-      items = await this.answer(question);
+      items = await this.#answerTo(question);
     } catch (error) {
-      // Perhaps a newer version asks for what this one does not have. Who asked is told nothing, and says so.
+      // Silence tells the asker that something is missing. A newer version may ask about an unknown subject.
       this.#logger.warn(`A question of another instance cannot be answered: ${String(error)}`);
       return;
     }
     const parts = partsOf(items);
     for (const [i, part] of parts.entries()) {
-      const message: Message<Question> = { id, items: part, isLast: i === parts.length - 1 };
+      const message: Message = { id, items: part, isLast: i === parts.length - 1 };
       this.cluster.broadcast(this.topic, message).catch(() => undefined);
     }
+  }
+
+  #answerTo(question: Question): readonly unknown[] | Promise<readonly unknown[]> {
+    const answering = this.#answering.get(question.about);
+    if (!answering) throw new Error(`It is about ${question.about}.`);
+    return answering(question as never);
   }
 
   #warnOf(missing: ReadonlySet<string>): void {
@@ -145,7 +180,7 @@ export class ScatterGather<Question> {
   }
 }
 
-/** Values, in messages that are not too long each: at least one, if it has none. */
+/** Cuts a list into parts that fit into a message each; at least one, which may be empty. */
 export function partsOf<Item>(items: Iterable<Item>): Item[][] {
   const parts: Item[][] = [[]];
   let length = 0;

@@ -1,10 +1,9 @@
-import { catchError, EMPTY, filter, finalize, merge, mergeAll, Subject, take, type Observable } from 'rxjs';
-import { TokenBucket } from '../http/rate.js';
+import { catchError, EMPTY, finalize, merge, mergeAll, Subject, type Observable } from 'rxjs';
+import { RateLimit } from '../http/limits.js';
 import type { SseConnection } from '../http/sse-connection.js';
 import type { ChangedChannels, ChannelsChange, JoinableStream, RefusedChange } from './joinable-streams.js';
 import type { SseEvent } from '../log/sse-event.js';
 import type { SseHub } from '../sse-hub.js';
-import type { Subscription, Subscriptions } from '../http/subscriptions.js';
 import { longestId, MAX_ID_BYTES, parseLastEventId } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { SseLimits } from '../sse.options.js';
@@ -21,17 +20,18 @@ interface Joining {
 export class EndpointStream implements JoinableStream {
   readonly #joined = new Subject<Observable<SseEvent>>();
   readonly #joining = new Map<string, Joining>();
-  readonly #bucket: TokenBucket;
+  /** The joins that wait for their channel to begin. */
+  readonly #entering = new Map<string, () => void>();
+  readonly #rate: RateLimit;
 
   constructor(
     private readonly connection: SseConnection,
     private readonly hub: SseHub,
-    private readonly subscriptions: Subscriptions,
     private readonly limits: Required<SseLimits>,
   ) {
     // A page may join all its channels at once.
     const { joinsPerSecond, channelsPerConnection } = limits;
-    this.#bucket = new TokenBucket(joinsPerSecond, Math.max(joinsPerSecond, channelsPerConnection));
+    this.#rate = new RateLimit(joinsPerSecond, Math.max(joinsPerSecond, channelsPerConnection));
   }
 
   get user(): string | undefined {
@@ -41,6 +41,12 @@ export class EndpointStream implements JoinableStream {
   /** All that its client gets. It does not complete: the client may join more. */
   events(atFirst: Observable<SseEvent>): Observable<SseEvent> {
     return merge(atFirst, this.#joined.pipe(mergeAll()));
+  }
+
+  /** A channel is streamed from now on. */
+  began(channel: string): void {
+    this.#entering.get(channel)?.();
+    this.#entering.delete(channel);
   }
 
   async change({ join, leave, positions }: ChannelsChange): Promise<ChangedChannels | RefusedChange> {
@@ -78,9 +84,9 @@ export class EndpointStream implements JoinableStream {
       const message = `A connection takes at most ${channelsPerConnection} channels, whose names fit into an id of ${MAX_ID_BYTES} bytes. Leave some, or open a second connection.`;
       return { refused: 'full', message };
     }
-    if (this.#bucket.take(join.length)) return undefined;
+    if (this.#rate.take(join.length)) return undefined;
     const message = `A connection joins at most ${joinsPerSecond} channels a second. Try again later.`;
-    return { refused: 'often', message, retry: this.#bucket.wait(join.length) };
+    return { refused: 'often', message, retry: this.#rate.wait(join.length) };
   }
 
   /** @returns whether it was streamed */
@@ -134,20 +140,17 @@ export class EndpointStream implements JoinableStream {
   /** Resolves when its position is known: what is published from then on is not missed. */
   #enter(channel: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      const isThis = (begun: Subscription): boolean =>
-        begun.subscriber === this.connection && begun.channel === channel;
-      const begun = this.subscriptions.begun.pipe(filter(isThis), take(1)).subscribe(() => {
-        resolve();
-      });
+      this.#entering.set(channel, resolve);
+      const isEntering = (): boolean => this.#entering.get(channel) === resolve;
       const stream = this.hub.stream(channel, { authorize: false }).pipe(
         catchError((error: Error) => {
           // What fails later ends the stream, as where the channel was asked for at first: its client comes back.
-          if (begun.closed) throw error;
+          if (!isEntering()) throw error;
           reject(error);
           return EMPTY;
         }),
         finalize(() => {
-          begun.unsubscribe();
+          if (isEntering()) this.#entering.delete(channel);
           resolve(); // it has completed already, or the client has gone
         }),
       );

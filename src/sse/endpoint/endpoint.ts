@@ -16,7 +16,6 @@ import type { SseConnection } from '../http/sse-connection.js';
 import { Access } from '../access/access.js';
 import { ChannelHandlers } from '../handlers/channel-handlers.js';
 import { checkIdentity, refuseExpired } from '../http/identity.js';
-import { Instances } from '../cluster/instances.js';
 import {
   JoinableStreams,
   type ChangedChannels,
@@ -27,7 +26,7 @@ import {
 import type { SseEvent } from '../log/sse-event.js';
 import { SseHub } from '../sse-hub.js';
 import { Streams } from '../streams/streams.js';
-import { Subscriptions } from '../http/subscriptions.js';
+import { StreamObservers, type StreamObserver, type Subscriber } from '../http/stream-observer.js';
 import { ANSWER_TIME } from '../cluster/scatter-gather.js';
 import { encodedLength, longestId, MAX_ID_BYTES } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
@@ -37,17 +36,28 @@ import { EndpointStream } from './endpoint-stream.js';
 
 /** What the ready endpoint does: streams the channels that its client asks for, and is granted. */
 @Injectable()
-export class Endpoint implements OnApplicationBootstrap {
+export class Endpoint implements OnApplicationBootstrap, StreamObserver {
+  readonly #open = new WeakMap<Subscriber, EndpointStream>();
+
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly hub: SseHub,
     private readonly streams: Streams,
     private readonly access: Access,
-    private readonly subscriptions: Subscriptions,
+    observers: StreamObservers,
     private readonly joinable: JoinableStreams,
-    private readonly instances: Instances,
     private readonly handlers: ChannelHandlers,
-  ) {}
+  ) {
+    observers.add(this);
+  }
+
+  began(channel: string, subscriber: Subscriber): void {
+    this.#open.get(subscriber)?.began(channel);
+  }
+
+  ended(): void {
+    // A stream that ends tells whoever has subscribed to it.
+  }
 
   onApplicationBootstrap(): void {
     if (this.handlers.has('authorize')) return;
@@ -61,7 +71,8 @@ export class Endpoint implements OnApplicationBootstrap {
     const connection = this.streams.response?.sink as SseConnection; // in which the method of every route runs
     connection.reader.position.isJoinable = true;
     const atFirst = this.#granted(connection, this.#askedBy(connection));
-    const stream = new EndpointStream(connection, this.hub, this.subscriptions, this.settings.limits);
+    const stream = new EndpointStream(connection, this.hub, this.settings.limits);
+    this.#open.set(connection, stream);
     return defer(() => {
       this.joinable.add(connection.id, stream);
       return stream.events(atFirst);
@@ -170,7 +181,7 @@ export class Endpoint implements OnApplicationBootstrap {
     if (!CONNECTION_ID.test(request.connection)) return undefined;
     const time = Math.min(this.settings.authorizeTime + ANSWER_TIME, LONGEST_TIMER);
     try {
-      return await this.instances.changeChannels(request, time);
+      return await this.joinable.changeAnywhere(request, time);
     } catch (error) {
       if (error instanceof SseError) return { refused: 'away', message: error.message };
       throw error;

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { ScatterGather } from '../cluster/scatter-gather.js';
 
 /** What a client wants to be changed of the channels that it streams. */
 export interface ChannelsChange {
@@ -58,6 +59,13 @@ export interface JoinableStream {
 export class JoinableStreams {
   readonly #streams = new Map<string, JoinableStream>();
 
+  constructor(private readonly instances: ScatterGather) {
+    instances.answer(
+      'channels',
+      (request: ChangeRequest) => this.change(request)?.then((outcome) => [outcome]) ?? [],
+    );
+  }
+
   add(connection: string, stream: JoinableStream): void {
     this.#streams.set(connection, stream);
   }
@@ -74,5 +82,19 @@ export class JoinableStreams {
     const stream = this.#streams.get(connection);
     if (!stream || (stream.user !== undefined && stream.user !== user)) return undefined;
     return stream.change(change);
+  }
+
+  /**
+   * Changes the channels of an open stream, on whichever instance it is.
+   *
+   * @param time milliseconds that another instance may take
+   * @returns undefined if there is none, or it is somebody else's
+   * @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED`
+   */
+  async changeAnywhere(
+    request: ChangeRequest,
+    time: number,
+  ): Promise<ChangedChannels | RefusedChange | undefined> {
+    return this.change(request) ?? this.instances.askOne('channels', request, time);
   }
 }

@@ -1,4 +1,6 @@
+import { ServiceUnavailableException, type Logger } from '@nestjs/common';
 import { SseError } from '../sse.errors.js';
+import { withTimeout } from '../with-timeout.js';
 import { shapeOf, type ChannelPattern, type PatternMatch } from '../channels/channel-pattern.js';
 
 /** What a method of the application does for the channels of a pattern. */
@@ -57,6 +59,26 @@ export class ChannelHandlers {
     }
     return matched;
   }
+}
+
+/**
+ * Asks a handler, and logs it if the answer takes too long.
+ *
+ * @param time milliseconds
+ * @throws ServiceUnavailableException of that message, if it takes longer; whatever the handler throws
+ */
+export async function answerInTime(
+  handler: ChannelHandler,
+  request: { readonly channel: string },
+  time: number,
+  logger: Logger,
+  message: string,
+): Promise<unknown> {
+  const late = (): never => {
+    logger.error(`${handler.name} has not answered for "${request.channel}" in ${time} ms.`);
+    throw new ServiceUnavailableException(message);
+  };
+  return withTimeout(Promise.resolve(handler.call(request)), time, late, 'unref');
 }
 
 function match(handler: ChannelHandler, channel: string): MatchedHandler[] {

@@ -2,29 +2,33 @@ import { AsyncResource } from 'node:async_hooks';
 import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { Alternation } from './alternation.js';
-import type { ChannelAccess } from '../access/authorization.js';
 import type { ChannelHandlers, HandlerKind, MatchedHandler } from '../handlers/channel-handlers.js';
-import type { Channels } from '../channels/channels.js';
-import type { Subscriber, Subscription, Subscriptions } from '../http/subscriptions.js';
+import type { ChannelObserver, Channels } from '../channels/channels.js';
+import type { StreamObserver, StreamObservers, Subscriber } from '../http/stream-observer.js';
 
 /** What a method with `@OnSubscribe()` or `@OnUnsubscribe()` is told. */
 export interface ChannelSubscription<
   Params = Readonly<Record<string, string>>,
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- which adapter's request it is, the application knows
   Request = any,
-> extends ChannelAccess<Params, Request> {
+> extends ChannelUse<Params> {
+  /** The user, as `identify` says. */
+  readonly user: string | undefined;
+  /** The request that the stream belongs to, as the adapter has it. */
+  readonly request: Request;
   /** The id of the connection, as `hub.connections()` has it. */
   readonly connection: string;
 }
 
 /** What a method with `@OnFirstSubscriber()` or `@OnLastUnsubscribed()` is told. */
-export type ChannelUse<Params = Readonly<Record<string, string>>> = Pick<
-  ChannelAccess<Params>,
-  'channel' | 'params'
->;
+export interface ChannelUse<Params = Readonly<Record<string, string>>> {
+  readonly channel: string;
+  /** The values of the pattern's parameters, decoded. */
+  readonly params: Params;
+}
 
 /** Tells methods of the application who begins and ends to stream what. */
-export class Hooks {
+export class Hooks implements ChannelObserver, StreamObserver {
   readonly #logger = new Logger('SseHub');
   /** They belong to no request: what one starts goes on when the request that has led to it is long over. */
   readonly #scope = new AsyncResource('SseHooks');
@@ -34,20 +38,30 @@ export class Hooks {
   constructor(
     private readonly handlers: ChannelHandlers,
     private readonly channels: Channels,
-    private readonly subscriptions: Subscriptions,
+    private readonly observers: StreamObservers,
   ) {}
 
   /** To be called when the methods of the application are known. */
   start(): void {
-    const { handlers, channels, subscriptions } = this;
-    if (handlers.has('first') || handlers.has('last')) {
-      for (const channel of channels.used) this.#used(channel, true);
-      channels.uses.subscribe(({ channel, isUsed }) => this.#used(channel, isUsed));
-    }
-    if (handlers.has('subscribe') || handlers.has('unsubscribe')) {
-      subscriptions.begun.subscribe((subscription) => this.#subscribed(subscription, true));
-      subscriptions.ended.subscribe((subscription) => this.#subscribed(subscription, false));
-    }
+    const { handlers, channels, observers } = this;
+    if (handlers.has('first') || handlers.has('last')) channels.observe(this);
+    if (handlers.has('subscribe') || handlers.has('unsubscribe')) observers.add(this);
+  }
+
+  used(channel: string): void {
+    this.#used(channel, true);
+  }
+
+  unused(channel: string): void {
+    this.#used(channel, false);
+  }
+
+  began(channel: string, subscriber: Subscriber): void {
+    this.#subscribed(channel, subscriber, true);
+  }
+
+  ended(channel: string, subscriber: Subscriber): void {
+    this.#subscribed(channel, subscriber, false);
   }
 
   #used(channel: string, isUsed: boolean): void {
@@ -55,7 +69,7 @@ export class Hooks {
     this.#scope.runInAsyncScope(() => this.#uses.set(channel, isUsed));
   }
 
-  #subscribed({ channel, subscriber }: Subscription, isSubscribed: boolean): void {
+  #subscribed(channel: string, subscriber: Subscriber, isSubscribed: boolean): void {
     if (!this.#isOfInterest(channel, 'subscribe', 'unsubscribe')) return;
     let alternation = this.#subscriptions.get(subscriber);
     if (!alternation) {

@@ -1,11 +1,11 @@
 import type { Access } from '../access/access.js';
 import type { Channels } from '../channels/channels.js';
 import type { Connections } from './connections.js';
+import type { StreamObserver } from './stream-observer.js';
 import type { Streams } from '../streams/streams.js';
-import type { Subscriptions } from './subscriptions.js';
 import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
-import type { Exchange } from './exchange.js';
+import type { Admission } from './admission.js';
 import type { PlainStream } from './sse-route.metadata.js';
 import type { Heartbeat } from './heartbeat.js';
 
@@ -25,15 +25,6 @@ export interface ConnectionSettings {
   readonly plain: PlainStream | boolean;
 }
 
-/** A stream that may have to go. */
-export interface Returnable {
-  readonly exchange: Exchange;
-  /** @param retry milliseconds until it shall come back */
-  end(retry?: number): void;
-  /** Hands an error to the exception filters, in place of a stream. */
-  fail(error: unknown): void;
-}
-
 const RETURNABLE: ReadonlySet<SseErrorCode> = new Set(['HUB_FULL', 'BACKPLANE_AWAY']);
 
 /** Whether an error may be over when the client comes back; an EventSource that gets an error status never does. */
@@ -47,7 +38,6 @@ export interface ConnectionServices {
   readonly connections: Connections;
   readonly heartbeat: Heartbeat;
   readonly access: Access;
-  readonly subscriptions: Subscriptions;
-  /** Sends a client away that cannot be served now, in the way in which it comes back later. */
-  turnAway(connection: Returnable): void;
+  readonly observers: StreamObserver;
+  readonly admission: Admission;
 }

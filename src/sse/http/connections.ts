@@ -31,12 +31,6 @@ export interface ConnectionFilter {
   readonly user?: string;
 }
 
-/** How far a question goes. */
-export interface Reach {
-  /** Ask all instances of the application, not this one only. @defaultValue false */
-  readonly everywhere?: boolean;
-}
-
 /** Whose a connection is. */
 export interface ConnectionAccess {
   /** Undefined for somebody unknown. */

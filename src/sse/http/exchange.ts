@@ -13,12 +13,25 @@ interface AdapterResponse {
   hijack?(): void;
 }
 
-/** What a compression middleware adds to a response. */
+/** A response, as a compression middleware may have extended it. */
 interface Flushable {
   flush?(): void;
 }
 
-/** A request and its response, whatever the adapter. */
+/** Something that carries responses: a socket, or a session of HTTP/2. */
+export interface Carrier {
+  readonly destroyed: boolean;
+  destroy(): void;
+  once(event: 'close', listener: () => void): unknown;
+}
+
+/** Listeners by the socket whose end they wait for; one listener of the socket for all requests sent ahead on it. */
+const awaitingEnd = new WeakMap<Socket, Set<() => void>>();
+
+/**
+ * A request and its response, whatever the adapter (Express, Fastify) and the protocol (HTTP/1.1, HTTP/2): reads the
+ * request, sends the head, and knows when and how the response ends. Bytes after the head: `response-writer.ts`.
+ */
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -36,7 +49,7 @@ export class Exchange {
     return this.#adapted.request ?? this.request;
   }
 
-  /** Where the runtime only resembles node:http, it has less, or nothing. */
+  /** A runtime that only resembles node:http may have less, or nothing. */
   get socket(): Partial<Socket> {
     return this.request.socket ?? {};
   }
@@ -91,7 +104,7 @@ export class Exchange {
     return taken;
   }
 
-  /** Where the adapter's response is Node's own, Node has them. */
+  /** Fastify keeps headers beside Node's response. */
   #withThoseOfAdapter(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
     if (this.#adapted === this.response) return headers;
     const given = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
@@ -124,6 +137,47 @@ export class Exchange {
     });
   }
 
+  /**
+   * Calls a listener when the response is over: ended, or its client gone. It may be called twice.
+   *
+   * A response that waits behind another one on the same socket, because the client did not wait for
+   * it, has no socket yet and never hears of its end. For that one the socket is asked.
+   */
+  onceOver(listener: () => void): void {
+    const { response } = this;
+    response.on('close', listener); // it comes once
+    if (!this.isHttp1 || response.socket) return;
+    const socket = this.request.socket as Socket | undefined;
+    if (!socket) return; // the runtime only resembles node:http
+    let listeners = awaitingEnd.get(socket);
+    if (!listeners) {
+      const all = (listeners = new Set());
+      awaitingEnd.set(socket, all);
+      socket.once('close', () => {
+        for (const one of all) one();
+      });
+    }
+    listeners.add(listener);
+    response.on('close', () => listeners.delete(listener));
+  }
+
+  /**
+   * Closes the socket, or the session, once the response is on its way.
+   *
+   * @returns what is closed then; undefined where nothing can be closed, as with `app.inject()` of Fastify
+   */
+  closeAfterwards(): Carrier | undefined {
+    const { socket, response } = this;
+    if (!canBeClosed(socket)) return undefined;
+    if (this.isHttp1) {
+      response.once('finish', () => socket.destroySoon());
+      return socket;
+    }
+    const { session } = (response as unknown as Http2ServerResponse).stream;
+    response.once('finish', () => session?.close());
+    return session ?? socket;
+  }
+
   /** The position that the client sent: a header, or for those who cannot set one a query parameter. */
   get lastEventId(): string | undefined {
     const header = this.request.headers['last-event-id'];
@@ -148,3 +202,5 @@ export class Exchange {
     return (this.request.url ?? '').split('?', 1)[0] as string;
   }
 }
+
+const canBeClosed = (socket: Partial<Socket>): socket is Socket => typeof socket.destroySoon === 'function';

@@ -1,6 +1,6 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { Exchange } from './exchange.js';
 import type { RouteOutcome } from './route-outcome.js';
-import { sseHeaders } from './sse-headers.js';
 import type { RouteDescription } from './sse-route.metadata.js';
 
 /** Who sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
@@ -25,6 +25,24 @@ export interface ResponseHead {
   left(): void;
 }
 
+const UNCACHED = 'private, no-cache, no-store, must-revalidate, max-age=0';
+
+/** The headers that Nest gives a stream: they keep caches and nginx from holding it back. */
+const headers = (cacheControl: string): OutgoingHttpHeaders => ({
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': cacheControl,
+  Pragma: 'no-cache',
+  Expires: '0',
+  'X-Accel-Buffering': 'no',
+});
+
+// Made once, not for each response. HTTP/2 forbids hop-by-hop headers (RFC 9113, 8.2.2).
+const HTTP_2 = { transformed: headers(UNCACHED), exact: headers(`${UNCACHED}, no-transform`) };
+const HTTP_1 = {
+  transformed: { ...HTTP_2.transformed, Connection: 'keep-alive' },
+  exact: { ...HTTP_2.exact, Connection: 'keep-alive' },
+};
+
 /** The head of an `@Sse()` route of this package. */
 export class OwnHead implements ResponseHead {
   constructor(
@@ -41,7 +59,7 @@ export class OwnHead implements ResponseHead {
     const { exchange } = this;
     exchange.keepOpen();
     const { settings, cacheControl } = this.route;
-    const headers = sseHeaders(exchange.isHttp1, settings.allowTransform ?? false);
+    const headers = (exchange.isHttp1 ? HTTP_1 : HTTP_2)[settings.allowTransform ? 'transformed' : 'exact'];
     const own = cacheControl ? { ...headers, 'Cache-Control': cacheControl() } : headers;
     exchange.begin(exchange.statusCode, own, text);
     return true;

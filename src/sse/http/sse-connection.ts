@@ -9,7 +9,7 @@ import type { ConnectionDetails, OpenConnection } from './connections.js';
 import type { Cursor } from '../streams/cursor.js';
 import type { BackPressure, Sink } from '../streams/sink.js';
 import type { Gap } from '../log/sse-event.js';
-import type { Subscriber } from './subscriptions.js';
+import type { Subscriber } from './stream-observer.js';
 import { StreamReader } from '../streams/stream-reader.js';
 import type { Task } from '../channels/run-queue.js';
 import { idLine, retryBlock } from '../protocol/event-stream.js';
@@ -123,11 +123,11 @@ export class SseConnection
   subscribed(channel: string): void {
     this.access?.began(channel);
     // Who asks for the head alone streams nothing.
-    if (!this.exchange.isHead) this.services.subscriptions.begin(channel, this);
+    if (!this.exchange.isHead) this.services.observers.began(channel, this);
   }
 
   unsubscribed(channel: string): void {
-    if (!this.exchange.isHead) this.services.subscriptions.end(channel, this);
+    if (!this.exchange.isHead) this.services.observers.ended(channel, this);
   }
 
   get isOpen(): boolean {
@@ -252,7 +252,7 @@ export class SseConnection
   error(error: unknown): void {
     if (this.isClosed) return;
     if (this.#state !== 'open' && this.#outbox.isEmpty && !this.head.isSent) {
-      if (isOverLater(error)) return this.services.turnAway(this);
+      if (isOverLater(error)) return this.services.admission.turnAway(this);
       return this.fail(error);
     }
     if (isLogged(error)) logger.error(error);

@@ -2,7 +2,7 @@ import { SetMetadata, type ExecutionContext, type MessageEvent } from '@nestjs/c
 import type { Gap } from '../log/sse-event.js';
 import type { SlowPolicy } from '../sse.options.js';
 import { booleanOf, checkObject, countOf, millisecondsOf, optional, slowOf } from '../validate.js';
-import { inPlaceOf, isServedWithin, type Method } from '../wrapped-method.js';
+import { hasOwnRoute, inPlaceOf, isServedWithin, SSE_ROUTE, type Method } from '../wrapped-method.js';
 
 /** What a client is told that takes every event for one of the application's. */
 export interface PlainStream {
@@ -43,7 +43,6 @@ export interface SseRouteSettings {
   readonly plain?: boolean | PlainStream;
 }
 
-const SSE_ROUTE = 'nestjs-sse-hub:route';
 /** The marks that Nest leaves on a stock `@Sse()` method, on its options, on what has interceptors, and `@Header()`s. */
 const STOCK_SSE = '__sse__';
 const STOCK_OPTIONS = '__sseOptions__';
@@ -111,7 +110,7 @@ export function routeOf(controller: object, method: object): RouteDescription | 
 /** Whether a request is for a method with `@Sse()`, of this package or of Nest: for guards and interceptors. */
 export function isSseRoute(context: Pick<ExecutionContext, 'getHandler'>): boolean {
   const handler = context.getHandler() as object;
-  return Reflect.hasMetadata(SSE_ROUTE, handler) || isStockRoute(handler);
+  return hasOwnRoute(handler) || isStockRoute(handler);
 }
 
 const isStockRoute = (method: object): boolean => Reflect.getMetadata(STOCK_SSE, method) === true;

@@ -5,12 +5,11 @@ import { Access } from '../access/access.js';
 import { Channels } from '../channels/channels.js';
 import { Connections } from './connections.js';
 import { Streams } from '../streams/streams.js';
-import { Subscriptions } from './subscriptions.js';
+import { StreamObservers } from './stream-observer.js';
 import { isThenable } from '../values.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Admission } from './admission.js';
-import { onceOver } from './closing.js';
-import type { ConnectionServices, ConnectionSettings, Returnable } from './connection-settings.js';
+import type { ConnectionServices, ConnectionSettings } from './connection-settings.js';
 import { Exchange } from './exchange.js';
 import { Heartbeat } from './heartbeat.js';
 import { OwnHead, type ResponseHead } from './response-head.js';
@@ -45,14 +44,11 @@ export class SseServer {
     connections: Connections,
     heartbeat: Heartbeat,
     access: Access,
-    subscriptions: Subscriptions,
+    observers: StreamObservers,
     private readonly streams: Streams,
     private readonly admission: Admission,
   ) {
-    const turnAway = (connection: Returnable): void => {
-      admission.turnAway(connection);
-    };
-    this.#services = { channels, streams, connections, heartbeat, access, subscriptions, turnAway };
+    this.#services = { channels, streams, connections, heartbeat, access, observers, admission };
     servers.set(modules, this);
   }
 
@@ -95,7 +91,7 @@ export class SseServer {
   admit(route: ServedRoute, exchange: Exchange, head: ResponseHead): SseConnection | undefined {
     const connection = new SseConnection(exchange, head, route.connection, this.#services);
     if (this.admission.admits(connection)) return connection;
-    onceOver(exchange, () => {
+    exchange.onceOver(() => {
       connection.left();
     });
     return undefined;

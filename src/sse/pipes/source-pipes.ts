@@ -1,8 +1,10 @@
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
 import { hubClosed } from '../sse.errors.js';
+import type { SseSettings } from '../sse.settings.js';
+import { withTimeout } from '../with-timeout.js';
 import type { ChannelWriter } from '../publishing/channel-writer.js';
 import type { SseCluster } from '../cluster/cluster.js';
-import type { Instances } from '../cluster/instances.js';
+import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
 import type { SseEventInput } from '../log/sse-event.js';
 import { LOOK_INTERVAL, LostPipes } from './lost-pipes.js';
 import type { OwnWill } from './own-will.js';
@@ -24,10 +26,9 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly writer: ChannelWriter,
-    private readonly instances: Instances,
+    private readonly subscribers: SubscriberCounts,
     private readonly cluster: SseCluster,
-    /** Milliseconds that listeners may take to be told when the application closes. */
-    private readonly grace: number,
+    private readonly settings: Pick<SseSettings, 'shutdown'>,
   ) {
     this.#lost = new LostPipes(cluster, writer);
   }
@@ -36,9 +37,10 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     this.#stopWatching = this.#lost.watch();
   }
 
-  /** @throws SseError `INVALID_OPTIONS` */
+  /** @throws SseError as `hub.pipe()` */
   async run(channel: string, source: Source<SseEventInput>, options: PipeOptions): Promise<number> {
-    const count = (): Promise<number> => this.instances.subscriberCount(channel, true);
+    this.writer.check(channel);
+    const count = (): Promise<number> => this.subscribers.everywhere(channel);
     const pipe = new SourcePipe(channel, source, options, this.writer, this.cluster.wills, count);
     const end = pipe.run(() => this.#owe(pipe.will));
     this.#running.set(pipe, end);
@@ -58,12 +60,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     for (const pipe of this.#running.keys()) pipe.stop('closing', hubClosed());
     const told = Promise.allSettled(this.#running.values());
     // A schema that does not answer holds up what comes after it, and must not hold up the application.
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.grace);
-    });
-    await Promise.race([told, late]);
-    clearTimeout(timer);
+    await withTimeout(told, this.settings.shutdown.grace, () => undefined);
   }
 
   #owe(will: OwnWill): void {

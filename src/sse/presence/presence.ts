@@ -9,20 +9,17 @@ import { membersOf, type CountedStay, type PresenceEvent, type PresenceMember } 
 import { PresenceRoster } from './roster.js';
 import { SharedStays, type Entry } from './sharing.js';
 import { storedEvent } from '../log/stored-event.js';
-import type { Subscription, Subscriptions } from '../http/subscriptions.js';
+import type { StreamObserver, StreamObservers, Subscriber } from '../http/stream-observer.js';
 import { ScatterGather } from '../cluster/scatter-gather.js';
-
-/** What one instance asks of the others. */
-type Question = { readonly about: 'members'; readonly channel: string } | { readonly about: 'announced' };
 
 /** What the answer of an instance begins with that knows what was announced. */
 const KNOWN = 'known';
 
 /** Who is in the channels that have presence, on all instances. */
-export class Presence implements PresenceChannels {
+export class Presence implements PresenceChannels, StreamObserver {
   readonly #roster: PresenceRoster;
   readonly #shared: SharedStays;
-  readonly #survey: ScatterGather<Question>;
+  readonly #survey: ScatterGather;
   #announced: PresenceAnnounced | undefined;
   #telling: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -32,17 +29,16 @@ export class Presence implements PresenceChannels {
     private readonly definitions: ChannelDefinitions,
     private readonly backplane: SseBackplane,
     private readonly cluster: SseCluster,
-    subscriptions: Subscriptions,
+    observers: StreamObservers,
   ) {
     this.#roster = new PresenceRoster(settings.limits.membersPerChannel);
     this.#shared = new SharedStays(cluster, ROSTERS, () => this.#roster.stays);
-    this.#survey = new ScatterGather(cluster, (question) => this.#answer(question), 'sse-presence-questions');
-    subscriptions.begun.subscribe((begun) => {
-      this.#begun(begun);
-    });
-    subscriptions.ended.subscribe((ended) => {
-      this.#ended(ended);
-    });
+    this.#survey = new ScatterGather(cluster, 'sse-presence-questions');
+    this.#survey.answer('members', ({ channel }: { readonly channel: string }) => this.#here(channel));
+    this.#survey.answer('announced', () =>
+      this.#announced?.isKnown ? [KNOWN, ...this.#announced.stays] : [],
+    );
+    observers.add(this);
   }
 
   /** @throws SseError `INVALID_OPTIONS` for a channel without presence */
@@ -56,8 +52,8 @@ export class Presence implements PresenceChannels {
 
   /** @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED` */
   async members(channel: string): Promise<PresenceMember[]> {
-    const { answers, missing } = await this.#survey.askAll({ about: 'members', channel });
-    const elsewhere = answers.flatMap(({ items }) => items as CountedStay[]);
+    const { answers, missing } = await this.#survey.ask<CountedStay>('members', { channel });
+    const elsewhere = answers.flatMap(({ items }) => items);
     // Whom an instance that does not answer would tell of, this one has heard of.
     const announced = missing.size > 0 ? this.#announcedIn(channel) : [];
     const stays = [...this.#here(channel), ...elsewhere, ...announced];
@@ -77,7 +73,8 @@ export class Presence implements PresenceChannels {
   }
 
   async remembered(): Promise<Entry[][]> {
-    const answers = await this.#survey.ask({ about: 'announced' }).catch(() => []);
+    const asked = this.#survey.ask('announced').catch(() => ({ answers: [] }));
+    const { answers } = await asked;
     const known = answers.filter(({ items }) => items[0] === KNOWN);
     return known.map(({ items }) => items.slice(1) as Entry[]);
   }
@@ -93,7 +90,7 @@ export class Presence implements PresenceChannels {
     this.#announced?.close();
   }
 
-  #begun({ channel, subscriber }: Subscription): void {
+  began(channel: string, subscriber: Subscriber): void {
     const identity = subscriber.access?.identity;
     if (!identity || this.#isClosed || !this.#settingsOf(channel)) return;
     if (!this.#roster.enter(channel, identity, subscriber)) return;
@@ -101,7 +98,7 @@ export class Presence implements PresenceChannels {
     this.#shared.tellChange(channel, identity.user);
   }
 
-  #ended({ channel, subscriber }: Subscription): void {
+  ended(channel: string, subscriber: Subscriber): void {
     const identity = subscriber.access?.identity;
     if (!identity || !this.#roster.exit(channel, identity.user, subscriber)) return;
     this.#shared.tellChange(channel, identity.user);
@@ -132,11 +129,6 @@ export class Presence implements PresenceChannels {
       this.#shared.tellVersion();
       announced.tellVersion();
     }, LEASE_TIME / 2).unref();
-  }
-
-  #answer(question: Question): readonly unknown[] {
-    if (question.about === 'members') return this.#here(question.channel);
-    return this.#announced?.isKnown ? [KNOWN, ...this.#announced.stays] : [];
   }
 
   /** What this instance knows of: those on it, and if it announces, those in their time of grace. */

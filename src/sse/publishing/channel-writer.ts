@@ -1,4 +1,8 @@
+import { Logger } from '@nestjs/common';
 import { channelHash, formatId } from '../protocol/position.js';
+import { SparseLog } from '../sparse-log.js';
+import { SseError } from '../sse.errors.js';
+import type { SseSettings } from '../sse.settings.js';
 import { checkObject, invalid, stringOf } from '../validate.js';
 import type { SseBackplane } from '../log/backplane.js';
 import { SerialQueue } from './serial-queue.js';
@@ -16,20 +20,39 @@ export interface PublishOptions {
   readonly publishId?: string;
 }
 
-/** Writes to the logs of channels, in the order of the calls: events, once they are checked, and ends. */
+/**
+ * The way of an event from `hub.publish()` to the log of its channel: it is checked, encoded once, and appended to the
+ * log by the backplane. From there the log tells its readers: channels/channel.ts.
+ *
+ * Calls on one channel take effect in their order, also where an asynchronous schema holds one of them up. Nothing
+ * waits where no such schema is.
+ */
 export class ChannelWriter {
   #published = 0;
-  readonly #order = new SerialQueue();
+  #failedEmits = 0;
+  readonly #queue = new SerialQueue();
+  readonly #failures = new SparseLog();
+  readonly #logger = new Logger('SseHub');
 
   constructor(
     private readonly definitions: ChannelDefinitions,
     private readonly backplane: SseBackplane,
-    private readonly maxEventBytes: number,
+    private readonly settings: Pick<SseSettings, 'maxEventBytes'>,
   ) {}
 
   /** Events that were published since the start. */
   get published(): number {
     return this.#published;
+  }
+
+  /** Events of `emit()` that could not be published, since the start. */
+  get failedEmits(): number {
+    return this.#failedEmits;
+  }
+
+  /** @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL` */
+  check(channel: string): void {
+    this.definitions.rulesOf(channel);
   }
 
   /** @returns the event's id, or the empty string */
@@ -39,26 +62,48 @@ export class ChannelWriter {
     const publishId = options && publishIdOf(options);
     const encoded = schemas
       ? this.#checked(channel, event, schemas, !hasHistory)
-      : storedEvent(event, !hasHistory, this.maxEventBytes);
+      : storedEvent(event, !hasHistory, this.settings.maxEventBytes);
     const stored = encoded instanceof Promise ? await encoded : encoded;
     const position = await this.backplane.append(channel, settings, stored, publishId);
     this.#published++;
     return hasHistory ? formatId(position, channelHash(channel)) : (stored.id ?? '');
   }
 
-  /** Checks an event and encodes it; a Promise, where that takes a turn, is to be awaited as it is. */
+  /** Publishes an event for which nobody waits: a failure is counted, and some are logged. */
+  emit(channel: string, event: SseEventInput, options?: PublishOptions): void {
+    this.publish(channel, event, options).catch((error: unknown) => {
+      this.#emitFailed(channel, error);
+    });
+  }
+
+  #emitFailed(channel: string, error: unknown): void {
+    this.#failedEmits++;
+    const code = error instanceof SseError ? error.code : 'other';
+    // A timer may well emit once more while the application closes.
+    if (code === 'HUB_CLOSED') return;
+    this.#failures.add(code, (leftOut) => {
+      const others = leftOut > 0 ? `, nor were ${leftOut} others since the last such line` : '';
+      this.#logger.error(
+        `An event for the channel ${JSON.stringify(channel)} was not published${others}.`,
+        error instanceof Error ? error.stack : String(error),
+      );
+    });
+  }
+
+  /** Checks and encodes an event. A Promise is returned only where that takes a turn, and is to be awaited as it is. */
   #checked(
     channel: string,
     event: SseEventInput,
     schemas: EventSchemas,
     ownIds: boolean,
   ): StoredEvent | Promise<StoredEvent> {
-    const encode = (checked: SseEventInput): StoredEvent => storedEvent(checked, ownIds, this.maxEventBytes);
-    // It is encoded before it waits: whoever publishes may change the data meanwhile.
+    const encode = (checked: SseEventInput): StoredEvent =>
+      storedEvent(checked, ownIds, this.settings.maxEventBytes);
+    // The event is encoded before it waits: the publisher may change the data meanwhile.
     const checked = checkedEvent(channel, event, schemas);
     const stored = checked instanceof Promise ? checked.then(encode) : encode(checked);
-    const waits = stored instanceof Promise || this.#order.isAwaited(channel);
-    return waits ? this.#order.turn(channel, stored) : stored;
+    const waits = stored instanceof Promise || this.#queue.isWaitedFor(channel);
+    return waits ? this.#queue.turn(channel, stored) : stored;
   }
 
   /**
@@ -69,25 +114,28 @@ export class ChannelWriter {
   async lastEvent(channel: string, event: SseEventInput): Promise<StoredEvent> {
     const { settings, schemas } = this.definitions.rulesOf(channel);
     const checked = schemas ? await checkedEvent(channel, event, schemas) : event;
-    return lastEvent(checked, settings.history === undefined, this.maxEventBytes);
+    return lastEvent(checked, settings.history === undefined, this.settings.maxEventBytes);
   }
 
-  /** Stores what {@link lastEvent} has made. It is kept for those who come back. */
+  /** Stores what {@link lastEvent} has made. It is kept for clients that come back. */
   async tell(channel: string, event: StoredEvent, publishId: string): Promise<void> {
     const { settings } = this.definitions.rulesOf(channel);
-    if (this.#order.isAwaited(channel)) await this.#order.turn(channel, undefined);
+    const turn = this.#queue.turnAfter(channel);
+    if (turn) await turn;
     await this.backplane.append(channel, settings, event, publishId);
   }
 
   async complete(channel: string): Promise<void> {
     const { settings } = this.definitions.rulesOf(channel);
-    if (this.#order.isAwaited(channel)) await this.#order.turn(channel, undefined);
+    const turn = this.#queue.turnAfter(channel);
+    if (turn) await turn;
     await this.backplane.complete(channel, settings);
   }
 
   async purge(channel: string): Promise<void> {
     this.definitions.rulesOf(channel);
-    if (this.#order.isAwaited(channel)) await this.#order.turn(channel, undefined);
+    const turn = this.#queue.turnAfter(channel);
+    if (turn) await turn;
     await this.backplane.purge(channel);
   }
 }

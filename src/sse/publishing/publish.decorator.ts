@@ -1,14 +1,11 @@
 import { Inject } from '@nestjs/common';
 import { identity, isObservable, type Observable } from 'rxjs';
 import { isThenable } from '../values.js';
-import { routeOf } from '../http/sse-route.metadata.js';
-import { inPlaceOf, type Method } from '../wrapped-method.js';
+import { hasOwnRoute, inPlaceOf, type Method } from '../wrapped-method.js';
 import { definedBy, type ChannelDefinition } from '../channels/channel-definition.js';
 import { ChannelPattern } from '../channels/channel-pattern.js';
-import { SHARED_HUB } from './shared-hub.js';
 import { isAsyncIterable, MAX_PENDING, publishedItems, publishedObservable } from './published-source.js';
-import type { EventMap } from '../log/sse-event.js';
-import type { SseHub } from '../sse-hub.js';
+import type { EventMap, SseEventInput } from '../log/sse-event.js';
 import { COPY, type NamedChannels, type PackageCopy } from '../package-copy.js';
 import { storedEvent } from '../log/stored-event.js';
 import { SseError } from '../sse.errors.js';
@@ -63,6 +60,16 @@ const PUBLISHING = 'nestjs-sse-hub:publishing';
 
 export const describedPublishing = (prototype: object, key: string): DescribedPublishing | undefined =>
   Reflect.getMetadata(PUBLISHING, prototype, key) as DescribedPublishing | undefined;
+
+/**
+ * Injection token of the application's hub. The hub may be of another copy of this package, where its class `SseHub` is
+ * another.
+ */
+export const SHARED_HUB = Symbol.for('nestjs-sse-hub:SseHub');
+
+interface SharedHub {
+  publish(channel: string, event: SseEventInput): Promise<unknown>;
+}
 
 /** The property of an instance into which Nest injects its hub. */
 const HUB = Symbol('SseHub');
@@ -133,13 +140,13 @@ export function Publish(
     if (typeof target === 'function' || typeof method !== 'function') {
       throw new SseError('INVALID_OPTIONS', '@Publish() is for methods of instances.');
     }
-    if (routeOf(target.constructor, method)?.isStock === false) {
+    if (hasOwnRoute(method)) {
       throw new SseError('INVALID_OPTIONS', `Put @Publish() of ${where} below its @Sse().`);
     }
     Inject(SHARED_HUB)(target, HUB);
     Reflect.defineMetadata(PUBLISHING, described, target, key);
     const wrapper: Method = function (this: unknown, ...args) {
-      const hub = (this as { readonly [HUB]?: SseHub } | undefined)?.[HUB];
+      const hub = (this as { readonly [HUB]?: SharedHub } | undefined)?.[HUB];
       if (!hub) {
         throw new SseError(
           'MODULE_MISSING',

@@ -3,20 +3,28 @@ import { SseError } from '../sse.errors.js';
 /** Calls that wait at a time, for all channels together; the next one is refused. */
 const MAX_WAITING = 10_000;
 
-/** Keeps calls on a channel in their order where one of them has to wait for something first. */
+/**
+ * Keeps the calls on each channel in their order where one of them has to wait for something first. Where none waits
+ * there is no queue, and a call takes effect in the turn in which it is made.
+ *
+ * A call whose turn it is must be made as soon as the Promise of its turn resolves, before anything else is awaited.
+ */
 export class SerialQueue {
   /** By channel: settles when the last call that waits has had its turn. */
   readonly #last = new Map<string, Promise<unknown>>();
   #waiting = 0;
 
-  /** Whether a call on that channel waits: then one that comes after it takes its turn, too. */
-  isAwaited(channel: string): boolean {
+  isWaitedFor(channel: string): boolean {
     return this.#last.has(channel);
   }
 
+  /** The turn of a call that has nothing to wait for but those before it; undefined where there are none. */
+  turnAfter(channel: string): Promise<void> | undefined {
+    return this.isWaitedFor(channel) ? this.turn(channel, undefined) : undefined;
+  }
+
   /**
-   * Gives what a call has waited for, when all before it have had their turn. The call is to be made as soon
-   * as this resolves, before anything else is awaited: that was its turn.
+   * Resolves with what a call has waited for, when all calls before it have had their turn.
    *
    * @throws SseError `PUBLISH_REJECTED`: too many wait
    */
@@ -29,10 +37,10 @@ export class SerialQueue {
       );
     }
     this.#waiting++;
-    // What fails before its turn has come is told in its turn.
+    // A failure that comes before the turn is told in the turn.
     const settled = Promise.allSettled([ready, this.#last.get(channel)]);
     const turn = settled.then(() => ready);
-    // Who awaits the turn goes on before the one after it: what settles this comes after what settles that.
+    // Resolves after the turn has, so that the caller of this turn goes on before the caller of the next.
     const last: Promise<unknown> = Promise.allSettled([turn]).then(() => {
       this.#waiting--;
       if (this.#last.get(channel) === last) this.#last.delete(channel);

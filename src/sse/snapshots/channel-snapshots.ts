@@ -4,8 +4,12 @@ import { parseId, type Position } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import type { Channel } from '../channels/channel.js';
-import { answerInTime } from '../handlers/answer-in-time.js';
-import type { ChannelHandler, ChannelHandlers, MatchedHandler } from '../handlers/channel-handlers.js';
+import {
+  answerInTime,
+  type ChannelHandler,
+  type ChannelHandlers,
+  type MatchedHandler,
+} from '../handlers/channel-handlers.js';
 import { gapAt, type NamedPosition } from '../log/gap.js';
 import type { Preface, Prefaces } from '../streams/preface.js';
 import { DueSnapshot } from './due-snapshot.js';

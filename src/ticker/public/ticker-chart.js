@@ -1,9 +1,9 @@
 import uPlot from '/vendor/uplot/uPlot.esm.js';
 
-/** Seconds that the chart shows, as many as the server remembers. */
+/** Width of the chart in seconds: the history of the channels. */
 const WINDOW = 30;
 
-/** Seconds between two quotes that are still one line; they come four times a second. */
+/** Longest gap in seconds that a line bridges; quotes come four times a second. */
 const LONGEST_STEP = 1;
 
 /** The last quotes of some symbols as lines. */
@@ -14,10 +14,10 @@ export class QuoteChart {
   #plotted = '';
   #isDue = false;
   #latest = 0;
-  /** Prices by time, for each symbol: a quote that comes a second time changes nothing. */
+  /** Prices by time, for each symbol. A duplicate quote changes nothing. */
   #prices = new Map();
 
-  /** @param symbols which symbols are shown, and in which colours */
+  /** @param symbols the shown symbols and their colours */
   constructor(element, symbols) {
     this.#element = element;
     this.#symbols = symbols;
@@ -36,7 +36,7 @@ export class QuoteChart {
     this.draw();
   }
 
-  /** Soon, and once for all that has changed until then. */
+  /** Draws in the next frame, once for all changes until then. */
   draw() {
     if (this.#isDue) return;
     this.#isDue = true;
@@ -58,7 +58,7 @@ export class QuoteChart {
     this.#plot = new uPlot(this.#options(shown), data, this.#element);
   }
 
-  /** What is in the window, in order; what has left it is forgotten. */
+  /** The quotes in the window, in order. Older ones are deleted. */
   #tableOf(symbol) {
     const prices = this.#prices.get(symbol);
     for (const time of prices.keys()) if (time < this.#latest - WINDOW) prices.delete(time);

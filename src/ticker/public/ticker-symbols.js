@@ -13,7 +13,7 @@ export class SymbolToggles {
     return this.#toggles.size === 0 || this.#shown().length > 0;
   }
 
-  /** What to ask the server for: by naming no symbol, all of them. */
+  /** The query of the shown symbols; no query means all of them. */
   get query() {
     const shown = this.#shown();
     return shown.length === this.#toggles.size ? '' : `?symbols=${shown.join(',')}`;
@@ -28,7 +28,7 @@ export class SymbolToggles {
     return this.#toggles.get(symbol).box.checked;
   }
 
-  /** As the browser computed it, for a canvas knows no custom properties. */
+  /** The computed colour, because a canvas does not resolve custom properties. */
   colorOf(symbol) {
     return getComputedStyle(this.#toggles.get(symbol).box).color;
   }

@@ -4,7 +4,7 @@ import { SymbolToggles } from '/ticker-symbols.js';
 
 const setState = showState(document.querySelector('#state'));
 
-/** How each open stream is; the page is live when all of them are. */
+/** State of each open stream; the page is live when all of them are. */
 const states = new Map();
 
 const toggles = new SymbolToggles(document.querySelector('#symbols'), {
@@ -37,8 +37,8 @@ const quotes = stream(() => toggles.isAnyShown && `/ticker/quotes${toggles.query
 });
 
 /**
- * A stream that can be closed and opened again, also as another one (more symbols, fewer). It goes on where it
- * was: each id carries the position of every channel, and a channel without one brings its history along.
+ * A stream that can be closed and opened again, also with other symbols. It resumes, because each id carries the
+ * position of every channel; a channel without a position starts with its history.
  */
 function stream(getPath, on) {
   let source;

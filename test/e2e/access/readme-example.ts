@@ -2,7 +2,7 @@ import * as common from '@nestjs/common';
 import type { Type } from '@nestjs/common';
 import * as rxjs from 'rxjs';
 import * as hub from '../../../src/index.js';
-import { blockWith } from '../../docs/deployment.js';
+import { blockWith } from '../../docs/guides.js';
 import { runBlock } from '../../docs/run-block.js';
 
 export interface Example {
@@ -12,7 +12,7 @@ export interface Example {
 
 type Options = NonNullable<Parameters<typeof hub.SseModule.forRoot>[0]>;
 
-/** The README's application, as it is printed there, and with these options of the module besides. */
+/** The application of the guide to access, as it is printed there, and with these options of the module besides. */
 export function example(options: Options = {}): Example {
   const SseModule = {
     forRoot: (own: Options) => hub.SseModule.forRoot({ ...own, ...options }),

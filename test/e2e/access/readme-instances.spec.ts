@@ -76,10 +76,10 @@ function describeInstances(backplane: () => BackplaneFactory): void {
     expect(await one.hub.disconnect({ user: 'ann' })).toEqual({ ended: 1, away: [] });
     expect(await again.closed).toBe('ended');
     expect((await open(one, 'a', 'nobody')).status).toBe(401);
-  }, 30_000);
+  });
 }
 
-describeWith('redis-server', 'the README’s application with a token guard, twice on a Redis', (path) => {
+describeWith('redis-server', 'the guide’s application with a token guard, twice on a Redis', (path) => {
   let server: RedisServer;
   beforeAll(async () => {
     server = await RedisServer.start(path);
@@ -89,7 +89,7 @@ describeWith('redis-server', 'the README’s application with a token guard, twi
   describeInstances(() => redisBackplane({ connection: { url: server.url } }));
 });
 
-describeWith('nats-server', 'the README’s application with a token guard, twice on a NATS', (path) => {
+describeWith('nats-server', 'the guide’s application with a token guard, twice on a NATS', (path) => {
   let server: NatsServer;
   beforeAll(async () => {
     server = await NatsServer.start(path);

@@ -5,7 +5,7 @@ import { SseClient } from '../../support/sse-client.js';
 import { denied } from './denied.js';
 import { example } from './readme-example.js';
 
-describe.each(adapters)('the README’s application with a token guard (%s)', (adapter) => {
+describe.each(adapters)('the guide’s application with a token guard (%s)', (adapter) => {
   it('gives to each what is theirs', async () => {
     const { tokens, TenantsModule } = example();
     const app = await startSseApp({ adapter, sse: false, imports: [TenantsModule] });

@@ -122,7 +122,7 @@ describe('node dist/main.js', () => {
       expect(told.map(({ data }) => JSON.parse(data))).toEqual(history);
       await demo.stop(signal);
     }
-  }, 30_000);
+  });
 
   it('refuses a directory that another one uses', async () => {
     const env = { SSE_BACKPLANE: 'lmdb', SSE_DATA_DIR: await temporaryFolder() };

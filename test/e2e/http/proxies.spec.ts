@@ -8,7 +8,7 @@ import { startSseApp, untilConnections, type SseApp } from '../../support/sse-ap
 import { SseClient } from '../../support/sse-client.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
-// Each proxy is configured as the README says. What is special about nginx is in nginx.spec.ts.
+// Each proxy is configured as the guide says. What is special about nginx is in nginx.spec.ts.
 
 /** The heartbeat by which a proxy notices that a client has left; 0 where it notices without. */
 const heartbeats = { nginx: 0, caddy: 0, haproxy: 200, apache2: 200, varnishd: 0 };

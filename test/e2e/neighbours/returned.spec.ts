@@ -90,6 +90,26 @@ describe.each(ways)('An async iterable that a method returns ($how, $adapter)', 
     await eventually(() => isReleased);
   });
 
+  it('is given up when the client leaves while the next value is awaited, which comes later', async () => {
+    let isReleased = false;
+    const gate = new EventEmitter();
+    const { hub, url } = await start(async function* () {
+      try {
+        yield 'first';
+        await once(gate, 'open');
+        yield 'second';
+      } finally {
+        isReleased = true;
+      }
+    });
+    const client = await SseClient.open(`${url}/events`);
+    await client.next();
+    client.close();
+    await untilConnections(hub, 0);
+    gate.emit('open');
+    await eventually(() => isReleased);
+  });
+
   it.each([
     ['is not async', () => ({ done: true, value: undefined })],
     [

@@ -53,7 +53,7 @@ describeOnEach('a snapshot of two instances', (shared) => {
       client.close();
     }
     expect(textsOf(await watcher.until(({ data }) => data === '50'))).toEqual(board.texts);
-  }, 20_000);
+  });
 
   it('and what both publish while it is made are all that there is, once each', async () => {
     const instances: SseApp[] = [];
@@ -90,7 +90,7 @@ describeOnEach('a snapshot of two instances', (shared) => {
       expect(textsOf(events)).toEqual(state);
       expect(events.filter(({ type }) => type !== 'message').map(({ type }) => type)).toEqual(['snapshot']);
     }
-  }, 20_000);
+  });
 
   it('follows the gap of a client that the other instance has served, and that was away for too long', async () => {
     const board = new Texts(BOARD);

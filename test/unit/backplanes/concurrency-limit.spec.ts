@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ConcurrencyLimit } from '../../../src/sse/backplanes/common/concurrency-limit.js';
+import { ConcurrencyLimit } from '../../../src/sse/backplanes/common/tasks.js';
 
 /** Tasks that end when the test says so. */
 function tasks(turnstile: ConcurrencyLimit, count: number, left: number) {

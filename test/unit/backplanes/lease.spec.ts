@@ -5,11 +5,11 @@ import { Lease } from '../../../src/sse/backplanes/common/lease.js';
 
 /** A server that answers when the test says so, and a lease of it. */
 function scene() {
-  const questions: { readonly isHeld: boolean; readonly answer: (isMine: boolean) => void }[] = [];
+  const questions: { readonly as: string; readonly answer: (isMine: boolean) => void }[] = [];
   const released: string[] = [];
   const link = {
-    hold: (_name: string, _token: string, isHeld: boolean) =>
-      new Promise<boolean>((answer) => questions.push({ isHeld, answer })),
+    hold: (_name: string, _token: string, as: string) =>
+      new Promise<boolean>((answer) => questions.push({ as, answer })),
     release: async (name: string) => void released.push(name),
   } as Partial<ClusterLink> as ClusterLink;
   const signals: AbortSignal[] = [];

@@ -90,7 +90,7 @@ describe('a local copy that lets go of entries', () => {
       await Promise.resolve();
       if (change === 'purged') it.server.purge();
       else it.server.completed = true;
-      const told = it.copy.hear({ kind: change, position: at(3) });
+      const told = it.copy.receive({ kind: change, position: at(3) });
       answer();
       await Promise.all([opened, told]);
       expect(it.copy.log).toMatchObject(
@@ -118,10 +118,10 @@ describe('a local copy of a channel that is not there', () => {
   it('is at nothing yet, and says when that is another position', async () => {
     const it = await absent();
     expect(it.copy.log).toMatchObject({ isAbsent: true, head: nothingYet(1), floor: nothingYet(1) });
-    await it.copy.resync();
+    await it.copy.catchUp();
     expect(it.told).toEqual([]);
     it.server.floor = it.server.head = nothingYet(2);
-    await it.copy.resync();
+    await it.copy.catchUp();
     expect(it.told).toEqual(['moved']);
     expect(it.copy.log).toMatchObject({ isAbsent: true, head: nothingYet(2), floor: nothingYet(2) });
   });
@@ -130,7 +130,7 @@ describe('a local copy of a channel that is not there', () => {
     const it = await absent();
     it.server.floor = it.server.head = nothingYet(9);
     it.server.begins = [nothingYet(9)];
-    await it.copy.resync();
+    await it.copy.catchUp();
     expect(it.told).toEqual(['replaced']);
   });
 
@@ -149,7 +149,7 @@ describe('a local copy of a channel that is not there', () => {
   it('is replaced when another log may have come and gone', async () => {
     const it = await absent();
     // The notices of that log would not have come.
-    it.copy.deaf();
+    it.copy.interrupted();
     born(it, []).grow(1);
     await it.add(1, 'b');
     expect(it.told).toEqual(['replaced', 1]);
@@ -213,7 +213,7 @@ describe('a local copy whose server is away', () => {
     const it = await trial();
     it.isAway = true;
     it.server.grow(1);
-    await it.copy.resync();
+    await it.copy.catchUp();
     expect(it.told).toEqual([]);
     it.isAway = false;
     const isTold = new Promise((resolve) => (it.appended = resolve));
@@ -238,7 +238,7 @@ describe('a local copy whose server is away', () => {
   it('tells nothing once it is closed', async () => {
     const it = await trial();
     it.server.grow(2);
-    const read = it.copy.resync();
+    const read = it.copy.catchUp();
     const early = it.add(9);
     const located = it.copy.locate(at(9));
     it.copy.close();

@@ -34,7 +34,7 @@ describe('a local copy', () => {
     const it = await trial();
     it.server.grow(2);
     const answer = it.hold();
-    const read = it.copy.resync();
+    const read = it.copy.catchUp();
     const late = [it.add(7), it.add(6)];
     answer();
     await Promise.all([read, ...late]);
@@ -74,7 +74,7 @@ describe('a local copy', () => {
     const it = await trial(3, { count: 1 });
     for (const offset of [4, 5, 6]) await it.copy.answered(entry(offset));
     for (const offset of [4, 5, 6])
-      await it.copy.hear({ kind: 'entry', position: at(offset), entry: () => entry(offset) });
+      await it.copy.receive({ kind: 'entry', position: at(offset), entry: () => entry(offset) });
     const told = it.told.filter((what) => what !== 'leaving');
     expect({ told, reads: it.reads }).toEqual({ told: [4, 5, 6], reads: [] });
   });
@@ -95,7 +95,7 @@ describe('a local copy of a log that is another one now', () => {
   it.each([2, 3])('is replaced when it hears of an entry of another mark at %d, of 3', async (offset) => {
     const it = await trial();
     it.server = new ServerLog('b', offset);
-    await it.copy.hear({ kind: 'entry', position: at(offset, 'b'), entry: () => entry(offset, 'b') });
+    await it.copy.receive({ kind: 'entry', position: at(offset, 'b'), entry: () => entry(offset, 'b') });
     expect(it.told).toEqual(['replaced', ...[1, 2, 3].slice(0, offset)]);
   });
 
@@ -117,21 +117,21 @@ describe('a local copy of a log that is another one now', () => {
   it('is replaced when a read says that its head is not there, although the server has gone on', async () => {
     const it = await trial();
     it.server = new ServerLog('b', 5);
-    await it.copy.resync();
+    await it.copy.catchUp();
     expect(it.told).toEqual(['replaced', 1, 2, 3, 4, 5]);
   });
 
   it('is replaced when the server has come back with less of it', async () => {
     const it = await trial(5);
     it.server = new ServerLog('a', 3);
-    await it.copy.resync();
+    await it.copy.catchUp();
     expect(it.told).toEqual(['replaced', 1, 2, 3]);
   });
 
   it('is replaced by nothing when the channel is not there any more', async () => {
     const it = await trial();
     it.server = new ServerLog('b');
-    await it.copy.resync();
+    await it.copy.catchUp();
     expect(it.told).toEqual(['replaced']);
     expect(it.copy.log).toMatchObject({ head: at(0, 'b'), isAbsent: true });
   });
@@ -140,10 +140,10 @@ describe('a local copy of a log that is another one now', () => {
     const it = await trial(2);
     it.server = new ServerLog('b');
     const late = delay(50).then(() => Promise.all([1, 2].map((offset) => it.add(offset))));
-    it.heard = async () => {
+    it.flushNotices = async () => {
       await late;
     };
-    await it.copy.resync();
+    await it.copy.catchUp();
     await late;
     expect(it.told).toEqual(['replaced']);
     it.server.grow(1);
@@ -154,7 +154,7 @@ describe('a local copy of a log that is another one now', () => {
   it('does not take entries of the one before that come late for new ones', async () => {
     const it = await trial();
     it.server = new ServerLog('b', 2);
-    await it.copy.resync();
+    await it.copy.catchUp();
     await it.add(3);
     expect(it.told).toEqual(['replaced', 1, 2]);
     await it.add(4);
@@ -169,12 +169,12 @@ describe('a local copy of a log that is another one now', () => {
     it.server = new ServerLog('b', 4);
     let added: Promise<unknown> | undefined;
     // The first two that come to the other log, at the place of the newest here and after it.
-    it.heard = async () => {
+    it.flushNotices = async () => {
       if (added) return;
       it.server.grow(2);
       added = Promise.all([5, 6].map((offset) => it.add(offset, 'b')));
     };
-    await it.copy.resync();
+    await it.copy.catchUp();
     await added;
     expect(it.told).toEqual(['replaced', 1, 2, 3, 4, 5, 6]);
   });
@@ -182,7 +182,7 @@ describe('a local copy of a log that is another one now', () => {
   it('finds out about one that takes its place while it reads', async () => {
     const it = await trial();
     const answer = it.hold();
-    const read = it.copy.resync();
+    const read = it.copy.catchUp();
     it.server = new ServerLog('b', 1);
     const added = it.add(1, 'b');
     answer();
@@ -197,7 +197,7 @@ describe('a local copy of a log that has moved past it', () => {
     const it = await trial();
     it.server.grow(6);
     it.server.trim(7);
-    await it.copy.resync();
+    await it.copy.catchUp();
     expect(it.told).toEqual(['replaced', 8, 9]);
     expect(it.copy.log).toMatchObject({ floor: at(7), head: at(9) });
   });
@@ -206,11 +206,11 @@ describe('a local copy of a log that has moved past it', () => {
     const it = await trial(3, { count: 2 });
     it.server.grow(6);
     it.server.trim(7);
-    it.heard = async () => {
+    it.flushNotices = async () => {
       await delay(100);
       for (const offset of [4, 5, 6, 7, 8, 9]) void it.add(offset);
     };
-    await it.copy.resync();
+    await it.copy.catchUp();
     expect(it.told.filter((what) => typeof what === 'number')).toEqual([4, 5, 6, 7, 8, 9]);
     expect(it.told).not.toContain('replaced');
   });
@@ -219,7 +219,7 @@ describe('a local copy of a log that has moved past it', () => {
     const it = await trial();
     it.server.grow(2);
     it.server.trim(3);
-    await it.copy.resync();
+    await it.copy.catchUp();
     expect(it.told).toEqual([4, 5]);
   });
 });

@@ -1,6 +1,6 @@
 import type { CopyMemory } from '../../../src/sse/backplanes/common/copy-memory.js';
 import { LocalCopy } from '../../../src/sse/backplanes/common/local-copy.js';
-import type { HeardEntry, RemoteRange } from '../../../src/sse/backplanes/common/remote-logs.js';
+import type { ReceivedEntry, RemoteRange } from '../../../src/sse/backplanes/common/remote-logs.js';
 import type { LogFollower } from '../../../src/sse/log/backplane.js';
 import type { EventLog, LogEntry } from '../../../src/sse/log/event-log.js';
 import type { Position } from '../../../src/sse/protocol/position.js';
@@ -90,7 +90,7 @@ export class Trial implements LogFollower {
           if (this.isAway) throw new Error('away');
           return answer;
         },
-        heard: () => this.heard(),
+        flushNotices: () => this.flushNotices(),
       },
       memory,
     );
@@ -104,7 +104,7 @@ export class Trial implements LogFollower {
   }
 
   /** Notices that are on their way are told then. */
-  async heard(): Promise<void> {}
+  async flushNotices(): Promise<void> {}
 
   /** The next read is answered when the result is called. */
   hold(): () => void {
@@ -137,7 +137,7 @@ export class Trial implements LogFollower {
   }
 }
 
-export function entry(offset: number, log = 'a', known = at(offset - 1, log)): HeardEntry {
+export function entry(offset: number, log = 'a', known = at(offset - 1, log)): ReceivedEntry {
   return { ...at(offset, log), previous: offset - 1, known, at: Date.now(), event: storedOf(10) };
 }
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import type { StoredMsg } from '@nats-io/jetstream';
 import { NatsOrders, type OrderStream } from '../../../src/sse/backplanes/nats/nats.orders.js';
 
 /** A stream of which the test says what it has, and what its leader knows. */
@@ -9,28 +8,30 @@ class TestStream implements OrderStream {
   behind: number | undefined;
   #last = 0;
 
-  async publish(text: string): Promise<number> {
+  async publish(_subject: string, text: string): Promise<{ seq: number }> {
     this.behind = undefined;
     this.messages.set(++this.#last, text);
-    return this.#last;
+    return { seq: this.#last };
   }
 
-  async message(seq = this.behind ?? this.#last): Promise<StoredMsg | undefined> {
+  newest(): Promise<{ seq: number; text: string } | undefined> {
+    return this.message(this.behind ?? this.#last);
+  }
+
+  async message(seq: number): Promise<{ seq: number; text: string } | undefined> {
     const text = seq > (this.behind ?? Infinity) ? undefined : this.messages.get(seq);
-    return text === undefined
-      ? undefined
-      : ({ seq, data: Buffer.from(text) } as Partial<StoredMsg> as StoredMsg);
+    return text === undefined ? undefined : { seq, text };
   }
 }
 
 /** A log with some orders, and their positions. */
 async function logOf(...texts: string[]) {
   const stream = new TestStream();
-  const orders = new NatsOrders(stream);
+  const orders = new NatsOrders(stream, 'orders');
   const positions: string[] = [];
   for (const text of texts) positions.push(await orders.add(text));
   const after = async (index: number): Promise<string[] | undefined> =>
-    (await orders.orders(positions[index]))?.map(({ text }) => text);
+    (await orders.read(positions[index]))?.map(({ text }) => text);
   return { stream, after };
 }
 

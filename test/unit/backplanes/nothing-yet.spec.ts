@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ageOf, nothingYet } from '../../../src/sse/backplanes/redis/nothing-yet.js';
+import { absentPosition, ageOf } from '../../../src/sse/backplanes/redis/absent-position.js';
 import { channelHash, formatId, parseLastEventId } from '../../../src/sse/protocol/position.js';
 
 const STORE = 'aB3dE6gH';
@@ -7,7 +7,7 @@ const AT = 1_796_000_000_000;
 const TTL = 600_000;
 
 describe('nothing yet in Redis', () => {
-  const position = nothingYet(STORE, AT);
+  const position = absentPosition(STORE, AT);
 
   it.each([
     ['at once', AT, 0],

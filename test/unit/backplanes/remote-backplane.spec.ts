@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
 import { RemoteBackplane } from '../../../src/sse/backplanes/common/remote.backplane.js';
 import { remoteSettings } from '../../../src/sse/backplanes/common/remote.options.js';
-import type { RemoteLogs, RemoteLogsEvents } from '../../../src/sse/backplanes/common/remote-logs.js';
+import type { Connection, RemoteLogs } from '../../../src/sse/backplanes/common/remote-logs.js';
 import { moduleSettings } from '../../../src/sse/sse.settings.js';
 import { settingsOf, stored } from '../../contract/backplane.contract.js';
 import { Listener } from '../../contract/listener.js';
@@ -13,12 +13,11 @@ import { entry, ServerLog } from './local-copy.trial.js';
 /** A server with one log, that tells nothing by itself, and an instance that uses it. */
 function instance() {
   let log = new ServerLog('a');
-  let events!: RemoteLogsEvents;
+  let connection!: (connection: Connection) => void;
   const logs: Partial<RemoteLogs> = {
-    watch: (watcher) => {
-      events = watcher;
-      events.up();
-      events.noticesUp();
+    watch: (changed) => {
+      connection = changed;
+      return 'up';
     },
     subscribe: async () => undefined,
     read: async (_channel, _settings, known, asked) => log.read(known, asked),
@@ -26,7 +25,7 @@ function instance() {
       log.grow(1);
       return { position: log.head, entry: entry(log.head.offset, log.name) };
     },
-    heard: async () => undefined,
+    flushNotices: async () => undefined,
     restOf: () => Infinity,
     now: () => Date.now(),
     close: async () => undefined,
@@ -35,7 +34,7 @@ function instance() {
   whenTestEnds(() => backplane.close());
   return {
     backplane,
-    events,
+    connection,
     /** The log is another one. */
     replace: (name: string): void => {
       log = new ServerLog(name);
@@ -44,15 +43,15 @@ function instance() {
 }
 
 it('does not take an event for the first of the channel while it does not hear what becomes of that', async () => {
-  const { backplane, events, replace } = instance();
+  const { backplane, connection, replace } = instance();
   const listener = await new Listener(backplane, 'a', settingsOf()).ready;
   const { head } = listener.log;
-  events.noticesDown();
+  connection('silent');
   // A log may have come and gone.
   replace('b');
   const appending = backplane.append('a', settingsOf(), stored('x'));
   await turn(); // it has its answer
-  events.noticesUp();
+  connection('up');
   await appending;
   await eventually(() => listener.log.head.offset === 1);
   expect(listener.told[0]).toBe('replaced');

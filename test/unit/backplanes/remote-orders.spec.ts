@@ -11,21 +11,24 @@ it('takes no order for the next one on a new connection before it has read on: t
   let isOther = false;
   const link: Partial<ClusterLink> = {
     time: async () => Date.now(),
-    endOfOrders: async () => '0 a',
-    orders: async (after) => (isOther && after !== undefined ? undefined : []),
+    orders: {
+      end: async () => '0 a',
+      read: async (after) => (isOther && after === '1 b' ? undefined : []),
+      add: async () => ({ position: '', previous: undefined }),
+    },
   };
   const orders = new RemoteOrders('me', link as ClusterLink, async () => undefined);
   await orders.start();
   const told: unknown[] = [];
   orders.follow({ given: (order) => told.push(order), missed: () => told.push('missed') });
-  const hear = (previous: string, position: string, order: unknown): void => {
+  const receive = (previous: string, position: string, order: unknown): void => {
     const text = JSON.stringify({ id: position, from: 'other', at: Date.now(), order });
-    orders.hear({ previous, position, text });
+    orders.receive({ previous, position, text });
   };
-  hear('0 a', '1 b', 'first');
+  receive('0 a', '1 b', 'first');
   isOther = true;
   orders.reconnected();
-  hear('1 b', '2 c', 'of another log');
+  receive('1 b', '2 c', 'of another log');
   await orders.read();
   expect(told).toEqual(['first', 'missed']);
 });

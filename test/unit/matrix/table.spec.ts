@@ -35,8 +35,8 @@ describe('the tables of the matrix', () => {
     expect(() => putMatrix('no markers', 'new')).toThrow('matrix:begin');
   });
 
-  it('have their place in the README', async () => {
-    const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
-    expect(putMatrix(readme, 'new')).toContain('new');
+  it('have their place in the guide', async () => {
+    const guide = await readFile(new URL('../../../src/sse/http/compatibility.md', import.meta.url), 'utf8');
+    expect(putMatrix(guide, 'new')).toContain('new');
   });
 });

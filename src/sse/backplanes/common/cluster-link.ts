@@ -1,36 +1,42 @@
 import { LEASE_TIME } from '../../cluster/cluster.js';
 
-/** Milliseconds between two signs of life: of who is there, of who holds a lease, and of who waits for one. */
+/** Milliseconds between two signs of life of each instance, each leader, and each candidate for a lease. */
 export const BEAT = 1_000;
 
-/** Milliseconds for which the server counts on a sign of life. Who waits finds out a beat later at most. */
+/** Milliseconds for which the server counts on a sign of life. A candidate finds out a beat later at most. */
 export const ALIVE = LEASE_TIME - BEAT;
 
 /**
- * Milliseconds, from asking on, for which a holder counts on the server's yes. So much less than the server,
- * that neither a clock that runs slower nor a short pause of the process makes two hold a lease.
+ * Milliseconds, from asking on, for which a leader counts on the server's yes. So much less than the server, that
+ * neither a clock that runs slower nor a short pause of the process makes two instances lead.
  */
 export const HELD = ALIVE - 500;
 
+/** Orders that the log keeps. */
+export const ORDERS = 10_000;
+
 /**
- * What a server does for the instances of an application. Each call rejects when the server cannot be
- * reached or refuses; none waits for a connection that is known to be down.
+ * Port: what a server does for the instances of an application, as {@link RemoteCluster} needs it. Each call rejects
+ * when the server cannot be reached or refuses; none waits for a connection that is known to be down.
  */
 export interface ClusterLink {
-  /** Begins to hear. Resolves when it does. */
+  readonly orders: OrderLog;
+  readonly wills: WillStore;
+
+  /** Begins to receive. Resolves when it does. */
   open(events: LinkEvents): Promise<void>;
 
-  /** Sends a text to all who hear. Resolves when the server has it. */
+  /** Sends a text to all instances that receive. Resolves when the server has it. */
   send(text: string): Promise<void>;
 
   /**
-   * Asks for a lease that nobody has, or goes on with the one that this token has: for {@link ALIVE}
-   * from the moment in which the server does it.
+   * Asks for a lease that nobody has, or keeps the one that this token has: for {@link ALIVE} from the moment in which
+   * the server does it.
    *
-   * @param isHeld whether this instance counts on having it
+   * @param as whether the token counts on having it
    * @returns whether the token has it
    */
-  hold(name: string, token: string, isHeld: boolean): Promise<boolean>;
+  hold(name: string, token: string, as: 'candidate' | 'leader'): Promise<boolean>;
 
   /** Gives a lease back if this token has it. No call of `hold` is under way for that token, none follows. */
   release(name: string, token: string): Promise<void>;
@@ -45,42 +51,47 @@ export interface ClusterLink {
   /** The server's time, in milliseconds. */
   time(): Promise<number>;
 
-  /** Where the log of orders ends. Makes one where there is none. */
-  endOfOrders(): Promise<OrderPosition>;
-
-  /**
-   * The orders after a position, or all that the log holds, the oldest first; undefined if the log does not
-   * hold the order at that position. The newest {@link ORDERS} are kept.
-   */
-  orders(after?: OrderPosition): Promise<LoggedOrder[] | undefined>;
-
-  /**
-   * Adds an order to the log. Works while the server has no room for events.
-   *
-   * @param known what the caller has read last
-   */
-  addOrder(text: string, known: OrderPosition | undefined): Promise<AddedOrder>;
-
-  /** Hears nothing more. */
+  /** Receives nothing more. */
   close(): Promise<void>;
 }
 
+export interface LinkEvents {
+  received(text: string): void;
+  /** The connection was lost and is there again. */
+  reconnected(): void;
+}
+
 export interface Members {
-  /** Those that have given a sign of life within {@link ALIVE}. */
+  /** Instances that have given a sign of life within {@link ALIVE}. */
   readonly there: string[];
   /** Others that have within {@link AWAY_TIME}, or a little less. */
   readonly away: string[];
 }
 
+/** Port: the log of orders on a server. It works while the server has no room for events. */
+export interface OrderLog {
+  /** The position at which the log ends. Makes a log where there is none. */
+  end(): Promise<OrderPosition>;
+
+  /**
+   * The orders after a position, or all that the log holds, the oldest first; undefined if the log does not
+   * hold the order at that position. The newest {@link ORDERS} are kept.
+   */
+  read(after?: OrderPosition): Promise<LoggedOrder[] | undefined>;
+
+  /** @param known the position up to which the caller has read */
+  add(text: string, known: OrderPosition | undefined): Promise<AddedOrder>;
+}
+
 /**
- * A place in the log of orders. It names the order there, by a mark that another order at this place would not
+ * A position in the log of orders. It names the order there, by a mark that another order at this place would not
  * have: so a log that has come back older does not pass for the one before.
  */
 export type OrderPosition = string;
 
 export interface AddedOrder {
   readonly position: OrderPosition;
-  /** The one directly before it, where that is known. */
+  /** The position directly before it, where that is known. */
   readonly previous: OrderPosition | undefined;
 }
 
@@ -90,11 +101,16 @@ export interface LoggedOrder {
   readonly text: string;
 }
 
-/** Orders that a log keeps. */
-export const ORDERS = 10_000;
-
-export interface LinkEvents {
-  heard(text: string): void;
-  /** The connection was lost and is there again. */
-  reconnected(): void;
+/**
+ * Port: where a server keeps the wills of the instances, as durably as the logs. Each call rejects when the server
+ * cannot be reached or refuses, and may be made again.
+ */
+export interface WillStore {
+  put(instance: string, id: string, text: string): Promise<void>;
+  has(instance: string, id: string): Promise<boolean>;
+  remove(instance: string, id: string): Promise<void>;
+  /** The instances that have left wills. */
+  owners(): Promise<readonly string[]>;
+  /** The texts of one instance's wills, by their ids. */
+  of(instance: string): Promise<ReadonlyMap<string, string>>;
 }

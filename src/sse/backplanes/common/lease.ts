@@ -1,18 +1,35 @@
 import { randomUUID } from 'node:crypto';
 import { HELD, type ClusterLink } from './cluster-link.js';
+import { coalesced } from './tasks.js';
 
-/** One who asks for a lease: it waits for it, or has it and works. */
+/** The work of a leader. */
+interface Term {
+  readonly controller: AbortController;
+  /** Ends the term when the server was not heard of for too long. */
+  expiry: NodeJS.Timeout;
+}
+
+/**
+ * A lease that somebody asks for, at each beat.
+ *
+ * ```text
+ *              the server says yes
+ *  'candidate' ──────────────────▶ Term (leads)
+ *       ▲                            │   the server says no, or nothing for HELD
+ *       └────────────────────────────┘
+ *  'stopped': from either, for good
+ * ```
+ *
+ * A leader never counts on the lease for longer than the server does. The server may have it for this one for longer:
+ * see `#mayHold`.
+ */
 export class Lease {
   /** Tells this one from all others who ask, on this instance too. */
   readonly #token = randomUUID();
-  #working: AbortController | undefined;
-  #expiry: NodeJS.Timeout | undefined;
-  #asking: Promise<void> | undefined;
-  /** Whether the server may have it for the holder. */
+  #state: 'candidate' | Term | 'stopped' = 'candidate';
+  /** Whether the server may have the lease for this one: it was asked to, and has not said no. */
   #mayHold = false;
-  /** Whether it is to be asked once more. */
-  #isDue = false;
-  #isStopped = false;
+  readonly #asked = coalesced(() => this.#ask());
 
   constructor(
     readonly name: string,
@@ -21,62 +38,58 @@ export class Lease {
   ) {}
 
   /**
-   * Asks for the lease, or goes on with it. While the answer to an earlier question is still to come, it is
-   * asked once more after it: that answer may be older than what this is called for.
+   * Asks for the lease, or for more time. While the answer to an earlier question is still to come, it is asked once
+   * more after it: that answer may be older than the reason for this call.
    */
   beat(): void {
-    if (this.#isStopped) return;
-    if (this.#asking) {
-      this.#isDue = true;
-      return;
-    }
-    this.#asking = this.#ask().finally(() => {
-      this.#asking = undefined;
-      if (!this.#isDue) return;
-      this.#isDue = false;
-      this.beat();
-    });
+    void this.#asked();
   }
 
   /** Ends the work at once. Resolves when the lease was given back, with whether there was one. */
   async stop(): Promise<boolean> {
-    this.#isStopped = true;
-    this.#lose();
-    await this.#asking;
+    this.#lose('stopped');
+    await this.#asked(); // asks nothing any more, and comes after the question that is under way
     if (!this.#mayHold) return false;
     await this.link.release(this.name, this.#token);
     return true;
   }
 
   async #ask(): Promise<void> {
+    if (this.#state === 'stopped') return;
     const askedAt = performance.now();
+    const as = this.#state === 'candidate' ? 'candidate' : 'leader';
+    this.#mayHold = true;
     try {
-      this.#mayHold = true;
-      const isMine = await this.link.hold(this.name, this.#token, this.#working !== undefined);
-      this.#mayHold = isMine;
-      if (isMine) this.#keep(askedAt + HELD);
-      else this.#lose();
+      this.#mayHold = await this.link.hold(this.name, this.#token, as);
     } catch {
-      // The server is away. How long what it said before holds, the own clock knows.
+      return; // The server is away. What it said before holds until the term expires.
+    }
+    if (this.#mayHold) this.#lead(askedAt + HELD);
+    else this.#lose();
+  }
+
+  /** The time is counted from the question, as the server may have begun to count at once. */
+  #lead(until: number): void {
+    if (this.#state === 'stopped') return;
+    const left = until - performance.now();
+    if (left <= 0) return this.#lose();
+    const expiry = setTimeout(() => this.#lose(), left).unref();
+    if (typeof this.#state === 'object') {
+      clearTimeout(this.#state.expiry);
+      this.#state.expiry = expiry;
+    } else {
+      const controller = new AbortController();
+      this.#state = { controller, expiry };
+      this.work(controller.signal);
     }
   }
 
-  /** The lease is this one's until then: counted from the question, as the server may have begun to count at once. */
-  #keep(until: number): void {
-    if (this.#isStopped) return;
-    const left = until - performance.now();
-    if (left <= 0) return this.#lose();
-    clearTimeout(this.#expiry);
-    this.#expiry = setTimeout(() => this.#lose(), left).unref();
-    if (this.#working) return;
-    this.#working = new AbortController();
-    this.work(this.#working.signal);
-  }
-
-  #lose(): void {
-    clearTimeout(this.#expiry);
-    const working = this.#working;
-    this.#working = undefined;
-    working?.abort();
+  #lose(next: 'candidate' | 'stopped' = 'candidate'): void {
+    const state = this.#state;
+    if (state === 'stopped') return;
+    this.#state = next;
+    if (state === 'candidate') return;
+    clearTimeout(state.expiry);
+    state.controller.abort();
   }
 }

@@ -1,11 +1,9 @@
-import { type BackplaneCall, hubClosed, noAnswer, notSent } from '../../sse.errors.js';
+import { type BackplaneCall, hubClosed, noAnswer, notSent, type SseError } from '../../sse.errors.js';
 import type { RemoteOptions } from './remote.options.js';
 
-/** What a call is to its caller when it fails: whether something may have been stored matters to who publishes. */
-
 /**
- * The server at hand cannot do it, and has not done it. Another may, to which the connection leads by and by: the
- * call is sent again, as one that was not sent yet.
+ * The server at hand cannot do it, and has not done it. The connection will lead to one that can: the call is sent
+ * again, like one that was not sent yet.
  */
 export class NotNow extends Error {}
 
@@ -21,31 +19,34 @@ interface Call {
 }
 
 /**
- * The calls to a server that may be away: they wait for the connection in their order, or fail, and none
- * waits for ever, nor do they without bound.
+ * The calls to a server that may be away. They wait for the connection in the order in which they were made, or fail.
+ * None waits for ever, and only so many wait.
+ *
+ * `down` ⇄ `up` as the connection comes and goes; `closed` for good. A call is `waiting`, then `sent`, then `over`;
+ * one that the server cannot do now goes from `sent` back to `waiting`.
  */
 export class RemoteCalls {
-  #isUp = false;
-  #isClosed = false;
-  /** Those that are to be sent. */
+  #state: 'down' | 'up' | 'closed' = 'down';
   readonly #waiting = new Set<Call>();
   #calls = 0;
+  /** Calls that are not over. */
   #pending = 0;
   #idle: (() => void) | undefined;
 
   constructor(
-    /** What the server is called in messages. */
+    /** The server's name in messages. */
     private readonly server: string,
     private readonly settings: Required<RemoteOptions>,
   ) {}
 
   get isUp(): boolean {
-    return this.#isUp;
+    return this.#state === 'up';
   }
 
-  /** There is a connection: what waited is sent. */
+  /** There is a connection: calls that wait are sent. */
   up(): void {
-    this.#isUp = true;
+    if (this.#state === 'closed') return;
+    this.#state = 'up';
     for (const call of [...this.#waiting].sort((one, other) => one.number - other.number)) {
       if (this.#waiting.delete(call)) call.go();
     }
@@ -53,76 +54,84 @@ export class RemoteCalls {
 
   /** The connection is lost. */
   down(): void {
-    this.#isUp = false;
+    if (this.#state === 'up') this.#state = 'down';
   }
 
   /**
    * Sends something as soon as there is a connection.
    *
    * @param send is given the milliseconds that are left, and rejects with an SseError, or `NotNow`
-   * @throws SseError `HUB_CLOSED`. For who publishes `PUBLISH_REJECTED`: it was not sent;
-   * `PUBLISH_UNCERTAIN`: there was no answer in time. For others `BACKPLANE_AWAY`
+   * @throws SseError `HUB_CLOSED`. A call that publishes: `PUBLISH_REJECTED` if it was not sent, `PUBLISH_UNCERTAIN` if
+   * there was no answer in time. Other calls: `BACKPLANE_AWAY`
    */
   run<T>(kind: BackplaneCall, send: (left: number) => Promise<T>): Promise<T> {
-    const { publishTimeout, whileAway, maxPending } = this.settings;
-    if (this.#isClosed) return Promise.reject(hubClosed());
-    if (this.#pending >= maxPending) {
-      return Promise.reject(
-        notSent(kind, `${maxPending} calls wait for ${this.server}, which is maxPending.`),
-      );
-    }
-    if (!this.#isUp && whileAway === 'fail') {
-      return Promise.reject(notSent(kind, `There is no connection to ${this.server}.`));
-    }
-    this.#pending++;
+    const refusal = this.#refusal(kind);
+    if (refusal) return Promise.reject(refusal);
+    const { publishTimeout } = this.settings;
     const until = performance.now() + publishTimeout;
+    this.#pending++;
     return new Promise<T>((resolve, reject) => {
-      let isSent = false;
-      let isOver = false;
+      let state: 'waiting' | 'sent' | 'over' = 'waiting';
       const end = (settle: () => void): void => {
-        if (isOver) return;
-        isOver = true;
+        if (state === 'over') return;
+        state = 'over';
         clearTimeout(timer);
         if (--this.#pending === 0) this.#idle?.();
         settle();
       };
       const refuse = (error: Error): void => end(() => reject(error));
-      const go = (): void => {
-        isSent = true;
-        send(until - performance.now()).then((answer) => end(() => resolve(answer)), failed);
-      };
       const failed = (error: Error): void => {
         if (!(error instanceof NotNow)) return refuse(error);
-        isSent = false;
-        if (this.#isClosed) refuse(hubClosed());
-        else if (whileAway === 'fail') refuse(notSent(kind, error.message));
-        else if (!isOver) this.#sendAgain(call);
+        if (state === 'over') return;
+        state = 'waiting';
+        const final = this.#refusalAgain(kind, error);
+        if (final) refuse(final);
+        else this.#sendAgain(call);
+      };
+      const go = (): void => {
+        state = 'sent';
+        send(until - performance.now()).then((answer) => end(() => resolve(answer)), failed);
       };
       const call: Call = { number: this.#calls++, go, refuse };
       const timer = setTimeout(() => {
         this.#waiting.delete(call);
         refuse(
-          isSent
+          state === 'sent'
             ? noAnswer(kind, `${this.server} did not answer within ${publishTimeout} ms.`)
             : notSent(kind, `There was no connection to ${this.server} for ${publishTimeout} ms.`),
         );
       }, publishTimeout);
-      if (this.#isUp) go();
+      if (this.isUp) go();
       else this.#waiting.add(call);
     });
   }
 
+  #refusal(kind: BackplaneCall): SseError | undefined {
+    const { whileAway, maxPending } = this.settings;
+    if (this.#state === 'closed') return hubClosed();
+    if (this.#pending >= maxPending)
+      return notSent(kind, `${maxPending} calls wait for ${this.server}, which is maxPending.`);
+    if (this.#state === 'down' && whileAway === 'fail')
+      return notSent(kind, `There is no connection to ${this.server}.`);
+    return undefined;
+  }
+
+  #refusalAgain(kind: BackplaneCall, { message }: NotNow): SseError | undefined {
+    if (this.#state === 'closed') return hubClosed();
+    return this.settings.whileAway === 'fail' ? notSent(kind, message) : undefined;
+  }
+
   #sendAgain(call: Call): void {
     this.#waiting.add(call);
-    if (!this.#isUp) return;
+    if (!this.isUp) return;
     setTimeout(() => {
-      if (this.#isUp && this.#waiting.delete(call)) call.go();
+      if (this.isUp && this.#waiting.delete(call)) call.go();
     }, AGAIN).unref();
   }
 
-  /** Refuses what was not sent. Resolves when there is nothing left that waits for an answer. */
+  /** Refuses calls that were not sent. Resolves when none waits for an answer any more. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#state = 'closed';
     for (const call of this.#waiting) call.refuse(hubClosed());
     this.#waiting.clear();
     if (this.#pending > 0) await new Promise<void>((resolve) => (this.#idle = resolve));

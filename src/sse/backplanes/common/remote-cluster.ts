@@ -2,62 +2,66 @@ import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { ClusterListener, OrderFollower, SseCluster } from '../../cluster/cluster.js';
 import { hubClosed, reasonOf, SseError } from '../../sse.errors.js';
-import { Listeners } from './listeners.js';
 import { BEAT, type ClusterLink } from './cluster-link.js';
+import { Listeners } from './followers.js';
 import { Lease } from './lease.js';
 import { RemoteOrders, type OrderNotice } from './remote-orders.js';
 import { RemoteWills } from './remote-wills.js';
-import type { WillStore } from './will-store.js';
+import { coalesced, withTimeout } from './tasks.js';
 
 /** Milliseconds within which a call that waits for the server is answered. */
 const ANSWER_TIME = 5_000;
 
-/** Milliseconds for which a goodbye waits for the server. */
-const GOODBYE_TIME = 1_000;
+/** Milliseconds that the server is given to take the word that this instance leaves. */
+const LEAVE_TIME = 1_000;
 
-/** What goes from instance to instance: a message on a topic, that a lease was given back, or an order. */
-type Letter = { readonly from: string } & (
+/** The messages between instances: a broadcast on a topic, that a lease was given back, or an order. */
+type Message = { readonly from: string } & (
   | { readonly topic: string; readonly message: unknown }
   | { readonly released: string }
   | { readonly ordered: OrderNotice }
 );
 
-/** A cluster whose instances know of each other by a server. */
+/**
+ * A cluster whose instances know of each other by a server. Each {@link BEAT} an instance gives a sign of life, reads
+ * the orders, and asks for its leases; messages only make that faster.
+ */
 export class RemoteCluster implements SseCluster {
   readonly instance = randomUUID();
   readonly wills: RemoteWills;
   readonly #listeners = new Listeners();
   readonly #leases = new Set<Lease>();
   readonly #orders: RemoteOrders;
+  readonly #enrol = coalesced(async () => {
+    if (!this.#closing) await this.link.enrol(this.instance);
+  });
   readonly #logger = new Logger('SseCluster');
   #beating: NodeJS.Timeout | undefined;
-  #isEnrolling = false;
   #closing: Promise<void> | undefined;
 
-  constructor(
-    private readonly link: ClusterLink,
-    wills: WillStore,
-  ) {
-    this.wills = new RemoteWills(this.instance, wills, async () => (await this.link.members()).there);
+  constructor(private readonly link: ClusterLink) {
+    this.wills = new RemoteWills(this.instance, link, (call) =>
+      this.#answer('The wills of the instances', call),
+    );
     this.#orders = new RemoteOrders(this.instance, link, (ordered) =>
       this.#send({ from: this.instance, ordered }),
     );
   }
 
-  /** Joins the others; to be awaited before all else. Rejects with what the server has against it. */
+  /** Joins the others; to be awaited before all else. Rejects with the server's refusal. */
   async start(): Promise<void> {
     const reconnected = (): void => {
       this.#orders.reconnected();
       this.#beat();
     };
-    await this.link.open({ heard: (text) => this.#hear(text), reconnected });
+    await this.link.open({ received: (text) => this.#receive(text), reconnected });
     await this.#orders.start();
-    await this.link.enrol(this.instance);
+    await this.#enrol();
     this.#beating = setInterval(() => this.#beat(), BEAT).unref();
   }
 
   async broadcast(topic: string, message: unknown): Promise<void> {
-    await this.#answer(() => this.#send({ from: this.instance, topic, message }));
+    await this.#reach(() => this.#send({ from: this.instance, topic, message }));
   }
 
   listen(topic: string, listener: ClusterListener): () => void {
@@ -73,7 +77,7 @@ export class RemoteCluster implements SseCluster {
   }
 
   async order(order: unknown): Promise<void> {
-    await this.#answer(() => this.#orders.give(order));
+    await this.#reach(() => this.#orders.give(order));
   }
 
   obey(follower: OrderFollower): () => void {
@@ -82,16 +86,16 @@ export class RemoteCluster implements SseCluster {
 
   /** Resolves when all orders were obeyed that had been given by the time of the call. Rejects while that is not known. */
   async catchUp(): Promise<void> {
-    if (!this.#closing) await within(ANSWER_TIME, this.#orders.read());
+    if (!this.#closing) await withTimeout(ANSWER_TIME, this.#orders.read);
   }
 
   async instances(): Promise<readonly string[]> {
-    const { there } = await this.#answer(() => this.link.members());
+    const { there } = await this.#reach(() => this.link.members());
     return there.includes(this.instance) ? there : [...there, this.instance];
   }
 
   async away(): Promise<readonly string[]> {
-    const { away } = await this.#answer(() => this.link.members());
+    const { away } = await this.#reach(() => this.link.members());
     return away.filter((instance) => instance !== this.instance);
   }
 
@@ -101,27 +105,22 @@ export class RemoteCluster implements SseCluster {
 
   async #leave(): Promise<void> {
     clearInterval(this.#beating);
-    this.wills.close();
     this.#listeners.clear();
     this.#orders.close();
-    const goodbyes = [...this.#leases].map((lease) => this.#giveBack(lease));
-    goodbyes.push(this.link.withdraw(this.instance));
-    // Who cannot be told takes this instance for dead a little later.
-    await within(GOODBYE_TIME, Promise.allSettled(goodbyes)).catch(() => undefined);
-    await within(GOODBYE_TIME, this.link.close()).catch(() => undefined);
+    const given = [...this.#leases].map((lease) => this.#giveBack(lease));
+    given.push(this.link.withdraw(this.instance));
+    // Instances that cannot be told take this one for dead a little later.
+    await withTimeout(LEAVE_TIME, () => Promise.allSettled(given)).catch(() => undefined);
+    await withTimeout(LEAVE_TIME, () => this.link.close()).catch(() => undefined);
   }
 
-  /** A sign of life, a look at the orders, as a deaf connection looks healthy, and a question for each lease. */
+  /** The orders are read although notices tell of them: a connection that receives nothing looks healthy. */
   #beat(): void {
     if (this.#closing) return;
-    this.#orders.read().catch(() => undefined); // the next beat tries again
+    const ignored = (): void => undefined; // the next beat tries again
+    this.#orders.read().catch(ignored);
+    this.#enrol().catch(ignored);
     for (const lease of this.#leases) lease.beat();
-    if (this.#isEnrolling) return;
-    this.#isEnrolling = true;
-    const enrolled = this.link.enrol(this.instance).catch(() => undefined); // the next beat tries again
-    void enrolled.then(() => {
-      this.#isEnrolling = false;
-    });
   }
 
   async #giveBack(lease: Lease): Promise<void> {
@@ -129,62 +128,52 @@ export class RemoteCluster implements SseCluster {
     try {
       if (await lease.stop()) await this.#send({ from: this.instance, released: lease.name });
     } catch {
-      // The server is away, and the lease expires. Those who missed the letter ask at their next beat.
+      // The server is away, and the lease expires. Candidates that missed the message ask at their next beat.
     }
   }
 
-  #send(letter: Letter): Promise<void> {
-    return this.link.send(JSON.stringify(letter));
+  #send(message: Message): Promise<void> {
+    return this.link.send(JSON.stringify(message));
   }
 
-  #hear(text: string): void {
-    const letter = letterOf(text);
-    if (!letter) {
+  #receive(text: string): void {
+    const message = messageOf(text);
+    if (!message) {
       this.#logger.warn('Something that no instance sends came by. Does somebody else use this prefix?');
-    } else if ('released' in letter) {
-      for (const lease of this.#leases) if (lease.name === letter.released) lease.beat();
-    } else if ('ordered' in letter) {
-      this.#orders.hear(letter.ordered);
+    } else if ('released' in message) {
+      for (const lease of this.#leases) if (lease.name === message.released) lease.beat();
+    } else if ('ordered' in message) {
+      this.#orders.receive(message.ordered);
     } else {
-      this.#listeners.tell(letter.topic, letter.message, letter.from);
+      this.#listeners.tell(message.topic, message.message, message.from);
     }
   }
 
-  async #answer<T>(call: () => Promise<T>): Promise<T> {
+  #reach<T>(call: () => Promise<T>): Promise<T> {
+    return this.#answer('The other instances', () => withTimeout(ANSWER_TIME, call));
+  }
+
+  async #answer<T>(what: string, call: () => Promise<T>): Promise<T> {
     if (this.#closing) throw hubClosed();
     try {
-      return await within(ANSWER_TIME, call());
+      return await call();
     } catch (cause) {
       if (this.#closing) throw hubClosed();
-      const reason = reasonOf(cause);
-      throw new SseError('BACKPLANE_AWAY', `The other instances cannot be reached: ${reason}`, { cause });
+      throw new SseError('BACKPLANE_AWAY', `${what} cannot be reached: ${reasonOf(cause)}`, { cause });
     }
   }
 }
 
-async function within<T>(milliseconds: number, outcome: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`the server did not answer within ${milliseconds} ms`));
-    }, milliseconds);
-  });
+/** Undefined for a text that no instance has sent. */
+function messageOf(text: string): Message | undefined {
   try {
-    return await Promise.race([outcome, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function letterOf(text: string): Letter | undefined {
-  try {
-    const letter = JSON.parse(text) as Partial<Record<string, unknown>> | null;
-    const isLetter =
-      typeof letter?.from === 'string' &&
-      (typeof letter.topic === 'string' ||
-        typeof letter.released === 'string' ||
-        isNotice(letter.ordered as Partial<OrderNotice> | null | undefined));
-    return isLetter ? (letter as Letter) : undefined;
+    const message = JSON.parse(text) as Partial<Record<string, unknown>> | null;
+    const isMessage =
+      typeof message?.from === 'string' &&
+      (typeof message.topic === 'string' ||
+        typeof message.released === 'string' ||
+        isNotice(message.ordered as Partial<OrderNotice> | null | undefined));
+    return isMessage ? (message as Message) : undefined;
   } catch {
     return undefined;
   }

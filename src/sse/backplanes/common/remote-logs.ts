@@ -5,22 +5,27 @@ import type { Position } from '../../protocol/position.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 
 /**
- * The logs on a server that several processes share: what {@link RemoteBackplane} needs of it.
+ * Port: the logs on a server that several processes share, as {@link RemoteBackplane} needs them.
  *
- * Calls are made only between `up()` and `down()` of {@link RemoteLogsEvents}; those that are under way when the
- * connection breaks reject. Every call rejects with an SseError as `notSent()` and `noAnswer()` make it. Calls on
- * one channel take effect in the order in which they were made.
+ * Calls are made only while the connection is not `away`; those that are under way when it breaks reject. Every call
+ * rejects with an SseError as `notSent()` and `noAnswer()` make it, or with `NotNow`. Calls on one channel take effect
+ * in the order in which they were made.
  *
  * Nothing here may rely on what a process remembers to tell whether a log is still the one it was: the server may
- * have come back older, empty or as another, with or without a sign of it. The mark of an event that is stored
- * proves it, and nothing else.
+ * have come back older, empty or as another, with or without a sign of it. Only the mark of an event that is stored
+ * proves it.
  */
 export interface RemoteLogs {
   /** The server's name in messages. */
   readonly server: string;
 
-  /** Tells of the connection from now on, first how it is at present. Called once, before all else. */
-  watch(events: RemoteLogsEvents): void;
+  /**
+   * Tells of each change of the connection from now on, also of one that was lost and is there again. Called once,
+   * before all else.
+   *
+   * @returns how it is at present
+   */
+  watch(changed: (connection: Connection) => void): Connection;
 
   /**
    * Stores an event with its mark, or finds the event that was stored under the same publish id.
@@ -32,10 +37,10 @@ export interface RemoteLogs {
   /**
    * Reads what is kept after the newest position of a local copy, or all that is kept if the log does not hold
    * that position. The answer has all that was stored, and all that was told of by a notice, before the call.
-   * It keeps a channel that is there from expiring; of one that is not it writes nothing.
+   * It keeps a channel that is there from expiring, and writes nothing for one that is not.
    *
-   * @param known what the copy has, if it has anything
-   * @param asked positions that clients have brought, of offset 0 or beyond what the copy has
+   * @param known the head of the copy, if it has one
+   * @param asked positions that clients have brought, of offset 0 or beyond the copy's head
    */
   read(
     channel: string,
@@ -55,37 +60,32 @@ export interface RemoteLogs {
 
   /**
    * Has notices of a channel told until `unsubscribe()`. When it has resolved, whatever happens to the channel
-   * is told, unless `noticesDown()` says otherwise. Subscriptions outlive a loss of the connection.
+   * is told while the connection is `up`. Subscriptions outlive a loss of the connection.
    *
    * @param left milliseconds for it
    */
-  subscribe(channel: string, hear: (notice: Notice) => void, left: number): Promise<void>;
+  subscribe(channel: string, receive: (notice: Notice) => void, left: number): Promise<void>;
 
   unsubscribe(channel: string): void;
 
   /** Resolves when every notice that was sent before the call has been told. */
-  heard(): Promise<void>;
+  flushNotices(): Promise<void>;
 
   /** Milliseconds after which the copy of a channel that is followed is to be compared with the server again. */
   restOf(settings: ChannelSettings): number;
 
-  /** The server's time in milliseconds since 1970, as far as is known: that of its events is in it. */
+  /** The server's time in milliseconds since 1970, as far as is known: its events have their times by it. */
   now(): number;
 
   /** Gives back the connection. No call is made afterwards, and nothing told. */
   close(): Promise<void>;
 }
 
-export interface RemoteLogsEvents {
-  /** Calls can be made. */
-  up(): void;
-  down(): void;
-  /** Notices are told. What happened since `noticesDown()` was not: every copy is read then. */
-  noticesUp(): void;
-  noticesDown(): void;
-  /** Any log may be another one now. Every copy is read then, too. */
-  changed(): void;
-}
+/**
+ * `away`: no call can be made. `silent`: calls can be made, and notices do not come. `up`: both. What happened before
+ * it came `up` was not told, so every copy is read then.
+ */
+export type Connection = 'away' | 'silent' | 'up';
 
 /** An event on its way to the server. */
 export interface Publication {
@@ -98,20 +98,19 @@ export interface Publication {
 }
 
 export interface Appended {
-  /** Of the event that is stored: if an earlier attempt has stored it, with the mark of that one. */
+  /** The position of the stored event: if an earlier attempt has stored it, with the mark of that one. */
   readonly position: Position;
   /** Left out if an earlier attempt has stored it, or if it is not known what it follows on. */
-  readonly entry?: HeardEntry;
+  readonly entry?: ReceivedEntry;
 }
 
 /** An entry as a server tells of it. */
-export interface HeardEntry extends Omit<LogEntry, 'previous'> {
+export interface ReceivedEntry extends Omit<LogEntry, 'previous'> {
   /** The offset of the entry before it; 0 if it is the first. */
   readonly previous: number;
   /**
-   * An earlier position of the same log, the newest that is known with its mark, as a rule that of the entry before
-   * it. A copy that never held it is the copy of another log. Left out of the first event of a channel that was not
-   * there.
+   * An earlier position of the same log: the newest whose mark is known, mostly the entry before. A copy that never
+   * held it is the copy of another log. Left out of the first event of a channel that was not there.
    */
   readonly known?: Position | undefined;
 }
@@ -119,36 +118,38 @@ export interface HeardEntry extends Omit<LogEntry, 'previous'> {
 /** What is told of a channel when it happens. */
 export type Notice =
   /** An entry was stored. It is decoded only where it is needed; `undefined` says that it cannot be. */
-  | { readonly kind: 'entry'; readonly position: Position; readonly entry: () => HeardEntry | undefined }
+  | { readonly kind: 'entry'; readonly position: Position; readonly entry: () => ReceivedEntry | undefined }
   /** All up to this event was let go of. */
   | { readonly kind: 'purged'; readonly position: Position }
   /** The channel was completed, and this is its head. */
   | { readonly kind: 'completed'; readonly position: Position }
-  /** Something that a read finds out. */
+  /** Something has happened that a read finds out. */
   | { readonly kind: 'changed' };
 
-/** What a server keeps of a log after a position: all of it, up to `head`. */
+/** All that a server keeps of a log after a position, up to `head`. */
 export interface RemoteRange extends LogBounds {
   /**
-   * The position of this log that the known one stands for: itself if the log holds it, as its event or as the last
-   * one let go of; the birth of the log if the known one is a position of nothing yet that is valid still and the
-   * log has let go of nothing; the known one if the channel is still not there and it is valid still. `undefined`
-   * says that the log does not hold it: then the entries are all that is kept.
+   * The position of this log that the known one stands for. `undefined` says that the log does not hold it: then the
+   * entries are all that is kept. Otherwise it is
+   * - the known one, if the log holds it, as its event or as the last one let go of;
+   * - the birth of the log, if the known one is of the time when the channel was not there, is still valid, and the
+   *   log has let go of nothing;
+   * - the known one, if the channel is still not there and it is still valid.
    */
   readonly since: Position | undefined;
   /**
-   * Of a channel that is not there, floor and head are the position of nothing yet: the known one, unless a quarter
-   * of the time is over for which it is valid.
+   * Floor and head of a channel that is not there are the position that says so: the known one, unless a quarter of
+   * the time is over for which it is valid.
    */
   readonly floor: Position;
   readonly head: Position;
   readonly entries: readonly LogEntry[];
-  /** What was published up to this offset was purged. */
+  /** Everything up to this offset was purged. */
   readonly clearedAt: number;
   readonly completed: boolean;
   /**
-   * Those of the positions asked for that stand for the beginning of this log, or for nothing yet where the channel
-   * is not there, whatever the log has let go of since.
+   * The positions among those asked for that stand for the beginning of this log, whatever it has let go of since, or
+   * for the absence of the channel where it is not there.
    */
   readonly begins: readonly Position[];
 }

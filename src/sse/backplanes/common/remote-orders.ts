@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { OrderFollower } from '../../cluster/cluster.js';
 import type { ClusterLink, OrderPosition } from './cluster-link.js';
-import { SharedClock } from './shared-clock.js';
+import { Followers } from './followers.js';
+import { SharedClock } from './server-clock.js';
+import { coalesced } from './tasks.js';
 
 /** Orders of its own that an instance remembers, to give them again. */
 const REMEMBERED = 1_000;
@@ -22,9 +24,9 @@ interface Order {
   readonly order: unknown;
 }
 
-/** What an instance that has added an order to the log tells the others, so that they need not ask. */
+/** An instance that has added an order to the log tells the others with this, so that they need not ask. */
 export interface OrderNotice {
-  /** The one directly before it, where its giver knows that. */
+  /** The position directly before it, where its giver knows that. */
   readonly previous?: OrderPosition | undefined;
   readonly position: OrderPosition;
   readonly text: string;
@@ -49,18 +51,20 @@ interface Given {
  * Then each instance gives those of its own orders again that the log does not hold.
  */
 export class RemoteOrders {
-  readonly #followers = new Set<OrderFollower>();
+  readonly #followers = new Followers<OrderFollower>();
   /** The newest last. */
   readonly #given = new Map<string, Given>();
   readonly #clock: SharedClock;
-  /** Where it was read up to; after a gap, until the log is known, since when nothing of it is. */
-  #place: { readonly position: OrderPosition } | { readonly lostAt: number } = { lostAt: 0 };
-  /** What is given from now on was not in the log at this moment: `performance.now()`. */
+  /** The position up to which the log was read. After a gap, until the log is known, since when nothing of it is. */
+  #read: { readonly position: OrderPosition } | { readonly lostAt: number } = { lostAt: 0 };
+  /** Orders that are given from now on were not in the log at this moment: `performance.now()`. */
   #readAt = 0;
-  #reading: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
-  #isNewConnection = false;
+  /** `other`: since the last read there is a new connection, perhaps to another server. */
+  #server: 'same' | 'other' = 'same';
   readonly #logger = new Logger('SseCluster');
+
+  /** Reads on. Resolves when everything was read that was in the log at the time of the call. */
+  readonly read = coalesced(() => this.#readOn());
 
   constructor(
     private readonly instance: string,
@@ -70,17 +74,15 @@ export class RemoteOrders {
     this.#clock = new SharedClock(() => link.time());
   }
 
-  /** Notes where the log ends: what is given from then on is read. */
+  /** Notes where the log ends: orders that are given from then on are read. */
   async start(): Promise<void> {
     await this.#clock.compare();
     this.#readAt = performance.now();
-    this.#place = { position: await this.link.endOfOrders() };
+    this.#read = { position: await this.link.orders.end() };
   }
 
   follow(follower: OrderFollower): () => void {
-    const own = { ...bound(follower) }; // one that follows twice is told twice
-    this.#followers.add(own);
-    return () => this.#followers.delete(own);
+    return this.#followers.add(follower);
   }
 
   /** Resolves when the log has it. */
@@ -95,41 +97,25 @@ export class RemoteOrders {
     const id = randomUUID();
     this.#remember(id, given);
     try {
-      await this.#add(id, given, false);
+      await this.#add(id, given, {});
     } catch (error) {
       this.#given.delete(id); // its giver is told, and gives it anew
       throw error;
     }
   }
 
-  hear({ previous, position, text }: OrderNotice): void {
+  receive({ previous, position, text }: OrderNotice): void {
     const isNext = previous !== undefined && previous === this.#position;
-    if (!isNext || this.#isNewConnection) {
+    if (!isNext || this.#server === 'other') {
       this.read().catch(() => undefined);
       return;
     }
-    this.#place = { position };
+    this.#read = { position };
     this.#take(text);
   }
 
-  /** The server is another, perhaps. */
   reconnected(): void {
-    this.#isNewConnection = true;
-  }
-
-  /** Reads on. Resolves when everything was read that was in the log at the time of the call. */
-  read(): Promise<void> {
-    // A read that is under way may have asked before that.
-    this.#next ??= (this.#reading ?? Promise.resolve())
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = undefined;
-        this.#reading = this.#readOn().finally(() => {
-          this.#reading = undefined;
-        });
-        return this.#reading;
-      });
-    return this.#next;
+    this.#server = 'other';
   }
 
   close(): void {
@@ -139,17 +125,17 @@ export class RemoteOrders {
 
   async #readOn(): Promise<void> {
     const beganAt = performance.now();
-    const isNew = this.#isNewConnection;
-    await this.#clock.compare(isNew);
-    if (isNew) this.#isNewConnection = false;
+    const server = this.#server;
+    await this.#clock.compare(server);
+    if (server === 'other') this.#server = 'same';
     const position = this.#position;
-    const orders = position === undefined ? undefined : await this.link.orders(position);
+    const orders = position === undefined ? undefined : await this.link.orders.read(position);
     if (orders) {
-      // What notices have told of meanwhile comes before the rest, or is all that there is.
+      // Orders that notices have told of meanwhile come before the rest, or are all that there is.
       const told = orders.findIndex((order) => order.position === this.#position);
       const rest = this.#position === position ? orders : told < 0 ? [] : orders.slice(told + 1);
       for (const order of rest) {
-        this.#place = { position: order.position };
+        this.#read = { position: order.position };
         this.#take(order.text);
       }
     } else {
@@ -161,49 +147,46 @@ export class RemoteOrders {
 
   /** The log does not hold what was read last. */
   async #startAnew(): Promise<void> {
-    if ('position' in this.#place) {
-      this.#place = { lostAt: performance.now() };
+    if ('position' in this.#read) {
+      this.#read = { lostAt: performance.now() };
       this.#logger.warn(
         'Orders of other instances may be lost, as the server no longer has what was read last. All streams of this instance are ended, and their clients come back.',
       );
-      for (const follower of this.#followers) follower.missed();
+      this.#followers.tell((follower) => follower.missed());
     }
-    const { lostAt } = this.#place as { lostAt: number };
-    const end = await this.link.endOfOrders();
-    const orders = (await this.link.orders()) ?? [];
+    const { lostAt } = this.#read as { lostAt: number };
+    const end = await this.link.orders.end();
+    const orders = (await this.link.orders.read()) ?? [];
     for (const given of this.#given.values()) given.isSeen = false;
-    this.#place = { position: orders.at(-1)?.position ?? end };
+    this.#read = { position: orders.at(-1)?.position ?? end };
     for (const { text } of orders) {
       const order = orderOf(text);
       this.#see(order);
-      // What was open before has been ended.
+      // Streams that were open before have been ended.
       if (order && this.#clock.local(order.at) >= lostAt) this.#take(text);
     }
   }
 
-  /** What the log said it has, and has not. */
+  /** Gives again what the log said it has, and has not. */
   async #giveAgain(readAt: number): Promise<void> {
     for (const [id, given] of this.#given)
-      if (!given.isSeen && given.loggedAt < readAt) await this.#add(id, given, true);
+      if (!given.isSeen && given.loggedAt < readAt) await this.#add(id, given, { again: true });
   }
 
-  async #add(id: string, given: Given, isAgain: boolean): Promise<void> {
+  async #add(id: string, given: Given, again: Pick<Order, 'again'>): Promise<void> {
     const { order } = given;
     const at = this.#clock.shared(given.at);
-    const text = JSON.stringify({
-      ...{ id, from: this.instance, at, order },
-      ...(isAgain && { again: true }),
-    } satisfies Order);
+    const text = JSON.stringify({ id, from: this.instance, at, order, ...again } satisfies Order);
     // On another connection the log may be another one.
-    const known = this.#isNewConnection ? undefined : this.#position;
-    const added = await this.link.addOrder(text, known);
+    const known = this.#server === 'other' ? undefined : this.#position;
+    const added = await this.link.orders.add(text, known);
     given.loggedAt = performance.now();
-    // Who does not hear it reads it a little later.
+    // An instance that does not receive it reads it a little later.
     this.tell({ ...added, text }).catch(() => undefined);
   }
 
   get #position(): OrderPosition | undefined {
-    return 'position' in this.#place ? this.#place.position : undefined;
+    return 'position' in this.#read ? this.#read.position : undefined;
   }
 
   #remember(id: string, given: Given): void {
@@ -222,7 +205,7 @@ export class RemoteOrders {
     // However wrong a clock may be, it was not in the log when that was read before.
     const earliest = order.again ? -Infinity : this.#readAt - LONGEST_WAY;
     const at = Math.min(Math.max(this.#clock.local(order.at), earliest), now);
-    for (const follower of this.#followers) follower.given(order.order, at, order.from);
+    this.#followers.tell((follower) => follower.given(order.order, at, order.from));
   }
 
   #see(order: Order | undefined): void {
@@ -231,14 +214,7 @@ export class RemoteOrders {
   }
 }
 
-function bound(follower: OrderFollower): OrderFollower {
-  return {
-    given: (...order) => follower.given(...order),
-    missed: () => follower.missed(),
-  };
-}
-
-/** Undefined for what is no order, as at the birth of a log. */
+/** Undefined for a text that is no order, as at the birth of a log. */
 function orderOf(text: string): Order | undefined {
   if (text === '') return undefined;
   try {

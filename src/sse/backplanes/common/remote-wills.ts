@@ -1,8 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { LEASE_TIME } from '../../cluster/cluster.js';
 import type { SseWills, Will } from '../../cluster/wills.js';
-import { hubClosed, reasonOf, SseError } from '../../sse.errors.js';
-import { BEAT } from './cluster-link.js';
-import type { WillStore } from './will-store.js';
+import { SseError } from '../../sse.errors.js';
+import { BEAT, type ClusterLink } from './cluster-link.js';
 
 /**
  * Milliseconds for which an instance must be missing from the list of members, in all looks, before its wills are
@@ -12,7 +12,7 @@ import type { WillStore } from './will-store.js';
  */
 const MISSING = 3 * BEAT;
 
-/** A longer pause between two looks, in milliseconds, says nothing about an instance that is missing in both. */
+/** Milliseconds: a longer pause between two looks says nothing about an instance that is missing in both. */
 const LONGEST_PAUSE = 3 * BEAT;
 
 /** Milliseconds for which a call is tried again while the connection is away. */
@@ -26,35 +26,31 @@ export class RemoteWills implements SseWills {
   /** Since when each owner of wills is missing from the members: `performance.now()`. */
   #missing = new Map<string, number>();
   #lookedAt = -Infinity;
-  #isClosed = false;
 
-  /** @param members the instances that give signs of life */
+  /** @param answer makes a call, and turns its error into an SseError */
   constructor(
     private readonly instance: string,
-    private readonly store: WillStore,
-    private readonly members: () => Promise<readonly string[]>,
+    private readonly link: ClusterLink,
+    private readonly answer: <T>(call: () => Promise<T>) => Promise<T>,
   ) {}
 
   leave(id: string, text: string): Promise<void> {
-    return this.#insist(() => this.store.put(this.instance, id, text));
+    return this.#insist(() => this.link.wills.put(this.instance, id, text));
   }
 
   isThere(id: string): Promise<boolean> {
-    return this.#answer(() => this.store.has(this.instance, id));
+    return this.answer(() => this.link.wills.has(this.instance, id));
   }
 
   remove(id: string, instance = this.instance): Promise<void> {
-    return this.#insist(() => this.store.remove(instance, id));
+    return this.#insist(() => this.link.wills.remove(instance, id));
   }
 
-  async orphaned(): Promise<readonly Will[]> {
-    const dead = await this.#answer(() => this.#dead());
-    const wills = await Promise.all(dead.map((instance) => this.#answer(() => this.#of(instance))));
-    return wills.flat();
-  }
-
-  close(): void {
-    this.#isClosed = true;
+  orphaned(): Promise<readonly Will[]> {
+    return this.answer(async () => {
+      const wills = await Promise.all((await this.#dead()).map((instance) => this.#of(instance)));
+      return wills.flat();
+    });
   }
 
   async #dead(): Promise<string[]> {
@@ -62,9 +58,9 @@ export class RemoteWills implements SseWills {
     if (askedAt - this.#lookedAt > LONGEST_PAUSE) this.#missing.clear();
     const before = this.#missing;
     this.#missing = new Map(); // and so it stays if there is no answer
-    const owners = await this.store.owners();
+    const owners = await this.link.wills.owners();
     // Asked for later, as an instance is a member before it leaves a will.
-    const members = new Set(owners.length === 0 ? [] : await this.members());
+    const members = new Set(owners.length === 0 ? [] : (await this.link.members()).there);
     const now = (this.#lookedAt = performance.now());
     for (const owner of owners)
       if (!members.has(owner) && owner !== this.instance) this.#missing.set(owner, before.get(owner) ?? now);
@@ -72,17 +68,7 @@ export class RemoteWills implements SseWills {
   }
 
   async #of(instance: string): Promise<Will[]> {
-    return Array.from(await this.store.of(instance), ([id, text]) => ({ instance, id, text }));
-  }
-
-  async #answer<T>(call: () => Promise<T>): Promise<T> {
-    this.#refuseClosed();
-    try {
-      return await call();
-    } catch (cause) {
-      this.#refuseClosed();
-      throw away(cause);
-    }
+    return Array.from(await this.link.wills.of(instance), ([id, text]) => ({ instance, id, text }));
   }
 
   /** Tries again for a while: a connection that was lost is mostly there again in a moment. */
@@ -90,20 +76,12 @@ export class RemoteWills implements SseWills {
     const until = performance.now() + PATIENCE;
     for (;;) {
       try {
-        return await this.#answer(call);
+        return await this.answer(call);
       } catch (error) {
-        if (this.#isClosed || performance.now() > until) throw error;
-        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        const isClosed = error instanceof SseError && error.code === 'HUB_CLOSED';
+        if (isClosed || performance.now() > until) throw error;
+        await delay(PAUSE);
       }
     }
   }
-
-  #refuseClosed(): void {
-    if (this.#isClosed) throw hubClosed();
-  }
-}
-
-function away(cause: unknown): SseError {
-  const reason = reasonOf(cause);
-  return new SseError('BACKPLANE_AWAY', `The wills of the instances cannot be reached: ${reason}`, { cause });
 }

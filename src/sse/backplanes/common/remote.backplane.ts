@@ -16,16 +16,18 @@ import { hubClosed, SseError } from '../../sse.errors.js';
 import type { SseLimits } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { CopyMemory } from './copy-memory.js';
-import { LocalCopy, type CopiedLog } from './local-copy.js';
+import { LocalCopy } from './local-copy.js';
 import { RemoteCalls } from './remote-calls.js';
-import type { RemoteLogs } from './remote-logs.js';
+import type { Connection, Notice, RemoteLogs } from './remote-logs.js';
 import type { RemoteOptions } from './remote.options.js';
-import { Resyncs } from './resyncs.js';
+import { ConcurrencyLimit, withTimeout } from './tasks.js';
 
 /** Milliseconds that calls have for their answers when the application closes. */
 const CLOSE_GRACE = 1_000;
 /** Milliseconds between two tries to read the orders. */
 const RETRY = 250;
+/** Copies that are compared with the server at the same time: there may be very many. */
+const COMPARED_AT_ONCE = 50;
 
 /** A channel that is followed in this process. */
 interface Held {
@@ -33,63 +35,53 @@ interface Held {
   readonly settings: ChannelSettings;
   readonly copy: LocalCopy;
   readonly opened: Promise<void>;
-  /** Those who follow it or wait for it to open. */
+  /** Callers of `follow` that follow it, or wait for it to open. */
   users: number;
   /** When it was last compared with the server, by `performance.now()`. */
   comparedAt: number;
 }
 
-/** Logs on a server, shared by all instances that use it, with a local copy of each that is followed here. */
+/**
+ * Logs on a server, shared by all instances that use it, with a local copy of each that is followed here.
+ *
+ * Two things are let through to the server, each while the connection allows it:
+ * - calls of the hub, on an `up` or `silent` connection whose orders were read;
+ * - reads and subscriptions of the local copies, on an `up` connection only, as a copy is no use without notices.
+ *
+ * An event goes from here to {@link RemoteLogs}, comes back as a notice or an answer, and goes by {@link LocalCopy} to
+ * those who follow its channel.
+ */
 export class RemoteBackplane implements SseBackplane {
   readonly #held = new Map<string, Held>();
   readonly #memory: CopyMemory;
-  /** What users of the hub ask for. */
   readonly #calls: RemoteCalls;
-  /** What local copies need, which is nothing without notices. There are no more of these at once than channels. */
+  /** Calls of local copies. There are no more of these at once than channels. */
   readonly #copying: RemoteCalls;
-  readonly #resyncs = new Resyncs();
-  #isConnected = false;
-  #hasNotices = false;
-  /** How often a connection was lost. */
-  #losses = 0;
-  /**
-   * Reads the orders that came while the connection was lost: nothing is handed on before. Rejects while that is not
-   * possible.
-   */
-  catchUp: (() => Promise<void>) | undefined;
-  #isClosed = false;
+  readonly #comparisons = new ConcurrencyLimit(COMPARED_AT_ONCE);
+  /** Channels that wait for their comparison. */
+  readonly #toCompare = new Set<Held>();
+  #connection: Connection | 'closed';
+  /** Counts the changes of the connection, as one that was lost and is there again is another. */
+  #changes = 0;
   #closing: Promise<void> | undefined;
   #sweeping: NodeJS.Timeout | undefined;
   #sweepEvery = Infinity;
 
+  /**
+   * @param catchUp reads the orders that came while the connection was lost: nothing is handed on before. Rejects
+   * while that is not possible
+   */
   constructor(
     private readonly logs: RemoteLogs,
     settings: Required<RemoteOptions>,
     private readonly limits: Required<SseLimits>,
+    private readonly catchUp: () => Promise<void> = () => Promise.resolve(),
   ) {
     this.#memory = new CopyMemory(limits.historyBytes);
     this.#calls = new RemoteCalls(logs.server, settings);
     this.#copying = new RemoteCalls(logs.server, { ...settings, maxPending: Infinity });
-    logs.watch({
-      up: () => {
-        this.#isConnected = true;
-        void this.#goOn();
-      },
-      down: () => {
-        this.#isConnected = false;
-        this.#calls.down();
-        this.#lost();
-      },
-      noticesUp: () => {
-        this.#hasNotices = true;
-        void this.#goOn();
-      },
-      noticesDown: () => {
-        this.#hasNotices = false;
-        this.#lost();
-      },
-      changed: () => this.#compareAll(),
-    });
+    this.#connection = logs.watch((connection) => this.#changed(connection));
+    this.#letThrough();
   }
 
   async append(
@@ -108,30 +100,30 @@ export class RemoteBackplane implements SseBackplane {
       throw error;
     });
     const hasCome = before?.hasCome(mark) === true;
+    // A channel that is followed only since the call has another copy.
     const copy = this.#held.get(channel)?.copy;
-    if (this.#isClosed || !copy || (copy === before && hasCome && position.mark === mark)) return position;
-    if (entry) await copy.answered(entry).catch(ignored);
-    else if (copy.isOpen && !copy.log.has(position)) await copy.resync();
+    if (!copy || (copy === before && hasCome && position.mark === mark)) return position;
+    if (entry) await copy.answered(entry).catch(warnUnlessAway);
+    else if (copy.isOpen && !copy.log.has(position)) await copy.catchUp();
     return position;
   }
 
   async follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog> {
-    if (this.#isClosed) throw hubClosed();
+    this.#checkOpen();
     const held = this.#hold(channel, settings);
     held.users++;
-    let isFollowing = true;
-    const leave = (): void => {
-      if (!isFollowing) return;
-      isFollowing = false;
+    let leave = (): void => {
+      leave = () => undefined;
       if (--held.users === 0) this.#letGo(held);
     };
     try {
       await held.opened;
     } catch (error) {
       leave();
-      throw this.#isClosed ? hubClosed() : error;
+      this.#checkOpen();
+      throw error;
     }
-    if (this.#isClosed) throw hubClosed();
+    this.#checkOpen();
     held.copy.expire(this.logs.now());
     const followed = held.copy.follow(follower);
     return {
@@ -149,12 +141,12 @@ export class RemoteBackplane implements SseBackplane {
 
   async complete(channel: string, settings: ChannelSettings): Promise<void> {
     const head = await this.#calls.run('other', () => this.logs.complete(channel, settings));
-    await this.#held.get(channel)?.copy.completed(head).catch(ignored);
+    await this.#held.get(channel)?.copy.completed(head).catch(warnUnlessAway);
   }
 
   async purge(channel: string): Promise<void> {
     const newest = await this.#calls.run('other', () => this.logs.purge(channel));
-    if (newest) await this.#held.get(channel)?.copy.purged(newest).catch(ignored);
+    if (newest) await this.#held.get(channel)?.copy.purged(newest).catch(warnUnlessAway);
   }
 
   stats(): BackplaneStats {
@@ -173,16 +165,17 @@ export class RemoteBackplane implements SseBackplane {
   }
 
   async #close(): Promise<void> {
-    this.#isClosed = true;
+    this.#connection = 'closed';
     clearInterval(this.#sweeping);
     for (const { copy } of this.#held.values()) copy.close();
     this.#held.clear();
-    const abort = new AbortController();
     const answered = Promise.all([this.#calls.close(), this.#copying.close()]);
-    const late = delay(CLOSE_GRACE, undefined, { signal: abort.signal }).catch(() => undefined);
-    await Promise.race([answered, late]);
-    abort.abort();
+    await withTimeout(CLOSE_GRACE, () => answered).catch(() => undefined);
     await this.logs.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#connection === 'closed') throw hubClosed();
   }
 
   #hold(channel: string, settings: ChannelSettings): Held {
@@ -194,68 +187,69 @@ export class RemoteBackplane implements SseBackplane {
         `${this.#held.size} channels are followed, which is limits.channels. Raise it.`,
       );
     }
-    const copied: CopiedLog = {
-      read: (position, asked) =>
-        this.#copying.run('other', () => this.logs.read(channel, settings, position, asked)),
-      heard: () => this.#copying.run('other', () => this.logs.heard()),
+    const source = {
+      read: (known: Position | undefined, asked: readonly Position[]) =>
+        this.#copying.run('other', () => this.logs.read(channel, settings, known, asked)),
+      flushNotices: () => this.#copying.run('other', () => this.logs.flushNotices()),
     };
-    const copy = new LocalCopy(settings.history ?? WINDOW, copied, this.#memory);
-    const held: Held = {
-      channel,
-      settings,
-      copy,
-      opened: this.#open(channel, copy),
-      users: 0,
-      comparedAt: performance.now(),
-    };
+    const copy = new LocalCopy(settings.history ?? WINDOW, source, this.#memory);
+    const opened = this.#open(channel, copy);
+    const held = { channel, settings, copy, opened, users: 0, comparedAt: performance.now() };
     this.#held.set(channel, held);
     this.#sweepWithin(Math.min(this.logs.restOf(settings), settings.history?.age ?? Infinity));
     return held;
   }
 
   async #open(channel: string, copy: LocalCopy): Promise<void> {
-    const hear: Parameters<RemoteLogs['subscribe']>[1] = (notice) => {
-      // Before the orders were read it is as if the connection were still lost: what comes is read later.
-      if (this.#copying.isUp) copy.hear(notice).catch(ignored);
+    const receive = (notice: Notice): void => {
+      // Before the orders were read it is as if the connection were still lost: the copy reads it later.
+      if (this.#copying.isUp) copy.receive(notice).catch(warnUnlessAway);
     };
-    await this.#copying.run('other', (left) => this.logs.subscribe(channel, hear, left));
+    await this.#copying.run('other', (left) => this.logs.subscribe(channel, receive, left));
     await copy.open();
   }
 
   #letGo(held: Held): void {
     held.copy.close();
-    this.#resyncs.delete(held.copy);
     if (this.#held.get(held.channel) !== held) return;
     this.#held.delete(held.channel);
     this.logs.unsubscribe(held.channel);
   }
 
-  #lost(): void {
-    this.#losses++;
+  #changed(connection: Connection): void {
+    if (this.#connection === 'closed') return;
+    this.#connection = connection;
+    this.#changes++;
+    if (connection === 'away') this.#calls.down();
     this.#copying.down();
-    for (const { copy } of this.#held.values()) copy.deaf();
+    for (const { copy } of this.#held.values()) copy.interrupted();
+    if (connection !== 'away') void this.#goOn(this.#changes);
   }
 
-  /** A connection is there again: orders are read, and when there are notices, too, what was missed of the logs. */
-  async #goOn(): Promise<void> {
-    const losses = this.#losses;
-    const isOver = (): boolean => !this.#isConnected || this.#losses !== losses || this.#isClosed;
-    while (!isOver() && this.catchUp && !(await isDone(this.catchUp())))
-      await delay(RETRY, undefined, { ref: false });
-    if (isOver()) return;
+  /** Reads the orders, and then lets calls through, unless the connection is another one by then. */
+  async #goOn(change: number): Promise<void> {
+    const isOver = (): boolean => this.#changes !== change || this.#connection === 'closed';
+    while (!isOver() && !(await isDone(this.catchUp()))) await delay(RETRY, undefined, { ref: false });
+    if (!isOver()) this.#letThrough();
+  }
+
+  #letThrough(): void {
+    if (this.#connection === 'away') return;
     this.#calls.up();
-    if (!this.#hasNotices) return;
+    if (this.#connection !== 'up') return;
     this.#copying.up();
-    this.#compareAll();
-  }
-
-  #compareAll(): void {
     for (const held of this.#held.values()) this.#compare(held);
   }
 
+  /** Brings a copy up to date when its turn comes. One that is not open yet is being read for the first time. */
   #compare(held: Held): void {
     held.comparedAt = performance.now();
-    this.#resyncs.add(held.copy);
+    if (this.#toCompare.has(held)) return;
+    this.#toCompare.add(held);
+    void this.#comparisons.run(async () => {
+      this.#toCompare.delete(held);
+      if (held.copy.isOpen) await held.copy.catchUp();
+    });
   }
 
   /** One timer for all copies, often enough for the shortest rest or age. */
@@ -285,6 +279,6 @@ const isDone = (task: Promise<void>): Promise<boolean> =>
   );
 
 /** A copy tries a failed read again by itself. */
-const ignored = (error: unknown): void => {
+const warnUnlessAway = (error: unknown): void => {
   if (!(error instanceof SseError)) new Logger('SseHub').error(error);
 };

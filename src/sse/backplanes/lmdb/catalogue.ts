@@ -37,7 +37,7 @@ export class HeldChannel {
 /** All channels, as the last transaction has left them. Of their events it has the numbers alone. */
 export class Catalogue {
   readonly channels = new Map<string, HeldChannel>();
-  /** Those with events, the one that was published to longest ago first. */
+  /** Channels with events, the one that was published to longest ago first. */
   readonly recent = new Set<HeldChannel>();
   bytes = 0;
   events = 0;
@@ -53,14 +53,15 @@ export class Catalogue {
       this.channels.set(held.name, held);
     }
     const sorted = [...records].sort((one, other) => one.value.touched - other.value.touched);
-    for (const { key, value } of sorted) this.set(key, value, true);
+    for (const { key, value } of sorted) this.set(key, value, 'published');
     return followed;
   }
 
-  /** Takes in what was written of a channel: that it is so, or gone. */
-  set(name: string, record: ChannelRecord | undefined, wasPublishedTo: boolean): void {
+  /** Takes in a channel's record as it was written; without one the channel is gone. */
+  set(name: string, record: ChannelRecord | undefined, use: 'published' | 'other'): void {
     const held = this.channels.get(name) ?? new HeldChannel(name);
     this.#count(held.record, -1);
+    const wasPublishedTo = use === 'published';
     if (!record || sizeOf(record) === 0 || wasPublishedTo) this.recent.delete(held);
     held.record = record;
     this.#count(record, 1);

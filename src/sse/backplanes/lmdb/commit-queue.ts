@@ -9,12 +9,12 @@ import {
 import type { Draft } from './draft.js';
 import type { LmdbOptions } from './lmdb.options.js';
 
-/** What a call comes to: an answer at once, or one when the draft is committed; or it waits for the next draft. */
+/** A planned call is answered at once, or when the draft is committed; or it waits for the next draft. */
 export type Outcome<T> = { readonly now: T } | { readonly afterCommit: (call: Call) => T } | 'later';
 
 /**
- * What a call is. Whether something was stored matters to who publishes. What gives room back shares no transaction
- * with others: those may fail because the disk is full.
+ * The kind of a call. A publisher must know whether something was stored. A call that gives room back shares no
+ * transaction with others: those may fail because the disk is full.
  */
 type Kind = 'publish' | 'room' | 'other';
 
@@ -37,7 +37,7 @@ interface PlannedCall {
   readonly afterCommit: (call: Call) => unknown;
 }
 
-/** What the queue commits. */
+/** Makes and commits the drafts that the queue fills. */
 export interface Transactions {
   /** Throws when what is on the disk cannot be made use of. */
   begin(): Draft;
@@ -122,7 +122,7 @@ export class CommitQueue {
     }
   }
 
-  /** Of a channel whose next call waits for the draft after this, all calls wait. */
+  /** All calls of a channel wait if its next one waits for the draft after this. */
   #plan(draft: Draft): void {
     const calls = this.#waiting.filter(({ isOver }) => !isOver);
     const givesRoom = calls[0]?.kind === 'room';

@@ -8,7 +8,7 @@ import { DirectoryLock, MAX_DIRECTORY_BYTES } from './directory-lock.js';
 import { dataFileFault } from './file-check.js';
 import { entryOf, SCHEMA, type ChannelRecord, type EntryRecord, type PublishIdRecord } from './records.js';
 
-/** Where an entry is: the name of its log, and its offset. */
+/** The key of an entry: the name of its log, and its offset. */
 type Key = [log: string, offset: number];
 
 /** Plain MessagePack, which also others can read. */
@@ -25,7 +25,7 @@ export class Database {
   readonly births: Table<number, number>;
   readonly #info: Table<unknown, string>;
   #lastWrite: unknown;
-  /** What is to be done for an instance that has ended without a word. */
+  /** Things to be done for an instance that has ended without a word. */
   readonly wills: Table<string, [instance: string, id: string]>;
 
   private constructor(
@@ -88,7 +88,7 @@ export class Database {
     return this.#info.get('lastWrite') !== this.#lastWrite;
   }
 
-  /** What is on the disk now was taken in. */
+  /** The owner has taken in everything that is on the disk now. */
   takeAsItIs(): void {
     this.#lastWrite = this.#info.get('lastWrite');
   }
@@ -111,7 +111,7 @@ export class Database {
     try {
       await this.#commit(write);
     } catch (error) {
-      // What a transaction has given back can be used when the next one is over. On a full disk that may never come.
+      // Pages that a transaction has freed can be used when the next one is over. On a full disk that may never come.
       await this.#commit(() => undefined).catch(() => {
         throw error;
       });
@@ -128,7 +128,7 @@ export class Database {
       });
       this.#lastWrite = mark;
     } catch (error) {
-      // What LMDB rejects with holds another promise, of the true reason.
+      // LMDB rejects with an error that holds another promise, of the true reason.
       await (error as { commitError?: Promise<unknown> }).commitError;
       throw error;
     } finally {

@@ -32,8 +32,8 @@ export class DirectoryLock {
         }
         await rm(join(directory, name), { force: true });
       }
-      // Who looked between the making of our socket and its listening has deleted it, and was found just now,
-      // unless it has gone already. Without the name nobody would find us.
+      // A process that looked between the making of our socket and its listening has deleted it, and was found just
+      // now, unless it has gone already. Without the name nobody would find us.
       if (await answers(join(directory, own))) return lock;
     } catch (error) {
       await lock.release();

@@ -13,7 +13,7 @@ import { sizeOf, type ChannelRecord } from './records.js';
 
 export type LmdbLimits = Pick<Required<SseLimits>, 'channels' | 'historyBytes'>;
 
-/** What will have become of a channel. */
+/** The change of one channel by a draft. */
 export interface Change {
   readonly before: Readonly<ChannelRecord> | undefined;
   /** As it will be; nothing if it will be gone. */
@@ -35,14 +35,14 @@ const FULL = { events: 1_000, bytes: 4 * 1024 * 1024 };
 const ROOM_INTERVAL = 1_000;
 
 /**
- * What the next transaction changes: all of it becomes true when that is committed, or nothing.
- * It shows each channel as it will be.
+ * The changes of the next transaction: all of them become true when it is committed, or none. A draft shows each
+ * channel as it will be.
  */
 export class Draft {
   readonly changed = new Map<string, Change>();
   /** The positions of what was published with an id, by channel and id. */
   readonly published = new Map<string, Map<string, Position>>();
-  /** What has changed of {@link LogBirths}, as logs are let go of. */
+  /** Changes of {@link LogBirths}, as logs are let go of. */
   readonly ended: Slot[] = [];
   /** Whether what is left over from earlier is deleted too. */
   cleans = false;
@@ -161,7 +161,7 @@ export class Draft {
     const { record } = held;
     if (!isThere || !record || this.changed.has(held.name)) return;
     if (held.isIdle(this.now)) return this.#drop(held.name);
-    // Of one that is only followed the disk knows the time well enough for a start after a crash.
+    // A channel that is only followed is touched this seldom: well enough for a start after a crash.
     const lastUse = held.lastUse(this.now);
     if (lastUse - record.touched >= record.ttl / 4) {
       (this.#change(held.name).after as ChannelRecord).touched = lastUse;

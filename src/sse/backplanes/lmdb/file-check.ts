@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 
-/** Where a file of LMDB says what it is: its format, its page size and the first page of each of its two trees. */
+/** Bytes of a file of LMDB: its format, its page size and the first page of each of its two trees. */
 const MAGIC = { at: 24, value: 0xbeefc0de };
 const VERSION = { at: 28, value: 2 };
 const PAGE_SIZE_AT = 48;
@@ -9,7 +9,7 @@ const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 const HEADER_BYTES = 168;
 
 /**
- * What is wrong with a data file, as far as it can be seen from outside; nothing if it is not there or
+ * The fault of a data file, as far as it can be seen from outside; undefined if the file is not there or
  * empty. LMDB maps the file into memory and trusts it: a file that is not one of its own, or was cut off,
  * would end the process with a signal, without a word.
  */

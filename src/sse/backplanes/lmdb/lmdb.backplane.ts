@@ -16,7 +16,7 @@ import type { Position } from '../../protocol/position.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { LogBirths } from '../common/log-births.js';
 import { Catalogue, type HeldChannel } from './catalogue.js';
-import { CommitQueue, type Transactions } from './commit-queue.js';
+import { CommitQueue } from './commit-queue.js';
 import type { Database } from './database.js';
 import { writeDraft } from './draft-writer.js';
 import { Draft, type LmdbLimits } from './draft.js';
@@ -29,10 +29,14 @@ import { Sweep } from './sweep.js';
 /**
  * Logs in a directory of this machine, for one process at a time.
  *
- * What the channels have come to is in memory, their events are on the disk; of a channel that somebody
- * follows there is a copy in memory too. A channel that is only followed has nothing on the disk.
+ * The records of all channels are in memory (`Catalogue`) and on the disk (`Database`); the events are on the disk,
+ * and in memory only for a channel that somebody follows. A channel that is only followed has nothing on the disk.
+ *
+ * Every call goes through `CommitQueue`: it is planned on a `Draft`, which shows the channels as they will be,
+ * `writeDraft()` writes the draft in one transaction, and only when that is on the disk callers are answered, memory is
+ * updated and followers are told. `Sweep` deletes in the same way what has outlived its time.
  */
-export class LmdbBackplane implements SseBackplane, Transactions {
+export class LmdbBackplane implements SseBackplane {
   readonly #catalogue = new Catalogue();
   readonly #clock: Clock;
   readonly #queue: CommitQueue;
@@ -48,7 +52,14 @@ export class LmdbBackplane implements SseBackplane, Transactions {
   ) {
     this.#load();
     this.#clock = new Clock(this.#catalogue.lastUse);
-    this.#queue = new CommitQueue(this, settings);
+    this.#queue = new CommitQueue(
+      {
+        begin: () => this.#begin(),
+        commit: (draft) => this.#commit(draft),
+        ended: (draft) => this.#ended(draft),
+      },
+      settings,
+    );
     this.#sweep = new Sweep(this.#catalogue, database, this.#queue);
   }
 
@@ -84,7 +95,7 @@ export class LmdbBackplane implements SseBackplane, Transactions {
   follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog> {
     this.#sweepFor(settings);
     return this.#queue.run('other', channel, (draft) => {
-      // What is in this draft would be on the disk, and not in the log yet.
+      // Changes in this draft would be on the disk, and not in the log yet.
       if (draft.changed.has(channel)) return 'later';
       const found = draft.find(channel);
       if (found) {
@@ -141,7 +152,7 @@ export class LmdbBackplane implements SseBackplane, Transactions {
     });
   }
 
-  /** What is on the disk, and the channels that are only followed. */
+  /** Counts the channels on the disk, and those that are only followed. */
   stats(): BackplaneStats {
     return this.#catalogue.stats;
   }
@@ -162,12 +173,12 @@ export class LmdbBackplane implements SseBackplane, Transactions {
     if (await this.#queue.close()) await this.database.close();
   }
 
-  begin(): Draft {
+  #begin(): Draft {
     if (this.database.isForeign) this.#load();
     return new Draft(this.#catalogue, this.database, this.#births, this.limits, this.#clock.now());
   }
 
-  async commit(draft: Draft): Promise<void> {
+  async #commit(draft: Draft): Promise<void> {
     let remembered = (): void => undefined;
     let leaves = false;
     await this.database.commit(() => {
@@ -178,12 +189,12 @@ export class LmdbBackplane implements SseBackplane, Transactions {
     remembered();
     if (this.#closing) return;
     for (const [channel, { after, added }] of draft.changed)
-      this.#catalogue.set(channel, after, added.length > 0);
+      this.#catalogue.set(channel, after, added.length > 0 ? 'published' : 'other');
     if (leaves) this.#sweep.soon();
   }
 
   /** Brings the copies up to what was done to channels that had to make room for others, or have aged. */
-  ended(draft: Draft): void {
+  #ended(draft: Draft): void {
     for (const channel of draft.changed.keys()) {
       const { log, record } = this.#catalogue.channels.get(channel) ?? {};
       if (!log || !record || log.floor.offset >= record.floor.offset) continue;

@@ -8,7 +8,7 @@ import type { Position } from '../../protocol/position.js';
  */
 export const SCHEMA = 2;
 
-/** What is stored of a channel, under its name. */
+/** The record of a channel, under its name. */
 export interface ChannelRecord extends LogBounds {
   /** A random name that its entries are stored under: no other log has it, not even one of the same channel. */
   readonly log: string;
@@ -30,7 +30,7 @@ export const sizeOf = ({ head, floor }: LogBounds): number => head.offset - floo
 
 type Maybe<T> = T | null;
 
-/** What is stored of an event, under its log's name and its offset. */
+/** The record of an event, under its log's name and its offset. */
 export type EntryRecord = readonly [
   mark: string,
   previousMark: string,
@@ -49,7 +49,7 @@ export function entryRecord({ mark, previous, at, event }: LogEntry): EntryRecor
   return [mark, previous.mark, at, bytes, json, data, type, id, retry, comment];
 }
 
-/** What the client is sent is made of the event's fields again. */
+/** Makes the body that clients are sent of the event's fields again. */
 export function entryOf(offset: number, record: EntryRecord): LogEntry {
   const [mark, previousMark, at, bytes, json, ...fields] = record;
   const [data, type, id, retry, comment] = fields.map((field) => field ?? undefined) as [
@@ -64,7 +64,7 @@ export function entryOf(offset: number, record: EntryRecord): LogEntry {
   return { offset, mark, previous, at, event: { body, bytes, type, id, retry, comment, data, json } };
 }
 
-/** What is stored of an event that was published with a `publishId`, under a number that counts them. */
+/** The record of an event that was published with a `publishId`, under a number that counts them. */
 export type PublishIdRecord = readonly [
   channel: string,
   publishId: string,

@@ -15,7 +15,7 @@ interface Known {
   readonly position: Position;
 }
 
-/** What was published lately under an id of the publisher's. It is in memory as it is on the disk. */
+/** The positions that were published lately under a publish id, in memory as they are on the disk. */
 export class StoredPublishIds {
   /** By channel and id, the oldest first. */
   readonly #known = new Map<string, Known>();

@@ -51,7 +51,7 @@ export class Sweep {
   #next(step: () => Promise<void>, delay: number): void {
     clearTimeout(this.#timer);
     if (this.#isStopped) return;
-    // What the disk does not take now is there for the next sweep.
+    // Whatever the disk does not take now is there for the next sweep.
     this.#timer = setTimeout(() => void step().catch(() => this.#sleep()), delay).unref();
   }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hubClosed } from '../../sse.errors.js';
 import type { ClusterListener, OrderFollower, SseCluster } from '../../cluster/cluster.js';
 import type { SseWills, Will } from '../../cluster/wills.js';
-import { Listeners } from '../common/listeners.js';
+import { Listeners } from '../common/followers.js';
 import { MemoryWills } from './memory.wills.js';
 
 /** One who asked for a lease, and the signal of its work. */

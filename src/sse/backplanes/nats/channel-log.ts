@@ -1,83 +1,102 @@
 import { Logger } from '@nestjs/common';
 import { EventLog } from '../../log/event-log.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
-import { notSent, type SseError } from '../../sse.errors.js';
+import { notSent } from '../../sse.errors.js';
 import type { HistoryOptions } from '../../sse.options.js';
 import { decodeEvent } from '../common/event-text.js';
-import type { KeptRecord } from './head-record.js';
-import { beginAt, decodeMessage, later, positionOf, type Kept } from './message.js';
+import { isConflict } from './errors.js';
+import {
+  beginAt,
+  channelOf,
+  decodeMessage,
+  positionOf,
+  type StoredMessage,
+  type StoredRecord,
+} from './layout.js';
 import type { NatsStore } from './nats-store.js';
 
-/** Tries to read a log while it is being cut. */
+/**
+ * Reads the log of one channel, as `index.ts` describes it.
+ *
+ * A log is identified by the message that ended the one before it (`after`). A publisher that does not know of an end
+ * yet may store events after it: they name the ended log, and belong to none. The heads stream is believed where the
+ * log stream has nothing left to say.
+ */
+
+/** Attempts at something that other processes may interfere with. */
 const ATTEMPTS = 20;
 
 const UNLIMITED: Required<HistoryOptions> = { count: Infinity, bytes: Infinity, age: Infinity };
 
-/** How a channel stands, and what must still be so when something is done to it. */
-export interface Standing {
-  /** There is no log, there is one, or one that is completed. */
-  readonly kind: 'absent' | 'open' | 'completed';
-  /** What ended the log before this one, or the last log of a channel that is not there. */
+interface Common {
+  /** The end of the log before this one, or of the last log of an absent channel. */
   readonly after: Position | undefined;
-  /** The newest event, also if it is let go of; undefined of a channel that is not there. */
-  readonly head: Position | undefined;
-  /** The sequences of the newest messages on the channel's subjects, or 0. */
+  /** The sequences of the newest messages on the channel's subjects, or 0. A conflict is any later one. */
   readonly newest: { readonly event: number; readonly end: number };
-  /** Whether the newest message is a purge, so that there is nothing to purge. */
+  /** There is nothing to purge: the newest message is a purge. */
   readonly isEmpty: boolean;
-  readonly record: KeptRecord;
+  readonly record: StoredRecord;
 }
 
-/** What ended a log, and until when that is remembered. */
+/** The state of a channel, and of its newest event, which may be deleted already. */
+export type ChannelState =
+  | (Common & { readonly kind: 'absent'; readonly head: undefined })
+  | (Common & { readonly kind: 'open' | 'completed'; readonly head: Position });
+
+/** The end of a log, and until when it is remembered, by the server's clock. */
 interface End {
   readonly at: Position;
   readonly after: Position | undefined;
   readonly until: number;
 }
 
-/**
- * Finds out how a channel stands. A log is named by the message that ended the one before it, and what its events say
- * of that tells which are of it: a publisher that has not heard of an end yet may store some after it.
- *
- * The stream of the heads is believed where that of the logs has nothing left to say.
- */
-export async function standingOf(store: NatsStore, token: string): Promise<Standing> {
-  for (let i = 0; i < ATTEMPTS; i++) {
-    const standing = await tryStandingOf(store, token);
-    if (standing) return standing;
-  }
-  throw tooFast();
+export interface KeptLog {
+  readonly state: ChannelState;
+  /** Without limits; undefined if the channel is absent. */
+  readonly log: EventLog | undefined;
 }
 
+/** Tries again for as long as another process is faster: an attempt says so by `undefined`, or by a conflict. */
+export async function insist<T>(
+  call: 'publish' | 'other',
+  token: string,
+  attempt: () => Promise<T | undefined>,
+): Promise<T> {
+  for (let i = 0; i < ATTEMPTS; i++) {
+    try {
+      const done = await attempt();
+      if (done !== undefined) return done;
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+    }
+  }
+  throw notSent(call, `The channel "${channelOf(token)}" changes too fast.`);
+}
+
+export const stateOf = (store: NatsStore, token: string): Promise<ChannelState> =>
+  insist('other', token, () => tryStateOf(store, token));
+
 /** @returns undefined if the log was cut while it was read */
-async function tryStandingOf(store: NatsStore, token: string): Promise<Standing | undefined> {
+async function tryStateOf(store: NatsStore, token: string): Promise<ChannelState | undefined> {
   const { log, names } = store;
-  const [newestEvent, newestEnd, kept] = await Promise.all([
+  const [newestEvent, newestEnd, stored] = await Promise.all([
     log.newest(names.event(token)),
     log.newest(names.end(token)),
     store.record(token),
   ]);
-  const { record } = kept;
+  const { record } = stored;
   const completed = record?.kind === 'completed' ? record : undefined;
-  let newest = newestEvent && decodeMessage(newestEvent.seq, newestEvent.text);
-  const ending = newestEnd && endOf(decodeMessage(newestEnd.seq, newestEnd.text));
-  const after = [newest?.after, record?.after, completed?.end].reduce(later, ending?.at);
   const recorded = completed && { at: completed.end, after: completed.after, until: completed.until };
-  const end: End | undefined = [ending, recorded].find((one) => one && isSamePosition(one.at, after));
-  // As a rule the newest message tells. It does not if it came too late, or if somebody else wrote it.
-  const tells =
-    !newestEvent || (newest && (isSamePosition(newest.after, after) || (end && isOfEnded(newest, end))));
-  if (!tells) {
-    const messages = await read(store, token, 0, newestEvent.seq);
-    if (!messages) return undefined;
-    newest =
-      messages.findLast((one) => isSamePosition(one.after, after)) ??
-      messages.findLast((one) => end && isOfEnded(one, end));
-  }
+  const ending = newestEnd && endOf(decodeMessage(newestEnd));
+  const message = newestEvent && decodeMessage(newestEvent);
+  const after = [message?.after, record?.after, completed?.end].reduce(later, ending?.at);
+  const end = [ending, recorded].find((one) => one && isSamePosition(one.at, after));
+  const newest = newestEvent && (await newestOf(store, token, newestEvent.seq, message, after, end));
+  if (newest === 'cut') return undefined;
   const common = {
     newest: { event: newestEvent?.seq ?? 0, end: newestEnd?.seq ?? 0 },
     isEmpty: newest === undefined || newest.kind === 'purge',
-    record: kept,
+    record: stored,
   };
   if (newest && isSamePosition(newest.after, after))
     return { kind: 'open', after, head: headOf(newest), ...common };
@@ -91,41 +110,47 @@ async function tryStandingOf(store: NatsStore, token: string): Promise<Standing 
   return { kind: 'absent', after, head: undefined, ...common };
 }
 
-/** What is kept of a channel's log. */
-export interface KeptLog {
-  readonly standing: Standing;
-  /** Without limits; undefined of a channel that is not there. */
-  readonly log: EventLog | undefined;
+/** The newest message of the log, or of the one that was ended. It is not the newest of all if that came too late. */
+async function newestOf(
+  store: NatsStore,
+  token: string,
+  seq: number,
+  message: StoredMessage | undefined,
+  after: Position | undefined,
+  end: End | undefined,
+): Promise<StoredMessage | 'cut' | undefined> {
+  const isOfOpen = (one: StoredMessage): boolean => isSamePosition(one.after, after);
+  const isOfEnd = (one: StoredMessage): boolean => end !== undefined && isOfEnded(one, end);
+  if (message && (isOfOpen(message) || isOfEnd(message))) return message;
+  const messages = await read(store, token, 0, seq);
+  return messages ? (messages.findLast(isOfOpen) ?? messages.findLast(isOfEnd)) : 'cut';
 }
 
 /**
- * Reads a log: from an event on if it is there, else all of it.
+ * Reads a log: from an event on if that is there, else all of it.
  *
- * The oldest message that is kept of a log follows on nothing that is known, unless it says so itself: so it is the
- * last one let go of. What is deleted while it is read may be missing in its midst; it is read again then.
+ * The oldest message of a log follows on nothing that is known, unless it says so itself: so it counts as the last
+ * one that was deleted. A deletion during the read may leave a hole; then the log is read again.
  */
-export async function readLog(store: NatsStore, token: string, known?: Position): Promise<KeptLog> {
-  for (let i = 0; i < ATTEMPTS; i++) {
-    const standing = await standingOf(store, token);
-    if (standing.kind === 'absent') return { standing, log: undefined };
-    const head = standing.head as Position;
-    if (standing.newest.event === 0 || (known && isSamePosition(known, head)))
-      return { standing, log: logOf(standing, head, []) };
+export function readLog(store: NatsStore, token: string, known?: Position): Promise<KeptLog> {
+  return insist('other', token, async () => {
+    const state = await stateOf(store, token);
+    const { head, newest } = state;
+    if (!head) return { state, log: undefined };
+    if (newest.event === 0 || isSamePosition(known, head)) return { state, log: logOf(state, head, []) };
     const from = known && known.offset < head.offset ? known : undefined;
-    const messages = await read(store, token, from?.offset ?? 0, standing.newest.event);
-    if (!messages) continue;
-    const [oldest] = messages;
-    // Otherwise it was completed meanwhile, and something may have come too late.
+    const messages = await read(store, token, from?.offset ?? 0, newest.event);
+    if (!messages) return undefined;
+    // Another end: the log was completed meanwhile, and some of the messages may have come too late.
     const end = await store.log.newest(store.names.end(token));
-    if ((end?.seq ?? 0) !== standing.newest.end) continue;
-    if (from && !isSamePosition(oldest, from)) {
+    if ((end?.seq ?? 0) !== newest.end) return undefined;
+    if (from && !isSamePosition(messages[0], from)) {
       known = undefined;
-      continue;
+      return undefined;
     }
-    const mine = messages.filter((one) => isOf(one, standing));
-    return { standing, log: logOf(standing, from ?? floorOf(mine) ?? head, mine) };
-  }
-  throw tooFast();
+    const own = messages.filter((one) => isOf(one, state));
+    return { state, log: logOf(state, from ?? floorOf(own) ?? head, own) };
+  });
 }
 
 /** The newest of a log, as many as there is room for. */
@@ -138,35 +163,30 @@ export function limited(whole: EventLog, limits: Required<HistoryOptions>, now: 
   return log;
 }
 
-/** @returns undefined if not all came up to a message that was there */
+/** @returns undefined if some are missing, up to a message that was there */
 async function read(
   store: NatsStore,
   token: string,
   from: number,
   upTo: number,
-): Promise<Kept[] | undefined> {
+): Promise<StoredMessage[] | undefined> {
   const subject = store.names.event(token);
-  const messages: Kept[] = [];
-  const pulled = await store.log.read(subject, from);
-  if (!pulled || (pulled.at(-1)?.seq ?? 0) < upTo) return undefined;
-  for (const { seq, text } of pulled) {
-    const message = decodeMessage(seq, text);
-    if (message) messages.push(message);
-    else warnOf(seq, subject);
-  }
-  return messages;
+  const read = await store.log.read(subject, from);
+  if (!read || (read.at(-1)?.seq ?? 0) < upTo) return undefined;
+  return read.flatMap((one) => {
+    const message = decodeMessage(one);
+    if (!message) warnOf(one.seq, subject);
+    return message ?? [];
+  });
 }
 
-const tooFast = (): SseError => notSent('other', 'The channel changes too fast to be read.');
-
-/** What is let go of, as far as is known, before the messages of a log. */
-function floorOf(messages: readonly Kept[]): Position | undefined {
-  const [oldest] = messages;
+/** The last event that was deleted, as far as is known, before the messages of a log. */
+function floorOf([oldest]: readonly StoredMessage[]): Position | undefined {
   if (oldest?.kind !== 'next') return oldest && headOf(oldest);
   return oldest.known ?? beginAt(oldest);
 }
 
-function logOf({ kind }: Standing, begin: Position, messages: readonly Kept[]): EventLog {
+function logOf({ kind }: ChannelState, begin: Position, messages: readonly StoredMessage[]): EventLog {
   const purge = messages.findLast((one) => one.kind === 'purge');
   const floor = purge ? headOf(purge) : begin;
   const log = new EventLog(floor, UNLIMITED);
@@ -180,22 +200,26 @@ function logOf({ kind }: Standing, begin: Position, messages: readonly Kept[]): 
   return log;
 }
 
-/** Whether a message is one of the log that is there. */
-const isOf = ({ kind, after, offset }: Kept, standing: Standing): boolean =>
-  isSamePosition(after, standing.after) &&
-  (standing.kind === 'open' || kind === 'purge' || offset < standing.newest.end || standing.newest.end === 0);
+const isOf = ({ kind, after, offset }: StoredMessage, state: ChannelState): boolean =>
+  isSamePosition(after, state.after) &&
+  (state.kind === 'open' || kind === 'purge' || offset < state.newest.end || state.newest.end === 0);
 
-const isOfEnded = ({ kind, after, offset }: Kept, end: End): boolean =>
+const isOfEnded = ({ kind, after, offset }: StoredMessage, end: End): boolean =>
   isSamePosition(after, end.after) && (kind === 'purge' || offset < end.at.offset);
 
-/** The newest event after a message of a log. */
-const headOf = (message: Kept): Position =>
+/** The newest event when a message of a log was stored. */
+const headOf = (message: StoredMessage): Position =>
   message.kind === 'purge' ? (message.known as Position) : positionOf(message);
 
-const endOf = (message: Kept | undefined): End | undefined =>
+const endOf = (message: StoredMessage | undefined): End | undefined =>
   message?.kind === 'end'
     ? { at: positionOf(message), after: message.after, until: Number(message.text) }
     : undefined;
+
+function later(one: Position | undefined, other: Position | undefined): Position | undefined {
+  if (!one || !other) return one ?? other;
+  return other.offset > one.offset ? other : one;
+}
 
 export function warnOf(seq: number, subject: string): void {
   new Logger('SseHub').warn(

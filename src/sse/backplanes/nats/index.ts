@@ -1,10 +1,28 @@
 import type { BackplaneFactory } from '../backplane-factory.js';
-import { startTogether } from '../common/start-together.js';
-import { RemoteBackplane } from '../common/remote.backplane.js';
-import { NatsCluster } from './nats.cluster.js';
-import { NatsLink } from './nats-link.js';
+import { openRemote } from '../common/open-remote.js';
+import { JetStreamConnection } from './connection.js';
+import { NatsClusterLink } from './nats.cluster.js';
 import { NatsLogs } from './nats.logs.js';
 import { natsSettings, type NatsBackplaneOptions } from './nats.options.js';
+
+/*
+ * How the logs lie in JetStream. Offsets are sequences of one stream, so they increase over all channels.
+ *
+ *   stream <prefix>-log     subject .event.<channel>   events and purges of a channel
+ *                           subject .end.<channel>     ends of its logs: completions
+ *                           subject .anchor, .barrier  see anchors.ts and NatsStream.caughtUp()
+ *                           republished on <prefix>-live.…, to which followers subscribe
+ *   stream <prefix>-heads   subject .channel.<channel> one record, which outlives the limits of the log stream:
+ *                           somebody publishes, or the newest position, or that the channel is completed
+ *
+ * A message names the end of the log before its own (which identifies the log) and the newest event that its publisher
+ * knew. Its sequence and a random mark are its position, so that a stream that comes back older or anew shows.
+ *
+ * NatsLogs is the port: the state of the connection, reading, and the channels. For an event's way read on in
+ * nats-channel.ts (publish) and receiving.ts (follow); channel-log.ts reads a log, anchors.ts positions of absent logs.
+ * Below them: nats-store.ts (the two streams), layout.ts (names and forms), nats-stream.ts (any stream),
+ * connection.ts and publications.ts. Leases, letters, orders and wills are in nats.cluster.ts.
+ */
 
 export type { NatsBackplaneOptions } from './nats.options.js';
 
@@ -18,7 +36,7 @@ export type { NatsBackplaneOptions } from './nats.options.js';
  * `<prefix>-cluster.>`, `$JS.API.>`, `$JS.EVENT.ADVISORY.STREAM.>` and `_INBOX.>`. The streams are made at the start
  * if they are not there.
  *
- * What is idle is given back by the limits `maxAge` and `maxBytes` of the events and `headAge` of the positions, not
+ * Idle channels are given back by the limits `maxAge` and `maxBytes` of the events and `headAge` of the positions, not
  * by the channel's `ttl`: that counts for how long a channel stays completed.
  *
  * **Experimental** in these respects, where a server cannot keep a rule or was seen not to:
@@ -36,13 +54,9 @@ export type { NatsBackplaneOptions } from './nats.options.js';
 export function natsBackplane(options: NatsBackplaneOptions = {}): BackplaneFactory {
   const settings = natsSettings(options);
   return async (limits) => {
-    const link = await NatsLink.open(settings);
-    // It closes the link when it cannot be opened.
-    const logs = await NatsLogs.open(link, settings);
-    const backplane = new RemoteBackplane(logs, settings, limits);
-    // On the same connection, which the backplane closes after it.
-    const cluster = new NatsCluster(link.connection, settings.prefix, settings);
-    backplane.catchUp = () => cluster.catchUp();
-    return startTogether({ backplane, cluster });
+    const connection = await JetStreamConnection.open(settings);
+    const logs = await NatsLogs.open(connection, settings);
+    const cluster = await NatsClusterLink.on(connection.nats, settings.prefix, settings);
+    return openRemote(logs, cluster, settings, limits);
   };
 }

@@ -2,24 +2,27 @@ import type { PubAck } from '@nats-io/jetstream';
 import { WINDOW } from '../../log/backplane.js';
 import { newMark } from '../../log/mark.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
-import { channelCompleted, notSent, type SseError } from '../../sse.errors.js';
+import { channelCompleted } from '../../sse.errors.js';
+import type { HistoryOptions } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { encodeEvent } from '../common/event-text.js';
 import type { Publication } from '../common/remote-logs.js';
-import { standingOf, type Standing } from './channel-log.js';
-import type { HeadRecord } from './head-record.js';
-import { Hearing } from './hearing.js';
-import { InOrder } from './in-order.js';
-import { beginAt, decodeMessage, encodeMessage, positionOf, type Kept, type Message } from './message.js';
-import { callFailure, isConflict, isNobodyThere, isUnanswered, publishFailure } from './nats-errors.js';
+import { ConcurrencyLimit } from '../common/tasks.js';
+import { insist, stateOf, type ChannelState } from './channel-log.js';
+import { callFailure, isConflict, isNoAnswer, isNotTaken, noStream, publishFailure } from './errors.js';
+import {
+  beginAt,
+  decodeMessage,
+  encodeMessage,
+  newMessage,
+  positionOf,
+  tokenOf,
+  type StoredMessage,
+} from './layout.js';
 import type { NatsStore } from './nats-store.js';
-import { tokenOf } from './subjects.js';
-import { Trim } from './trim.js';
+import { Receiving } from './receiving.js';
 
-/** Tries to do something that another process may be faster with. */
-const ATTEMPTS = 20;
-
-/** What a channel needs of what all have in common. */
+/** Things that all channels share. */
 export interface ChannelHost {
   readonly store: NatsStore;
   /** Milliseconds without an event after which a channel is quiet. */
@@ -30,41 +33,47 @@ export interface ChannelHost {
   isAnother(): void;
 }
 
-/** What this process knows of a channel that it publishes to. */
+/** The log that this process publishes to. */
 interface Active {
-  /** What names the log: see {@link Message.after}. */
+  /** As `after` of a message. */
   readonly after: Position | undefined;
   known: Position | undefined;
-  /** When it last published, by `performance.now()`. */
+  /** The time of the last publication, by `performance.now()`. */
   usedAt: number;
 }
 
-/** What is to be published, and its place among the calls of this process. */
+/** A publication, and its place among those of this process on the channel. */
 interface Sending {
   readonly publication: Publication;
   readonly number: number;
-  /** When it must not be stored any more, by `performance.now()`. */
+  /** The time from which on it must not be stored, by `performance.now()`. */
   readonly until: number;
 }
 
 /**
- * One channel, and what this process does to it, in order.
+ * The changes that this process makes to one channel, in the order of the calls.
  *
- * The first event that is published after a rest is published alone: the server sees to it that it follows directly
- * on the newest that was known, and the record of the channel's head is taken back before. While this process goes
- * on to publish it need not ask again.
+ *                 append: alone, as a `next`                       append: as an `event`, without waiting
+ *   not active ─────────────────────────────────▶ active (Active) ────────────────────────────────────────▶ active
+ *       ▲                                           │
+ *       └───── quiet for a while (rest), ended, completed, not taken, forget ◀──────────────────────────────┘
+ *
+ * A publication that is alone begins when everything before it was answered, and keeps those after it waiting until it
+ * is answered: the server checks that it follows directly on the newest event known here, and the head record is made
+ * `active` before. While the channel is active, publications are pipelined and nothing more is checked.
  */
 export class NatsChannel {
   readonly token: string;
-  readonly hearing = new Hearing();
+  readonly receiving = new Receiving();
   #active: Active | undefined;
   #trim = new Trim();
-  readonly #order = new InOrder();
+  /** One step after the other. */
+  readonly #steps = new ConcurrencyLimit(1);
   readonly #unanswered = new Set<Promise<unknown>>();
   #sent = 0;
-  /** The highest number of what was stored. */
+  /** The highest number of a publication that was stored. */
   #stored = 0;
-  /** What nobody took. */
+  /** Publications that no stream has taken, each to be sent once more. */
   #again: (() => Promise<void>)[] = [];
 
   constructor(
@@ -74,27 +83,24 @@ export class NatsChannel {
     this.token = tokenOf(name);
   }
 
-  /** Whether it can be forgotten: what is needed of it can be read again. */
+  /** It can be forgotten: whatever is needed of it can be read again. */
   get isIdle(): boolean {
-    return this.#order.isIdle && this.#unanswered.size === 0 && !this.hearing.isFollowed;
+    return this.#steps.isIdle && this.#unanswered.size === 0 && !this.receiving.isFollowed;
   }
 
-  /** Whether its newest position is to be kept apart when it falls quiet. */
+  /** Its newest position is to be recorded when it falls quiet. */
   get isActive(): boolean {
     return this.#active !== undefined;
   }
 
   append(publication: Publication, until: number): Promise<Position> {
     const sending = { publication, number: ++this.#sent, until };
-    const { quietAfter } = this.host;
-    const active = this.#active;
-    if (this.#order.isIdle && active && performance.now() - active.usedAt < quietAfter / 2)
-      return this.#send(sending, active);
-    const done = this.#order.run(async () => {
-      const known = this.#active;
+    const active = this.#recentlyActive();
+    if (this.#steps.isIdle && active) return this.#send(sending, active);
+    const done = this.#steps.run(async () => {
+      const known = this.#recentlyActive();
       // Not awaited: the next one is sent at once.
-      if (known && performance.now() - known.usedAt < quietAfter / 2)
-        return { position: this.#send(sending, known) };
+      if (known) return { position: this.#send(sending, known) };
       await Promise.allSettled(this.#unanswered);
       return { position: Promise.resolve(await this.#sendAlone(sending)) };
     });
@@ -105,12 +111,12 @@ export class NatsChannel {
   complete({ ttl }: ChannelSettings): Promise<Position> {
     const { store } = this.host;
     let made: Position | undefined;
-    return this.#alone<Position>(async (standing) => {
-      const { kind, head, after, newest, record } = standing;
+    return this.#alone<Position>(async (state) => {
+      const { kind, head, after, newest, record } = state;
       if (kind !== 'completed') {
-        // It was remembered for so short that the time is over.
+        // The end was made, and its time is over already.
         if (made && isSamePosition(made, after)) return beginAt(made);
-        const end = this.#message('end', { after, text: String(store.now() + ttl) });
+        const end = newMessage('end', store.now(), { after, text: String(store.now() + ttl) });
         const options = { expected: newest.end };
         const { seq } = await store.log.publish(store.names.end(this.token), encodeMessage(end), options);
         made = { offset: seq, mark: end.mark };
@@ -118,59 +124,65 @@ export class NatsChannel {
         return undefined;
       }
       const isRecorded = record.record?.kind === 'completed' && record.record.end.offset >= newest.end;
-      if (!isRecorded) await this.#recordEnd(standing);
-      return head;
+      return isRecorded || (await this.#recordEnd(state)) ? head : undefined;
     });
   }
 
-  /** Lets go of all events, and answers with the newest of them. */
-  purge(): Promise<Position | undefined> {
-    const { log, names } = this.host.store;
-    return this.#alone(async ({ kind, head, after, isEmpty, newest }) => {
-      if (kind === 'absent' || isEmpty || !head) return head ?? 'absent';
-      const purge = this.#message('purge', { after, known: head });
-      const subject = names.event(this.token);
-      await log.publish(subject, encodeMessage(purge), { expected: newest.event });
-      await log.purge(subject, head.offset);
-      return head;
-    }).then((head) => (head === 'absent' ? undefined : head));
+  /** Deletes all events, and answers with the newest of them; undefined if the channel is absent. */
+  async purge(): Promise<Position | undefined> {
+    const { store } = this.host;
+    const purged = await this.#alone(async ({ head, after, isEmpty, newest }) => {
+      if (isEmpty || !head) return { head };
+      const purge = newMessage('purge', store.now(), { after, known: head });
+      const subject = store.names.event(this.token);
+      await store.log.publish(subject, encodeMessage(purge), { expected: newest.event });
+      await store.log.purge(subject, head.offset);
+      return { head };
+    });
+    return purged.head;
   }
 
   /** A log of the channel was ended. */
-  ended(end: Kept): void {
+  ended(end: StoredMessage): void {
     this.#active = undefined;
-    this.hearing.ended(end);
+    this.receiving.ended(end);
   }
 
-  /** Resolves when all that was done to it before the call has been answered. */
+  /** Resolves when everything that was done to it before the call has been answered. */
   async settled(): Promise<void> {
-    if (!this.#order.isIdle) await this.#order.run(() => Promise.resolve());
+    if (!this.#steps.isIdle) await this.#steps.run(() => Promise.resolve());
     await Promise.allSettled(this.#unanswered);
   }
 
-  /** What is known may not be so any more. */
+  /** The streams may be others now. */
   forget(): void {
     this.#active = undefined;
-    this.hearing.forget();
+    this.receiving.forget();
     this.#trim = new Trim();
   }
 
   /**
-   * Keeps the position of the newest event apart, when the channel has fallen quiet. Others may do it too, or
-   * publish: whoever replaces the record first, that is so.
+   * Records the position of the newest event, if the channel has fallen quiet. Other processes may do so too, or
+   * publish: the record is of the one that replaces it first.
    */
   async rest(now: number): Promise<void> {
     const { store, quietAfter } = this.host;
-    if (!this.#active || now - this.#active.usedAt < quietAfter || !this.#order.isIdle) return;
+    if (!this.#active || now - this.#active.usedAt < quietAfter || !this.#steps.isIdle) return;
     this.#active = undefined;
-    await this.#order.run(async () => {
-      const standing = await standingOf(store, this.token);
-      const { kind, head, after, record } = standing;
-      if (kind !== 'open' || !head || record.record?.kind !== 'active') return;
+    await this.#steps.run(async () => {
+      const state = await stateOf(store, this.token);
+      const { kind, head, after, record } = state;
+      if (kind !== 'open' || record.record?.kind !== 'active') return;
       const newest = await store.log.newest(store.names.event(this.token));
-      if (newest?.seq !== standing.newest.event || store.now() - newest.time < quietAfter) return;
+      if (newest?.seq !== state.newest.event || store.now() - newest.time < quietAfter) return;
       await store.replaceRecord(this.token, { kind: 'quiet', after, head }, record);
     });
+  }
+
+  /** Other processes take the channel for quiet after `quietAfter`: publications go on unchecked well before. */
+  #recentlyActive(): Active | undefined {
+    const active = this.#active;
+    return active && performance.now() - active.usedAt < this.host.quietAfter / 2 ? active : undefined;
   }
 
   async #send(sending: Sending, active: Active): Promise<Position> {
@@ -180,67 +192,67 @@ export class NatsChannel {
     try {
       return await answer;
     } catch (error) {
-      if (isNobodyThere(error)) return await this.#sendAgain(sending);
+      if (isNotTaken(error)) return await this.#sendAgain(sending);
       throw publishFailure(error);
     } finally {
       this.#unanswered.delete(answer);
     }
   }
 
-  /** What was sent after it may have come to the stream: only then it cannot be sent again without changing places. */
+  /** Unless something was stored that was sent later: then it would change places. */
   #sendAgain(sending: Sending): Promise<Position> {
     this.#active = undefined;
     return new Promise((resolve, reject) => {
       this.#again.push(async () => {
-        if (sending.number < this.#stored) reject(notSent('publish', 'NATS had no stream for the event.'));
+        if (sending.number < this.#stored) reject(noStream('at present'));
         else await this.#sendAlone(sending).then(resolve, reject);
       });
       if (this.#again.length > 1) return;
-      void this.#order.run(async () => {
+      void this.#steps.run(async () => {
         await Promise.allSettled(this.#unanswered);
-        // Those that were sent later failed later.
+        // In the order in which they failed, which is that in which they were sent.
         for (const send of this.#again.splice(0)) await send();
       });
     });
   }
 
-  /** Publishes an event before which nothing is under way, and which the server takes for no other place. */
   async #sendAlone(sending: Sending): Promise<Position> {
-    for (let i = 0; i < ATTEMPTS; i++) {
-      const standing = await this.#opened(sending);
-      const { kind, after, head, newest } = standing;
+    return insist('publish', this.token, async () => {
+      const { kind, after, head, newest } = await this.#opened(sending);
       const active: Active = { after, known: head, usedAt: performance.now() };
       try {
         const position = await this.#publish('next', sending, active, newest.event);
         this.#active = active;
-        // What is left of the log before this one.
+        // Deletes the rest of the log before this one.
         if (kind === 'absent' && newest.event > 0) this.#delete(newest.event);
         return position;
       } catch (error) {
-        if (isNobodyThere(error)) await this.host.whenThere(sending.until);
-        else if (!isConflict(error)) throw publishFailure(error);
+        if (isConflict(error)) return undefined;
+        if (!isNotTaken(error)) throw publishFailure(error);
+        await this.host.whenThere(sending.until);
+        return undefined;
       }
-    }
-    throw this.#tooFast('publish');
+    });
   }
 
-  /** Sees to it that the channel is known to be published to, and finds out how it stands. Can be done again. */
-  async #opened({ until }: Sending): Promise<Standing> {
+  /** Makes the head record `active`, and answers with the state before. */
+  #opened({ until }: Sending): Promise<ChannelState> {
     const { store } = this.host;
-    for (let i = 0; i < ATTEMPTS; i++) {
+    return insist('publish', this.token, async () => {
       try {
-        const standing = await standingOf(store, this.token);
-        const { kind, after, record } = standing;
-        if (kind === 'completed') throw this.#completed();
+        const state = await stateOf(store, this.token);
+        const { kind, after, record } = state;
+        if (kind === 'completed') throw channelCompleted(this.name);
         if (record.record?.kind !== 'active' || !isSamePosition(record.record.after, after))
           await store.replaceRecord(this.token, { kind: 'active', after }, record);
-        return standing;
+        return state;
       } catch (error) {
-        if (isNobodyThere(error) || isUnanswered(error)) await this.host.whenThere(until);
-        else if (!isConflict(error)) throw callFailure('publish', error);
+        if (isConflict(error)) return undefined;
+        if (!isNotTaken(error) && !isNoAnswer(error)) throw callFailure('publish', error);
+        await this.host.whenThere(until);
+        return undefined;
       }
-    }
-    throw this.#tooFast('publish');
+    });
   }
 
   async #publish(
@@ -250,21 +262,18 @@ export class NatsChannel {
     expected?: number,
   ): Promise<Position> {
     const { event, mark, publishId, settings } = publication;
-    const { log, names } = this.host.store;
-    const subject = names.event(this.token);
+    const { store } = this.host;
+    const subject = store.names.event(this.token);
     const { after, known } = active;
-    const message: Message = {
-      ...this.#message(kind, { after, known, text: encodeEvent(event) }),
-      mark,
-    };
-    const ack = await log.publish(subject, encodeMessage(message), {
+    const message = newMessage(kind, store.now(), { after, known, mark, text: encodeEvent(event) });
+    const ack = await store.log.publish(subject, encodeMessage(message), {
       // A publish id counts for its channel alone.
       publishId: publishId === undefined ? undefined : `${subject} ${encodeURIComponent(publishId)}`,
-      ...(expected !== undefined && { expected }),
+      expected,
     });
     this.#stored = Math.max(this.#stored, number);
     const position = { offset: ack.seq, mark: ack.duplicate ? await this.#markAt(ack) : mark };
-    if (this.hearing.isTooLate({ ...position, after })) throw this.#completed();
+    if (this.receiving.isTooLate({ ...position, after })) throw channelCompleted(this.name);
     if (ack.duplicate) return position;
     if (known && ack.seq <= known.offset) this.host.isAnother();
     if (ack.seq > (active.known?.offset ?? 0)) active.known = position;
@@ -273,32 +282,28 @@ export class NatsChannel {
     return position;
   }
 
-  /** The mark of an event that an earlier attempt has stored. If it is gone, no log holds its position. */
+  /** The mark of an event that an earlier attempt has stored. If it was deleted, no log holds its position. */
   async #markAt({ seq }: PubAck): Promise<string> {
-    const kept = await this.host.store.log.message(seq);
-    return (kept && decodeMessage(seq, kept.text)?.mark) ?? newMark();
+    const stored = await this.host.store.log.message(seq);
+    return (stored && decodeMessage(stored)?.mark) ?? newMark();
   }
 
-  async #recordEnd({ after, head, newest, record }: Standing): Promise<void> {
+  /** @returns false if the end is another by now */
+  async #recordEnd({ after, head, newest, record }: ChannelState): Promise<boolean> {
     const { store } = this.host;
-    const kept = await store.log.newest(store.names.end(this.token));
-    const end = kept && decodeMessage(newest.end, kept.text);
-    if (!end || kept.seq !== newest.end) throw this.#tooFast('other');
-    const completed: HeadRecord = {
+    const stored = await store.log.newest(store.names.end(this.token));
+    const end = stored?.seq === newest.end ? decodeMessage(stored) : undefined;
+    if (!end) return false;
+    const until = Number(end.text);
+    const completed = {
       kind: 'completed',
       after,
       head: head as Position,
       end: positionOf(end),
-      until: Number(end.text),
-    };
+      until,
+    } as const;
     await store.replaceRecord(this.token, completed, record);
-  }
-
-  #message(
-    kind: Message['kind'],
-    { after, known, text = '' }: Partial<Pick<Message, 'after' | 'known' | 'text'>>,
-  ): Message {
-    return { kind, mark: newMark(), at: this.host.store.now(), after, known, text };
+    return true;
   }
 
   #delete(upTo: number): void {
@@ -306,27 +311,55 @@ export class NatsChannel {
     log.purge(names.event(this.token), upTo).catch(() => undefined);
   }
 
-  /** A step after which nothing else is under way, until it has an answer and no other process was faster. */
-  #alone<T>(step: (standing: Standing) => Promise<T | undefined>): Promise<T> {
-    return this.#order.run(async () => {
+  /** A step that begins when everything before it was answered, and is done again if another process was faster. */
+  #alone<T>(step: (state: ChannelState) => Promise<T | undefined>): Promise<T> {
+    return this.#steps.run(async () => {
       await Promise.allSettled(this.#unanswered);
-      for (let i = 0; i < ATTEMPTS; i++) {
-        try {
-          const answer = await step(await standingOf(this.host.store, this.token));
-          if (answer !== undefined) return answer;
-        } catch (error) {
-          if (!isConflict(error)) throw error;
-        }
-      }
-      throw this.#tooFast('other');
+      return insist('other', this.token, async () => step(await stateOf(this.host.store, this.token)));
     });
   }
+}
 
-  #tooFast(kind: 'publish' | 'other'): SseError {
-    return notSent(kind, `The channel "${this.name}" changes too fast.`);
-  }
+/** The least of a channel that is appended before something of it is deleted. */
+const LEAST = { count: 500, bytes: 256 * 1024, age: 1_000 };
 
-  #completed(): SseError {
-    return channelCompleted(this.name);
+interface Appended {
+  readonly offset: number;
+  readonly at: number;
+}
+
+/**
+ * Finds out how far a channel's events can be deleted on the server, from the appends of this process alone: once these
+ * fill the history, nothing before them is needed but one event, which the oldest follows on. So the server keeps at
+ * most twice a channel's history, and as much again for each further process that appends to it.
+ */
+class Trim {
+  #newest: Appended | undefined;
+  /** The one before those that may fill the history. */
+  #before: Appended | undefined;
+  #count = 0;
+  #bytes = 0;
+
+  /**
+   * Takes in an event that was stored.
+   *
+   * @returns the offset up to which events can be deleted now, once in a while
+   */
+  appended(limits: Required<HistoryOptions>, offset: number, at: number, bytes: number): number | undefined {
+    const previous = this.#newest;
+    this.#newest = { offset, at };
+    if (!previous) return undefined;
+    this.#before ??= previous;
+    this.#count++;
+    this.#bytes += bytes;
+    const isFull =
+      this.#count >= Math.max(limits.count, LEAST.count) ||
+      this.#bytes >= Math.max(limits.bytes, LEAST.bytes) ||
+      at - this.#before.at >= Math.max(limits.age, LEAST.age);
+    if (!isFull) return undefined;
+    const { offset: kept } = this.#before;
+    this.#before = undefined;
+    this.#count = this.#bytes = 0;
+    return kept - 1;
   }
 }

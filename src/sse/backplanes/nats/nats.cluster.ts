@@ -1,11 +1,215 @@
-import { RemoteCluster } from '../common/remote-cluster.js';
-import { NatsClusterLink } from './nats-cluster.link.js';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { nanos, type NatsConnection } from '@nats-io/transport-node';
+import { AWAY_TIME } from '../../cluster/cluster.js';
+import {
+  ALIVE,
+  BEAT,
+  ORDERS,
+  type ClusterLink,
+  type LinkEvents,
+  type Members,
+  type OrderLog,
+} from '../common/cluster-link.js';
+import { JetStreamConnection } from './connection.js';
+import { isConflict, NotTaken } from './errors.js';
+import { NatsStream, type NatsStreamConfig } from './nats-stream.js';
+import type { NatsSettings } from './nats.options.js';
+import { NatsOrders } from './nats.orders.js';
 import { NatsWills } from './nats.wills.js';
 
-/** The instances that use one NATS under one prefix. */
-export class NatsCluster extends RemoteCluster {
-  /** A connection that others may use too; `close()` leaves it open. */
-  constructor(...parts: ConstructorParameters<typeof NatsClusterLink>) {
-    super(new NatsClusterLink(...parts), new NatsWills(...parts));
+/** How the streams of a cluster are kept: see `natsBackplane()`. */
+export type NatsClusterOptions = Partial<Pick<NatsSettings, 'replicas' | 'storage'>>;
+
+/** Milliseconds within which the server answers. An answer that comes later is of no use to the holder of a lease. */
+const ANSWER_TIME = 2 * BEAT;
+
+/** Milliseconds between two attempts to publish to a stream that is being made. */
+const PAUSE = 50;
+
+/** Milliseconds between two signs of life by which an instance is remembered when it is away. */
+const REMINDER = 15_000;
+
+/**
+ * A cluster on NATS. Letters go by core publish and subscribe; the rest lies in four small streams, whose names begin
+ * with `<prefix>-cluster`:
+ *
+ * - no suffix: leases and instances, each the last message of a subject, deleted when it is older than {@link ALIVE}.
+ *   A holder publishes again with the sequence of its last message, and is refused if the subject has another.
+ * - `-known`: instances, remembered for longer, and messages that only tell the server's time.
+ * - `-orders`: the log of orders, by {@link NatsOrders}.
+ * - `-wills`: the wills, by {@link NatsWills}.
+ */
+export class NatsClusterLink implements ClusterLink {
+  readonly orders: OrderLog;
+  readonly wills: NatsWills;
+  readonly #leases: NatsStream;
+  readonly #known: NatsStream;
+  readonly #log: NatsStream;
+  /** The sequence of each holder's last message, by token; `unknown` if a publication had no answer. */
+  readonly #held = new Map<string, number | 'unknown'>();
+  /** When the stream of the leases was made. */
+  #created: string | undefined;
+  /** When a lease may be taken by an instance that does not hold it: `performance.now()`. */
+  #opensAt = 0;
+  /** The time of the last sign of life in the second stream: `performance.now()`. */
+  #remindedAt = -Infinity;
+
+  private constructor(
+    private readonly connection: JetStreamConnection,
+    private readonly root: string,
+    { replicas, storage }: Required<NatsClusterOptions>,
+  ) {
+    const stream = (suffix: string, config: Omit<NatsStreamConfig, 'name'>): NatsStream =>
+      new NatsStream(connection, { storage, num_replicas: replicas, name: `${root}${suffix}`, ...config });
+    const last = { max_msgs_per_subject: 1 };
+    this.#leases = stream('', {
+      ...last,
+      subjects: [`${root}.lease.*`, `${root}.instance.*`],
+      max_age: nanos(ALIVE),
+    });
+    this.#known = stream('-known', {
+      ...last,
+      subjects: [`${root}.known.*`, `${root}.clock.*`],
+      max_age: nanos(AWAY_TIME),
+    });
+    this.#log = stream('-orders', { subjects: [`${root}.order`], max_msgs: ORDERS });
+    const orders = new NatsOrders(this.#log, `${root}.order`);
+    this.orders = {
+      end: () => this.#insist(() => orders.end()),
+      read: (after) => orders.read(after),
+      add: (text, known) => this.#insist(() => orders.addAfter(text, known)),
+    };
+    const wills = `${root}.will`;
+    this.wills = new NatsWills(stream('-wills', { ...last, subjects: [`${wills}.*.*`] }), wills);
+  }
+
+  /** Shares a connection, which `close()` leaves open. */
+  static async on(
+    nats: NatsConnection,
+    prefix: string,
+    { replicas = 1, storage = 'file' }: NatsClusterOptions = {},
+  ): Promise<NatsClusterLink> {
+    const connection = await JetStreamConnection.on(nats, { publish: ANSWER_TIME, request: ANSWER_TIME });
+    return new NatsClusterLink(connection, `${prefix}-cluster`, { replicas, storage });
+  }
+
+  async open(events: LinkEvents): Promise<void> {
+    await Promise.all([this.#ensureLeases(), this.#known.ensure(), this.#log.ensure()]);
+    this.connection.subscribe(`${this.root}.say`, (message) => events.received(message.string()));
+    this.connection.watch({ up: () => void this.#reconnected(events) });
+    await this.connection.flush();
+  }
+
+  send(text: string): Promise<void> {
+    return this.connection.broadcast(`${this.root}.say`, text);
+  }
+
+  async hold(name: string, token: string, as: 'candidate' | 'leader'): Promise<boolean> {
+    if (as === 'candidate' && performance.now() < this.#opensAt) return false;
+    const subject = this.#lease(name);
+    const expected = await this.#lastOf(subject, token);
+    if (expected === undefined) return false;
+    this.#held.set(token, 'unknown');
+    try {
+      const { seq } = await this.#leases.publish(subject, token, { expected });
+      this.#held.set(token, seq);
+      return true;
+    } catch (error) {
+      // Not sent again: when the stream was made anew, the lease may be held by another.
+      if (error instanceof NotTaken) await this.#ensureLeases();
+      if (!isConflict(error)) throw error;
+      this.#held.delete(token);
+      return false;
+    }
+  }
+
+  async release(name: string, token: string): Promise<void> {
+    const last = await this.#lastOf(this.#lease(name), token);
+    this.#held.delete(token);
+    if (last) await this.#leases.delete(last);
+  }
+
+  async enrol(instance: string): Promise<void> {
+    await this.#insist(() => this.#leases.publish(`${this.root}.instance.${instance}`, ''));
+    const now = performance.now();
+    if (now - this.#remindedAt < REMINDER) return;
+    await this.#insist(() => this.#known.publish(`${this.root}.known.${instance}`, ''));
+    this.#remindedAt = now;
+  }
+
+  async withdraw(instance: string): Promise<void> {
+    await Promise.all([
+      this.#leases.purge(`${this.root}.instance.${instance}`),
+      this.#known.purge(`${this.root}.known.${instance}`),
+    ]);
+  }
+
+  async members(): Promise<Members> {
+    const [there, known] = await Promise.all([
+      this.#leases.subjects(`${this.root}.instance.*`),
+      this.#known.subjects(`${this.root}.known.*`),
+    ]);
+    const instances = there.map(lastToken);
+    return { there: instances, away: known.map(lastToken).filter((one) => !instances.includes(one)) };
+  }
+
+  async time(): Promise<number> {
+    // A server tells its time by when it stored something.
+    const subject = `${this.root}.clock.${randomUUID()}`;
+    const { seq } = await this.#insist(() => this.#known.publish(subject, ''));
+    const stored = await this.#known.message(seq);
+    if (!stored) throw new Error('NATS has lost a message that was just stored');
+    this.#known.purge(subject).catch(() => undefined);
+    return stored.time;
+  }
+
+  close(): Promise<void> {
+    return this.connection.close();
+  }
+
+  async #reconnected(events: LinkEvents): Promise<void> {
+    await this.#ensureLeases().catch(() => undefined); // JetStream may come later than the server
+    events.reconnected();
+  }
+
+  /**
+   * Makes the stream of the leases if it is not there. One that was made anew has lost the leases, and a holder may
+   * not know of it yet: for as long as that may be, nobody else is given one.
+   */
+  async #ensureLeases(): Promise<void> {
+    const { created } = await this.#leases.ensure();
+    if (this.#created !== undefined && this.#created !== created) this.#opensAt = performance.now() + ALIVE;
+    this.#created = created;
+  }
+
+  /** Publishes, also to a stream that is not there. One that another instance has just made takes nothing for a moment. */
+  async #insist<T>(publish: () => Promise<T>): Promise<T> {
+    const until = performance.now() + ANSWER_TIME;
+    for (;;) {
+      try {
+        return await publish();
+      } catch (error) {
+        if (!(error instanceof NotTaken) || performance.now() > until) throw error;
+        await Promise.all([this.#ensureLeases(), this.#known.ensure(), this.#log.ensure()]);
+        await delay(PAUSE);
+      }
+    }
+  }
+
+  /** The sequence of the message by which the token holds a lease, 0 if nobody does, undefined if another does. */
+  async #lastOf(subject: string, token: string): Promise<number | undefined> {
+    const known = this.#held.get(token) ?? 0;
+    if (known !== 'unknown') return known;
+    const last = await this.#leases.newest(subject);
+    if (!last) return 0;
+    return last.text === token ? last.seq : undefined;
+  }
+
+  /** A name may hold characters that a subject may not. */
+  #lease(name: string): string {
+    return `${this.root}.lease.${Buffer.from(name).toString('base64url')}`;
   }
 }
+
+const lastToken = (subject: string): string => subject.slice(subject.lastIndexOf('.') + 1);

@@ -3,7 +3,7 @@ import { PUBLISH_ID_MEMORY } from '../../log/backplane.js';
 import { checkObject, countOf, invalid, oneOf } from '../../validate.js';
 import { REMOTE_OPTIONS, remoteSettings, type RemoteOptions } from '../common/remote.options.js';
 
-/** What {@link natsBackplane} takes. */
+/** Options of {@link natsBackplane}. */
 export interface NatsBackplaneOptions extends RemoteOptions {
   /**
    * How to connect, or a connection that is there. One that is given stays open when the application
@@ -14,7 +14,7 @@ export interface NatsBackplaneOptions extends RemoteOptions {
   readonly connection?: NodeConnectionOptions | NatsConnection;
   /** Servers of the cluster that keep the stream, from 1 to 5. @defaultValue 1 */
   readonly replicas?: number;
-  /** Where they keep it. What is in memory ends with its server. @defaultValue 'file' */
+  /** The place where they keep it. A stream in memory ends with its server. @defaultValue 'file' */
   readonly storage?: 'file' | 'memory';
   /**
    * Milliseconds after which the stream lets go of an event, whatever its channel says: at least

@@ -1,7 +1,6 @@
 import type { BackplaneFactory } from '../backplane-factory.js';
-import { startTogether } from '../common/start-together.js';
-import { RemoteBackplane } from '../common/remote.backplane.js';
-import { RedisCluster } from './redis.cluster.js';
+import { openRemote } from '../common/open-remote.js';
+import { RedisClusterLink } from './redis-cluster.link.js';
 import { RedisConnection } from './redis.connection.js';
 import { RedisLogs } from './redis.logs.js';
 import { redisSettings, type RedisBackplaneOptions } from './redis.options.js';
@@ -25,10 +24,6 @@ export function redisBackplane(options: RedisBackplaneOptions = {}): BackplaneFa
   return async (limits) => {
     const connection = await RedisConnection.open(settings);
     const logs = await RedisLogs.open(connection);
-    const backplane = new RemoteBackplane(logs, settings, limits);
-    // On the same two connections, which the backplane closes after it.
-    const cluster = new RedisCluster(connection);
-    backplane.catchUp = () => cluster.catchUp();
-    return startTogether({ backplane, cluster });
+    return openRemote(logs, new RedisClusterLink(connection), settings, limits);
   };
 }

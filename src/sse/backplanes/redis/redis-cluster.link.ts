@@ -1,15 +1,8 @@
 import { AWAY_TIME } from '../../cluster/cluster.js';
-import {
-  ALIVE,
-  type AddedOrder,
-  type ClusterLink,
-  type LinkEvents,
-  type LoggedOrder,
-  type Members,
-  type OrderPosition,
-} from '../common/cluster-link.js';
+import { ALIVE, type ClusterLink, type LinkEvents, type Members } from '../common/cluster-link.js';
 import type { RedisConnection } from './redis.connection.js';
 import { RedisOrders } from './redis.orders.js';
+import { RedisWills } from './redis.wills.js';
 
 /** They run also when the memory is full, as it is now that orders are given to get out of that. */
 const ALLOW_OOM = '#!lua flags=allow-oom';
@@ -48,7 +41,8 @@ return now`;
 export class RedisClusterLink implements ClusterLink {
   readonly #topic: string;
   readonly #members: string;
-  readonly #orders: RedisOrders;
+  readonly orders: RedisOrders;
+  readonly wills: RedisWills;
   #unwatch: (() => void) | undefined;
   /** Which run of the server was asked last for its time. */
   #run = '';
@@ -60,26 +54,29 @@ export class RedisClusterLink implements ClusterLink {
     // Pub/sub knows nothing of databases.
     this.#topic = `${prefix}:cluster:${database}`;
     this.#members = `${prefix}:instances`;
-    this.#orders = new RedisOrders((script, ...args) => this.#eval(script, `${prefix}:orders`, ...args));
+    this.orders = new RedisOrders((script, ...args) => this.#eval(script, `${prefix}:orders`, ...args));
+    this.wills = new RedisWills(connection);
   }
 
   async open(events: LinkEvents): Promise<void> {
-    const ignored = (): void => undefined;
-    const up = (): void => {
+    let isAway = this.connection.state === 'away';
+    this.#unwatch = this.connection.watch((state) => {
+      const wasAway = isAway;
+      isAway = state === 'away';
+      if (isAway || !wasAway) return;
       this.#opensAt = this.#opening();
       events.reconnected();
-    };
-    this.#unwatch = this.connection.watch({ up, down: ignored, noticesUp: ignored, noticesDown: ignored });
+    });
     this.#opensAt = this.#opening();
-    await this.connection.subscribe(this.#topic, (text) => events.heard(text));
+    await this.connection.subscribe(this.#topic, (text) => events.received(text));
   }
 
   async send(text: string): Promise<void> {
     await this.connection.send('PUBLISH', this.#topic, text);
   }
 
-  async hold(name: string, token: string, isHeld: boolean): Promise<boolean> {
-    if (!isHeld && performance.now() < (await this.#opensAt)) return false;
+  async hold(name: string, token: string, as: 'candidate' | 'leader'): Promise<boolean> {
+    if (as === 'candidate' && performance.now() < (await this.#opensAt)) return false;
     return (await this.#eval(HOLD, this.#lease(name), token, String(ALIVE))) === 1;
   }
 
@@ -102,18 +99,6 @@ export class RedisClusterLink implements ClusterLink {
 
   async time(): Promise<number> {
     return Number(await this.#eval(TIME, this.#members));
-  }
-
-  endOfOrders(): Promise<OrderPosition> {
-    return this.#orders.end();
-  }
-
-  orders(after?: OrderPosition): Promise<LoggedOrder[] | undefined> {
-    return this.#orders.read(after);
-  }
-
-  addOrder(text: string): Promise<AddedOrder> {
-    return this.#orders.add(text);
   }
 
   async close(): Promise<void> {

@@ -1,25 +1,33 @@
-import { Logger } from '@nestjs/common';
 import { PUBLISH_ID_MEMORY, WINDOW, type LogRange, type RangeQuery } from '../../log/backplane.js';
 import type { LogEntry } from '../../log/event-log.js';
 import { newMark } from '../../log/mark.js';
 import type { Position } from '../../protocol/position.js';
-import { channelCompleted, noAnswer, notSent, reasonOf, SseError } from '../../sse.errors.js';
+import { channelCompleted, notSent, reasonOf, SseError } from '../../sse.errors.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { encodeEvent } from '../common/event-text.js';
-import { NotNow } from '../common/remote-calls.js';
 import type {
   Appended,
+  Connection,
   Notice,
   Publication,
   RemoteLogs,
-  RemoteLogsEvents,
   RemoteRange,
 } from '../common/remote-logs.js';
-import { NotConnected, RefusedByRedis } from './clients/redis-client.js';
-import { beginsWith, isThere, keptOf, type Absent, type Kept } from './kept-log.js';
-import { ageOf, nothingYet } from './nothing-yet.js';
-import { WrongServer, type RedisConnection } from './redis.connection.js';
-import { entriesOf, noticeOf, positionOf, type StreamEntry } from './redis.entries.js';
+import { absentPosition, ageOf } from './absent-position.js';
+import {
+  beginsWith,
+  entriesOf,
+  isThere,
+  keptOf,
+  noticeOf,
+  positionOf,
+  warnOfForeign,
+  type Absent,
+  type Kept,
+  type StreamEntry,
+} from './redis.answers.js';
+import type { RedisConnection } from './redis.connection.js';
+import { callFailure } from './redis.errors.js';
 import { SCRIPTS, type RedisScript } from './redis.scripts.js';
 
 /** Entries that one answer has at most; a longer range is read in several. */
@@ -61,11 +69,9 @@ export class RedisLogs implements RemoteLogs {
     return logs;
   }
 
-  watch(events: RemoteLogsEvents): void {
-    const { connection } = this;
-    connection.watch(events);
-    if (connection.isUp) events.up();
-    if (connection.hasNotices) events.noticesUp();
+  watch(changed: (connection: Connection) => void): Connection {
+    this.connection.watch(changed);
+    return this.connection.state;
   }
 
   async append(publication: Publication, left: number): Promise<Appended> {
@@ -127,7 +133,7 @@ export class RedisLogs implements RemoteLogs {
     const asked = [after, upTo].filter((position) => position?.offset === 0) as Position[];
     const [kept, store] = await this.#look(SCRIPTS.range, channel, [...words, limitOf(limit)], asked);
     if (!isThere(kept)) {
-      const head = nothingYet(store, kept.now);
+      const head = absentPosition(store, kept.now);
       const isMissing = [after, upTo].some(
         (position) => position && ageOf(position, store, kept.now, settings.ttl) === undefined,
       );
@@ -158,17 +164,16 @@ export class RedisLogs implements RemoteLogs {
     return answer ? positionOf(answer[0], answer[1] ?? '') : undefined;
   }
 
-  async subscribe(channel: string, hear: (notice: Notice) => void): Promise<void> {
+  async subscribe(channel: string, receive: (notice: Notice) => void): Promise<void> {
     const told = (text: string, notices: string): void => {
       const notice = noticeOf(text);
-      if (notice) hear(notice);
-      else
-        new Logger('SseHub').warn(`A message on ${notices} in Redis is not of this package, and is skipped.`);
+      if (notice) receive(notice);
+      else warnOfForeign(`A message on ${notices}`);
     };
     try {
       await this.connection.subscribe(this.#noticesOf(channel), told);
     } catch (error) {
-      throw failureOf(error, 'other');
+      throw callFailure(error, 'other');
     }
   }
 
@@ -177,11 +182,11 @@ export class RedisLogs implements RemoteLogs {
   }
 
   /** Notices and the answer come one after the other, on the same connection. */
-  async heard(): Promise<void> {
+  async flushNotices(): Promise<void> {
     try {
-      await this.connection.heard();
+      await this.connection.flushNotices();
     } catch (error) {
-      throw failureOf(error, 'other');
+      throw callFailure(error, 'other');
     }
   }
 
@@ -214,7 +219,7 @@ export class RedisLogs implements RemoteLogs {
       const ageOfKnown = known && ageOf(known, store, kept.now, settings.ttl);
       // Its readers need not be told of another so long as theirs is young.
       const isYoung = ageOfKnown !== undefined && ageOfKnown < settings.ttl / 8;
-      const head = known && isYoung ? known : nothingYet(store, kept.now);
+      const head = known && isYoung ? known : absentPosition(store, kept.now);
       return {
         floor: head,
         head,
@@ -279,7 +284,7 @@ export class RedisLogs implements RemoteLogs {
     try {
       return await this.connection.run(script, keys, args);
     } catch (error) {
-      throw failureOf(error, script === SCRIPTS.append ? 'publish' : 'other');
+      throw callFailure(error, script === SCRIPTS.append ? 'publish' : 'other');
     }
   }
 }
@@ -289,14 +294,3 @@ const tagOf = (channel: string): string => channel.replace(/[%{}]/g, encodeURICo
 
 /** Nothing stands for no limit. */
 const limitOf = (limit: number): string => (limit === Infinity ? '' : String(Math.ceil(limit)));
-
-/** What an error of a call says. */
-function failureOf(error: unknown, kind: 'publish' | 'other'): Error {
-  const message = reasonOf(error);
-  if (error instanceof WrongServer) return new NotNow(message);
-  // The connection is lost, which the others have not heard yet.
-  if (error instanceof NotConnected) return new NotNow('There is no connection to Redis.');
-  // A script that fails has done nothing.
-  if (error instanceof RefusedByRedis) return notSent(kind, `Redis refused: ${message}.`);
-  return noAnswer(kind, `The connection to Redis broke before the answer (${message}).`);
-}

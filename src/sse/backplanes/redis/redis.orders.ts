@@ -1,5 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { ORDERS, type AddedOrder, type LoggedOrder, type OrderPosition } from '../common/cluster-link.js';
+import {
+  ORDERS,
+  type AddedOrder,
+  type LoggedOrder,
+  type OrderLog,
+  type OrderPosition,
+} from '../common/cluster-link.js';
 
 /** Runs a script on the one key of the log. */
 type Run = (script: string, ...args: string[]) => Promise<unknown>;
@@ -55,7 +61,7 @@ end
 return redis.call('XRANGE', LOG, first, '+', 'COUNT', ${PAGE})`;
 
 /** The log of orders in Redis. */
-export class RedisOrders {
+export class RedisOrders implements OrderLog {
   constructor(private readonly run: Run) {}
 
   async end(): Promise<OrderPosition> {

@@ -1,4 +1,4 @@
-import type { WillStore } from '../common/will-store.js';
+import type { WillStore } from '../common/cluster-link.js';
 import type { RedisConnection } from './redis.connection.js';
 
 /** A full Redis takes it too: it is little, and an end that cannot be told would leave listeners waiting. */

@@ -2,7 +2,7 @@ import {
   doneOrEnded,
   NotConnected,
   refusedIf,
-  type Hear,
+  type Receive,
   type RedisClient,
   type RedisClients,
 } from './redis-client.js';
@@ -126,8 +126,8 @@ export class IoRedisClients implements RedisClients {
     return this.#address;
   }
 
-  async open(hear: Hear, signal: AbortSignal): Promise<RedisClient> {
-    const client = new IoRedisClient(await this.find(signal), hear);
+  async open(receive: Receive, signal: AbortSignal): Promise<RedisClient> {
+    const client = new IoRedisClient(await this.find(signal), receive);
     await client.connect(signal);
     this.#address = client.address;
     return client;
@@ -147,12 +147,12 @@ class IoRedisClient implements RedisClient {
 
   constructor(
     private readonly raw: IoRedis,
-    hear: Hear,
+    receive: Receive,
   ) {
     raw.on('error', (error: unknown) => {
       this.#error = error;
     });
-    raw.on('message', (channel: string, text: string) => hear(text, channel));
+    raw.on('message', (channel: string, text: string) => receive(text, channel));
     this.lost = new Promise((resolve) => {
       raw.on('end', () => resolve(this.#error));
     });

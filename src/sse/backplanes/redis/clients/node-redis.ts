@@ -9,7 +9,7 @@ import {
   doneOrEnded,
   NotConnected,
   refusedIf,
-  type Hear,
+  type Receive,
   type RedisClient,
   type RedisClients,
 } from './redis-client.js';
@@ -112,10 +112,10 @@ export class NodeRedisClients implements RedisClients {
     return this.#address;
   }
 
-  async open(hear: Hear, signal: AbortSignal): Promise<RedisClient> {
+  async open(receive: Receive, signal: AbortSignal): Promise<RedisClient> {
     const raw = await this.find(signal);
     this.#address = addressOf(raw.options);
-    const client = new NodeRedisClient(raw, this.#address, hear);
+    const client = new NodeRedisClient(raw, this.#address, receive);
     await doneOrEnded(raw.connect(), () => client.end(), signal);
     return client;
   }
@@ -133,7 +133,7 @@ class NodeRedisClient implements RedisClient {
   constructor(
     private readonly raw: NodeRedis,
     readonly address: string,
-    private readonly hear: Hear,
+    private readonly receive: Receive,
   ) {
     this.lost = new Promise((resolve) => {
       raw.on('error', (error: unknown) => {
@@ -147,11 +147,11 @@ class NodeRedisClient implements RedisClient {
   }
 
   async subscribe(channels: string[]): Promise<unknown> {
-    return this.#checked().subscribe(channels, this.hear).catch(refused);
+    return this.#checked().subscribe(channels, this.receive).catch(refused);
   }
 
   async unsubscribe(channel: string): Promise<unknown> {
-    return this.#checked().unsubscribe(channel, this.hear).catch(refused);
+    return this.#checked().unsubscribe(channel, this.receive).catch(refused);
   }
 
   end(): void {

@@ -30,7 +30,7 @@ export interface RedisClient {
 }
 
 /** Is told what comes on a channel that a connection has subscribed to. */
-export type Hear = (text: string, channel: string) => void;
+export type Receive = (text: string, channel: string) => void;
 
 /** Opens connections to one Redis: to one server, to the one that Sentinels call the primary, or to one shard of a Cluster. */
 export interface RedisClients {
@@ -42,7 +42,7 @@ export interface RedisClients {
   readonly address: string;
 
   /** Finds the primary and connects to it. Nothing is left open when it rejects or `signal` aborts. */
-  open(hear: Hear, signal: AbortSignal): Promise<RedisClient>;
+  open(receive: Receive, signal: AbortSignal): Promise<RedisClient>;
 
   /** Milliseconds before a connection is opened again, if the application's own client says so. */
   retryIn(attempt: number, cause: unknown): number | undefined;

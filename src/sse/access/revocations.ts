@@ -1,0 +1,26 @@
+import type { ChannelDefinitions } from '../channels/channel-definitions.js';
+import type { OrderOutcome, Orders } from '../cluster/orders.js';
+import type { Connections } from '../http/connections.js';
+import { stringOf } from '../validate.js';
+
+/** Takes channels away from users, on all instances. */
+export class Revocations {
+  constructor(
+    open: Connections,
+    private readonly definitions: ChannelDefinitions,
+    private readonly orders: Orders,
+  ) {
+    orders.obey(
+      'revoke',
+      ({ user, channel }: { readonly user: string; readonly channel: string }, at) =>
+        open.matching({ user }).filter(({ access }) => access?.revoke(channel, at)).length,
+    );
+  }
+
+  /** @throws SseError as `hub.revoke()` */
+  async revoke(user: string, channel: string): Promise<OrderOutcome> {
+    stringOf('user', user);
+    this.definitions.settingsOf(channel);
+    return this.orders.give('revoke', { user, channel });
+  }
+}

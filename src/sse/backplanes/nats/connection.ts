@@ -1,0 +1,212 @@
+import { Logger } from '@nestjs/common';
+import { jetstreamManager, type JetStreamManager, type PubAck } from '@nats-io/jetstream';
+import {
+  connect,
+  type Msg,
+  type NatsConnection,
+  type NodeConnectionOptions,
+  type Subscription,
+} from '@nats-io/transport-node';
+import { failed, NoAnswer, NotTaken } from './errors.js';
+import type { NatsSettings } from './nats.options.js';
+import { Publications, type PublishOptions } from './publications.js';
+
+/**
+ * Defaults of a connection that we open. One that does not answer pings for 15 s is given up: what is written
+ * meanwhile waits in memory.
+ */
+const DEFAULTS: NodeConnectionOptions = {
+  name: 'nestjs-sse-hub',
+  timeout: 5_000,
+  pingInterval: 5_000,
+  reconnectTimeWait: 250,
+  noAsyncTraces: true,
+};
+
+/** Milliseconds for answers to requests that are no publications; a request is sent again then, perhaps to another server. */
+const API_TIMEOUT = 5_000;
+
+/**
+ * A connection to a server with JetStream: up, down until the client has reconnected, or closed.
+ *
+ * Nothing waits for an answer across a loss: what is unanswered when the connection goes down, or when `giveUp()`
+ * says that a leader is gone, rejects with {@link NoAnswer}. Nothing is sent while it is down: the client would keep it
+ * until it has a connection again, which may be too late. Subscriptions outlive a loss.
+ */
+export class JetStreamConnection {
+  readonly #publications: Publications;
+  /** Reject requests that have no answer yet. */
+  readonly #unanswered = new Set<(error: Error) => void>();
+  readonly #subscriptions = new Set<Subscription>();
+  #state: 'up' | 'down' | 'closed' = 'up';
+  #watcher: { up(): void; down?(): void } | undefined;
+
+  private constructor(
+    readonly nats: NatsConnection,
+    readonly jsm: JetStreamManager,
+    publishTimeout: number,
+    private readonly disconnect: () => Promise<void>,
+  ) {
+    this.#publications = new Publications(nats, publishTimeout);
+    void this.#follow();
+  }
+
+  /**
+   * Connects, or uses the connection that the options give, which stays open.
+   *
+   * @throws SseError `BACKPLANE_FAILED`
+   */
+  static async open({ connection: given, publishTimeout }: NatsSettings): Promise<JetStreamConnection> {
+    if (isConnection(given)) {
+      checkVersion(given);
+      return JetStreamConnection.on(given, { publish: publishTimeout, request: API_TIMEOUT });
+    }
+    const nats = await connected(given);
+    const disconnect = (): Promise<void> => nats.close();
+    try {
+      checkVersion(nats);
+      const timeouts = { publish: publishTimeout, request: API_TIMEOUT };
+      return await JetStreamConnection.on(nats, timeouts, disconnect);
+    } catch (error) {
+      await disconnect();
+      throw error;
+    }
+  }
+
+  /**
+   * Shares a connection with others.
+   *
+   * @param timeouts milliseconds for the answers to publications and to other requests
+   * @param disconnect called by {@link close}
+   */
+  static async on(
+    nats: NatsConnection,
+    { publish, request }: { readonly publish: number; readonly request: number },
+    disconnect = (): Promise<void> => Promise.resolve(),
+  ): Promise<JetStreamConnection> {
+    const jsm = await jetstreamManager(nats, { timeout: request, checkAPI: false });
+    return new JetStreamConnection(nats, jsm, publish, disconnect);
+  }
+
+  get isUp(): boolean {
+    return this.#state === 'up';
+  }
+
+  /** Calls back whenever the connection goes up or down from now on. */
+  watch(watcher: { up(): void; down?(): void }): void {
+    this.#watcher = watcher;
+  }
+
+  /** @throws NoAnswer */
+  request<T>(send: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (!this.isUp) return reject(new NoAnswer('the connection was lost'));
+      this.#unanswered.add(reject);
+      const settled = (): unknown => this.#unanswered.delete(reject);
+      send().then(resolve, reject).finally(settled).catch(settled);
+    });
+  }
+
+  /** @throws NoAnswer, NotTaken, JetStreamApiError */
+  publish(subject: string, text: string, options?: PublishOptions): Promise<PubAck> {
+    if (!this.isUp) return Promise.reject(new NotTaken('there is no connection'));
+    return this.#publications.publish(subject, text, options);
+  }
+
+  /** Publishes to whoever subscribes, and to no stream. Resolves when the server has it. */
+  broadcast(subject: string, text: string): Promise<void> {
+    return this.request(() => {
+      this.nats.publish(subject, text);
+      return this.nats.flush();
+    });
+  }
+
+  /**
+   * Calls back with what is published on a subject, also after a reconnect.
+   *
+   * @returns ends that
+   */
+  subscribe(subject: string, receive: (message: Msg) => void): () => void {
+    const subscription = this.nats.subscribe(subject, {
+      callback: (error, message) => {
+        if (!error) receive(message);
+      },
+    });
+    this.#subscriptions.add(subscription);
+    return () => {
+      this.#subscriptions.delete(subscription);
+      subscription.unsubscribe();
+    };
+  }
+
+  /** Resolves when all that the server had sent before was received. */
+  flush(): Promise<void> {
+    return this.request(() => this.nats.flush());
+  }
+
+  /** Rejects everything unanswered: whoever was to answer is gone. */
+  giveUp(): void {
+    this.#publications.lost();
+    for (const reject of this.#unanswered) reject(new NoAnswer('the connection was lost'));
+    this.#unanswered.clear();
+  }
+
+  async close(): Promise<void> {
+    this.#state = 'closed';
+    this.giveUp();
+    this.#publications.close();
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    await this.disconnect();
+  }
+
+  async #follow(): Promise<void> {
+    for await (const status of this.nats.status()) {
+      if (this.#state === 'closed') return;
+      if (status.type === 'disconnect' || status.type === 'close') {
+        this.#state = 'down';
+        this.giveUp();
+        this.#watcher?.down?.();
+      } else if (status.type === 'reconnect') {
+        this.#state = 'up';
+        this.#watcher?.up();
+      } else if (status.type === 'error') {
+        new Logger('SseHub').warn(`NATS says: ${status.error.message}`);
+      }
+    }
+  }
+}
+
+const isConnection = (given: NodeConnectionOptions | NatsConnection): given is NatsConnection =>
+  'publish' in given && typeof given.publish === 'function';
+
+async function connected(options: NodeConnectionOptions): Promise<NatsConnection> {
+  try {
+    return await connect({
+      ...DEFAULTS,
+      ...options,
+      // The start fails at once without a server; later a server is waited for, for ever.
+      waitOnFirstConnect: false,
+      maxReconnectAttempts: -1,
+      ignoreAuthErrorAbort: true,
+      noEcho: false,
+    });
+  } catch (error) {
+    const { message, name } = error as Error;
+    const given = String(options.servers ?? `127.0.0.1:${options.port ?? 4222}`);
+    const servers = given.replace(/\/\/[^@/]*@/g, '//');
+    const isRefused = name === 'AuthorizationError' || name === 'UserAuthenticationExpiredError';
+    throw failed(
+      isRefused
+        ? `NATS at ${servers} refuses the credentials (${message}). Check those of the connection.`
+        : `NATS cannot be reached at ${servers} (${message}). Check the connection's servers.`,
+      error,
+    );
+  }
+}
+
+function checkVersion({ info }: NatsConnection): void {
+  if (!info) throw failed('The connection to NATS that was given is not connected. Connect it first.');
+  const [major = 0, minor = 0] = info.version.split('.').map(Number);
+  if (major < 2 || (major === 2 && minor < 9))
+    throw failed(`The NATS server has version ${info.version}, at least 2.9 is needed. Update it.`);
+}

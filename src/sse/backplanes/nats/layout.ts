@@ -1,0 +1,197 @@
+import { RepublishHeaders } from '@nats-io/jetstream';
+import type { Msg } from '@nats-io/transport-node';
+import { newMark } from '../../log/mark.js';
+import type { Position } from '../../protocol/position.js';
+import { isObject } from '../../values.js';
+
+/**
+ * The form of everything stored in JetStream, as `index.ts` describes it: names of streams and subjects, the
+ * messages of the log stream, the records of the heads stream. It does no I/O.
+ */
+
+/** A channel's name as one token of a subject: no dot, no wildcard, no space, and readable where it can be. */
+export function tokenOf(channel: string): string {
+  return encodeURIComponent(channel).replaceAll('.', '%2E').replaceAll('*', '%2A');
+}
+
+/** The channel of a subject's last token; undefined if this package did not make the subject. */
+export function channelOf(subject: string): string | undefined {
+  try {
+    return decodeURIComponent(subject.slice(subject.lastIndexOf('.') + 1));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The names of the two streams. All subjects of a stream begin with its name. */
+export class Names {
+  readonly log: string;
+  readonly heads: string;
+  /** The log stream republishes each message, as soon as it is stored, on a subject that begins with this. */
+  readonly live: string;
+
+  constructor(prefix: string) {
+    this.log = `${prefix}-log`;
+    this.heads = `${prefix}-heads`;
+    this.live = `${prefix}-live`;
+  }
+
+  /** A channel's events and purges. */
+  readonly event = (token: string): string => `${this.log}.event.${token}`;
+  readonly liveEvent = (token: string): string => `${this.live}.event.${token}`;
+
+  /** Ends of a channel's logs, apart from its events: every instance receives all of these. */
+  readonly end = (token: string): string => `${this.log}.end.${token}`;
+  get liveEnds(): string {
+    return `${this.live}.end.*`;
+  }
+
+  readonly head = (token: string): string => `${this.heads}.channel.${token}`;
+}
+
+/** A message of the log stream. Its sequence and its mark are a position. */
+export interface Message {
+  /**
+   * - `event`: an event. Others may lie between `known` and it.
+   * - `next`: an event that follows directly on `known`, or is the first of its log, as the server has checked.
+   * - `purge`: deletes all events up to `known`, and follows directly on that.
+   * - `end`: completes the log. Its text is until when that is remembered, in milliseconds since 1970.
+   * - `anchor`: names a moment for the positions of absent logs: see `anchors.ts`.
+   */
+  readonly kind: 'event' | 'next' | 'purge' | 'end' | 'anchor';
+  /** Random, made for each attempt to store a message. */
+  readonly mark: string;
+  /** When it was sent, by the server's clock, in milliseconds since 1970. */
+  readonly at: number;
+  /** The `end` of the log before this one, which identifies the log that the message belongs to. */
+  readonly after: Position | undefined;
+  /** The newest event of the log that its sender knew. */
+  readonly known: Position | undefined;
+  readonly text: string;
+}
+
+/** A message with its sequence, which is its `offset`. */
+export interface StoredMessage extends Message, Position {}
+
+const FORM =
+  /^(event|next|purge|end|anchor) ([0-9A-Za-z]{8}) (\d{1,16}) (-|\d{1,16}\.\w{8}) (-|\d{1,16}\.\w{8})\n/;
+
+/** A message about to be sent at a time by the server's clock. */
+export const newMessage = (
+  kind: Message['kind'],
+  at: number,
+  { after, known, text = '', mark = newMark() }: Partial<Omit<Message, 'kind' | 'at'>> = {},
+): Message => ({ kind, mark, at, after, known, text });
+
+export function encodeMessage({ kind, mark, at, after, known, text }: Message): string {
+  return `${kind} ${mark} ${at} ${encodePosition(after)} ${encodePosition(known)}\n${text}`;
+}
+
+/** The message that was encoded; undefined if this package did not write the text. */
+export function decodeMessage({ seq, text }: { seq: number; text: string }): StoredMessage | undefined {
+  const head = FORM.exec(text);
+  if (!head) return undefined;
+  const [all, kind, mark, at, after, known] = head as unknown as [string, Message['kind'], ...string[]];
+  return {
+    offset: seq,
+    kind,
+    mark: mark as string,
+    at: Number(at),
+    after: decodePosition(after as string),
+    known: decodePosition(known as string),
+    text: text.slice(all.length),
+  };
+}
+
+const encodePosition = (position: Position | undefined): string =>
+  position ? `${position.offset}.${position.mark}` : '-';
+
+function decodePosition(text: string): Position | undefined {
+  if (text === '-') return undefined;
+  const dot = text.indexOf('.');
+  return { offset: Number(text.slice(0, dot)), mark: text.slice(dot + 1) };
+}
+
+export const positionOf = ({ offset, mark }: Position): Position => ({ offset, mark });
+
+/**
+ * The position before the first event of a log, or of one that is absent: its mark names a message, and everything
+ * of the channel from that message on comes after the position.
+ */
+export const beginAt = ({ offset, mark }: Position): Position => ({
+  offset: 0,
+  mark: offset.toString(36) + mark,
+});
+
+const BEGIN = /^([0-9a-z]{1,11})([0-9A-Za-z]{8})$/;
+
+/** The message that {@link beginAt} was given. */
+export function messageOf({ offset, mark }: Position): Position | undefined {
+  const parts = offset === 0 ? BEGIN.exec(mark) : null;
+  return parts ? { offset: Number.parseInt(parts[1] as string, 36), mark: parts[2] as string } : undefined;
+}
+
+/** The sequence of a republished message; undefined if it did not come from the stream. */
+export function sequenceOf({ headers }: Msg): number | undefined {
+  const seq = Number(headers?.get(RepublishHeaders.Sequence));
+  return Number.isSafeInteger(seq) && seq > 0 ? seq : undefined;
+}
+
+/** The sequence of the message before a republished one on its subject, if the stream still had it; else 0. */
+export function lastSequenceOf({ headers }: Msg): number {
+  return Number(headers?.get(RepublishHeaders.LastSequence)) || 0;
+}
+
+/**
+ * A record of the heads stream: the one message of a channel's subject there. It outlives the channel's events, as
+ * the log stream deletes the oldest of all channels when it reaches its limits.
+ */
+export type HeadRecord =
+  /** Somebody publishes: the record says nothing about the newest event. */
+  | { readonly kind: 'active'; readonly after?: Position | undefined }
+  /** Nothing has come after the newest event. A publisher makes the record `active` before it publishes. */
+  | { readonly kind: 'quiet'; readonly after?: Position | undefined; readonly head: Position }
+  /** The log is completed, until a time by the server's clock. */
+  | {
+      readonly kind: 'completed';
+      readonly after?: Position | undefined;
+      readonly head: Position;
+      readonly end: Position;
+      readonly until: number;
+    };
+
+/** A record as it is stored. Without one there is no message, or somebody else wrote it. */
+export interface StoredRecord {
+  /** The sequence of its message, or 0. */
+  readonly seq: number;
+  readonly record?: HeadRecord;
+}
+
+/** JSON has no word for a time that never comes. */
+export const encodeRecord = (record: HeadRecord): string =>
+  JSON.stringify(record, (_key, value: unknown) => (value === Infinity ? 'Infinity' : value));
+
+export function decodeRecord(seq: number, text: string): StoredRecord {
+  try {
+    const read: unknown = JSON.parse(text, (_key, value: unknown) =>
+      value === 'Infinity' ? Infinity : value,
+    );
+    return isRecord(read) ? { seq, record: read } : { seq };
+  } catch {
+    return { seq };
+  }
+}
+
+function isRecord(value: unknown): value is HeadRecord {
+  if (!isObject(value)) return false;
+  const { kind, after, head, end, until } = value as Record<string, unknown>;
+  if (after !== undefined && !isPosition(after)) return false;
+  if (kind === 'active') return true;
+  if (kind === 'quiet') return isPosition(head);
+  return kind === 'completed' && isPosition(head) && isPosition(end) && typeof until === 'number';
+}
+
+function isPosition(value: unknown): value is Position {
+  const { offset, mark } = (isObject(value) ? value : {}) as Partial<Record<string, unknown>>;
+  return Number.isSafeInteger(offset) && typeof mark === 'string';
+}

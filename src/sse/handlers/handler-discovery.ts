@@ -1,0 +1,133 @@
+import { Logger } from '@nestjs/common';
+import { DiscoveryService, MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import type { ChannelDefinitions } from '../channels/channel-definitions.js';
+import { processWide, refuseOtherVersion } from '../package-copy.js';
+import { describedPublishing } from '../publishing/publish.decorator.js';
+import { SseError } from '../sse.errors.js';
+import type { SseSettings } from '../sse.settings.js';
+import { decoratedKeys, describedHandlers } from './channel-handler.decorator.js';
+import type { ChannelHandler, ChannelHandlers } from './channel-handlers.js';
+
+/*
+ * At the start the decorated methods of the application are found, and whatever would be silently without effect is
+ * refused: a class that no module lists, a class without a single instance, a definition that is not listed, a
+ * decorator of another version of this package. A channel whose authoriser is never asked would be open to everybody.
+ */
+
+type InstanceWrapper = ReturnType<DiscoveryService['getProviders']>[number];
+
+type Methods = Readonly<Record<string, (argument: unknown) => unknown>>;
+
+/** A class, or an object that a factory has made, as the application provides it. */
+interface Provided {
+  readonly wrapper: InstanceWrapper;
+  readonly prototype: Methods;
+}
+
+/** A method of a provider or a controller. */
+interface FoundMethod extends Provided {
+  readonly key: string;
+  /** `OrdersAccess.mayRead()`, for messages. */
+  readonly name: string;
+}
+
+/** Finds the decorated methods of an application. */
+export class HandlerDiscovery {
+  constructor(
+    private readonly modules: ModulesContainer,
+    private readonly definitions: ChannelDefinitions,
+    private readonly handlers: ChannelHandlers,
+    private readonly settings: Pick<SseSettings, 'strictHandlers'>,
+  ) {}
+
+  /** @throws SseError `INVALID_HANDLER`, `DUPLICATE_DEFINITION`, `INVALID_OPTIONS` */
+  find(): ChannelHandlers {
+    const provided = providedIn(this.modules);
+    this.#refuseUnfound(provided);
+    const methods = methodsOf(provided);
+    refuseUnlisted(methods, this.definitions);
+    this.handlers.add(methods.flatMap(handlersOf));
+    return this.handlers;
+  }
+
+  /** Decorated methods are never called if no module lists their class. */
+  #refuseUnfound(provided: readonly Provided[]): void {
+    for (const { prototype } of provided) markFound(prototype);
+    const names = [...processWide.unfound].flatMap((prototype) =>
+      decoratedKeys(prototype).map((key) => `${prototype.constructor.name}.${key}()`),
+    );
+    if (names.length === 0) return;
+    const message = `No module lists the classes of ${names.join(', ')}: nobody calls these methods, and channels that one of them guards are open. Add them to the providers of a module. If this application is not to have them, say "strictHandlers: false".`;
+    if (this.settings.strictHandlers) throw new SseError('INVALID_HANDLER', message);
+    new Logger('SseModule').warn(message);
+  }
+}
+
+/** Everything that the modules of an application provide, each object once. */
+function providedIn(modules: ModulesContainer): Provided[] {
+  const discovery = new DiscoveryService(modules);
+  const seen = new Set<unknown>();
+  return [...discovery.getProviders(), ...discovery.getControllers()].flatMap((wrapper) => {
+    const prototype = prototypeOf(wrapper);
+    const target: unknown = wrapper.instance ?? wrapper.metatype;
+    // One object may be provided under several tokens.
+    if (!prototype || seen.has(target)) return [];
+    seen.add(target);
+    return { wrapper, prototype };
+  });
+}
+
+function prototypeOf({ metatype, inject, instance }: InstanceWrapper): Methods | undefined {
+  if (metatype && !inject) return metatype.prototype as Methods | undefined;
+  const made: unknown = instance;
+  return typeof made === 'object' && made !== null ? (Object.getPrototypeOf(made) as Methods) : undefined;
+}
+
+/** A class counts as found, and so do the classes that it extends. */
+function markFound(prototype: object): void {
+  for (let own: object | null = prototype; own; own = Object.getPrototypeOf(own) as object | null)
+    processWide.unfound.delete(own);
+}
+
+/** All methods, inherited ones among them. */
+function methodsOf(provided: readonly Provided[]): FoundMethod[] {
+  const scanner = new MetadataScanner();
+  return provided.flatMap(({ wrapper, prototype }) =>
+    scanner
+      .getAllMethodNames(prototype)
+      .map((key) => ({ wrapper, prototype, key, name: `${String(wrapper.name)}.${key}()` })),
+  );
+}
+
+/**
+ * @throws SseError `INVALID_HANDLER` for a definition that is not listed; `INVALID_OPTIONS` for a decorator of another
+ * version of this package
+ */
+function refuseUnlisted(methods: readonly FoundMethod[], definitions: ChannelDefinitions): void {
+  for (const { prototype, key, name } of methods) {
+    const publishing = describedPublishing(prototype, key);
+    const described = [...describedHandlers(prototype, key), ...(publishing ? [publishing] : [])];
+    for (const { definition, copy } of described) {
+      refuseOtherVersion(name, copy);
+      if (!definition || definitions.has(definition)) continue;
+      throw new SseError(
+        'INVALID_HANDLER',
+        `${name} is decorated with the definition of "${definition.pattern}", which is not in force. List it in SseModule.forFeature([…]).`,
+      );
+    }
+  }
+}
+
+/** What a method handles. @throws SseError `INVALID_HANDLER` if it cannot be called */
+function handlersOf({ wrapper, prototype, key, name }: FoundMethod): ChannelHandler[] {
+  const described = describedHandlers(prototype, key);
+  if (described.length > 0 && (!wrapper.isDependencyTreeStatic() || wrapper.isTransient)) {
+    throw new SseError(
+      'INVALID_HANDLER',
+      `${name} is called for channels and not for a request, but its class has no single instance. Move it to a provider of the default scope.`,
+    );
+  }
+  const instance = wrapper.instance as Methods;
+  const call = (argument: unknown): unknown => instance[key]?.(argument);
+  return described.map(({ kind, pattern }) => ({ kind, pattern, name, call }));
+}

@@ -1,0 +1,91 @@
+import { Server as HttpServer } from 'node:http';
+import { Server as HttpsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import {
+  Inject,
+  Injectable,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
+import { Admission } from './admission.js';
+import type { Carrier } from './exchange.js';
+
+/** Milliseconds that the ends of all streams may take to be written. */
+const LONGEST_GOODBYE = 10_000;
+
+/**
+ * Sees all streams out when the application closes: Nest closes the server next, and a server that has open sockets
+ * waits for them for ever. New streams are turned away by the admission from then on.
+ */
+@Injectable()
+export class Drain implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  /**
+   * Sockets on which no request has come yet. Browsers and connection pools open them in advance, and a closed
+   * server waits for them: Node counts as idle only those that were used.
+   */
+  readonly #unused = new Set<Socket>();
+
+  constructor(
+    @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
+    private readonly admission: Admission,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    // A process without an HTTP server has no adapter. HTTP/2 hands out no sockets.
+    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    const server: unknown = adapter?.getHttpServer();
+    if (!(server instanceof HttpServer) && !(server instanceof HttpsServer)) return;
+    const unused = this.#unused;
+    // One function for all sockets, not one for each.
+    function forget(this: Socket): void {
+      unused.delete(this);
+    }
+    server.on(server instanceof HttpsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+      unused.add(socket);
+      socket.once('close', forget);
+    });
+    server.on('request', ({ socket }: { readonly socket: Socket }) => unused.delete(socket));
+  }
+
+  /** Ends every stream, and waits until the sockets are closed: at most `shutdown.grace` after the last end. */
+  async beforeApplicationShutdown(): Promise<void> {
+    const { grace } = this.settings.shutdown;
+    // Nest waits for unused sockets as well, when this is done. Until the grace is over they may still be used.
+    setTimeout(() => {
+      this.#destroyUnused();
+    }, grace).unref();
+    const admitted = this.admission.stop();
+    const carriers = new Set<Carrier>();
+    for (const connection of admitted) {
+      const carrier = connection.exchange.closeAfterwards();
+      if (carrier) carriers.add(carrier);
+      connection.end(this.admission.retry());
+    }
+    // This waits for the event loop, not for the clients.
+    const until = performance.now() + LONGEST_GOODBYE;
+    while (admitted.some(({ isClosed }) => !isClosed) && performance.now() < until) await nextTurn();
+    await closed(carriers, grace);
+  }
+
+  #destroyUnused(): void {
+    // A socket that has become a WebSocket never had a request, in Node's terms, but was read from.
+    for (const socket of this.#unused) if (socket.bytesRead === 0) socket.destroy();
+  }
+}
+
+/** Resolves when all are closed, at the latest after the grace time, when the others are destroyed. */
+async function closed(carriers: ReadonlySet<Carrier>, grace: number): Promise<void> {
+  const open = [...carriers].filter((carrier) => !carrier.destroyed);
+  const all = Promise.all(
+    open.map((carrier) => new Promise<void>((resolve) => carrier.once('close', resolve))),
+  );
+  const timer = setTimeout(() => {
+    for (const carrier of open) carrier.destroy();
+  }, grace);
+  await all;
+  clearTimeout(timer);
+}

@@ -1,0 +1,167 @@
+import type { InjectionToken, Provider } from '@nestjs/common';
+import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import { Access } from './access/access.js';
+import { Revocations } from './access/revocations.js';
+import { openBackplane, type BackplaneFactory, type OpenBackplane } from './backplanes/backplane-factory.js';
+import { MemoryBackplane } from './backplanes/memory/memory.backplane.js';
+import { MemoryCluster } from './backplanes/memory/memory.cluster.js';
+import { ChannelDefinitions } from './channels/channel-definitions.js';
+import { Channels } from './channels/channels.js';
+import { declaredChannels } from './channels/feature-channels.js';
+import { RunQueue } from './channels/run-queue.js';
+import { SseCluster } from './cluster/cluster.js';
+import { Orders } from './cluster/orders.js';
+import { ScatterGather } from './cluster/scatter-gather.js';
+import { SubscriberCounts } from './cluster/subscriber-counts.js';
+import { JoinableStreams } from './endpoint/joinable-streams.js';
+import { ChannelHandlers } from './handlers/channel-handlers.js';
+import { HandlerDiscovery } from './handlers/handler-discovery.js';
+import { Hooks } from './hooks/hooks.js';
+import { Admission } from './http/admission.js';
+import { AllConnections } from './http/all-connections.js';
+import { Connections } from './http/connections.js';
+import { Drain } from './http/drain.js';
+import { Heartbeat } from './http/heartbeat.js';
+import { SseInterceptor } from './http/sse.interceptor.js';
+import { SseServer } from './http/sse-server.js';
+import { StreamObservers } from './http/stream-observer.js';
+import { SseBackplane } from './log/backplane.js';
+import { SourcePipes } from './pipes/source-pipes.js';
+import { Presence } from './presence/presence.js';
+import { ChannelWriter } from './publishing/channel-writer.js';
+import { SHARED_HUB } from './publishing/publish.decorator.js';
+import { Snapshots } from './snapshots/channel-snapshots.js';
+import { Shutdown } from './sse.shutdown.js';
+import { SseError } from './sse.errors.js';
+import { SseHub } from './sse-hub.js';
+import { MODULE_OPTIONS_TOKEN, type SseModuleOptions } from './sse.module-definition.js';
+import { StreamRoutes } from './sse.routes.js';
+import { moduleSettings, SSE_SETTINGS, type SseSettings } from './sse.settings.js';
+import { HubStreams } from './streams/hub-streams.js';
+import { Prefaces } from './streams/preface.js';
+import { Streams } from './streams/streams.js';
+
+/*
+ * The wiring: the parts of the package, and what each of them is made of. A class without a line of its own below says
+ * so itself, by `@Injectable()`. The features are plugged in at the end; the core knows none of them.
+ */
+
+/** Injection token of the definitions, for `SseModule.forFeature()` of another copy of this package, too. */
+export const SHARED_DEFINITIONS = Symbol.for('nestjs-sse-hub:ChannelDefinitions');
+
+/** Injection token of the options, of a module that has some. */
+const SSE_OPTIONS = Symbol('SSE_OPTIONS');
+
+/** Injection token of the backplane and the cluster that the factory of the backplane has opened. */
+const OPEN_BACKPLANE = Symbol('OPEN_BACKPLANE');
+
+const memoryBackplane: BackplaneFactory = (limits) => ({ backplane: new MemoryBackplane(limits) });
+
+/** A provider that makes a class of these parts. */
+const made = <T, Parts extends unknown[]>(
+  type: new (...parts: Parts) => T,
+  ...inject: { [Part in keyof Parts]: InjectionToken<Parts[Part]> }
+): Provider => ({ provide: type, inject, useFactory: (...parts: Parts) => new type(...parts) });
+
+const configuration: Provider[] = [
+  {
+    provide: SSE_OPTIONS,
+    inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
+    useFactory: (options: SseModuleOptions | undefined) => {
+      if (options) return options;
+      throw new SseError(
+        'INVALID_OPTIONS',
+        'Import SseModule.forRoot() in the root module, and SseModule.forFeature() elsewhere; never SseModule itself.',
+      );
+    },
+  },
+  {
+    provide: SSE_SETTINGS,
+    inject: [SSE_OPTIONS],
+    useFactory: (options: SseModuleOptions) => {
+      // By now the controllers are there, or not.
+      if ('endpoint' in options)
+        throw new SseError('INVALID_OPTIONS', 'Give "endpoint" to forRootAsync() itself, beside useFactory.');
+      return moduleSettings(options);
+    },
+  },
+];
+
+const backplane: Provider[] = [
+  {
+    provide: OPEN_BACKPLANE,
+    inject: [SSE_SETTINGS, SSE_OPTIONS],
+    useFactory: ({ limits }: SseSettings, { backplane: open = memoryBackplane }: SseModuleOptions) =>
+      openBackplane(open, limits),
+  },
+  {
+    provide: SseBackplane,
+    inject: [OPEN_BACKPLANE],
+    useFactory: (open: OpenBackplane) => open.backplane,
+  },
+  {
+    provide: SseCluster,
+    inject: [OPEN_BACKPLANE],
+    useFactory: ({ cluster = new MemoryCluster() }: OpenBackplane) => cluster,
+  },
+];
+
+const core: Provider[] = [
+  {
+    provide: ChannelDefinitions,
+    inject: [SSE_SETTINGS, ModulesContainer],
+    useFactory: (settings: SseSettings, modules: ModulesContainer) =>
+      new ChannelDefinitions(settings, declaredChannels(modules)),
+  },
+  RunQueue,
+  made(Channels, SseBackplane, ChannelDefinitions, RunQueue),
+  made(ScatterGather, SseCluster),
+  made(Orders, SseCluster),
+  made(SubscriberCounts, Channels, ScatterGather),
+  made(ChannelWriter, ChannelDefinitions, SseBackplane, SSE_SETTINGS),
+  {
+    provide: Streams,
+    inject: [Channels, Prefaces, SSE_SETTINGS],
+    useFactory: (channels: Channels, prefaces: Prefaces, { limits }: SseSettings) =>
+      new Streams(channels, prefaces, limits.channelsPerConnection),
+  },
+  made(HubStreams, Streams, ChannelDefinitions, SseBackplane, SubscriberCounts, SSE_SETTINGS),
+  StreamObservers,
+  Connections,
+  made(AllConnections, SseCluster, Connections, ScatterGather, Orders, SSE_SETTINGS),
+  Heartbeat,
+  Admission,
+  Drain,
+  SseServer,
+  SseInterceptor,
+];
+
+const features: Provider[] = [
+  ChannelHandlers,
+  made(HandlerDiscovery, ModulesContainer, ChannelDefinitions, ChannelHandlers, SSE_SETTINGS),
+  {
+    provide: Access,
+    inject: [SSE_SETTINGS, ChannelHandlers, SSE_OPTIONS],
+    useFactory: (settings: SseSettings, handlers: ChannelHandlers, { identify }: SseModuleOptions) =>
+      new Access(settings, handlers, identify),
+  },
+  made(Revocations, Connections, ChannelDefinitions, Orders),
+  made(Snapshots, ChannelHandlers, SSE_SETTINGS),
+  { provide: Prefaces, useExisting: Snapshots },
+  made(Hooks, ChannelHandlers, Channels, StreamObservers),
+  made(Presence, SSE_SETTINGS, ChannelDefinitions, SseBackplane, SseCluster, StreamObservers),
+  made(SourcePipes, ChannelWriter, SubscriberCounts, SseCluster, SSE_SETTINGS),
+  JoinableStreams,
+];
+
+export const providers: Provider[] = [
+  ...configuration,
+  ...backplane,
+  ...core,
+  ...features,
+  made(StreamRoutes, ApplicationConfig, ModulesContainer, SseServer, SseInterceptor),
+  made(Shutdown, Channels, Presence, SseCluster, SseBackplane),
+  made(SseHub, ChannelWriter, SourcePipes, HubStreams, AllConnections, Revocations, Presence),
+  { provide: SHARED_HUB, useExisting: SseHub },
+  { provide: SHARED_DEFINITIONS, useExisting: ChannelDefinitions },
+];

@@ -1,0 +1,43 @@
+import { Logger } from '@nestjs/common';
+import type { ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import { foundControllers } from './http/controllers.js';
+import type { ServedRoute, SseServer } from './http/sse-server.js';
+import type { SseInterceptor } from './http/sse.interceptor.js';
+
+/** The routes of the application that stream events, as they are found at the start. */
+export class StreamRoutes {
+  constructor(
+    private readonly config: ApplicationConfig,
+    private readonly modules: ModulesContainer,
+    private readonly server: SseServer,
+    private readonly interceptor: SseInterceptor,
+  ) {}
+
+  /** Puts the interceptor of this package before those of the application. */
+  intercept(): void {
+    const { config, server } = this;
+    const interceptors = config.getGlobalInterceptors();
+    const others = interceptors.filter((interceptor) => interceptor !== this.interceptor);
+    const ofRequests = config.getGlobalRequestInterceptors().map(({ metatype }) => metatype as object);
+    server.interceptors = [...others, ...ofRequests];
+    // The others see what it lets through, and their results are sent. Where no route needs it, no request pays for it.
+    const isNeeded = this.#all().some((route) => server.intercepts(route));
+    if (isNeeded && others.length === interceptors.length) interceptors.unshift(this.interceptor);
+  }
+
+  /** Routes that are left to Nest stream to no response of this package, so nobody is asked whether they may. */
+  warnOfUnguarded(): void {
+    const left = this.#all().filter(({ isStock }) => isStock);
+    if (left.length === 0) return;
+    const names = left.map(({ name }) => name).join(', ');
+    new Logger('SseModule').warn(
+      `Routes with Nest's own @Sse() are left to Nest, and no method with @AuthorizeChannel() is asked about what they stream: ${names}. Give those that stream channels the @Sse() of this package, or say "stockRoutes: 'serve'".`,
+    );
+  }
+
+  #all(): ServedRoute[] {
+    return foundControllers(this.modules).flatMap(({ controller, methods }) =>
+      methods.flatMap((method) => this.server.routeOf(controller, method) ?? []),
+    );
+  }
+}

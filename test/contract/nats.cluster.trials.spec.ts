@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { RemoteCluster } from '../../src/sse/backplanes/common/remote-cluster.js';
+import { NatsClusterLink } from '../../src/sse/backplanes/nats/nats.cluster.js';
+import { whenTestEnds } from '../support/clean-up.js';
+import { describeWith } from '../support/describe-with.js';
+import { NatsServer } from '../support/nats-server.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { describeCluster, type ClusterUnderTest } from './cluster.contract.js';
+import { Office } from './office.js';
+import { itNoticesLostOrders } from './lost-orders.js';
+import { itSurvivesProcesses } from './processes.contract.js';
+
+const connected = (port: number) =>
+  connect({ port, maxReconnectAttempts: -1, reconnectTimeWait: 50, reconnectJitter: 0 });
+
+/** @param how the connection of an instance that is cut off hangs, or ends */
+function clusterOn(server: NatsServer, how: 'cut' | 'refuse' = 'cut'): ClusterUnderTest {
+  const prefix = randomUUID();
+  const ends: (() => unknown)[] = [];
+  return {
+    server,
+    join: async () => {
+      const proxy = await TcpProxy.to(server.port);
+      const connection = await connected(proxy.port);
+      ends.push(
+        () => connection.close(),
+        () => proxy.close(),
+      );
+      const cluster = new RemoteCluster(await NatsClusterLink.on(connection, prefix));
+      await cluster.start();
+      return { cluster, cutOff: () => proxy[how](), restore: () => proxy.mend() };
+    },
+    dispose: async () => {
+      for (const end of ends) await end();
+    },
+  };
+}
+
+describeWith('nats-server', 'with a NATS server', (path) => {
+  let server: NatsServer;
+
+  beforeAll(async () => {
+    server = await NatsServer.start(path);
+  });
+
+  afterAll(() => server.dispose());
+
+  describeCluster('NATS', () => clusterOn(server), { beCutOff: true });
+
+  itNoticesLostOrders(async () => {
+    const own = await NatsServer.start(path);
+    whenTestEnds(() => own.dispose());
+    return {
+      made: clusterOn(own, 'refuse'),
+      save: async () => {
+        await own.stop();
+        await own.save();
+        await own.start();
+      },
+      restore: async () => {
+        await own.stop();
+        await own.restore();
+        await own.start();
+      },
+    };
+  });
+
+  itSurvivesProcesses('nats', async () => {
+    const prefix = randomUUID();
+    const connection = await connected(server.port);
+    whenTestEnds(() => connection.close());
+    const cluster = new RemoteCluster(await NatsClusterLink.on(connection, prefix));
+    await cluster.start();
+    whenTestEnds(() => cluster.close());
+    return { port: server.port, prefix, cluster };
+  });
+
+  it('gives no lease to another when the server has lost it, before its holder knows', async () => {
+    const made = clusterOn(server);
+    whenTestEnds(() => made.dispose?.());
+    const office = new Office();
+    const [one, other] = [await made.join(), await made.join()];
+    office.ask(one.cluster);
+    await office.changes(1);
+    office.ask(other.cluster);
+    one.cutOff!();
+    await server.stop();
+    await server.empty();
+    await server.start();
+    await office.changes(2);
+    expect([office.most, office.holder]).toEqual([1, other.cluster]);
+    one.restore!();
+    await Promise.all([one, other].map(({ cluster }) => cluster.close()));
+  });
+
+  it('goes on with a lease although the answer to a sign of life was lost', async () => {
+    const proxy = await TcpProxy.to(server.port);
+    const connection = await connected(proxy.port);
+    whenTestEnds(() => proxy.close());
+    whenTestEnds(() => connection.close());
+    const link = await NatsClusterLink.on(connection, randomUUID());
+    await link.open({ received: () => undefined, reconnected: () => undefined });
+    expect(await link.hold('office', 'me', 'candidate')).toBe(true);
+    proxy.cut();
+    await expect(link.hold('office', 'me', 'leader')).rejects.toThrow();
+    proxy.mend(); // now it arrives
+    await link.members();
+    expect(await link.hold('office', 'other', 'candidate')).toBe(false);
+    expect(await link.hold('office', 'me', 'leader')).toBe(true);
+    await link.release('office', 'me');
+    expect(await link.hold('office', 'other', 'candidate')).toBe(true);
+  });
+
+  it('joins although the stream, which another instance makes at that moment, takes nothing yet', async () => {
+    const connection = await connected(server.port);
+    whenTestEnds(() => connection.close());
+    const { streams } = await jetstreamManager(connection);
+    const root = `${randomUUID()}-cluster`;
+    await streams.add({ name: root, subjects: [`${root}.elsewhere`], max_msgs_per_subject: 1 });
+    const link = await NatsClusterLink.on(connection, root.replace('-cluster', ''));
+    await link.open({ received: () => undefined, reconnected: () => undefined });
+    const enrolled = link.enrol('me');
+    // On one connection this comes after the first attempt.
+    await streams.update(root, { subjects: [`${root}.lease.*`, `${root}.instance.*`] });
+    await enrolled;
+    expect((await link.members()).there).toEqual(['me']);
+  });
+});
