@@ -89,7 +89,7 @@ const packages = {
 for (const parent of ['', 'sse/']) {
   const folder = new URL(`src/${parent}`, import.meta.url);
   const names = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : [];
-  for (const { name } of names.filter((entry) => entry.isDirectory() && entry.name !== 'public')) {
+  for (const { name } of names.filter((entry) => entry.isDirectory())) {
     if (!(parent + name in rooms)) {
       throw new Error(`src/${parent}${name} is no room yet: say in eslint.config.js what it may import`);
     }

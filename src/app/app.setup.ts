@@ -6,7 +6,8 @@ import type { AppConfig } from './app.config.js';
 /** The pages of the demo, each served from the `public` folder of the feature it belongs to. */
 export const PAGES = ['/', '/chat', '/broadcast', '/ticker'] as const;
 
-const PUBLIC_FOLDERS = ['public', 'chat/public', 'broadcast/public', 'ticker/public'];
+/** Their folders. The home page, and what all pages share, is that of `app`. */
+const FEATURES = ['app', 'chat', 'broadcast', 'ticker'];
 
 /** Browser libraries, served as they come from npm; each is named by its entry file. */
 const VENDORED = { uplot: 'uplot/dist/uPlot.esm.js', 'eventsource-parser': 'eventsource-parser' };
@@ -51,11 +52,11 @@ export function configure(app: NestExpressApplication, config: Pick<AppConfig, '
     });
   }
 
-  for (const folder of PUBLIC_FOLDERS) {
+  for (const feature of FEATURES) {
     // `/chat` finds chat.html. Without redirects an unknown path stays a 404, even if a folder has that name.
-    app.useStaticAssets(join(import.meta.dirname, folder), {
+    app.useStaticAssets(join(import.meta.dirname, '..', feature, 'public'), {
       extensions: ['html'],
-      index: folder === 'public' ? 'index.html' : false,
+      index: feature === 'app' ? 'index.html' : false,
       redirect: false,
     });
   }

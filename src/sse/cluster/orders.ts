@@ -129,11 +129,12 @@ export class Orders {
 
 /** Resolves when all of them have reported, at the latest after {@link ANSWER_TIME}. */
 async function untilReported(waiting: Waiting, instances: readonly string[]): Promise<void> {
+  const haveAll = (): boolean => instances.every((instance) => waiting.reports.has(instance));
+  if (haveAll()) return;
   const reported = new Promise<void>((resolve) => {
     waiting.changed = () => {
-      if (instances.every((instance) => waiting.reports.has(instance))) resolve();
+      if (haveAll()) resolve();
     };
   });
-  waiting.changed();
   await withTimeout(reported, ANSWER_TIME, () => undefined);
 }
