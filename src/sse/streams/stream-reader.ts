@@ -147,7 +147,8 @@ export class StreamReader {
   /** The response is over. Channels that are still subscribed to, as they were shared, go on as a plain source. */
   end(): void {
     for (const cursor of this.position.cursors) this.#unsubscribed(cursor);
-    this.#sink = PLAIN;
+    // A stream that was made for it may be subscribed to even now, and asks whether it may.
+    this.#sink = { ...PLAIN, gate: this.#sink.gate };
     for (const cursor of this.position.cursors) {
       if (cursor.hasConsumers) this.streams.channels.queue.addNext(cursor);
       else this.leave(cursor);

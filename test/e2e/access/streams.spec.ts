@@ -1,6 +1,18 @@
 import { Controller, Inject, Injectable, UseGuards } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
-import { defaultIfEmpty, map, merge, of, share, startWith, Subject, switchMap, take, timer } from 'rxjs';
+import {
+  defaultIfEmpty,
+  firstValueFrom,
+  map,
+  merge,
+  of,
+  share,
+  startWith,
+  Subject,
+  switchMap,
+  take,
+  timer,
+} from 'rxjs';
 import type { Observable } from 'rxjs';
 import { Sse, SseHub } from '../../../src/sse/index.js';
 import { LogRecorder } from '../http/log-recorder.js';
@@ -199,6 +211,19 @@ describe.each(ways)('a guarded channel (%s, served %s)', (adapter, _way, options
     await untilSubscribers(hub, 'rooms/bob', 1);
     await hub.publish('rooms/bob', { data: 'for bob' });
     expect(await again.next()).toMatchObject({ data: 'for bob' });
+  });
+
+  it('is denied to a stream that is subscribed to after its response has ended', async () => {
+    const { openAt, hub, app } = await start(adapter, options);
+    await hub.publish('rooms/bob', { data: 'secret' });
+    const bob = await openAt('/cached', 'bob');
+    await untilSubscribers(hub, 'rooms/bob', 1);
+    bob.close();
+    await untilSubscribers(hub, 'rooms/bob', 0);
+    const late = app.get(Sources).cached?.pipe(take(1), defaultIfEmpty('nothing')) as Observable<unknown>;
+    const given = firstValueFrom(late);
+    await hub.publish('rooms/bob', { data: 'secret' });
+    expect(await given).toBe('nothing');
   });
 
   it('is not streamed to those who share a stream that was decided for somebody else', async () => {
