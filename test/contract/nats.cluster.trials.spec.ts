@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { RemoteCluster } from '../../src/sse/backplanes/common/remote-cluster.js';
 import { NatsClusterLink } from '../../src/sse/backplanes/nats/nats.cluster.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';
@@ -12,32 +11,18 @@ import { describeCluster, type ClusterUnderTest } from './cluster.contract.js';
 import { Office } from './office.js';
 import { itNoticesLostOrders } from './lost-orders.js';
 import { itSurvivesProcesses } from './processes.contract.js';
+import { proxiedCluster, startedOn, type OpenLink } from './proxied-cluster.js';
 
 const connected = (port: number) =>
   connect({ port, maxReconnectAttempts: -1, reconnectTimeWait: 50, reconnectJitter: 0 });
 
-/** @param how the connection of an instance that is cut off hangs, or ends */
-function clusterOn(server: NatsServer, how: 'cut' | 'refuse' = 'cut'): ClusterUnderTest {
-  const prefix = randomUUID();
-  const ends: (() => unknown)[] = [];
-  return {
-    server,
-    join: async () => {
-      const proxy = await TcpProxy.to(server.port);
-      const connection = await connected(proxy.port);
-      ends.push(
-        () => connection.close(),
-        () => proxy.close(),
-      );
-      const cluster = new RemoteCluster(await NatsClusterLink.on(connection, prefix));
-      await cluster.start();
-      return { cluster, cutOff: () => proxy[how](), restore: () => proxy.mend() };
-    },
-    dispose: async () => {
-      for (const end of ends) await end();
-    },
-  };
+async function linkTo(port: number, prefix: string): Promise<OpenLink> {
+  const connection = await connected(port);
+  return { link: await NatsClusterLink.on(connection, prefix), close: () => connection.close() };
 }
+
+const clusterOn = (server: NatsServer, how?: 'refuse'): ClusterUnderTest =>
+  proxiedCluster(server, linkTo, how);
 
 describeWith('nats-server', 'with a NATS server', (path) => {
   let server: NatsServer;
@@ -70,10 +55,9 @@ describeWith('nats-server', 'with a NATS server', (path) => {
 
   itSurvivesProcesses('nats', async () => {
     const prefix = randomUUID();
-    const connection = await connected(server.port);
-    whenTestEnds(() => connection.close());
-    const cluster = new RemoteCluster(await NatsClusterLink.on(connection, prefix));
-    await cluster.start();
+    const { link, close } = await linkTo(server.port, prefix);
+    whenTestEnds(close);
+    const cluster = await startedOn(link);
     whenTestEnds(() => cluster.close());
     return { port: server.port, prefix, cluster };
   });
