@@ -29,7 +29,7 @@ const core = {
   'sse/protocol': [],
   'sse/log': ['sse/protocol', ...leaves],
   'sse/channels': ['sse/protocol', 'sse/log', ...leaves],
-  // What instances are to each other.
+  // How the instances of an application ask and tell each other.
   'sse/cluster': ['sse/protocol', 'sse/log', 'sse/channels', ...leaves],
   'sse/publishing': ['sse/protocol', 'sse/log', 'sse/channels', ...leaves],
   'sse/streams': ['sse/protocol', 'sse/log', 'sse/channels', 'sse/cluster', ...leaves],

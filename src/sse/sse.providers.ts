@@ -128,7 +128,7 @@ const core: Provider[] = [
   made(HubStreams, Streams, ChannelDefinitions, SseBackplane, SubscriberCounts, SSE_SETTINGS),
   StreamObservers,
   Connections,
-  made(AllConnections, SseCluster, Connections, ScatterGather, Orders, SSE_SETTINGS),
+  made(AllConnections, SseCluster, Connections, ScatterGather, Orders, Admission),
   Heartbeat,
   Admission,
   Drain,

@@ -3,7 +3,7 @@ import type { SseLimits } from '../sse.options.js';
 import type { SseBackplane } from '../log/backplane.js';
 import type { SseCluster } from '../cluster/cluster.js';
 
-/** What keeps the logs, and what ties several instances together, where there is such a thing. */
+/** An open backplane, which keeps the logs, and the cluster that ties several instances together, if there is one. */
 export interface OpenBackplane {
   readonly backplane: SseBackplane;
   /** Without one, this instance is the only one. */

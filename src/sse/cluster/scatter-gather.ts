@@ -21,7 +21,8 @@ export interface Reach {
 }
 
 /** @throws SseError `INVALID_OPTIONS` */
-export const isEverywhere = ({ everywhere = false }: Reach): boolean => booleanOf('everywhere', everywhere);
+export const isEverywhere = ({ everywhere = false }: { readonly everywhere?: unknown }): boolean =>
+  booleanOf('everywhere', everywhere);
 
 /** Milliseconds for which the answers of the other instances are waited for. */
 export const ANSWER_TIME = 1_000;

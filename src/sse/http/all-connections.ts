@@ -1,8 +1,8 @@
 import type { SseCluster } from '../cluster/cluster.js';
 import type { OrderOutcome, Orders } from '../cluster/orders.js';
 import { isEverywhere, type Reach, type ScatterGather } from '../cluster/scatter-gather.js';
-import type { SseSettings } from '../sse.settings.js';
 import { checkObject } from '../validate.js';
+import type { Admission } from './admission.js';
 import type { ConnectionDetails, ConnectionFilter, ConnectionInfo, Connections } from './connections.js';
 
 /** The open streams of all instances: what `hub.connections()` and `hub.disconnect()` are about. */
@@ -12,7 +12,7 @@ export class AllConnections {
     private readonly open: Connections,
     private readonly instances: ScatterGather,
     private readonly orders: Orders,
-    private readonly settings: Pick<SseSettings, 'retry' | 'shutdown'>,
+    admission: Admission,
   ) {
     instances.answer('connections', ({ filter }: { readonly filter: ConnectionFilter }) =>
       this.#detailsOf(filter),
@@ -20,8 +20,9 @@ export class AllConnections {
     orders.obey('disconnect', ({ filter }: { readonly filter: ConnectionFilter }, at) =>
       open.end(filter, at),
     );
+    // Nobody knows which orders were missed: a client that comes back is asked anew who it is, and what it may have.
     orders.onMissed(() => {
-      this.#sendAllAway();
+      open.endAll(() => admission.retry());
     });
   }
 
@@ -34,7 +35,7 @@ export class AllConnections {
   async list(query: ConnectionFilter & Reach): Promise<ConnectionInfo[]> {
     checkObject(query, ['id', 'channel', 'user', 'everywhere'], 'hub.connections()');
     const { everywhere, ...filter } = query;
-    const asksAll = isEverywhere({ ...(everywhere !== undefined && { everywhere }) });
+    const asksAll = isEverywhere({ everywhere });
     const here = this.#detailsOf(filter).map((details) => infoOf(details, this.cluster.instance));
     if (!asksAll) return here;
     const { answers } = await this.instances.ask<ConnectionDetails>('connections', { filter });
@@ -44,19 +45,13 @@ export class AllConnections {
 
   /** @throws SseError `INVALID_OPTIONS`; `BACKPLANE_AWAY`, `HUB_CLOSED`: it was done in this process alone */
   disconnect(filter: ConnectionFilter): Promise<OrderOutcome> {
-    // An id is on one instance only. JavaScript may give no object, which is refused when it is done here.
-    const { id } = (filter as ConnectionFilter | null) ?? {};
-    return this.orders.give('disconnect', { filter }, id === undefined ? 'all' : 'one');
+    // An id is on one instance only. JavaScript may give null, which is refused when it is done here.
+    const isOfOne = (filter as ConnectionFilter | null)?.id !== undefined;
+    return this.orders.give('disconnect', { filter }, isOfOne ? 'one' : 'all');
   }
 
   #detailsOf(filter: ConnectionFilter): ConnectionDetails[] {
     return this.open.matching(filter).map(({ info }) => info);
-  }
-
-  /** Orders were missed, nobody knows which: who comes back is asked anew who they are, and what they may have. */
-  #sendAllAway(): void {
-    const { retry, shutdown } = this.settings;
-    this.open.endAll(() => retry + Math.floor(Math.random() * shutdown.spread));
   }
 }
 

@@ -359,7 +359,8 @@ export class Cursor implements ChannelReader, Task {
   /** Goes on from the oldest event that is left, or from a preface, and will say so. */
   #owe(gap: OwedGap): void {
     this.read = this.log.floor;
-    const { preface = this.reader.preface(this.channel) } = this.#opening;
+    const phase = this.#phase;
+    const preface = 'preface' in phase ? phase.preface : this.reader.preface(this.channel);
     this.#phase = { kind: 'gap', gap, preface };
   }
 

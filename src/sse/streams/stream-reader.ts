@@ -148,7 +148,8 @@ export class StreamReader {
   end(): void {
     for (const cursor of this.position.cursors) this.#unsubscribed(cursor);
     // A stream that was made for it may be subscribed to even now, and asks whether it may.
-    this.#sink = { ...PLAIN, gate: this.#sink.gate };
+    const { gate } = this.#sink;
+    this.#sink = gate ? { ...PLAIN, gate } : PLAIN;
     for (const cursor of this.position.cursors) {
       if (cursor.hasConsumers) this.streams.channels.queue.addNext(cursor);
       else this.leave(cursor);

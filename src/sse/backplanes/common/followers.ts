@@ -6,7 +6,8 @@ interface Place<Follower> {
 }
 
 /**
- * Those who are told of something, in the order in which they came. One that is added twice is told twice.
+ * A list of followers, which are told of something in the order in which they came. One that is added twice is told
+ * twice.
  *
  * A follower that leaves is told nothing more, not even the news that others are being told at that moment. One that
  * is added meanwhile is told from the next news on.
@@ -28,7 +29,7 @@ export class Followers<Follower> {
     };
   }
 
-  /** Those who follow now, to be told something later. */
+  /** The list as it is now: `tell()` can be given it later, to tell nobody who came meanwhile. */
   get present(): readonly Place<Follower>[] {
     return this.#places;
   }
@@ -42,7 +43,7 @@ export class Followers<Follower> {
   }
 }
 
-/** Those who listen to the broadcasts that an instance receives, by topic. */
+/** Listeners to the broadcasts that an instance receives, by topic. */
 export class Listeners {
   readonly #topics = new Map<string, Followers<ClusterListener>>();
 

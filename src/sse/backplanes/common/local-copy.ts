@@ -51,7 +51,7 @@ export class LocalCopy {
   readonly #received: ReceivedLog;
   /** `shrunk`: the server has older entries that were let go of here, for lack of memory. */
   #state: 'whole' | 'shrunk' | 'closed' = 'whole';
-  /** What the next read is to find: what follows on the head, or everything that the server keeps. */
+  /** The aim of the next read: the events after the head, or everything that the server keeps. */
   #due: 'nothing' | 'news' | 'everything' = 'nothing';
   #reading: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;

@@ -7,7 +7,7 @@ import { Listeners } from './followers.js';
 import { Lease } from './lease.js';
 import { RemoteOrders, type OrderNotice } from './remote-orders.js';
 import { RemoteWills } from './remote-wills.js';
-import { coalesced, withTimeout } from './tasks.js';
+import { coalesced, giveUpAfter } from './tasks.js';
 
 /** Milliseconds within which a call that waits for the server is answered. */
 const ANSWER_TIME = 5_000;
@@ -86,7 +86,7 @@ export class RemoteCluster implements SseCluster {
 
   /** Resolves when all orders were obeyed that had been given by the time of the call. Rejects while that is not known. */
   async catchUp(): Promise<void> {
-    if (!this.#closing) await withTimeout(ANSWER_TIME, this.#orders.read);
+    if (!this.#closing) await giveUpAfter(ANSWER_TIME, this.#orders.read);
   }
 
   async instances(): Promise<readonly string[]> {
@@ -110,8 +110,8 @@ export class RemoteCluster implements SseCluster {
     const given = [...this.#leases].map((lease) => this.#giveBack(lease));
     given.push(this.link.withdraw(this.instance));
     // Instances that cannot be told take this one for dead a little later.
-    await withTimeout(LEAVE_TIME, () => Promise.allSettled(given)).catch(() => undefined);
-    await withTimeout(LEAVE_TIME, () => this.link.close()).catch(() => undefined);
+    await giveUpAfter(LEAVE_TIME, () => Promise.allSettled(given)).catch(() => undefined);
+    await giveUpAfter(LEAVE_TIME, () => this.link.close()).catch(() => undefined);
   }
 
   /** The orders are read although notices tell of them: a connection that receives nothing looks healthy. */
@@ -150,7 +150,7 @@ export class RemoteCluster implements SseCluster {
   }
 
   #reach<T>(call: () => Promise<T>): Promise<T> {
-    return this.#answer('The other instances', () => withTimeout(ANSWER_TIME, call));
+    return this.#answer('The other instances', () => giveUpAfter(ANSWER_TIME, call));
   }
 
   async #answer<T>(what: string, call: () => Promise<T>): Promise<T> {

@@ -20,7 +20,7 @@ import { LocalCopy } from './local-copy.js';
 import { RemoteCalls } from './remote-calls.js';
 import type { Connection, Notice, RemoteLogs } from './remote-logs.js';
 import type { RemoteOptions } from './remote.options.js';
-import { ConcurrencyLimit, withTimeout } from './tasks.js';
+import { ConcurrencyLimit, giveUpAfter } from './tasks.js';
 
 /** Milliseconds that calls have for their answers when the application closes. */
 const CLOSE_GRACE = 1_000;
@@ -170,7 +170,7 @@ export class RemoteBackplane implements SseBackplane {
     for (const { copy } of this.#held.values()) copy.close();
     this.#held.clear();
     const answered = Promise.all([this.#calls.close(), this.#copying.close()]);
-    await withTimeout(CLOSE_GRACE, () => answered).catch(() => undefined);
+    await giveUpAfter(CLOSE_GRACE, () => answered).catch(() => undefined);
     await this.logs.close();
   }
 

@@ -1,4 +1,5 @@
 import { notSent } from '../../sse.errors.js';
+import { withTimeout } from '../../with-timeout.js';
 
 /**
  * Lets a few tasks run at the same time, in the order of the calls. A server that is asked for very much at once
@@ -63,24 +64,25 @@ export function coalesced(task: () => Promise<void>): () => Promise<void> {
  * @param task is given a signal that aborts then, so that it can give back what it has begun
  * @param closing aborts when nobody needs the task any more
  */
-export async function withTimeout<T>(
+export async function giveUpAfter<T>(
   milliseconds: number,
   task: (signal: AbortSignal) => Promise<T>,
   closing?: AbortSignal,
 ): Promise<T> {
   const over = new AbortController();
   const close = (): void => over.abort(closing?.reason);
-  const timer = setTimeout(() => {
-    over.abort(new Error(`there was no answer within ${milliseconds} ms`));
-  }, milliseconds).unref();
   closing?.addEventListener('abort', close);
+  const givenUp = new Promise<never>((_resolve, reject) => {
+    over.signal.addEventListener('abort', () => reject(over.signal.reason as Error));
+  });
+  const late = (): never => {
+    const reason = new Error(`there was no answer within ${milliseconds} ms`);
+    over.abort(reason);
+    throw reason;
+  };
   try {
-    return await new Promise<T>((resolve, reject) => {
-      over.signal.addEventListener('abort', () => reject(over.signal.reason as Error));
-      task(over.signal).then(resolve, reject);
-    });
+    return await withTimeout(Promise.race([task(over.signal), givenUp]), milliseconds, late, 'unref');
   } finally {
-    clearTimeout(timer);
     closing?.removeEventListener('abort', close);
   }
 }

@@ -6,6 +6,7 @@ import {
   reasonOf,
   type SseError,
 } from '../../sse.errors.js';
+import { withTimeout } from '../../with-timeout.js';
 import type { Draft } from './draft.js';
 import type { LmdbOptions } from './lmdb.options.js';
 
@@ -89,13 +90,8 @@ export class CommitQueue {
     for (const call of this.#waiting) refuse(call, hubClosed());
     this.#waiting = [];
     if (!this.#work) return true;
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<boolean>((resolve) => {
-      timer = setTimeout(resolve, this.settings.publishTimeout, false);
-    });
-    const hasEnded = await Promise.race([this.#work.then(() => true), timeout]);
-    clearTimeout(timer);
-    return hasEnded;
+    const ended = this.#work.then(() => true);
+    return withTimeout(ended, this.settings.publishTimeout, () => false);
   }
 
   async #takeAll(): Promise<void> {

@@ -15,7 +15,7 @@ import type {
   RemoteRange,
 } from '../common/remote-logs.js';
 import { NotNow } from '../common/remote-calls.js';
-import { ConcurrencyLimit, withTimeout } from '../common/tasks.js';
+import { ConcurrencyLimit, giveUpAfter } from '../common/tasks.js';
 import { Anchors } from './anchors.js';
 import { limited, readLog, type KeptLog } from './channel-log.js';
 import type { JetStreamConnection } from './connection.js';
@@ -280,7 +280,7 @@ export class NatsLogs implements RemoteLogs {
 
   async #lookOn(): Promise<void> {
     for (;;) {
-      const isSeen = await withTimeout(LOOK, () => this.#look()).then(...yesOrNo);
+      const isSeen = await giveUpAfter(LOOK, () => this.#look()).then(...yesOrNo);
       // Another look may have begun after a loss of the connection.
       if (this.#phase !== 'looking') return;
       if (isSeen) return this.#there();
@@ -308,7 +308,7 @@ export class NatsLogs implements RemoteLogs {
     this.#lookAgain();
     if (this.settings.whileAway === 'fail') throw noStream('at present');
     const there = new Promise<void>((resolve) => this.#waiting.push(resolve));
-    await withTimeout(Math.max(0, until - performance.now()), () => there).catch(() => {
+    await giveUpAfter(Math.max(0, until - performance.now()), () => there).catch(() => {
       throw noStream('in time');
     });
   }

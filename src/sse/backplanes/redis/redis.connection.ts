@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from '../common/remote-logs.js';
 import { ServerClock } from '../common/server-clock.js';
-import { withTimeout } from '../common/tasks.js';
+import { giveUpAfter } from '../common/tasks.js';
 import { clientsOf } from './clients/model.js';
 import {
   doneOrEnded,
@@ -69,7 +69,7 @@ export class RedisConnection {
   static async open({ model, prefix }: RedisSettings): Promise<RedisConnection> {
     const connection = new RedisConnection(await clientsOf(model, prefix));
     try {
-      await withTimeout(CONNECT_TIME, (signal) => connection.#start(signal), connection.#closing.signal);
+      await giveUpAfter(CONNECT_TIME, (signal) => connection.#start(signal), connection.#closing.signal);
     } catch (cause) {
       connection.close();
       throw startFailure(connection.address, connection.#refusal ?? cause);
@@ -285,7 +285,7 @@ export class RedisConnection {
     for (let attempt = 0; !signal.aborted && this.#state.kind !== 'up'; attempt++) {
       try {
         await delay(this.#restAfter(attempt, why), undefined, { signal, ref: false });
-        await withTimeout(CONNECT_TIME, (within) => this.#gain(within), signal);
+        await giveUpAfter(CONNECT_TIME, (within) => this.#gain(within), signal);
       } catch (error) {
         why = error;
         this.#logRefusal(outage, error);
