@@ -4,8 +4,6 @@
  * @jest-environment-options {"globalsCleanup": "off"}
  */
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { copyFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { PUBLISH_ID_MEMORY, type LogRange, type SseBackplane } from '../../src/sse/log/backplane.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import type { ChannelOptions, SseLimits } from '../../src/sse/sse.options.js';
@@ -15,7 +13,7 @@ import { temporaryFolder } from '../support/temporary-folder.js';
 import { storedOf } from '../unit/stored-events.js';
 import { settingsOf, stored } from './backplane.contract.js';
 import { Listener } from './listener.js';
-import { copyOf, entriesOnDisk, openLmdb, rangeOf } from './lmdb.js';
+import { copyOf, crashedCopyOf, entriesOnDisk, openLmdb, rangeOf } from './lmdb.js';
 
 const KEEP_ALL: ChannelOptions = { history: { count: Infinity, bytes: Infinity } };
 const code = (code: string): unknown => expect.objectContaining({ name: 'SseError', code });
@@ -166,11 +164,8 @@ describe('time that goes by while no process runs', () => {
     const position = await append('a', options);
     await follow('a', options);
     after(200);
-    // What a file has while nothing is written to it is what it has after a crash.
-    const crashed = await temporaryFolder();
     await eventually(async () => {
-      await copyFile(join(path, 'data.mdb'), join(crashed, 'data.mdb'));
-      const next = await openLmdb(crashed);
+      const next = await openLmdb(await crashedCopyOf(path));
       const { head } = await rangeOf(next, 'a');
       await next.close();
       return head.mark === position.mark;

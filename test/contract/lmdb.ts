@@ -4,6 +4,7 @@ import type { LogRange, SseBackplane } from '../../src/sse/log/backplane.js';
 import type { SseLimits } from '../../src/sse/sse.options.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';
 import { whenTestEnds } from '../support/clean-up.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 import { settingsOf } from './backplane.contract.js';
 import { entriesOf } from './listener.js';
 import type { Listener } from './listener.js';
@@ -25,6 +26,18 @@ export const rangeOf = (backplane: SseBackplane, channel: string): Promise<LogRa
 
 export const dataOf = async (backplane: SseBackplane, channel: string): Promise<unknown[]> =>
   (await rangeOf(backplane, channel)).entries.map(({ event }) => event.data);
+
+/**
+ * A directory with what the disk has of another one, which a backplane may be writing to: what a crash would leave. A
+ * copy of the file itself could have pages from before a transaction, and others from after it.
+ */
+export async function crashedCopyOf(path: string): Promise<string> {
+  const copy = await temporaryFolder();
+  const root = open({ path, noSubdir: false });
+  await root.backup(copy, false);
+  await root.close();
+  return copy;
+}
 
 /** How many records each table has in a directory that no backplane has at present. */
 export async function recordsOnDisk(path: string): Promise<Record<string, number>> {
