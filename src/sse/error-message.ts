@@ -2,10 +2,10 @@ import { HttpException } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { STATUS_CODES } from 'node:http';
 
-/** Nest's own, which knows what may be said of an error. */
+/** Nest's own filter, which decides how much of an error a client may see. */
 const filter = new BaseExceptionFilter();
 
-/** What a client may know of an error, by the rules of Nest's exception filter. */
+/** The message of an error that a client may see, by the rules of Nest's exception filter. */
 export function errorMessage(error: unknown): string {
   if (error instanceof HttpException) {
     return error.getResponse() instanceof Error

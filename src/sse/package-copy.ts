@@ -1,16 +1,16 @@
 import { SseError } from './sse.errors.js';
 
-// A package manager may install several copies of this package in one application: one of the application, one of a
-// library in its workspace. Their classes differ, so what one of them declares is known to another by symbols and
-// metadata keys that all of them share, and never by `instanceof`.
+// A package manager may install several copies of this package: one for the application, one for a library in its
+// workspace. Their classes differ, so a copy recognises the declarations of another by shared symbols and metadata keys,
+// and never by `instanceof`.
 
-/** As in package.json. */
+/** The version in package.json; a test compares the two. */
 const VERSION = '0.2.0';
 
-/** A copy of this package, as it shows in what it has declared. */
+/** The copy of this package that has made a declaration. */
 export interface PackageCopy {
   readonly version: string;
-  /** Where it is, for messages. */
+  /** Its folder, for messages. */
   readonly path: string;
 }
 
@@ -22,7 +22,7 @@ export const COPY: PackageCopy = Object.freeze({
 });
 
 /**
- * Refuses what a copy of another version has declared: what it is meant to say is not known here.
+ * Refuses the declaration of a copy of another version, whose meaning may differ.
  *
  * @throws SseError `INVALID_OPTIONS`
  */
@@ -34,21 +34,21 @@ export function refuseOtherVersion(what: string, { version, path }: PackageCopy)
   );
 }
 
-/** A kind of channel, as far as all copies know it. */
+/** A channel definition, as far as all copies know it. */
 export interface NamedChannels {
   readonly pattern: string;
   matches(name: string): boolean;
 }
 
-/** What the copies of this process, and its applications, know together. */
+/** State that all copies and all applications of this process share. */
 interface ProcessWide {
-  /** Prototypes whose methods were decorated for channels, until an application finds them. */
+  /** Prototypes with decorated methods that no application has found yet. */
   readonly unfound: Set<object>;
-  /** Definitions that some application lists. */
+  /** Definitions that an application lists. */
   readonly listed: WeakSet<object>;
-  /** Definitions that have made names, until an application lists them. */
+  /** Definitions that have made names and that no application lists yet. */
   readonly unlisted: Set<NamedChannels>;
-  /** What has imported the module, by the configuration of its application. */
+  /** The module of each application, by the application's configuration. */
   readonly imported: WeakMap<object, { readonly module: object; readonly copy: PackageCopy }>;
 }
 

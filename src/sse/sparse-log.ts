@@ -1,20 +1,19 @@
 /** Milliseconds between two lines of the same kind. */
 const INTERVAL = 10_000;
-/** Kinds that are told apart; all beyond are one. */
+/** Kinds that are told apart; further kinds count as one. */
 const MAX_KINDS = 20;
 
-/** What has happened of one kind. */
 interface Kind {
   writtenAt: number;
-  /** How often since then. */
+  /** Lines left out since then. */
   leftOut: number;
 }
 
-/** Writes a line for some of what happens: what clients can do must not fill a log. */
+/** Writes at most one log line of a kind in ten seconds, so that clients cannot fill the log. */
 export class SparseLog {
   readonly #kinds = new Map<string, Kind>();
 
-  /** @param write is called at once, or not; with how often it was not since the last line of that kind */
+  /** @param write is called now or never, with the number of calls left out since the last line of that kind */
   add(kind: string, write: (leftOut: number) => void): void {
     const known = this.#known(kind);
     const now = performance.now();

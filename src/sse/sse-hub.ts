@@ -12,27 +12,28 @@ import type { Presence } from './presence/presence.js';
 import type { ChannelWriter, PublishOptions } from './publishing/channel-writer.js';
 import type { ChannelHistory, HistoryQuery, HubStreams, StreamOptions } from './streams/hub-streams.js';
 
-/** Numbers of this process. */
+/** Numbers of this process, of now unless they say otherwise. */
 export interface HubStats {
   /** Channels that have a log. */
   readonly channels: number;
-  /** Streams of channels, in responses and elsewhere. */
+  /** Streams that read a channel, in responses and elsewhere; a stream of several channels counts for each. */
   readonly subscribers: number;
   /** Open responses. */
   readonly connections: number;
   /** Events published since the start. */
   readonly published: number;
-  /** Events of `emit()` that could not be published, since the start. */
+  /** Calls of `emit()` that failed since the start. */
   readonly failedEmits: number;
-  /** Events that are kept for those who come back. */
+  /** Events in the logs. */
   readonly historyEvents: number;
-  /** Their size in bytes. */
+  /** Size of the events in the logs, in bytes. */
   readonly historyBytes: number;
 }
 
 /**
- * Publishes events to channels, and streams channels to whoever asks. Inject it anywhere; it works in
- * a process without an HTTP server too.
+ * Publishes events to channels and streams channels. Inject it anywhere, also in a process without an HTTP server.
+ *
+ * A façade: publishing/ writes, streams/ reads, http/ and the features do the rest.
  */
 export class SseHub {
   /** Nest makes it; inject it. */
@@ -46,17 +47,17 @@ export class SseHub {
   ) {}
 
   /**
-   * Publishes an event to everybody who streams the channel, and keeps it for those who come back.
-   * Events of one channel arrive in the order of the calls, also where an asynchronous schema checks them.
-   * Where its type has a schema, the data is what the schema gives out.
+   * Publishes an event to everybody who streams the channel, and keeps it for clients that come back. Events of one
+   * channel arrive in the order of the calls, also where an asynchronous schema checks them. Where the type has a
+   * schema, its output is the data.
    *
-   * @returns the event's id; the empty string where there is none, as in HTML: on a channel without
-   * history, when the event brought none
+   * @returns the event's id, or the empty string where there is none (as in the HTML standard): on a channel without
+   * history, for an event without an id of its own
    * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_EVENT`, `INVALID_DATA`, `RESERVED_TYPE`,
    * `ID_NOT_ALLOWED`, `NOT_SERIALIZABLE`, `EVENT_TOO_LARGE`, `INVALID_OPTIONS`, `CHANNEL_COMPLETED`, `HUB_FULL`,
-   * `PUBLISH_REJECTED`, `HUB_CLOSED`, as a rejection: nothing of the event has reached anyone then, nor ever
-   * will. `PUBLISH_UNCERTAIN`: it was sent to the backplane and no answer came in time; to find out, publish
-   * again with the same `publishId`.
+   * `PUBLISH_REJECTED`, `HUB_CLOSED`, as a rejection: the event has reached nobody, and never will.
+   * `PUBLISH_UNCERTAIN`: the event was sent to the backplane, and no answer came in time. Publish it again with the same
+   * `publishId`: it is stored once.
    */
   publish<Name extends string>(
     channel: Name,
@@ -67,8 +68,8 @@ export class SseHub {
   }
 
   /**
-   * Publishes an event for which nobody waits, as in a timer: as `publish()`, but what fails is logged and counted
-   * (`stats().failedEmits`), and never thrown. Of failures with the same code one is logged in ten seconds.
+   * Publishes an event for which nobody waits, as in a timer. A failure is logged and counted in `stats().failedEmits`,
+   * and never thrown. Of failures with the same code one is logged in ten seconds.
    */
   emit<Name extends string>(
     channel: Name,
@@ -79,38 +80,38 @@ export class SseHub {
   }
 
   /**
-   * Publishes what a source gives, one event after the other, and completes the channel at its end: for answers
-   * of a language model, exports, logs of a build. A client that loses its connection resumes in the middle.
+   * Publishes the events of a source, one after the other, and completes the channel at its end: for answers of a
+   * language model, exports, logs of a build. A client that loses its connection resumes in the middle.
    *
-   * An async iterable is asked for an item when the one before is published. It is told to stop by its
-   * `return()`, which a generator that waits for something heeds only when it has that.
+   * An async iterable is asked for an item when the one before is published. It is stopped by its `return()`, which a
+   * generator heeds only once the Promise that it awaits has settled.
    *
-   * A source that ends in any other way than by itself ends with an event of the type `error`, whose data is a
-   * text: what Nest's exception filter would say of the source's error, or a word for the reason; or with the
-   * event that the option `error` forms. It is kept for those who come back, and the types of the channel's
-   * events do not name it. Should this process end without a word, another instance tells it within some ten
-   * seconds, or else the next one that starts; without a backplane nobody is left to be told.
+   * A source that does not come to its own end is followed by an event of the type `error`. Its data is a text: the
+   * message that Nest's exception filter would give for the source's error, or one word for the reason. The option
+   * `error` forms another event. That event is kept like any other, and the types of the channel's events do not name
+   * it. If this process is killed, another instance publishes the event within some ten seconds, or the next instance
+   * that starts; without a backplane no listener is left to be told.
    *
-   * @returns how many events were published, when the source has come to its end
+   * @returns the number of published events, once the source has come to its end
    * @throws SseError as `publish()` and `complete()`, and `BACKPLANE_AWAY`, `SOURCE_TOO_FAST`, `PIPE_ABANDONED`,
-   * `PIPE_LOST`, `HUB_CLOSED`; what the source has failed with; the reason of the signal. All as a rejection, when
-   * listeners were told, or could not be told at present: then they are as soon as the backplane is back.
+   * `PIPE_LOST`, `HUB_CLOSED`; the source's error; the signal's reason. All as a rejection, after listeners were told.
+   * Where the backplane is away they are told when it is back.
    */
   async pipe<Name extends string>(
     channel: Name,
     source: AsyncIterable<SseEventInput<InputsOf<Name>>> | Observable<SseEventInput<InputsOf<Name>>>,
     options: PipeOptions<InputsOf<Name>> = {},
   ): Promise<number> {
-    // The event that it forms is checked like any other.
+    // The event that the option `error` forms is checked like any other.
     return this.pipes.run(channel, source, options as unknown as PipeOptions);
   }
 
   /**
-   * The events of one channel or several. Return it from an `@Sse()` method, as it is or piped through
-   * operators: then it begins at the client's position, and goes at the client's pace. Subscribed to
-   * anywhere else it begins with what `replay` says.
+   * The events of one channel or several. Return it from an `@Sse()` method, as it is or piped through operators: there
+   * it begins at the client's position and goes at the client's pace. Subscribed to elsewhere it begins as `replay`
+   * says.
    *
-   * An event that an operator has made anew keeps its place if it keeps its `id`.
+   * An event that an operator replaces by another keeps its position if it keeps its `id`.
    *
    * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`, `TOO_MANY_CHANNELS`
    */
@@ -122,8 +123,8 @@ export class SseHub {
   }
 
   /**
-   * Events that are kept of a channel, or of several. It creates nothing: a channel that is not there has a
-   * position, too, from which its first event follows.
+   * Events in the log of a channel, or of several. A channel without a log is not given one, and still has a position,
+   * which its first event follows.
    *
    * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`, `TOO_MANY_CHANNELS`,
    * `BACKPLANE_AWAY`, `HUB_CLOSED`
@@ -136,22 +137,28 @@ export class SseHub {
   }
 
   /**
-   * Ends a channel. Those who stream it get what they have not got yet, and then the end; an
-   * EventSource that comes back is told to stay away. For the channel's `ttl` nobody can publish to it.
+   * Ends a channel. Its listeners get the events that they have not got yet, and then the end. An EventSource that comes
+   * back is answered 204, which stops it (WHATWG HTML, 9.2.3). For the channel's `ttl` nobody can publish to it.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `HUB_FULL`, `BACKPLANE_AWAY`, `HUB_CLOSED`
    */
   async complete(channel: string): Promise<void> {
     await this.writer.complete(channel);
   }
 
-  /** Deletes the events that are kept of a channel. Who was behind is told of the gap. */
+  /**
+   * Deletes the events in a channel's log. Clients that had not read them are told of the gap.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `BACKPLANE_AWAY`, `HUB_CLOSED`
+   */
   async purge(channel: string): Promise<void> {
     await this.writer.purge(channel);
   }
 
   /**
-   * How many streams read the channel, in responses and elsewhere: in this process, or everywhere.
+   * The number of streams that read the channel, in responses and elsewhere: in this process, or on all instances.
    *
-   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`; everywhere `BACKPLANE_AWAY`,
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`; for all instances `BACKPLANE_AWAY`,
    * `HUB_CLOSED`
    */
   async subscriberCount(channel: string, reach: Reach = {}): Promise<number> {
@@ -159,48 +166,47 @@ export class SseHub {
   }
 
   /**
-   * The open connections, all of them or those that match: of this process, or of all. An instance that
+   * The open connections, all or those that match the filter: of this process, or of all instances. An instance that
    * does not answer within a second is left out, with a warning.
    *
-   * @throws SseError `INVALID_OPTIONS`; everywhere `BACKPLANE_AWAY`, `HUB_CLOSED`
+   * @throws SseError `INVALID_OPTIONS`; for all instances `BACKPLANE_AWAY`, `HUB_CLOSED`
    */
   async connections(query: ConnectionFilter & Reach = {}): Promise<ConnectionInfo[]> {
     return this.open.list(query);
   }
 
   /**
-   * Ends connections on all instances, and answers how many. An EventSource comes back and resumes, unless
-   * it is refused. It is about the connections that are open, or being opened, at the call: an instance that is
-   * away obeys when it is back, and ends none that has begun since.
+   * Ends connections on all instances. An EventSource comes back and resumes, unless it is refused. Only connections
+   * that are open, or being opened, at the call are ended: an instance that is away obeys when it is back, and leaves
+   * those that have begun since.
    *
-   * @returns what has come of it within a second
-   * @throws SseError `INVALID_OPTIONS`. `BACKPLANE_AWAY`, `HUB_CLOSED`: those of this process were ended,
-   * of the others nothing is known. Call it again
+   * @returns the outcome of the first second
+   * @throws SseError `INVALID_OPTIONS`. `BACKPLANE_AWAY`, `HUB_CLOSED`: the connections of this process were ended, and
+   * those of other instances perhaps. Call it again
    */
   async disconnect(filter: ConnectionFilter): Promise<OrderOutcome> {
     return this.open.disconnect(filter);
   }
 
   /**
-   * Takes a channel away from all streams of a user, on all instances, and answers how many had it. Each is
-   * told by a `denied` event, and goes on with the other channels it has. That the user does not get the
-   * channel again is for the method with `@AuthorizeChannel()` to see to, before this is called. An instance that
-   * is away obeys when it is back, before it sends anything more; where a stream of the channel has begun
-   * since the call, it asks that method again.
+   * Takes a channel away from all streams of a user, on all instances. Each stream is told by a `denied` event and goes
+   * on with its other channels. First make the method with `@AuthorizeChannel()` refuse the user, who could stream the
+   * channel again otherwise. An instance that is away obeys when it is back, before it sends anything more; there a
+   * stream of the channel that has begun since the call is asked about again.
    *
-   * @returns what has come of it within a second
-   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`. `BACKPLANE_AWAY`, `HUB_CLOSED`: it
-   * was taken from those of this process, of the others nothing is known. Call it again
+   * @returns the outcome of the first second
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS`. `BACKPLANE_AWAY`, `HUB_CLOSED`: the channel
+   * was taken from the streams of this process, and from those of other instances perhaps. Call it again
    */
   async revoke(user: string, channel: string): Promise<OrderOutcome> {
     return this.revocations.revoke(user, channel);
   }
 
   /**
-   * Who is in a channel that has `presence`, on all instances, in the order of their coming: each user once,
-   * with how many connections. A connection of somebody unknown is no member. Who was there a moment ago is a
-   * member without connections until the channel's `grace` is over. The members on an instance that does not
-   * answer within a second are without connections, too, with a warning.
+   * The members of a channel that has `presence`, on all instances, in the order of their coming: each user once, with
+   * the number of connections. A connection without a user is no member. A user whose last connection has ended stays a
+   * member, without connections, until the channel's `grace` is over. Members on an instance that does not answer within
+   * a second are listed without connections, with a warning.
    *
    * @returns the members, and the position in the channel from which its events continue the list
    * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `INVALID_OPTIONS` for a channel without presence;
@@ -208,13 +214,14 @@ export class SseHub {
    */
   async presence(channel: string): Promise<PresenceMembers> {
     this.people.check(channel);
-    // First: what happens from then on is in the list, or in the events, or in both.
+    // Read before the members, so that whatever happens from then on is in the list, in the events, or in both.
     const { position } = await this.history(channel, { limit: 1 });
     const members = await this.people.members(channel);
-    // Not enumerable: for whoever compares or copies the list it is a list.
+    // Not enumerable, so that the list compares and copies like any other.
     return Object.defineProperty(members, 'position', { value: position }) as PresenceMembers;
   }
 
+  /** Numbers of this process, for metrics. It asks no other instance. */
   stats(): HubStats {
     return {
       ...this.streams.stats(),

@@ -1,29 +1,29 @@
 /**
- * What went wrong, for code to branch on. The message says what to do about it.
+ * The kind of an {@link SseError}, for code to branch on. The message says what to do.
  *
  * | code | thrown by |
  * |---|---|
  * | `MODULE_MISSING` | an `@Sse()` route or a `@Publish()` method without `SseModule.forRoot()`, or of an instance that Nest has not made |
  * | `INVALID_OPTIONS` | `SseModule.forRoot()`, `defineChannel()`, `@Sse()`, `@Publish()`, and calls of the hub that take options |
- * | `DUPLICATE_DEFINITION` | two definitions, or two methods with `@SseSnapshot()`, for the same channels, at start-up |
- * | `INVALID_HANDLER` | the start-up, and the decorators themselves: a decorated method that is not, or cannot be, called, or was given a definition that is not listed |
+ * | `DUPLICATE_DEFINITION` | the start-up: two definitions, or two methods with `@SseSnapshot()`, for the same channels |
+ * | `INVALID_HANDLER` | the start-up, and the decorators themselves: a decorated method that is never called, or cannot be, or whose definition is not listed |
  * | `INVALID_CHANNEL` | every call that takes a channel's name; `ChannelDefinition.of()` |
  * | `UNKNOWN_CHANNEL` | the same calls: a name of a definition that is not listed, or any that matches none with `strictChannels` |
  * | `INVALID_EVENT` | `publish()`: a field that cannot be sent, or a type that the channel does not have |
- * | `INVALID_DATA` | `publish()`: data that the event's schema refuses; the issues are the `cause` |
+ * | `INVALID_DATA` | `publish()`: data that the event's schema refuses; its issues are the `cause` |
  * | `RESERVED_TYPE` | `publish()`, `defineChannel()`: a type that only the package sends |
  * | `ID_NOT_ALLOWED` | `publish()`: an id where the hub makes them |
- * | `NOT_SERIALIZABLE` | `publish()`, `@Publish()`, streams with `@SseSnapshot()`: data, or a state, that is no JSON value |
+ * | `NOT_SERIALIZABLE` | `publish()`, `@Publish()`, streams with `@SseSnapshot()`: data or a state that has no JSON form |
  * | `EVENT_TOO_LARGE` | `publish()`, streams with `@SseSnapshot()`: more than `maxEventBytes` |
  * | `CHANNEL_COMPLETED` | `publish()` after `complete()` |
  * | `SOURCE_TOO_FAST` | `pipe()`, `@Publish()`: too many items of an Observable wait to be published |
- * | `PIPE_ABANDONED` | `pipe()`: nobody has listened for `abandonAfter` |
- * | `PIPE_LOST` | `pipe()`: the process was away for so long that others took it for dead, and told listeners |
+ * | `PIPE_ABANDONED` | `pipe()`: nobody listened for `abandonAfter` |
+ * | `PIPE_LOST` | `pipe()`: the process was away for so long that another instance took it for dead and told its listeners |
  * | `TOO_MANY_CHANNELS` | `stream()`: more channels than one response takes |
  * | `HUB_FULL` | `publish()`, `complete()` and streams: `limits.channels` is reached |
- * | `PUBLISH_REJECTED` | `publish()`: the backplane did not store the event and never will, or too many wait for asynchronous schemas |
+ * | `PUBLISH_REJECTED` | `publish()`: the backplane did not store the event and never will, or too many events wait for asynchronous schemas |
  * | `PUBLISH_UNCERTAIN` | `publish()`: the event was sent to the backplane, and no answer came in time |
- * | `BACKPLANE_AWAY` | every other call that needs a backplane which cannot be reached at present |
+ * | `BACKPLANE_AWAY` | every other call that needs the backplane, while it cannot be reached |
  * | `BACKPLANE_FAILED` | the start-up: the backplane cannot be used as it is configured |
  * | `HUB_CLOSED` | every call after the application was closed |
  */
@@ -65,10 +65,10 @@ export class SseError extends Error {
   }
 }
 
-/** What every call rejects with when the application is closed. */
+/** The rejection of every call once the application is closed. */
 export const hubClosed = (): SseError => new SseError('HUB_CLOSED', 'The application was closed.');
 
-/** What a publish to a channel rejects with that is over. */
+/** The rejection of a publish to a completed channel. */
 export const channelCompleted = (channel: string): SseError =>
   new SseError(
     'CHANNEL_COMPLETED',
@@ -79,23 +79,23 @@ export const channelCompleted = (channel: string): SseError =>
 export const invalidChannel = (what: string, text: unknown, fault: string): SseError =>
   new SseError('INVALID_CHANNEL', `The channel ${what} ${JSON.stringify(text)} ${fault}.`);
 
-/** What a channel too many is refused with by a store that bounds them. */
+/** The rejection of one channel too many. */
 export const tooManyChannels = (count: number): SseError =>
   new SseError(
     'HUB_FULL',
     `There are ${count} channels, which is limits.channels. Raise it, or shorten the channels' ttl.`,
   );
 
-/** What a backplane is called for, as far as its errors tell it apart. */
+/** The calls of a backplane, as far as their errors differ. */
 export type BackplaneCall = 'publish' | 'other';
 
-/** A call of a backplane has had no effect, and never will. */
+/** The call of a backplane had no effect and never will have one. */
 export const notSent = (call: BackplaneCall, why: string, options?: ErrorOptions): SseError =>
   call === 'publish'
     ? new SseError('PUBLISH_REJECTED', `${why} The event was not stored. Publish it again later.`, options)
     : new SseError('BACKPLANE_AWAY', `${why} Try again later.`, options);
 
-/** Whether a call of a backplane has had an effect is not known. */
+/** The call of a backplane was sent, and no answer came. */
 export const noAnswer = (call: BackplaneCall, why: string): SseError =>
   call === 'publish'
     ? new SseError(
@@ -104,5 +104,5 @@ export const noAnswer = (call: BackplaneCall, why: string): SseError =>
       )
     : new SseError('BACKPLANE_AWAY', `${why} Try again later.`);
 
-/** What has been thrown, in words: anything may be. */
+/** The message of a thrown value, which may be anything. */
 export const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -7,16 +7,16 @@ import type { SseBaseOptions } from './sse.options.js';
 
 /** Options of `SseModule.forRoot()`; those of a channel are the defaults of every channel. */
 export interface SseModuleOptions extends SseBaseOptions {
-  /** Where the logs of the channels are kept, in place of this process's memory. */
+  /** Opens the store of the channels' logs. @defaultValue this process's memory */
   readonly backplane?: BackplaneFactory;
   /**
-   * Says who a connection belongs to, for `@AuthorizeChannel()`, presence, and to end what a user has open.
-   * It is asked after the guards. @defaultValue nobody is known
+   * Names the user of a connection, for `@AuthorizeChannel()`, presence, `revoke()` and `disconnect()`. It is called
+   * after the guards. @defaultValue connections have no user
    */
   readonly identify?: Identify;
 }
 
-/** What `forRootAsync({ useClass | useExisting })` expects of that class. */
+/** The class that `forRootAsync({ useClass | useExisting })` takes. */
 export interface SseOptionsFactory {
   createSseOptions(): SseModuleOptions | Promise<SseModuleOptions>;
 }
@@ -28,7 +28,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .setExtras(
       {
         isGlobal: true,
-        /** Mounts a ready endpoint, one connection for many channels. It is off without. */
+        /** Mounts the ready endpoint: one connection for many channels that the client chooses. @defaultValue none */
         endpoint: undefined as EndpointOptions | undefined,
       },
       (definition, { isGlobal, endpoint }) => ({

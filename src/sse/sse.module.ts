@@ -26,8 +26,10 @@ import { Shutdown } from './sse.shutdown.js';
 /**
  * Server-Sent Events: `SseHub` to inject, and `@Sse()` routes that stream what is published with it.
  *
- * Import `SseModule.forRoot()` once, in the root module, and `SseModule.forFeature()` where channels are defined. The
- * parts are wired in sse.providers.ts; here is the order of the start and of the end.
+ * Import `SseModule.forRoot()` once, in the root module, and `SseModule.forFeature()` where channels are defined.
+ *
+ * The parts are wired in sse.providers.ts. This class is the order of the start (`configure`, then `onModuleInit`) and the
+ * last step of the end.
  */
 @Module({ providers, exports: [SseHub, SHARED_HUB, SseCluster] })
 export class SseModule
@@ -47,7 +49,7 @@ export class SseModule
 
   /** @throws SseError `INVALID_OPTIONS` */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
-    moduleSettings(options); // so that a wrong option is found where it is written
+    moduleSettings(options); // a wrong option is reported with the stack of this call
     return super.forRoot(options);
   }
 
@@ -56,7 +58,7 @@ export class SseModule
   }
 
   /**
-   * Declares the channels of a feature. Where several definitions match a name, the first one declared holds.
+   * Declares the channels of a feature. Of several definitions that match a name the first one declared holds.
    *
    * @throws SseError `DUPLICATE_DEFINITION` at start-up, if two definitions are of the same channels
    */
@@ -101,7 +103,7 @@ export class SseModule
 class SseFeatureModule implements OnModuleInit {
   constructor(private readonly modules: ModulesContainer) {}
 
-  /** Definitions that are there at the start-up are known already; a module may be loaded lazily. */
+  /** For modules that are loaded lazily: the definitions of the others are known since the start. */
   onModuleInit(): void {
     const hubs = [...this.modules.values()].map(
       (module) => module.providers.get(SHARED_DEFINITIONS)?.instance,

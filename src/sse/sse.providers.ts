@@ -42,22 +42,22 @@ import { Prefaces } from './streams/preface.js';
 import { Streams } from './streams/streams.js';
 
 /*
- * The wiring: the parts of the package, and what each of them is made of. A class without a line of its own below says
- * so itself, by `@Injectable()`. The features are plugged in at the end; the core knows none of them.
+ * The wiring: the parts of the package, and what each is made of. A class that stands here alone has `@Injectable()` and
+ * says itself what it is made of. The features are plugged in at the end; the core knows none of them.
  */
 
 /** Injection token of the definitions, for `SseModule.forFeature()` of another copy of this package, too. */
 export const SHARED_DEFINITIONS = Symbol.for('nestjs-sse-hub:ChannelDefinitions');
 
-/** Injection token of the options, of a module that has some. */
+/** Injection token of the options of `forRoot()`; refused where SseModule itself was imported. */
 const SSE_OPTIONS = Symbol('SSE_OPTIONS');
 
-/** Injection token of the backplane and the cluster that the factory of the backplane has opened. */
+/** Injection token of the backplane and the cluster, as one factory opens both. */
 const OPEN_BACKPLANE = Symbol('OPEN_BACKPLANE');
 
 const memoryBackplane: BackplaneFactory = (limits) => ({ backplane: new MemoryBackplane(limits) });
 
-/** A provider that makes a class of these parts. */
+/** A provider that constructs a class from these parts. */
 const made = <T, Parts extends unknown[]>(
   type: new (...parts: Parts) => T,
   ...inject: { [Part in keyof Parts]: InjectionToken<Parts[Part]> }
@@ -79,7 +79,7 @@ const configuration: Provider[] = [
     provide: SSE_SETTINGS,
     inject: [SSE_OPTIONS],
     useFactory: (options: SseModuleOptions) => {
-      // By now the controllers are there, or not.
+      // Controllers are registered before the options of a factory are known.
       if ('endpoint' in options)
         throw new SseError('INVALID_OPTIONS', 'Give "endpoint" to forRootAsync() itself, beside useFactory.');
       return moduleSettings(options);

@@ -4,7 +4,7 @@ import { foundControllers } from './http/controllers.js';
 import type { ServedRoute, SseServer } from './http/sse-server.js';
 import type { SseInterceptor } from './http/sse.interceptor.js';
 
-/** The routes of the application that stream events, as they are found at the start. */
+/** The routes of the application that stream events, found at the start. */
 export class StreamRoutes {
   constructor(
     private readonly config: ApplicationConfig,
@@ -20,12 +20,12 @@ export class StreamRoutes {
     const others = interceptors.filter((interceptor) => interceptor !== this.interceptor);
     const ofRequests = config.getGlobalRequestInterceptors().map(({ metatype }) => metatype as object);
     server.interceptors = [...others, ...ofRequests];
-    // The others see what it lets through, and their results are sent. Where no route needs it, no request pays for it.
+    // First, so that it sends the result of the others. Where no route needs it, no request pays for it.
     const isNeeded = this.#all().some((route) => server.intercepts(route));
     if (isNeeded && others.length === interceptors.length) interceptors.unshift(this.interceptor);
   }
 
-  /** Routes that are left to Nest stream to no response of this package, so nobody is asked whether they may. */
+  /** Warns of routes that are left to Nest: their channels are streamed without an authoriser being asked. */
   warnOfUnguarded(): void {
     const left = this.#all().filter(({ isStock }) => isStock);
     if (left.length === 0) return;

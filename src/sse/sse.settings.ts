@@ -31,7 +31,7 @@ export type HistorySettings = Required<HistoryOptions> | undefined;
 /** The presence of a channel with every default in place; `undefined` for a channel without. */
 export type PresenceSettings = Required<PresenceOptions> | undefined;
 
-/** What holds for one channel. */
+/** The options of one channel with every default in place. */
 export interface ChannelSettings {
   readonly history: HistorySettings;
   readonly ttl: number;
@@ -43,7 +43,7 @@ export interface ChannelSettings {
 /** Injection token of the module's settings. */
 export const SSE_SETTINGS = Symbol('SSE_SETTINGS');
 
-/** What holds for the module. */
+/** The options of the module with every default in place. */
 export interface SseSettings {
   readonly channel: ChannelSettings;
   readonly maxEventBytes: number;
@@ -76,7 +76,7 @@ const DEFAULT_CHANNEL: ChannelSettings = {
   presence: undefined,
 };
 
-/** The design's table of defaults, in the one place where they are applied. */
+/** The defaults of all options, in the one place where they are applied. */
 const DEFAULTS: SseSettings = {
   channel: DEFAULT_CHANNEL,
   maxEventBytes: MIB,
@@ -106,7 +106,7 @@ const DEFAULTS: SseSettings = {
   snapshotTime: 5_000,
 };
 
-/** The client's address: as the adapter has it, which may know of proxies. */
+/** The client's address: the adapter's, which may know of proxies, or the socket's. */
 function addressOf(request: {
   readonly ip?: string;
   readonly socket?: { readonly remoteAddress?: string };
@@ -152,7 +152,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
 const backplaneOf = (name: string, value: unknown): unknown =>
   functionOf(name, value, 'what a function such as redisBackplane() of nestjs-sse-hub/redis gives');
 
-/** What holds for a channel whose options are these, in a module whose channels have those settings. */
+/** The settings of a channel: its options, and the inherited settings for those that it leaves out. */
 export function channelSettings(options: ChannelOptions, inherited: ChannelSettings): ChannelSettings {
   const { ttl, replay, slow } = { ...inherited, ...defined(options) };
   return {

@@ -1,13 +1,13 @@
 import { SseError } from './sse.errors.js';
 import type { Replay, SlowPolicy } from './sse.options.js';
 
-// The checks of options: each gives the value, or throws an SseError `INVALID_OPTIONS` that names the option and
-// says what it takes. JavaScript gives anything, so types are not believed.
+// Checks of options: each returns the value, or throws an SseError `INVALID_OPTIONS` that names the option and says what
+// it takes. The types say what is allowed, and a caller in JavaScript may give anything.
 
-/** The longest time of a timer in milliseconds: those of Node take 31 bits and fire at once beyond. */
+/** The longest timer of Node in milliseconds: it counts in 31 bits, and a longer one fires at once. */
 export const LONGEST_TIMER = 2_147_483_647;
 
-/** @param where what takes such an object: `hub.stream()`, `The option "slow"` */
+/** @param where the object's place, which begins the message: `hub.stream()`, `The option "slow"` */
 export function checkObject(given: object, known: readonly string[], where: string): void {
   if (typeof given !== 'object' || (given as object | null) === null || Array.isArray(given)) {
     throw new SseError('INVALID_OPTIONS', `${where} takes an object of ${known.join(', ')}.`);
@@ -19,19 +19,19 @@ export function checkObject(given: object, known: readonly string[], where: stri
   }
 }
 
-/** An object of options, each of which may be left out. */
+/** Fills up an object of options, each of which may be left out. */
 export function withDefaults<T extends object>(name: string, given: Partial<T> | undefined, defaults: T): T {
   if (given === undefined) return defaults;
   checkObject(given, Object.keys(defaults), `The option "${name}"`);
   return { ...defaults, ...defined(given) };
 }
 
-/** What was said, without what was said to be undefined. */
+/** The given options without those that are undefined, as these would hide a default. */
 export function defined<T extends object>(given: T): T {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** Applies a check to what may be left out. */
+/** Applies a check to an option that may be left out. */
 export function optional<T, Checked = T>(
   check: (name: string, value: T) => Checked,
   name: string,
@@ -45,13 +45,13 @@ export function millisecondsOf(name: string, value: number, least = 0): number {
   return invalid(name, value, `a whole number of milliseconds from ${least} to ${LONGEST_TIMER}`);
 }
 
-/** How long something lasts for which a timer is set, if ever. */
+/** A lifetime that a timer ends; `Infinity` sets none. */
 export function lifetimeOf(name: string, value: number): number {
   if (value === Infinity || (Number.isInteger(value) && value >= 1 && value <= LONGEST_TIMER)) return value;
   return invalid(name, value, `a whole number of milliseconds from 1 to ${LONGEST_TIMER}, or Infinity`);
 }
 
-/** An age that is compared, and for which no timer is set. */
+/** An age that is compared with, so that no timer limits it. */
 export function ageOf(name: string, value: number): number {
   if (typeof value === 'number' && value > 0) return value;
   return invalid(name, value, 'a number of milliseconds above 0, or Infinity');
@@ -79,7 +79,7 @@ export function functionOf<T>(name: string, value: T, expected = 'a function'): 
   return typeof value === 'function' ? value : invalid(name, value, expected);
 }
 
-/** @param of what is in it: `decorators` */
+/** @param of the items in a word: `decorators` */
 export function listOf<T>(
   name: string,
   value: readonly T[],
@@ -104,7 +104,7 @@ export function slowOf(name: string, slow: SlowPolicy): SlowPolicy {
   return slow;
 }
 
-/** @param expected what the option takes, with its article */
+/** @param expected the values that the option takes, with an article */
 export function invalid(name: string, value: unknown, expected: string): never {
   throw new SseError('INVALID_OPTIONS', `The option "${name}" is ${described(value)}. Give it ${expected}.`);
 }

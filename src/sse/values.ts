@@ -1,4 +1,4 @@
-/** Whether it is a Promise, of whatever make. */
+/** Whether a value is a Promise, of whatever library. */
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 
