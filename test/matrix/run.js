@@ -199,10 +199,10 @@ async function main(folder) {
 function report(cells, neighbourly, rows, version) {
   const on = `${new Date().toISOString().slice(0, 10)}, ${process.platform} ${process.arch}`;
   return [
-    `Run on ${on}. "Yes" is: it streams, stops on SIGTERM with the stream open, its client resumes without a\nloss when it is started again, and 204 ends that.`,
+    `Run on ${on}. "Yes" means that the application streams and stops on SIGTERM while the stream is\nopen, that the client resumes without a loss after a restart, and that a 204 stops the client.`,
     productTable(cells),
-    `An application of Nest 11 with \`@sentry/nestjs\`, \`nestjs-cls\`, \`@nestjs/throttler\`, \`@nestjs/swagger\`,\n\`express-session\`, \`helmet\`, \`compression\`, \`ioredis\` and a response envelope that streams, resumes and stops: ${neighbourly}.`,
-    `Clients, on Node ${version}, and what each does by itself:`,
+    `A Nest 11 application with \`@sentry/nestjs\`, \`nestjs-cls\`, \`@nestjs/throttler\`, \`@nestjs/swagger\`,\n\`express-session\`, \`helmet\`, \`compression\`, \`ioredis\` and a response envelope that streams, resumes and stops: ${neighbourly}.`,
+    `The clients ran on Node ${version}. The last three columns are what each does by itself after a 204, while the\nserver is down for 3 seconds, and after a 200 response with only a \`retry:\`:`,
     clientTable(rows),
   ].join('\n\n');
 }
