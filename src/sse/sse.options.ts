@@ -42,7 +42,7 @@ export type SlowPolicy<Event = KeyedEvent> = 'gap' | 'disconnect' | LatestPolicy
 export interface PresenceOptions {
   /**
    * Publish `join` and `leave` to the channel itself, with a `PresenceEvent` as data. They are ordinary events of its
-   * log, and one instance publishes them for all. The application cannot publish these two types there.
+   * log, and one instance publishes them for all. Do not publish these two types there yourself.
    * @defaultValue false
    */
   readonly events?: boolean;
