@@ -58,7 +58,7 @@ export class SseModule
   }
 
   /**
-   * Declares the channels of a feature. Of several definitions that match a name the first one declared holds.
+   * Declares the channels of a feature. If several definitions match a name, the first one listed applies.
    *
    * @throws SseError `DUPLICATE_DEFINITION` at start-up, if two definitions are of the same channels
    */
