@@ -69,6 +69,10 @@ const NO_HISTORY = '*';
 export const formatVector = (ids: readonly (readonly [channel: string, id: string | undefined])[]): string =>
   ids.map(([channel, id]) => `${encodeURIComponent(channel)}=${id ?? NO_HISTORY}`).join('&');
 
+/** The id of some channels, as {@link formatVector} takes them: that of the only one is its own id. */
+export const formatIds = (ids: readonly (readonly [channel: string, id: string | undefined])[]): string =>
+  ids.length > 1 ? formatVector(ids) : (ids[0]?.[1] ?? '');
+
 /** A position, and the id that names it. */
 export interface NamedId {
   readonly position: Position;
