@@ -2,7 +2,7 @@ import {
   longestId,
   MAX_ID_BYTES,
   NO_POSITION,
-  positionsFor,
+  requestedIn,
   type LastEventId,
   type Requested,
 } from '../protocol/position.js';
@@ -119,7 +119,7 @@ export class StreamReader {
     const cursor = this.position.of(name);
     if (!cursor || cursor.isEnded) return false;
     this.#unsubscribed(cursor);
-    this.position.withdraw(cursor);
+    this.position.leave(cursor, 'untold');
     cursor.end();
     return true;
   }
@@ -176,12 +176,6 @@ export class StreamReader {
     this.streams.channels.leave(cursor);
   }
 
-  #subscribed(cursor: Cursor): void {
-    if (cursor.isEnded || cursor.isAnnounced) return;
-    cursor.isAnnounced = true;
-    this.sink.subscribed(cursor.channel.name);
-  }
-
   #unsubscribed(cursor: Cursor): void {
     if (!cursor.isAnnounced) return;
     cursor.isAnnounced = false;
@@ -224,7 +218,11 @@ export class StreamReader {
     this.sink.located();
     for (const [cursor] of fresh) cursor.tellGapOwed();
     for (const [cursor] of fresh) cursor.advance();
-    for (const [cursor] of fresh) this.#subscribed(cursor);
+    for (const [cursor] of fresh) {
+      if (cursor.isEnded) continue;
+      cursor.isAnnounced = true;
+      this.sink.subscribed(cursor.channel.name);
+    }
     this.sink.begun(this.#pace);
     this.#pace = 'at once';
   }
@@ -243,7 +241,7 @@ export class StreamReader {
       (other) => other.channel.isOpen && (other.started || other.lastEventId === lastEventId),
     );
     const byName = new Map(candidates.map(({ channel }) => [channel.name, channel]));
-    const requested: Requested = positionsFor(lastEventId, byName).get(name) ?? { kind: 'none' };
+    const requested = requestedIn(name, lastEventId, byName);
     return located && requested.kind === 'position' ? { ...requested, position: located } : requested;
   }
 }
