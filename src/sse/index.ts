@@ -43,6 +43,7 @@ export type { ChannelSubscription, ChannelUse } from './hooks/hooks.js';
 export type { Identify, Identity } from './http/identity.js';
 export { EventLog, type LogEntry } from './log/event-log.js';
 export { type, type EventSchemas, type EventType } from './channels/event-schemas.js';
+export type { ChannelHistory, HistoryQuery } from './log/history.js';
 export type { JsonOf } from './log/json-of.js';
 export type { StoredEvent } from './log/stored-event.js';
 export type { SnapshotOf, SnapshotRequest } from './snapshots/snapshot.js';
@@ -66,7 +67,7 @@ export type { FormLastEvent, LastEvent, PipeFailure } from './pipes/pipe-failure
 export { SseHub } from './sse-hub.js';
 export type { PublishOptions } from './publishing/channel-writer.js';
 export type { HubStats } from './sse-hub.js';
-export type { ChannelHistory, HistoryQuery, StreamOptions } from './streams/hub-streams.js';
+export type { StreamOptions } from './streams/hub-streams.js';
 export { whileLeading } from './cluster/while-leading.js';
 export { SseError, type SseErrorCode } from './sse.errors.js';
 export { SseModule } from './sse.module.js';

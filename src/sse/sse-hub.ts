@@ -4,13 +4,14 @@ import type { OrderOutcome } from './cluster/orders.js';
 import type { Reach } from './cluster/scatter-gather.js';
 import type { AllConnections } from './http/all-connections.js';
 import type { ConnectionFilter, ConnectionInfo } from './http/connections.js';
+import type { ChannelHistory, HistoryQuery } from './log/history.js';
 import type { EventsOf, InputsOf, SseEvent, SseEventInput } from './log/sse-event.js';
 import type { PipeOptions } from './pipes/source-pipe.js';
 import type { SourcePipes } from './pipes/source-pipes.js';
 import type { PresenceMembers } from './presence/member.js';
 import type { Presence } from './presence/presence.js';
 import type { ChannelWriter, PublishOptions } from './publishing/channel-writer.js';
-import type { ChannelHistory, HistoryQuery, HubStreams, StreamOptions } from './streams/hub-streams.js';
+import type { HubStreams, StreamOptions } from './streams/hub-streams.js';
 
 /** Numbers of this process, of now unless they say otherwise. */
 export interface HubStats {

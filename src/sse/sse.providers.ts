@@ -125,7 +125,7 @@ const core: Provider[] = [
     useFactory: (channels: Channels, prefaces: Prefaces, { limits }: SseSettings) =>
       new Streams(channels, prefaces, limits.channelsPerConnection),
   },
-  made(HubStreams, Streams, ChannelDefinitions, SseBackplane, SubscriberCounts, SSE_SETTINGS),
+  made(HubStreams, Streams, ChannelDefinitions, SseBackplane, SubscriberCounts),
   StreamObservers,
   Connections,
   made(AllConnections, SseCluster, Connections, ScatterGather, Orders, Admission),

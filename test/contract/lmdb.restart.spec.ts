@@ -44,7 +44,7 @@ describe('a restart', () => {
       { data: 'x'.repeat(100_000) },
       { data: null },
     ];
-    const events = inputs.map((input) => storedEvent(input, true, Infinity));
+    const events = inputs.map((input) => storedEvent(input, 'publisher', Infinity));
     for (const event of events) await backplane.append('a', settings, event);
     const before = await all('a');
     expect(before.entries.map(({ event }) => event)).toEqual(events);

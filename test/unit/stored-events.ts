@@ -4,7 +4,7 @@ import type { SseEventInput } from '../../src/sse/log/sse-event.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 
 /** An event as a log keeps it. */
-export const stored = (event: SseEventInput): StoredEvent => storedEvent(event, true, Infinity);
+export const stored = (event: SseEventInput): StoredEvent => storedEvent(event, 'publisher', Infinity);
 
 /** One whose size, as it goes out, is exactly so many bytes; at least 9. */
 export function storedOf(bytes: number): StoredEvent {

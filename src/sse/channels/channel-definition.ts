@@ -9,7 +9,7 @@ import type { AnyEvents, ChannelName, EventMap, PublishedEvent } from '../log/ss
 
 type EventTypes = Readonly<Record<string, EventType<unknown> | StandardSchemaV1>>;
 
-/** What is published of each type: of a schema what it takes. */
+/** The published data of each type: of a schema its input. */
 type PublishedOf<Types extends EventTypes> = {
   readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
     ? NonNullable<Types[Type]['~standard']['types']>['input']
@@ -18,7 +18,7 @@ type PublishedOf<Types extends EventTypes> = {
       : never;
 };
 
-/** What arrives of each type: what JSON makes of it, of a schema of what that gives out. */
+/** The data of each type as it arrives: what JSON makes of it, or of the output of a schema. */
 type ReceivedOf<Types extends EventTypes> = {
   readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
     ? JsonOf<NonNullable<Types[Type]['~standard']['types']>['output']>
@@ -31,7 +31,7 @@ type EventsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyE
 
 type InputsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : PublishedOf<Types>;
 
-/** Options of `defineChannel()`. What is left out is as the module says. */
+/** Options of `defineChannel()`. The module's options are the defaults. */
 export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit<ChannelOptions, 'slow'> {
   /**
    * The events of the channel: of each the type of its data, by `type<Data>()`, or a schema, by which what is
@@ -40,18 +40,8 @@ export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit
    * Without `events` any event may be published.
    */
   readonly events?: Types;
-  /** What happens to a client that lags; `{ latest }` is given events of these types. @defaultValue 'gap' */
+  /** The policy for a client that lags; `{ latest }` is given events of these types. @defaultValue 'gap' */
   readonly slow?: SlowPolicy<PublishedEvent<EventsOfTypes<Types>>>;
-}
-
-/** What the hub needs to know of a definition, whatever its parameters and events. */
-export interface ChannelRule {
-  readonly pattern: string;
-  readonly options: ChannelOptions;
-  /** Undefined where no event is checked. */
-  readonly schemas?: EventSchemas | undefined;
-  /** Whether a name is one of these channels: a parameter stands for one segment. */
-  matches(name: string): boolean;
 }
 
 const DEFINED_BY = Symbol.for('nestjs-sse-hub:definition');
@@ -68,10 +58,14 @@ export class ChannelDefinition<
   Pattern extends string = string,
   Events extends EventMap = AnyEvents,
   Inputs extends EventMap = Events,
-> implements ChannelRule {
+> {
   readonly #pattern: ChannelPattern;
 
-  /** Use `defineChannel()`. */
+  /**
+   * Use `defineChannel()`.
+   *
+   * @param schemas undefined where no event is checked
+   */
   constructor(
     readonly pattern: Pattern,
     readonly options: ChannelOptions,
@@ -95,10 +89,14 @@ export class ChannelDefinition<
     return name;
   }
 
+  /** Whether a name is one of these channels: a parameter stands for one segment. */
   matches(name: string): boolean {
     return this.#pattern.matches(name);
   }
 }
+
+/** A definition, whatever its parameters and events. */
+export type ChannelRule = Pick<ChannelDefinition, 'pattern' | 'options' | 'schemas' | 'matches'>;
 
 /**
  * Defines a kind of channel.

@@ -26,8 +26,8 @@ export class Batch extends SharedText {
     text: string,
     /** The position of its last event. */
     readonly upTo: Position,
-    /** Whether that event has data: several engines do not store the id of a block without. */
-    readonly isStored = true,
+    /** `not stored`: its last event has no data, and several engines do not store the id of a block without. */
+    readonly id: 'stored' | 'not stored' = 'stored',
   ) {
     super(text);
   }
@@ -38,24 +38,35 @@ const BATCH_LENGTH = 64 * 1024;
 /** Batches that are remembered: clients that come back together are often behind by the same events. */
 const BATCHES = 8;
 
-/** A channel that somebody listens to: its log, and one Subject that says the log has grown. */
+/** Stands for the log that a closed channel followed. */
+const CLOSED: Omit<FollowedLog, 'log'> = { stop: () => undefined };
+
+/**
+ * A channel that somebody listens to: its log, its readers, and one Subject that tells them that the log has grown.
+ *
+ * It opens when it is made: `opened` resolves when its log is there to be read. It is closed when its last reader has
+ * left (see channels.ts).
+ */
 export class Channel implements LogFollower, Task {
   /** Resolves when the log is there to be read. */
   readonly opened: Promise<void>;
-  /** The log has grown, or was completed: once a turn, however much was published. What it says is to be read at once, or in its turn. */
+  readonly readers = new Set<ChannelReader>();
+  /**
+   * Tells the readers to read the log, which has grown or was completed: at once, or each in its turn. That is once a
+   * turn, however much was published.
+   */
   readonly #changes = new Subject<'at once' | 'in turn'>();
-  readonly changes = this.#changes.asObservable();
-  /** By the offset after which they begin; of the log as it is up to an offset. */
+  /** Batches of the log as it is up to an offset, by the offset after which they begin. */
   readonly #batches = new Map<number, Batch>();
   #batchesUpTo = -1;
-  /** For each policy that some client here has. */
+  /** An index for each policy that some client here has. */
   readonly #latest = new Map<LatestPolicy, LatestIndex>();
-  #followed: FollowedLog | undefined;
+  #followed: Omit<FollowedLog, 'log'> | undefined;
   #log: EventLog | undefined;
-  /** The newest event when the log was opened: what comes after it is live. */
+  /** The newest event when the log was opened: events after it are live. */
   #openedAt: Position | undefined;
+  /** Whether it waits in the run queue. */
   #isDue = false;
-  #closed = false;
   /** Four characters of the ids of its events. */
   readonly hash: string;
 
@@ -63,14 +74,17 @@ export class Channel implements LogFollower, Task {
     readonly name: string,
     readonly settings: ChannelSettings,
     follow: (follower: LogFollower) => Promise<FollowedLog>,
-    private readonly queue: RunQueue,
+    readonly queue: RunQueue,
   ) {
     this.hash = channelHash(name);
+    this.#changes.subscribe((when) => {
+      for (const reader of this.readers) reader.changed(when);
+    });
     this.opened = follow(this).then((followed) => {
-      this.#followed = followed;
+      if (this.#followed === CLOSED) followed.stop();
+      else this.#followed = followed;
       this.#log ??= followed.log;
       this.#openedAt ??= followed.log.head;
-      if (this.#closed) followed.stop();
     });
   }
 
@@ -92,6 +106,11 @@ export class Channel implements LogFollower, Task {
     return this.#followed?.refill?.();
   }
 
+  /** Whether its log holds the very event that a position names. */
+  has(position: Position): boolean {
+    return this.log.has(position);
+  }
+
   /** The id that names a position of the channel; the empty string without history. */
   idOf(position: Position): string {
     return this.hasHistory ? formatId(position, this.hash) : '';
@@ -106,12 +125,12 @@ export class Channel implements LogFollower, Task {
     return this.#log as EventLog;
   }
 
-  /** Where one that begins to read now goes on from; undefined until the log is open. */
+  /** The position for a reader that begins now; undefined until the log is open. */
   get present(): Position | undefined {
     return this.#log?.head;
   }
 
-  /** Where those go on from who waited for the log to open. */
+  /** The position for readers that have waited for the log to open. */
   get openedAt(): Position {
     return this.#openedAt as Position;
   }
@@ -138,7 +157,7 @@ export class Channel implements LogFollower, Task {
   }
 
   replaced(log: EventLog): void {
-    // Those who read the one before get what they can take of it, and then the news.
+    // First the readers get what they can take of the one before.
     this.readNow();
     this.#log = log;
     this.#batches.clear();
@@ -152,7 +171,7 @@ export class Channel implements LogFollower, Task {
     this.#changes.next('in turn');
   }
 
-  /** Has everybody read what there is, who can take it. */
+  /** Has the readers read what there is, as much as each can take. */
   readNow(): void {
     this.#changes.next('at once');
   }
@@ -176,7 +195,7 @@ export class Channel implements LogFollower, Task {
     }
     let batch = this.#batches.get(offset);
     if (!batch) {
-      batch = this.#makeBatch(offset);
+      batch = this.batchOf(log.entriesAfter(offset));
       if (this.#batches.size >= BATCHES) this.#batches.clear();
       this.#batches.set(offset, batch);
     }
@@ -200,8 +219,8 @@ export class Channel implements LogFollower, Task {
   }
 
   close(): void {
-    this.#closed = true;
     this.#followed?.stop();
+    this.#followed = CLOSED;
   }
 
   #announce(): void {
@@ -223,10 +242,6 @@ export class Channel implements LogFollower, Task {
       if (text.length >= BATCH_LENGTH) break;
     }
     const { offset, mark, event } = last as LogEntry;
-    return new Batch(text, { offset, mark }, event.data !== undefined);
-  }
-
-  #makeBatch(offset: number): Batch {
-    return this.batchOf(this.log.entriesAfter(offset));
+    return new Batch(text, { offset, mark }, event.data === undefined ? 'not stored' : 'stored');
   }
 }

@@ -1,16 +1,8 @@
 import { hubClosed } from '../sse.errors.js';
-import type { SseBackplane } from '../log/backplane.js';
+import type { FollowedLog, LogFollower, SseBackplane } from '../log/backplane.js';
 import { Channel, type ChannelReader } from './channel.js';
 import type { ChannelDefinitions } from './channel-definitions.js';
 import type { RunQueue } from './run-queue.js';
-
-/** A channel that is open, and who reads it. */
-interface HeldChannel {
-  readonly channel: Channel;
-  readonly readers: Set<ChannelReader>;
-  /** Whether it was said that it is used. */
-  isTold: boolean;
-}
 
 /**
  * A feature that wants to know which channels are streamed in this process, in responses and elsewhere. It is told in
@@ -23,9 +15,14 @@ export interface ChannelObserver {
   unused(channel: string): void;
 }
 
-/** The channels that somebody listens to. */
+/**
+ * The channels that somebody listens to: one is open from its first reader to its last. Its log stays with the backplane
+ * for the channel's `ttl`.
+ */
 export class Channels {
-  readonly #open = new Map<string, HeldChannel>();
+  readonly #channels = new Map<string, Channel>();
+  /** The channels of which the observers were told that they are used. */
+  readonly #used = new Set<Channel>();
   readonly #observers: ChannelObserver[] = [];
   #closed = false;
 
@@ -38,75 +35,63 @@ export class Channels {
   /** Adds an observer, at the start. It is told at once of the channels that are used already. */
   observe(observer: ChannelObserver): void {
     this.#observers.push(observer);
-    for (const [name, { isTold }] of this.#open) if (isTold) observer.used(name);
+    for (const { name } of this.#used) observer.used(name);
   }
 
   /**
-   * Has a channel read: it is open from the first reader to the last.
+   * Has a channel read.
    *
    * @throws SseError `HUB_CLOSED`; `INVALID_CHANNEL` and `UNKNOWN_CHANNEL` were thrown before
    */
   enter<Reader extends ChannelReader>(name: string, readerOf: (channel: Channel) => Reader): Reader {
     if (this.#closed) throw hubClosed();
-    let held = this.#open.get(name);
-    if (!held) {
-      const settings = this.definitions.settingsOf(name);
-      const channel = new Channel(
-        name,
-        settings,
-        (follower) => this.backplane.follow(name, settings, follower),
-        this.queue,
-      );
-      const readers = new Set<ChannelReader>();
-      channel.changes.subscribe((when) => {
-        for (const reader of readers) reader.changed(when);
-      });
-      held = { channel, readers, isTold: false };
-      this.#open.set(name, held);
-      this.#tellWhenOpen(held);
-    }
-    const reader = readerOf(held.channel);
-    held.readers.add(reader);
+    const channel = this.#channels.get(name) ?? this.#open(name);
+    const reader = readerOf(channel);
+    channel.readers.add(reader);
     return reader;
   }
 
-  /** The last one to leave closes the channel; its log stays with the backplane for its `ttl`. */
+  /** The last reader to leave closes the channel. */
   leave(reader: ChannelReader): void {
     const { channel } = reader;
-    const held = this.#open.get(channel.name);
-    if (held?.channel !== channel || !held.readers.delete(reader) || held.readers.size > 0) return;
-    this.#open.delete(channel.name);
+    if (!channel.readers.delete(reader) || channel.readers.size > 0) return;
+    this.#channels.delete(channel.name);
     channel.close();
-    if (held.isTold) for (const observer of this.#observers) observer.unused(channel.name);
+    if (this.#used.delete(channel)) for (const observer of this.#observers) observer.unused(channel.name);
   }
 
   subscriberCount(name: string): number {
-    return this.#open.get(name)?.readers.size ?? 0;
+    return this.#channels.get(name)?.readers.size ?? 0;
   }
 
   get subscribers(): number {
     let count = 0;
-    for (const { readers } of this.#open.values()) count += readers.size;
+    for (const { readers } of this.#channels.values()) count += readers.size;
     return count;
   }
 
   /** Ends every reader that is left, after what was published before. */
   close(): void {
     this.#closed = true;
-    for (const { channel, readers } of [...this.#open.values()]) {
+    for (const channel of [...this.#channels.values()]) {
       channel.readNow();
-      for (const reader of [...readers]) reader.end();
+      for (const reader of [...channel.readers]) reader.end();
     }
   }
 
-  /** Not before: what is published on hearing of it is live to those who wait for the channel to open. */
-  #tellWhenOpen(held: HeldChannel): void {
-    const { channel } = held;
-    const tell = (): void => {
-      if (this.#open.get(channel.name) !== held) return;
-      held.isTold = true;
-      for (const observer of this.#observers) observer.used(channel.name);
+  #open(name: string): Channel {
+    const settings = this.definitions.settingsOf(name);
+    const follow = (follower: LogFollower): Promise<FollowedLog> =>
+      this.backplane.follow(name, settings, follower);
+    const channel = new Channel(name, settings, follow, this.queue);
+    this.#channels.set(name, channel);
+    // Not before: what is published on hearing of it is live to those who wait for the channel to open.
+    const opened = (): void => {
+      if (this.#channels.get(name) !== channel) return;
+      this.#used.add(channel);
+      for (const observer of this.#observers) observer.used(name);
     };
-    channel.opened.then(tell, () => undefined);
+    channel.opened.then(opened, () => undefined);
+    return channel;
   }
 }

@@ -6,7 +6,7 @@ import type { GapReason } from './sse-event.js';
 import type { StoredEvent } from './stored-event.js';
 
 /**
- * Where the logs of the channels are kept.
+ * The store of the logs of all channels.
  *
  * An implementation passes the contract suite of this port. Calls may be made at any time and in any
  * number at once; those on one channel take effect in the order in which they were made. After
@@ -68,7 +68,7 @@ export interface SseBackplane {
   /** Lets go of all events of a channel, everywhere. Positions go on: its newest event becomes the floor. */
   purge(channel: string): Promise<void>;
 
-  /** What is held in this process. */
+  /** The numbers of this process. */
   stats(): BackplaneStats;
 
   /** Lets go of everything; no follower is told anything afterwards. */
@@ -82,8 +82,8 @@ export const SseBackplane = Symbol('SseBackplane');
 export const PUBLISH_ID_MEMORY = 120_000;
 
 /**
- * What a channel without history keeps all the same, so that a client that is slow for a moment, or an
- * instance that missed a notice, goes on from where it was. Nobody resumes from it.
+ * The events that a channel without history keeps all the same, so that a client that is slow for a moment, or an
+ * instance that missed a notice, loses nothing. Nobody resumes from them.
  */
 export const WINDOW: Required<HistoryOptions> = { count: 64, bytes: 256 * 1024, age: Infinity };
 
@@ -139,7 +139,7 @@ export interface RangeQuery {
   readonly limit: number;
 }
 
-/** Part of a log, and what can be had of it. */
+/** Part of a log. */
 export interface LogRange extends LogBounds {
   readonly entries: readonly LogEntry[];
   /** Why the log does not hold the position that was asked for. */

@@ -12,13 +12,11 @@ export interface LogEntry extends Position {
   readonly event: StoredEvent;
 }
 
-/** Which part of a log can be had. */
-export interface LogBounds {
-  /** The last event that is no longer kept; before the first event its offset is 0. */
-  readonly floor: Position;
-  /** The newest event. */
-  readonly head: Position;
-}
+/** The positions between which a log can be read. */
+export type LogBounds = Readonly<Pick<EventLog, 'floor' | 'head'>>;
+
+/** Beyond all offsets: meanwhile nothing is offered a second time. */
+const OFFERING = Infinity;
 
 /**
  * The newest events of one channel, oldest first, within limits.
@@ -28,21 +26,22 @@ export interface LogBounds {
  *
  * What was not offered to readers yet is offered before the log lets go of it.
  */
-export class EventLog implements LogBounds {
+export class EventLog {
+  /** The last event that is no longer kept; before the first event its offset is 0. */
   floor: Position;
+  /** The newest event. */
   head: Position;
-  /** What was published up to this offset was deleted, not pushed out by what came after. */
+  /** Events up to this offset were deleted, not pushed out by later ones. */
   clearedAt = 0;
   /** The bytes of all entries. */
   bytes = 0;
   /** Whether nothing will follow. */
   completed = false;
   #entries: (LogEntry | undefined)[] = [];
-  /** Where the entries begin in the array; those before were evicted. */
+  /** The index at which the entries begin in the array; those before were evicted. */
   #start = 0;
-  /** Everything up to this offset was offered to those who read the log. */
+  /** Everything up to this offset was offered to those who read the log; `OFFERING` while it is being offered. */
   #offered = 0;
-  #isOffering = false;
 
   /**
    * @param begin the position before everything that is going to be in it
@@ -172,18 +171,18 @@ export class EventLog implements LogBounds {
    */
   #mayLeave(newest: number): boolean {
     const oldest = this.at(0);
-    return oldest !== undefined && oldest.offset <= newest && !this.#isOffering;
+    return oldest !== undefined && oldest.offset <= newest && this.#offered !== OFFERING;
   }
 
   /** Has everything offered, if that was not done with what lies up to an offset. */
   #offerUpTo(offset: number): void {
-    if (offset <= this.#offered || this.#isOffering) return;
-    this.#offered = this.head.offset;
-    this.#isOffering = true;
+    if (offset <= this.#offered) return;
+    const newest = this.head.offset;
+    this.#offered = OFFERING;
     try {
       this.offer();
     } finally {
-      this.#isOffering = false;
+      this.#offered = newest;
     }
   }
 

@@ -8,11 +8,8 @@ export type NamedPosition = Exclude<Requested, { readonly kind: 'none' }>;
 /** A gap that a client has not been told of yet. */
 export interface OwedGap {
   readonly reason: GapReason;
-  /**
-   * The position from which something is missing, as the client would write it; empty if it had none. Of a client that
-   * is connected it is taken when the gap is told: until then, more may come out of an operator.
-   */
-  readonly requested: string | undefined;
+  /** The position from which something is missing, as the client would write it; empty if it had none. */
+  readonly requested: string;
 }
 
 /** Why a log cannot be read on from a position; undefined if it can. */

@@ -1,10 +1,10 @@
 import {
   channelHash,
   formatId,
-  formatVector,
+  formatIds,
   NOWHERE,
   parseLastEventId,
-  positionsFor,
+  requestedIn,
   type Position,
   type Requested,
 } from '../protocol/position.js';
@@ -12,24 +12,34 @@ import type { ChannelSettings } from '../sse.settings.js';
 import type { LogRange, RangeQuery, SseBackplane } from './backplane.js';
 import type { LogEntry } from './event-log.js';
 import { publishedEvent } from './published-event.js';
-import type { GapReason, SseEvent } from './sse-event.js';
+import type { EventMap, GapReason, PublishedEvent } from './sse-event.js';
 
-/** What is asked of the past of some channels. */
-export interface PastQuery {
-  readonly after: string | undefined;
-  readonly upTo: string | undefined;
-  readonly limit: number;
+/** Options of `hub.history()`. */
+export interface HistoryQuery {
+  /** A position of the channels, an id for instance: only what came after it, the oldest first. */
+  readonly after?: string;
+  /** A position of the channels, the `start` of a page for instance: only what came up to it, the newest of it. */
+  readonly upTo?: string;
+  /** The most events to return, of all channels together: a whole number of at least 1. @defaultValue all that are kept */
+  readonly limit?: number;
 }
 
-/** A page of the past. */
-export interface Past {
-  readonly events: readonly SseEvent[];
+/** Part of the past of a channel, or of several. */
+export interface ChannelHistory<Events extends EventMap> {
+  /** Oldest first: those of a channel in the order of its log, those of several in the order of their publishing. */
+  readonly events: readonly PublishedEvent<Events>[];
+  /** The position before the first of them: `upTo` it is the page before this one. */
   readonly start: string;
+  /**
+   * The position after the last of them: `after` it is the next page, and a stream of the same channels that begins
+   * here continues them without a hole. The empty string if none of the channels has a history.
+   */
   readonly position: string;
+  /** Why events may be missing between `after`, or `upTo`, and these; undefined when none are. */
   readonly gap?: GapReason;
 }
 
-/** One channel's part of a page, which others take their share of. */
+/** The part that one channel has in a page. */
 interface Part {
   readonly channel: string;
   readonly hash: string;
@@ -38,133 +48,82 @@ interface Part {
   /** The position at which the range ends. */
   readonly last: Position | undefined;
   readonly gap: GapReason | undefined;
-  /** The entries of the page are those from `first` on, and before `end`. */
-  first: number;
-  end: number;
+}
+
+/** An entry of a log on its page. */
+interface Item {
+  readonly part: Part;
+  readonly entry: LogEntry;
 }
 
 /** Reads a page of the past of some channels: in each the order is that of the log, between them that of the time. */
 export async function readPast(
   channels: ReadonlyMap<string, ChannelSettings>,
-  query: PastQuery,
+  { after, upTo, limit = Infinity }: HistoryQuery,
   backplane: SseBackplane,
-): Promise<Past> {
-  const hashes = new Map([...channels.keys()].map((channel) => [channel, channelHash(channel)]));
-  const after = positionsIn(query.after, hashes);
-  const upTo = positionsIn(query.upTo, hashes);
+): Promise<ChannelHistory<EventMap>> {
+  const requestedOf = requestedBy([...channels.keys()]);
   const parts = await Promise.all(
-    [...channels].map(async ([channel, settings]) => {
-      const hash = hashes.get(channel) as string;
-      const asked = [after.get(channel), upTo.get(channel)] as const;
-      return partOf(channel, hash, settings, asked, query.limit, backplane);
+    [...channels].map(async ([channel, settings]): Promise<Part> => {
+      const hash = channelHash(channel);
+      if (!settings.history) return { channel, hash, range: undefined, last: undefined, gap: undefined };
+      const [from, to] = [requestedOf(channel, after), requestedOf(channel, upTo)];
+      const query = { ...positionOf('after', from), ...positionOf('upTo', to), limit };
+      const range = await backplane.read(channel, settings, query);
+      const isUnreadable = from.kind === 'unreadable' || to.kind === 'unreadable';
+      const end = to.kind === 'position' && !range.missing ? to.position : range.head;
+      const last = range.entries.at(-1) ?? end;
+      return { channel, hash, range, last, gap: isUnreadable ? 'unreadable' : range.missing };
     }),
   );
-  const page = query.after === undefined ? newest(parts, query.limit) : oldest(parts, query.limit);
-  const events = page.map(({ part: { channel, range, hash }, entry }) =>
-    publishedEvent(channel, holderOf(range as LogRange), entry, hash),
-  );
-  const gap = parts.find((part) => part.gap)?.gap;
-  return { events, start: idOf(parts, startOf), position: idOf(parts, endOf), ...(gap && { gap }) };
-}
-
-function positionsIn(
-  id: string | undefined,
-  hashes: ReadonlyMap<string, string>,
-): ReadonlyMap<string, Requested> {
-  const candidates = [...hashes].map(([name, hash]) => [name, { hash, has: () => false }] as const);
-  return positionsFor(parseLastEventId(id), new Map(candidates));
-}
-
-async function partOf(
-  channel: string,
-  hash: string,
-  settings: ChannelSettings,
-  [after, upTo]: readonly [Requested | undefined, Requested | undefined],
-  limit: number,
-  backplane: SseBackplane,
-): Promise<Part> {
-  if (!settings.history)
-    return { channel, hash, range: undefined, last: undefined, gap: undefined, first: 0, end: 0 };
-  const range = await backplane.read(channel, settings, {
-    ...positionOf('after', after),
-    ...positionOf('upTo', upTo),
-    limit,
+  const items = inOrderOfTime(parts);
+  const page = after === undefined ? items.slice(-limit) : items.slice(0, limit);
+  const bounds = parts.map((part) => {
+    const entries = part.range?.entries ?? [];
+    const count = page.filter((item) => item.part === part).length;
+    const first = after === undefined ? entries.length - count : 0;
+    const start = entries[first]?.previous ?? part.last;
+    return { part, start, end: entries[first + count - 1] ?? start };
   });
-  const gap = reasonOf(after) ?? reasonOf(upTo) ?? range.missing;
-  const isUpTo = upTo?.kind === 'position' && !range.missing;
-  const last = range.entries.at(-1) ?? (isUpTo ? upTo.position : range.head);
-  return { channel, hash, range, last, gap, first: 0, end: range.entries.length };
+  const gap = parts.find((part) => part.gap)?.gap;
+  return {
+    events: page.map(({ part: { channel, hash, range }, entry }) =>
+      publishedEvent(channel, holderOf(range as LogRange), entry, hash),
+    ),
+    start: formatIds(bounds.map(({ part, start }) => namedIn(part, start))),
+    position: formatIds(bounds.map(({ part, end }) => namedIn(part, end))),
+    ...(gap && { gap }),
+  };
 }
 
-/** A position, as a query takes it; what is none is in no log. */
-function positionOf(name: 'after' | 'upTo', requested: Requested | undefined): Partial<RangeQuery> {
-  if (!requested || requested.kind === 'none') return {};
+/** Reads ids for some channels. No log is at hand that could tell to which of two channels with one hash an id belongs. */
+function requestedBy(channels: readonly string[]): (channel: string, id: string | undefined) => Requested {
+  const candidates = new Map(channels.map((name) => [name, { hash: channelHash(name), has: () => false }]));
+  return (channel, id) => requestedIn(channel, parseLastEventId(id), candidates);
+}
+
+/** A position, as a query takes it; one that cannot be read is in no log. */
+function positionOf(name: 'after' | 'upTo', requested: Requested): Partial<RangeQuery> {
+  if (requested.kind === 'none') return {};
   return { [name]: requested.kind === 'position' ? requested.position : NOWHERE };
 }
 
-/** Why what is no position cannot be gone on with. */
-const reasonOf = (requested: Requested | undefined): GapReason | undefined =>
-  requested?.kind === 'unreadable' ? 'unreadable' : undefined;
-
-interface Picked {
-  readonly part: Part;
-  readonly entry: LogEntry;
-}
-
-function oldest(parts: readonly Part[], limit: number): Picked[] {
-  for (const part of parts) part.end = 0;
-  const page: Picked[] = [];
-  while (page.length < limit) {
-    const next = parts
-      .map((part) => ({ part, entry: part.range?.entries[part.end] }))
-      .filter(isThere)
-      .reduce<Picked | undefined>(
-        (best, one) => (best && best.entry.at <= one.entry.at ? best : one),
-        undefined,
-      );
-    if (!next) break;
-    next.part.end++;
-    page.push(next);
-  }
-  return page;
-}
-
-function newest(parts: readonly Part[], limit: number): Picked[] {
-  for (const part of parts) part.first = part.end;
-  const page: Picked[] = [];
-  while (page.length < limit) {
-    const next = parts
-      .map((part) => ({ part, entry: part.range?.entries[part.first - 1] }))
-      .filter(isThere)
-      .reduce<Picked | undefined>(
-        (best, one) => (best && best.entry.at > one.entry.at ? best : one),
-        undefined,
-      );
-    if (!next) break;
-    next.part.first--;
-    page.push(next);
-  }
-  return page.reverse();
-}
-
-const isThere = (one: { part: Part; entry: LogEntry | undefined }): one is Picked => one.entry !== undefined;
-
-/** The position that a part of a page begins after, and the one that it ends with. */
-const startOf = ({ range, first, last }: Part): Position | undefined =>
-  range?.entries[first]?.previous ?? range?.entries[first - 1] ?? last;
-
-function endOf({ range, first, end, last }: Part): Position | undefined {
-  if (end > first) return range?.entries[end - 1];
-  return range?.entries[first]?.previous ?? last;
-}
-
-function idOf(parts: readonly Part[], positionOf: (part: Part) => Position | undefined): string {
-  const ids = parts.map((part) => {
-    const position = positionOf(part);
-    return [part.channel, position && formatId(position, part.hash)] as const;
+/** Each log stays in its order, although the clocks of those who publish may differ. */
+function inOrderOfTime(parts: readonly Part[]): Item[] {
+  const items = parts.flatMap((part) => {
+    let time = 0;
+    return (part.range?.entries ?? []).map((entry) => {
+      time = Math.max(time, entry.at);
+      return { part, entry, time };
+    });
   });
-  return ids.length > 1 ? formatVector(ids) : (ids[0]?.[1] ?? '');
+  return items.sort((one, other) => one.time - other.time);
 }
+
+const namedIn = (
+  { channel, hash }: Part,
+  position: Position | undefined,
+): readonly [channel: string, id: string | undefined] => [channel, position && formatId(position, hash)];
 
 const holderOf = ({ floor, head, entries }: LogRange) => ({
   has: ({ offset, mark }: Position): boolean =>

@@ -19,15 +19,17 @@ export interface StoredEvent {
   readonly json: boolean;
 }
 
+/** Who makes the ids of a channel: the hub, or the publisher of each event where there is no history. */
+export type IdsBy = 'hub' | 'publisher';
+
 const FIELDS: ReadonlySet<string> = new Set(['type', 'data', 'id', 'retry', 'comment']);
 
 /**
  * Checks an event and encodes it.
  *
- * @param ownIds whether the publisher may set an id: only on channels without history
  * @throws SseError that says what is wrong with which field; nothing has been sent then
  */
-export function storedEvent(event: SseEventInput, ownIds: boolean, maxBytes: number): StoredEvent {
+export function storedEvent(event: SseEventInput, ids: IdsBy, maxBytes: number): StoredEvent {
   if (typeof event !== 'object' || event === null) {
     throw new SseError(
       'INVALID_EVENT',
@@ -43,7 +45,7 @@ export function storedEvent(event: SseEventInput, ownIds: boolean, maxBytes: num
     }
   }
   const type = event.type === undefined ? undefined : typeOf(event.type);
-  const id = idOf(event.id, ownIds);
+  const id = idOf(event.id, ids);
   const retry = retryOf(event.retry);
   const comment = commentOf(event.comment);
   const json = typeof event.data !== 'string' && event.data !== undefined;
@@ -52,15 +54,12 @@ export function storedEvent(event: SseEventInput, ownIds: boolean, maxBytes: num
   if (data === undefined && id === undefined && retry === undefined && comment === undefined) {
     throw new SseError('INVALID_EVENT', 'An event needs at least one of type, data, id, retry and comment.');
   }
-  const body = eventBody({ type, retry, comment, data });
-  const bytes = Buffer.byteLength(body);
-  if (bytes > maxBytes) {
-    throw new SseError(
-      'EVENT_TOO_LARGE',
-      `The event has ${bytes} bytes, at most ${maxBytes} are allowed. Send a reference to the data, or raise maxEventBytes.`,
-    );
-  }
-  return { body, bytes, type, id, retry, comment, data, json };
+  const stored = restoredEvent({ type, id, retry, comment, data, json });
+  if (stored.bytes <= maxBytes) return stored;
+  throw new SseError(
+    'EVENT_TOO_LARGE',
+    `The event has ${stored.bytes} bytes, at most ${maxBytes} are allowed. Send a reference to the data, or raise maxEventBytes.`,
+  );
 }
 
 /**
@@ -68,10 +67,10 @@ export function storedEvent(event: SseEventInput, ownIds: boolean, maxBytes: num
  *
  * @throws SseError as {@link storedEvent}
  */
-export function lastEvent(event: SseEventInput, ownIds: boolean, maxBytes: number): StoredEvent {
-  if (event?.type !== 'error') return storedEvent(event, ownIds, maxBytes);
+export function lastEvent(event: SseEventInput, ids: IdsBy, maxBytes: number): StoredEvent {
+  if (event?.type !== 'error') return storedEvent(event, ids, maxBytes);
   const { type, data = '', ...others } = event;
-  return restoredEvent({ ...storedEvent({ data, ...others }, ownIds, maxBytes), type });
+  return restoredEvent({ ...storedEvent({ data, ...others }, ids, maxBytes), type });
 }
 
 /** An event that tells of an error by a text. */
@@ -102,9 +101,9 @@ export function typeOf(type: unknown): string {
 
 const NOT_ASCII = /[^\x20-\x7e]/;
 
-function idOf(id: unknown, ownIds: boolean): string | undefined {
+function idOf(id: unknown, ids: IdsBy): string | undefined {
   if (id === undefined) return undefined;
-  if (!ownIds) {
+  if (ids === 'hub') {
     throw new SseError(
       'ID_NOT_ALLOWED',
       'The hub makes the ids of a channel with history, so that clients can resume. Leave the id out, or give the channel history: 0.',

@@ -68,7 +68,7 @@ export class Presence implements PresenceChannels, StreamObserver {
     if (!this.hasEvents(channel)) return;
     const { user, info } = stay;
     const data: PresenceEvent = { user, ...(info !== undefined && { info }) };
-    const event = storedEvent({ type, data }, false, this.settings.maxEventBytes);
+    const event = storedEvent({ type, data }, 'hub', this.settings.maxEventBytes);
     await this.backplane.append(channel, this.definitions.settingsOf(channel), event, `presence-${id}`);
   }
 

@@ -29,7 +29,7 @@ const ID = /^(\d{1,16})\.([0-9A-Za-z]{1,28})([0-9A-Za-z]{4})$/;
 /** The ids of version 0.1: the random name of a log, and an offset. */
 const OF_VERSION_0_1 = /^[0-9A-Za-z]{1,16}-\d{1,16}$/;
 
-/** What such an id stands for: a position that no log holds. */
+/** The position that such an id stands for: no log holds it. */
 export const NOWHERE: Position = { offset: Number.MAX_SAFE_INTEGER, mark: '' };
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -69,28 +69,33 @@ const NO_HISTORY = '*';
 export const formatVector = (ids: readonly (readonly [channel: string, id: string | undefined])[]): string =>
   ids.map(([channel, id]) => `${encodeURIComponent(channel)}=${id ?? NO_HISTORY}`).join('&');
 
-/** A position, and the id that names it. */
-export interface NamedId {
-  readonly position: Position;
+/** The id of some channels, as {@link formatVector} takes them: that of the only one is its own id. */
+export const formatIds = (ids: readonly (readonly [channel: string, id: string | undefined])[]): string =>
+  ids.length > 1 ? formatVector(ids) : (ids[0]?.[1] ?? '');
+
+/** The id of one event, as a stream of one channel sends it. */
+export interface EventId {
+  readonly kind: 'bare';
   readonly text: string;
+  readonly position: Position;
+  readonly hash: string;
 }
 
-/** What a client says it has seen. */
+/** The last event ID of a client: all that it says it has seen. */
 export type LastEventId =
   /** Nothing: it is here for the first time. */
   | { readonly kind: 'none' }
-  /** The id of one event, as a stream of one channel sends it. */
-  | { readonly kind: 'bare'; readonly text: string; readonly position: Position; readonly hash: string }
+  | EventId
   /** A position for each channel that it names; undefined for one without history. */
   | {
       readonly kind: 'named';
       readonly text: string;
-      readonly positions: ReadonlyMap<string, NamedId | undefined>;
+      readonly positions: ReadonlyMap<string, EventId | undefined>;
     }
   /** Something that this package never sent. */
   | { readonly kind: 'unreadable'; readonly text: string };
 
-export const NO_POSITION: LastEventId = { kind: 'none' };
+export const NO_POSITION = { kind: 'none' } as const;
 
 /** Reads a `Last-Event-ID`. Whatever a client sends has an answer; nothing throws. */
 export function parseLastEventId(text: string | undefined): LastEventId {
@@ -99,16 +104,16 @@ export function parseLastEventId(text: string | undefined): LastEventId {
   return text.includes('=') ? parseNamed(text) : parseBare(text);
 }
 
-function parseBare(text: string): LastEventId {
-  const match = ID.exec(text);
-  const position = match && positionOf(match[1], match[2]);
-  if (position) return { kind: 'bare', text, position, hash: match[3] as string };
+function parseBare(text: string): Extract<LastEventId, { kind: 'bare' | 'unreadable' }> {
+  const [, digits, mark = '', hash = ''] = ID.exec(text) ?? [];
+  const offset = Number(digits);
+  if (Number.isSafeInteger(offset)) return { kind: 'bare', text, position: { offset, mark }, hash };
   if (OF_VERSION_0_1.test(text)) return { kind: 'bare', text, position: NOWHERE, hash: '' };
   return { kind: 'unreadable', text };
 }
 
 function parseNamed(text: string): LastEventId {
-  const positions = new Map<string, NamedId | undefined>();
+  const positions = new Map<string, EventId | undefined>();
   for (const part of text.split('&')) {
     const equals = part.indexOf('=');
     const value = part.slice(equals + 1);
@@ -121,11 +126,6 @@ function parseNamed(text: string): LastEventId {
   return { kind: 'named', text, positions };
 }
 
-function positionOf(offsetText: string | undefined, mark: string | undefined): Position | undefined {
-  const offset = Number(offsetText);
-  return Number.isSafeInteger(offset) && mark ? { offset, mark } : undefined;
-}
-
 function decode(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
@@ -134,13 +134,13 @@ function decode(text: string): string | undefined {
   }
 }
 
-/** The position that an id of one event names, if it is one. */
-export function parseId(text: string): { readonly position: Position; readonly hash: string } | undefined {
+/** The id of one event, if the text is one. */
+export function parseId(text: string): EventId | undefined {
   const parsed = parseBare(text);
   return parsed.kind === 'bare' && parsed.position !== NOWHERE ? parsed : undefined;
 }
 
-/** What a client asked of one channel. */
+/** The position that a client asks for in one channel. */
 export type Requested =
   | { readonly kind: 'none' }
   | { readonly kind: 'position'; readonly position: Position; readonly text: string }
@@ -154,7 +154,7 @@ export interface Candidate {
 }
 
 /**
- * Hands a client's id out to the channels of its response.
+ * The position that a client asks for in one of the channels of its response.
  *
  * A channel that a named id leaves out has no position. A bare id belongs to the channel whose hash it has; if
  * several have it, to the one that holds the event. If it is nobody's, or it cannot be told whose, each of those
@@ -162,44 +162,25 @@ export interface Candidate {
  *
  * @param channels those of the response, by name
  */
-export function positionsFor(
+export function requestedIn(
+  channel: string,
   lastEventId: LastEventId,
   channels: ReadonlyMap<string, Candidate>,
-): ReadonlyMap<string, Requested> {
-  const owners = lastEventId.kind === 'bare' ? ownersOf(lastEventId, channels) : undefined;
-  const requested = new Map<string, Requested>();
-  for (const channel of channels.keys()) requested.set(channel, requestedBy(lastEventId, channel, owners));
-  return requested;
+): Requested {
+  if (lastEventId.kind === 'none' || lastEventId.kind === 'unreadable') return lastEventId;
+  const isOwner = lastEventId.kind === 'bare' && ownersOf(lastEventId, channels).has(channel);
+  const id = lastEventId.kind === 'named' ? lastEventId.positions.get(channel) : isOwner && lastEventId;
+  return id ? { kind: 'position', position: id.position, text: id.text } : NO_POSITION;
 }
 
 function ownersOf(
-  { position, hash }: Extract<LastEventId, { kind: 'bare' }>,
+  { position, hash }: EventId,
   channels: ReadonlyMap<string, Candidate>,
-): ReadonlySet<string> {
+): ReadonlyMap<string, Candidate> {
   const alike = [...channels].filter(([, candidate]) => candidate.hash === hash);
   const holders = alike.length > 1 ? alike.filter(([, candidate]) => candidate.has(position)) : alike;
-  const owners = holders.length > 0 ? holders : alike;
-  return new Set((owners.length > 0 ? owners : [...channels]).map(([name]) => name));
-}
-
-function requestedBy(
-  lastEventId: LastEventId,
-  channel: string,
-  owners: ReadonlySet<string> | undefined,
-): Requested {
-  switch (lastEventId.kind) {
-    case 'none':
-    case 'unreadable':
-      return lastEventId;
-    case 'bare': {
-      const { position, text } = lastEventId;
-      return owners?.has(channel) ? { kind: 'position', position, text } : { kind: 'none' };
-    }
-    case 'named': {
-      const id = lastEventId.positions.get(channel);
-      return id ? { kind: 'position', position: id.position, text: id.text } : { kind: 'none' };
-    }
-  }
+  if (holders.length > 0) return new Map(holders);
+  return alike.length > 0 ? new Map(alike) : channels;
 }
 
 /** The most bytes that an id with the positions of these channels takes. */

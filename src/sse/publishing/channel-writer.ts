@@ -2,14 +2,14 @@ import { Logger } from '@nestjs/common';
 import { channelHash, formatId } from '../protocol/position.js';
 import { SparseLog } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
-import type { SseSettings } from '../sse.settings.js';
+import type { ChannelSettings, SseSettings } from '../sse.settings.js';
 import { checkObject, invalid, stringOf } from '../validate.js';
 import type { SseBackplane } from '../log/backplane.js';
 import { SerialQueue } from './serial-queue.js';
-import type { ChannelDefinitions } from '../channels/channel-definitions.js';
-import { checkedEvent, type EventSchemas } from '../channels/event-schemas.js';
+import type { ChannelDefinitions, ChannelRules } from '../channels/channel-definitions.js';
+import { checkedEvent } from '../channels/event-schemas.js';
 import type { SseEventInput } from '../log/sse-event.js';
-import { lastEvent, storedEvent, type StoredEvent } from '../log/stored-event.js';
+import { lastEvent, storedEvent, type IdsBy, type StoredEvent } from '../log/stored-event.js';
 
 /** Options of `hub.publish()`. */
 export interface PublishOptions {
@@ -57,16 +57,13 @@ export class ChannelWriter {
 
   /** @returns the event's id, or the empty string */
   async publish(channel: string, event: SseEventInput, options?: PublishOptions): Promise<string> {
-    const { settings, schemas } = this.definitions.rulesOf(channel);
-    const hasHistory = settings.history !== undefined;
+    const rules = this.definitions.rulesOf(channel);
     const publishId = options && publishIdOf(options);
-    const encoded = schemas
-      ? this.#checked(channel, event, schemas, !hasHistory)
-      : storedEvent(event, !hasHistory, this.settings.maxEventBytes);
+    const encoded = this.#encoded(channel, event, rules);
     const stored = encoded instanceof Promise ? await encoded : encoded;
-    const position = await this.backplane.append(channel, settings, stored, publishId);
+    const position = await this.backplane.append(channel, rules.settings, stored, publishId);
     this.#published++;
-    return hasHistory ? formatId(position, channelHash(channel)) : (stored.id ?? '');
+    return rules.settings.history ? formatId(position, channelHash(channel)) : (stored.id ?? '');
   }
 
   /** Publishes an event for which nobody waits: a failure is counted, and some are logged. */
@@ -91,14 +88,15 @@ export class ChannelWriter {
   }
 
   /** Checks and encodes an event. A Promise is returned only where that takes a turn, and is to be awaited as it is. */
-  #checked(
+  #encoded(
     channel: string,
     event: SseEventInput,
-    schemas: EventSchemas,
-    ownIds: boolean,
+    { settings, schemas }: ChannelRules,
   ): StoredEvent | Promise<StoredEvent> {
+    const { maxEventBytes } = this.settings;
+    if (!schemas) return storedEvent(event, idsBy(settings), maxEventBytes);
     const encode = (checked: SseEventInput): StoredEvent =>
-      storedEvent(checked, ownIds, this.settings.maxEventBytes);
+      storedEvent(checked, idsBy(settings), maxEventBytes);
     // The event is encoded before it waits: the publisher may change the data meanwhile.
     const checked = checkedEvent(channel, event, schemas);
     const stored = checked instanceof Promise ? checked.then(encode) : encode(checked);
@@ -107,38 +105,34 @@ export class ChannelWriter {
   }
 
   /**
-   * Checks and encodes what a channel is to end with: an event as for `publish()`, or one of the type `error`.
+   * Checks and encodes the last event of a channel: one as for `publish()`, or one of the type `error`.
    *
    * @throws SseError as `publish()`
    */
   async lastEvent(channel: string, event: SseEventInput): Promise<StoredEvent> {
     const { settings, schemas } = this.definitions.rulesOf(channel);
     const checked = schemas ? await checkedEvent(channel, event, schemas) : event;
-    return lastEvent(checked, settings.history === undefined, this.settings.maxEventBytes);
+    return lastEvent(checked, idsBy(settings), this.settings.maxEventBytes);
   }
 
-  /** Stores what {@link lastEvent} has made. It is kept for clients that come back. */
+  /** Stores an event that {@link lastEvent} has made. It is kept for clients that come back. */
   async tell(channel: string, event: StoredEvent, publishId: string): Promise<void> {
     const { settings } = this.definitions.rulesOf(channel);
-    const turn = this.#queue.turnAfter(channel);
-    if (turn) await turn;
-    await this.backplane.append(channel, settings, event, publishId);
+    await this.#queue.run(channel, () => this.backplane.append(channel, settings, event, publishId));
   }
 
   async complete(channel: string): Promise<void> {
     const { settings } = this.definitions.rulesOf(channel);
-    const turn = this.#queue.turnAfter(channel);
-    if (turn) await turn;
-    await this.backplane.complete(channel, settings);
+    await this.#queue.run(channel, () => this.backplane.complete(channel, settings));
   }
 
   async purge(channel: string): Promise<void> {
-    this.definitions.rulesOf(channel);
-    const turn = this.#queue.turnAfter(channel);
-    if (turn) await turn;
-    await this.backplane.purge(channel);
+    this.check(channel);
+    await this.#queue.run(channel, () => this.backplane.purge(channel));
   }
 }
+
+const idsBy = ({ history }: ChannelSettings): IdsBy => (history ? 'hub' : 'publisher');
 
 const PUBLISH_ID = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
 

@@ -130,7 +130,7 @@ export function Publish(
   const { type } = options;
   const dataOf = optional(functionOf<(result: unknown) => unknown>, 'data', options.data) ?? identity;
   // So that a wrong type is found where it is written.
-  if (type !== undefined) storedEvent({ type, data: '' }, false, Infinity);
+  if (type !== undefined) storedEvent({ type, data: '' }, 'hub', Infinity);
   const channelOf = typeof channel === 'function' ? channel : filled(channel);
   const definition = definedBy(channel) && (channel as ChannelDefinition);
   const described: DescribedPublishing = { definition, copy: COPY };

@@ -18,9 +18,9 @@ export class SerialQueue {
     return this.#last.has(channel);
   }
 
-  /** The turn of a call that has nothing to wait for but those before it; undefined where there are none. */
-  turnAfter(channel: string): Promise<void> | undefined {
-    return this.isWaitedFor(channel) ? this.turn(channel, undefined) : undefined;
+  /** Makes a call that waits for nothing but the calls before it: at once where there are none. */
+  run<T>(channel: string, call: () => Promise<T>): Promise<T> {
+    return this.isWaitedFor(channel) ? this.turn(channel, undefined).then(call) : call();
   }
 
   /**

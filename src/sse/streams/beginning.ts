@@ -3,14 +3,13 @@ import { gapAt, type NamedPosition, type OwedGap } from '../log/gap.js';
 import type { Position } from '../protocol/position.js';
 import type { Replay } from '../sse.options.js';
 
-/** Where a cursor begins to read, or the gap that its client is told of first. */
-export type Beginning = { readonly read: Position } | { readonly gap: OwedGap };
+/** The position from which a cursor reads, or the gap that its client is told of first. */
+export type Beginning = Position | OwedGap;
 
-/** Goes on from where a client says that it is. */
+/** Goes on from the position that a client has sent. */
 export function resumed(requested: NamedPosition, log: EventLog): Beginning {
-  const gap = gapAt(requested, log);
   // Only a position that was read can be in a log.
-  return gap ? { gap } : { read: (requested as Extract<NamedPosition, { kind: 'position' }>).position };
+  return gapAt(requested, log) ?? (requested as Extract<NamedPosition, { kind: 'position' }>).position;
 }
 
 /**
@@ -20,15 +19,12 @@ export function resumed(requested: NamedPosition, log: EventLog): Beginning {
  */
 export function begunAnew(log: EventLog, replay: Replay, present: Position): Beginning {
   const { floor, clearedAt } = log;
-  if (replay === 'all') {
-    // Part of "all" is gone, and was not deleted on purpose.
-    if (floor.offset > clearedAt) return { gap: { reason: 'evicted', requested: '' } };
-    return { read: floor };
-  }
+  // With events missing from "all" that were not deleted on purpose, there is a gap.
+  if (replay === 'all') return floor.offset > clearedAt ? { reason: 'evicted', requested: '' } : floor;
   // While the start waited, for another channel perhaps, the position of an absent channel may have become another, and
   // the log may have moved past the present.
   const read = present.offset === 0 && floor.offset === 0 ? floor : present;
   const reason = log.missing(read);
-  if (reason) return { gap: { reason, requested: '' } };
-  return { read: replay === 'none' ? read : log.before(replay, read) };
+  if (reason) return { reason, requested: '' };
+  return replay === 'none' ? read : log.before(replay, read);
 }

@@ -1,28 +1,30 @@
-import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
-import { formatVector, type LastEventId } from '../protocol/position.js';
+import { Observable, type Observer, type Subscriber, type Unsubscribable } from 'rxjs';
+import { formatIds, type LastEventId } from '../protocol/position.js';
 import type { Replay } from '../sse.options.js';
 import type { Channel } from '../channels/channel.js';
 import type { LogEntry } from '../log/event-log.js';
 import type { SseEvent } from '../log/sse-event.js';
 import type { ChannelGate } from './channel-gate.js';
-import type { Cursor, EventConsumer } from './cursor.js';
+import type { Cursor } from './cursor.js';
 import { PLAIN } from './sink.js';
 import { StreamReader } from './stream-reader.js';
 import { readerBehind, type Streams } from './streams.js';
 
+type Wants = (entry: LogEntry, channel: Channel) => boolean;
+
 /** The checked arguments of `hub.stream()`. */
 export interface StreamRequest {
   readonly channels: readonly string[];
-  /** Where to begin if the client does not say. */
+  /** The position to begin from if the client sends none. */
   readonly lastEventId: LastEventId;
-  /** What to give first if nobody says where to begin, in place of the channel's setting. */
+  /** The events to give first if there is no position, in place of the channel's setting. */
   readonly replay: Replay | undefined;
   /** Whether the gate of the response is asked. */
   readonly authorize: boolean;
-  /** What becomes of a channel that is not there. */
+  /** Whether a channel that is not there ends the stream. */
   readonly ifAbsent: 'wait' | 'end';
   /** Whether an event is given; left out, all are. */
-  readonly wants: ((entry: LogEntry, channel: Channel) => boolean) | undefined;
+  readonly wants: Wants | undefined;
   readonly onCaughtUp: ((position: string) => void) | undefined;
 }
 
@@ -31,7 +33,7 @@ interface Way {
   readonly reader: StreamReader;
   /** The response that it belongs to, or that subscribed: its gate is asked. */
   readonly response: StreamReader | undefined;
-  /** Where the client says that it is. */
+  /** The position that the client came with. */
   readonly brought: LastEventId | undefined;
   /** See {@link Cursor}. */
   readonly pace: Cursor['pace'];
@@ -57,8 +59,8 @@ export class ChannelStream extends Observable<SseEvent> {
   }
 
   /** Makes it part of a response. */
-  join(response: StreamReader, consumer: EventConsumer): Unsubscribable {
-    return this.#enter(wayIn(response, 'client'), consumer);
+  join(response: StreamReader, observer: Observer<SseEvent>): Unsubscribable {
+    return this.#enter(wayIn(response, 'client'), observer);
   }
 
   #wayTo(subscriber: Subscriber<SseEvent>): Way {
@@ -79,16 +81,16 @@ export class ChannelStream extends Observable<SseEvent> {
     };
   }
 
-  #enter(way: Way, consumer: EventConsumer): Unsubscribable {
+  #enter(way: Way, observer: Observer<SseEvent>): Unsubscribable {
     const { channels, authorize } = this.request;
-    const subscription = new ChannelSubscription(way.reader, consumer, this.request);
+    const subscription = new ChannelSubscription(way.reader, observer, this.request);
     const gate = authorize ? way.response?.sink.gate : undefined;
     try {
       for (const name of channels)
         if (!gate || !this.#enterIfGranted(gate, name, way, subscription))
           this.#enterChannel(name, way, subscription);
     } catch (error) {
-      consumer.error(error);
+      observer.error(error);
     }
     return subscription;
   }
@@ -111,10 +113,10 @@ export class ChannelStream extends Observable<SseEvent> {
     const { request } = this;
     // A position that the client sent comes first: it is where it was when it lost its connection.
     const lastEventId = brought && brought.kind !== 'none' ? brought : request.lastEventId;
-    const cursor = reader.enter(name, { lastEventId, replay: request.replay, ifAbsent: request.ifAbsent });
+    const cursor = reader.enter(name, lastEventId, request);
     if (!request.authorize) cursor.access = 'open';
     if (pace === 'own') cursor.pace = 'own';
-    subscription.enter(cursor);
+    cursor.join(subscription);
   }
 }
 
@@ -126,17 +128,17 @@ const wayIn = (response: StreamReader, pace: Way['pace']): Way => ({
 });
 
 /** One subscription to the events of some channels. */
-class ChannelSubscription implements EventConsumer, Unsubscribable {
-  readonly wants?: (entry: LogEntry, channel: Channel) => boolean;
+export class ChannelSubscription implements Unsubscribable {
+  readonly wants?: Wants;
+  /** Everything that was in the log of a channel when its cursor began was handed on. */
   readonly caughtUp?: () => void;
   closed = false;
-  #cursors: readonly Cursor[] = [];
-  /** Channels that have not completed. */
+  /** The number of channels that have not completed. */
   #open: number;
 
   constructor(
     private readonly reader: StreamReader,
-    private readonly consumer: EventConsumer,
+    private readonly observer: Observer<SseEvent>,
     { channels, wants, onCaughtUp }: StreamRequest,
   ) {
     this.#open = channels.length;
@@ -144,13 +146,26 @@ class ChannelSubscription implements EventConsumer, Unsubscribable {
     if (!onCaughtUp) return;
     let behind = channels.length;
     this.caughtUp = () => {
-      if (--behind === 0) this.#call(onCaughtUp);
+      if (--behind !== 0) return;
+      try {
+        onCaughtUp(this.#positionIn(channels));
+      } catch (error) {
+        observer.error(error);
+      }
     };
   }
 
-  enter(cursor: Cursor): void {
-    this.#cursors = this.#cursors.concat(cursor);
-    cursor.join(this);
+  next(event: SseEvent): void {
+    this.observer.next(event);
+  }
+
+  error(error: unknown): void {
+    this.observer.error(error);
+  }
+
+  /** One of the channels has ended. */
+  complete(): void {
+    if (--this.#open === 0) this.observer.complete();
   }
 
   /** One of the channels is not given: there is nothing to catch up with. */
@@ -159,50 +174,28 @@ class ChannelSubscription implements EventConsumer, Unsubscribable {
     this.complete();
   }
 
-  next(event: SseEvent): void {
-    this.consumer.next(event);
-  }
-
-  error(error: unknown): void {
-    this.consumer.error(error);
-  }
-
-  complete(): void {
-    if (--this.#open === 0) this.consumer.complete();
-  }
-
   unsubscribe(): void {
     this.closed = true;
-    const cursors = this.#cursors;
-    this.#cursors = [];
-    for (const cursor of cursors) {
-      cursor.part(this);
-      if (!cursor.hasConsumers) this.reader.leave(cursor);
-    }
+    for (const cursor of this.reader.position.cursors)
+      if (cursor.part(this) && !cursor.isSubscribed) this.reader.leave(cursor);
   }
 
   /** An event that cannot be judged is not passed: the stream fails, and its client comes back for it. */
-  #isWanted(wants: NonNullable<StreamRequest['wants']>, entry: LogEntry, channel: Channel): boolean {
+  #isWanted(wants: Wants, entry: LogEntry, channel: Channel): boolean {
     try {
       return wants(entry, channel);
     } catch (error) {
-      this.consumer.error(error);
+      this.observer.error(error);
       return true;
     }
   }
 
-  #call(onCaughtUp: (position: string) => void): void {
-    try {
-      onCaughtUp(this.#position());
-    } catch (error) {
-      this.consumer.error(error);
-    }
-  }
-
-  #position(): string {
-    const ids = this.#cursors.map(({ channel, read }) => {
-      return [channel.name, channel.hasHistory ? channel.idOf(read) : undefined] as const;
-    });
-    return ids.length > 1 ? formatVector(ids) : (ids[0]?.[1] ?? '');
+  #positionIn(channels: readonly string[]): string {
+    const cursors = channels
+      .map((name) => this.reader.position.of(name))
+      .filter((cursor) => cursor !== undefined);
+    return formatIds(
+      cursors.map(({ channel, read }) => [channel.name, channel.hasHistory ? channel.idOf(read) : undefined]),
+    );
   }
 }

@@ -7,6 +7,7 @@ import {
   NO_POSITION,
   parseId,
   parseLastEventId,
+  type EventId,
   type LastEventId,
   type Position,
 } from '../protocol/position.js';
@@ -21,23 +22,24 @@ export interface Place {
 
 const NONE: readonly Cursor[] = [];
 
-/** What a client has of a channel that is not read: that it came with, or that was left. */
+/** The position of a client in a channel that is not read: it came with it, or the channel was left. */
 interface Kept {
-  /** As its id says it; without history there is none. */
+  /** There is none for a channel without history. */
   readonly lastEventId: LastEventId;
-  /** Whether its ids go on to say so. */
-  readonly isTold: boolean;
-  /** Of a channel that was left: what its client has, and up to where events of it may still come out. */
-  readonly left: { readonly given: Position; readonly read: Position; readonly hash: string } | undefined;
+  /** Whether the ids of the client go on to name it. */
+  readonly ids: 'told' | 'untold';
+  /** In a channel that was left: the offset up to which events of it may still come out. */
+  readonly read?: number;
 }
 
 /**
- * Where a client is in the channels of its response, of which its ids are made.
+ * The positions of a client in the channels of its response, of which its ids are made.
  *
  * An id takes the place of all that the client was sent before, so each says all that it has: also of channels that
  * it came with and that are not read yet, and of those that were left.
  */
 export class ClientPosition {
+  // The two have nothing to do with each other: how ids are written, and whether one is due.
   /**
    * Whether channels are joined to the response while it goes on. Then its ids say which: they name every
    * channel, also a single one, and those without history.
@@ -50,21 +52,18 @@ export class ClientPosition {
    * replaced has no room in reserve, and may be gone through while channels come and go.
    */
   #cursors: readonly Cursor[] = NONE;
-  /** Whether its client has what it came with, and nothing else. */
-  #isAsBrought = true;
+  /** `as brought`: its client has all that it came with, and nothing else. */
+  #state: 'as brought' | 'moved on' = 'as brought';
   /** By channel, in the order in which they were left. */
   #kept: Map<string, Kept> | undefined;
 
-  /** @param brought what the client came with */
+  /** @param brought the last event ID that the client came with */
   constructor(readonly brought: LastEventId) {
     if (brought.kind !== 'named') return;
-    this.#kept = new Map();
-    for (const [channel, id] of brought.positions)
-      this.#kept.set(channel, { lastEventId: parseLastEventId(id?.text), isTold: true, left: undefined });
-  }
-
-  get size(): number {
-    return this.#cursors.length;
+    const kept = [...brought.positions].map(
+      ([channel, id = NO_POSITION]) => [channel, { lastEventId: id, ids: 'told' }] as const,
+    );
+    this.#kept = new Map<string, Kept>(kept);
   }
 
   get cursors(): readonly Cursor[] {
@@ -84,8 +83,7 @@ export class ClientPosition {
 
   /** Whether the ids name no other channel than this one. */
   isAlone(channel: string): boolean {
-    for (const [name, { isTold }] of this.#kept ?? []) if (isTold && name !== channel) return false;
-    return true;
+    return [...(this.#kept ?? [])].every(([name, { ids }]) => name === channel || ids === 'untold');
   }
 
   of(channel: string): Cursor | undefined {
@@ -98,44 +96,43 @@ export class ClientPosition {
   }
 
   /**
-   * Where its client is in a channel that is entered, if that is known.
+   * The position of its client in a channel that is entered.
    *
-   * @param asked what it says where it is not
+   * @param asked the answer where none is known
    */
   in(channel: string, asked: LastEventId): LastEventId {
     const kept = this.#kept?.get(channel);
     if (kept) return kept.lastEventId;
-    // What a client has come with counts once: what has happened since is kept, or is forgotten.
+    // A position that a client has come with counts once: later ones are kept, or are forgotten.
     return asked === this.brought && asked.kind === 'named' ? NO_POSITION : asked;
   }
 
-  /** A channel is not read any more. What its client has of it is kept, and goes on to be told. */
-  leave(cursor: Cursor): void {
+  /**
+   * A channel is not read any more. The position of its client is kept.
+   *
+   * @param ids `untold` for a channel that is taken away: the ids do not name it any more
+   */
+  leave(cursor: Cursor, ids: Kept['ids'] = 'told'): void {
     const { given, read, channel } = cursor;
-    this.#isAsBrought = false;
+    this.#state = 'moved on';
     this.#cursors = this.#cursors.filter((other) => other !== cursor);
-    if (!given || !cursor.channel.hasHistory) return;
-    const lastEventId = parseLastEventId(channel.idOf(given));
-    this.#keep(channel.name, { lastEventId, isTold: true, left: { given, read, hash: channel.hash } });
+    const kept: Kept | undefined =
+      given && channel.hasHistory
+        ? { lastEventId: parseLastEventId(channel.idOf(given)), ids: 'told', read: read.offset }
+        : this.#kept?.get(channel.name);
+    if (kept) this.#keep(channel.name, ids === 'untold' ? { ...kept, ids } : kept);
   }
 
-  /** A channel is taken away from its client: its ids do not name it any more. */
-  withdraw(cursor: Cursor): void {
-    this.leave(cursor);
-    const kept = this.#kept?.get(cursor.channel.name);
-    if (kept) this.#keep(cursor.channel.name, { ...kept, isTold: false });
-  }
-
-  /** Where its client says that it is in a channel, should it be entered. */
+  /** Names the position of its client in a channel, should it be entered. */
   beginAt(channel: string, lastEventId: LastEventId): void {
-    this.#keep(channel, { lastEventId, isTold: false, left: undefined });
+    this.#keep(channel, { lastEventId, ids: 'untold' });
   }
 
   /** A channel that is not read is not told any more: its client wants it no more. */
   forget(channel: string): void {
-    this.#isAsBrought = false;
+    this.#state = 'moved on';
     this.#cursors = this.#cursors.filter((cursor) => cursor.channel.name !== channel);
-    if (this.#kept?.get(channel)?.isTold) this.#kept.delete(channel);
+    if (this.#kept?.get(channel)?.ids === 'told') this.#kept.delete(channel);
   }
 
   /** The event at a place goes out to the client. */
@@ -143,14 +140,13 @@ export class ClientPosition {
     const cursor = this.of(channel);
     if (cursor) return cursor.give(position);
     const kept = this.#kept?.get(channel);
-    const left = kept?.left;
-    if (!left || position.offset <= left.given.offset || position.offset > left.read.offset) return;
-    const { offset, mark } = position;
-    const lastEventId = parseLastEventId(formatId(position, left.hash));
-    this.#kept?.set(channel, { ...kept, lastEventId, left: { ...left, given: { offset, mark } } });
+    if (kept?.read === undefined || kept.lastEventId.kind !== 'bare') return;
+    const { hash, position: given } = kept.lastEventId;
+    if (position.offset <= given.offset || position.offset > kept.read) return;
+    this.#kept?.set(channel, { ...kept, lastEventId: parseLastEventId(formatId(position, hash)) });
   }
 
-  /** What was left longest ago makes room: an id takes only so much, and the client sends it back. */
+  /** The channel that was left longest ago makes room: an id takes only so much, and the client sends it back. */
   #keep(channel: string, kept: Kept): void {
     const all = (this.#kept ??= new Map());
     all.delete(channel);
@@ -181,14 +177,15 @@ export class ClientPosition {
     const alike = this.#cursors.filter((cursor) => cursor.started && cursor.channel.hash === hash);
     const cursor = alike.find(({ log }) => log.has(position)) ?? alike[0];
     if (cursor) return cursor.channel.name;
-    for (const [name, { left }] of this.#kept ?? []) if (left?.hash === hash) return name;
+    for (const [name, { lastEventId, read }] of this.#kept ?? [])
+      if (read !== undefined && lastEventId.kind === 'bare' && lastEventId.hash === hash) return name;
     return undefined;
   }
 
   #at(channel: string | undefined, position: Position): Place | undefined {
     if (channel === undefined) return undefined;
     const cursor = this.of(channel);
-    const isPlace = cursor ? cursor.channel.hasHistory : this.#kept?.get(channel)?.left !== undefined;
+    const isPlace = cursor ? cursor.channel.hasHistory : this.#kept?.get(channel)?.read !== undefined;
     return isPlace ? { channel, position } : undefined;
   }
 
@@ -203,30 +200,27 @@ export class ClientPosition {
     let isPartial = isJoinable;
     for (const cursor of this.#cursors) {
       const { given, channel } = cursor;
-      const { name } = channel;
-      if (!cursor.started || (cursor.channel.hasHistory && given === undefined && this.#kept?.has(name)))
-        continue;
+      const { name, hasHistory } = channel;
+      if (!cursor.started || (hasHistory && !given && this.#kept?.has(name))) continue;
       cursor.told();
-      if (cursor.channel.hasHistory && given !== undefined) {
-        this.#isAsBrought = false;
+      if (hasHistory && given) {
+        this.#state = 'moved on';
         this.#kept?.delete(name);
         ids.push([name, channel.idOf(given)]);
         continue;
       }
-      if (cursor.channel.hasHistory) {
-        // What it came with names this channel alone, perhaps, and has no place beside others.
-        if (cursor.owesGap && this.brought.kind !== 'named') return undefined;
-        isPartial = true;
-      }
+      // The id that it came with names this channel alone, perhaps, and has no place beside others.
+      if (cursor.owesGap && hasHistory && this.brought.kind !== 'named') return undefined;
+      isPartial ||= hasHistory;
       if (isJoinable) ids.push([name, undefined]);
     }
-    for (const [name, { lastEventId, isTold, left }] of this.#kept ?? []) {
-      if (!isTold) continue;
-      isPartial ||= !left;
+    for (const [name, { lastEventId, ids: told, read }] of this.#kept ?? []) {
+      if (told === 'untold') continue;
+      isPartial ||= read === undefined;
       if (lastEventId.kind === 'bare') ids.push([name, lastEventId.text]);
       else if (isJoinable) ids.push([name, undefined]);
     }
-    if (this.#isAsBrought && this.brought.kind !== 'none') return undefined;
+    if (this.#state === 'as brought' && this.brought.kind !== 'none') return undefined;
     const [first] = ids;
     // An empty id says that the client has left every channel that it had.
     if (!first) return isJoinable ? '' : undefined;
@@ -234,14 +228,8 @@ export class ClientPosition {
   }
 }
 
-interface Carried {
-  readonly position: Position;
-  readonly hash: string;
-  readonly channel: string | undefined;
-}
-
-/** What a copy of an event, which an operator or somebody else has made, says of where it is from. */
-function carriedBy(value: object): Carried | undefined {
+/** The place that a copy of an event, which an operator or somebody else has made, says that it is from. */
+function carriedBy(value: object): (EventId & { readonly channel: string | undefined }) | undefined {
   const { id, channel } = value as { readonly id?: unknown; readonly channel?: unknown };
   const carried = typeof id === 'string' ? parseId(id) : undefined;
   return carried && { ...carried, channel: typeof channel === 'string' ? channel : undefined };

@@ -1,16 +1,13 @@
 import type { Observable } from 'rxjs';
-import type { Channel } from '../channels/channel.js';
 import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import { isEverywhere, type Reach } from '../cluster/scatter-gather.js';
 import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
 import type { BackplaneStats, SseBackplane } from '../log/backplane.js';
-import type { LogEntry } from '../log/event-log.js';
-import { readPast } from '../log/history.js';
-import type { EventMap, EventsOf, GapReason, PublishedEvent, SseEvent } from '../log/sse-event.js';
-import { longestId, MAX_ID_BYTES, parseLastEventId } from '../protocol/position.js';
+import { readPast, type ChannelHistory, type HistoryQuery } from '../log/history.js';
+import type { EventsOf, SseEvent } from '../log/sse-event.js';
+import { parseLastEventId } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { Replay } from '../sse.options.js';
-import type { SseSettings } from '../sse.settings.js';
 import {
   booleanOf,
   checkObject,
@@ -22,7 +19,8 @@ import {
   replayOf,
   stringOf,
 } from '../validate.js';
-import { ChannelStream } from './channel-stream.js';
+import { ChannelStream, type StreamRequest } from './channel-stream.js';
+import { refuseTooMany } from './stream-reader.js';
 import type { Streams } from './streams.js';
 
 /** Options of `hub.stream()`. */
@@ -47,7 +45,7 @@ export interface StreamOptions<Event = SseEvent> {
   /** The types of the events that are given, `'message'` for those without; as with `filter`. @defaultValue all */
   readonly types?: readonly string[];
   /**
-   * What becomes of a channel to which nothing was ever published, or whose `ttl` is over: `'wait'` for its first
+   * How to treat a channel to which nothing was ever published, or whose `ttl` is over: `'wait'` for its first
    * event, or `'end'` as if it was completed, so that a client that is not behind is answered 204.
    * @defaultValue 'wait'
    */
@@ -60,39 +58,13 @@ export interface StreamOptions<Event = SseEvent> {
   readonly onCaughtUp?: (position: string) => void;
 }
 
-/** Options of `hub.history()`. */
-export interface HistoryQuery {
-  /** A position of the channels, an id for instance: only what came after it, the oldest first. */
-  readonly after?: string;
-  /** A position of the channels, the `start` of a page for instance: only what came up to it, the newest of it. */
-  readonly upTo?: string;
-  /** The most events to return, of all channels together: a whole number of at least 1. @defaultValue all that are kept */
-  readonly limit?: number;
-}
-
-/** Part of the past of a channel, or of several. */
-export interface ChannelHistory<Events extends EventMap> {
-  /** Oldest first: those of a channel in the order of its log, those of several in the order of their publishing. */
-  readonly events: readonly PublishedEvent<Events>[];
-  /** The position before the first of them: `upTo` it is the page before this one. */
-  readonly start: string;
-  /**
-   * The position after the last of them: `after` it is the next page, and a stream of the same channels that begins
-   * here continues them without a hole. The empty string if none of the channels has a history.
-   */
-  readonly position: string;
-  /** Why events may be missing between `after`, or `upTo`, and these; undefined when none are. */
-  readonly gap?: GapReason;
-}
-
-/** What the hub reads of channels: checks what is asked for. The streams themselves: channel-stream.ts. */
+/** Streams and history of channels for the hub: checks the arguments. The streams themselves: channel-stream.ts. */
 export class HubStreams {
   constructor(
     private readonly streams: Streams,
     private readonly definitions: ChannelDefinitions,
     private readonly backplane: SseBackplane,
     private readonly counts: SubscriberCounts,
-    private readonly settings: Pick<SseSettings, 'limits'>,
   ) {}
 
   /** @throws SseError as `hub.stream()` */
@@ -102,8 +74,12 @@ export class HubStreams {
   ): Observable<SseEvent<EventsOf<Name>>> {
     const names = namesOf(channels);
     for (const name of names) this.definitions.settingsOf(name);
-    this.#refuseTooMany(names);
-    checkObject(options, STREAM_OPTIONS, 'hub.stream()');
+    refuseTooMany(names, this.streams.maxChannels);
+    checkObject(
+      options,
+      ['lastEventId', 'replay', 'authorize', 'filter', 'types', 'ifAbsent', 'onCaughtUp'],
+      'hub.stream()',
+    );
     const lastEventId = parseLastEventId(optional(stringOf, 'lastEventId', options.lastEventId));
     const replay = optional(replayOf, 'replay', options.replay);
     const authorize = booleanOf('authorize', options.authorize ?? true);
@@ -123,7 +99,7 @@ export class HubStreams {
   ): Promise<ChannelHistory<EventsOf<Name>>> {
     const names = namesOf(channels);
     const settings = new Map(names.map((name) => [name, this.definitions.settingsOf(name)]));
-    this.#refuseTooMany(names);
+    refuseTooMany(names, this.streams.maxChannels);
     checkObject(query, ['after', 'upTo', 'limit'], 'hub.history()');
     const { after, upTo } = query;
     optional(stringOf, 'after', after);
@@ -131,7 +107,7 @@ export class HubStreams {
     if (after !== undefined && upTo !== undefined)
       throw new SseError('INVALID_OPTIONS', 'hub.history() takes "after" or "upTo", not both.');
     const limit = countOf('limit', query.limit ?? Infinity, 1);
-    const past: unknown = await readPast(settings, { after, upTo, limit }, this.backplane);
+    const past: unknown = await readPast(settings, { ...query, limit }, this.backplane);
     // As above.
     return past as ChannelHistory<EventsOf<Name>>;
   }
@@ -146,35 +122,7 @@ export class HubStreams {
   stats(): BackplaneStats & { readonly subscribers: number } {
     return { ...this.backplane.stats(), subscribers: this.streams.channels.subscribers };
   }
-
-  #refuseTooMany(names: readonly string[]): void {
-    const { channelsPerConnection } = this.settings.limits;
-    if (names.length > channelsPerConnection) {
-      throw new SseError(
-        'TOO_MANY_CHANNELS',
-        `A stream takes at most limits.channelsPerConnection (${channelsPerConnection}) channels, not ${names.length}.`,
-      );
-    }
-    if (names.length === 1) return; // the longest name there is fits
-    const idLength = longestId(names);
-    if (idLength > MAX_ID_BYTES) {
-      throw new SseError(
-        'TOO_MANY_CHANNELS',
-        `The ids of a stream of these ${names.length} channels could take ${idLength} bytes, at most ${MAX_ID_BYTES} are allowed. Stream fewer, or give them shorter names.`,
-      );
-    }
-  }
 }
-
-const STREAM_OPTIONS = [
-  'lastEventId',
-  'replay',
-  'authorize',
-  'filter',
-  'types',
-  'ifAbsent',
-  'onCaughtUp',
-] as const satisfies readonly (keyof StreamOptions)[];
 
 /** @throws SseError `INVALID_CHANNEL` */
 function namesOf<Name extends string>(channels: Name | readonly Name[]): readonly Name[] {
@@ -185,10 +133,7 @@ function namesOf<Name extends string>(channels: Name | readonly Name[]): readonl
 }
 
 /** Whether `filter` and `types` let an event through; undefined where all are. @throws SseError `INVALID_OPTIONS` */
-function wantsOf({
-  filter,
-  types,
-}: StreamOptions): ((entry: LogEntry, channel: Channel) => boolean) | undefined {
+function wantsOf({ filter, types }: StreamOptions): StreamRequest['wants'] {
   optional(functionOf, 'filter', filter);
   if (types !== undefined) listOf('types', types, 'event types', (type) => typeof type === 'string');
   if (!filter && !types) return undefined;

@@ -6,7 +6,7 @@ import type { ChannelGate } from './channel-gate.js';
 import type { Cursor } from './cursor.js';
 
 /**
- * What keeps events from a sink:
+ * Why a sink takes no events now:
  *
  * - `none`: it takes more;
  * - `full`: it has enough for this turn, or waits for a Promise;
@@ -15,7 +15,7 @@ import type { Cursor } from './cursor.js';
 export type BackPressure = 'none' | 'full' | 'backed up';
 
 /**
- * Where the output of a reader goes: a response, or a plain subscription.
+ * The output of a reader: a response, or a plain subscription.
  *
  * A cursor asks for `backPressure` before each event and goes on when its reader is told to `resume()`. Events go to
  * consumers, in `inContext()`, or all of them as batches of bytes, where `takesBatches`.
@@ -23,13 +23,13 @@ export type BackPressure = 'none' | 'full' | 'backed up';
 export interface Sink {
   /** Decides which channels it gets; undefined where all are open. */
   readonly gate: ChannelGate | undefined;
-  /** What happens when the log has moved past it, in place of the channel's setting. */
+  /** The policy for a log that has moved past it, in place of the channel's setting. */
   readonly slow: SlowPolicy | undefined;
   /** Whether it takes events as bytes. It reads one channel then. */
   readonly takesBatches: boolean;
   /** Whether its client can be sent a preface. */
   readonly takesPrefaces: boolean;
-  /** What has become of the method whose result it sends: streams that it made belong to the response. */
+  /** The state of the method whose result it sends: streams that the method made belong to the response. */
   readonly method: 'running' | 'subscribing' | 'returned';
   readonly backPressure: BackPressure;
   /** Writes what was gathered. Answers whether it takes more now. */

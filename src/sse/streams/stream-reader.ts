@@ -2,25 +2,19 @@ import {
   longestId,
   MAX_ID_BYTES,
   NO_POSITION,
-  positionsFor,
+  requestedIn,
   type LastEventId,
-  type Position,
   type Requested,
 } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { Channel } from '../channels/channel.js';
 import type { ChannelGate } from './channel-gate.js';
+import type { StreamRequest } from './channel-stream.js';
 import { ClientPosition } from './client-position.js';
-import { Cursor, type CursorRequest } from './cursor.js';
+import { Cursor } from './cursor.js';
 import type { Preface } from './preface.js';
 import { PLAIN, type Sink } from './sink.js';
 import type { Streams } from './streams.js';
-
-/** A cursor that has not started, and the position that its client asks for. */
-interface Fresh {
-  readonly cursor: Cursor;
-  readonly requested: Requested;
-}
 
 /**
  * Reads the channels of one response, or of one plain subscription: a cursor for each channel, one position for the
@@ -73,17 +67,17 @@ export class StreamReader {
    * The cursor on a channel. One that is there already is shared: all that a response does with a channel happens
    * from one position.
    *
+   * @param lastEventId the position to begin from, if this response has not been in the channel before
    * @throws SseError `TOO_MANY_CHANNELS`, `HUB_CLOSED`
    */
-  enter(name: string, request: CursorRequest): Cursor {
+  enter(name: string, lastEventId: LastEventId, request: StreamRequest): Cursor {
     const known = this.position.of(name);
     if (known && !known.isEnded) return known;
     if (known) this.position.leave(known);
-    this.#refuseTooMany(name);
-    const lastEventId = this.position.in(name, request.lastEventId);
-    const asked = lastEventId === request.lastEventId ? request : { ...request, lastEventId };
-    const { channels } = this.streams;
-    const cursor = channels.enter(name, (channel) => new Cursor(channel, this, asked, channels.queue));
+    const names = this.position.cursors.map(({ channel }) => channel.name);
+    refuseTooMany([...names, name], this.streams.maxChannels);
+    const from = this.position.in(name, lastEventId);
+    const cursor = this.streams.channels.enter(name, (channel) => new Cursor(channel, this, from, request));
     this.position.add(cursor);
     this.#entered++;
     if (!cursor.channel.isOpen) this.#pace = 'later';
@@ -125,7 +119,7 @@ export class StreamReader {
     const cursor = this.position.of(name);
     if (!cursor || cursor.isEnded) return false;
     this.#unsubscribed(cursor);
-    this.position.withdraw(cursor);
+    this.position.leave(cursor, 'untold');
     cursor.end();
     return true;
   }
@@ -151,7 +145,7 @@ export class StreamReader {
     const { gate } = this.#sink;
     this.#sink = gate ? { ...PLAIN, gate } : PLAIN;
     for (const cursor of this.position.cursors) {
-      if (cursor.hasConsumers) this.streams.channels.queue.addNext(cursor);
+      if (cursor.isSubscribed) cursor.goOn('in the next turn');
       else this.leave(cursor);
     }
   }
@@ -182,27 +176,10 @@ export class StreamReader {
     this.streams.channels.leave(cursor);
   }
 
-  #subscribed(cursor: Cursor): void {
-    if (cursor.isEnded || cursor.isAnnounced) return;
-    cursor.isAnnounced = true;
-    this.sink.subscribed(cursor.channel.name);
-  }
-
   #unsubscribed(cursor: Cursor): void {
     if (!cursor.isAnnounced) return;
     cursor.isAnnounced = false;
     this.sink.unsubscribed(cursor.channel.name);
-  }
-
-  #refuseTooMany(name: string): void {
-    const { position } = this;
-    const { maxChannels } = this.streams;
-    if (position.size >= maxChannels)
-      throw tooMany(`at most limits.channelsPerConnection (${maxChannels}) channels`);
-    if (position.size === 0) return;
-    const idLength = longestId([...position.cursors.map(({ channel }) => channel.name), name]);
-    if (idLength > MAX_ID_BYTES)
-      throw tooMany(`channels whose names fit into an id of ${MAX_ID_BYTES} bytes`);
   }
 
   // ---- The start
@@ -229,59 +206,56 @@ export class StreamReader {
    */
   #start(): void {
     const fresh = this.#fresh();
-    // A client that another process has served may know more of a log than has come here.
-    if (this.#waits(fresh, ({ cursor, requested }) => cursor.locate(requested))) return;
-    // What fails until the response has begun is the request's error.
-    if (this.#waits(fresh, ({ cursor, requested }) => cursor.prepare(requested))) return;
-    for (const { cursor, requested } of fresh) cursor.start(requested);
+    for (const [cursor, requested] of fresh) {
+      // What fails until the response has begun is the request's error.
+      const prepared = cursor.prepare(requested);
+      if (!prepared) continue;
+      this.#pace = 'later';
+      this.#await(cursor, prepared);
+    }
+    if (this.isStarting) return;
+    for (const [cursor, requested] of fresh) cursor.start(requested);
     this.sink.located();
-    for (const { cursor } of fresh) cursor.tellGapOwed();
-    for (const { cursor } of fresh) cursor.advance();
-    for (const { cursor } of fresh) this.#subscribed(cursor);
+    for (const [cursor] of fresh) cursor.tellGapOwed();
+    for (const [cursor] of fresh) cursor.advance();
+    for (const [cursor] of fresh) {
+      if (cursor.isEnded) continue;
+      cursor.isAnnounced = true;
+      this.sink.subscribed(cursor.channel.name);
+    }
     this.sink.begun(this.#pace);
     this.#pace = 'at once';
   }
 
-  #fresh(): readonly Fresh[] {
+  /** The cursors that have not started, each with the position that the client asks for in its channel. */
+  #fresh(): readonly (readonly [Cursor, Requested])[] {
     return this.position.cursors
       .filter(({ started, isEnded }) => !started && !isEnded)
-      .map((cursor) => ({ cursor, requested: this.#requestedOf(cursor) }));
+      .map((cursor) => [cursor, this.#requestedOf(cursor)]);
   }
 
-  /** Answers whether there is something to wait for. */
-  #waits(fresh: readonly Fresh[], ready: (fresh: Fresh) => Promise<void> | undefined): boolean {
-    for (const one of fresh) {
-      const promise = ready(one);
-      if (!promise) continue;
-      this.#pace = 'later';
-      this.#await(one.cursor, promise);
-    }
-    return this.#awaited > 0;
-  }
-
-  /** The position that the client asks for in a channel, among those that it asked for at once. */
-  #requestedOf(cursor: Cursor): Requested {
-    const { lastEventId } = cursor.request;
+  /** The client's position in a channel, of the id that it sent for all channels that it asked for at once. */
+  #requestedOf({ channel: { name }, lastEventId = NO_POSITION, located }: Cursor): Requested {
     if (lastEventId.kind === 'none') return lastEventId;
-    const isAmong = (other: Cursor): boolean =>
-      other.channel.isOpen && (other.started || other.request.lastEventId === lastEventId);
-    const candidates = new Map(
-      this.position.cursors
-        .filter(isAmong)
-        .map(({ channel }) => [
-          channel.name,
-          { hash: channel.hash, has: (position: Position) => channel.log.has(position) },
-        ]),
+    const candidates = this.position.cursors.filter(
+      (other) => other.channel.isOpen && (other.started || other.lastEventId === lastEventId),
     );
-    const requested = positionsFor(lastEventId, candidates).get(cursor.channel.name) ?? { kind: 'none' };
-    const { located } = cursor;
+    const byName = new Map(candidates.map(({ channel }) => [channel.name, channel]));
+    const requested = requestedIn(name, lastEventId, byName);
     return located && requested.kind === 'position' ? { ...requested, position: located } : requested;
   }
 }
 
-function tooMany(what: string): SseError {
-  return new SseError(
+/** @throws SseError `TOO_MANY_CHANNELS` for more than one response may have, and for ids that could be too long */
+export function refuseTooMany(channels: readonly string[], maxChannels: number): void {
+  const isTooMany = channels.length > maxChannels;
+  // The longest name there is fits.
+  if (!isTooMany && (channels.length === 1 || longestId(channels) <= MAX_ID_BYTES)) return;
+  const most = isTooMany
+    ? `limits.channelsPerConnection (${maxChannels}) channels, not ${channels.length}`
+    : `channels whose names fit into an id of ${MAX_ID_BYTES} bytes`;
+  throw new SseError(
     'TOO_MANY_CHANNELS',
-    `One response takes ${what}. Stream fewer, or open a second connection.`,
+    `One response takes at most ${most}. Stream fewer, or open a second connection.`,
   );
 }

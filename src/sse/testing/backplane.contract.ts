@@ -107,7 +107,7 @@ function describeAppending(test: TestGlobals, make: MakeChannel): void {
         comment: 'c\nd',
         data: { text: 'a\r\n\0\u2028😀', list: [1, null] },
       };
-      const event = storedEvent(input, true, Infinity);
+      const event = storedEvent(input, 'publisher', Infinity);
       const listener = await new Listener(backplane, channel, settings).ready;
       await backplane.append(channel, settings, event);
       expect(listener.seen.map((entry) => ({ ...entry.event }))).toEqual([event]);

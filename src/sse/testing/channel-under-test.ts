@@ -33,7 +33,7 @@ export type MakeChannel = (options?: ChannelOptions, name?: string) => ChannelUn
 export const settingsOf = (options: ChannelOptions = {}): ChannelSettings =>
   channelSettings(options, moduleSettings().channel);
 
-export const stored = (data: unknown): StoredEvent => storedEvent({ data }, true, Infinity);
+export const stored = (data: unknown): StoredEvent => storedEvent({ data }, 'publisher', Infinity);
 
 /** The data of entries, as it was before it was encoded. */
 export const dataOf = (entries: readonly LogEntry[]): unknown[] =>

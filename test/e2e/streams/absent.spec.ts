@@ -41,7 +41,7 @@ describe('a channel that is not there', () => {
   });
 
   it('has the position that its history gave, also after those who asked have gone', async () => {
-    const { hub, url } = await startSseApp({ routes, sse: { ttl: 20 } });
+    const { hub, url } = await startSseApp({ routes, sse: { ttl: 1_000 } });
     const { position } = await hub.history('news');
     const other = await SseClient.open(`${url}/one`);
     other.close();

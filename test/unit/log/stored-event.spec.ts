@@ -8,8 +8,8 @@ import { stored } from '../stored-events.js';
 import { anyText, throughUtf8 } from '../texts.js';
 
 const MAX = 1_000;
-const withOwnIds = (event: unknown): unknown => storedEvent(event as SseEventInput, true, MAX);
-const withHubIds = (event: unknown): unknown => storedEvent(event as SseEventInput, false, MAX);
+const withOwnIds = (event: unknown): unknown => storedEvent(event as SseEventInput, 'publisher', MAX);
+const withHubIds = (event: unknown): unknown => storedEvent(event as SseEventInput, 'hub', MAX);
 const circular: { self?: unknown } = {};
 circular.self = circular;
 const thrower = {

@@ -5,7 +5,7 @@ import {
   formatId,
   formatVector,
   parseLastEventId,
-  positionsFor,
+  requestedIn,
   type Candidate,
   type Position,
   type Requested,
@@ -31,8 +31,15 @@ const alike = (hash: string, channels: Record<string, Position[]>): [string, Can
 const asked = (
   lastEventId: string | undefined,
   channels: Iterable<[string, Candidate]>,
-): Record<string, Requested> =>
-  Object.fromEntries(positionsFor(parseLastEventId(lastEventId), new Map(channels)));
+): Record<string, Requested> => Object.fromEntries(positionsFor(lastEventId, new Map(channels)));
+
+const positionsFor = (
+  lastEventId: string | undefined,
+  channels: ReadonlyMap<string, Candidate>,
+): Map<string, Requested> =>
+  new Map(
+    [...channels.keys()].map((name) => [name, requestedIn(name, parseLastEventId(lastEventId), channels)]),
+  );
 
 const channels = (held: Record<string, Position[]>): [string, Candidate][] =>
   Object.entries(held).map(([name, positions]) => [name, holding(name, ...positions)]);
@@ -185,11 +192,12 @@ describe('the positions of a response', () => {
   );
   const names = fc.uniqueArray(channelName, { minLength: 1, maxLength: 5 });
 
-  it('are one for each of its channels and no other, whatever the client sent', () => {
+  it('are one for each of its channels, whatever the client sent', () => {
     fc.assert(
       fc.property(anyId, names, (lastEventId, names) => {
-        const candidates = new Map(names.map((name) => [name, holding(name)]));
-        expect([...positionsFor(parseLastEventId(lastEventId), candidates).keys()]).toEqual(names);
+        const requested = positionsFor(lastEventId, new Map(names.map((name) => [name, holding(name)])));
+        expect([...requested.keys()]).toEqual(names);
+        for (const { kind } of requested.values()) expect(['none', 'position', 'unreadable']).toContain(kind);
       }),
     );
   });
@@ -199,10 +207,7 @@ describe('the positions of a response', () => {
       fc.property(names, channelName, anyPosition, (names, from, position) => {
         const text = idOf(from, position);
         const requested = [
-          ...positionsFor(
-            parseLastEventId(text),
-            new Map(names.map((name) => [name, holding(name)])),
-          ).values(),
+          ...positionsFor(text, new Map(names.map((name) => [name, holding(name)]))).values(),
         ];
         expect(requested).toContainEqual(at(position, text));
       }),
@@ -217,7 +222,7 @@ describe('the positions of a response', () => {
           names.map((each) => [each, each === name ? holding(each, position) : holding(each)]),
         );
         const text = idOf(name, position);
-        expect(positionsFor(parseLastEventId(text), candidates).get(name)).toEqual(at(position, text));
+        expect(positionsFor(text, candidates).get(name)).toEqual(at(position, text));
       }),
     );
   });
