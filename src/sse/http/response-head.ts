@@ -1,9 +1,9 @@
 import type { OutgoingHttpHeaders } from 'node:http';
+import type { Subscriber } from 'rxjs';
 import type { Exchange } from './exchange.js';
-import type { RouteOutcome } from './route-outcome.js';
 import type { RouteDescription } from './sse-route.metadata.js';
 
-/** Who sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
+/** Sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
 export interface ResponseHead {
   /** Whether the status is decided, so that an error can only be told in the stream. */
   readonly isSent: boolean;
@@ -42,6 +42,57 @@ const HTTP_1 = {
   transformed: { ...HTTP_2.transformed, Connection: 'keep-alive' },
   exact: { ...HTTP_2.exact, Connection: 'keep-alive' },
 };
+
+/** The outcome of a route that Nest waits for: it has done its work, or has failed. Only the first call counts. */
+export interface RouteOutcome {
+  done(): void;
+  fail(error: unknown): void;
+}
+
+/** The outcome as our interceptor hands it back: Nest takes the last value, so that there has to be one. */
+export class ObservedOutcome implements RouteOutcome {
+  constructor(private readonly toNest: Subscriber<unknown>) {}
+
+  done(): void {
+    this.toNest.next(undefined);
+    this.toNest.complete();
+  }
+
+  fail(error: unknown): void {
+    this.toNest.error(error);
+  }
+}
+
+/** The outcome as the method gives it back. Once it is known, nothing of it is held: the stream may go on for days. */
+export class AwaitedOutcome implements RouteOutcome {
+  /** Settles with the outcome; undefined once it is known. */
+  settled: Promise<void> | undefined;
+  #resolve: (() => void) | undefined;
+  #reject: ((error: unknown) => void) | undefined;
+
+  constructor() {
+    this.settled = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // The method itself may have failed before, and then nobody waits.
+    this.settled.catch(() => undefined);
+  }
+
+  done(): void {
+    this.#resolve?.();
+    this.#forget();
+  }
+
+  fail(error: unknown): void {
+    this.#reject?.(error);
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.settled = this.#resolve = this.#reject = undefined;
+  }
+}
 
 /** The head of an `@Sse()` route of this package. */
 export class OwnHead implements ResponseHead {
@@ -95,9 +146,10 @@ export class OwnHead implements ResponseHead {
 
 /** The head of a stock `@Sse()` route: Nest sends it, one macrotask after the interceptors ran. */
 export class NestHead implements ResponseHead {
+  /** @param toNest the result of our interceptor */
   constructor(
     private readonly exchange: Exchange,
-    private readonly outcome: RouteOutcome,
+    private readonly toNest: Subscriber<unknown>,
   ) {}
 
   get isSent(): boolean {
@@ -112,11 +164,11 @@ export class NestHead implements ResponseHead {
 
   stayAway(): void {
     this.exchange.statusCode = 204;
-    this.outcome.done();
+    this.end();
   }
 
   fail(error: unknown): void {
-    this.outcome.fail(error);
+    this.toNest.error(error);
   }
 
   end(): void {
@@ -125,7 +177,7 @@ export class NestHead implements ResponseHead {
 
   /** Nest ends the response then. */
   release(): void {
-    this.outcome.done();
+    this.toNest.complete();
   }
 
   left(): void {

@@ -1,26 +1,40 @@
-import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { NEVER, type Observable } from 'rxjs';
-import { Access } from '../access/access.js';
-import { Channels } from '../channels/channels.js';
-import { Connections } from './connections.js';
-import { Streams } from '../streams/streams.js';
-import { StreamObservers } from './stream-observer.js';
-import { isThenable } from '../values.js';
+import type { Observable } from 'rxjs';
+import type { SlowPolicy } from '../sse.options.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
+import { Streams } from '../streams/streams.js';
+import { isThenable } from '../values.js';
 import { Admission } from './admission.js';
-import type { ConnectionServices, ConnectionSettings } from './connection-settings.js';
+import { Connections } from './connections.js';
 import { Exchange } from './exchange.js';
-import { Heartbeat } from './heartbeat.js';
-import { OwnHead, type ResponseHead } from './response-head.js';
+import { Identification, type Identity } from './identity.js';
+import { AwaitedOutcome, OwnHead, type ResponseHead } from './response-head.js';
 import { streamOf } from './returned.js';
-import { noteRouted, type Routed } from './routed.js';
-import { AwaitedOutcome } from './route-outcome.js';
-import { abortSignal, offerSignal } from './signal.js';
+import { abortSignal } from './signal.js';
 import { SseConnection } from './sse-connection.js';
-import { routeOf, type RouteDescription } from './sse-route.metadata.js';
+import { routeOf, type PlainStream, type RouteDescription } from './sse-route.metadata.js';
+import type { RoutedRequest } from './sse-route.js';
 
-/** A route that streams events, and what holds for its responses. */
+/** Settings of the responses of one route. */
+export interface ConnectionSettings {
+  readonly heartbeat: number;
+  readonly retry: number;
+  readonly queuedBytes: number;
+  /** Milliseconds in which events are gathered for one write. */
+  readonly coalesce: number;
+  /** Milliseconds that a client has to take the last bytes when its stream is ended. */
+  readonly grace: number;
+  readonly slow: SlowPolicy | undefined;
+  /** Without streams of the hub a stock route is as Nest has it, which numbers events that have no id. */
+  readonly route: 'own' | 'stock';
+  /** Whether its client takes every event for one of the application's. */
+  readonly plain: PlainStream | boolean;
+  /** Faults of the route that were logged: once is enough. */
+  readonly told: Set<'shared' | 'wrapped'>;
+}
+
+/** A route that streams events, and the settings of its responses. */
 export interface ServedRoute extends RouteDescription {
   readonly connection: ConnectionSettings;
 }
@@ -28,10 +42,9 @@ export interface ServedRoute extends RouteDescription {
 /** The server of each application. */
 const servers = new WeakMap<ModulesContainer, SseServer>();
 
-/** Makes the connections of this application. */
+/** Makes the connections of this application: from a routed request to a connection that is fed. */
 @Injectable()
 export class SseServer {
-  readonly #services: ConnectionServices;
   /** Global interceptors of the application, which see what every route gives. */
   interceptors: readonly object[] = [];
   /** By class and method. The class counts, as a method may be inherited and interceptors are not. */
@@ -40,30 +53,17 @@ export class SseServer {
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     modules: ModulesContainer,
-    channels: Channels,
-    connections: Connections,
-    heartbeat: Heartbeat,
-    access: Access,
-    observers: StreamObservers,
     private readonly streams: Streams,
+    private readonly connections: Connections,
     private readonly admission: Admission,
+    private readonly identification: Identification,
   ) {
-    this.#services = { channels, streams, connections, heartbeat, access, observers, admission };
     servers.set(modules, this);
   }
 
   /** The server of an application; undefined without `SseModule.forRoot()`. */
   static of(modules: ModulesContainer): SseServer | undefined {
     return servers.get(modules);
-  }
-
-  /** Notes that Nest has routed a request to a method with `@Sse()`. */
-  note(context: ExecutionContext): void {
-    const http = context.switchToHttp();
-    const route = this.routeOf(context.getClass(), context.getHandler());
-    if (!route || route.isStock) return;
-    offerSignal(http.getRequest<object>());
-    noteRouted(http.getResponse<object>(), new RoutedRequest(this, route));
   }
 
   /** The route of a method; undefined if it streams no events. */
@@ -89,25 +89,35 @@ export class SseServer {
 
   /** A connection that is let in; undefined if it is turned away. */
   admit(route: ServedRoute, exchange: Exchange, head: ResponseHead): SseConnection | undefined {
-    const connection = new SseConnection(exchange, head, route.connection, this.#services);
-    if (this.admission.admits(connection)) return connection;
+    const { streams, connections, admission } = this;
+    const connection = new SseConnection(exchange, head, route.connection, streams, connections, admission);
+    if (admission.admits(connection)) return connection;
     exchange.onceOver(() => {
       connection.left();
     });
     return undefined;
   }
 
-  /** Runs the method of a route in the context of its connection, when it is known whose that is. */
-  run(connection: SseConnection, task: () => void): void {
-    const isKnown = connection.access?.identify() ?? true;
-    const run = (is: boolean): void => {
-      if (is && !connection.isClosed) this.streams.run(connection.reader, task);
+  /** Runs the method of a route in the context of its connection, when it is known who that belongs to. */
+  run(connection: SseConnection, method: () => void): void {
+    const begin = (identity: Identity | undefined): void => {
+      if (connection.isClosed) return;
+      connection.identified(identity);
+      this.streams.run(connection.reader, method);
     };
-    if (typeof isKnown === 'boolean') run(isKnown);
-    else void isKnown.then(run);
+    const fail = (error: unknown): void => {
+      connection.error(error);
+    };
+    try {
+      const identity = this.identification.of(connection.request);
+      if (isThenable(identity)) void identity.then(begin).catch(fail);
+      else begin(identity);
+    } catch (error) {
+      fail(error);
+    }
   }
 
-  /** What the interceptors are given, who see what a method has returned. */
+  /** The result of a method, as the interceptors are given it. */
   returned(connection: SseConnection, { name }: ServedRoute, returned: unknown): unknown {
     const own = (result: unknown): Observable<unknown> => {
       const source = streamOf(result, connection, name);
@@ -133,17 +143,15 @@ export class SseServer {
     const serve = (returned: unknown): void => {
       connection.serveDirectly(streamOf(returned, connection, route.name));
     };
-    const fail = (error: unknown): void => {
-      connection.error(error);
-    };
     this.run(connection, () => {
-      try {
-        const result = call();
-        if (isThenable(result)) Promise.resolve(result).then(serve).catch(fail);
-        else serve(result);
-      } catch (error) {
-        fail(error);
-      }
+      const result = call();
+      if (isThenable(result))
+        Promise.resolve(result)
+          .then(serve)
+          .catch((error: unknown) => {
+            connection.error(error);
+          });
+      else serve(result);
     });
     return settled;
   }
@@ -157,24 +165,9 @@ export class SseServer {
       coalesce: settings.coalesce ?? 0,
       grace: shutdown.grace,
       slow: settings.slow,
-      numbered: isStock,
+      route: isStock ? 'stock' : 'own',
       plain: settings.plain ?? false,
+      told: new Set(),
     };
-  }
-}
-
-class RoutedRequest implements Routed {
-  connection: SseConnection | undefined;
-
-  constructor(
-    private readonly server: SseServer,
-    readonly route: ServedRoute,
-  ) {}
-
-  answer(response: object, call: () => unknown): unknown {
-    const { connection, route, server } = this;
-    if (!connection) return server.serve(this, response, call);
-    // It neither begins nor ends: who repeats or retries it would do so for ever.
-    return connection.isClosed ? NEVER : server.returned(connection, route, call());
   }
 }

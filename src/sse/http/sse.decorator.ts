@@ -1,7 +1,6 @@
 import { RequestMapping, RequestMethod, Res, UseGuards } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { sseRoute } from './sse-route.js';
-import { SseRouteGuard } from './sse-route.guard.js';
+import { sseRoute, SseRouteGuard } from './sse-route.js';
 import { checkRouteSettings, describeRoute, type SseRouteSettings } from './sse-route.metadata.js';
 import type { Method } from '../wrapped-method.js';
 

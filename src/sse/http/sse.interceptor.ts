@@ -10,9 +10,8 @@ import { originOf } from '../log/published-event.js';
 import type { SseEvent } from '../log/sse-event.js';
 import { isObject, isThenable } from '../values.js';
 import { Exchange } from './exchange.js';
-import { NestHead, OwnHead, type ResponseHead } from './response-head.js';
-import { ObservedOutcome } from './route-outcome.js';
-import { routedTo } from './routed.js';
+import { NestHead, ObservedOutcome, OwnHead } from './response-head.js';
+import { RoutedRequest } from './sse-route.js';
 import { markedAsStream } from './sse-route.metadata.js';
 import type { SseConnection } from './sse-connection.js';
 import { SseServer, type ServedRoute } from './sse-server.js';
@@ -27,11 +26,8 @@ const logger = new Logger('SseInterceptor');
  */
 @Injectable()
 export class SseInterceptor implements NestInterceptor {
-  /** What other interceptors see in place of a handler of ours. */
+  /** Functions that other interceptors see in place of handlers of ours. */
   readonly #standIns = new WeakMap<object, Method>();
-
-  /** Names of routes of which it was said that an interceptor changes their events. */
-  readonly #told = new Set<string>();
 
   constructor(private readonly server: SseServer) {}
 
@@ -59,18 +55,20 @@ export class SseInterceptor implements NestInterceptor {
   ): (() => void) | undefined {
     const response = context.switchToHttp().getResponse<object>();
     const exchange = new Exchange(response);
-    const head = headOf(route, exchange, toNest);
+    const head = route.isStock
+      ? new NestHead(exchange, toNest)
+      : new OwnHead(exchange, route, new ObservedOutcome(toNest));
     if (exchange.isOver) {
       head.release();
       return undefined;
     }
     const connection = this.server.admit(route, exchange, head);
     if (!connection) return undefined;
-    const routed = routedTo(response);
+    const routed = RoutedRequest.of(response);
     if (routed) routed.connection = connection;
     this.server.run(connection, () => {
       connection.serve(this.#watched(next.handle(), connection, route));
-      // Of a stock route nothing tells when its method has resolved, and Nest does not wait for it either.
+      // Nothing tells when the method of a stock route has resolved, and Nest does not wait for it either.
       if (route.isStock) connection.ready();
     });
     return () => {
@@ -78,24 +76,23 @@ export class SseInterceptor implements NestInterceptor {
     };
   }
 
+  /** Tells once for a route that an interceptor changes its events. */
   #watched(
     outcome: Observable<unknown>,
     { pipeline }: SseConnection,
     route: ServedRoute,
   ): Observable<unknown> {
-    if (this.#told.has(route.name)) return outcome;
+    const { told } = route.connection;
+    if (told.has('wrapped')) return outcome;
     return outcome.pipe(
       tap((value) => {
-        if (!this.#told.has(route.name) && isWrapped(value, pipeline.shown)) this.#tell(route);
+        if (told.has('wrapped') || !isWrapped(value, pipeline.shown)) return;
+        told.add('wrapped');
+        const names = [...this.server.interceptors, ...route.interceptors].map(nameOf).join(', ');
+        logger.warn(
+          `An interceptor changes the events of ${route.name}, and their types are lost: ${names}. Let it pass streams by: if (isSseRoute(context)) return next.handle().`,
+        );
       }),
-    );
-  }
-
-  #tell(route: ServedRoute): void {
-    this.#told.add(route.name);
-    const names = [...this.server.interceptors, ...route.interceptors].map(nameOf).join(', ');
-    logger.warn(
-      `An interceptor changes the events of ${route.name}, and their types are lost: ${names}. Let it pass streams by: if (isSseRoute(context)) return next.handle().`,
     );
   }
 }
@@ -108,12 +105,6 @@ function isWrapped(value: unknown, event: unknown): boolean {
   return type === undefined && ((event as SseEvent).type !== undefined || data === event);
 }
 
-/** Of an instance, or of a class. */
+/** @param interceptor an instance, or a class */
 const nameOf = (interceptor: object): string =>
   typeof interceptor === 'function' ? interceptor.name : interceptor.constructor.name;
-
-function headOf(route: ServedRoute, exchange: Exchange, toNest: Subscriber<unknown>): ResponseHead {
-  return route.isStock
-    ? new NestHead(exchange, new ObservedOutcome(toNest, false))
-    : new OwnHead(exchange, route, new ObservedOutcome(toNest, true));
-}
