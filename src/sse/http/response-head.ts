@@ -43,64 +43,24 @@ const HTTP_1 = {
   exact: { ...HTTP_2.exact, Connection: 'keep-alive' },
 };
 
-/** The outcome of a route that Nest waits for: it has done its work, or has failed. Only the first call counts. */
+/** The outcome of a route that Nest waits for: it has done its work, or has failed. */
 export interface RouteOutcome {
   done(): void;
   fail(error: unknown): void;
 }
 
-/** The outcome as our interceptor hands it back: Nest takes the last value, so that there has to be one. */
-export class ObservedOutcome implements RouteOutcome {
-  constructor(private readonly toNest: Subscriber<unknown>) {}
-
-  done(): void {
-    this.toNest.next(undefined);
-    this.toNest.complete();
-  }
-
-  fail(error: unknown): void {
-    this.toNest.error(error);
-  }
-}
-
-/** The outcome as the method gives it back. Once it is known, nothing of it is held: the stream may go on for days. */
-export class AwaitedOutcome implements RouteOutcome {
-  /** Settles with the outcome; undefined once it is known. */
-  settled: Promise<void> | undefined;
-  #resolve: (() => void) | undefined;
-  #reject: ((error: unknown) => void) | undefined;
-
-  constructor() {
-    this.settled = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    // The method itself may have failed before, and then nobody waits.
-    this.settled.catch(() => undefined);
-  }
-
-  done(): void {
-    this.#resolve?.();
-    this.#forget();
-  }
-
-  fail(error: unknown): void {
-    this.#reject?.(error);
-    this.#forget();
-  }
-
-  #forget(): void {
-    this.settled = this.#resolve = this.#reject = undefined;
-  }
-}
-
 /** The head of an `@Sse()` route of this package. */
 export class OwnHead implements ResponseHead {
+  /** Until it is known. Then nothing of it is held: the stream may go on for days. */
+  #outcome: RouteOutcome | undefined;
+
   constructor(
     private readonly exchange: Exchange,
     private readonly route: Pick<RouteDescription, 'settings' | 'cacheControl'>,
-    private readonly outcome: RouteOutcome,
-  ) {}
+    outcome: RouteOutcome,
+  ) {
+    this.#outcome = outcome;
+  }
 
   get isSent(): boolean {
     return this.exchange.response.headersSent;
@@ -122,7 +82,8 @@ export class OwnHead implements ResponseHead {
   }
 
   fail(error: unknown): void {
-    this.outcome.fail(error);
+    this.#outcome?.fail(error);
+    this.#outcome = undefined;
   }
 
   end(): void {
@@ -131,7 +92,8 @@ export class OwnHead implements ResponseHead {
   }
 
   release(): void {
-    this.outcome.done();
+    this.#outcome?.done();
+    this.#outcome = undefined;
   }
 
   /**

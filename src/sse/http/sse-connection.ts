@@ -109,8 +109,6 @@ export class SseConnection implements Sink, Task {
   #outgoing: Outgoing | undefined;
   /** Callbacks of those who wait for room. */
   #waiting: (() => void)[] | undefined;
-  /** When it was last looked at whether the position has moved without an event. */
-  #lookedAt = performance.now();
 
   constructor(
     readonly exchange: Exchange,
@@ -485,9 +483,7 @@ export class SseConnection implements Sink, Task {
   beat(now: number): number {
     const { heartbeat } = this;
     if (!this.isOpen || this.#outbox.backPressure === 'backed up') return heartbeat / 8;
-    const isLookDue = now - this.#lookedAt >= heartbeat;
-    if (isLookDue) this.#lookedAt = now;
-    if (isLookDue && this.#tellMoved()) return heartbeat;
+    if (this.#tellMoved()) return heartbeat;
     const silence = this.#outbox.silence(now);
     if (silence < heartbeat) return heartbeat - silence;
     this.#outbox.beat();

@@ -1,51 +1,14 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { NEVER } from 'rxjs';
 import { SseError } from '../sse.errors.js';
 import { inPlaceOf, servedWithin, type Method } from '../wrapped-method.js';
 import { offerSignal } from './signal.js';
-import type { SseConnection } from './sse-connection.js';
-import { SseServer, type ServedRoute } from './sse-server.js';
+import { RoutedRequest, SseServer } from './sse-server.js';
 
 /*
  * The way of a request from Nest's routing to its connection. The guard of the route notes the request on its response,
  * and the wrapper around the method finds it there. Not by the method or the instance: applications wrap those.
  */
-
-const ROUTED = Symbol('RoutedRequest');
-
-/** A response as the adapter has it. */
-interface Noted {
-  [ROUTED]?: RoutedRequest;
-}
-
-/** A request that Nest has routed to a method with `@Sse()`. */
-export class RoutedRequest {
-  /** Its one connection, once it was made: by the interceptor where others apply, otherwise by the method. */
-  connection: SseConnection | undefined;
-
-  constructor(
-    private readonly server: SseServer,
-    readonly route: ServedRoute,
-  ) {}
-
-  /** @param response as the adapter has it */
-  static of(response: object): RoutedRequest | undefined {
-    return (response as Noted)[ROUTED];
-  }
-
-  /**
-   * @param response as the adapter has it
-   * @param call calls the method that the user wrote
-   * @returns what Nest is given
-   */
-  answer(response: object, call: () => unknown): unknown {
-    const { connection, route, server } = this;
-    if (!connection) return server.serve(this, response, call);
-    // It neither begins nor ends: an operator that repeats or retries it would do so for ever.
-    return connection.isClosed ? NEVER : server.returned(connection, route, call());
-  }
-}
 
 /**
  * Notes which application's server a response is for. It guards nothing: a guard is the one thing that a decorator can
@@ -62,7 +25,7 @@ export class SseRouteGuard implements CanActivate {
     if (!server || !route || route.isStock) return true;
     const http = context.switchToHttp();
     offerSignal(http.getRequest<object>());
-    http.getResponse<Noted>()[ROUTED] = new RoutedRequest(server, route);
+    RoutedRequest.note(http.getResponse<object>(), new RoutedRequest(server, route));
     return true;
   }
 }

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import type { Observable } from 'rxjs';
+import { NEVER, type Observable } from 'rxjs';
 import type { SlowPolicy } from '../sse.options.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Streams } from '../streams/streams.js';
@@ -9,12 +9,11 @@ import { Admission } from './admission.js';
 import { Connections } from './connections.js';
 import { Exchange } from './exchange.js';
 import { Identification, type Identity } from './identity.js';
-import { AwaitedOutcome, OwnHead, type ResponseHead } from './response-head.js';
+import { OwnHead, type ResponseHead } from './response-head.js';
 import { streamOf } from './returned.js';
 import { abortSignal } from './signal.js';
 import { SseConnection } from './sse-connection.js';
 import { routeOf, type PlainStream, type RouteDescription } from './sse-route.metadata.js';
-import type { RoutedRequest } from './sse-route.js';
 
 /** Settings of the responses of one route. */
 export interface ConnectionSettings {
@@ -87,34 +86,26 @@ export class SseServer {
     return isWrapped || this.interceptors.length > 0 || interceptors.length > 0;
   }
 
-  /** A connection that is let in; undefined if it is turned away. */
-  admit(route: ServedRoute, exchange: Exchange, head: ResponseHead): SseConnection | undefined {
-    const { streams, connections, admission } = this;
-    const connection = new SseConnection(exchange, head, route.connection, streams, connections, admission);
-    if (admission.admits(connection)) return connection;
-    exchange.onceOver(() => {
-      connection.left();
+  /** Serves a response from its method. Nest waits until that has done its work. */
+  serve(route: ServedRoute, response: object, call: () => unknown): Promise<void> {
+    const settled = new Promise<void>((done, fail) => {
+      const headOf = (exchange: Exchange): ResponseHead => new OwnHead(exchange, route, { done, fail });
+      this.open(route, response, headOf, (connection) => {
+        const serve = (returned: unknown): void => {
+          connection.serveDirectly(streamOf(returned, connection, route.name));
+        };
+        const result = call();
+        if (!isThenable(result)) return serve(result);
+        Promise.resolve(result)
+          .then(serve)
+          .catch((error: unknown) => {
+            connection.error(error);
+          });
+      });
     });
-    return undefined;
-  }
-
-  /** Runs the method of a route in the context of its connection, when it is known who that belongs to. */
-  run(connection: SseConnection, method: () => void): void {
-    const begin = (identity: Identity | undefined): void => {
-      if (connection.isClosed) return;
-      connection.identified(identity);
-      this.streams.run(connection.reader, method);
-    };
-    const fail = (error: unknown): void => {
-      connection.error(error);
-    };
-    try {
-      const identity = this.identification.of(connection.request);
-      if (isThenable(identity)) void identity.then(begin).catch(fail);
-      else begin(identity);
-    } catch (error) {
-      fail(error);
-    }
+    // A wrapper around the method may have failed before, and then nobody waits.
+    settled.catch(() => undefined);
+    return settled;
   }
 
   /** The result of a method, as the interceptors are given it. */
@@ -127,33 +118,57 @@ export class SseServer {
     return isThenable(returned) ? Promise.resolve(returned).then(own) : own(returned);
   }
 
-  /** Serves a response from its method. Nest waits until that has done its work. */
-  serve(routed: RoutedRequest, response: object, call: () => unknown): Promise<void> | undefined {
+  /**
+   * Makes the connection of a response, and feeds it if it is let in.
+   *
+   * @param response as the adapter has it
+   * @param feed runs the method of the route, in the context of the connection
+   * @returns undefined if it is turned away, or the client has gone already
+   */
+  open(
+    route: ServedRoute,
+    response: object,
+    headOf: (exchange: Exchange) => ResponseHead,
+    feed: (connection: SseConnection) => void,
+  ): SseConnection | undefined {
     const exchange = new Exchange(response);
+    const head = headOf(exchange);
     if (exchange.isOver) {
       abortSignal(exchange.adaptedRequest);
+      head.release();
       return undefined;
     }
-    const { route } = routed;
-    const outcome = new AwaitedOutcome();
-    const { settled } = outcome;
-    const connection = this.admit(route, exchange, new OwnHead(exchange, route, outcome));
-    if (!connection) return settled;
-    routed.connection = connection;
-    const serve = (returned: unknown): void => {
-      connection.serveDirectly(streamOf(returned, connection, route.name));
+    const { streams, connections, admission } = this;
+    const connection = new SseConnection(exchange, head, route.connection, streams, connections, admission);
+    if (!admission.admits(connection)) {
+      exchange.onceOver(() => {
+        connection.left();
+      });
+      return undefined;
+    }
+    const routed = RoutedRequest.of(response);
+    if (routed) routed.connection = connection;
+    this.#identify(connection, feed);
+    return connection;
+  }
+
+  /** Finds out who a connection belongs to, and then feeds it. */
+  #identify(connection: SseConnection, feed: (connection: SseConnection) => void): void {
+    const begin = (identity: Identity | undefined): void => {
+      if (connection.isClosed) return;
+      connection.identified(identity);
+      this.streams.run(connection.reader, () => feed(connection));
     };
-    this.run(connection, () => {
-      const result = call();
-      if (isThenable(result))
-        Promise.resolve(result)
-          .then(serve)
-          .catch((error: unknown) => {
-            connection.error(error);
-          });
-      else serve(result);
-    });
-    return settled;
+    const fail = (error: unknown): void => {
+      connection.error(error);
+    };
+    try {
+      const identity = this.identification.of(connection.request);
+      if (isThenable(identity)) void identity.then(begin).catch(fail);
+      else begin(identity);
+    } catch (error) {
+      fail(error);
+    }
   }
 
   #settingsOf({ isStock, settings }: RouteDescription): ConnectionSettings {
@@ -169,5 +184,44 @@ export class SseServer {
       plain: settings.plain ?? false,
       told: new Set(),
     };
+  }
+}
+
+const ROUTED = Symbol('RoutedRequest');
+
+interface Noted {
+  [ROUTED]?: RoutedRequest;
+}
+
+/** A request that Nest has routed to a method with `@Sse()`. */
+export class RoutedRequest {
+  /** Its one connection, once it was made: by the interceptor where others apply, otherwise by the method. */
+  connection: SseConnection | undefined;
+
+  constructor(
+    private readonly server: SseServer,
+    readonly route: ServedRoute,
+  ) {}
+
+  /** @param response as the adapter has it */
+  static note(response: object, routed: RoutedRequest): void {
+    (response as Noted)[ROUTED] = routed;
+  }
+
+  /** @param response as the adapter has it */
+  static of(response: object): RoutedRequest | undefined {
+    return (response as Noted)[ROUTED];
+  }
+
+  /**
+   * @param response as the adapter has it
+   * @param call calls the method that the user wrote
+   * @returns what Nest is given
+   */
+  answer(response: object, call: () => unknown): unknown {
+    const { connection, route, server } = this;
+    if (!connection) return server.serve(route, response, call);
+    // It neither begins nor ends: an operator that repeats or retries it would do so for ever.
+    return connection.isClosed ? NEVER : server.returned(connection, route, call());
   }
 }

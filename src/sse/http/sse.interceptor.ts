@@ -9,9 +9,8 @@ import { Observable, tap, type Subscriber } from 'rxjs';
 import { originOf } from '../log/published-event.js';
 import type { SseEvent } from '../log/sse-event.js';
 import { isObject, isThenable } from '../values.js';
-import { Exchange } from './exchange.js';
-import { NestHead, ObservedOutcome, OwnHead } from './response-head.js';
-import { RoutedRequest } from './sse-route.js';
+import type { Exchange } from './exchange.js';
+import { NestHead, OwnHead, type ResponseHead } from './response-head.js';
 import { markedAsStream } from './sse-route.metadata.js';
 import type { SseConnection } from './sse-connection.js';
 import { SseServer, type ServedRoute } from './sse-server.js';
@@ -53,27 +52,23 @@ export class SseInterceptor implements NestInterceptor {
     next: CallHandler,
     toNest: Subscriber<unknown>,
   ): (() => void) | undefined {
-    const response = context.switchToHttp().getResponse<object>();
-    const exchange = new Exchange(response);
-    const head = route.isStock
-      ? new NestHead(exchange, toNest)
-      : new OwnHead(exchange, route, new ObservedOutcome(toNest));
-    if (exchange.isOver) {
-      head.release();
-      return undefined;
-    }
-    const connection = this.server.admit(route, exchange, head);
-    if (!connection) return undefined;
-    const routed = RoutedRequest.of(response);
-    if (routed) routed.connection = connection;
-    this.server.run(connection, () => {
-      connection.serve(this.#watched(next.handle(), connection, route));
-      // Nothing tells when the method of a stock route has resolved, and Nest does not wait for it either.
-      if (route.isStock) connection.ready();
-    });
-    return () => {
-      connection.close();
+    const fail = (error: unknown): void => {
+      toNest.error(error);
     };
+    // Nest takes the last value of a route that is not stock, so that there has to be one.
+    const done = (): void => {
+      toNest.next(undefined);
+      toNest.complete();
+    };
+    const headOf = (exchange: Exchange): ResponseHead =>
+      route.isStock ? new NestHead(exchange, toNest) : new OwnHead(exchange, route, { done, fail });
+    const response = context.switchToHttp().getResponse<object>();
+    const connection = this.server.open(route, response, headOf, (made) => {
+      made.serve(this.#watched(next.handle(), made, route));
+      // Nothing tells when the method of a stock route has resolved, and Nest does not wait for it either.
+      if (route.isStock) made.ready();
+    });
+    return connection && (() => connection.close());
   }
 
   /** Tells once for a route that an interceptor changes its events. */
