@@ -40,8 +40,6 @@ const core = {
     'sse/cluster',
     'sse/publishing',
     'sse/streams',
-    // Until the connection has parts that features plug in.
-    'sse/access',
     ...leaves,
   ],
 };

@@ -6,9 +6,14 @@ export {
   OnSubscribe,
   OnUnsubscribe,
 } from './hooks/hooks.decorators.js';
-export { LastEventId } from './http/last-event-id.decorator.js';
 export { Publish, type PublishDecorator, type PublishedAs } from './publishing/publish.decorator.js';
-export { Sse, type SseDecorator, type SseRouteOptions, type Streamed } from './http/sse.decorator.js';
+export {
+  LastEventId,
+  Sse,
+  type SseDecorator,
+  type SseRouteOptions,
+  type Streamed,
+} from './http/sse.decorator.js';
 export { isSseRoute } from './http/sse-route.metadata.js';
 export type { PlainStream } from './http/sse-route.metadata.js';
 export type { EndpointOptions } from './endpoint/endpoint.controller.js';

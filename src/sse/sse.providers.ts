@@ -19,12 +19,13 @@ import { HandlerDiscovery } from './handlers/handler-discovery.js';
 import { Hooks } from './hooks/hooks.js';
 import { Admission } from './http/admission.js';
 import { AllConnections } from './http/all-connections.js';
+import { ConnectionFeatures } from './http/connection-part.js';
 import { Connections } from './http/connections.js';
 import { Drain } from './http/drain.js';
 import { Heartbeat } from './http/heartbeat.js';
+import { Identification } from './http/identity.js';
 import { SseInterceptor } from './http/sse.interceptor.js';
 import { SseServer } from './http/sse-server.js';
-import { StreamObservers } from './http/stream-observer.js';
 import { SseBackplane } from './log/backplane.js';
 import { SourcePipes } from './pipes/source-pipes.js';
 import { Presence } from './presence/presence.js';
@@ -126,10 +127,15 @@ const core: Provider[] = [
       new Streams(channels, prefaces, limits.channelsPerConnection),
   },
   made(HubStreams, Streams, ChannelDefinitions, SseBackplane, SubscriberCounts),
-  StreamObservers,
+  ConnectionFeatures,
   Connections,
   made(AllConnections, SseCluster, Connections, ScatterGather, Orders, Admission),
   Heartbeat,
+  {
+    provide: Identification,
+    inject: [SSE_OPTIONS],
+    useFactory: ({ identify }: SseModuleOptions) => new Identification(identify),
+  },
   Admission,
   Drain,
   SseServer,
@@ -139,17 +145,12 @@ const core: Provider[] = [
 const features: Provider[] = [
   ChannelHandlers,
   made(HandlerDiscovery, ModulesContainer, ChannelDefinitions, ChannelHandlers, SSE_SETTINGS),
-  {
-    provide: Access,
-    inject: [SSE_SETTINGS, ChannelHandlers, SSE_OPTIONS],
-    useFactory: (settings: SseSettings, handlers: ChannelHandlers, { identify }: SseModuleOptions) =>
-      new Access(settings, handlers, identify),
-  },
-  made(Revocations, Connections, ChannelDefinitions, Orders),
+  made(Access, SSE_SETTINGS, ChannelHandlers, ConnectionFeatures),
+  made(Revocations, Access, ChannelDefinitions, Orders),
   made(Snapshots, ChannelHandlers, SSE_SETTINGS),
   { provide: Prefaces, useExisting: Snapshots },
-  made(Hooks, ChannelHandlers, Channels, StreamObservers),
-  made(Presence, SSE_SETTINGS, ChannelDefinitions, SseBackplane, SseCluster, StreamObservers),
+  made(Hooks, ChannelHandlers, Channels, ConnectionFeatures),
+  made(Presence, SSE_SETTINGS, ChannelDefinitions, SseBackplane, SseCluster, ConnectionFeatures),
   made(SourcePipes, ChannelWriter, SubscriberCounts, SseCluster, SSE_SETTINGS),
   JoinableStreams,
 ];

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
-import type { ApplicationConfig, ModulesContainer } from '@nestjs/core';
-import { foundControllers } from './http/controllers.js';
+import { MetadataScanner, type ApplicationConfig, type ModulesContainer } from '@nestjs/core';
 import type { ServedRoute, SseServer } from './http/sse-server.js';
 import type { SseInterceptor } from './http/sse.interceptor.js';
+import type { Method } from './wrapped-method.js';
 
 /** The routes of the application that stream events, found at the start. */
 export class StreamRoutes {
@@ -35,9 +35,15 @@ export class StreamRoutes {
     );
   }
 
+  /** The routes of the controllers of all modules. */
   #all(): ServedRoute[] {
-    return foundControllers(this.modules).flatMap(({ controller, methods }) =>
-      methods.flatMap((method) => this.server.routeOf(controller, method) ?? []),
-    );
+    const scanner = new MetadataScanner();
+    const wrappers = [...this.modules.values()].flatMap((module) => [...module.controllers.values()]);
+    return wrappers.flatMap(({ metatype: controller }) => {
+      if (typeof controller !== 'function') return [];
+      const prototype = controller.prototype as Record<string, Method>;
+      const names = scanner.getAllMethodNames(prototype);
+      return names.flatMap((name) => this.server.routeOf(controller, prototype[name] as Method) ?? []);
+    });
   }
 }

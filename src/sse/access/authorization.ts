@@ -8,26 +8,26 @@ import {
 } from '../handlers/channel-handlers.js';
 import { SparseLog } from '../sparse-log.js';
 
-/** What a method with `@AuthorizeChannel()` is asked. */
+/** The question that a method with `@AuthorizeChannel()` is asked. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- which adapter's request it is, the application knows
 export interface ChannelAccess<Params = Readonly<Record<string, string>>, Request = any> {
   readonly channel: string;
-  /** What stands for the parameters of the pattern, decoded. */
+  /** The values of the pattern's parameters, decoded. */
   readonly params: Params;
-  /** Who asks, as `identify` says. */
+  /** The user, as `identify` says; undefined for an unknown client. */
   readonly user: string | undefined;
   /** The request that the stream belongs to, as the adapter has it. */
   readonly request: Request;
 }
 
-/** Who wants to stream a channel. */
+/** A client that wants to stream a channel. */
 export type Asker = Pick<ChannelAccess, 'user' | 'request'>;
 
 /** Asks the application who may stream which channel. */
 export class Authorization {
   readonly #logger = new Logger('AuthorizeChannel');
   readonly #log = new SparseLog();
-  /** Methods of which it was said that they answer with something else than a boolean. */
+  /** Methods that have answered with something else than a boolean, which was logged. */
   readonly #truthy = new Set<ChannelHandler>();
 
   constructor(
@@ -36,6 +36,15 @@ export class Authorization {
     private readonly authorizeTime: number,
     private readonly unguarded: 'open' | 'deny',
   ) {}
+
+  get hasAuthorisers(): boolean {
+    return this.handlers.has('authorize');
+  }
+
+  /** Whether any channel is guarded. */
+  get isUsed(): boolean {
+    return this.unguarded === 'deny' || this.hasAuthorisers;
+  }
 
   /** Whether a channel is not open to whoever gets past the guards of a route. */
   guards(channel: string): boolean {
@@ -74,7 +83,7 @@ export class Authorization {
       const access: ChannelAccess = { channel, params, ...asker };
       const late = `It is not known who may stream "${channel}".`;
       const answer = await answerInTime(handler, access, this.authorizeTime, this.#logger, late);
-      // What is only truthy may be an object that says no.
+      // A truthy answer may be an object that says no.
       if (answer && answer !== true) this.#tellTruthy(handler, answer);
       return answer === true;
     } catch (error) {

@@ -1,12 +1,10 @@
 import { ForbiddenException, Logger } from '@nestjs/common';
-import type { Access } from './access.js';
-import { currentCursor, type Cursor } from '../streams/cursor.js';
-import type { Expiring } from './expiries.js';
-import { checkIdentity, refuseExpired, type Identity } from '../http/identity.js';
-import type { ChannelGate } from '../streams/channel-gate.js';
-import type { StreamReader } from '../streams/stream-reader.js';
+import type { ConnectionHandle, ConnectionPart } from '../http/connection-part.js';
 import { ownEvent } from '../http/plain-event.js';
-import { isThenable } from '../values.js';
+import type { ChannelGate } from '../streams/channel-gate.js';
+import type { Cursor } from '../streams/cursor.js';
+import type { StreamReader } from '../streams/stream-reader.js';
+import type { Access } from './access.js';
 
 const logger = new Logger('SseConnection');
 
@@ -23,25 +21,10 @@ export interface Denial {
   readonly reason: DenialReason;
 }
 
-/** What is asked of a connection that has to do with users. */
-export interface AccessOwner {
-  /** The request, as the adapter has it. */
-  readonly request: unknown;
-  readonly reader: StreamReader;
-  readonly isOpen: boolean;
-  /** When the request was let in: `performance.now()`. */
-  readonly beganAt: number;
-  /** Tells its client something that is no event of a channel. */
-  tell(type: string, data: object): void;
-  error(error: unknown): void;
-  /** Ends the response, with a last event. */
-  end(retry: undefined, farewell: string): void;
-}
-
 /** A channel that somebody who was asked has granted. */
 interface Grant {
   readonly channel: string;
-  /** Who reads it: the connection's own reader, or one of which it was not seen that it leads there. */
+  /** The connection's own reader, or one of a stream whose way to the client could not be seen. */
   readonly reader: StreamReader;
   /** When it was asked for: `performance.now()`. */
   readonly askedAt: number;
@@ -57,67 +40,48 @@ interface Decision {
   state: 'open' | 'doubtful' | 'revoked';
 }
 
-/** Who a connection belongs to, what it may stream, and for how long. */
-export class ConnectionAccess implements ChannelGate, Expiring {
-  identity: Identity | undefined;
-  /** What is being decided now. */
+/**
+ * What one connection may stream, and for how long: its gate, and all that takes a channel away from it again.
+ *
+ * A revocation acts in the order of time, although it may come late from another instance: a channel that was asked for
+ * before it is taken away, and one that was asked for later is asked for again.
+ */
+export class ConnectionAccess implements ConnectionPart, ChannelGate {
+  /** Questions that are not answered yet. */
   readonly #pending = new Set<Decision>();
   #grants: readonly Grant[] = [];
-  /** When channels began that nobody was asked for, and that came after the response had begun. */
+  /** When channels that nobody is asked for began, of those that came after the response was open. */
   #late: Map<string, number> | undefined;
-  /** What it is to be told when it is open. */
-  readonly #denied = new Set<string>();
+  /** Channels that were refused before the response was open. */
+  #denied: Set<string> | undefined;
   #review: NodeJS.Timeout | undefined;
-  #isClosed = false;
 
   constructor(
-    private readonly owner: AccessOwner,
+    private readonly connection: ConnectionHandle,
     private readonly access: Access,
-  ) {}
-
-  /**
-   * Asks who it is. What `identify()` throws is the request's error, and so is a time that is over.
-   *
-   * @returns whether that is known, at once or later: never a rejection
-   */
-  identify(): boolean | Promise<boolean> {
-    try {
-      const identity = this.access.identify?.(this.owner.request);
-      return isThenable(identity) ? this.#identifyLater(identity) : this.#identifiedAs(identity);
-    } catch (error) {
-      this.owner.error(error);
-      return false;
-    }
+  ) {
+    access.connections.add(this);
+    const expiresAt = connection.identity?.expiresAt;
+    if (expiresAt !== undefined) access.expiries.add(this, Number(expiresAt));
   }
 
-  /** The user, as an open connection is told of. */
-  get name(): { readonly user: string } | undefined {
-    return this.identity && { user: this.identity.user };
+  get user(): string | undefined {
+    return this.connection.identity?.user;
+  }
+
+  get gate(): ChannelGate {
+    return this;
   }
 
   ask(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): boolean {
     if (!this.access.authorization.guards(channel)) return false;
-    this.decide(channel, reader, decided);
+    this.#decide(channel, reader, decided);
     return true;
   }
 
-  decide(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): void {
-    const askedAt = performance.now();
-    const decision: Decision = { channel, decided, askedAt, state: 'open' };
-    this.#pending.add(decision);
-    const answered = (answer: boolean): void => {
-      if (!this.#pending.has(decision)) return;
-      if (answer && decision.state === 'doubtful') {
-        decision.state = 'open';
-        void this.#asks(channel).then(answered);
-        return;
-      }
-      this.#pending.delete(decision);
-      const isGranted = answer && decision.state === 'open' && !this.#isClosed;
-      if (isGranted) this.#granted({ channel, reader, askedAt });
-      decided(isGranted);
-    };
-    void this.#asks(channel).then(answered);
+  denied(channel: string): void {
+    if (this.connection.isOpen) this.connection.tell('denied', denial(channel, 'forbidden'));
+    else (this.#denied ??= new Set()).add(channel);
   }
 
   isDeciding(channel: string): boolean {
@@ -125,46 +89,29 @@ export class ConnectionAccess implements ChannelGate, Expiring {
     return false;
   }
 
-  /** A channel of the own reader has begun. */
-  began(channel: string): void {
-    if (!this.owner.isOpen) return;
-    const late = (this.#late ??= new Map<string, number>());
-    for (const name of late.keys())
-      if (!isStreamed({ channel: name, reader: this.owner.reader })) late.delete(name);
-    late.set(channel, performance.now());
-  }
-
-  denied(channel: string): void {
-    if (this.owner.isOpen) this.#tellDenied(channel, 'forbidden');
-    else this.#denied.add(channel);
-  }
-
   /** The answer to a client that was denied all that it asked for. */
-  get refusal(): ForbiddenException | undefined {
-    if (this.#denied.size === 0 || this.#grants.length > 0 || this.owner.reader.isUsed) return undefined;
+  refusal(): ForbiddenException | undefined {
+    if (!this.#denied || this.#grants.length > 0 || this.connection.reader.isUsed) return undefined;
     return new ForbiddenException('None of these channels may be streamed.');
   }
 
-  /** Whether its client is to be told of channels that it does not get. */
-  get hasDenied(): boolean {
-    return this.#denied.size > 0;
+  opening(): string {
+    let text = '';
+    for (const channel of this.#denied ?? []) text += ownEvent('denied', denial(channel, 'forbidden'));
+    return text;
   }
 
-  /** Its client can be told now. */
-  opened(): void {
-    for (const channel of this.#denied) this.#tellDenied(channel, 'forbidden');
-    this.#denied.clear();
+  began(channel: string): void {
+    const { isOpen, reader } = this.connection;
+    if (!isOpen) return;
+    const late = (this.#late ??= new Map<string, number>());
+    for (const name of late.keys()) if (!isStreamed({ channel: name, reader })) late.delete(name);
+    late.set(channel, performance.now());
   }
 
-  /**
-   * Looks at who has read what arrives now. A stream that is shared may lead here from another response, or from
-   * no response, and nobody was asked about this one.
-   *
-   * @throws ForbiddenException
-   */
-  checkArriving(): void {
-    const cursor = currentCursor();
-    if (!cursor || cursor.reader === this.owner.reader || cursor.access === 'open') return;
+  /** Refuses a channel that another reader has, unless it was granted for this connection or is open. */
+  arrived(cursor: Cursor): void {
+    if (cursor.access === 'open') return;
     const { name } = cursor.channel;
     if (!this.access.authorization.guards(name) || this.#grants.some((grant) => isOf(grant, cursor))) return;
     logger.error(
@@ -173,6 +120,13 @@ export class ConnectionAccess implements ChannelGate, Expiring {
     throw new ForbiddenException();
   }
 
+  /**
+   * Takes a channel away that was asked for by then, and tells the client. A decision about it that is pending becomes
+   * a refusal. Where the channel was asked for later, whoever has granted it is asked again.
+   *
+   * @param at `performance.now()`
+   * @returns whether it was taken away
+   */
   revoke(channel: string, at: number): boolean {
     for (const decision of this.#pending) {
       if (decision.channel !== channel) continue;
@@ -188,39 +142,41 @@ export class ConnectionAccess implements ChannelGate, Expiring {
 
   /** The time of its identity is over. */
   expired(): void {
-    this.owner.end(undefined, ownEvent('expired', {}));
+    this.connection.end(undefined, ownEvent('expired', {}));
   }
 
-  close(): void {
-    this.#isClosed = true;
+  closed(): void {
+    this.access.connections.delete(this);
     this.access.expiries.delete(this);
     clearTimeout(this.#review);
-    // Who waits for an answer, as a request to join, need not wait for what can change nothing.
+    // A request to join need not wait for an answer that can change nothing.
     const pending = [...this.#pending];
     this.#pending.clear();
     for (const { decided } of pending) decided(false);
   }
 
-  async #identifyLater(identity: PromiseLike<Identity | undefined>): Promise<boolean> {
-    try {
-      return this.#identifiedAs(await identity);
-    } catch (error) {
-      this.owner.error(error);
-      return false;
-    }
-  }
-
-  #identifiedAs(identity: Identity | undefined): boolean {
-    this.identity = checkIdentity(identity);
-    if (identity?.expiresAt === undefined || this.#isClosed) return true;
-    refuseExpired(identity);
-    this.access.expiries.add(this, Number(identity.expiresAt));
-    return true;
+  #decide(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): void {
+    const askedAt = performance.now();
+    const decision: Decision = { channel, decided, askedAt, state: 'open' };
+    this.#pending.add(decision);
+    const answered = (answer: boolean): void => {
+      if (!this.#pending.has(decision)) return;
+      if (answer && decision.state === 'doubtful') {
+        decision.state = 'open';
+        void this.#asks(channel).then(answered);
+        return;
+      }
+      this.#pending.delete(decision);
+      const isGranted = answer && decision.state === 'open' && !this.connection.isClosed;
+      if (isGranted) this.#granted({ channel, reader, askedAt });
+      decided(isGranted);
+    };
+    void this.#asks(channel).then(answered);
   }
 
   #granted(grant: Grant): void {
     const { channel, reader } = grant;
-    // What is left is forgotten here: a stream may go through many channels, one after the other.
+    // A channel that was left is forgotten here: a stream may go through many channels, one after the other.
     const others = this.#grants.filter(
       (other) => isStreamed(other) && !(other.channel === channel && other.reader === reader),
     );
@@ -234,37 +190,33 @@ export class ConnectionAccess implements ChannelGate, Expiring {
 
   /** @param at takes away only what was asked for by then */
   #withdraw(channel: string, reason: DenialReason, at = Infinity): boolean {
-    if (this.#isClosed) return false;
+    const { reader: ownReader, beganAt, isClosed } = this.connection;
+    if (isClosed) return false;
     const granted = this.#grants.filter((grant) => grant.channel === channel);
-    const { reader: ownReader, beganAt } = this.owner;
     const own = granted.some(({ reader }) => reader === ownReader)
       ? []
       : [{ channel, reader: ownReader, askedAt: this.#late?.get(channel) ?? beganAt }];
     const streamed = [...own, ...granted].filter((grant) => grant.askedAt <= at && isStreamed(grant));
     const readers = new Set(streamed.map(({ reader }) => reader));
     if (readers.size === 0) return false;
-    this.#tellDenied(channel, reason);
+    this.connection.tell('denied', denial(channel, reason));
     for (const reader of readers) reader.withdraw(channel);
     return true;
   }
 
-  #tellDenied(channel: string, reason: DenialReason): void {
-    this.owner.tell('denied', { channel, reason } satisfies Denial);
-  }
-
   #asks(channel: string): Promise<boolean> {
     return this.access.authorization.grants(channel, {
-      user: this.identity?.user,
-      request: this.owner.request,
+      user: this.user,
+      request: this.connection.request,
     });
   }
 
   #reviewLater(): void {
-    if (this.access.reauthorize === 0 || this.#isClosed) return;
+    if (this.access.reauthorize === 0 || this.connection.isClosed) return;
     this.#review ??= setTimeout(() => void this.#reviewNow(), this.access.reauthorize).unref();
   }
 
-  /** Asks again about all that was granted, and takes away what is not any more. */
+  /** Asks again about every grant, and takes the channel away where it is refused now. */
   async #reviewNow(): Promise<void> {
     this.#grants = this.#grants.filter(isStreamed);
     const channels = new Set(this.#grants.map(({ channel }) => channel));
@@ -273,6 +225,8 @@ export class ConnectionAccess implements ChannelGate, Expiring {
     if (this.#grants.length > 0) this.#reviewLater();
   }
 }
+
+const denial = (channel: string, reason: DenialReason): Denial => ({ channel, reason });
 
 const isOf = ({ channel, reader }: Grant, { channel: { name }, reader: by }: Cursor): boolean =>
   channel === name && reader === by;

@@ -1,10 +1,10 @@
+import type { ConnectionAccess } from './connection-access.js';
+
 /** Milliseconds after which the wall clock is looked at again: nobody tells a process when it is set. */
 const LOOK = 1_000;
 
-/** Something that ends at a moment of the wall clock. */
-export interface Expiring {
-  expired(): void;
-}
+/** A connection that ends at a moment of the wall clock. */
+export type Expiring = Pick<ConnectionAccess, 'expired'>;
 
 /**
  * One timer for all that expires; none while nothing does. A moment is what the wall clock says it is, also where

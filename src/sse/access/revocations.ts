@@ -1,19 +1,19 @@
 import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import type { OrderOutcome, Orders } from '../cluster/orders.js';
-import type { Connections } from '../http/connections.js';
 import { stringOf } from '../validate.js';
+import type { Access } from './access.js';
 
 /** Takes channels away from users, on all instances. */
 export class Revocations {
   constructor(
-    open: Connections,
+    { connections }: Access,
     private readonly definitions: ChannelDefinitions,
     private readonly orders: Orders,
   ) {
     orders.obey(
       'revoke',
       ({ user, channel }: { readonly user: string; readonly channel: string }, at) =>
-        open.matching({ user }).filter(({ access }) => access?.revoke(channel, at)).length,
+        [...connections].filter((one) => one.user === user && one.revoke(channel, at)).length,
     );
   }
 

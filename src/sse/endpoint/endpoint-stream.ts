@@ -1,12 +1,15 @@
 import { catchError, EMPTY, finalize, merge, mergeAll, Subject, type Observable } from 'rxjs';
+import type { Authorization } from '../access/authorization.js';
+import type { ConnectionPart } from '../http/connection-part.js';
 import { RateLimit } from '../http/limits.js';
+import { ownEvent } from '../http/plain-event.js';
 import type { SseConnection } from '../http/sse-connection.js';
-import type { ChangedChannels, ChannelsChange, JoinableStream, RefusedChange } from './joinable-streams.js';
 import type { SseEvent } from '../log/sse-event.js';
-import type { SseHub } from '../sse-hub.js';
 import { longestId, MAX_ID_BYTES, parseLastEventId } from '../protocol/position.js';
+import type { SseHub } from '../sse-hub.js';
 import { SseError } from '../sse.errors.js';
 import type { SseLimits } from '../sse.options.js';
+import type { ChangedChannels, ChannelsChange, JoinableStreams, RefusedChange } from './joinable-streams.js';
 
 /** A channel that is being joined. */
 interface Joining {
@@ -17,7 +20,7 @@ interface Joining {
 }
 
 /** One open stream of the endpoint, whose client joins channels and leaves them. */
-export class EndpointStream implements JoinableStream {
+export class EndpointStream implements ConnectionPart {
   readonly #joined = new Subject<Observable<SseEvent>>();
   readonly #joining = new Map<string, Joining>();
   /** The joins that wait for their channel to begin. */
@@ -27,15 +30,30 @@ export class EndpointStream implements JoinableStream {
   constructor(
     private readonly connection: SseConnection,
     private readonly hub: SseHub,
+    private readonly authorization: Authorization,
+    private readonly open: JoinableStreams,
     private readonly limits: Required<SseLimits>,
   ) {
     // A page may join all its channels at once.
     const { joinsPerSecond, channelsPerConnection } = limits;
     this.#rate = new RateLimit(joinsPerSecond, Math.max(joinsPerSecond, channelsPerConnection));
+    connection.reader.position.isJoinable = true;
+    connection.add(this);
+    open.add(connection.id, this);
   }
 
+  /** The user that it belongs to, as `identify` says; undefined for an unknown one. */
   get user(): string | undefined {
-    return this.connection.access?.identity?.user;
+    return this.connection.identity?.user;
+  }
+
+  /** Its client joins channels by this id, and has to know it before any event of them. */
+  opening(): string {
+    return ownEvent('connection', { id: this.connection.id });
+  }
+
+  closed(): void {
+    this.open.delete(this.connection.id);
   }
 
   /** All that its client gets. It does not complete: the client may join more. */
@@ -74,7 +92,7 @@ export class EndpointStream implements JoinableStream {
     }
   }
 
-  /** What is refused changes nothing. */
+  /** Why a change cannot be made; then nothing is changed. */
   #refusalOf(join: readonly string[], leave: readonly string[]): RefusedChange | undefined {
     const { channelsPerConnection, joinsPerSecond } = this.limits;
     const streamed = this.connection.reader.position.cursors.map(({ channel }) => channel.name);
@@ -123,17 +141,17 @@ export class EndpointStream implements JoinableStream {
   }
 
   #joinIfGranted(channel: string, position: string | undefined, joining: Joining): Promise<boolean> {
-    const { access, reader } = this.connection;
-    // Without it there is nobody to be asked for any channel, and so nobody who grants one.
-    if (!access) return Promise.resolve(false);
+    const { gate, reader } = this.connection;
     return new Promise((resolve, reject) => {
-      access.decide(channel, reader, (isGranted) => {
+      const isAsked = gate?.ask(channel, reader, (isGranted) => {
         if (position !== undefined) reader.position.beginAt(channel, parseLastEventId(position));
         const entered = isGranted && !joining.isLeft ? this.#enter(channel) : Promise.resolve();
         entered.then(() => {
           resolve(isGranted);
         }, reject);
       });
+      // Nobody is asked for this channel, and so nobody grants it.
+      if (!isAsked) resolve(this.authorization.denyUnguarded(channel));
     });
   }
 
@@ -144,7 +162,7 @@ export class EndpointStream implements JoinableStream {
       const isEntering = (): boolean => this.#entering.get(channel) === resolve;
       const stream = this.hub.stream(channel, { authorize: false }).pipe(
         catchError((error: Error) => {
-          // What fails later ends the stream, as where the channel was asked for at first: its client comes back.
+          // A later failure ends the stream, as where the channel was asked for at first: its client comes back.
           if (!isEntering()) throw error;
           reject(error);
           return EMPTY;

@@ -22,7 +22,7 @@ import { Endpoint } from './endpoint.js';
 
 /** The ready endpoint: one connection for many channels, which its client joins and leaves. */
 export interface EndpointOptions {
-  /** Where it is mounted, as in `@Controller()`. */
+  /** The path at which it is mounted, as in `@Controller()`. */
   readonly path: string;
   /**
    * Guards of the stream and of joining, as in `@UseGuards()`. @defaultValue those of the application only

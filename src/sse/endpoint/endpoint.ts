@@ -10,12 +10,20 @@ import {
   type OnApplicationBootstrap,
   UnsupportedMediaTypeException,
 } from '@nestjs/common';
-import { defer, EMPTY, finalize, type Observable } from 'rxjs';
-import type { Exchange } from '../http/exchange.js';
-import type { SseConnection } from '../http/sse-connection.js';
+import { EMPTY, type Observable } from 'rxjs';
 import { Access } from '../access/access.js';
-import { ChannelHandlers } from '../handlers/channel-handlers.js';
-import { checkIdentity, refuseExpired } from '../http/identity.js';
+import { ANSWER_TIME } from '../cluster/scatter-gather.js';
+import type { Exchange } from '../http/exchange.js';
+import { Identification } from '../http/identity.js';
+import type { SseConnection } from '../http/sse-connection.js';
+import type { SseEvent } from '../log/sse-event.js';
+import { encodedLength, longestId, MAX_ID_BYTES } from '../protocol/position.js';
+import { SseHub } from '../sse-hub.js';
+import { SseError } from '../sse.errors.js';
+import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
+import { Streams } from '../streams/streams.js';
+import { LONGEST_TIMER } from '../validate.js';
+import { EndpointStream } from './endpoint-stream.js';
 import {
   JoinableStreams,
   type ChangedChannels,
@@ -23,44 +31,21 @@ import {
   type ChannelsChange,
   type RefusedChange,
 } from './joinable-streams.js';
-import type { SseEvent } from '../log/sse-event.js';
-import { SseHub } from '../sse-hub.js';
-import { Streams } from '../streams/streams.js';
-import { StreamObservers, type StreamObserver, type Subscriber } from '../http/stream-observer.js';
-import { ANSWER_TIME } from '../cluster/scatter-gather.js';
-import { encodedLength, longestId, MAX_ID_BYTES } from '../protocol/position.js';
-import { SseError } from '../sse.errors.js';
-import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
-import { LONGEST_TIMER } from '../validate.js';
-import { EndpointStream } from './endpoint-stream.js';
 
-/** What the ready endpoint does: streams the channels that its client asks for, and is granted. */
+/** The ready endpoint: it streams the channels that its client asks for, and is granted. */
 @Injectable()
-export class Endpoint implements OnApplicationBootstrap, StreamObserver {
-  readonly #open = new WeakMap<Subscriber, EndpointStream>();
-
+export class Endpoint implements OnApplicationBootstrap {
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly hub: SseHub,
     private readonly streams: Streams,
     private readonly access: Access,
-    observers: StreamObservers,
-    private readonly joinable: JoinableStreams,
-    private readonly handlers: ChannelHandlers,
-  ) {
-    observers.add(this);
-  }
-
-  began(channel: string, subscriber: Subscriber): void {
-    this.#open.get(subscriber)?.began(channel);
-  }
-
-  ended(): void {
-    // A stream that ends tells whoever has subscribed to it.
-  }
+    private readonly identification: Identification,
+    private readonly open: JoinableStreams,
+  ) {}
 
   onApplicationBootstrap(): void {
-    if (this.handlers.has('authorize')) return;
+    if (this.access.authorization.hasAuthorisers) return;
     new Logger('SseModule').warn(
       'The endpoint denies every channel, as no method has @AuthorizeChannel() to grant one.',
     );
@@ -69,22 +54,18 @@ export class Endpoint implements OnApplicationBootstrap, StreamObserver {
   /** The stream of the request in whose context it is called. */
   stream(): Observable<SseEvent> {
     const connection = this.streams.response?.sink as SseConnection; // in which the method of every route runs
-    connection.reader.position.isJoinable = true;
     const atFirst = this.#granted(connection, this.#askedBy(connection));
-    const stream = new EndpointStream(connection, this.hub, this.settings.limits);
-    this.#open.set(connection, stream);
-    return defer(() => {
-      this.joinable.add(connection.id, stream);
-      return stream.events(atFirst);
-    }).pipe(finalize(() => this.joinable.delete(connection.id)));
+    const { authorization } = this.access;
+    const { limits } = this.settings;
+    return new EndpointStream(connection, this.hub, authorization, this.open, limits).events(atFirst);
   }
 
   /** Joins channels to an open stream, and leaves others, wherever it is. */
   async change(connection: string, body: unknown, exchange: Exchange): Promise<ChangedChannels> {
     this.#refuseForms(exchange);
     const change = this.#changeOf(body);
-    const user = await this.#userOf(exchange.adaptedRequest);
-    const outcome = await this.#changed({ connection, user, change });
+    const identity = await this.identification.of(exchange.adaptedRequest);
+    const outcome = await this.#changed({ connection, user: identity?.user, change });
     if (!outcome) throw new NotFoundException('There is no such connection.');
     if (!('refused' in outcome)) return outcome;
     if (outcome.retry !== undefined)
@@ -92,7 +73,7 @@ export class Endpoint implements OnApplicationBootstrap, StreamObserver {
     throw new HttpException(outcome.message, STATUS[outcome.refused]);
   }
 
-  /** What is in the query, and what the client's id says that it had before it lost its connection. */
+  /** The channels in the query, and those that the client had by its id before it lost its connection. */
   #askedBy({ exchange, lastEventId }: SseConnection): ReadonlySet<string> {
     if (exchange.query?.has('channels'))
       throw new BadRequestException('Name each in a parameter "channel": ?channel=a&channel=b.');
@@ -101,7 +82,7 @@ export class Endpoint implements OnApplicationBootstrap, StreamObserver {
     let idLength = longestId([...channels]);
     const before = lastEventId.kind === 'named' ? lastEventId.positions.keys() : [];
     for (const name of before) {
-      // Of an id that is none of ours, or is too old, whatever can be of use is used.
+      // The id may be too old, or none of ours: names that can be of use are used.
       if (channels.size >= this.settings.limits.channelsPerConnection) break;
       if (channels.has(name) || !this.#isStreamable(name)) continue;
       idLength += encodedLength(name);
@@ -113,13 +94,13 @@ export class Endpoint implements OnApplicationBootstrap, StreamObserver {
 
   #granted(connection: SseConnection, channels: ReadonlySet<string>): Observable<SseEvent> {
     if (channels.size === 0) return EMPTY;
-    // Where nobody is asked, nobody has granted it.
+    // A channel that nobody is asked for is granted by nobody.
     const { authorization } = this.access;
     const guarded = [...channels].filter((channel) => authorization.guards(channel));
     for (const channel of channels) {
       if (guarded.includes(channel)) continue;
       authorization.denyUnguarded(channel);
-      connection.access?.denied(channel);
+      connection.gate?.denied(channel);
     }
     if (guarded.length === 0) throw new ForbiddenException('None of these channels may be streamed.');
     return this.hub.stream(guarded);
@@ -170,18 +151,11 @@ export class Endpoint implements OnApplicationBootstrap, StreamObserver {
     return change;
   }
 
-  /** Who asks, by the same rules as for a stream. */
-  async #userOf(request: object): Promise<string | undefined> {
-    const identity = checkIdentity(await this.access.identify?.(request));
-    refuseExpired(identity);
-    return identity?.user;
-  }
-
   async #changed(request: ChangeRequest): Promise<ChangedChannels | RefusedChange | undefined> {
     if (!CONNECTION_ID.test(request.connection)) return undefined;
     const time = Math.min(this.settings.authorizeTime + ANSWER_TIME, LONGEST_TIMER);
     try {
-      return await this.joinable.changeAnywhere(request, time);
+      return await this.open.changeAnywhere(request, time);
     } catch (error) {
       if (error instanceof SseError) return { refused: 'away', message: error.message };
       throw error;

@@ -1,28 +1,29 @@
 import { Injectable } from '@nestjs/common';
 import { ScatterGather } from '../cluster/scatter-gather.js';
+import type { EndpointStream } from './endpoint-stream.js';
 
-/** What a client wants to be changed of the channels that it streams. */
+/** A change of the channels of a stream, as its client asks for it. */
 export interface ChannelsChange {
   readonly join: readonly string[];
   readonly leave: readonly string[];
-  /** Where it is in channels to be joined, by their names: an EventSource cannot say so in a header. */
+  /** Positions of the client in channels to be joined, by their names: an EventSource has no header for them. */
   readonly positions: Readonly<Record<string, string>>;
 }
 
-/** What came of it. */
+/** The outcome of a change. */
 export interface ChangedChannels {
-  /** Of those to be joined, what is streamed now, also if it was before. */
+  /** The channels to be joined that are streamed now, also if they were before. */
   readonly joined: readonly string[];
   /**
-   * Where the client is in those, by their names; without those that have no history, or whose state it waits for.
-   * It joins them from there if it is cut off before it has read its stream.
+   * Positions of the client in those, by their names; a channel has none without history, or while the client waits for
+   * its state. A client that is cut off before it has read its stream joins the channels from there.
    */
   readonly positions: Readonly<Record<string, string>>;
-  /** Of those to be joined, what the client may not stream. */
+  /** The channels to be joined that the client may not stream. */
   readonly denied: readonly string[];
-  /** Of those to be left, what was streamed. */
+  /** The channels to be left that were streamed. */
   readonly left: readonly string[];
-  /** All that is streamed now. */
+  /** All channels that are streamed now. */
   readonly channels: readonly string[];
 }
 
@@ -42,22 +43,15 @@ export interface RefusedChange {
 export interface ChangeRequest {
   /** The id of its connection. */
   readonly connection: string;
-  /** Who asks, as `identify` says. */
+  /** The user that asks, as `identify` says. */
   readonly user?: string | undefined;
   readonly change: ChannelsChange;
-}
-
-/** An open stream that channels can be joined to. */
-export interface JoinableStream {
-  /** Whose it is, as `identify` says; undefined for somebody unknown. */
-  readonly user: string | undefined;
-  change(change: ChannelsChange): Promise<ChangedChannels | RefusedChange>;
 }
 
 /** The open streams of this process that channels can be joined to, by the ids of their connections. */
 @Injectable()
 export class JoinableStreams {
-  readonly #streams = new Map<string, JoinableStream>();
+  readonly #streams = new Map<string, EndpointStream>();
 
   constructor(private readonly instances: ScatterGather) {
     instances.answer(
@@ -66,7 +60,7 @@ export class JoinableStreams {
     );
   }
 
-  add(connection: string, stream: JoinableStream): void {
+  add(connection: string, stream: EndpointStream): void {
     this.#streams.set(connection, stream);
   }
 

@@ -4,7 +4,7 @@ import { Logger } from '@nestjs/common';
 import { Alternation } from './alternation.js';
 import type { ChannelHandlers, HandlerKind, MatchedHandler } from '../handlers/channel-handlers.js';
 import type { ChannelObserver, Channels } from '../channels/channels.js';
-import type { StreamObserver, StreamObservers, Subscriber } from '../http/stream-observer.js';
+import type { ConnectionFeatures, ConnectionHandle, StreamObserver } from '../http/connection-part.js';
 
 /** What a method with `@OnSubscribe()` or `@OnUnsubscribe()` is told. */
 export interface ChannelSubscription<
@@ -33,19 +33,19 @@ export class Hooks implements ChannelObserver, StreamObserver {
   /** They belong to no request: what one starts goes on when the request that has led to it is long over. */
   readonly #scope = new AsyncResource('SseHooks');
   readonly #uses = new Alternation((channel, isUsed) => this.#tell(isUsed ? 'first' : 'last', channel, {}));
-  readonly #subscriptions = new WeakMap<Subscriber, Alternation>();
+  readonly #subscriptions = new WeakMap<ConnectionHandle, Alternation>();
 
   constructor(
     private readonly handlers: ChannelHandlers,
     private readonly channels: Channels,
-    private readonly observers: StreamObservers,
+    private readonly features: ConnectionFeatures,
   ) {}
 
   /** To be called when the methods of the application are known. */
   start(): void {
-    const { handlers, channels, observers } = this;
+    const { handlers, channels, features } = this;
     if (handlers.has('first') || handlers.has('last')) channels.observe(this);
-    if (handlers.has('subscribe') || handlers.has('unsubscribe')) observers.add(this);
+    if (handlers.has('subscribe') || handlers.has('unsubscribe')) features.observe(this);
   }
 
   used(channel: string): void {
@@ -56,11 +56,11 @@ export class Hooks implements ChannelObserver, StreamObserver {
     this.#used(channel, false);
   }
 
-  began(channel: string, subscriber: Subscriber): void {
+  began(channel: string, subscriber: ConnectionHandle): void {
     this.#subscribed(channel, subscriber, true);
   }
 
-  ended(channel: string, subscriber: Subscriber): void {
+  ended(channel: string, subscriber: ConnectionHandle): void {
     this.#subscribed(channel, subscriber, false);
   }
 
@@ -69,7 +69,7 @@ export class Hooks implements ChannelObserver, StreamObserver {
     this.#scope.runInAsyncScope(() => this.#uses.set(channel, isUsed));
   }
 
-  #subscribed(channel: string, subscriber: Subscriber, isSubscribed: boolean): void {
+  #subscribed(channel: string, subscriber: ConnectionHandle, isSubscribed: boolean): void {
     if (!this.#isOfInterest(channel, 'subscribe', 'unsubscribe')) return;
     let alternation = this.#subscriptions.get(subscriber);
     if (!alternation) {
@@ -102,10 +102,10 @@ export class Hooks implements ChannelObserver, StreamObserver {
 
 const detailsOf = ({
   id,
-  access,
+  identity,
   request,
-}: Subscriber): Pick<ChannelSubscription, 'connection' | 'user' | 'request'> => ({
+}: ConnectionHandle): Pick<ChannelSubscription, 'connection' | 'user' | 'request'> => ({
   connection: id,
-  user: access?.identity?.user,
+  user: identity?.user,
   request,
 });

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { Identity } from './identity.js';
 import { checkObject, stringOf } from '../validate.js';
+import { ConnectionFeatures } from './connection-part.js';
+import { Heartbeat } from './heartbeat.js';
+import type { SseConnection } from './sse-connection.js';
 
 /** An open stream, as `hub.connections()` tells of it. */
 export interface ConnectionInfo extends ConnectionDetails {
@@ -8,7 +10,7 @@ export interface ConnectionInfo extends ConnectionDetails {
   readonly instance: string;
 }
 
-/** What an instance knows of an open stream of its own. */
+/** An open stream, as its own instance knows it. */
 export interface ConnectionDetails {
   /** Made by the package, unguessable. */
   readonly id: string;
@@ -19,11 +21,11 @@ export interface ConnectionDetails {
   readonly path: string;
   /** The client's address as the socket has it: behind a proxy that is the proxy's. */
   readonly address: string | undefined;
-  /** Who it belongs to, as `identify` says. */
+  /** The user that it belongs to, as `identify` says. */
   readonly user?: string;
 }
 
-/** Which connections: those that have all of it. An empty filter is every one. */
+/** Selects the connections that have all of it. An empty filter selects every one. */
 export interface ConnectionFilter {
   readonly id?: string;
   readonly channel?: string;
@@ -31,65 +33,41 @@ export interface ConnectionFilter {
   readonly user?: string;
 }
 
-/** Whose a connection is. */
-export interface ConnectionAccess {
-  /** Undefined for somebody unknown. */
-  readonly identity: Identity | undefined;
-  /**
-   * Takes a channel away that was asked for by then, and tells the client. What is being decided about it is a
-   * no. Where the channel was asked for later, whoever has granted it is asked again.
-   *
-   * @param at `performance.now()`
-   * @returns whether it was taken away
-   */
-  revoke(channel: string, at: number): boolean;
-}
-
-/** An open stream, as the hub needs it. */
-export interface OpenConnection {
-  readonly info: ConnectionDetails;
-  /** Undefined where the application knows no users. */
-  readonly access: ConnectionAccess | undefined;
-  /** When its request was let in: `performance.now()`. */
-  readonly beganAt: number;
-  /** Whether it is known whose it is, and what it streams. */
-  readonly isOpen: boolean;
-  isNamed(id: string): boolean;
-  /** Whether it streams a channel, or somebody is being asked whether it may. */
-  streams(channel: string): boolean;
-  /**
-   * Ends the response, after what was published before.
-   *
-   * @param retry milliseconds after which the client shall come back
-   */
-  end(retry?: number): void;
-}
-
 /** Filters that one connection may wait with; one that is to wait with more is ended. */
 const MAX_WAITING = 100;
 
-/** The open streams of this process. */
+/**
+ * The open streams of this process, with the features that take part in them. Each counts from the moment in which it
+ * is let in, so there are some of which it is not known yet who they belong to.
+ */
 @Injectable()
 export class Connections {
-  readonly #open = new Set<OpenConnection>();
-  /** Whom to end, as was said while it was not known of these whether they are among them. */
-  readonly #waiting = new Map<OpenConnection, ConnectionFilter[]>();
+  readonly #open = new Set<SseConnection>();
+  /** Connections of which it is not known yet whether they match, with the filters of those that are to end. */
+  readonly #waiting = new Map<SseConnection, ConnectionFilter[]>();
+
+  constructor(
+    private readonly heartbeat: Heartbeat,
+    readonly features: ConnectionFeatures,
+  ) {}
 
   get size(): number {
     return this.#open.size;
   }
 
-  add(connection: OpenConnection): void {
+  add(connection: SseConnection): void {
     this.#open.add(connection);
+    this.heartbeat.add(connection);
   }
 
-  delete(connection: OpenConnection): void {
+  delete(connection: SseConnection): void {
     this.#open.delete(connection);
     this.#waiting.delete(connection);
+    this.heartbeat.delete(connection);
   }
 
-  /** It is known now whose a connection is, and what it streams. */
-  opened(connection: OpenConnection): void {
+  /** It is known now who a connection belongs to, and what it streams. */
+  opened(connection: SseConnection): void {
     const filters = this.#waiting.get(connection);
     if (!filters) return;
     this.#waiting.delete(connection);
@@ -97,8 +75,8 @@ export class Connections {
   }
 
   /**
-   * Ends those that match and had begun by then. Of which it is not known yet whether they match, they are
-   * ended when it is.
+   * Ends those that match and had begun by then. Where it is not known yet whether one matches, it is ended when that
+   * is known.
    *
    * @param at `performance.now()`
    * @returns how many were ended
@@ -118,24 +96,24 @@ export class Connections {
     for (const connection of [...this.#open]) connection.end(retry());
   }
 
-  #wait(connection: OpenConnection, filter: ConnectionFilter): void {
+  #wait(connection: SseConnection, filter: ConnectionFilter): void {
     const filters = this.#waiting.get(connection) ?? [];
     if (filters.push(filter) > MAX_WAITING) connection.end();
     else this.#waiting.set(connection, filters);
   }
 
   /** @throws SseError `INVALID_OPTIONS` for what is no condition: it must not match everybody */
-  matching(filter: ConnectionFilter): OpenConnection[] {
+  matching(filter: ConnectionFilter): SseConnection[] {
     checkObject(filter, ['id', 'channel', 'user'], 'A filter of connections');
     for (const [name, value] of Object.entries(filter)) stringOf(name, value);
     return [...this.#open].filter((connection) => matches(connection, filter));
   }
 }
 
-function matches(connection: OpenConnection, { id, channel, user }: ConnectionFilter): boolean {
+function matches(connection: SseConnection, { id, channel, user }: ConnectionFilter): boolean {
   return (
     (id === undefined || connection.isNamed(id)) &&
     (channel === undefined || connection.streams(channel)) &&
-    (user === undefined || connection.access?.identity?.user === user)
+    (user === undefined || connection.identity?.user === user)
   );
 }

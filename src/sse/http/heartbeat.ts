@@ -1,18 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { LONGEST_TIMER } from '../validate.js';
+import type { SseConnection } from './sse-connection.js';
 
 /** A connection that must not be silent for long. */
-export interface Beating {
-  /** Milliseconds of silence that are too long; 0 for any silence. */
-  readonly heartbeat: number;
-  /**
-   * Breaks a silence that was too long.
-   *
-   * @param now as `performance.now()` has it
-   * @returns milliseconds after which it shall be called again
-   */
-  beat(now: number): number;
-}
+export type Beating = Pick<SseConnection, 'heartbeat' | 'beat'>;
 
 /** Connections that are looked at before the event loop gets a turn. */
 const STEP = 500;
@@ -27,7 +18,7 @@ export class Heartbeat {
   readonly #due = new Map<number, Set<Beating>>();
   #timer: NodeJS.Timeout | undefined;
   #wakesAt = Infinity;
-  /** Those that are due are still being looked at, while the event loop has its turn. */
+  /** The turn of the event loop after which the next of those that are due are looked at. */
   #rest: NodeJS.Immediate | undefined;
 
   add(beating: Beating): void {
@@ -97,5 +88,5 @@ export class Heartbeat {
   }
 }
 
-/** What comes late by at most an eighth of a heartbeat: a power of two, so that different heartbeats meet. */
+/** A heartbeat comes late by at most this, an eighth of it: a power of two, so that different heartbeats meet. */
 const stepOf = (heartbeat: number): number => 2 ** Math.max(0, Math.floor(Math.log2(heartbeat / 8)));

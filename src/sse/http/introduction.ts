@@ -1,61 +1,53 @@
-import type { StreamReader } from '../streams/stream-reader.js';
-import { eventBody, positionBlock, positionEvent, retryBlock } from '../protocol/event-stream.js';
-import type { ConnectionSettings } from './connection-settings.js';
+import { positionBlock, positionEvent, retryBlock } from '../protocol/event-stream.js';
+import type { SseConnection } from './sse-connection.js';
 
-/** What a client is told before everything else: how long to wait before it reconnects, and where it begins. */
+/** The beginning of a response: how long its client waits before it reconnects, and the position where it begins. */
 export class Introduction {
-  /** As it was when the positions at the start were known. */
+  /** As it was when the positions at the start were known, until the response is open. */
   #opening: string | undefined;
-  #isGiven = false;
+  /** `left out`: the response has begun without one, as a stock route without streams of the hub does. */
+  #state: 'due' | 'given' | 'left out' = 'due';
 
-  constructor(
-    private readonly reader: StreamReader,
-    private readonly settings: Pick<ConnectionSettings, 'retry' | 'numbered' | 'plain'>,
-  ) {}
+  constructor(private readonly connection: Pick<SseConnection, 'reader' | 'settings'>) {}
 
-  /** The positions of channels are known. Answers what is to be said of them now. */
-  located(isOpen: boolean): string {
-    const id = this.reader.position.tell();
-    if (!isOpen && this.#opening === undefined) {
-      this.#opening = this.#with(id, this.settings.retry);
+  /** The positions of channels are known. @returns what the client is to be told of them now */
+  located(): string {
+    const { reader, settings } = this.connection;
+    const id = reader.position.tell();
+    if (this.#state === 'due' && this.#opening === undefined) {
+      this.#opening = this.#with(id, settings.retry);
       return '';
     }
     // A stream that came late: the position in its channel is new to the client.
-    if (this.#isGiven || !isOpen) return id === undefined ? '' : this.position(id);
-    return this.#give(this.#with(id, this.settings.retry));
+    if (this.#state !== 'left out') return id === undefined ? '' : this.position(id);
+    this.#state = 'given';
+    return this.#with(id, settings.retry);
   }
 
   /**
    * The text that the response begins with.
    *
-   * @param retry said to a client that is sent away
+   * @param retry for a client that is sent away
    */
-  opening(connection: { readonly id: string }, retry?: number): string {
-    const { position } = this.reader;
-    const text = this.#opening ?? this.#with(position.tell(), retry ?? this.settings.retry);
-    if (!position.isJoinable || retry !== undefined) return this.#give(text);
-    // By that its client joins channels, and before any event of them it has to know.
-    return this.#give(text + eventBody({ type: 'connection', data: JSON.stringify({ id: connection.id }) }));
+  opening(retry: number | undefined): string {
+    const { reader, settings } = this.connection;
+    return this.#opening ?? this.#with(reader.position.tell(), retry ?? settings.retry);
   }
 
-  /** The response has begun. */
-  opened(): void {
+  /** The response has begun with this text. */
+  opened(text: string): void {
     this.#opening = undefined;
+    this.#state = text === '' ? 'left out' : 'given';
   }
 
-  /** Tells the client where it is. */
+  /** Tells the client its position. */
   position(id: string, retry?: number): string {
-    return this.settings.plain ? positionBlock(id, retry) : positionEvent(id, retry);
+    return this.connection.settings.plain ? positionBlock(id, retry) : positionEvent(id, retry);
   }
 
-  #give(text: string): string {
-    this.#isGiven = text !== '';
-    return text;
-  }
-
-  /** A stock route without streams of the hub stays as it is. */
   #with(id: string | undefined, retry: number): string {
+    const { reader, settings } = this.connection;
     if (id !== undefined) return this.position(id, retry);
-    return this.settings.numbered && !this.reader.isUsed ? '' : retryBlock(retry);
+    return settings.route === 'stock' && !reader.isUsed ? '' : retryBlock(retry);
   }
 }

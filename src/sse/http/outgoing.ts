@@ -1,14 +1,14 @@
-import type { Place } from '../streams/client-position.js';
-import { currentCursor } from '../streams/cursor.js';
-import type { StreamReader } from '../streams/stream-reader.js';
 import { originOf, type EventOrigin } from '../log/published-event.js';
-import { sharedBody, type SharedText } from '../log/shared-text.js';
-import { isObject, isThenable } from '../values.js';
-import { idLine } from '../protocol/event-stream.js';
+import { sharedBody } from '../log/shared-text.js';
 import { channelHash, isSamePosition, type LastEventId, type Position } from '../protocol/position.js';
+import type { Place } from '../streams/client-position.js';
+import type { Cursor } from '../streams/cursor.js';
+import { isObject, isThenable } from '../values.js';
+import type { Outbox } from './outbox.js';
 import { checkEvent, plainEvent } from './plain-event.js';
+import type { SseConnection } from './sse-connection.js';
 
-/** Values of sources that cannot be paused which may wait for a Promise before them. */
+/** Values of sources that ignore back-pressure which may wait for a Promise before them. */
 const MAX_WAITING = 1_000;
 
 /** A value on its way out. */
@@ -18,23 +18,7 @@ interface Item {
   readonly place: Place | undefined;
   /** Whether the client's position moves to that place with it. */
   moves: boolean;
-  /** Whether it came without regard to what the client can take. */
-  readonly isUnpaced: boolean;
-}
-
-/** What is asked of the connection. */
-export interface OutgoingOwner {
-  readonly exchange: { readonly path: string };
-  /** @param id the line of its id, or nothing */
-  write(id: string, body: string | SharedText, isUnpaced: boolean): void;
-  /** A value could not be written, or a Promise was rejected. */
-  error(error: unknown): void;
-  /** No Promise is waited for any more. */
-  settled(): void;
-  /** Events of a channel come by a stream that is not this response's own. */
-  shares(channel: string): void;
-  /** More waits for a Promise than may. */
-  overflowed(waiting: number): void;
+  readonly pace: Cursor['pace'];
 }
 
 /**
@@ -46,33 +30,32 @@ export interface OutgoingOwner {
  * comes after it waits; its place is that of the moment in which it was emitted.
  */
 export class Outgoing {
-  /** What came while an event of this response is handed on. */
+  /** Values that came while an event of this response is handed on. */
   #made: Item[] = [];
-  /** A Promise, and what came after it. */
-  #waiting: Item[] = [];
+  /** A Promise, and what came after it; undefined once nothing is written any more. */
+  #waiting: Item[] | undefined = [];
   #number = 0;
-  #isClosed = false;
 
   constructor(
-    private readonly owner: OutgoingOwner,
-    private readonly reader: StreamReader,
-    private readonly lastEventId: LastEventId,
-    private readonly numbered: boolean,
+    private readonly connection: Pick<
+      SseConnection,
+      'reader' | 'lastEventId' | 'settings' | 'exchange' | 'error' | 'settled' | 'overflowed'
+    >,
+    private readonly outbox: Outbox,
   ) {}
 
   /** Whether a Promise is awaited. */
   get isWaiting(): boolean {
-    return this.#waiting.length > 0;
+    return this.#waiting !== undefined && this.#waiting.length > 0;
   }
 
-  add(value: unknown): void {
-    const { reader } = this;
-    const cursor = currentCursor();
-    const own = cursor?.reader === reader ? cursor : undefined;
+  /** @param own the cursor of this response that is handing on an event, if the value comes of one */
+  add(value: unknown, own: Cursor | undefined): void {
     const handing = own?.channel.hasHistory ? own.handing : undefined;
-    const carried = isObject(value) ? reader.position.placeOf(value) : undefined;
+    const carried = isObject(value) ? this.connection.reader.position.placeOf(value) : undefined;
     const place = carried ?? (own && handing && { channel: own.channel.name, position: handing });
-    this.#made.push({ value, place, moves: place !== undefined, isUnpaced: own?.pace !== 'client' });
+    // Nothing but a stream of the hub, read at the client's pace, heeds what the client can take.
+    this.#made.push({ value, place, moves: place !== undefined, pace: own?.pace ?? 'own' });
     if (!handing) this.handedOn();
   }
 
@@ -89,70 +72,69 @@ export class Outgoing {
     }
   }
 
-  /** What waits is written to nobody. */
+  /** Nothing is written any more: what waits is dropped. */
   close(): void {
-    this.#isClosed = true;
     this.#made = [];
-    this.#waiting = [];
+    this.#waiting = undefined;
   }
 
   #send(item: Item): void {
-    if (this.#isClosed) return;
-    if (this.#waiting.length > 0) {
-      this.#waiting.push(item);
-      if (item.isUnpaced && this.#waiting.length > MAX_WAITING) this.owner.overflowed(this.#waiting.length);
+    const waiting = this.#waiting;
+    if (!waiting) return;
+    if (waiting.length > 0) {
+      waiting.push(item);
+      if (item.pace === 'own' && waiting.length > MAX_WAITING) this.connection.overflowed(waiting.length);
     } else if (isThenable(item.value)) {
-      this.#waiting.push(item);
-      void this.#awaitAll();
+      waiting.push(item);
+      void this.#awaitAll(waiting);
     } else {
       this.#write(item, item.value);
     }
   }
 
-  async #awaitAll(): Promise<void> {
-    for (let item = this.#waiting[0]; item; item = this.#waiting[0]) {
-      try {
+  async #awaitAll(waiting: Item[]): Promise<void> {
+    try {
+      for (let item = waiting[0]; item; item = waiting[0]) {
         const value: unknown = isThenable(item.value) ? await item.value : item.value;
-        if (this.#isClosed) return;
+        if (!this.#waiting) return;
         this.#write(item, value);
-      } catch (error) {
-        if (this.#isClosed) return;
-        this.#waiting = [];
-        this.owner.error(error);
-        return;
+        waiting.shift();
       }
-      this.#waiting.shift();
+    } catch (error) {
+      if (!this.#waiting) return;
+      this.#waiting = [];
+      this.connection.error(error);
+      return;
     }
-    this.owner.settled();
+    this.connection.settled();
   }
 
-  #write({ place, moves, isUnpaced }: Item, value: unknown): void {
-    const { reader } = this;
+  #write({ place, moves, pace }: Item, value: unknown): void {
+    const { position } = this.connection.reader;
     const origin = isObject(value) ? originOf(value) : undefined;
-    if (origin && !place && !reader.position.of(origin.channel)) {
-      if (isOfOther(reader, origin.channel)) this.owner.shares(origin.channel);
-      if (this.#hasSeen(origin)) return;
-    }
-    // Nest's own routes are as Nest has them.
-    if (!origin && !this.numbered) checkEvent(value, this.owner.exchange.path);
+    if (origin && !place && !position.of(origin.channel) && this.#hasSeen(origin)) return;
+    // Stock routes are as Nest has them.
+    const isStock = this.connection.settings.route === 'stock';
+    if (!origin && !isStock) checkEvent(value, this.connection.exchange.path);
     const made = origin ? undefined : plainEvent(value);
     const body = made?.body ?? sharedBody((origin as EventOrigin).entry.event);
     if (place) {
-      if (moves) reader.position.give(place);
-      const told = moves ? reader.position.tell() : undefined;
-      if (moves && !isDispatched(value)) reader.position.hasMoved = true;
-      return this.owner.write(told === undefined ? '' : idLine(told), body, isUnpaced);
+      if (moves) position.give(place);
+      const told = moves ? position.tell() : undefined;
+      if (moves && !isDispatched(value)) position.hasMoved = true;
+      return this.outbox.add(body, told, pace);
     }
     const id = made ? made.id : (value as { readonly id?: string }).id;
-    const isNumbered = id === undefined && this.numbered && !reader.isUsed && made?.isComment === false;
+    const isNumbered =
+      isStock && id === undefined && !this.connection.reader.isUsed && made?.isComment === false;
     // An id that is not the hub's would take the place of the client's positions, so it goes where there are none.
-    const ownId = reader.position.hasAny ? undefined : isNumbered ? String(++this.#number) : id;
-    this.owner.write(ownId === undefined ? '' : idLine(ownId), body, isUnpaced);
+    const ownId = position.hasAny ? undefined : isNumbered ? String(++this.#number) : id;
+    this.outbox.add(body, ownId, pace);
   }
 
   /** A plain source does not begin where this client is: what the client has is passed over. */
   #hasSeen({ channel, entry, log }: EventOrigin): boolean {
-    const seen = positionIn(this.lastEventId, channel);
+    const seen = positionIn(this.connection.lastEventId, channel);
     return seen !== undefined && entry.offset <= seen.offset && log.has(seen);
   }
 }
@@ -169,13 +151,7 @@ function isDispatched(value: unknown): boolean {
   return isThenable(value) || (data !== undefined && data !== null);
 }
 
-/** Whether events of a channel are being handed on by another reader than the response's own. */
-function isOfOther(own: StreamReader, channel: string): boolean {
-  const reader = currentCursor()?.reader;
-  return reader !== undefined && reader !== own && reader.position.of(channel) !== undefined;
-}
-
-/** Where a client says that it is in a channel. */
+/** The position in a channel that a client came with. */
 function positionIn(lastEventId: LastEventId, channel: string): Position | undefined {
   if (lastEventId.kind === 'named') return lastEventId.positions.get(channel)?.position;
   const isOfChannel = lastEventId.kind === 'bare' && lastEventId.hash === channelHash(channel);

@@ -1,7 +1,9 @@
-import { IntrinsicException, type MessageEvent } from '@nestjs/common';
+import { IntrinsicException, Logger, type MessageEvent } from '@nestjs/common';
 import { errorMessage } from '../error-message.js';
+import type { Gap } from '../log/sse-event.js';
 import { eventBody } from '../protocol/event-stream.js';
 import { SseError } from '../sse.errors.js';
+import type { PlainStream } from './sse-route.metadata.js';
 
 /**
  * An event that is not the hub's, in the form that Nest gives it: line ends are taken out of what must
@@ -52,6 +54,19 @@ export function checkEvent(value: unknown, path: string): void {
 /** An event of this package's own. */
 export const ownEvent = (type: string, data: object): string =>
   eventBody({ type, data: JSON.stringify(data) });
+
+/** A gap, as a route tells it; undefined where a plain stream makes no event of it. */
+export function gapText(gap: Gap, plain: PlainStream | boolean): string | undefined {
+  if (!plain) return ownEvent('gap', gap);
+  if (plain === true) return undefined;
+  try {
+    const formed = plain.gap?.(gap);
+    return formed && plainEvent(formed).body;
+  } catch (error) {
+    new Logger('SseConnection').error(error);
+    return undefined;
+  }
+}
 
 const oneLine = (value: unknown): string => String(value).replace(/[\r\n\0]/g, '');
 

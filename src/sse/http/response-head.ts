@@ -1,9 +1,9 @@
 import type { OutgoingHttpHeaders } from 'node:http';
+import type { Subscriber } from 'rxjs';
 import type { Exchange } from './exchange.js';
-import type { RouteOutcome } from './route-outcome.js';
 import type { RouteDescription } from './sse-route.metadata.js';
 
-/** Who sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
+/** Sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
 export interface ResponseHead {
   /** Whether the status is decided, so that an error can only be told in the stream. */
   readonly isSent: boolean;
@@ -43,13 +43,24 @@ const HTTP_1 = {
   exact: { ...HTTP_2.exact, Connection: 'keep-alive' },
 };
 
+/** The outcome of a route that Nest waits for: it has done its work, or has failed. */
+export interface RouteOutcome {
+  done(): void;
+  fail(error: unknown): void;
+}
+
 /** The head of an `@Sse()` route of this package. */
 export class OwnHead implements ResponseHead {
+  /** Until it is known. Then nothing of it is held: the stream may go on for days. */
+  #outcome: RouteOutcome | undefined;
+
   constructor(
     private readonly exchange: Exchange,
     private readonly route: Pick<RouteDescription, 'settings' | 'cacheControl'>,
-    private readonly outcome: RouteOutcome,
-  ) {}
+    outcome: RouteOutcome,
+  ) {
+    this.#outcome = outcome;
+  }
 
   get isSent(): boolean {
     return this.exchange.response.headersSent;
@@ -71,7 +82,8 @@ export class OwnHead implements ResponseHead {
   }
 
   fail(error: unknown): void {
-    this.outcome.fail(error);
+    this.#outcome?.fail(error);
+    this.#outcome = undefined;
   }
 
   end(): void {
@@ -80,7 +92,8 @@ export class OwnHead implements ResponseHead {
   }
 
   release(): void {
-    this.outcome.done();
+    this.#outcome?.done();
+    this.#outcome = undefined;
   }
 
   /**
@@ -95,9 +108,10 @@ export class OwnHead implements ResponseHead {
 
 /** The head of a stock `@Sse()` route: Nest sends it, one macrotask after the interceptors ran. */
 export class NestHead implements ResponseHead {
+  /** @param toNest the result of our interceptor */
   constructor(
     private readonly exchange: Exchange,
-    private readonly outcome: RouteOutcome,
+    private readonly toNest: Subscriber<unknown>,
   ) {}
 
   get isSent(): boolean {
@@ -112,11 +126,11 @@ export class NestHead implements ResponseHead {
 
   stayAway(): void {
     this.exchange.statusCode = 204;
-    this.outcome.done();
+    this.end();
   }
 
   fail(error: unknown): void {
-    this.outcome.fail(error);
+    this.toNest.error(error);
   }
 
   end(): void {
@@ -125,7 +139,7 @@ export class NestHead implements ResponseHead {
 
   /** Nest ends the response then. */
   release(): void {
-    this.outcome.done();
+    this.toNest.complete();
   }
 
   left(): void {

@@ -47,7 +47,7 @@ function iterate(
       const item = await iterator.next();
       if (item.done === true) return;
       subscriber.next(item.value);
-      while (!subscriber.closed && connection.paused) await connection.room();
+      while (!subscriber.closed && connection.backPressure !== 'none') await connection.room();
       if (performance.now() < until) continue;
       await nextTurn();
       until = performance.now() + SLICE;

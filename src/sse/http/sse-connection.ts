@@ -1,172 +1,197 @@
 import { randomUUID } from 'node:crypto';
-import { InternalServerErrorException, Logger } from '@nestjs/common';
+import { InternalServerErrorException, Logger, type HttpException } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import type { Batch } from '../channels/channel.js';
-import type { SharedText } from '../log/shared-text.js';
-import { isOfHub } from '../streams/client-position.js';
-import { ChannelStream } from '../streams/channel-stream.js';
-import type { ConnectionDetails, OpenConnection } from './connections.js';
-import type { Cursor } from '../streams/cursor.js';
-import type { BackPressure, Sink } from '../streams/sink.js';
+import type { RunQueue, Task } from '../channels/run-queue.js';
+import { originOf } from '../log/published-event.js';
 import type { Gap } from '../log/sse-event.js';
-import type { Subscriber } from './stream-observer.js';
-import { StreamReader } from '../streams/stream-reader.js';
-import type { Task } from '../channels/run-queue.js';
-import { idLine, retryBlock } from '../protocol/event-stream.js';
+import { retryBlock } from '../protocol/event-stream.js';
 import { parseLastEventId, type LastEventId } from '../protocol/position.js';
+import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
-import { ConnectionAccess, type AccessOwner } from '../access/connection-access.js';
-import { isOverLater, type ConnectionServices, type ConnectionSettings } from './connection-settings.js';
+import type { ChannelGate } from '../streams/channel-gate.js';
+import { ChannelStream } from '../streams/channel-stream.js';
+import { isOfHub } from '../streams/client-position.js';
+import { currentCursor, type Cursor } from '../streams/cursor.js';
+import type { BackPressure, Sink } from '../streams/sink.js';
+import { StreamReader } from '../streams/stream-reader.js';
+import type { Streams } from '../streams/streams.js';
+import { isObject } from '../values.js';
+import type { Admission } from './admission.js';
+import { NO_PARTS, type ConnectionPart } from './connection-part.js';
+import type { ConnectionDetails, Connections } from './connections.js';
 import type { Exchange } from './exchange.js';
-import type { Beating } from './heartbeat.js';
+import type { Identity } from './identity.js';
 import { Introduction } from './introduction.js';
-import { Outbox, type OutboxOwner } from './outbox.js';
-import { Outgoing, type OutgoingOwner } from './outgoing.js';
-import { errorEvent, isLogged, ownEvent, plainEvent } from './plain-event.js';
+import { Outbox } from './outbox.js';
+import { Outgoing } from './outgoing.js';
 import { Pipeline } from './pipeline.js';
+import { errorEvent, gapText, isLogged, ownEvent } from './plain-event.js';
 import type { ResponseHead } from './response-head.js';
 import { ResponseWriter } from './response-writer.js';
 import { abortSignal } from './signal.js';
+import type { ConnectionSettings } from './sse-server.js';
 
 const logger = new Logger('SseConnection');
 
-/** Settings of routes whose responses share a stream, which was said. */
-const sharing = new WeakSet<ConnectionSettings>();
+/** Errors that may be over when the client comes back. */
+const PASSING: ReadonlySet<SseErrorCode> = new Set(['HUB_FULL', 'BACKPLANE_AWAY']);
 
-/** How a response ends, once that is to be. */
-interface Finish {
+/** How far a response has come, until it is closed. */
+type Stage = 'preparing' | 'ready' | 'open';
+
+/** What is due before the response closes. */
+interface Ending {
+  /** How far the response has come: one that is not open yet has to open first. */
+  stage: Stage;
+  /**
+   * - `finished`: its Observable has completed or failed. All that it emitted goes out first.
+   * - `forced`: it ends from outside, with what was published by now, whatever its Observable may still have to say.
+   */
+  readonly how: 'finished' | 'forced';
+  /** Milliseconds after which the client is to come back. */
   readonly retry?: number | undefined;
-  /** The last event, if there is one. */
+  /** The last event; empty for none. */
   readonly farewell?: string;
-  /** Whether it ends whatever its Observable may still have to say. */
-  readonly isForced: boolean;
 }
 
-/** One response: what its Observable emits goes out as an event stream. */
-export class SseConnection
-  implements Sink, OutboxOwner, OutgoingOwner, OpenConnection, AccessOwner, Subscriber, Beating, Task
-{
+/**
+ * One response, from its request to its end: what its Observable emits goes out as an event stream.
+ *
+ * ```
+ * preparing ───► ready ───► open
+ *     │            │          │
+ *     └────────────┴──────────┴──► ending ───► closed
+ * ```
+ *
+ * - `preparing`: `identify` and the method are running. Nothing of the response is sent, and an error is an HTTP error.
+ * - `ready`: the method has returned its stream. The head waits until the positions of the channels are known.
+ * - `open`: the head is sent. From here on an error can only be told in the stream.
+ * - `ending`: see {@link Ending}. `end()` has the last word, otherwise the first that decides it.
+ * - `closed`: nothing is written or held any more. The client may leave in any state, which leads here at once.
+ *
+ * The calls in the life of a response, in their order:
+ *
+ * 1. `SseServer` makes it, and `Admission` lets it in, `register()`, or turns it away, `end()` or `fail()`.
+ * 2. `identified()`: the features get their part in it (connection-part.ts). Then the method runs.
+ * 3. `serveDirectly()` feeds it with what the method returned, or `serve()` with what interceptors make of that.
+ * 4. Its reader opens the channels, asks the gate, and tells it of the start: `located()`, `begun()`.
+ * 5. `run()`, in the run queue, opens the response, and then writes what was gathered since the last time.
+ * 6. `batch()` or `next()` brings an event. A value of `next()` becomes text and a position in outgoing.ts.
+ * 7. `complete()`, `error()` or `end()` begins the end, `run()` brings it about, and `close()` gives everything back.
+ *
+ * Read next: stream-reader.ts for what feeds it, outgoing.ts and outbox.ts for what becomes of that.
+ */
+export class SseConnection implements Sink, Task {
   readonly lastEventId: LastEventId;
   readonly reader: StreamReader;
-  takesBatches = false;
   readonly pipeline: Pipeline;
-  /** Until its method has resolved it is `preparing`; the head is sent when it is `ready`. */
-  #state: 'preparing' | 'ready' | 'open' | 'closed' = 'preparing';
-  readonly #outbox: Outbox;
-  readonly #connectedAt = Date.now();
+  /** When its request was let in: `performance.now()`. */
   readonly beganAt = performance.now();
+  /** The user that it belongs to, as `identify` says; undefined for an unknown one, and until that is known. */
+  identity: Identity | undefined;
+  #state: Stage | Ending | 'closed' = 'preparing';
+  /**
+   * How it is fed: with what comes out of interceptors, with what its method returned, with a stream of the hub as it
+   * is, or with the bytes of such a stream. Bytes are the same for all clients, and need a channel that is alone.
+   */
+  #feed: 'intercepted' | 'returned' | 'hub' | 'batched' = 'intercepted';
+  /** Its task in the run queue: `read` resumes the reader before it writes. */
+  #due: 'nothing' | 'write' | 'read' = 'nothing';
+  #parts = NO_PARTS;
+  readonly #connectedAt = Date.now();
   /** Made when somebody asks for it: most are never asked. */
   #id: string | undefined;
-  #outgoing: Outgoing | undefined;
+  readonly #queue: RunQueue;
   readonly #introduction: Introduction;
-  /** Whether it serves what its method returned, with nothing in between. */
-  #isDirect = false;
-  /** Whether that is a stream of the hub as it is. */
-  #isOfHub = false;
-  /** Whom it belongs to, and what it may stream; only where the application knows its users. */
-  readonly access: ConnectionAccess | undefined;
-  #finish: Finish | undefined;
-  #isDue = false;
-  /** Whether more is to be read in its next turn. */
-  #readsOn = false;
-  /** Who waits for room. */
+  readonly #outbox: Outbox;
+  /** Made for the first value: batches need none. */
+  #outgoing: Outgoing | undefined;
+  /** Callbacks of those who wait for room. */
   #waiting: (() => void)[] | undefined;
-  /** When it was last looked at whether the position has moved without an event. */
-  #lookedAt = performance.now();
 
   constructor(
     readonly exchange: Exchange,
     private readonly head: ResponseHead,
-    private readonly settings: ConnectionSettings,
-    private readonly services: ConnectionServices,
+    readonly settings: ConnectionSettings,
+    streams: Streams,
+    private readonly connections: Connections,
+    private readonly admission: Admission,
   ) {
+    this.#queue = streams.channels.queue;
     this.lastEventId = parseLastEventId(exchange.lastEventId);
-    this.reader = new StreamReader(services.streams, this, this.lastEventId);
+    this.reader = new StreamReader(streams, this, this.lastEventId);
     this.pipeline = new Pipeline(this.reader);
-    this.#introduction = new Introduction(this.reader, settings);
-    this.#outbox = new Outbox(this, settings);
-    this.access = services.access.isUsed ? new ConnectionAccess(this, services.access) : undefined;
-  }
-
-  /** Counts among the open ones from now on. */
-  register(): void {
-    this.services.connections.add(this);
-    this.services.heartbeat.add(this);
-  }
-
-  get isClosed(): boolean {
-    return this.#state === 'closed';
-  }
-
-  get heartbeat(): number {
-    return this.settings.heartbeat;
-  }
-
-  get slow(): SlowPolicy | undefined {
-    return this.settings.slow;
-  }
-
-  get info(): ConnectionDetails {
-    const { path, address } = this.exchange;
-    const [connectedAt, channels] = [new Date(this.#connectedAt), this.reader.position.names];
-    return { id: this.id, connectedAt, channels, path, address, ...this.access?.name };
+    this.#introduction = new Introduction(this);
+    this.#outbox = new Outbox(this);
   }
 
   get id(): string {
     return (this.#id ??= randomUUID());
   }
 
+  /** The request, as the adapter has it. */
   get request(): object {
     return this.exchange.adaptedRequest;
   }
 
-  subscribed(channel: string): void {
-    this.access?.began(channel);
-    // Who asks for the head alone streams nothing.
-    if (!this.exchange.isHead) this.services.observers.began(channel, this);
-  }
-
-  unsubscribed(channel: string): void {
-    if (!this.exchange.isHead) this.services.observers.ended(channel, this);
-  }
-
-  get isOpen(): boolean {
-    return this.#state === 'open';
-  }
-
-  tell(type: string, data: object, id?: string): void {
-    if (this.settings.plain) return;
-    // It comes whether the client reads or not, so it counts among what may wait.
-    this.#outbox.add((id === undefined ? '' : idLine(id)) + ownEvent(type, data), true);
+  get info(): ConnectionDetails {
+    const { identity } = this;
+    const { path, address } = this.exchange;
+    const [connectedAt, channels] = [new Date(this.#connectedAt), this.reader.position.names];
+    return { id: this.id, connectedAt, channels, path, address, ...(identity && { user: identity.user }) };
   }
 
   isNamed(id: string): boolean {
     return this.#id === id;
   }
 
+  /** Whether it streams a channel, or somebody is being asked whether it may. */
   streams(channel: string): boolean {
-    return this.reader.position.names.includes(channel) || this.access?.isDeciding(channel) === true;
+    if (this.reader.position.names.includes(channel)) return true;
+    return this.#parts.some((part) => part.isDeciding?.(channel));
   }
 
-  get gate(): ConnectionAccess | undefined {
-    return this.access;
+  // ---- Its state
+
+  /** Whether the head is sent, so that it is known whose it is and what it streams. */
+  get isOpen(): boolean {
+    return this.#stage === 'open';
   }
 
-  get method(): Sink['method'] {
-    return this.pipeline.method;
+  get isClosed(): boolean {
+    return this.#state === 'closed';
   }
 
-  get backPressure(): BackPressure {
-    if (this.#outbox.isBlocked) return 'backed up';
-    return this.#outbox.paused || this.#outgoing?.isWaiting === true ? 'full' : 'none';
+  get #stage(): Stage | 'closed' {
+    return typeof this.#state === 'object' ? this.#state.stage : this.#state;
   }
 
-  get paused(): boolean {
-    return this.backPressure !== 'none';
+  get #ending(): Ending | undefined {
+    return typeof this.#state === 'object' ? this.#state : undefined;
   }
 
-  get takesPrefaces(): boolean {
-    return !this.settings.plain;
+  #reach(stage: 'ready' | 'open'): void {
+    if (typeof this.#state === 'object') this.#state.stage = stage;
+    else this.#state = stage;
+  }
+
+  // ---- From its request to its stream
+
+  /** It is let in: it counts among the open connections from now on. */
+  register(): void {
+    this.connections.add(this);
+  }
+
+  /** It is known who it belongs to. */
+  identified(identity: Identity | undefined): void {
+    this.identity = identity;
+    this.#parts = this.connections.features.partsOf(this);
+  }
+
+  /** Adds a part that is made by the method of the route. It has the first word. */
+  add(part: ConnectionPart): void {
+    this.#parts = [part, ...this.#parts];
   }
 
   /** Serves what comes out of the interceptors, to its end. */
@@ -175,166 +200,96 @@ export class SseConnection
     if (this.isClosed) this.pipeline.release();
   }
 
-  /** Serves what a method returned, with nothing in between. Nest is done with the request when the head is sent. */
+  /** Serves what the method returned, with nothing in between. Nest is done with the request when the head is sent. */
   serveDirectly(source: Observable<unknown>): void {
     if (this.isClosed) return;
-    this.#isDirect = true;
     if (source instanceof ChannelStream) {
-      this.#state = 'ready';
-      this.#isOfHub = true;
-      // Bytes that are made once for all clients can be used where only one channel makes the ids.
       const { channels, wants } = source.request;
       const [only] = channels;
-      this.takesBatches = channels.length === 1 && !wants && this.reader.position.isAlone(only as string);
+      const isAlone = channels.length === 1 && !wants && this.reader.position.isAlone(only as string);
+      this.#feed = isAlone ? 'batched' : 'hub';
+      this.#reach('ready');
       this.pipeline.join(source.join(this.reader, this));
     } else {
+      this.#feed = 'returned';
       this.ready();
       this.pipeline.subscribeSource(source, this);
     }
     if (this.isClosed) this.pipeline.release();
   }
 
-  /** The controller's method has resolved: the head can be sent when the positions are known. */
+  /** The method has resolved: the head can be sent when the positions are known. */
   ready(): void {
-    if (this.#state === 'preparing') this.#state = 'ready';
+    if (this.#stage === 'preparing') this.#reach('ready');
     // Not at once: what fails in this turn still gets a real HTTP status.
-    this.services.channels.queue.addNext(this);
+    this.#queue.addNext(this);
   }
 
-  next(value: unknown): void {
-    // After an error nothing follows, although its source may not know of it yet.
-    if (this.isClosed || this.#finish?.isForced === false) return;
-    try {
-      this.access?.checkArriving();
-      if (this.#state === 'preparing' && typeof value === 'object' && value !== null && isOfHub(value))
-        return this.#refuseAnswer();
-      this.#outgoing ??= new Outgoing(this, this.reader, this.lastEventId, this.settings.numbered);
-      this.#outgoing.add(value);
-    } catch (error) {
-      // A value that has no JSON form, for instance. It ends its own stream only.
-      this.error(error);
+  // ---- What its reader asks it, and tells it
+
+  get gate(): ChannelGate | undefined {
+    for (const { gate } of this.#parts) if (gate) return gate;
+    return undefined;
+  }
+
+  get slow(): SlowPolicy | undefined {
+    return this.settings.slow;
+  }
+
+  get takesBatches(): boolean {
+    return this.#feed === 'batched';
+  }
+
+  get takesPrefaces(): boolean {
+    return !this.settings.plain;
+  }
+
+  get method(): Sink['method'] {
+    return this.pipeline.method;
+  }
+
+  get backPressure(): BackPressure {
+    const { backPressure } = this.#outbox;
+    return backPressure === 'none' && this.#isAwaiting ? 'full' : backPressure;
+  }
+
+  makeRoom(): boolean {
+    const { backPressure } = this.#outbox;
+    if (this.isOpen && backPressure !== 'backed up' && !this.#isAwaiting) {
+      this.#outbox.flush();
+      // Another channel may have waited for room, which is to read on when there is some.
+      if (backPressure === 'full') this.#readOn('in this turn');
     }
+    return this.backPressure === 'none';
   }
 
-  write(id: string, body: string | SharedText, isUnpaced: boolean): void {
-    if (typeof body === 'string') this.#outbox.add(id + body, isUnpaced);
-    else this.#outbox.addShared(id, body, isUnpaced);
+  inContext(task: () => void): void {
+    this.pipeline.inContext(task);
   }
 
-  settled(): void {
-    this.#resume();
+  subscribed(channel: string): void {
+    for (const part of this.#parts) part.began?.(channel);
+    // A request for the head alone streams nothing.
+    if (!this.exchange.isHead) this.connections.features.began(channel, this);
+  }
+
+  unsubscribed(channel: string): void {
+    if (!this.exchange.isHead) this.connections.features.ended(channel, this);
+  }
+
+  located(): void {
+    this.#outbox.add(this.#introduction.located(), undefined, 'own');
     this.filled();
   }
 
-  shares(channel: string): void {
-    if (sharing.has(this.settings)) return;
-    sharing.add(this.settings);
-    logger.warn(
-      `Events of "${channel}" reach ${this.exchange.path} by a stream that is not its own, as through share(): a client that comes back does not get what it missed. Give each response a stream of its own.`,
-    );
-  }
-
-  /** Resolves when the client may take more. For what is asked for value by value. */
-  room(): Promise<void> {
-    return new Promise((resolve) => {
-      (this.#waiting ??= []).push(resolve);
-    });
-  }
-
-  /** The client can take more. */
-  #resume(): void {
-    this.reader.resume();
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    for (const resolve of waiting ?? []) resolve();
-  }
-
-  error(error: unknown): void {
-    if (this.isClosed) return;
-    if (this.#state !== 'open' && this.#outbox.isEmpty && !this.head.isSent) {
-      if (isOverLater(error)) return this.services.admission.turnAway(this);
-      return this.fail(error);
-    }
-    if (isLogged(error)) logger.error(error);
-    this.#failInStream(error);
-  }
-
-  #failInStream(error: unknown): void {
-    this.#giveOut();
-    // What waits for a Promise is not after the error: its position has not moved, and it comes again.
-    this.#outgoing?.close();
-    if (this.settings.plain) return this.disconnect(); // its client would take a clean end for the whole
-    this.#outbox.add(errorEvent(error));
-    this.#finish ??= { isForced: false };
-    // It may be an event that could not be written: then its source does not know that it is over.
-    this.pipeline.release();
-  }
-
-  /** Hands an error to the exception filters, in place of a stream. */
-  fail(error: unknown): void {
-    this.head.fail(error);
-    this.close();
-  }
-
-  complete(): void {
-    this.handedOn();
-    this.#finish ??= { isForced: false };
-    this.filled();
-  }
-
-  /** A cache, for instance: its events have no place in a channel of this response, and nobody was asked for them. */
-  #refuseAnswer(): void {
-    logger.error(
-      `An interceptor has answered ${this.exchange.path} with events of the hub, without having called the handler. A cache does that: exclude the routes that stream.`,
-    );
-    this.#failInStream(new InternalServerErrorException());
-  }
-
-  /**
-   * Ends the response after what was published before, whatever its Observable may still have to say.
-   *
-   * @param farewell the last event
-   */
-  end(retry?: number, farewell = ''): void {
-    this.#finish = { retry, farewell: this.settings.plain ? '' : farewell, isForced: true };
-    this.filled();
-  }
-
-  /** The response is over: it has ended, or its client has left. */
-  left(): void {
-    this.close();
-    this.head.left();
-  }
-
-  /** Nothing is left behind. */
-  close(): void {
-    if (this.isClosed) return;
-    this.#state = 'closed';
-    // Before the teardown, as Nest does it: that often takes the listeners of the signal off.
-    abortSignal(this.request);
-    this.pipeline.release();
-    this.#outgoing?.close();
-    this.#outbox.close();
-    this.reader.end();
-    this.services.connections.delete(this);
-    this.services.heartbeat.delete(this);
-    this.access?.close();
-    if (this.#isDirect) this.head.release();
+  begun(when: 'at once' | 'later'): void {
+    const isOfHub = this.#feed === 'hub' || this.#feed === 'batched';
+    // There is nothing left that could fail. What is done in one go leaves no garbage that grows old.
+    if (isOfHub && when === 'at once' && this.#stage === 'ready') this.run();
   }
 
   batch(batch: Batch): void {
     this.#outbox.addBatch(batch);
-  }
-
-  makeRoom(): boolean {
-    const isBackedUp = this.#outbox.isBlocked || this.#outgoing?.isWaiting === true;
-    if (this.isOpen && !isBackedUp) {
-      // Another channel may have waited for room, which is to read on when there is some.
-      if (this.#outbox.paused) this.#readsOn = true;
-      this.#outbox.flush();
-      if (this.#readsOn) this.filled();
-    }
-    return !this.paused;
   }
 
   handedOn(): void {
@@ -345,39 +300,15 @@ export class SseConnection
     }
   }
 
-  /** What an Observable has emitted before it failed. Of several errors the first is told. */
-  #giveOut(): void {
-    try {
-      this.#outgoing?.handedOn();
-    } catch (error) {
-      logger.error(error);
-    }
-  }
-
   moved(when: 'urgent' | 'lazy'): void {
     if (when === 'urgent' && this.isOpen) this.#tellMoved();
   }
 
   gap(cursor: Cursor, gap: Gap): void {
     const id = cursor.channel.hasHistory ? this.reader.position.tell() : undefined;
-    const { plain } = this.settings;
-    if (!plain) return this.tell('gap', gap, id);
-    const body = this.#formed(gap);
+    const body = gapText(gap, this.settings.plain);
     if (body === undefined) return this.disconnect(); // a clean end would be taken for the whole
-    this.#outbox.add((id === undefined ? '' : idLine(id)) + body, true);
-  }
-
-  /** The event that the route makes of a gap, as text; undefined if it makes none. */
-  #formed(gap: Gap): string | undefined {
-    const { plain } = this.settings;
-    if (typeof plain !== 'object') return undefined;
-    try {
-      const formed = plain.gap?.(gap);
-      return formed && plainEvent(formed).body;
-    } catch (error) {
-      logger.error(error);
-      return undefined;
-    }
+    this.#outbox.add(body, id, 'own');
   }
 
   /** By policy: the client was too slow. It comes back and resumes. */
@@ -386,60 +317,112 @@ export class SseConnection
     this.close();
   }
 
-  inContext(task: () => void): void {
-    this.pipeline.inContext(task);
+  // ---- What its Observable emits
+
+  next(value: unknown): void {
+    // After an error nothing follows, although its source may not know of it yet.
+    if (this.isClosed || this.#ending?.how === 'finished') return;
+    try {
+      const cursor = currentCursor();
+      const isForeign = cursor !== undefined && cursor.reader !== this.reader;
+      if (isForeign) this.#arrived(cursor, value);
+      if (this.#stage === 'preparing' && isObject(value) && isOfHub(value)) return this.#refuseAnswer();
+      this.#outgoing ??= new Outgoing(this, this.#outbox);
+      this.#outgoing.add(value, isForeign ? undefined : cursor);
+    } catch (error) {
+      // A value that has no JSON form, for instance. It ends its own stream only.
+      this.error(error);
+    }
   }
 
-  located(): void {
-    const text = this.#introduction.located(this.isOpen);
-    if (text) this.#outbox.add(text, true);
+  error(error: unknown): void {
+    if (this.isClosed) return;
+    if (!this.isOpen && this.#outbox.isEmpty && !this.head.isSent) {
+      // The error may be over when the client comes back, and an EventSource that gets an error status never does.
+      if (error instanceof SseError && PASSING.has(error.code)) return this.admission.turnAway(this);
+      return this.fail(error);
+    }
+    if (isLogged(error)) logger.error(error);
+    this.#failInStream(error);
+  }
+
+  complete(): void {
+    this.handedOn();
+    this.#finish();
     this.filled();
   }
 
-  begun(when: 'at once' | 'later'): void {
-    // There is nothing left that could fail. What is done in one go leaves no garbage that grows old.
-    if (this.#isOfHub && when === 'at once' && this.#state === 'ready') this.run();
+  /** Hands an error to the exception filters, in place of a stream. */
+  fail(error: unknown): void {
+    this.head.fail(error);
+    this.close();
   }
 
-  beat(now: number): number {
-    const { heartbeat } = this;
-    if (this.#state !== 'open' || this.#outbox.isBlocked) return heartbeat / 8;
-    const isLookDue = now - this.#lookedAt >= heartbeat;
-    if (isLookDue) this.#lookedAt = now;
-    if (isLookDue && this.#tellMoved()) return heartbeat;
-    const silence = this.#outbox.silence(now);
-    if (silence < heartbeat) return heartbeat - silence;
-    this.#outbox.beat();
-    return heartbeat;
+  #failInStream(error: unknown): void {
+    // The events that an Observable has emitted before it failed still go out. Of several errors the first is told.
+    try {
+      this.#outgoing?.handedOn();
+    } catch (another) {
+      logger.error(another);
+    }
+    // A value that waits for a Promise does not: its position has not moved, and it comes again.
+    this.#outgoing?.close();
+    if (this.settings.plain) return this.disconnect(); // its client would take a clean end for the whole
+    this.#outbox.add(errorEvent(error));
+    this.#finish();
+    // It may be an event that could not be written: then its source does not know that it is over.
+    this.pipeline.release();
   }
 
-  filled(): void {
-    if (this.#isDue || this.isClosed) return;
-    this.#isDue = true;
-    this.services.channels.queue.add(this);
+  /** Looks at a value that comes by a cursor of another response, or of none: its stream is shared. */
+  #arrived(cursor: Cursor, value: unknown): void {
+    for (const part of this.#parts) part.arrived?.(cursor);
+    const { name } = cursor.channel;
+    const { told } = this.settings;
+    if (told.has('shared') || this.reader.position.of(name)) return;
+    if (!isObject(value) || originOf(value)?.channel !== name) return;
+    told.add('shared');
+    logger.warn(
+      `Events of "${name}" reach ${this.exchange.path} by a stream that is not its own, as through share(): a client that comes back does not get what it missed. Give each response a stream of its own.`,
+    );
   }
 
-  run(): void {
-    // Before it is open it takes another amount than afterwards.
-    const hadNoRoom = this.#outbox.paused && !this.#outbox.isBlocked;
-    if (this.#state !== 'open' && !this.#open()) return;
-    // What was published before the end still goes out, although its channel's turn may come later.
-    if (this.#readsOn || this.#finish?.isForced) this.#resume();
-    this.#readsOn = this.#isDue = false;
-    if (this.isClosed) return;
-    const wasFull = this.#outbox.isFull || hadNoRoom;
-    this.#outbox.flush();
-    const isSaid = !wasFull && this.#outgoing?.isWaiting !== true;
-    if (this.#finish && (this.#finish.isForced || isSaid)) this.#end(this.#finish);
-    else if (wasFull) this.#readOn();
+  /** A cache, for instance: its events have no place in a channel of this response, and nobody was asked for them. */
+  #refuseAnswer(): void {
+    logger.error(
+      `An interceptor has answered ${this.exchange.path} with events of the hub, without having called the handler. A cache does that: exclude the routes that stream.`,
+    );
+    this.#failInStream(new InternalServerErrorException());
   }
 
+  // ---- Back-pressure
+
+  /** A Promise is awaited, and what comes after it waits. */
+  get #isAwaiting(): boolean {
+    return this.#outgoing?.isWaiting === true;
+  }
+
+  /** Resolves when the client may take more. For what is asked for value by value. */
+  room(): Promise<void> {
+    return new Promise((resolve) => {
+      (this.#waiting ??= []).push(resolve);
+    });
+  }
+
+  /** No Promise is awaited any more. */
+  settled(): void {
+    this.#resume();
+    this.filled();
+  }
+
+  /** The client has taken what was written, and can take more. */
   drained(): void {
     if (this.isClosed) return;
     this.#resume();
-    if (this.#finish) this.filled();
+    if (this.#ending) this.filled();
   }
 
+  /** More waits than is allowed to, of what cannot be paused. */
   overflowed(queued: number): void {
     logger.warn(
       `A client of ${this.exchange.path} does not read: ${queued} bytes wait for it, more than queuedBytes (${this.settings.queuedBytes}). It was disconnected.`,
@@ -447,55 +430,74 @@ export class SseConnection
     this.disconnect();
   }
 
-  /** Not in this turn: a long replay lets others in between. */
-  #readOn(): void {
-    this.#readsOn = this.#isDue = true;
-    this.services.channels.queue.addNext(this);
+  #resume(): void {
+    this.reader.resume();
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    for (const resolve of waiting ?? []) resolve();
   }
 
-  /** Begins the response, if everything that its head says is known. */
-  #open(): boolean {
-    this.#isDue = false;
-    if (this.isClosed || !this.#mayOpen()) return false;
-    // An EventSource that gets 403 stays away; one that gets some of its channels is told of the others.
-    const refusal = this.access?.refusal;
-    const opening = this.#introduction.opening(this, this.#finish?.retry);
-    try {
-      if (refusal && !this.head.isSent) throw refusal;
-      // One that is ended from outside has not said all: an operator may hold something.
-      const isAllSaid = this.#finish?.isForced === false && this.#outgoing?.isWaiting !== true;
-      const isOver = isAllSaid && this.#outbox.isEmpty && this.reader.isExhausted && !this.access?.hasDenied;
-      if (isOver && !this.head.isSent) {
-        this.close();
-        this.head.stayAway();
-        return false;
-      }
-      if (!this.head.send(opening)) {
-        setTimeout(() => {
-          this.filled();
-        }, 1);
-        return false;
-      }
-    } catch (error) {
-      this.fail(error); // Node checks the values of headers only now.
-      return false;
+  // ---- What it writes
+
+  /** Tells the client something that is no event of a channel. */
+  tell(type: string, data: object): void {
+    if (this.settings.plain) return;
+    // It comes whether the client reads or not, so it counts among what may wait.
+    this.#outbox.add(ownEvent(type, data), undefined, 'own');
+  }
+
+  /** There is something to write, or the end has come. */
+  filled(): void {
+    if (this.#due !== 'nothing' || this.isClosed) return;
+    this.#due = 'write';
+    this.#queue.add(this);
+  }
+
+  run(): void {
+    // Before it is open it takes another amount than afterwards.
+    const before = this.#outbox.backPressure;
+    if (!this.isOpen && !this.#open()) return;
+    // What was published before the end still goes out, although its channel's turn may come later.
+    const isForced = this.#ending?.how === 'forced';
+    if (this.#due === 'read' || isForced) this.#resume();
+    this.#due = 'nothing';
+    if (this.isClosed) return;
+    const wasFull = before === 'full' || this.#outbox.backPressure === 'full';
+    this.#outbox.flush();
+    const ending = this.#ending;
+    if (ending && (ending.how === 'forced' || (!wasFull && !this.#isAwaiting))) this.#end(ending);
+    else if (wasFull) this.#readOn('in the next turn');
+  }
+
+  /** Milliseconds of silence after which a heartbeat is due; 0 for none. */
+  get heartbeat(): number {
+    return this.settings.heartbeat;
+  }
+
+  /**
+   * Breaks a silence that was too long.
+   *
+   * @param now `performance.now()`
+   * @returns milliseconds after which it is to be called again
+   */
+  beat(now: number): number {
+    const { heartbeat } = this;
+    if (!this.isOpen || this.#outbox.backPressure === 'backed up') return heartbeat / 8;
+    if (this.#tellMoved()) return heartbeat;
+    const silence = this.#outbox.silence(now);
+    if (silence < heartbeat) return heartbeat - silence;
+    this.#outbox.beat();
+    return heartbeat;
+  }
+
+  /** In the next turn a long replay lets others in between. */
+  #readOn(when: 'in this turn' | 'in the next turn'): void {
+    if (this.isClosed) return;
+    if (this.#due === 'nothing') {
+      if (when === 'in this turn') this.#queue.add(this);
+      else this.#queue.addNext(this);
     }
-    this.#state = 'open';
-    this.#introduction.opened();
-    this.#outbox.open(new ResponseWriter(this.exchange));
-    this.access?.opened();
-    this.services.connections.opened(this);
-    if (refusal) this.error(refusal);
-    // Nest need not remember the request for as long as the stream goes on.
-    if (this.#isDirect) this.head.release();
-    if (this.exchange.isHead) this.#end({ isForced: false });
-    return !this.isClosed;
-  }
-
-  #mayOpen(): boolean {
-    if (this.#finish?.isForced) return true;
-    const hasSomethingToSay = this.#state === 'ready' || this.#finish !== undefined || !this.#outbox.isEmpty;
-    return hasSomethingToSay && !this.reader.isStarting;
+    this.#due = 'read';
   }
 
   /** Sends the client's position if it has moved past events that were not sent. */
@@ -507,14 +509,120 @@ export class SseConnection
     return true;
   }
 
-  #end({ retry, farewell = '' }: Finish): void {
+  /** Begins the response, if everything that its head says is known. */
+  #open(): boolean {
+    this.#due = 'nothing';
+    if (this.isClosed || !this.#mayOpen()) return false;
+    const retry = this.#ending?.retry;
+    // An EventSource that gets 403 stays away; one that gets some of its channels is told of the others.
+    const refusal = this.#refusal();
+    const news = this.#news();
+    const opening = this.#introduction.opening(retry);
+    try {
+      if (refusal && !this.head.isSent) throw refusal;
+      if (news === '' && this.#hasNothingToSay && !this.head.isSent) {
+        this.close();
+        this.head.stayAway();
+        return false;
+      }
+      const isWithNews = retry === undefined && !this.settings.plain;
+      if (!this.head.send(isWithNews ? opening + news : opening)) {
+        setTimeout(() => {
+          this.filled();
+        }, 1);
+        return false;
+      }
+    } catch (error) {
+      this.fail(error); // Node checks the values of headers only now.
+      return false;
+    }
+    this.#reach('open');
+    this.#introduction.opened(opening);
+    this.#outbox.open(new ResponseWriter(this.exchange));
+    this.connections.opened(this);
+    if (refusal) this.error(refusal);
+    // Nest need not remember the request for as long as the stream goes on.
+    if (this.#feed !== 'intercepted') this.head.release();
+    if (this.exchange.isHead) this.#end({});
+    return !this.isClosed;
+  }
+
+  #mayOpen(): boolean {
+    if (this.#ending?.how === 'forced') return true;
+    const hasCause = this.#state !== 'preparing' || !this.#outbox.isEmpty;
+    return hasCause && !this.reader.isStarting;
+  }
+
+  #refusal(): HttpException | undefined {
+    for (const part of this.#parts) {
+      const refusal = part.refusal?.();
+      if (refusal) return refusal;
+    }
+    return undefined;
+  }
+
+  #news(): string {
+    let news = '';
+    for (const part of this.#parts) news += part.opening?.() ?? '';
+    return news;
+  }
+
+  /** Whether the client has all there will ever be. A response that is forced to its end may hold something back. */
+  get #hasNothingToSay(): boolean {
+    const isFinished = this.#ending?.how === 'finished' && !this.#isAwaiting;
+    return isFinished && this.#outbox.isEmpty && this.reader.isExhausted;
+  }
+
+  // ---- Its end
+
+  /**
+   * Ends the response after what was published before, whatever its Observable may still have to say.
+   *
+   * @param retry milliseconds after which the client shall come back
+   * @param farewell the last event
+   */
+  end(retry?: number, farewell = ''): void {
+    const stage = this.#stage;
+    if (stage === 'closed') return;
+    this.#state = { stage, how: 'forced', retry, farewell: this.settings.plain ? '' : farewell };
+    this.filled();
+  }
+
+  /** The Observable has nothing more to say. */
+  #finish(): void {
+    if (typeof this.#state === 'string' && this.#state !== 'closed')
+      this.#state = { stage: this.#state, how: 'finished' };
+  }
+
+  #end({ retry, farewell = '' }: Pick<Ending, 'retry' | 'farewell'>): void {
     this.#tellMoved();
     const last = farewell + (retry === undefined ? '' : retryBlock(retry));
     if (last) this.#outbox.add(last);
-    this.#outbox.flush(true);
+    this.#outbox.flushAll();
     if (this.isClosed) return;
     this.close();
     this.head.end();
     this.exchange.finishWithin(this.settings.grace);
+  }
+
+  /** The response is over: it has ended, or its client has left. */
+  left(): void {
+    this.close();
+    this.head.left();
+  }
+
+  /** Gives back all that the response holds. */
+  close(): void {
+    if (this.isClosed) return;
+    this.#state = 'closed';
+    // Before the teardown, as Nest does it: that often takes the listeners of the signal off.
+    abortSignal(this.request);
+    this.pipeline.release();
+    this.#outgoing?.close();
+    this.#outbox.close();
+    this.reader.end();
+    this.connections.delete(this);
+    for (const part of this.#parts) part.closed?.();
+    if (this.#feed !== 'intercepted') this.head.release();
   }
 }

@@ -1,26 +1,39 @@
-import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { NEVER, type Observable } from 'rxjs';
-import { Access } from '../access/access.js';
-import { Channels } from '../channels/channels.js';
-import { Connections } from './connections.js';
-import { Streams } from '../streams/streams.js';
-import { StreamObservers } from './stream-observer.js';
-import { isThenable } from '../values.js';
+import type { SlowPolicy } from '../sse.options.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
+import { Streams } from '../streams/streams.js';
+import { isThenable } from '../values.js';
 import { Admission } from './admission.js';
-import type { ConnectionServices, ConnectionSettings } from './connection-settings.js';
+import { Connections } from './connections.js';
 import { Exchange } from './exchange.js';
-import { Heartbeat } from './heartbeat.js';
+import { Identification, type Identity } from './identity.js';
 import { OwnHead, type ResponseHead } from './response-head.js';
 import { streamOf } from './returned.js';
-import { noteRouted, type Routed } from './routed.js';
-import { AwaitedOutcome } from './route-outcome.js';
-import { abortSignal, offerSignal } from './signal.js';
+import { abortSignal } from './signal.js';
 import { SseConnection } from './sse-connection.js';
-import { routeOf, type RouteDescription } from './sse-route.metadata.js';
+import { routeOf, type PlainStream, type RouteDescription } from './sse-route.metadata.js';
 
-/** A route that streams events, and what holds for its responses. */
+/** Settings of the responses of one route. */
+export interface ConnectionSettings {
+  readonly heartbeat: number;
+  readonly retry: number;
+  readonly queuedBytes: number;
+  /** Milliseconds in which events are gathered for one write. */
+  readonly coalesce: number;
+  /** Milliseconds that a client has to take the last bytes when its stream is ended. */
+  readonly grace: number;
+  readonly slow: SlowPolicy | undefined;
+  /** Without streams of the hub a stock route is as Nest has it, which numbers events that have no id. */
+  readonly route: 'own' | 'stock';
+  /** Whether its client takes every event for one of the application's. */
+  readonly plain: PlainStream | boolean;
+  /** Faults of the route that were logged: once is enough. */
+  readonly told: Set<'shared' | 'wrapped'>;
+}
+
+/** A route that streams events, and the settings of its responses. */
 export interface ServedRoute extends RouteDescription {
   readonly connection: ConnectionSettings;
 }
@@ -28,10 +41,9 @@ export interface ServedRoute extends RouteDescription {
 /** The server of each application. */
 const servers = new WeakMap<ModulesContainer, SseServer>();
 
-/** Makes the connections of this application. */
+/** Makes the connections of this application: from a routed request to a connection that is fed. */
 @Injectable()
 export class SseServer {
-  readonly #services: ConnectionServices;
   /** Global interceptors of the application, which see what every route gives. */
   interceptors: readonly object[] = [];
   /** By class and method. The class counts, as a method may be inherited and interceptors are not. */
@@ -40,30 +52,17 @@ export class SseServer {
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     modules: ModulesContainer,
-    channels: Channels,
-    connections: Connections,
-    heartbeat: Heartbeat,
-    access: Access,
-    observers: StreamObservers,
     private readonly streams: Streams,
+    private readonly connections: Connections,
     private readonly admission: Admission,
+    private readonly identification: Identification,
   ) {
-    this.#services = { channels, streams, connections, heartbeat, access, observers, admission };
     servers.set(modules, this);
   }
 
   /** The server of an application; undefined without `SseModule.forRoot()`. */
   static of(modules: ModulesContainer): SseServer | undefined {
     return servers.get(modules);
-  }
-
-  /** Notes that Nest has routed a request to a method with `@Sse()`. */
-  note(context: ExecutionContext): void {
-    const http = context.switchToHttp();
-    const route = this.routeOf(context.getClass(), context.getHandler());
-    if (!route || route.isStock) return;
-    offerSignal(http.getRequest<object>());
-    noteRouted(http.getResponse<object>(), new RoutedRequest(this, route));
   }
 
   /** The route of a method; undefined if it streams no events. */
@@ -87,27 +86,29 @@ export class SseServer {
     return isWrapped || this.interceptors.length > 0 || interceptors.length > 0;
   }
 
-  /** A connection that is let in; undefined if it is turned away. */
-  admit(route: ServedRoute, exchange: Exchange, head: ResponseHead): SseConnection | undefined {
-    const connection = new SseConnection(exchange, head, route.connection, this.#services);
-    if (this.admission.admits(connection)) return connection;
-    exchange.onceOver(() => {
-      connection.left();
+  /** Serves a response from its method. Nest waits until that has done its work. */
+  serve(route: ServedRoute, response: object, call: () => unknown): Promise<void> {
+    const settled = new Promise<void>((done, fail) => {
+      const headOf = (exchange: Exchange): ResponseHead => new OwnHead(exchange, route, { done, fail });
+      this.open(route, response, headOf, (connection) => {
+        const serve = (returned: unknown): void => {
+          connection.serveDirectly(streamOf(returned, connection, route.name));
+        };
+        const result = call();
+        if (!isThenable(result)) return serve(result);
+        Promise.resolve(result)
+          .then(serve)
+          .catch((error: unknown) => {
+            connection.error(error);
+          });
+      });
     });
-    return undefined;
+    // A wrapper around the method may have failed before, and then nobody waits.
+    settled.catch(() => undefined);
+    return settled;
   }
 
-  /** Runs the method of a route in the context of its connection, when it is known whose that is. */
-  run(connection: SseConnection, task: () => void): void {
-    const isKnown = connection.access?.identify() ?? true;
-    const run = (is: boolean): void => {
-      if (is && !connection.isClosed) this.streams.run(connection.reader, task);
-    };
-    if (typeof isKnown === 'boolean') run(isKnown);
-    else void isKnown.then(run);
-  }
-
-  /** What the interceptors are given, who see what a method has returned. */
+  /** The result of a method, as the interceptors are given it. */
   returned(connection: SseConnection, { name }: ServedRoute, returned: unknown): unknown {
     const own = (result: unknown): Observable<unknown> => {
       const source = streamOf(result, connection, name);
@@ -117,35 +118,57 @@ export class SseServer {
     return isThenable(returned) ? Promise.resolve(returned).then(own) : own(returned);
   }
 
-  /** Serves a response from its method. Nest waits until that has done its work. */
-  serve(routed: RoutedRequest, response: object, call: () => unknown): Promise<void> | undefined {
+  /**
+   * Makes the connection of a response, and feeds it if it is let in.
+   *
+   * @param response as the adapter has it
+   * @param feed runs the method of the route, in the context of the connection
+   * @returns undefined if it is turned away, or the client has gone already
+   */
+  open(
+    route: ServedRoute,
+    response: object,
+    headOf: (exchange: Exchange) => ResponseHead,
+    feed: (connection: SseConnection) => void,
+  ): SseConnection | undefined {
     const exchange = new Exchange(response);
+    const head = headOf(exchange);
     if (exchange.isOver) {
       abortSignal(exchange.adaptedRequest);
+      head.release();
       return undefined;
     }
-    const { route } = routed;
-    const outcome = new AwaitedOutcome();
-    const { settled } = outcome;
-    const connection = this.admit(route, exchange, new OwnHead(exchange, route, outcome));
-    if (!connection) return settled;
-    routed.connection = connection;
-    const serve = (returned: unknown): void => {
-      connection.serveDirectly(streamOf(returned, connection, route.name));
+    const { streams, connections, admission } = this;
+    const connection = new SseConnection(exchange, head, route.connection, streams, connections, admission);
+    if (!admission.admits(connection)) {
+      exchange.onceOver(() => {
+        connection.left();
+      });
+      return undefined;
+    }
+    const routed = RoutedRequest.of(response);
+    if (routed) routed.connection = connection;
+    this.#identify(connection, feed);
+    return connection;
+  }
+
+  /** Finds out who a connection belongs to, and then feeds it. */
+  #identify(connection: SseConnection, feed: (connection: SseConnection) => void): void {
+    const begin = (identity: Identity | undefined): void => {
+      if (connection.isClosed) return;
+      connection.identified(identity);
+      this.streams.run(connection.reader, () => feed(connection));
     };
     const fail = (error: unknown): void => {
       connection.error(error);
     };
-    this.run(connection, () => {
-      try {
-        const result = call();
-        if (isThenable(result)) Promise.resolve(result).then(serve).catch(fail);
-        else serve(result);
-      } catch (error) {
-        fail(error);
-      }
-    });
-    return settled;
+    try {
+      const identity = this.identification.of(connection.request);
+      if (isThenable(identity)) void identity.then(begin).catch(fail);
+      else begin(identity);
+    } catch (error) {
+      fail(error);
+    }
   }
 
   #settingsOf({ isStock, settings }: RouteDescription): ConnectionSettings {
@@ -157,13 +180,22 @@ export class SseServer {
       coalesce: settings.coalesce ?? 0,
       grace: shutdown.grace,
       slow: settings.slow,
-      numbered: isStock,
+      route: isStock ? 'stock' : 'own',
       plain: settings.plain ?? false,
+      told: new Set(),
     };
   }
 }
 
-class RoutedRequest implements Routed {
+const ROUTED = Symbol('RoutedRequest');
+
+interface Noted {
+  [ROUTED]?: RoutedRequest;
+}
+
+/** A request that Nest has routed to a method with `@Sse()`. */
+export class RoutedRequest {
+  /** Its one connection, once it was made: by the interceptor where others apply, otherwise by the method. */
   connection: SseConnection | undefined;
 
   constructor(
@@ -171,10 +203,25 @@ class RoutedRequest implements Routed {
     readonly route: ServedRoute,
   ) {}
 
+  /** @param response as the adapter has it */
+  static note(response: object, routed: RoutedRequest): void {
+    (response as Noted)[ROUTED] = routed;
+  }
+
+  /** @param response as the adapter has it */
+  static of(response: object): RoutedRequest | undefined {
+    return (response as Noted)[ROUTED];
+  }
+
+  /**
+   * @param response as the adapter has it
+   * @param call calls the method that the user wrote
+   * @returns what Nest is given
+   */
   answer(response: object, call: () => unknown): unknown {
     const { connection, route, server } = this;
-    if (!connection) return server.serve(this, response, call);
-    // It neither begins nor ends: who repeats or retries it would do so for ever.
+    if (!connection) return server.serve(route, response, call);
+    // It neither begins nor ends: an operator that repeats or retries it would do so for ever.
     return connection.isClosed ? NEVER : server.returned(connection, route, call());
   }
 }

@@ -1,7 +1,14 @@
-import { RequestMapping, RequestMethod, Res, UseGuards } from '@nestjs/common';
+import {
+  createParamDecorator,
+  RequestMapping,
+  RequestMethod,
+  Res,
+  UseGuards,
+  type ExecutionContext,
+} from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { sseRoute } from './sse-route.js';
-import { SseRouteGuard } from './sse-route.guard.js';
+import { Exchange } from './exchange.js';
+import { sseRoute, SseRouteGuard } from './sse-route.js';
 import { checkRouteSettings, describeRoute, type SseRouteSettings } from './sse-route.metadata.js';
 import type { Method } from '../wrapped-method.js';
 
@@ -65,6 +72,18 @@ export function Sse(path?: string | string[], options: SseRouteOptions = {}): Ss
     describeRoute({ key, settings })(target, key, descriptor);
   };
 }
+
+/**
+ * Injects the position that the client sent, for a method that makes something of it by itself: the
+ * `Last-Event-ID` header, else the query parameter `lastEventId`, else undefined. `hub.stream()` needs
+ * no help.
+ */
+export const LastEventId: () => ParameterDecorator = createParamDecorator(
+  (_data: unknown, context: ExecutionContext) => {
+    const http = context.switchToHttp();
+    return new Exchange(http.getResponse<object>()).lastEventId;
+  },
+);
 
 /** Where Nest notes whether it answers although the response is injected. */
 const PASSTHROUGH = '__responsePassthrough__';

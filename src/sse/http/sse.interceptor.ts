@@ -9,10 +9,8 @@ import { Observable, tap, type Subscriber } from 'rxjs';
 import { originOf } from '../log/published-event.js';
 import type { SseEvent } from '../log/sse-event.js';
 import { isObject, isThenable } from '../values.js';
-import { Exchange } from './exchange.js';
+import type { Exchange } from './exchange.js';
 import { NestHead, OwnHead, type ResponseHead } from './response-head.js';
-import { ObservedOutcome } from './route-outcome.js';
-import { routedTo } from './routed.js';
 import { markedAsStream } from './sse-route.metadata.js';
 import type { SseConnection } from './sse-connection.js';
 import { SseServer, type ServedRoute } from './sse-server.js';
@@ -27,11 +25,8 @@ const logger = new Logger('SseInterceptor');
  */
 @Injectable()
 export class SseInterceptor implements NestInterceptor {
-  /** What other interceptors see in place of a handler of ours. */
+  /** Functions that other interceptors see in place of handlers of ours. */
   readonly #standIns = new WeakMap<object, Method>();
-
-  /** Names of routes of which it was said that an interceptor changes their events. */
-  readonly #told = new Set<string>();
 
   constructor(private readonly server: SseServer) {}
 
@@ -57,45 +52,42 @@ export class SseInterceptor implements NestInterceptor {
     next: CallHandler,
     toNest: Subscriber<unknown>,
   ): (() => void) | undefined {
-    const response = context.switchToHttp().getResponse<object>();
-    const exchange = new Exchange(response);
-    const head = headOf(route, exchange, toNest);
-    if (exchange.isOver) {
-      head.release();
-      return undefined;
-    }
-    const connection = this.server.admit(route, exchange, head);
-    if (!connection) return undefined;
-    const routed = routedTo(response);
-    if (routed) routed.connection = connection;
-    this.server.run(connection, () => {
-      connection.serve(this.#watched(next.handle(), connection, route));
-      // Of a stock route nothing tells when its method has resolved, and Nest does not wait for it either.
-      if (route.isStock) connection.ready();
-    });
-    return () => {
-      connection.close();
+    const fail = (error: unknown): void => {
+      toNest.error(error);
     };
+    // Nest takes the last value of a route that is not stock, so that there has to be one.
+    const done = (): void => {
+      toNest.next(undefined);
+      toNest.complete();
+    };
+    const headOf = (exchange: Exchange): ResponseHead =>
+      route.isStock ? new NestHead(exchange, toNest) : new OwnHead(exchange, route, { done, fail });
+    const response = context.switchToHttp().getResponse<object>();
+    const connection = this.server.open(route, response, headOf, (made) => {
+      made.serve(this.#watched(next.handle(), made, route));
+      // Nothing tells when the method of a stock route has resolved, and Nest does not wait for it either.
+      if (route.isStock) made.ready();
+    });
+    return connection && (() => connection.close());
   }
 
+  /** Tells once for a route that an interceptor changes its events. */
   #watched(
     outcome: Observable<unknown>,
     { pipeline }: SseConnection,
     route: ServedRoute,
   ): Observable<unknown> {
-    if (this.#told.has(route.name)) return outcome;
+    const { told } = route.connection;
+    if (told.has('wrapped')) return outcome;
     return outcome.pipe(
       tap((value) => {
-        if (!this.#told.has(route.name) && isWrapped(value, pipeline.shown)) this.#tell(route);
+        if (told.has('wrapped') || !isWrapped(value, pipeline.shown)) return;
+        told.add('wrapped');
+        const names = [...this.server.interceptors, ...route.interceptors].map(nameOf).join(', ');
+        logger.warn(
+          `An interceptor changes the events of ${route.name}, and their types are lost: ${names}. Let it pass streams by: if (isSseRoute(context)) return next.handle().`,
+        );
       }),
-    );
-  }
-
-  #tell(route: ServedRoute): void {
-    this.#told.add(route.name);
-    const names = [...this.server.interceptors, ...route.interceptors].map(nameOf).join(', ');
-    logger.warn(
-      `An interceptor changes the events of ${route.name}, and their types are lost: ${names}. Let it pass streams by: if (isSseRoute(context)) return next.handle().`,
     );
   }
 }
@@ -108,12 +100,6 @@ function isWrapped(value: unknown, event: unknown): boolean {
   return type === undefined && ((event as SseEvent).type !== undefined || data === event);
 }
 
-/** Of an instance, or of a class. */
+/** @param interceptor an instance, or a class */
 const nameOf = (interceptor: object): string =>
   typeof interceptor === 'function' ? interceptor.name : interceptor.constructor.name;
-
-function headOf(route: ServedRoute, exchange: Exchange, toNest: Subscriber<unknown>): ResponseHead {
-  return route.isStock
-    ? new NestHead(exchange, new ObservedOutcome(toNest, false))
-    : new OwnHead(exchange, route, new ObservedOutcome(toNest, true));
-}

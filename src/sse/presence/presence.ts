@@ -9,7 +9,7 @@ import { membersOf, type CountedStay, type PresenceEvent, type PresenceMember } 
 import { PresenceRoster } from './roster.js';
 import { SharedStays, type Entry } from './sharing.js';
 import { storedEvent } from '../log/stored-event.js';
-import type { StreamObserver, StreamObservers, Subscriber } from '../http/stream-observer.js';
+import type { ConnectionFeatures, ConnectionHandle, StreamObserver } from '../http/connection-part.js';
 import { ScatterGather } from '../cluster/scatter-gather.js';
 
 /** What the answer of an instance begins with that knows what was announced. */
@@ -29,7 +29,7 @@ export class Presence implements PresenceChannels, StreamObserver {
     private readonly definitions: ChannelDefinitions,
     private readonly backplane: SseBackplane,
     private readonly cluster: SseCluster,
-    observers: StreamObservers,
+    features: ConnectionFeatures,
   ) {
     this.#roster = new PresenceRoster(settings.limits.membersPerChannel);
     this.#shared = new SharedStays(cluster, ROSTERS, () => this.#roster.stays);
@@ -38,7 +38,7 @@ export class Presence implements PresenceChannels, StreamObserver {
     this.#survey.answer('announced', () =>
       this.#announced?.isKnown ? [KNOWN, ...this.#announced.stays] : [],
     );
-    observers.add(this);
+    features.observe(this);
   }
 
   /** @throws SseError `INVALID_OPTIONS` for a channel without presence */
@@ -90,16 +90,16 @@ export class Presence implements PresenceChannels, StreamObserver {
     this.#announced?.close();
   }
 
-  began(channel: string, subscriber: Subscriber): void {
-    const identity = subscriber.access?.identity;
+  began(channel: string, subscriber: ConnectionHandle): void {
+    const identity = subscriber.identity;
     if (!identity || this.#isClosed || !this.#settingsOf(channel)) return;
     if (!this.#roster.enter(channel, identity, subscriber)) return;
     this.#start();
     this.#shared.tellChange(channel, identity.user);
   }
 
-  ended(channel: string, subscriber: Subscriber): void {
-    const identity = subscriber.access?.identity;
+  ended(channel: string, subscriber: ConnectionHandle): void {
+    const identity = subscriber.identity;
     if (!identity || !this.#roster.exit(channel, identity.user, subscriber)) return;
     this.#shared.tellChange(channel, identity.user);
   }

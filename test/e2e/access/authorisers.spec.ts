@@ -168,7 +168,7 @@ describe('where nobody is asked and nobody is known', () => {
     await untilConnections(hub, 1);
     const { Connections } = await import('../../../src/sse/http/connections.js');
     const [connection] = app.get(Connections, { strict: false }).matching({});
-    expect(connection!.access).toBeUndefined();
+    expect(connection!.gate).toBeUndefined();
     expect((await hub.connections())[0]).not.toHaveProperty('user');
   });
 });
