@@ -5,11 +5,11 @@ const INTERVAL = { most: 30_000, least: 10 };
 
 /**
  * Visits all items of a collection again and again, to give back those that have outlived their time: step by step,
- * and often enough for the shortest time that it was told. It begins with the first call of `within()`, has one
- * timer, and does not keep the process alive.
+ * and often enough for the shortest time that it was told. It begins with the first call, and has one timer, which
+ * does not keep the process alive.
  */
 export class Sweep<Item> {
-  #interval = Infinity;
+  #interval = INTERVAL.most;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
@@ -22,7 +22,7 @@ export class Sweep<Item> {
   /** Some items last only so many milliseconds. */
   within(shortest: number): void {
     const interval = Math.min(Math.max(shortest / 4, INTERVAL.least), INTERVAL.most);
-    if (interval >= this.#interval) return;
+    if (this.#timer && interval >= this.#interval) return;
     this.#interval = interval;
     this.#schedule(interval);
   }
