@@ -1,4 +1,4 @@
-import type { BackplaneStats, LogFollower } from '../../log/backplane.js';
+import type { LogFollower } from '../../log/backplane.js';
 import type { EventLog, LogEntry } from '../../log/event-log.js';
 import { Followers } from '../common/followers.js';
 import { sizeOf, type ChannelRecord } from './records.js';
@@ -95,10 +95,6 @@ export class Catalogue {
     held.log = undefined;
     held.left = now;
     if (!held.record) this.channels.delete(held.name);
-  }
-
-  get stats(): BackplaneStats {
-    return { channels: this.channels.size, historyEvents: this.events, historyBytes: this.bytes };
   }
 
   close(): void {

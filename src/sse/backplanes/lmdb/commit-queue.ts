@@ -33,14 +33,6 @@ interface Call {
   isOver: boolean;
 }
 
-/** Makes and commits the drafts that the queue fills. */
-export interface Transactions {
-  /** Throws when what is on the disk cannot be made use of. */
-  begin(): Draft;
-  /** Rejects when nothing of it was written. */
-  commit(draft: Draft): Promise<void>;
-}
-
 /**
  * Takes the calls in their order, in one transaction after the other: all that come while one is being
  * committed share the next. On a slow disk the transactions get larger, and not the events fewer.
@@ -52,8 +44,13 @@ export class CommitQueue {
   #work: Promise<void> | undefined;
   #isClosed = false;
 
+  /**
+   * @param begin makes an empty draft; throws when what is on the disk cannot be made use of
+   * @param commit rejects when nothing of the draft was written
+   */
   constructor(
-    private readonly transactions: Transactions,
+    private readonly begin: () => Draft,
+    private readonly commit: (draft: Draft) => Promise<void>,
     private readonly settings: Required<LmdbOptions>,
   ) {}
 
@@ -100,7 +97,7 @@ export class CommitQueue {
   /** Without a draft nothing can be done for those who wait. */
   #begin(): Draft | undefined {
     try {
-      return this.transactions.begin();
+      return this.begin();
     } catch (error) {
       for (const call of this.#waiting.splice(0)) refuse(call, this.#notTaken(call, error));
       return undefined;
@@ -134,7 +131,7 @@ export class CommitQueue {
 
   async #commit(draft: Draft): Promise<void> {
     try {
-      await this.transactions.commit(draft);
+      await this.commit(draft);
       for (const [call, make] of this.#planned) answer(call, make);
     } catch (error) {
       for (const call of this.#planned.keys()) refuse(call, this.#notTaken(call, error));

@@ -22,13 +22,6 @@ export interface Change {
   readonly added: LogEntry[];
 }
 
-/** A will as it will be; without a text it will be gone. */
-export interface DraftedWill {
-  readonly instance: string;
-  readonly id: string;
-  readonly text: string | undefined;
-}
-
 /** Events, and bytes of them, with which a transaction is large enough: a larger one is hardly any faster. */
 const FULL = { events: 1_000, bytes: 4 * 1024 * 1024 };
 /** The least time between two searches for room, in milliseconds. */
@@ -44,7 +37,8 @@ export class Draft {
   readonly published = new Map<string, Map<string, Position>>();
   /** Changes of {@link LogBirths}, as logs are let go of. */
   readonly ended: Slot[] = [];
-  readonly wills: DraftedWill[] = [];
+  /** Wills as they will be; those without a text will be gone. */
+  readonly wills: (readonly [instance: string, id: string, text: string | undefined])[] = [];
   /** Whether some entries that are left over from earlier are deleted too. */
   cleans = false;
   #bytes: number;
@@ -111,31 +105,27 @@ export class Draft {
    */
   use(channel: string, settings: ChannelSettings): ChannelRecord {
     const record = this.find(channel) ? this.#there(channel) : this.#make(channel);
-    record.touched = this.now;
-    record.ttl = settings.ttl;
-    record.age = (settings.history ?? WINDOW).age;
-    return record;
+    const { age } = settings.history ?? WINDOW;
+    return Object.assign(record, { touched: this.now, ttl: settings.ttl, age });
   }
 
   /** @throws SseError `HUB_FULL`, `CHANNEL_COMPLETED` */
-  append(channel: string, settings: ChannelSettings, event: StoredEvent): LogEntry {
+  append(channel: string, settings: ChannelSettings, event: StoredEvent): Position {
     if (this.find(channel)?.completed) throw channelCompleted(channel);
     const record = this.use(channel, settings);
     const { added } = this.#change(channel);
-    const { head: previous } = record;
-    const [offset, mark] = [previous.offset + 1, newMark()];
-    const entry: LogEntry = { offset, mark, previous, at: this.now, event };
-    added.push(entry);
-    record.head = { offset, mark };
+    const position = { offset: record.head.offset + 1, mark: newMark() };
+    added.push({ ...position, previous: record.head, at: this.now, event });
+    record.head = position;
     record.bytes += event.bytes;
     this.#bytes += event.bytes;
     this.#events++;
     this.#eventBytes += event.bytes;
     const { count, bytes } = settings.history ?? WINDOW;
     while (sizeOf(record) > 1 && (sizeOf(record) > count || record.bytes > bytes)) this.#evict(record, added);
-    this.#expire(record, added);
+    while (this.#isExpired(record, added)) this.#evict(record, added);
     this.#trim(record, added);
-    return entry;
+    return position;
   }
 
   remember(channel: string, publishId: string, position: Position): void {
@@ -161,7 +151,7 @@ export class Draft {
     // A channel that is only followed is touched this seldom: well enough for a start after a crash.
     const lastUse = held.lastUse(this.now);
     if (lastUse - record.touched >= record.ttl / 4) this.#there(name).touched = lastUse;
-    if (this.#isExpired(record, [])) this.#expire(this.#there(name), []);
+    while (this.#isExpired(this.find(name), [])) this.#evict(this.#there(name), []);
   }
 
   #change(channel: string): Change {
@@ -220,13 +210,9 @@ export class Draft {
     while (this.#bytes > historyBytes && sizeOf(current) > 1) this.#evict(current, added);
   }
 
-  #isExpired(record: Readonly<ChannelRecord>, added: readonly LogEntry[]): boolean {
-    if (record.age === Infinity || sizeOf(record) === 0) return false;
+  #isExpired(record: Readonly<ChannelRecord> | undefined, added: readonly LogEntry[]): boolean {
+    if (!record || record.age === Infinity || sizeOf(record) === 0) return false;
     return this.#oldestOf(record, added).at <= this.now - record.age;
-  }
-
-  #expire(record: ChannelRecord, added: readonly LogEntry[]): void {
-    while (this.#isExpired(record, added)) this.#evict(record, added);
   }
 
   #evict(record: ChannelRecord, added: readonly LogEntry[]): void {

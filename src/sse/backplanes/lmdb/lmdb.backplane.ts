@@ -53,7 +53,8 @@ export class LmdbBackplane implements SseBackplane {
     this.#load();
     this.#clock = new Clock(this.#catalogue.lastUse);
     this.#queue = new CommitQueue(
-      { begin: () => this.#begin(), commit: (draft) => this.#commit(draft) },
+      () => this.#begin(),
+      (draft) => this.#commit(draft),
       settings,
     );
     this.#sweep = new Sweep(
@@ -81,8 +82,7 @@ export class LmdbBackplane implements SseBackplane {
         const drafted = draft.published.get(channel)?.get(publishId);
         if (drafted) return { afterCommit: () => drafted };
       }
-      const { offset, mark } = draft.append(channel, settings, event);
-      const position = { offset, mark };
+      const position = draft.append(channel, settings, event);
       if (publishId !== undefined) draft.remember(channel, publishId, position);
       return { afterCommit: () => position };
     });
@@ -136,7 +136,8 @@ export class LmdbBackplane implements SseBackplane {
 
   /** Counts the channels on the disk, and those that are only followed. */
   stats(): BackplaneStats {
-    return this.#catalogue.stats;
+    const { channels, events, bytes } = this.#catalogue;
+    return { channels: channels.size, historyEvents: events, historyBytes: bytes };
   }
 
   /** The wills in the same directory, for an instance of that name. */

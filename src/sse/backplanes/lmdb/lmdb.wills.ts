@@ -36,7 +36,7 @@ export class LmdbWills implements SseWills {
 
   #write(instance: string, id: string, text: string | undefined): Promise<void> {
     return this.queue.run('other', NO_CHANNEL, (draft) => {
-      draft.wills.push({ instance, id, text });
+      draft.wills.push([instance, id, text]);
       return { afterCommit: () => undefined };
     });
   }

@@ -34,7 +34,7 @@ export function writeDraft(draft: Draft, database: Database): boolean {
     } else if (before) void channels.remove(channel);
   }
   for (const { slot, number } of draft.ended) void births.put(slot, number);
-  for (const { instance, id, text } of draft.wills) {
+  for (const [instance, id, text] of draft.wills) {
     if (text === undefined) void wills.remove([instance, id]);
     else void wills.put([instance, id], text);
   }
