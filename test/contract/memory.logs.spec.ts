@@ -310,6 +310,19 @@ describe('limits.historyBytes', () => {
   });
 });
 
+describe('a publish id in memory', () => {
+  it('is known already to those who are told of its event', async () => {
+    const follower = await follow('a');
+    const attempt = () => backplane.append('a', settingsOf(), stored('x'), 'id');
+    const again: Promise<Position>[] = [];
+    follower.appended = () => {
+      if (again.length === 0) again.push(attempt());
+    };
+    expect([await attempt()]).toEqual(await Promise.all(again));
+    expect(await offsetsOf('a')).toEqual([1]);
+  });
+});
+
 describe('a process', () => {
   it('is not kept alive by what is in memory', async () => {
     jest.useRealTimers();

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { PublishIds } from '../../../src/sse/backplanes/memory/publish-ids.js';
+import { PublishIds } from '../../../src/sse/backplanes/common/publish-ids.js';
 import { PUBLISH_ID_MEMORY } from '../../../src/sse/log/backplane.js';
 
 it('publish ids are forgotten in the order of their last use', () => {

@@ -20,12 +20,14 @@ export class Followers<Follower> {
     return this.#places.length;
   }
 
-  /** @returns makes the follower leave */
-  add(follower: Follower): () => void {
+  /** @returns makes the follower leave, and answers whether it had not left yet */
+  add(follower: Follower): () => boolean {
     const own = { follower };
     this.#places = [...this.#places, own];
     return () => {
+      const wasThere = this.#places.includes(own);
       this.#places = this.#places.filter((place) => place !== own);
+      return wasThere;
     };
   }
 

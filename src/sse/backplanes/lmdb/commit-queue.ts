@@ -10,8 +10,11 @@ import { withTimeout } from '../../with-timeout.js';
 import type { Draft } from './draft.js';
 import type { LmdbOptions } from './lmdb.options.js';
 
+/** No channel has this name: calls about others, or about none, have it. */
+export const NO_CHANNEL = '';
+
 /** A planned call is answered at once, or when the draft is committed; or it waits for the next draft. */
-export type Outcome<T> = { readonly now: T } | { readonly afterCommit: (call: Call) => T } | 'later';
+export type Outcome<T> = { readonly now: T } | { readonly afterCommit: () => T } | 'later';
 
 /**
  * The kind of a call. A publisher must know whether something was stored. A call that gives room back shares no
@@ -19,33 +22,15 @@ export type Outcome<T> = { readonly now: T } | { readonly afterCommit: (call: Ca
  */
 type Kind = 'publish' | 'room' | 'other';
 
-/** A call that has no answer yet, or was too late to get its own. */
-export interface Call {
+/** A call that has no answer yet, or was refused for being late. */
+interface Call {
   readonly kind: Kind;
   readonly channel: string;
   readonly since: number;
-  isOver: boolean;
-}
-
-interface WaitingCall extends Call {
   readonly plan: (draft: Draft) => Outcome<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-}
-
-interface PlannedCall {
-  readonly call: WaitingCall;
-  readonly afterCommit: (call: Call) => unknown;
-}
-
-/** Makes and commits the drafts that the queue fills. */
-export interface Transactions {
-  /** Throws when what is on the disk cannot be made use of. */
-  begin(): Draft;
-  /** Rejects when nothing of it was written. */
-  commit(draft: Draft): Promise<void>;
-  /** The calls have their answers. */
-  ended(draft: Draft): void;
+  isOver: boolean;
 }
 
 /**
@@ -53,13 +38,19 @@ export interface Transactions {
  * committed share the next. On a slow disk the transactions get larger, and not the events fewer.
  */
 export class CommitQueue {
-  #waiting: WaitingCall[] = [];
-  #planned: PlannedCall[] = [];
+  #waiting: Call[] = [];
+  /** The calls whose answers depend on the present draft, and how these are made. */
+  readonly #planned = new Map<Call, () => unknown>();
   #work: Promise<void> | undefined;
   #isClosed = false;
 
+  /**
+   * @param begin makes an empty draft; throws when what is on the disk cannot be made use of
+   * @param commit rejects when nothing of the draft was written
+   */
   constructor(
-    private readonly transactions: Transactions,
+    private readonly begin: () => Draft,
+    private readonly commit: (draft: Draft) => Promise<void>,
     private readonly settings: Required<LmdbOptions>,
   ) {}
 
@@ -71,26 +62,22 @@ export class CommitQueue {
    */
   run<T>(kind: Kind, channel: string, plan: (draft: Draft) => Outcome<T>): Promise<T> {
     const { path, maxPending } = this.settings;
-    if (this.#isClosed) return Promise.reject(hubClosed());
-    if (this.#waiting.length + this.#planned.length >= maxPending)
-      return Promise.reject(
-        notSent(callOf(kind), `${maxPending} calls wait for ${path}, which is maxPending.`),
-      );
     return new Promise<T>((resolve, reject) => {
-      const call = { kind, channel, since: performance.now(), isOver: false };
-      this.#waiting.push({ ...call, plan, resolve: resolve as WaitingCall['resolve'], reject });
+      if (this.#isClosed) throw hubClosed();
+      if (this.#waiting.length + this.#planned.size >= maxPending)
+        throw notSent(callOf(kind), `${maxPending} calls wait for ${path}, which is maxPending.`);
+      const answers = { resolve: resolve as Call['resolve'], reject, isOver: false };
+      this.#waiting.push({ kind, channel, since: performance.now(), plan, ...answers });
       // In a microtask, so that calls that are made in a row share a transaction.
       this.#work ??= Promise.resolve().then(() => this.#takeAll());
     });
   }
 
   /** Refuses what waits, and answers whether the last transaction has ended: it is given `publishTimeout`. */
-  async close(): Promise<boolean> {
+  close(): Promise<boolean> {
     this.#isClosed = true;
-    for (const call of this.#waiting) refuse(call, hubClosed());
-    this.#waiting = [];
-    if (!this.#work) return true;
-    const ended = this.#work.then(() => true);
+    for (const call of this.#waiting.splice(0)) refuse(call, hubClosed());
+    const ended = Promise.resolve(this.#work).then(() => true);
     return withTimeout(ended, this.settings.publishTimeout, () => false);
   }
 
@@ -110,38 +97,32 @@ export class CommitQueue {
   /** Without a draft nothing can be done for those who wait. */
   #begin(): Draft | undefined {
     try {
-      return this.transactions.begin();
+      return this.begin();
     } catch (error) {
-      for (const call of this.#waiting) refuse(call, notTaken(call.kind, this.settings.path, error));
-      this.#waiting = [];
+      for (const call of this.#waiting.splice(0)) refuse(call, this.#notTaken(call, error));
       return undefined;
     }
   }
 
   /** All calls of a channel wait if its next one waits for the draft after this. */
   #plan(draft: Draft): void {
-    const calls = this.#waiting.filter(({ isOver }) => !isOver);
-    const givesRoom = calls[0]?.kind === 'room';
-    const later: WaitingCall[] = [];
+    const givesRoom = this.#waiting[0]?.kind === 'room';
     const deferred = new Set<string>();
-    let taken = 0;
-    for (; taken < calls.length && !draft.isFull; taken++) {
-      const call = calls[taken] as WaitingCall;
+    this.#waiting = this.#waiting.filter((call) => {
+      if (draft.isFull) return true;
       const fits = (call.kind === 'room') === givesRoom && !deferred.has(call.channel);
-      if (!fits || !this.#take(call, draft)) {
-        deferred.add(call.channel);
-        later.push(call);
-      }
-    }
-    this.#waiting = [...later, ...calls.slice(taken)];
+      const isTaken = fits && this.#take(call, draft);
+      if (!isTaken) deferred.add(call.channel);
+      return !isTaken;
+    });
   }
 
-  #take(call: WaitingCall, draft: Draft): boolean {
+  #take(call: Call, draft: Draft): boolean {
     try {
       const outcome = call.plan(draft);
       if (outcome === 'later') return false;
-      if ('now' in outcome) answer(call, outcome.now);
-      else this.#planned.push({ call, afterCommit: outcome.afterCommit });
+      if ('now' in outcome) answer(call, () => outcome.now);
+      else this.#planned.set(call, outcome.afterCommit);
     } catch (error) {
       refuse(call, error);
     }
@@ -150,49 +131,43 @@ export class CommitQueue {
 
   async #commit(draft: Draft): Promise<void> {
     try {
-      await this.transactions.commit(draft);
+      await this.commit(draft);
+      for (const [call, make] of this.#planned) answer(call, make);
     } catch (error) {
-      for (const { call } of this.#planned) refuse(call, notTaken(call.kind, this.settings.path, error));
-      this.#planned = [];
-      return;
+      for (const call of this.#planned.keys()) refuse(call, this.#notTaken(call, error));
     }
-    const planned = this.#planned;
-    this.#planned = [];
-    for (const { call, afterCommit } of planned) {
-      try {
-        answer(call, afterCommit(call));
-      } catch (error) {
-        refuse(call, error);
-      }
-    }
-    this.transactions.ended(draft);
+    this.#planned.clear();
   }
 
   #refuseLate(): void {
     const { path, publishTimeout } = this.settings;
     const latest = performance.now() - publishTimeout;
     const why = `${path} did not answer within ${publishTimeout} ms.`;
-    for (const { call } of this.#planned)
+    for (const call of this.#planned.keys())
       if (call.since <= latest) refuse(call, noAnswer(callOf(call.kind), why));
     for (const call of this.#waiting) if (call.since <= latest) refuse(call, notSent(callOf(call.kind), why));
     this.#waiting = this.#waiting.filter(({ isOver }) => !isOver);
   }
+
+  #notTaken({ kind }: Call, cause: unknown): SseError {
+    return notSent(callOf(kind), `${this.settings.path} did not take it: ${reasonOf(cause)}.`, { cause });
+  }
 }
 
-function answer(call: WaitingCall, value: unknown): void {
+/** Answers a call, unless it was refused. */
+function answer(call: Call, make: () => unknown): void {
   if (call.isOver) return;
   call.isOver = true;
-  call.resolve(value);
+  try {
+    call.resolve(make());
+  } catch (error) {
+    call.reject(error);
+  }
 }
 
-function refuse(call: WaitingCall, error: unknown): void {
-  if (call.isOver) return;
+function refuse(call: Call, error: unknown): void {
   call.isOver = true;
   call.reject(error);
-}
-
-function notTaken(kind: Kind, path: string, cause: unknown): SseError {
-  return notSent(callOf(kind), `${path} did not take it: ${reasonOf(cause)}.`, { cause });
 }
 
 const callOf = (kind: Kind): BackplaneCall => (kind === 'publish' ? 'publish' : 'other');

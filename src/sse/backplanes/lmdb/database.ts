@@ -8,55 +8,26 @@ import { DirectoryLock, MAX_DIRECTORY_BYTES } from './directory-lock.js';
 import { dataFileFault } from './file-check.js';
 import { entryOf, SCHEMA, type ChannelRecord, type EntryRecord, type PublishIdRecord } from './records.js';
 
-/** The key of an entry: the name of its log, and its offset. */
-type Key = [log: string, offset: number];
-
 /** Plain MessagePack, which also others can read. */
 const TABLE = { encoding: 'msgpack', encoder: { useRecords: false } } as const;
 
 /** The tables in one directory. It is read at once, and written in transactions that end on the disk. */
 export class Database {
-  readonly channels: Table<ChannelRecord, string>;
-  readonly entries: Table<EntryRecord, Key>;
-  readonly publishIds: Table<PublishIdRecord, number>;
-  /** Logs, and up to which offset their entries are of no use any more. */
-  readonly leftovers: Table<number, string>;
-  /** The numbers of {@link LogBirths}, by slot. */
-  readonly births: Table<number, number>;
-  readonly #info: Table<unknown, string>;
+  readonly tables: ReturnType<typeof tablesOf>;
   #lastWrite: unknown;
-  /** Things to be done for an instance that has ended without a word. */
-  readonly wills: Table<string, [instance: string, id: string]>;
 
   private constructor(
     private readonly root: RootDatabase,
+    private readonly info: Table<unknown, string>,
     private readonly lock: DirectoryLock,
   ) {
-    const table = <V, K extends string | number | [string, string | number]>(name: string): Table<V, K> =>
-      root.openDB<V, K>({ name, ...TABLE });
-    // Before anything is written: it may be somebody else's.
-    const names = [...root.getKeys()];
-    if (names.length > 0 && !names.includes('info')) throw new Error('it has the data of something else');
-    const info = (this.#info = table<unknown, string>('info'));
-    if (info.get('schema') === undefined) {
-      root.transactionSync(() => {
-        info.putSync('schema', SCHEMA);
-        info.putSync('store', newMark());
-      });
-    }
-    const schema = info.get('schema');
-    if (schema !== SCHEMA) throw new Error(otherSchema(schema));
-    this.channels = table('channels');
-    this.entries = table('entries');
-    this.publishIds = table('publishIds');
-    this.leftovers = table('leftovers');
-    this.births = table('births');
-    this.wills = table('wills');
+    this.tables = tablesOf(root);
   }
 
   /** @throws SseError `BACKPLANE_FAILED` that names the directory and says in one line why it cannot be used */
   static async open(path: string): Promise<Database> {
     let lock: DirectoryLock | undefined;
+    let root: RootDatabase | undefined;
     try {
       if (Buffer.byteLength(path) > MAX_DIRECTORY_BYTES)
         throw new Error(`its path has more than ${MAX_DIRECTORY_BYTES} bytes; use a link to it`);
@@ -65,8 +36,17 @@ export class Database {
       if (!lock) throw new Error('another process, or another module of this one, uses it');
       const fault = await dataFileFault(join(path, 'data.mdb'));
       if (fault) throw new Error(`its data.mdb ${fault}`);
-      return openWith(path, (root) => new Database(root, lock as DirectoryLock));
+      root = open({
+        path,
+        noSubdir: false,
+        // A transaction is on the disk when it is said to be: clients are given no id that a power loss takes back.
+        overlappingSync: false,
+        // Each transaction is begun by us alone. Otherwise LMDB makes promises of its own that reject unheard.
+        eventTurnBatching: false,
+      });
+      return new Database(root, infoOf(root), lock);
     } catch (error) {
+      await root?.close();
       await lock?.release();
       const reason = reasonOf(error);
       throw new SseError(
@@ -79,23 +59,27 @@ export class Database {
 
   /** Letters and digits that name the directory, and all copies of it. */
   get store(): string {
-    return this.#info.get('store') as string;
+    return this.info.get('store') as string;
   }
 
   /** Whether somebody else has written since {@link takeAsItIs}: perhaps an older copy was put in its place. */
   get isForeign(): boolean {
     this.root.resetReadTxn();
-    return this.#info.get('lastWrite') !== this.#lastWrite;
+    return this.info.get('lastWrite') !== this.#lastWrite;
   }
 
-  /** The owner has taken in everything that is on the disk now. */
+  /** The owner has read everything that is on the disk now. */
   takeAsItIs(): void {
-    this.#lastWrite = this.#info.get('lastWrite');
+    this.#lastWrite = this.info.get('lastWrite');
   }
 
-  /** @throws SseError `BACKPLANE_FAILED`: what the log's record says is there is not */
+  get hasLeftovers(): boolean {
+    return this.tables.leftovers.getCount({ limit: 1 }) > 0;
+  }
+
+  /** @throws SseError `BACKPLANE_FAILED`: the log's record says that it is there, and it is not */
   entry(log: string, offset: number): LogEntry {
-    const record = this.entries.get([log, offset]);
+    const record = this.tables.entries.get([log, offset]);
     if (record) return entryOf(offset, record);
     throw new SseError(
       'BACKPLANE_FAILED',
@@ -124,7 +108,7 @@ export class Database {
     try {
       await this.root.batch(() => {
         write();
-        void this.#info.put('lastWrite', mark);
+        void this.info.put('lastWrite', mark);
       });
       this.#lastWrite = mark;
     } catch (error) {
@@ -142,24 +126,35 @@ export class Database {
   }
 }
 
-const otherSchema = (schema: unknown): string =>
-  schema === 1
-    ? `it was written by version 0.1 of this package, whose events cannot be taken over. Move it away, or name another directory as "path"`
-    : `its schema is ${String(schema)}, and this version of the package knows ${SCHEMA}`;
-
-function openWith(path: string, make: (root: RootDatabase) => Database): Database {
-  const root = open({
-    path,
-    noSubdir: false,
-    // A transaction is on the disk when it is said to be: clients are given no id that a power loss takes back.
-    overlappingSync: false,
-    // Each transaction is begun by us alone. Otherwise LMDB makes promises of its own that reject unheard.
-    eventTurnBatching: false,
-  });
-  try {
-    return make(root);
-  } catch (error) {
-    void root.close();
-    throw error;
+/** The table about the others. Throws before anything is written, if this version cannot use what is there. */
+function infoOf(root: RootDatabase): Table<unknown, string> {
+  const names = [...root.getKeys()];
+  if (names.length > 0 && !names.includes('info')) throw new Error('it has the data of something else');
+  const info = root.openDB<unknown, string>({ name: 'info', ...TABLE });
+  if (info.get('schema') === undefined) {
+    root.transactionSync(() => {
+      info.putSync('schema', SCHEMA);
+      info.putSync('store', newMark());
+    });
   }
+  const schema = info.get('schema');
+  if (schema === 1)
+    throw new Error(
+      `it was written by version 0.1 of this package, whose events cannot be taken over. Move it away, or name another directory as "path"`,
+    );
+  if (schema !== SCHEMA)
+    throw new Error(`its schema is ${String(schema)}, and this version of the package knows ${SCHEMA}`);
+  return info;
 }
+
+const tablesOf = (root: RootDatabase) => ({
+  channels: root.openDB<ChannelRecord, string>({ name: 'channels', ...TABLE }),
+  entries: root.openDB<EntryRecord, [log: string, offset: number]>({ name: 'entries', ...TABLE }),
+  publishIds: root.openDB<PublishIdRecord, number>({ name: 'publishIds', ...TABLE }),
+  /** Logs, and up to which offset their entries are of no use any more. */
+  leftovers: root.openDB<number, string>({ name: 'leftovers', ...TABLE }),
+  /** The numbers of {@link LogBirths}, by slot. */
+  births: root.openDB<number, number>({ name: 'births', ...TABLE }),
+  /** Texts of {@link SseWills}. */
+  wills: root.openDB<string, [instance: string, id: string]>({ name: 'wills', ...TABLE }),
+});

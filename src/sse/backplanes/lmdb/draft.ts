@@ -18,15 +18,8 @@ export interface Change {
   readonly before: Readonly<ChannelRecord> | undefined;
   /** As it will be; nothing if it will be gone. */
   after: ChannelRecord | undefined;
-  /** The entries that are not on the disk yet. */
-  added: LogEntry[];
-}
-
-/** A will as it will be; without a text it will be gone. */
-export interface DraftedWill {
-  readonly instance: string;
-  readonly id: string;
-  readonly text: string | undefined;
+  /** The entries that are not on the disk yet, those included that have to make room for later ones. */
+  readonly added: LogEntry[];
 }
 
 /** Events, and bytes of them, with which a transaction is large enough: a larger one is hardly any faster. */
@@ -36,17 +29,18 @@ const ROOM_INTERVAL = 1_000;
 
 /**
  * The changes of the next transaction: all of them become true when it is committed, or none. A draft shows each
- * channel as it will be.
+ * channel as it will be. `writeDraft()` writes it.
  */
 export class Draft {
   readonly changed = new Map<string, Change>();
-  /** The positions of what was published with an id, by channel and id. */
+  /** The positions of events that are published with an id, by channel and id. */
   readonly published = new Map<string, Map<string, Position>>();
   /** Changes of {@link LogBirths}, as logs are let go of. */
   readonly ended: Slot[] = [];
-  /** Whether what is left over from earlier is deleted too. */
+  /** Wills as they will be; those without a text will be gone. */
+  readonly wills: (readonly [instance: string, id: string, text: string | undefined])[] = [];
+  /** Whether some entries that are left over from earlier are deleted too. */
   cleans = false;
-  readonly wills: DraftedWill[] = [];
   #bytes: number;
   #channels: number;
   #events = 0;
@@ -75,19 +69,20 @@ export class Draft {
     return this.changed.size === 0 && !this.cleans && this.wills.length === 0;
   }
 
-  /** A channel as it will be. One that should have been given back is not there, however late the sweep comes. */
+  /** A channel as it will be. One that should have been given back goes now, however late the sweep comes. */
   find(channel: string): Readonly<ChannelRecord> | undefined {
     const change = this.changed.get(channel);
     if (change) return change.after;
     const held = this.catalogue.channels.get(channel);
-    return held?.isIdle(this.now) ? undefined : held?.record;
+    if (!held?.isIdle(this.now)) return held?.record;
+    this.#drop(channel);
+    return undefined;
   }
 
-  /** The position of a channel that is not there. Should its last log still be on the disk, that goes now. */
+  /** The position of a channel that is not there. */
   nothingYet(channel: string): Position {
-    const held = this.catalogue.channels.get(channel);
-    if (held?.record && !this.changed.has(channel)) this.#drop(channel);
-    return held?.log?.head ?? { offset: 0, mark: this.births.markOf(channel) };
+    const followed = this.catalogue.channels.get(channel)?.log;
+    return followed?.head ?? { offset: 0, mark: this.births.markOf(channel) };
   }
 
   /**
@@ -109,35 +104,28 @@ export class Draft {
    * @throws SseError `HUB_FULL`
    */
   use(channel: string, settings: ChannelSettings): ChannelRecord {
-    const isThere = this.find(channel) !== undefined;
-    const record = isThere ? (this.#change(channel).after as ChannelRecord) : this.#make(channel);
-    record.touched = this.now;
-    record.ttl = settings.ttl;
-    record.age = (settings.history ?? WINDOW).age;
-    return record;
+    const record = this.find(channel) ? this.#there(channel) : this.#make(channel);
+    const { age } = settings.history ?? WINDOW;
+    return Object.assign(record, { touched: this.now, ttl: settings.ttl, age });
   }
 
   /** @throws SseError `HUB_FULL`, `CHANNEL_COMPLETED` */
-  append(channel: string, settings: ChannelSettings, event: StoredEvent): LogEntry {
-    if (this.find(channel)?.completed) {
-      throw channelCompleted(channel);
-    }
+  append(channel: string, settings: ChannelSettings, event: StoredEvent): Position {
+    if (this.find(channel)?.completed) throw channelCompleted(channel);
     const record = this.use(channel, settings);
-    const change = this.#change(channel);
-    const { head: previous } = record;
-    const [offset, mark] = [previous.offset + 1, newMark()];
-    const entry: LogEntry = { offset, mark, previous, at: this.now, event };
-    change.added.push(entry);
-    record.head = { offset, mark };
+    const { added } = this.#change(channel);
+    const position = { offset: record.head.offset + 1, mark: newMark() };
+    added.push({ ...position, previous: record.head, at: this.now, event });
+    record.head = position;
     record.bytes += event.bytes;
     this.#bytes += event.bytes;
     this.#events++;
     this.#eventBytes += event.bytes;
     const { count, bytes } = settings.history ?? WINDOW;
-    while (sizeOf(record) > 1 && (sizeOf(record) > count || record.bytes > bytes)) this.#evict(change);
-    this.#expire(change);
-    this.#trim(change);
-    return entry;
+    while (sizeOf(record) > 1 && (sizeOf(record) > count || record.bytes > bytes)) this.#evict(record, added);
+    while (this.#isExpired(record, added)) this.#evict(record, added);
+    this.#trim(record, added);
+    return position;
   }
 
   remember(channel: string, publishId: string, position: Position): void {
@@ -145,36 +133,25 @@ export class Draft {
     this.published.set(channel, ids.set(publishId, position));
   }
 
-  complete(channel: string, settings: ChannelSettings): void {
-    this.use(channel, settings).completed = true;
-  }
-
-  /** Lets go of all events of a channel that is there, as somebody wants that. */
-  purge(channel: string): void {
-    const record = this.#empty(channel);
-    record.clearedAt = record.head.offset;
-  }
-
-  /** Does to a channel what time asks for. */
-  age(held: HeldChannel): void {
-    const isThere = this.catalogue.channels.get(held.name) === held;
-    const { record } = held;
-    if (!isThere || !record || this.changed.has(held.name)) return;
-    if (held.isIdle(this.now)) return this.#drop(held.name);
-    // A channel that is only followed is touched this seldom: well enough for a start after a crash.
-    const lastUse = held.lastUse(this.now);
-    if (lastUse - record.touched >= record.ttl / 4) {
-      (this.#change(held.name).after as ChannelRecord).touched = lastUse;
-    }
-    if (this.#isExpired(record, [])) this.#expire(this.#change(held.name));
-  }
-
-  #empty(channel: string): ChannelRecord {
-    const record = this.#change(channel).after as ChannelRecord;
+  /** Lets go of all events of a channel that is there. */
+  empty(channel: string): ChannelRecord {
+    const record = this.#there(channel);
     this.#bytes -= record.bytes;
     record.bytes = 0;
     record.floor = record.head;
     return record;
+  }
+
+  /** Gives back a channel, or events of it, that have outlived their time. */
+  age({ name }: HeldChannel): void {
+    if (this.changed.has(name)) return;
+    const record = this.find(name);
+    const held = this.catalogue.channels.get(name);
+    if (!record || !held) return;
+    // A channel that is only followed is touched this seldom: well enough for a start after a crash.
+    const lastUse = held.lastUse(this.now);
+    if (lastUse - record.touched >= record.ttl / 4) this.#there(name).touched = lastUse;
+    while (this.#isExpired(this.find(name), [])) this.#evict(this.#there(name), []);
   }
 
   #change(channel: string): Change {
@@ -187,9 +164,14 @@ export class Draft {
     return change;
   }
 
+  /** The record of a channel that is there, to be changed. */
+  #there(channel: string): ChannelRecord {
+    return this.#change(channel).after as ChannelRecord;
+  }
+
   #make(channel: string): ChannelRecord {
-    const begin = this.nothingYet(channel);
     this.admit(channel);
+    const begin = this.nothingYet(channel);
     const start = { head: begin, floor: begin, clearedAt: 0, bytes: 0, completed: false };
     const made = { log: newMark(), ...start, touched: this.now, ttl: Infinity, age: Infinity };
     this.#change(channel).after = made;
@@ -201,7 +183,6 @@ export class Draft {
     this.#bytes -= change.after?.bytes ?? 0;
     this.#channels--;
     change.after = undefined;
-    change.added = [];
     this.ended.push(this.births.ended(channel));
   }
 
@@ -209,38 +190,32 @@ export class Draft {
   #dropIdle(): void {
     if (this.now < this.catalogue.madeRoomAt + ROOM_INTERVAL) return;
     this.catalogue.madeRoomAt = this.now;
-    for (const held of this.catalogue.channels.values()) {
-      if (!this.changed.has(held.name) && held.isIdle(this.now)) this.#drop(held.name);
-    }
+    for (const name of this.catalogue.channels.keys()) this.find(name);
   }
 
   /** Makes room for all logs together: empties the one that has been idle longest, and shortens this one last. */
-  #trim(current: Change): void {
+  #trim(current: ChannelRecord, added: readonly LogEntry[]): void {
     const { historyBytes } = this.limits;
     while (this.#bytes > historyBytes) {
       const next = this.#oldest.next();
       if (next.done) break;
-      const change = this.changed.get(next.value.name);
-      if (!change || (change.after && change.added.length === 0)) this.#empty(next.value.name);
+      const { name } = next.value;
+      const change = this.changed.get(name);
+      if (!change || (change.after && change.added.length === 0)) this.empty(name);
     }
-    for (const [channel, change] of this.changed) {
+    for (const [channel, { after }] of this.changed) {
       if (this.#bytes <= historyBytes) return;
-      if (change !== current && change.after) this.#empty(channel);
+      if (after && after !== current) this.empty(channel);
     }
-    while (this.#bytes > historyBytes && sizeOf(current.after as ChannelRecord) > 1) this.#evict(current);
+    while (this.#bytes > historyBytes && sizeOf(current) > 1) this.#evict(current, added);
   }
 
-  #isExpired(record: Readonly<ChannelRecord>, added: readonly LogEntry[]): boolean {
-    if (record.age === Infinity || sizeOf(record) === 0) return false;
+  #isExpired(record: Readonly<ChannelRecord> | undefined, added: readonly LogEntry[]): boolean {
+    if (!record || record.age === Infinity || sizeOf(record) === 0) return false;
     return this.#oldestOf(record, added).at <= this.now - record.age;
   }
 
-  #expire(change: Change): void {
-    while (this.#isExpired(change.after as ChannelRecord, change.added)) this.#evict(change);
-  }
-
-  #evict({ after, added }: Change): void {
-    const record = after as ChannelRecord;
+  #evict(record: ChannelRecord, added: readonly LogEntry[]): void {
     const { offset, mark, event } = this.#oldestOf(record, added);
     record.floor = { offset, mark };
     record.bytes -= event.bytes;

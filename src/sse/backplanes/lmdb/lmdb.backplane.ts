@@ -8,23 +8,23 @@ import {
   type RangeQuery,
   type SseBackplane,
 } from '../../log/backplane.js';
-import { Clock } from '../common/clock.js';
 import { EventLog } from '../../log/event-log.js';
 import { rangeOf } from '../../log/log-range.js';
 import type { StoredEvent } from '../../log/stored-event.js';
 import type { Position } from '../../protocol/position.js';
 import type { ChannelSettings } from '../../sse.settings.js';
+import { Clock } from '../common/clock.js';
 import { LogBirths } from '../common/log-births.js';
+import { PublishIds } from '../common/publish-ids.js';
+import { Sweep } from '../common/sweep.js';
 import { Catalogue, type HeldChannel } from './catalogue.js';
-import { CommitQueue } from './commit-queue.js';
+import { CommitQueue, NO_CHANNEL } from './commit-queue.js';
 import type { Database } from './database.js';
-import { writeDraft } from './draft-writer.js';
 import { Draft, type LmdbLimits } from './draft.js';
 import type { LmdbOptions } from './lmdb.options.js';
+import { LmdbWills } from './lmdb.wills.js';
 import { StoredLog } from './stored-log.js';
-import { LmdbWills, writeWills } from './lmdb.wills.js';
-import { StoredPublishIds } from './stored-publish-ids.js';
-import { Sweep } from './sweep.js';
+import { writeDraft } from './write-draft.js';
 
 /**
  * Logs in a directory of this machine, for one process at a time.
@@ -32,16 +32,16 @@ import { Sweep } from './sweep.js';
  * The records of all channels are in memory (`Catalogue`) and on the disk (`Database`); the events are on the disk,
  * and in memory only for a channel that somebody follows. A channel that is only followed has nothing on the disk.
  *
- * Every call goes through `CommitQueue`: it is planned on a `Draft`, which shows the channels as they will be,
- * `writeDraft()` writes the draft in one transaction, and only when that is on the disk callers are answered, memory is
- * updated and followers are told. `Sweep` deletes in the same way what has outlived its time.
+ * Every call goes through `CommitQueue`: it is planned on a `Draft`, which shows the channels as they will be, and
+ * `writeDraft()` writes the draft in one transaction. Only when that is on the disk memory is updated, followers are
+ * told, and callers are answered. A `Sweep` deletes in the same way what has outlived its time.
  */
 export class LmdbBackplane implements SseBackplane {
   readonly #catalogue = new Catalogue();
   readonly #clock: Clock;
   readonly #queue: CommitQueue;
-  readonly #sweep: Sweep;
-  #publishIds!: StoredPublishIds;
+  readonly #sweep: Sweep<HeldChannel>;
+  #publishIds!: PublishIds;
   #births!: LogBirths;
   #closing: Promise<void> | undefined;
 
@@ -53,14 +53,18 @@ export class LmdbBackplane implements SseBackplane {
     this.#load();
     this.#clock = new Clock(this.#catalogue.lastUse);
     this.#queue = new CommitQueue(
-      {
-        begin: () => this.#begin(),
-        commit: (draft) => this.#commit(draft),
-        ended: (draft) => this.#ended(draft),
-      },
+      () => this.#begin(),
+      (draft) => this.#commit(draft),
       settings,
     );
-    this.#sweep = new Sweep(this.#catalogue, database, this.#queue);
+    this.#sweep = new Sweep(
+      () => this.#catalogue.channels.values(),
+      (some) => this.#age(some),
+    );
+    for (const { record } of this.#catalogue.channels.values())
+      if (record) this.#sweep.within(Math.min(record.ttl, record.age));
+    // First of all, what is over since the last process ended.
+    this.#sweep.soon();
   }
 
   /** The event is on the disk when it resolves: neither the end of the process nor a loss of power takes it back. */
@@ -78,42 +82,28 @@ export class LmdbBackplane implements SseBackplane {
         const drafted = draft.published.get(channel)?.get(publishId);
         if (drafted) return { afterCommit: () => drafted };
       }
-      const entry = draft.append(channel, settings, event);
-      const position = { offset: entry.offset, mark: entry.mark };
+      const position = draft.append(channel, settings, event);
       if (publishId !== undefined) draft.remember(channel, publishId, position);
-      return {
-        afterCommit: () => {
-          const held = this.#catalogue.channels.get(channel);
-          held?.log?.push(entry);
-          held?.tell((follower) => follower.appended(entry));
-          return position;
-        },
-      };
+      return { afterCommit: () => position };
     });
   }
 
   follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog> {
     this.#sweepFor(settings);
+    const limits = limitsOf(settings);
     return this.#queue.run('other', channel, (draft) => {
       // Changes in this draft would be on the disk, and not in the log yet.
       if (draft.changed.has(channel)) return 'later';
       const found = draft.find(channel);
       if (found) {
         // Nobody waits for this to be written; should it not be, the next one who comes writes it.
-        if (found.ttl !== settings.ttl || found.age !== limitsOf(settings).age) draft.use(channel, settings);
-        return { now: this.#follow(channel, follower, (held) => this.#copyOf(held, limitsOf(settings))) };
+        if (found.ttl !== settings.ttl || found.age !== limits.age) draft.use(channel, settings);
+        return { now: this.#follow(channel, follower, (held) => this.#copyOf(held, limits)) };
       }
-      const begin = draft.nothingYet(channel);
       draft.admit(channel);
-      const join = (): FollowedLog =>
-        this.#follow(channel, follower, (held) => emptyCopyOf(held, begin, limitsOf(settings)));
-      if (!draft.changed.has(channel)) return { now: join() };
-      return {
-        afterCommit: (call) => {
-          if (call.isOver || this.#closing) throw hubClosed();
-          return join();
-        },
-      };
+      const begin = draft.nothingYet(channel);
+      const join = () => this.#follow(channel, follower, (held) => emptyCopyOf(held, begin, limits));
+      return draft.changed.has(channel) ? { afterCommit: join } : { now: join() };
     });
   }
 
@@ -130,31 +120,24 @@ export class LmdbBackplane implements SseBackplane {
   complete(channel: string, settings: ChannelSettings): Promise<void> {
     this.#sweepFor(settings);
     return this.#queue.run('other', channel, (draft) => {
-      const isCompleted = draft.find(channel)?.completed === true;
-      if (isCompleted)
-        return draft.changed.has(channel) ? { afterCommit: () => undefined } : { now: undefined };
-      draft.complete(channel, settings);
-      return {
-        afterCommit: () => {
-          const held = this.#catalogue.channels.get(channel);
-          if (held?.log) held.log.completed = true;
-          held?.tell((follower) => follower.completed());
-        },
-      };
+      if (!draft.find(channel)?.completed) draft.use(channel, settings).completed = true;
+      return draft.changed.has(channel) ? { afterCommit: () => undefined } : { now: undefined };
     });
   }
 
   purge(channel: string): Promise<void> {
     return this.#queue.run('room', channel, (draft) => {
       if (!draft.find(channel)) return { now: undefined };
-      draft.purge(channel);
-      return { afterCommit: () => this.#catalogue.channels.get(channel)?.log?.purge() };
+      const record = draft.empty(channel);
+      record.clearedAt = record.head.offset;
+      return { afterCommit: () => undefined };
     });
   }
 
   /** Counts the channels on the disk, and those that are only followed. */
   stats(): BackplaneStats {
-    return this.#catalogue.stats;
+    const { channels, events, bytes } = this.#catalogue;
+    return { channels: channels.size, historyEvents: events, historyBytes: bytes };
   }
 
   /** The wills in the same directory, for an instance of that name. */
@@ -179,50 +162,59 @@ export class LmdbBackplane implements SseBackplane {
   }
 
   async #commit(draft: Draft): Promise<void> {
-    let remembered = (): void => undefined;
     let leaves = false;
     await this.database.commit(() => {
       leaves = writeDraft(draft, this.database);
-      writeWills(draft.wills, this.database);
-      remembered = this.#publishIds.write(draft);
     });
-    remembered();
     if (this.#closing) return;
+    for (const [channel, ids] of draft.published)
+      for (const [id, position] of ids) this.#publishIds.remember(channel, id, position, draft.now);
     for (const [channel, { after, added }] of draft.changed)
       this.#catalogue.set(channel, after, added.length > 0 ? 'published' : 'other');
+    for (const [channel, { added }] of draft.changed) this.#catalogue.channels.get(channel)?.update(added);
     if (leaves) this.#sweep.soon();
   }
 
-  /** Brings the copies up to what was done to channels that had to make room for others, or have aged. */
-  #ended(draft: Draft): void {
-    for (const channel of draft.changed.keys()) {
-      const { log, record } = this.#catalogue.channels.get(channel) ?? {};
-      if (!log || !record || log.floor.offset >= record.floor.offset) continue;
-      log.clear(record.floor);
-      log.clearedAt = record.clearedAt;
-    }
+  /** Gives back what has outlived its time, and deletes what earlier transactions have left over. */
+  async #age(some: readonly HeldChannel[]): Promise<void> {
+    do {
+      await this.#queue.run('room', NO_CHANNEL, (draft) => {
+        draft.cleans = this.database.hasLeftovers;
+        for (const held of some) draft.age(held);
+        return draft.isEmpty ? { now: undefined } : { afterCommit: () => undefined };
+      });
+    } while (this.database.hasLeftovers);
   }
 
-  /** Takes in what is on the disk, at the start and when an older copy was put in its place. */
+  /** Loads what is on the disk, at the start and when an older copy was put in its place. */
   #load(): void {
-    const { channels, births, store } = this.database;
-    this.#publishIds = new StoredPublishIds(this.database);
-    this.#births = new LogBirths(
-      store,
-      births.getRange().map(({ key, value }) => ({ slot: key, number: value })),
-    );
+    const { channels, births, publishIds } = this.database.tables;
+    this.#publishIds = new PublishIds();
+    for (const { value } of publishIds.getRange()) {
+      const [channel, publishId, offset, mark, at] = value;
+      this.#publishIds.remember(channel, publishId, { offset, mark }, at);
+    }
+    const slots = births.getRange().map(({ key, value }) => ({ slot: key, number: value }));
+    this.#births = new LogBirths(this.database.store, slots);
     for (const held of this.#catalogue.load(channels.getRange())) {
       const log = (held.log = this.#copyOf(held, (held.log as EventLog).limits));
-      held.tell((follower) => follower.replaced(log));
+      held.followers.tell((follower) => follower.replaced(log));
     }
     this.database.takeAsItIs();
   }
 
   #follow(channel: string, follower: LogFollower, copy: (held: HeldChannel) => EventLog): FollowedLog {
-    const held = this.#catalogue.follow(channel, follower, copy);
+    if (this.#closing) throw hubClosed();
+    const held = this.#catalogue.follow(channel, copy);
+    const leave = held.followers.add(follower);
     const log = held.log as EventLog;
     log.expire(this.#clock.now());
-    return { log, stop: () => this.#catalogue.leave(held, follower, this.#clock.now()) };
+    return {
+      log,
+      stop: () => {
+        if (leave()) this.#catalogue.leave(held, this.#clock.now());
+      },
+    };
   }
 
   #copyOf(held: HeldChannel, limits: EventLog['limits']): EventLog {
@@ -244,4 +236,4 @@ export class LmdbBackplane implements SseBackplane {
 const limitsOf = (settings: ChannelSettings) => settings.history ?? WINDOW;
 
 const emptyCopyOf = (held: HeldChannel, begin: Position, limits: EventLog['limits']): EventLog =>
-  new EventLog(begin, limits, () => held.tell((follower) => follower.leaving()));
+  new EventLog(begin, limits, () => held.followers.tell((follower) => follower.leaving()));

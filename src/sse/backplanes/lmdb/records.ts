@@ -28,7 +28,8 @@ export interface ChannelRecord extends LogBounds {
 /** Offsets have no holes on the disk. */
 export const sizeOf = ({ head, floor }: LogBounds): number => head.offset - floor.offset;
 
-type Maybe<T> = T | null;
+type Fields = [data?: string, type?: string, id?: string, retry?: number, comment?: string];
+type OrNull<List> = { [Index in keyof List]-?: List[Index] | null };
 
 /** The record of an event, under its log's name and its offset. */
 export type EntryRecord = readonly [
@@ -37,11 +38,7 @@ export type EntryRecord = readonly [
   at: number,
   bytes: number,
   json: boolean,
-  data: Maybe<string>,
-  type: Maybe<string>,
-  id: Maybe<string>,
-  retry: Maybe<number>,
-  comment: Maybe<string>,
+  ...fields: OrNull<Fields>,
 ];
 
 export function entryRecord({ mark, previous, at, event }: LogEntry): EntryRecord {
@@ -52,13 +49,7 @@ export function entryRecord({ mark, previous, at, event }: LogEntry): EntryRecor
 /** Makes the body that clients are sent of the event's fields again. */
 export function entryOf(offset: number, record: EntryRecord): LogEntry {
   const [mark, previousMark, at, bytes, json, ...fields] = record;
-  const [data, type, id, retry, comment] = fields.map((field) => field ?? undefined) as [
-    string | undefined,
-    string | undefined,
-    string | undefined,
-    number | undefined,
-    string | undefined,
-  ];
+  const [data, type, id, retry, comment] = fields.map((field) => field ?? undefined) as Fields;
   const body = eventBody({ type, retry, comment, data });
   const previous = { offset: offset - 1, mark: previousMark };
   return { offset, mark, previous, at, event: { body, bytes, type, id, retry, comment, data, json } };

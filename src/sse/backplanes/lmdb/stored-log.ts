@@ -9,7 +9,7 @@ export class StoredLog implements ReadableLog {
   readonly head: Position;
   floor: Position;
 
-  /** @param now what is too old by then is let go of, and here until the next sweep deletes it */
+  /** @param now entries that are too old by then are left out; the next sweep deletes them */
   constructor(
     private readonly database: Database,
     private readonly record: Readonly<ChannelRecord>,

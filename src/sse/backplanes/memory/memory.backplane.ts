@@ -1,4 +1,5 @@
 import { channelCompleted, hubClosed, tooManyChannels } from '../../sse.errors.js';
+import type { SseLimits } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import {
   WINDOW,
@@ -9,39 +10,38 @@ import {
   type RangeQuery,
   type SseBackplane,
 } from '../../log/backplane.js';
-import { Clock } from '../common/clock.js';
 import { rangeOf } from '../../log/log-range.js';
 import { EventLog, type LogEntry } from '../../log/event-log.js';
 import type { StoredEvent } from '../../log/stored-event.js';
 import { newMark } from '../../log/mark.js';
 import type { Position } from '../../protocol/position.js';
+import { Clock } from '../common/clock.js';
+import { Followers } from '../common/followers.js';
 import { LogBirths } from '../common/log-births.js';
-import { PublishIds } from './publish-ids.js';
+import { PublishIds } from '../common/publish-ids.js';
+import { Sweep } from '../common/sweep.js';
 
-export interface MemoryBackplaneLimits {
-  readonly channels: number;
-  readonly historyBytes: number;
-}
-
-/** How many logs a sweep looks at before it gives the event loop a turn. */
-const SWEEP_STEP = 10_000;
+export type MemoryBackplaneLimits = Pick<Required<SseLimits>, 'channels' | 'historyBytes'>;
 
 /** The least time between two searches for room, in milliseconds. */
 const ROOM_INTERVAL = 1_000;
 
-/** One channel's log and who follows it. */
+interface News {
+  readonly what: (follower: LogFollower) => void;
+  readonly to: Followers<LogFollower>['present'];
+}
+
+/** One channel's log and its followers. */
 class MemoryLog {
   readonly log: EventLog;
-  /** Never changed but replaced, so that those may leave who are being told. */
-  followers: readonly LogFollower[] = [];
-  /** When it was last of use: published to, or let go of by its last follower. */
+  readonly followers = new Followers<LogFollower>();
+  /** When it was last published to, or its last follower left. */
   touched: number;
   /** The events and bytes of the log that the backplane has counted. */
   countedEvents = 0;
   countedBytes = 0;
-  /** What is to be told after what is being told at present, which has led to it. */
-  readonly #untold: Telling[] = [];
-  #isTelling = false;
+  /** The news that followers are being told, and after it the news that this has led to. */
+  readonly #news: News[] = [];
 
   constructor(
     readonly name: string,
@@ -50,49 +50,33 @@ class MemoryLog {
     now: number,
   ) {
     this.touched = now;
-    const begin = { offset: 0, mark: birth };
-    this.log = new EventLog(begin, settings.history ?? WINDOW, () => {
-      // At once, in the midst of another telling perhaps: afterwards it would be too late.
-      this.#tellEach({ followers: this.followers, what: (follower) => follower.leaving() });
+    this.log = new EventLog({ offset: 0, mark: birth }, settings.history ?? WINDOW, () => {
+      // At once, also in the midst of other news: afterwards it would be too late.
+      this.followers.tell((follower) => follower.leaving());
     });
   }
 
-  tellAppended(entry: LogEntry): void {
-    this.#tell((follower) => follower.appended(entry));
-  }
-
-  tellCompleted(): void {
-    this.#tell((follower) => follower.completed());
+  /** Tells those who follow now, as soon as all have been told of what was before. */
+  tell(what: News['what']): void {
+    if (this.followers.size === 0) return;
+    if (this.#news.push({ what, to: this.followers.present }) > 1) return;
+    for (let next = this.#news[0]; next; next = this.#news[0]) {
+      this.followers.tell(next.what, next.to);
+      this.#news.shift();
+    }
   }
 
   isIdle(now: number): boolean {
-    return this.followers.length === 0 && now - this.touched >= this.settings.ttl;
-  }
-
-  /** Tells those who follow now, when everybody has been told of all that was before. */
-  #tell(what: Telling['what']): void {
-    const { followers } = this;
-    if (followers.length === 0) return;
-    this.#untold.push({ followers, what });
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    for (let next = this.#untold.shift(); next; next = this.#untold.shift()) this.#tellEach(next);
-    this.#isTelling = false;
-  }
-
-  /** But for those who stop before it is their turn. */
-  #tellEach({ followers, what }: Telling): void {
-    for (const follower of followers) if (this.followers.includes(follower)) what(follower);
+    return this.followers.size === 0 && now - this.touched >= this.settings.ttl;
   }
 }
 
-/** Something that happened to a log, and who followed it then. */
-interface Telling {
-  readonly followers: readonly LogFollower[];
-  readonly what: (follower: LogFollower) => void;
-}
-
-/** Logs in this process's memory: the default. They end with the process. */
+/**
+ * Logs in this process's memory: the default. They end with the process.
+ *
+ * Every call takes effect in its own turn. Readers that are told of something, or offered what has to go, may call
+ * again in the midst of it, and may close everything.
+ */
 export class MemoryBackplane implements SseBackplane {
   readonly #logs = new Map<string, MemoryLog>();
   /** Logs with events, the one that was published to longest ago first. */
@@ -100,12 +84,14 @@ export class MemoryBackplane implements SseBackplane {
   readonly #clock = new Clock();
   readonly #births = new LogBirths(newMark());
   readonly #publishIds = new PublishIds();
+  readonly #sweep = new Sweep(
+    () => this.#logs.values(),
+    (some) => this.#visit(some),
+  );
   #latest: MemoryLog | undefined;
   #bytes = 0;
   #events = 0;
-  #closed = false;
-  #sweeping: NodeJS.Timeout | undefined;
-  #sweepAt = Infinity;
+  #isClosed = false;
   #madeRoomAt = 0;
 
   constructor(private readonly limits: MemoryBackplaneLimits) {}
@@ -117,15 +103,8 @@ export class MemoryBackplane implements SseBackplane {
     event: StoredEvent,
     publishId?: string,
   ): Promise<Position> {
-    if (publishId === undefined) return this.#append(channel, settings, event);
-    const known = this.#publishIds.find(channel, publishId, this.#clock.now());
+    const known = publishId !== undefined && this.#publishIds.find(channel, publishId, this.#clock.now());
     if (known) return known;
-    const position = this.#append(channel, settings, event);
-    this.#publishIds.remember(channel, publishId, position, this.#clock.now());
-    return position;
-  }
-
-  #append(channel: string, settings: ChannelSettings, event: StoredEvent): Position {
     const held = this.#open(channel, settings);
     const { log } = held;
     this.#checkWritable(held);
@@ -134,36 +113,34 @@ export class MemoryBackplane implements SseBackplane {
     this.#count(held);
     // Readers that were offered what had to go may have completed the channel, or closed everything.
     this.#checkWritable(held);
-    const offset = log.head.offset + 1;
-    const mark = newMark();
-    const entry: LogEntry = { offset, mark, previous: log.head, at: now, event };
+    const position = { offset: log.head.offset + 1, mark: newMark() };
+    const entry: LogEntry = { ...position, previous: log.head, at: now, event };
     log.add(entry);
+    if (publishId !== undefined) this.#publishIds.remember(channel, publishId, position, now);
     this.#count(held);
     held.touched = now;
     this.#touch(held);
-    held.tellAppended(entry);
+    held.tell((follower) => follower.appended(entry));
     this.#trim(held);
-    return { offset, mark };
+    return position;
   }
 
   #checkWritable({ name, log }: MemoryLog): void {
     this.#checkOpen();
-    if (!log.completed) return;
-    throw channelCompleted(name);
+    if (log.completed) throw channelCompleted(name);
   }
 
   async follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog> {
     const held = this.#open(channel, settings);
     this.#expire(held, this.#clock.now());
-    held.followers = [...held.followers, follower];
+    const leave = held.followers.add(follower);
     return {
       log: held.log,
       stop: () => {
-        if (!held.followers.includes(follower)) return;
-        held.followers = held.followers.filter((other) => other !== follower);
+        if (!leave()) return;
         held.touched = this.#clock.now();
         // Nothing has happened to it: whoever comes next finds it as it was.
-        if (held.followers.length === 0 && held.log.isAbsent) this.#logs.delete(held.name);
+        if (held.followers.size === 0 && held.log.isAbsent) this.#logs.delete(held.name);
       },
     };
   }
@@ -183,7 +160,7 @@ export class MemoryBackplane implements SseBackplane {
     if (held.log.completed) return;
     held.log.completed = true;
     held.touched = this.#clock.now();
-    held.tellCompleted();
+    held.tell((follower) => follower.completed());
   }
 
   async purge(channel: string): Promise<void> {
@@ -198,9 +175,9 @@ export class MemoryBackplane implements SseBackplane {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#sweeping);
-    for (const held of this.#logs.values()) held.followers = [];
+    this.#isClosed = true;
+    this.#sweep.stop();
+    for (const { followers } of this.#logs.values()) followers.clear();
     this.#logs.clear();
     this.#recent.clear();
     this.#publishIds.clear();
@@ -219,7 +196,7 @@ export class MemoryBackplane implements SseBackplane {
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw hubClosed();
+    if (this.#isClosed) throw hubClosed();
   }
 
   #open(channel: string, settings: ChannelSettings): MemoryLog {
@@ -229,7 +206,7 @@ export class MemoryBackplane implements SseBackplane {
     if (this.#logs.size >= this.limits.channels) throw tooManyChannels(this.#logs.size);
     const made = new MemoryLog(channel, settings, this.#births.markOf(channel), this.#clock.now());
     this.#logs.set(channel, made);
-    this.#sweepWithin(Math.min(settings.ttl, settings.history?.age ?? Infinity));
+    this.#sweep.within(Math.min(settings.ttl, settings.history?.age ?? Infinity));
     return made;
   }
 
@@ -243,7 +220,7 @@ export class MemoryBackplane implements SseBackplane {
     }
   }
 
-  /** Moves a log to the end of those that were published to. Of one busy channel this is nothing. */
+  /** Moves a log to the end of those that were published to. One busy channel costs nothing. */
   #touch(held: MemoryLog): void {
     if (this.#latest === held) return;
     this.#recent.delete(held);
@@ -287,9 +264,9 @@ export class MemoryBackplane implements SseBackplane {
     this.#count(held);
   }
 
-  /** Takes in what has changed of a log since it was counted last. */
+  /** Counts what has changed of a log since it was counted last. */
   #count(held: MemoryLog): void {
-    if (this.#closed) return;
+    if (this.#isClosed) return;
     const { size: events, bytes } = held.log;
     this.#events += events - held.countedEvents;
     this.#bytes += bytes - held.countedBytes;
@@ -297,28 +274,11 @@ export class MemoryBackplane implements SseBackplane {
     held.countedBytes = bytes;
   }
 
-  /** One timer for all logs, often enough for the shortest ttl or age. */
-  #sweepWithin(shortest: number): void {
-    const every = Math.min(Math.max(shortest / 4, 10), 30_000);
-    if (every >= this.#sweepAt) return;
-    this.#sweepAt = every;
-    clearTimeout(this.#sweeping);
-    this.#sweep(this.#logs.values());
-  }
-
-  #sweep(logs: IterableIterator<MemoryLog>): void {
+  #visit(logs: readonly MemoryLog[]): undefined {
     const now = this.#clock.now();
-    let looked = 0;
     for (const held of logs) {
       if (held.isIdle(now)) this.#drop(held);
       else this.#expire(held, now);
-      if (++looked === SWEEP_STEP) break;
     }
-    const isDone = looked < SWEEP_STEP;
-    this.#sweeping = setTimeout(
-      () => this.#sweep(isDone ? this.#logs.values() : logs),
-      isDone ? this.#sweepAt : 0,
-    );
-    this.#sweeping.unref();
   }
 }

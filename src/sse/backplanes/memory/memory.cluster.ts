@@ -2,53 +2,54 @@ import { randomUUID } from 'node:crypto';
 import { hubClosed } from '../../sse.errors.js';
 import type { ClusterListener, OrderFollower, SseCluster } from '../../cluster/cluster.js';
 import type { SseWills, Will } from '../../cluster/wills.js';
-import { Listeners } from '../common/followers.js';
+import { Followers, Listeners } from '../common/followers.js';
 import { MemoryWills } from './memory.wills.js';
 
-/** One who asked for a lease, and the signal of its work. */
+/** An instance that has not closed. */
+interface Member {
+  readonly listeners: Listeners;
+  /** None is ever away, so there is no log of orders. */
+  readonly followers: Followers<OrderFollower>;
+}
+
+/** A wish for a lease, and the signal of its work. */
 interface Candidate {
   readonly work: (signal: AbortSignal) => void;
   readonly controller: AbortController;
 }
 
-type ClosableWills = SseWills & { close?(): void };
-
-/** What the instances of one process share; a test has several. */
+/** The state that the instances of one process share; a test has several instances. */
 export class MemoryBus {
-  readonly members = new Map<string, Listeners>();
-  /** Who obeys orders, by instance. None is ever away, so there is no log of them. */
-  readonly followers = new Map<string, Set<OrderFollower>>();
-  /** Who asks for each lease, its holder first. */
+  readonly members = new Map<string, Member>();
+  /** Candidates for each lease, its holder first. */
   readonly queues = new Map<string, Candidate[]>();
   readonly wills = new Map<string, Will>();
 }
 
-/** The cluster of a single instance: it hears itself, and has every lease. */
+/** The cluster of a single instance: it hears itself, and has every lease. It has closed when it is no member. */
 export class MemoryCluster implements SseCluster {
   readonly instance = randomUUID();
-  readonly wills: ClosableWills;
+  readonly wills: SseWills;
   readonly #listeners = new Listeners();
-  readonly #followers = new Set<OrderFollower>();
+  readonly #followers = new Followers<OrderFollower>();
   readonly #stops = new Set<() => void>();
-  #isClosed = false;
 
   /** @param wills keeps those of this instance elsewhere than in memory */
   constructor(
     private readonly bus = new MemoryBus(),
-    wills = (instance: string): ClosableWills =>
-      new MemoryWills(instance, bus.wills, (name) => bus.members.has(name)),
+    wills = (instance: string): SseWills => new MemoryWills(instance, bus),
   ) {
-    bus.members.set(this.instance, this.#listeners);
+    bus.members.set(this.instance, { listeners: this.#listeners, followers: this.#followers });
     this.wills = wills(this.instance);
-    bus.followers.set(this.instance, this.#followers);
   }
 
   async broadcast(topic: string, message: unknown): Promise<void> {
-    this.#refuseClosed();
+    this.#checkOpen();
     const text = JSON.stringify(message);
     // As it would be if it came from elsewhere: nobody shares the object, and nobody is told in the caller's turn.
     await Promise.resolve();
-    for (const listeners of this.bus.members.values()) listeners.tell(topic, JSON.parse(text), this.instance);
+    for (const { listeners } of this.bus.members.values())
+      listeners.tell(topic, JSON.parse(text), this.instance);
   }
 
   listen(topic: string, listener: ClusterListener): () => void {
@@ -74,46 +75,40 @@ export class MemoryCluster implements SseCluster {
   }
 
   async order(order: unknown): Promise<void> {
-    this.#refuseClosed();
+    this.#checkOpen();
     const at = performance.now();
     const text = JSON.stringify(order);
     await Promise.resolve();
-    for (const followers of this.bus.followers.values())
-      for (const follower of followers) follower.given(JSON.parse(text), at, this.instance);
+    for (const { followers } of this.bus.members.values())
+      followers.tell((follower) => follower.given(JSON.parse(text), at, this.instance));
   }
 
   obey(follower: OrderFollower): () => void {
-    if (this.#isClosed) return () => undefined;
-    // One that follows twice is told twice.
-    const own: OrderFollower = {
-      given: (...order) => follower.given(...order),
-      missed: () => follower.missed(),
-    };
-    this.#followers.add(own);
-    return () => this.#followers.delete(own);
+    return this.#isClosed ? () => undefined : this.#followers.add(follower);
   }
 
   async away(): Promise<readonly string[]> {
-    this.#refuseClosed();
+    this.#checkOpen();
     return [];
   }
 
   async instances(): Promise<readonly string[]> {
-    this.#refuseClosed();
+    this.#checkOpen();
     return [...this.bus.members.keys()];
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.wills.close?.();
+    this.bus.members.delete(this.instance);
     this.#listeners.clear();
     this.#followers.clear();
-    this.bus.followers.delete(this.instance);
     for (const stop of this.#stops) stop();
-    this.bus.members.delete(this.instance);
   }
 
-  #refuseClosed(): void {
+  get #isClosed(): boolean {
+    return !this.bus.members.has(this.instance);
+  }
+
+  #checkOpen(): void {
     if (this.#isClosed) throw hubClosed();
   }
 }

@@ -1,45 +1,32 @@
 import type { SseWills, Will } from '../../cluster/wills.js';
 import { hubClosed } from '../../sse.errors.js';
+import type { MemoryBus } from './memory.cluster.js';
 
 /** The wills of the instances of one process. They end with it, and so does whoever could carry them out. */
 export class MemoryWills implements SseWills {
-  #isClosed = false;
-
-  /**
-   * @param all what the instances share
-   * @param isMember whether an instance has not ended
-   */
   constructor(
     private readonly instance: string,
-    private readonly all: Map<string, Will>,
-    private readonly isMember: (instance: string) => boolean,
+    private readonly bus: MemoryBus,
   ) {}
 
   async leave(id: string, text: string): Promise<void> {
-    this.#refuseClosed();
-    this.all.set(id, { instance: this.instance, id, text });
+    this.#wills.set(id, { instance: this.instance, id, text });
   }
 
   async isThere(id: string): Promise<boolean> {
-    this.#refuseClosed();
-    return this.all.has(id);
+    return this.#wills.has(id);
   }
 
   async remove(id: string): Promise<void> {
-    this.#refuseClosed();
-    this.all.delete(id);
+    this.#wills.delete(id);
   }
 
   async orphaned(): Promise<readonly Will[]> {
-    this.#refuseClosed();
-    return [...this.all.values()].filter(({ instance }) => !this.isMember(instance));
+    return [...this.#wills.values()].filter(({ instance }) => !this.bus.members.has(instance));
   }
 
-  close(): void {
-    this.#isClosed = true;
-  }
-
-  #refuseClosed(): void {
-    if (this.#isClosed) throw hubClosed();
+  get #wills(): Map<string, Will> {
+    if (!this.bus.members.has(this.instance)) throw hubClosed();
+    return this.bus.wills;
   }
 }

@@ -2,9 +2,9 @@ import { PUBLISH_ID_MEMORY } from '../../log/backplane.js';
 import type { Position } from '../../protocol/position.js';
 
 /** Ids that are remembered; beyond, the oldest goes before its time. */
-const MAX_IDS = 100_000;
+export const MAX_PUBLISH_IDS = 100_000;
 
-/** What was published lately under an id of the publisher's, so that a second attempt is not stored again. */
+/** The positions of events that were published lately with a `publishId`: a second attempt is not stored again. */
 export class PublishIds {
   /** By channel and id, the oldest first. */
   readonly #known = new Map<string, { readonly position: Position; readonly at: number }>();
@@ -19,7 +19,7 @@ export class PublishIds {
     this.#known.delete(key); // so that it is the newest
     this.#known.set(key, { position, at: now });
     for (const [oldest, { at }] of this.#known) {
-      if (this.#known.size <= MAX_IDS && now - at < PUBLISH_ID_MEMORY) return;
+      if (this.#known.size <= MAX_PUBLISH_IDS && now - at < PUBLISH_ID_MEMORY) return;
       this.#known.delete(oldest);
     }
   }
