@@ -319,8 +319,8 @@ export class RedisConnection {
   }
 }
 
-/** Names and values come in turn. */
-function pairsOf(answer: unknown): ReadonlyMap<string, string> {
+/** Reads an answer in which names and values come in turn. */
+export function pairsOf(answer: unknown): ReadonlyMap<string, string> {
   const flat = answer as unknown[];
   return new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[String(name), String(flat[i + 1])]] : [])));
 }
