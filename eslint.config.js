@@ -80,7 +80,7 @@ const packages = {
   'sse/channels': [...library, '@standard-schema/spec'],
   'sse/backplanes/lmdb': [...library, 'lmdb'],
   'sse/backplanes/nats': [...library, '@nats-io/jetstream', '@nats-io/transport-node'],
-  'sse/backplanes/redis': [...library, 'redis'],
+  'sse/backplanes/redis': [...library, 'redis', 'ioredis'],
   'sse/testing': ['node:*'],
 };
 

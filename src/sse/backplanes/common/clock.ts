@@ -12,7 +12,7 @@
  * Each owner of logs has one of its own.
  */
 export class Clock {
-  /** What is added to `performance.now()`. It only grows. */
+  /** Added to `performance.now()`. It only grows. */
   #offset: number;
 
   /** @param notBefore the newest time that was stored: milliseconds since 1970 */

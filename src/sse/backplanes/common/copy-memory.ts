@@ -10,7 +10,7 @@ interface Holder {
  */
 export class CopyMemory {
   readonly #bytes = new Map<Holder, number>();
-  /** Those that can give something up, the one that grew longest ago first. */
+  /** Copies that can give something up, the one that grew longest ago first. */
   readonly #recent = new Set<Holder>();
   #total = 0;
 

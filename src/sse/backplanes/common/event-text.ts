@@ -1,7 +1,8 @@
+import { isObject } from '../../values.js';
 import { eventBody } from '../../protocol/event-stream.js';
 import type { StoredEvent } from '../../log/stored-event.js';
 
-/** What a stored event has beside its data, by short names. */
+/** The fields of a stored event beside its data, by short names. */
 interface Head {
   readonly t?: string;
   readonly i?: string;
@@ -20,29 +21,29 @@ export function encodeEvent({ type, id, retry, comment, data, json }: StoredEven
 /** The event that was encoded; `undefined` of a text that somebody else wrote. */
 export function decodeEvent(text: string): StoredEvent | undefined {
   const end = text.indexOf('\n');
-  const head = end < 0 ? undefined : headOf(text.slice(0, end));
-  if (!head) return undefined;
+  const head = end < 0 ? undefined : objectIn(text.slice(0, end));
+  if (!head || !isHead(head)) return undefined;
   const { t: type, i: id, r: retry, c: comment, d } = head;
   const data = d === undefined ? undefined : text.slice(end + 1);
   const body = eventBody({ type, retry, comment, data });
   return { body, bytes: Buffer.byteLength(body), type, id, retry, comment, data, json: d === 1 };
 }
 
-function headOf(text: string): Head | undefined {
-  try {
-    const head: unknown = JSON.parse(text);
-    return isHead(head) ? head : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isHead(head: unknown): head is Head {
-  if (typeof head !== 'object' || head === null) return false;
+function isHead(head: object): head is Head {
   const { t, i, r, c, d } = head as Record<keyof Head, unknown>;
   return (
     [t, i, c].every((text) => text === undefined || typeof text === 'string') &&
     (r === undefined || typeof r === 'number') &&
     (d === undefined || d === 0 || d === 1)
   );
+}
+
+/** The object that a text stands for in JSON; undefined for any other text, as somebody else may have sent it. */
+export function objectIn(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -150,14 +150,11 @@ export class LocalCopy {
   async add(entry: ReceivedEntry): Promise<void> {
     if (this.#state === 'closed') return;
     this.#take(this.#received.add(entry));
-    const isHere = this.#received.has(entry);
-    if (this.#due !== 'nothing' && (!isHere || !this.#reading)) {
-      const caughtUp = this.catchUp();
-      if (!isHere) await caughtUp;
-    } else if (!isHere) {
-      if (!this.#reading && this.isOpen) this.#startTimer(PATIENCE);
-      await new Promise<void>((resolve) => this.#arrivals.push({ offset: entry.offset, resolve }));
-    }
+    const caughtUp = this.#due === 'nothing' ? undefined : this.catchUp();
+    if (this.#received.has(entry)) return;
+    if (caughtUp) return caughtUp;
+    if (!this.#reading && this.isOpen) this.#startTimer(PATIENCE);
+    await new Promise<void>((resolve) => this.#arrivals.push({ offset: entry.offset, resolve }));
   }
 
   /** All up to an event was purged. Resolves when it is gone here too. */

@@ -1,5 +1,5 @@
 import type { LogFollower } from '../../log/backplane.js';
-import { EventLog } from '../../log/event-log.js';
+import { EventLog, type LogEntry } from '../../log/event-log.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
 import type { HistoryOptions } from '../../sse.options.js';
 import { Followers } from './followers.js';
@@ -9,6 +9,8 @@ import type { ReceivedEntry, RemoteRange } from './remote-logs.js';
 const MAX_EARLY = 1_000;
 /** Events that are remembered by their marks: about as many as a publisher has under way. */
 const MAX_PASSED = 512;
+
+type Content = Omit<LogEntry, 'previous'>;
 
 /** Whether all that was received is in the log now, or a read of the server has to tell what is. */
 export type Completeness = 'complete' | 'to be read';
@@ -151,11 +153,7 @@ export class ReceivedLog {
     const log: EventLog = new EventLog(range.floor, this.limits, () => {
       if (this.#log === log) this.#followers.tell((follower) => follower.leaving());
     });
-    for (const { offset, mark, previous, at, event } of range.entries) {
-      if (previous.offset > log.head.offset) log.clear(previous);
-      log.push({ offset, mark, previous: log.head, at, event });
-      this.#own.delete(mark);
-    }
+    for (const entry of range.entries) this.#put(log, entry, entry.previous);
     if (range.head.offset > log.head.offset) log.clear(range.head);
     const goesOn = before?.has(range.head) === true;
     if (goesOn) for (const entry of before.entriesAfter(range.head.offset)) log.push(entry);
@@ -223,20 +221,21 @@ export class ReceivedLog {
     return 'complete';
   }
 
+  #push(log: EventLog, received: Content, previous?: Position): void {
+    const entry = this.#put(log, received, previous);
+    if (this.#passed.size > 0) this.#pass(entry);
+    this.resized(log.bytes);
+    this.#followers.tell((follower) => follower.appended(entry));
+  }
+
   /** @param previous the position before it on the server, if there is a hole before that */
-  #push(
-    log: EventLog,
-    { offset, mark, at, event }: Pick<ReceivedEntry, 'offset' | 'mark' | 'at' | 'event'>,
-    previous: Position = log.head,
-  ): void {
-    if (previous.offset > log.head.offset) this.clear(log, previous, log.clearedAt);
+  #put(log: EventLog, { offset, mark, at, event }: Content, previous: Position = log.head): LogEntry {
+    if (previous.offset > log.head.offset) log.clear(previous);
     // The position of a channel that was not there stays what its first entry follows on.
     const entry = { offset, mark, previous: log.head, at, event };
     this.#own.delete(mark);
     log.push(entry);
-    if (this.#passed.size > 0) this.#pass(entry);
-    this.resized(log.bytes);
-    this.#followers.tell((follower) => follower.appended(entry));
+    return entry;
   }
 
   #rememberPassed(log: EventLog): void {

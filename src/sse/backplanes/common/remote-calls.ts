@@ -84,8 +84,8 @@ export class RemoteCalls {
         if (!(error instanceof NotNow)) return refuse(error);
         if (state === 'over') return;
         state = 'waiting';
-        const final = this.#refusalAgain(kind, error);
-        if (final) refuse(final);
+        if (this.#state === 'closed') refuse(hubClosed());
+        else if (this.settings.whileAway === 'fail') refuse(notSent(kind, error.message));
         else this.#sendAgain(call);
       };
       const go = (): void => {
@@ -114,11 +114,6 @@ export class RemoteCalls {
     if (this.#state === 'down' && whileAway === 'fail')
       return notSent(kind, `There is no connection to ${this.server}.`);
     return undefined;
-  }
-
-  #refusalAgain(kind: BackplaneCall, { message }: NotNow): SseError | undefined {
-    if (this.#state === 'closed') return hubClosed();
-    return this.settings.whileAway === 'fail' ? notSent(kind, message) : undefined;
   }
 
   #sendAgain(call: Call): void {

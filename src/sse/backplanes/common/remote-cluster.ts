@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { ClusterListener, OrderFollower, SseCluster } from '../../cluster/cluster.js';
 import { hubClosed, reasonOf, SseError } from '../../sse.errors.js';
 import { BEAT, type ClusterLink } from './cluster-link.js';
+import { objectIn } from './event-text.js';
 import { Listeners } from './followers.js';
 import { Lease } from './lease.js';
 import { RemoteOrders, type OrderNotice } from './remote-orders.js';
@@ -166,18 +167,12 @@ export class RemoteCluster implements SseCluster {
 
 /** Undefined for a text that no instance has sent. */
 function messageOf(text: string): Message | undefined {
-  try {
-    const message = JSON.parse(text) as Partial<Record<string, unknown>> | null;
-    const isMessage =
-      typeof message?.from === 'string' &&
-      (typeof message.topic === 'string' ||
-        typeof message.released === 'string' ||
-        isNotice(message.ordered as Partial<OrderNotice> | null | undefined));
-    return isMessage ? (message as Message) : undefined;
-  } catch {
-    return undefined;
-  }
+  const message = objectIn(text) as Partial<Record<string, unknown>> | undefined;
+  const { position, text: order } = Object(message?.ordered) as Partial<OrderNotice>;
+  const isMessage =
+    typeof message?.from === 'string' &&
+    (typeof message.topic === 'string' ||
+      typeof message.released === 'string' ||
+      (typeof position === 'string' && typeof order === 'string'));
+  return isMessage ? (message as Message) : undefined;
 }
-
-const isNotice = (notice: Partial<OrderNotice> | null | undefined): boolean =>
-  typeof notice?.position === 'string' && typeof notice.text === 'string';

@@ -115,7 +115,7 @@ export interface ReceivedEntry extends Omit<LogEntry, 'previous'> {
   readonly known?: Position | undefined;
 }
 
-/** What is told of a channel when it happens. */
+/** Something that has just happened to a channel. */
 export type Notice =
   /** An entry was stored. It is decoded only where it is needed; `undefined` says that it cannot be. */
   | { readonly kind: 'entry'; readonly position: Position; readonly entry: () => ReceivedEntry | undefined }

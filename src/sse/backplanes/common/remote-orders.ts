@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { OrderFollower } from '../../cluster/cluster.js';
 import type { ClusterLink, OrderPosition } from './cluster-link.js';
+import { objectIn } from './event-text.js';
 import { Followers } from './followers.js';
 import { SharedClock } from './server-clock.js';
 import { coalesced } from './tasks.js';
@@ -216,13 +217,8 @@ export class RemoteOrders {
 
 /** Undefined for a text that is no order, as at the birth of a log. */
 function orderOf(text: string): Order | undefined {
-  if (text === '') return undefined;
-  try {
-    const order = JSON.parse(text) as Partial<Order> | null;
-    const isOrder =
-      typeof order?.id === 'string' && typeof order.from === 'string' && typeof order.at === 'number';
-    return isOrder ? (order as Order) : undefined;
-  } catch {
-    return undefined;
-  }
+  const order = objectIn(text) as Partial<Order> | undefined;
+  const isOrder =
+    typeof order?.id === 'string' && typeof order.from === 'string' && typeof order.at === 'number';
+  return isOrder ? (order as Order) : undefined;
 }

@@ -229,7 +229,14 @@ export class RemoteBackplane implements SseBackplane {
   /** Reads the orders, and then lets calls through, unless the connection is another one by then. */
   async #goOn(change: number): Promise<void> {
     const isOver = (): boolean => this.#changes !== change || this.#connection === 'closed';
-    while (!isOver() && !(await isDone(this.catchUp()))) await delay(RETRY, undefined, { ref: false });
+    while (!isOver()) {
+      try {
+        await this.catchUp();
+        break;
+      } catch {
+        await delay(RETRY, undefined, { ref: false });
+      }
+    }
     if (!isOver()) this.#letThrough();
   }
 
@@ -271,12 +278,6 @@ export class RemoteBackplane implements SseBackplane {
     }
   }
 }
-
-const isDone = (task: Promise<void>): Promise<boolean> =>
-  task.then(
-    () => true,
-    () => false,
-  );
 
 /** A copy tries a failed read again by itself. */
 const warnUnlessAway = (error: unknown): void => {

@@ -1,5 +1,4 @@
 import { notSent } from '../../sse.errors.js';
-import { withTimeout } from '../../with-timeout.js';
 
 /**
  * Lets a few tasks run at the same time, in the order of the calls. A server that is asked for very much at once
@@ -70,19 +69,18 @@ export async function giveUpAfter<T>(
   closing?: AbortSignal,
 ): Promise<T> {
   const over = new AbortController();
+  const { signal } = over;
   const close = (): void => over.abort(closing?.reason);
   closing?.addEventListener('abort', close);
+  const late = (): void => over.abort(new Error(`there was no answer within ${milliseconds} ms`));
+  const timer = setTimeout(late, milliseconds).unref();
   const givenUp = new Promise<never>((_resolve, reject) => {
-    over.signal.addEventListener('abort', () => reject(over.signal.reason as Error));
+    signal.addEventListener('abort', () => reject(signal.reason as Error));
   });
-  const late = (): never => {
-    const reason = new Error(`there was no answer within ${milliseconds} ms`);
-    over.abort(reason);
-    throw reason;
-  };
   try {
-    return await withTimeout(Promise.race([task(over.signal), givenUp]), milliseconds, late, 'unref');
+    return await Promise.race([task(signal), givenUp]);
   } finally {
+    clearTimeout(timer);
     closing?.removeEventListener('abort', close);
   }
 }

@@ -37,16 +37,16 @@ return {
 const TIME = `${NOW}
 return now`;
 
-/** What Redis does for a cluster: leases are keys that expire, messages go by pub/sub. */
+/** A cluster by Redis: leases are keys that expire, messages go by pub/sub. */
 export class RedisClusterLink implements ClusterLink {
   readonly #topic: string;
   readonly #members: string;
   readonly orders: RedisOrders;
   readonly wills: RedisWills;
   #unwatch: (() => void) | undefined;
-  /** Which run of the server was asked last for its time. */
+  /** The run ID of the server that was asked last. */
   #run = '';
-  /** When those may ask for a lease who do not hold it: `performance.now()`. */
+  /** From when on a lease is given to somebody else than its last holder: `performance.now()`. */
   #opensAt = Promise.resolve(0);
 
   constructor(private readonly connection: RedisConnection) {
@@ -54,20 +54,18 @@ export class RedisClusterLink implements ClusterLink {
     // Pub/sub knows nothing of databases.
     this.#topic = `${prefix}:cluster:${database}`;
     this.#members = `${prefix}:instances`;
-    this.orders = new RedisOrders((script, ...args) => this.#eval(script, `${prefix}:orders`, ...args));
+    this.orders = new RedisOrders(connection);
     this.wills = new RedisWills(connection);
   }
 
+  /** A new connection for commands is `silent` at first; so is one that has lost its notices, which does no harm. */
   async open(events: LinkEvents): Promise<void> {
-    let isAway = this.connection.state === 'away';
+    this.#opensAt = this.#opening();
     this.#unwatch = this.connection.watch((state) => {
-      const wasAway = isAway;
-      isAway = state === 'away';
-      if (isAway || !wasAway) return;
+      if (state !== 'silent') return;
       this.#opensAt = this.#opening();
       events.reconnected();
     });
-    this.#opensAt = this.#opening();
     await this.connection.subscribe(this.#topic, (text) => events.received(text));
   }
 

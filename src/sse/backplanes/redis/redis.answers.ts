@@ -1,56 +1,52 @@
 import { Logger } from '@nestjs/common';
-import type { LogEntry } from '../../log/event-log.js';
+import type { LogBounds, LogEntry } from '../../log/event-log.js';
 import type { Position } from '../../protocol/position.js';
-import type { ChannelSettings } from '../../sse.settings.js';
 import { decodeEvent } from '../common/event-text.js';
 import type { Notice, ReceivedEntry } from '../common/remote-logs.js';
-import { ageOf } from './absent-position.js';
+import { absentPosition, ageOf } from './absent-position.js';
 
-/** A log as the scripts that read it answer with it: see `ANSWER` in redis.scripts.ts. */
-export interface Kept {
-  readonly now: number;
-  readonly head: Position;
-  readonly floor: Position;
+/** A channel's log as the script `read` finds it. */
+export interface Kept extends LogBounds {
+  /** A channel that is not there has a log all the same: an empty one, at the position that says so. */
+  readonly isThere: boolean;
   readonly birth: Position;
-  readonly born: number;
   readonly clearedAt: number;
   readonly completed: boolean;
-  /** The values that the script has answered beyond these. */
-  readonly rest: readonly unknown[];
+  /** Whether the log holds the positions between which it was read. */
+  readonly hasAfter: boolean;
+  readonly hasUpTo: boolean;
+  readonly stream: readonly StreamEntry[];
+  /** Whether the log begins with a position: its birth, or that of the absent channel before it. */
+  beginsWith(position: Position): boolean;
 }
 
-/** A channel that is not there. */
-export interface Absent {
-  readonly now: number;
-}
-
-export const isThere = (kept: Kept | Absent): kept is Kept => 'head' in kept;
-
-/** Reads the answer of a script that reads. */
-export function keptOf([now, ...log]: readonly unknown[]): Kept | Absent {
-  if (log.length === 0) return { now: Number(now) };
-  const [head, mark, floor, floorMark, birth, born, cleared, done] = log as string[];
+/**
+ * Reads the answer of the script.
+ *
+ * @param store where it was read
+ * @param known the position that a reader of the channel has. While it is young it is not renewed, so that the reader
+ * need not be told of another
+ */
+export function keptOf(answer: readonly unknown[], store: string, ttl: number, known?: Position): Kept {
+  const [now, head, mark, floor, floorMark, birth, born, cleared, done, hasAfter, hasUpTo] =
+    answer as string[];
+  const isThere = head !== undefined;
+  const until = Number(isThere ? born : now);
+  const isYoung = known !== undefined && ageOf(known, store, until, ttl / 4) !== undefined;
+  const nothingYet = isYoung ? known : absentPosition(store, until);
   return {
-    now: Number(now),
-    head: positionOf(head, mark),
-    floor: positionOf(floor, floorMark),
-    birth: positionOf('0', birth),
-    born: Number(born),
-    clearedAt: Number(cleared),
+    isThere,
+    head: isThere ? positionOf(head, mark) : nothingYet,
+    floor: isThere ? positionOf(floor, floorMark) : nothingYet,
+    birth: isThere ? positionOf('0', birth) : nothingYet,
+    clearedAt: Number(cleared ?? 0),
     completed: done === '1',
-    rest: log.slice(8),
+    hasAfter: hasAfter === '1',
+    hasUpTo: hasUpTo === '1',
+    stream: (answer[11] ?? []) as StreamEntry[],
+    beginsWith: (position) =>
+      (position.offset === 0 && position.mark === birth) || ageOf(position, store, until, ttl) !== undefined,
   };
-}
-
-/** Whether a log begins with a position: its birth, or that of the absent channel before it. */
-export function beginsWith(
-  { birth, born }: Kept,
-  store: string,
-  { ttl }: ChannelSettings,
-  position: Position,
-): boolean {
-  if (position.offset !== 0) return false;
-  return position.mark === birth.mark || ageOf(position, store, born, ttl) !== undefined;
 }
 
 /** An entry of a Stream as Redis answers with it: its id, and its fields and values in turn. */

@@ -3,14 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from '../common/remote-logs.js';
 import { ServerClock } from '../common/server-clock.js';
 import { giveUpAfter } from '../common/tasks.js';
-import { clientsOf } from './clients/model.js';
 import {
-  doneOrEnded,
+  connect,
   NotConnected,
   RefusedByRedis,
   type Receive,
   type RedisClient,
-  type RedisClients,
+  type RedisSource,
 } from './clients/redis-client.js';
 import { checkServer, isPassing, messageOf, startFailure, Unsupported, WrongServer } from './redis.errors.js';
 import type { RedisSettings } from './redis.options.js';
@@ -51,44 +50,44 @@ const AWAY: State = { kind: 'away' };
  */
 export class RedisConnection {
   readonly clock = new ServerClock();
+  /** The beginning of the names of all keys and channels. */
+  readonly prefix: string;
+  /** The number of the database, which notices know nothing of. */
+  readonly database: number;
   #state: State = AWAY;
   readonly #subscriptions = new Map<string, Receive>();
   /** Callers of `subscribe` that wait for a connection for notices. */
   #waiting: (() => void)[] = [];
   readonly #watchers = new Set<(state: Connection) => void>();
-  /** While a lost connection is made again: the last message that was logged about it. */
-  #outage: { logged: string } | undefined;
-  /** Why the server cannot be used yet, at the start. */
-  #refusal: RefusedByRedis | undefined;
+  /** The server that was asked last. */
+  #found: { readonly address: string };
+  /** Whether a lost connection is being made again. */
+  #isRegaining = false;
   readonly #closing = new AbortController();
   readonly #logger = new Logger('SseHub');
 
-  private constructor(private readonly clients: RedisClients) {}
+  private constructor(private readonly source: RedisSource) {
+    ({ prefix: this.prefix, database: this.database } = source);
+    this.#found = source;
+  }
 
   /** @throws SseError `BACKPLANE_FAILED` that says in one line what is wrong with the server or the options */
-  static async open({ model, prefix }: RedisSettings): Promise<RedisConnection> {
-    const connection = new RedisConnection(await clientsOf(model, prefix));
+  static async open({ find, prefix }: RedisSettings): Promise<RedisConnection> {
+    const connection = new RedisConnection(await find(prefix));
+    let refusal: unknown;
+    const start = (signal: AbortSignal): Promise<void> =>
+      connection.#start(signal, (error) => (refusal = error));
     try {
-      await giveUpAfter(CONNECT_TIME, (signal) => connection.#start(signal), connection.#closing.signal);
+      await giveUpAfter(CONNECT_TIME, start, connection.#closing.signal);
     } catch (cause) {
       connection.close();
-      throw startFailure(connection.address, connection.#refusal ?? cause);
+      throw startFailure(connection.address, refusal ?? cause);
     }
     return connection;
   }
 
   get address(): string {
-    return this.#state.commands?.address ?? this.clients.address;
-  }
-
-  /** The beginning of the names of all keys and channels. */
-  get prefix(): string {
-    return this.clients.prefix;
-  }
-
-  /** The number of the database, which notices know nothing of. */
-  get database(): number {
-    return this.clients.database;
+    return (this.#state.commands ?? this.#found).address;
   }
 
   get state(): Connection {
@@ -145,7 +144,7 @@ export class RedisConnection {
         this.#subscriptions.delete(channel);
         throw error;
       }
-      if (notices) this.#loseNotices(notices, error);
+      if (notices) this.#lose(notices, error);
     }
     if (!this.#state.notices) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
@@ -169,25 +168,55 @@ export class RedisConnection {
     this.#state = AWAY;
   }
 
-  async #start(signal: AbortSignal): Promise<void> {
+  /** @param refused is told why the server cannot be used yet; undefined when it can */
+  async #start(signal: AbortSignal, refused: (error: RefusedByRedis | undefined) => void): Promise<void> {
     while (!this.#state.commands) {
       try {
         await this.#gainCommands(signal);
       } catch (error) {
         if (!isPassing(error)) throw error;
-        this.#refusal = error;
+        refused(error);
         await delay(PATIENCE_INTERVAL, undefined, { signal });
       }
     }
-    this.#refusal = undefined;
-    await this.#gainNotices(signal);
+    refused(undefined);
+    await this.#gain(signal);
   }
 
-  async #gainCommands(signal: AbortSignal): Promise<void> {
-    const client = await this.clients.open(() => undefined, signal);
-    await doneOrEnded(this.#greet(client), () => client.end(), signal);
-    this.#become({ kind: 'silent', commands: client });
-    this.#keep(client, (why) => this.#lose(client, why));
+  /** Makes the connections that are missing. */
+  async #gain(signal: AbortSignal): Promise<void> {
+    const commands = this.#state.commands ?? (await this.#gainCommands(signal));
+    const receive: Receive = (text, channel) => this.#subscriptions.get(channel)?.(text, channel);
+    const notices = await this.#connect(receive, signal, (client) => this.#subscribeAll(client));
+    // The server may be another one by now.
+    if (this.#state.commands !== commands) {
+      notices.end();
+      throw new NotConnected();
+    }
+    this.#become({ kind: 'up', commands, notices });
+    this.#watchOver(notices);
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  async #gainCommands(signal: AbortSignal): Promise<RedisClient> {
+    const commands = await this.#connect(
+      () => undefined,
+      signal,
+      (client) => this.#greet(client),
+    );
+    this.#become({ kind: 'silent', commands });
+    this.#watchOver(commands);
+    return commands;
+  }
+
+  async #connect(
+    receive: Receive,
+    signal: AbortSignal,
+    prepare: (client: RedisClient) => Promise<void>,
+  ): Promise<RedisClient> {
+    const client = await this.source.find(receive, signal);
+    this.#found = client;
+    return connect(client, signal, prepare);
   }
 
   /**
@@ -203,22 +232,6 @@ export class RedisConnection {
     this.clock.observe(Number(seconds) * 1_000 + Number(micros) / 1_000);
   }
 
-  async #gainNotices(signal: AbortSignal): Promise<void> {
-    const { commands } = this.#state;
-    const notices = await this.clients.open((text, channel) => {
-      this.#subscriptions.get(channel)?.(text, channel);
-    }, signal);
-    await doneOrEnded(this.#subscribeAll(notices), () => notices.end(), signal);
-    // The server may be another one by now.
-    if (!commands || this.#state.commands !== commands) {
-      notices.end();
-      throw new NotConnected();
-    }
-    this.#become({ kind: 'up', commands, notices });
-    this.#keep(notices, (why) => this.#loseNotices(notices, why));
-    for (const resolve of this.#waiting.splice(0)) resolve();
-  }
-
   /** Subscribes also to channels that are added meanwhile. */
   async #subscribeAll(client: RedisClient): Promise<void> {
     const done = new Set<string>();
@@ -232,19 +245,23 @@ export class RedisConnection {
       if (!this.#subscriptions.has(channel)) client.unsubscribe(channel).catch(() => undefined);
   }
 
-  /** Watches over a connection in use. A server that says nothing is asked. */
-  #keep(client: RedisClient, lost: (why: unknown) => void): void {
+  /** A server that says nothing is asked. */
+  #watchOver(client: RedisClient): void {
     let unanswered = 0;
     const over = (why: unknown): void => {
       clearInterval(asking);
-      client.end();
-      lost(why);
+      this.#lose(client, why);
     };
     const asking = setInterval(() => {
       if (unanswered++ === MOST_UNANSWERED) over(new Error(`it has not answered ${MOST_UNANSWERED} pings`));
       else client.send('PING').then(() => (unanswered = 0), over);
     }, PING_INTERVAL).unref();
     void client.lost.then(over);
+  }
+
+  #lose(client: RedisClient, why: unknown): void {
+    client.end();
+    this.#giveUp(client, why);
   }
 
   /** The server is the wrong one. Commands that are under way on the connection to it are answered still. */
@@ -254,64 +271,46 @@ export class RedisConnection {
     void delay(LEAVE_INTERVAL, undefined, { signal, ref: false })
       .catch(() => undefined)
       .then(() => client.end());
-    this.#lose(client, why);
+    this.#giveUp(client, why);
   }
 
-  #lose(client: RedisClient, why: unknown): void {
-    if (this.#state.commands !== client) return;
-    const { address } = client;
-    this.#state.notices?.end();
-    this.#become(AWAY);
-    this.#lost(address, why);
+  #giveUp(client: RedisClient, why: unknown): void {
+    const { commands, notices } = this.#state;
+    if (client !== commands && client !== notices) return;
+    notices?.end();
+    this.#become(commands && client === notices ? { kind: 'silent', commands } : AWAY);
+    if (this.#isRegaining) return;
+    this.#logger.warn(`The connection to Redis at ${client.address} is lost: ${messageOf(why)}`);
+    void this.#regain(why);
   }
 
-  #loseNotices(client: RedisClient, why: unknown): void {
-    client.end();
-    if (this.#state.notices !== client) return;
-    this.#become({ kind: 'silent', commands: this.#state.commands });
-    this.#lost(this.address, why);
-  }
-
-  #lost(address: string, why: unknown): void {
-    if (this.#outage) return;
-    this.#outage = { logged: '' };
-    this.#logger.warn(`The connection to Redis at ${address} is lost: ${messageOf(why)}`);
-    void this.#regain(this.#outage, why);
-  }
-
-  /** Makes the missing connections again, until they are there. */
-  async #regain(outage: { logged: string }, why: unknown): Promise<void> {
+  /** Makes the missing connections again, until they are there. A refusal that does not pass is logged, once. */
+  async #regain(why: unknown): Promise<void> {
     const { signal } = this.#closing;
+    let logged = '';
+    this.#isRegaining = true;
     for (let attempt = 0; !signal.aborted && this.#state.kind !== 'up'; attempt++) {
       try {
         await delay(this.#restAfter(attempt, why), undefined, { signal, ref: false });
         await giveUpAfter(CONNECT_TIME, (within) => this.#gain(within), signal);
       } catch (error) {
         why = error;
-        this.#logRefusal(outage, error);
+        const isFinal =
+          (error instanceof RefusedByRedis && !isPassing(error)) || error instanceof Unsupported;
+        const { message } = startFailure(this.#found.address, error);
+        if (!isFinal || message === logged || signal.aborted) continue;
+        this.#logger.error(message);
+        logged = message;
       }
     }
-    this.#outage = undefined;
+    this.#isRegaining = false;
     if (!signal.aborted) this.#logger.log(`Redis at ${this.address} is there again.`);
-  }
-
-  async #gain(signal: AbortSignal): Promise<void> {
-    if (!this.#state.commands) await this.#gainCommands(signal);
-    await this.#gainNotices(signal);
   }
 
   #restAfter(attempt: number, why: unknown): number {
     if (why instanceof WrongServer) return LEAVE_INTERVAL;
-    return this.clients.retryIn(attempt, why) ?? Math.min(2 ** attempt * 50, 2_000) + Math.random() * 200;
-  }
-
-  /** A refusal that does not pass by itself is logged, once. */
-  #logRefusal(outage: { logged: string }, error: unknown): void {
-    if (isPassing(error) || !(error instanceof RefusedByRedis || error instanceof Unsupported)) return;
-    const { message } = startFailure(this.clients.address, error);
-    if (message === outage.logged || this.#closing.signal.aborted) return;
-    outage.logged = message;
-    this.#logger.error(message);
+    const rest = this.source.retryIn(attempt, why);
+    return typeof rest === 'number' ? rest : Math.min(2 ** attempt * 50, 2_000) + Math.random() * 200;
   }
 
   #become(state: State): void {
@@ -320,8 +319,8 @@ export class RedisConnection {
   }
 }
 
-/** Names and values come in turn. */
-function pairsOf(answer: unknown): ReadonlyMap<string, string> {
+/** Reads an answer in which names and values come in turn. */
+export function pairsOf(answer: unknown): ReadonlyMap<string, string> {
   const flat = answer as unknown[];
   return new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[String(name), String(flat[i + 1])]] : [])));
 }

@@ -71,13 +71,18 @@ export function startFailure(address: string, cause: unknown): SseError {
   return new SseError('BACKPLANE_FAILED', text, { cause });
 }
 
-/** The error of a call: whether it may have been stored, and whether it is to be sent again. */
-export function callFailure(error: unknown, kind: BackplaneCall): Error {
-  const message = reasonOf(error);
-  if (error instanceof WrongServer) return new NotNow(message);
-  // The connection is lost, which the others have not heard yet.
-  if (error instanceof NotConnected) return new NotNow('There is no connection to Redis.');
-  // A script that fails has done nothing.
-  if (error instanceof RefusedByRedis) return notSent(kind, `Redis refused: ${message}.`);
-  return noAnswer(kind, `The connection to Redis broke before the answer (${message}).`);
-}
+/** Throws the error of a call as one that says whether it may have been stored, and whether it is to be sent again. */
+const failed =
+  (call: BackplaneCall) =>
+  (error: unknown): never => {
+    const message = reasonOf(error);
+    if (error instanceof WrongServer) throw new NotNow(message);
+    // The connection is lost, which the others have not heard yet.
+    if (error instanceof NotConnected) throw new NotNow('There is no connection to Redis.');
+    // A script that fails has done nothing.
+    if (error instanceof RefusedByRedis) throw notSent(call, `Redis refused: ${message}.`);
+    throw noAnswer(call, `The connection to Redis broke before the answer (${message}).`);
+  };
+
+export const publishFailed = failed('publish');
+export const callFailed = failed('other');

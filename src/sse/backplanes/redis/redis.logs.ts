@@ -2,7 +2,7 @@ import { PUBLISH_ID_MEMORY, WINDOW, type LogRange, type RangeQuery } from '../..
 import type { LogEntry } from '../../log/event-log.js';
 import { newMark } from '../../log/mark.js';
 import type { Position } from '../../protocol/position.js';
-import { channelCompleted, notSent, reasonOf, SseError } from '../../sse.errors.js';
+import { channelCompleted, notSent } from '../../sse.errors.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { encodeEvent } from '../common/event-text.js';
 import type {
@@ -13,25 +13,15 @@ import type {
   RemoteLogs,
   RemoteRange,
 } from '../common/remote-logs.js';
-import { absentPosition, ageOf } from './absent-position.js';
-import {
-  beginsWith,
-  entriesOf,
-  isThere,
-  keptOf,
-  noticeOf,
-  positionOf,
-  warnOfForeign,
-  type Absent,
-  type Kept,
-  type StreamEntry,
-} from './redis.answers.js';
+import { entriesOf, keptOf, noticeOf, positionOf, warnOfForeign, type Kept } from './redis.answers.js';
 import type { RedisConnection } from './redis.connection.js';
-import { callFailure } from './redis.errors.js';
-import { SCRIPTS, type RedisScript } from './redis.scripts.js';
+import { callFailed, publishFailed, startFailure } from './redis.errors.js';
+import { AS_IT_IS, SCRIPTS, type RedisScript } from './redis.scripts.js';
 
 /** Entries that one answer has at most; a longer range is read in several. */
 const PAGE = 1_000;
+/** The position before everything: no log holds it. */
+const BEFORE_ALL: Position = { offset: -1, mark: '' };
 /** The longest time between two looks at the server's log, in milliseconds. */
 const LONGEST_REST = 200_000;
 /** Names of all that is kept have it: instances of another version keep theirs apart. */
@@ -44,7 +34,7 @@ const VERSION = 2;
 export class RedisLogs implements RemoteLogs {
   readonly server = 'Redis';
   readonly #prefix: string;
-  /** What identifies the store, as far as it is known. */
+  /** The name of the store, as far as it is known. */
   #store = '';
 
   private constructor(private readonly connection: RedisConnection) {
@@ -61,10 +51,7 @@ export class RedisLogs implements RemoteLogs {
       await connection.send('PUBLISH', logs.#noticesOf(''), '');
     } catch (cause) {
       connection.close();
-      const reason = reasonOf(cause);
-      throw new SseError('BACKPLANE_FAILED', `Redis at ${connection.address} cannot be used: ${reason}`, {
-        cause,
-      });
+      throw startFailure(connection.address, cause);
     }
     return logs;
   }
@@ -85,7 +72,7 @@ export class RedisLogs implements RemoteLogs {
       channel,
       [mark, ...limits, deadline, String(event.bytes), encodeEvent(event), String(PUBLISH_ID_MEMORY)],
       publishId === undefined ? [] : [this.#keyOf(channel, `id:${publishId}`)],
-    )) as string[];
+    ).catch(publishFailed)) as string[];
     clock.observe(Number(answer.at(-1)));
     const [outcome, offset, words = '', at] = answer;
     switch (outcome) {
@@ -110,57 +97,52 @@ export class RedisLogs implements RemoteLogs {
     known: Position | undefined,
     asked: readonly Position[],
   ): Promise<RemoteRange> {
-    let page = await this.#page(channel, settings, known, asked);
-    const entries = [...page.entries];
-    let { since } = page;
-    while (page.isFull) {
-      page = await this.#page(channel, settings, page.entries.at(-1), asked);
-      // The log has moved on so fast that there is a hole, or is another one: this page has all there is.
-      if (!page.since) {
-        entries.length = 0;
-        since = undefined;
+    let since = known;
+    let entries: LogEntry[] = [];
+    for (let after = known; ; after = entries.at(-1)) {
+      const query = { after: after ?? BEFORE_ALL, limit: PAGE };
+      const kept = await this.#look('follow', channel, settings, query, asked);
+      const { floor, head, clearedAt, completed, stream } = kept;
+      if (!kept.hasAfter) {
+        // The log is another one, or has moved on so fast that there is a hole: from here on is all there is.
+        entries = [];
+        const isBegin = after && floor.offset === 0 && kept.beginsWith(after);
+        if (!isBegin) since = undefined;
+        else if (kept.isThere) since = kept.birth;
       }
-      entries.push(...page.entries);
+      const page = entriesOf(stream, this.#keyOf(channel, 'log'));
+      entries.push(...page);
+      if (stream.length === PAGE && page.length > 0) continue;
+      const begins = asked.filter((position) => kept.beginsWith(position));
+      return { floor, head, since, entries, clearedAt, completed, begins };
     }
-    return { ...page, since, entries };
   }
 
   async range(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
-    const { after, upTo, limit } = query;
-    const words = [after, upTo].flatMap((position) =>
-      position ? [String(position.offset), position.mark] : ['', ''],
-    );
-    const asked = [after, upTo].filter((position) => position?.offset === 0) as Position[];
-    const [kept, store] = await this.#look(SCRIPTS.range, channel, [...words, limitOf(limit)], asked);
-    if (!isThere(kept)) {
-      const head = absentPosition(store, kept.now);
-      const isMissing = [after, upTo].some(
-        (position) => position && ageOf(position, store, kept.now, settings.ttl) === undefined,
-      );
-      return { floor: head, head, entries: [], missing: isMissing ? 'unknown' : undefined };
-    }
-    const { floor, head, rest } = kept;
-    const isBegin = (position: Position): boolean =>
-      floor.offset === 0 && beginsWith(kept, store, settings, position);
-    const missing = (position: Position | undefined, isHeld: unknown): LogRange['missing'] => {
-      if (!position || isHeld === '1' || isBegin(position)) return undefined;
+    const { after, upTo } = query;
+    const kept = await this.#look('look', channel, settings, query);
+    const { floor, head, hasAfter, hasUpTo } = kept;
+    const isBegin = (position: Position): boolean => floor.offset === 0 && kept.beginsWith(position);
+    const missing = (position: Position | undefined, isHeld: boolean): LogRange['missing'] => {
+      if (!position || isHeld || isBegin(position)) return undefined;
       return position.offset < floor.offset ? 'evicted' : 'unknown';
     };
-    const [hasAfter, hasUpTo, stream] = rest as [string, string, StreamEntry[]];
     const isEmpty = upTo?.offset === 0 && isBegin(upTo);
-    const entries = isEmpty ? [] : entriesOf(stream, this.#keyOf(channel, 'log'));
+    const entries = isEmpty ? [] : entriesOf(kept.stream, this.#keyOf(channel, 'log'));
     if (!after) entries.reverse();
     return { floor, head, entries, missing: missing(after, hasAfter) ?? missing(upTo, hasUpTo) };
   }
 
   async complete(channel: string, settings: ChannelSettings): Promise<Position> {
     const args = [newMark(), limitOf(settings.ttl)];
-    const [offset, mark = ''] = (await this.#run(SCRIPTS.complete, channel, args)) as string[];
+    const [offset, mark = ''] = (await this.#run(SCRIPTS.complete, channel, args).catch(
+      callFailed,
+    )) as string[];
     return positionOf(offset, mark);
   }
 
   async purge(channel: string): Promise<Position | undefined> {
-    const answer = (await this.#run(SCRIPTS.purge, channel, [])) as string[] | null;
+    const answer = (await this.#run(SCRIPTS.purge, channel, []).catch(callFailed)) as string[] | null;
     return answer ? positionOf(answer[0], answer[1] ?? '') : undefined;
   }
 
@@ -170,11 +152,7 @@ export class RedisLogs implements RemoteLogs {
       if (notice) receive(notice);
       else warnOfForeign(`A message on ${notices}`);
     };
-    try {
-      await this.connection.subscribe(this.#noticesOf(channel), told);
-    } catch (error) {
-      throw callFailure(error, 'other');
-    }
+    await this.connection.subscribe(this.#noticesOf(channel), told).catch(callFailed);
   }
 
   unsubscribe(channel: string): void {
@@ -183,11 +161,7 @@ export class RedisLogs implements RemoteLogs {
 
   /** Notices and the answer come one after the other, on the same connection. */
   async flushNotices(): Promise<void> {
-    try {
-      await this.connection.flushNotices();
-    } catch (error) {
-      throw callFailure(error, 'other');
-    }
+    await this.connection.flushNotices().catch(callFailed);
   }
 
   now(): number {
@@ -203,70 +177,38 @@ export class RedisLogs implements RemoteLogs {
     this.connection.close();
   }
 
-  /** Some of what is kept after a position. */
-  async #page(
-    channel: string,
-    settings: ChannelSettings,
-    known: Position | undefined,
-    asked: readonly Position[],
-  ): Promise<RemoteRange & { readonly isFull: boolean }> {
-    const { age } = settings.history ?? WINDOW;
-    const { offset, mark } = known ?? { offset: -1, mark: '' };
-    const args = [limitOf(age), limitOf(settings.ttl), String(offset), mark, String(PAGE)];
-    const all = known ? [known, ...asked] : asked;
-    const [kept, store] = await this.#look(SCRIPTS.read, channel, args, all);
-    if (!isThere(kept)) {
-      const ageOfKnown = known && ageOf(known, store, kept.now, settings.ttl);
-      // Its readers need not be told of another so long as theirs is young.
-      const isYoung = ageOfKnown !== undefined && ageOfKnown < settings.ttl / 8;
-      const head = known && isYoung ? known : absentPosition(store, kept.now);
-      return {
-        floor: head,
-        head,
-        since: ageOfKnown === undefined ? undefined : known,
-        entries: [],
-        clearedAt: 0,
-        completed: false,
-        begins: asked.filter((one) => ageOf(one, store, kept.now, settings.ttl) !== undefined),
-        isFull: false,
-      };
-    }
-    const { floor, head, birth, clearedAt, completed, rest } = kept;
-    const [isHeld, stream] = rest as [string, StreamEntry[]];
-    const isBegin = (position: Position): boolean => beginsWith(kept, store, settings, position);
-    let since = isHeld === '1' ? known : undefined;
-    if (!since && known && floor.offset === 0 && isBegin(known)) since = birth;
-    const entries: LogEntry[] = entriesOf(stream, this.#keyOf(channel, 'log'));
-    const isFull = stream.length === PAGE && entries.length > 0;
-    return { floor, head, since, entries, clearedAt, completed, begins: asked.filter(isBegin), isFull };
-  }
-
   /**
-   * Runs a script that reads. Where positions of nothing yet are involved, it says also in which store, which was
-   * the same before and after.
+   * Reads a log. Where positions of nothing yet are involved it is in the store whose name was known before and after.
+   *
+   * @param purpose `follow` keeps a channel that is there from expiring, and a young position of one that is not
    */
   async #look(
-    script: RedisScript,
+    purpose: 'look' | 'follow',
     channel: string,
-    args: string[],
-    positions: readonly Position[],
-  ): Promise<[Kept | Absent, store: string]> {
+    { history, ttl }: ChannelSettings,
+    { after, upTo, limit }: RangeQuery,
+    asked: readonly Position[] = [],
+  ): Promise<Kept> {
+    const { age } = history ?? WINDOW;
+    const ends = [after, upTo].flatMap((end) => (end ? [String(end.offset), end.mark] : ['', '']));
+    const [time, known] = purpose === 'follow' ? [limitOf(ttl), after] : [AS_IT_IS];
+    const args = [limitOf(age), time, ...ends, limitOf(limit)];
     for (;;) {
       const store = this.#store;
-      const kept = keptOf((await this.#run(script, channel, args)) as unknown[]);
-      const isSure = isThere(kept) && positions.every(({ offset }) => offset !== 0);
-      if (isSure || (await this.#identify()) === store) return [kept, store];
+      const answer = (await this.#run(SCRIPTS.read, channel, args).catch(callFailed)) as unknown[];
+      const kept = keptOf(answer, store, ttl, known);
+      const isSure = kept.isThere && [after, upTo, ...asked].every((position) => position?.offset !== 0);
+      if (isSure || (await this.#identify().catch(callFailed)) === store) return kept;
     }
   }
 
   /** Finds out which store this is. */
   async #identify(): Promise<string> {
-    const name = await this.#eval(SCRIPTS.store, [`${this.#prefix}:store`], [newMark()]);
-    this.#store = String(name);
-    return this.#store;
+    const name = await this.connection.run(SCRIPTS.store, [`${this.#prefix}:store`], [newMark()]);
+    return (this.#store = String(name));
   }
 
-  /** Where notices of a channel are sent. They know of no databases, so the name has its number. */
+  /** The pub/sub channel for notices of a channel. Pub/sub knows of no databases, so the name has their number. */
   #noticesOf(channel: string): string {
     return `${this.#prefix}:${this.connection.database}:{${tagOf(channel)}}`;
   }
@@ -277,15 +219,7 @@ export class RedisLogs implements RemoteLogs {
 
   #run(script: RedisScript, channel: string, args: string[], moreKeys: string[] = []): Promise<unknown> {
     const keys = [this.#keyOf(channel, 'log'), this.#keyOf(channel, 'state'), ...moreKeys];
-    return this.#eval(script, keys, [this.#noticesOf(channel), ...args]);
-  }
-
-  async #eval(script: RedisScript, keys: string[], args: string[]): Promise<unknown> {
-    try {
-      return await this.connection.run(script, keys, args);
-    } catch (error) {
-      throw callFailure(error, script === SCRIPTS.append ? 'publish' : 'other');
-    }
+    return this.connection.run(script, keys, [this.#noticesOf(channel), ...args]);
   }
 }
 

@@ -1,7 +1,7 @@
 import { SseError } from '../../sse.errors.js';
 import { checkObject } from '../../validate.js';
 import { REMOTE_OPTIONS, remoteSettings, type RemoteOptions } from '../common/remote.options.js';
-import { modelOf, type Model, type RedisClientModel } from './clients/model.js';
+import { byClient, byOptions, type FindRedis, type RedisClientModel } from './clients/model.js';
 import type { NodeRedisConnection } from './clients/node-redis.js';
 
 /** Options of `redisBackplane()`. */
@@ -20,8 +20,7 @@ export interface RedisBackplaneOptions extends RemoteOptions {
 }
 
 export interface RedisSettings extends Required<RemoteOptions> {
-  /** What the two connections are made of. */
-  readonly model: Model;
+  readonly find: FindRedis;
 }
 
 /** @throws SseError `INVALID_OPTIONS` */
@@ -31,10 +30,6 @@ export function redisSettings(options: RedisBackplaneOptions): RedisSettings {
   if (connection && client) {
     throw new SseError('INVALID_OPTIONS', 'redisBackplane() takes "connection" or "client", not both.');
   }
-  return {
-    ...remoteSettings(options),
-    model: client
-      ? modelOf(client)
-      : { kind: 'options', connection: connection ?? { url: 'redis://127.0.0.1:6379' } },
-  };
+  const find = client ? byClient(client) : byOptions(connection ?? { url: 'redis://127.0.0.1:6379' });
+  return { ...remoteSettings(options), find };
 }

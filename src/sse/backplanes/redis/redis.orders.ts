@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import type { RedisConnection } from './redis.connection.js';
 import {
   ORDERS,
   type AddedOrder,
@@ -6,9 +7,6 @@ import {
   type OrderLog,
   type OrderPosition,
 } from '../common/cluster-link.js';
-
-/** Runs a script on the one key of the log. */
-type Run = (script: string, ...args: string[]) => Promise<unknown>;
 
 type StreamEntry = [id: string, fields: [name: string, text: string]];
 
@@ -62,27 +60,31 @@ return redis.call('XRANGE', LOG, first, '+', 'COUNT', ${PAGE})`;
 
 /** The log of orders in Redis. */
 export class RedisOrders implements OrderLog {
-  constructor(private readonly run: Run) {}
+  constructor(private readonly connection: RedisConnection) {}
 
   async end(): Promise<OrderPosition> {
-    return String(await this.run(END, newMark()));
+    return String(await this.#run(END, newMark()));
   }
 
   async add(text: string): Promise<AddedOrder> {
-    const [position, previous] = (await this.run(ADD, newMark(), newMark(), text)) as [string, string];
+    const [position, previous] = (await this.#run(ADD, newMark(), newMark(), text)) as [string, string];
     return { position, previous };
   }
 
   async read(after?: OrderPosition): Promise<LoggedOrder[] | undefined> {
     const orders: LoggedOrder[] = [];
     for (let from = after; ; from = orders.at(-1)?.position) {
-      const page = (await this.run(READ, newMark(), from ?? '')) as StreamEntry[] | null;
+      const page = (await this.#run(READ, newMark(), from ?? '')) as StreamEntry[] | null;
       if (!page) return undefined;
       for (const [position, [, text]] of page) orders.push({ position, text });
       if (page.length < PAGE) return orders;
     }
   }
+
+  #run(script: string, ...args: string[]): Promise<unknown> {
+    return this.connection.eval(script, [`${this.connection.prefix}:orders`], args);
+  }
 }
 
-/** What a number of a Stream's id can be in a script without loss. */
+/** A number that scripts can have in a Stream's id without loss. */
 const newMark = (): string => String(randomInt(1, 2 ** 48 - 1));

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * What is done to a channel's log is done by one script at a time, so that all instances see the same
- * order. Of each channel there are, under one hash tag:
+ * Each thing that is done to a channel's log is one script, and Redis runs one at a time: all instances see the same
+ * order. A channel has these keys, under one hash tag:
  *
  * - the log, a Stream: an entry's id is `<offset>-0`, its fields are `p` its mark, and offset and mark of the entry
  *   before it, `a` when it was published, `n` its bytes, and `e` the event;
@@ -180,50 +180,37 @@ return { 'stored', text(offset), before, at, text(NOW) }
 `,
 );
 
-/** The beginning of what `read` and `range` answer where the channel is there; where it is not, it is `now` alone. */
-const ANSWER = `text(NOW), text(head), mark, text(floor), floorMark, birth, text(born), text(cleared), done and '1' or '0'`;
+/** In place of the ttl: reading does not keep the channel from expiring, and its age stays. */
+export const AS_IT_IS = 'as it is';
 
 /**
- * ARGV 2: age, 3: ttl, 4 and 5: offset and mark of the position after which it reads, 6: the most entries.
- * Answers also whether the log holds the position, and else entries from the oldest on.
+ * ARGV 2: age, 3: ttl, or {@link AS_IT_IS}; 4 and 5: offset and mark of the position after which it reads, 6 and 7: of
+ * the event up to which; an empty offset for none. 8: the most entries; empty for all. Without a position to read after
+ * the newest come first; without one that the log holds it reads from the oldest on.
+ *
+ * Answers now, and nothing else where the channel is not there; then what holds for the log as a whole, whether it
+ * holds the two positions, and the entries.
  */
 const read = script(
   ALLOW_OOM,
   `${HEAD}
 if not load() then return { text(NOW) } end
-age = tonumber(ARGV[2])
+local isFollowed = ARGV[3] ~= '${AS_IT_IS}'
+if isFollowed then age = tonumber(ARGV[2]) end
 tidy()
 if isChanged then save() end
-keep(ARGV[3])
-local isHeld = holds(tonumber(ARGV[4]), ARGV[5])
-local start = isHeld and text(tonumber(ARGV[4]) + 1) .. '-0' or '-'
-local entries = redis.call('XRANGE', LOG, start, '+', 'COUNT', ARGV[6])
-return { ${ANSWER}, isHeld and '1' or '0', entries }
-`,
-);
-
-/**
- * ARGV 2 and 3: offset and mark of the position after which the range begins, 4 and 5: of the event with which it
- * ends; an empty offset for none. 6: the most entries; empty for all.
- *
- * Answers also whether the log holds the one position and the other, and the entries in the order in which they were read.
- */
-const range = script(
-  ALLOW_OOM,
-  `${HEAD}
-if not load() then return { text(NOW) } end
-tidy()
-if isChanged then save() end
-local after, upTo = tonumber(ARGV[2]), tonumber(ARGV[4])
-local hasAfter = after and holds(after, ARGV[3])
-local hasUpTo = upTo and holds(upTo, ARGV[5])
+if isFollowed then keep(ARGV[3]) end
+local after, upTo = tonumber(ARGV[4]), tonumber(ARGV[6])
+local hasAfter = after and holds(after, ARGV[5])
+local hasUpTo = upTo and holds(upTo, ARGV[7])
 local first = hasAfter and text(after + 1) .. '-0' or '-'
 local last = hasUpTo and text(upTo) .. '-0' or '+'
-local limit = ARGV[6] ~= '' and { 'COUNT', ARGV[6] } or {}
+local limit = ARGV[8] ~= '' and { 'COUNT', ARGV[8] } or {}
 local entries
 if after then entries = redis.call('XRANGE', LOG, first, last, unpack(limit))
 else entries = redis.call('XREVRANGE', LOG, last, first, unpack(limit)) end
-return { ${ANSWER}, hasAfter and '1' or '0', hasUpTo and '1' or '0', entries }
+return { text(NOW), text(head), mark, text(floor), floorMark, birth, text(born), text(cleared), done and '1' or '0',
+  hasAfter and '1' or '0', hasUpTo and '1' or '0', entries }
 `,
 );
 
@@ -276,9 +263,9 @@ return name
 `,
 );
 
-export const SCRIPTS = { append, read, range, complete, purge, store };
+export const SCRIPTS = { append, read, complete, purge, store };
 
-/** What scripts call. One that may not call all of it would fail when it has done half. */
+/** The commands that scripts call. A user who may not call them all would have a script fail when it has done half. */
 const CALLED = [
   ...['TIME', 'PUBLISH', 'DEL', 'EXISTS', 'GET', 'SET', 'PERSIST', 'PEXPIRE', 'PTTL'],
   ...['HDEL', 'HEXISTS', 'HGETALL', 'HMGET', 'HSET', 'SADD', 'SMEMBERS', 'SREM'],

@@ -1,5 +1,5 @@
 import type { WillStore } from '../common/cluster-link.js';
-import type { RedisConnection } from './redis.connection.js';
+import { pairsOf, type RedisConnection } from './redis.connection.js';
 
 /** A full Redis takes it too: it is little, and an end that cannot be told would leave listeners waiting. */
 const PUT = `#!lua flags=allow-oom
@@ -9,10 +9,6 @@ redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])`;
 const REMOVE = `#!lua flags=allow-oom
 redis.call('HDEL', KEYS[2], ARGV[2])
 if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[1], ARGV[1]) end`;
-
-const HAS = `return redis.call('HEXISTS', KEYS[2], ARGV[2])`;
-
-const OWNERS = `return redis.call('SMEMBERS', KEYS[1])`;
 
 const OF = `return redis.call('HGETALL', KEYS[2])`;
 
@@ -29,7 +25,7 @@ export class RedisWills implements WillStore {
   }
 
   async has(instance: string, id: string): Promise<boolean> {
-    return (await this.#run(HAS, instance, id)) === 1;
+    return (await this.connection.send('HEXISTS', this.#keyOf(instance), id)) === 1;
   }
 
   async remove(instance: string, id: string): Promise<void> {
@@ -37,18 +33,18 @@ export class RedisWills implements WillStore {
   }
 
   async owners(): Promise<readonly string[]> {
-    return (await this.#run(OWNERS, '')) as string[];
+    return (await this.connection.send('SMEMBERS', this.#owners)) as string[];
   }
 
   async of(instance: string): Promise<ReadonlyMap<string, string>> {
-    const flat = (await this.#run(OF, instance)) as string[];
-    const wills = new Map<string, string>();
-    for (let i = 0; i < flat.length; i += 2) wills.set(flat[i] as string, flat[i + 1] as string);
-    return wills;
+    return pairsOf(await this.#run(OF, instance));
   }
 
   async #run(script: string, instance: string, ...values: string[]): Promise<unknown> {
-    const keys = [this.#owners, `${this.#owners}:${instance}`];
-    return this.connection.eval(script, keys, [instance, ...values]);
+    return this.connection.eval(script, [this.#owners, this.#keyOf(instance)], [instance, ...values]);
+  }
+
+  #keyOf(instance: string): string {
+    return `${this.#owners}:${instance}`;
   }
 }

@@ -1,65 +1,12 @@
-import {
-  doneOrEnded,
-  NotConnected,
-  refusedIf,
-  type Receive,
-  type RedisClient,
-  type RedisClients,
-} from './redis-client.js';
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import { doneOrEnded, isReply, type PackageClient, type Receive, type RedisSource } from './redis-client.js';
 
-/* What is used of the package `ioredis`, of which 5 and 6 are alike in this. */
-
-interface Options {
-  readonly host?: string;
-  readonly port?: number;
-  readonly path?: string;
-  readonly db?: number;
-  readonly keyPrefix?: string;
-  readonly sentinels?: readonly { readonly host?: string; readonly port?: number }[] | null;
-  readonly retryStrategy?: ((attempt: number) => unknown) | null;
-}
-
-export interface IoRedis {
-  readonly isCluster: false;
-  readonly options: Options;
-  readonly status: string;
-  readonly stream?: {
-    readonly writable: boolean;
-    readonly remoteAddress?: string;
-    readonly remotePort?: number;
-  };
-  duplicate(options: object): IoRedis;
-  connect(): Promise<unknown>;
-  disconnect(): void;
-  call(command: string, ...args: string[]): Promise<unknown>;
-  subscribe(...channels: string[]): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
-  on(event: string, listener: (...args: never[]) => void): unknown;
-}
-
-export interface IoRedisCluster {
-  readonly isCluster: true;
-  readonly options: {
-    readonly keyPrefix?: string;
-    readonly redisOptions?: Options;
-    readonly clusterRetryStrategy?: ((attempt: number) => unknown) | null;
-  };
-  /** By slot: host and port of its primary, and of its replicas. */
-  readonly slots: readonly (readonly string[])[];
-  duplicate(nodes: readonly never[], options: object): IoRedisCluster;
-  connect(): Promise<unknown>;
-  disconnect(): void;
-  nodes(): readonly IoRedis[];
-  call(command: string, ...args: string[]): Promise<unknown>;
-  on(event: string, listener: (...args: never[]) => void): unknown;
-}
-
-/** What a connection of ours has in place of the options of its model. */
+/** The options in which a connection of ours differs from its model; those of ioredis 5 and 6 are alike in this. */
 const OURS = {
   lazyConnect: true,
   // All that comes after a loss is ours.
   retryStrategy: null,
-  sentinelRetryStrategy: null,
+  sentinelRetryStrategy: () => null,
   reconnectOnError: null,
   enableOfflineQueue: false,
   autoResubscribe: false,
@@ -77,132 +24,72 @@ const OURS = {
   replyMapping: 'legacy',
   // The prefix of our own names has it already: names of notices need it, too.
   keyPrefix: '',
-};
+} satisfies RedisOptions;
 
-/** Connections of the package `ioredis`. */
-export class IoRedisClients implements RedisClients {
-  readonly database: number;
-  #address: string;
-
-  private constructor(
-    readonly prefix: string,
-    { db = 0 }: Options,
-    address: string,
-    private readonly find: (signal: AbortSignal) => Promise<IoRedis>,
-    private readonly retry: ((attempt: number) => unknown) | null | undefined,
-  ) {
-    this.database = db;
-    this.#address = address;
-  }
-
-  static of(model: IoRedis | IoRedisCluster, prefix: string): IoRedisClients {
-    return model.isCluster
-      ? IoRedisClients.#ofCluster(model, prefix)
-      : IoRedisClients.#ofClient(model, prefix);
-  }
-
-  static #ofClient(model: IoRedis, prefix: string): IoRedisClients {
-    const { options } = model;
-    const whole = `${options.keyPrefix ?? ''}${prefix}`;
-    const address = options.sentinels?.map(hostAndPort).join(', ') ?? options.path ?? hostAndPort(options);
-    return new IoRedisClients(
-      whole,
-      options,
-      address,
-      async () => model.duplicate(OURS),
-      options.retryStrategy,
-    );
-  }
-
-  /** One hub is in one slot of the Cluster, and so on one server. */
-  static #ofCluster(model: IoRedisCluster, prefix: string): IoRedisClients {
-    const { keyPrefix, redisOptions = {}, clusterRetryStrategy } = model.options;
-    const whole = `${keyPrefix ?? redisOptions.keyPrefix ?? ''}{${prefix}}`;
-    const owner = (signal: AbortSignal): Promise<IoRedis> => ownerOf(whole, model, signal);
-    return new IoRedisClients(whole, redisOptions, 'the Cluster', owner, clusterRetryStrategy);
-  }
-
-  get address(): string {
-    return this.#address;
-  }
-
-  async open(receive: Receive, signal: AbortSignal): Promise<RedisClient> {
-    const client = new IoRedisClient(await this.find(signal), receive);
-    await client.connect(signal);
-    this.#address = client.address;
-    return client;
-  }
-
-  retryIn(attempt: number): number | undefined {
-    const time = this.retry?.(attempt + 1);
-    return typeof time === 'number' ? time : undefined;
-  }
+/** The connections of a client of the package `ioredis`. */
+export function ioRedis(model: Redis | Cluster, prefix: string): RedisSource {
+  return isCluster(model) ? ofCluster(model, prefix) : ofClient(model, prefix);
 }
 
-class IoRedisClient implements RedisClient {
-  address = '';
-  readonly lost: Promise<unknown>;
-  /** What was last said to be wrong. */
-  #error: unknown = new Error('the connection was closed');
+function ofClient(model: Redis, prefix: string): RedisSource {
+  const { db = 0, path, sentinels, keyPrefix = '', retryStrategy } = model.options;
+  const address = sentinels?.map(hostAndPort).join(', ') ?? path ?? hostAndPort(model.options);
+  return {
+    prefix: `${keyPrefix}${prefix}`,
+    database: db,
+    address,
+    find: async (receive) => clientOf(model, receive, address),
+    retryIn: (attempt) => retryStrategy?.(attempt + 1),
+  };
+}
 
-  constructor(
-    private readonly raw: IoRedis,
-    receive: Receive,
-  ) {
-    raw.on('error', (error: unknown) => {
-      this.#error = error;
-    });
-    raw.on('message', (channel: string, text: string) => receive(text, channel));
-    this.lost = new Promise((resolve) => {
-      raw.on('end', () => resolve(this.#error));
-    });
-  }
+/** One hub is in one slot of the Cluster, and so on one server. */
+function ofCluster(model: Cluster, prefix: string): RedisSource {
+  const { keyPrefix, redisOptions = {}, clusterRetryStrategy } = model.options;
+  const whole = `${keyPrefix ?? redisOptions.keyPrefix ?? ''}{${prefix}}`;
+  const address = 'the Cluster';
+  return {
+    prefix: whole,
+    database: redisOptions.db ?? 0,
+    address,
+    find: async (receive, signal) => clientOf(await ownerOf(whole, model, signal), receive, address),
+    retryIn: (attempt) => clusterRetryStrategy?.(attempt + 1),
+  };
+}
 
-  async connect(signal: AbortSignal): Promise<void> {
-    // The event of the error has said more than this rejection does.
-    const connecting = this.raw.connect().catch((error: unknown) => {
-      throw isReply(this.#error) || 'code' in Object(this.#error) ? this.#error : error;
-    });
-    await doneOrEnded(connecting, () => this.end(), signal);
-    const { path } = this.raw.options;
-    const { remoteAddress: host, remotePort: port } = this.raw.stream ?? {};
-    this.address = path ?? `${host}:${port}`;
-  }
-
-  async send(command: string, ...args: string[]): Promise<unknown> {
-    return this.#checked()
-      .call(command, ...args)
-      .catch(refused);
-  }
-
-  async subscribe(channels: string[]): Promise<unknown> {
-    return this.#checked()
-      .subscribe(...channels)
-      .catch(refused);
-  }
-
-  async unsubscribe(channel: string): Promise<unknown> {
-    return this.#checked().unsubscribe(channel).catch(refused);
-  }
-
-  end(): void {
-    this.raw.disconnect();
-  }
-
-  #checked(): IoRedis {
+/** @param address the one that is known before it is connected */
+function clientOf(model: Redis, receive: Receive, address: string): PackageClient {
+  const client = model.duplicate(OURS);
+  let said: unknown = new Error('the connection was closed');
+  client.on('error', (error: unknown) => (said = error));
+  client.on('message', (channel: string, text: string) => receive(text, channel));
+  client.on('connect', () => {
+    const { remoteAddress, remotePort } = client.stream;
+    address = client.options.path ?? `${remoteAddress}:${remotePort}`;
+  });
+  return {
+    get address() {
+      return address;
+    },
     // The status stays "ready" until the socket says that it is closed; nothing is written in between.
-    if (this.raw.status !== 'ready' || !this.raw.stream?.writable) throw new NotConnected();
-    return this.raw;
-  }
+    get isReady() {
+      return client.status === 'ready' && client.stream.writable;
+    },
+    lost: new Promise((resolve) => client.on('end', () => resolve(said))),
+    // The event of the error has said more than this rejection does.
+    connect: () =>
+      client.connect().catch((error: unknown) => {
+        throw isReply(said) || 'code' in Object(said) ? said : error;
+      }),
+    send: ([name = '', ...args]) => client.call(name, ...args),
+    subscribe: (channels) => client.subscribe(...channels),
+    unsubscribe: (channel) => client.unsubscribe(channel),
+    end: () => client.disconnect(),
+  };
 }
 
-/** Known by its name, as the class is of a package that the application has. */
-const isReply = (error: unknown): error is Error => error instanceof Error && error.name === 'ReplyError';
-
-const refused = refusedIf(isReply);
-
-/** A client, not yet connected, of the server of a Cluster that has a key. */
-async function ownerOf(key: string, model: IoRedisCluster, signal: AbortSignal): Promise<IoRedis> {
+/** A client of the server of a Cluster that has a key. */
+async function ownerOf(key: string, model: Cluster, signal: AbortSignal): Promise<Redis> {
   const cluster = model.duplicate([], {
     lazyConnect: true,
     clusterRetryStrategy: null,
@@ -219,10 +106,12 @@ async function ownerOf(key: string, model: IoRedisCluster, signal: AbortSignal):
     const slot = Number(await cluster.call('CLUSTER', 'KEYSLOT', key));
     const owner = cluster.nodes().find(({ options }) => hostAndPort(options) === cluster.slots[slot]?.[0]);
     if (!owner) throw new Error('no server of the Cluster has the slot');
-    return owner.duplicate(OURS);
+    return owner;
   } finally {
     end();
   }
 }
 
-const hostAndPort = ({ host = 'localhost', port = 6379 }: Options): string => `${host}:${port}`;
+const isCluster = (model: Redis | Cluster): model is Cluster => model.isCluster;
+
+const hostAndPort = ({ host = 'localhost', port = 6379 }: RedisOptions): string => `${host}:${port}`;

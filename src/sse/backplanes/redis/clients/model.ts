@@ -1,8 +1,7 @@
-import type * as NodeRedisPackage from 'redis';
 import { reasonOf, SseError } from '../../../sse.errors.js';
-import { IoRedisClients, type IoRedis, type IoRedisCluster } from './ioredis.js';
-import { NodeRedisClients, type NodeRedis, type NodeRedisConnection } from './node-redis.js';
-import type { RedisClients } from './redis-client.js';
+import { ioRedis } from './ioredis.js';
+import { nodeRedis, ofOptions, type NodeRedisConnection } from './node-redis.js';
+import type { RedisSource } from './redis-client.js';
 
 /**
  * A client of the package `redis` (`createClient()`) or `ioredis` (`new Redis()`, `new Cluster()`). Only one of the
@@ -13,51 +12,41 @@ export interface RedisClientModel {
   duplicate(...overrides: never[]): unknown;
 }
 
-/** What connections are made of. */
-export type Model =
-  | { readonly kind: 'options'; readonly connection: NodeRedisConnection }
-  | { readonly kind: 'redis'; readonly client: NodeRedis }
-  | { readonly kind: 'ioredis'; readonly client: IoRedis | IoRedisCluster };
+/** Leads to a Redis in which all names begin with a prefix. @throws SseError `BACKPLANE_FAILED` */
+export type FindRedis = (prefix: string) => Promise<RedisSource>;
 
-/** Tells whose client it is. @throws SseError `INVALID_OPTIONS` */
-export function modelOf(client: RedisClientModel): Model {
+/** Tells of which package a client is. @throws SseError `INVALID_OPTIONS` */
+export function byClient(client: RedisClientModel): FindRedis {
   const has = (...names: string[]): boolean => names.every((name) => name in Object(client));
-  if (has('duplicate', 'isCluster', 'call')) return { kind: 'ioredis', client: client as unknown as IoRedis };
+  if (has('duplicate', 'isCluster', 'call')) return async (prefix) => ioRedis(client as never, prefix);
   if (has('duplicate', 'sendCommand', 'isReady', 'options'))
-    return { kind: 'redis', client: client as unknown as NodeRedis };
-  const isOther = has('duplicate', 'sendCommand');
+    return async (prefix) => nodeRedis(client as never, prefix);
   throw new SseError(
     'INVALID_OPTIONS',
-    isOther
+    has('duplicate', 'sendCommand')
       ? 'The option "client" takes no client of createSentinel() or createCluster(). Give what that was made with as "connection".'
       : 'The option "client" is no client of redis or ioredis. Give what createClient() or new Redis() returns.',
   );
 }
 
-/** @throws SseError `BACKPLANE_FAILED` */
-export async function clientsOf(model: Model, prefix: string): Promise<RedisClients> {
-  if (model.kind === 'ioredis') return IoRedisClients.of(model.client, prefix);
-  if (model.kind === 'redis') return NodeRedisClients.of(model.client, prefix);
-  const { createClient } = await nodeRedis();
-  try {
-    return NodeRedisClients.ofOptions(createClient, model.connection, prefix);
-  } catch (cause) {
-    throw new SseError(
-      'BACKPLANE_FAILED',
-      `The Redis URL cannot be read (${reasonOf(cause)}). Give it as redis://[[user][:password]@]host[:port][/database].`,
-      { cause },
+export function byOptions(connection: NodeRedisConnection): FindRedis {
+  const failed = (text: string, cause: unknown): never => {
+    throw new SseError('BACKPLANE_FAILED', text, { cause });
+  };
+  return async (prefix) => {
+    const { createClient } = await import('redis').catch((cause: unknown) =>
+      failed(
+        'The package redis is not installed. Run `npm install redis`, or give a client of ioredis as "client".',
+        cause,
+      ),
     );
-  }
-}
-
-async function nodeRedis(): Promise<typeof NodeRedisPackage> {
-  try {
-    return await import('redis');
-  } catch (cause) {
-    throw new SseError(
-      'BACKPLANE_FAILED',
-      'The package redis is not installed. Run `npm install redis`, or give a client of ioredis as "client".',
-      { cause },
-    );
-  }
+    try {
+      return ofOptions(createClient, connection, prefix);
+    } catch (cause) {
+      return failed(
+        `The Redis URL cannot be read (${reasonOf(cause)}). Give it as redis://[[user][:password]@]host[:port][/database].`,
+        cause,
+      );
+    }
+  };
 }

@@ -1,68 +1,96 @@
 /**
- * One connection to the primary of a Redis, of whichever package. It ends once: who wants it back opens another.
- *
- * What the packages do for themselves (connect again, keep commands until then, send those again that had no answer)
- * is switched off, as it would store events twice, or after their publisher was told that they are not.
+ * One Redis, as a package of the application's leads to it: one server, the one that Sentinels call the primary, or one
+ * shard of a Cluster. {@link connect} opens a connection to it.
  */
-export interface RedisClient {
-  /** Host and port of the server, or the path of its socket. */
+export interface RedisSource {
+  /** The beginning of all names. In a Cluster it has a hash tag, so that all keys are in one slot. */
+  readonly prefix: string;
+  readonly database: number;
+  /** The server or servers that are asked first, in words. */
   readonly address: string;
-
-  /** Resolves with the reason when the connection is lost. */
-  readonly lost: Promise<unknown>;
-
-  /**
-   * Sends a command. The answer is as RESP2 has it, with strings for bytes.
-   *
-   * @throws RefusedByRedis the server has done nothing. NotConnected: it was not sent. Any other error: it was sent, and
-   * there is no answer
-   */
-  send(...command: string[]): Promise<unknown>;
-
-  /** Resolves when the server has all of them. @throws as `send()` */
-  subscribe(channels: string[]): Promise<unknown>;
-
-  /** @throws as `send()` */
-  unsubscribe(channel: string): Promise<unknown>;
-
-  /** Gives the connection back at once. */
-  end(): void;
+  /** Finds the primary. Answers with a client of it which is not connected yet. */
+  find(receive: Receive, signal: AbortSignal): Promise<PackageClient>;
+  /** Milliseconds before a connection is opened again, if the application's own client says so. */
+  retryIn(attempt: number, cause: unknown): unknown;
 }
 
 /** Is told what comes on a channel that a connection has subscribed to. */
 export type Receive = (text: string, channel: string) => void;
 
-/** Opens connections to one Redis: to one server, to the one that Sentinels call the primary, or to one shard of a Cluster. */
-export interface RedisClients {
-  /** What all names begin with. In a Cluster it has a hash tag, so that all keys are in one slot. */
-  readonly prefix: string;
-  readonly database: number;
-
-  /** Where the next connection is looked for, in words. */
+/**
+ * Port: a client as one of the packages has it, for one connection.
+ *
+ * What the packages do for themselves (connect again, keep commands until then, send those again that had no answer)
+ * is switched off, as it would store events twice, or after their publisher was told that they are not.
+ */
+export interface PackageClient {
+  /** Host and port of the server, or the path of its socket. */
   readonly address: string;
-
-  /** Finds the primary and connects to it. Nothing is left open when it rejects or `signal` aborts. */
-  open(receive: Receive, signal: AbortSignal): Promise<RedisClient>;
-
-  /** Milliseconds before a connection is opened again, if the application's own client says so. */
-  retryIn(attempt: number, cause: unknown): number | undefined;
+  readonly isReady: boolean;
+  /** Resolves with the reason when the connection is lost. */
+  readonly lost: Promise<unknown>;
+  connect(): Promise<unknown>;
+  /** The answer is as RESP2 has it, with strings for bytes. */
+  send(command: readonly string[]): Promise<unknown>;
+  subscribe(channels: string[]): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
+  /** Gives the connection back at once. */
+  end(): void;
 }
 
-/** Redis has answered with an error, and done nothing. */
-export class RefusedByRedis extends Error {}
+/**
+ * One connection to the primary of a Redis, of whichever package. It ends once: who wants it back opens another.
+ *
+ * Each call throws RefusedByRedis when the server has answered and done nothing, NotConnected when nothing was sent. Any
+ * other error: it was sent, and there is no answer.
+ */
+export class RedisClient {
+  constructor(private readonly client: PackageClient) {}
 
-/** Throws an error of a package again: as `RefusedByRedis` where the package says that it is an answer of Redis. */
-export const refusedIf =
-  (isReply: (error: unknown) => error is Error) =>
-  (error: unknown): never => {
-    throw isReply(error) ? new RefusedByRedis(error.message, { cause: error }) : error;
-  };
-
-/** There is no connection: nothing was sent. */
-export class NotConnected extends Error {
-  constructor() {
-    super('there is no connection to Redis');
+  get address(): string {
+    return this.client.address;
   }
+
+  get lost(): Promise<unknown> {
+    return this.client.lost;
+  }
+
+  async send(...command: string[]): Promise<unknown> {
+    return this.#ready().send(command).catch(refused);
+  }
+
+  /** Resolves when the server has all of them. */
+  async subscribe(channels: string[]): Promise<unknown> {
+    return this.#ready().subscribe(channels).catch(refused);
+  }
+
+  async unsubscribe(channel: string): Promise<unknown> {
+    return this.#ready().unsubscribe(channel).catch(refused);
+  }
+
+  end(): void {
+    this.client.end();
+  }
+
+  #ready(): PackageClient {
+    if (!this.client.isReady) throw new NotConnected();
+    return this.client;
+  }
+}
+
+/** Opens a connection and makes it ready for use. Nothing is left open when that fails or `signal` aborts. */
+export async function connect(
+  client: PackageClient,
+  signal: AbortSignal,
+  prepare?: (client: RedisClient) => Promise<void>,
+): Promise<RedisClient> {
+  const opened = new RedisClient(client);
+  await doneOrEnded(
+    client.connect().then(() => prepare?.(opened)),
+    () => client.end(),
+    signal,
+  );
+  return opened;
 }
 
 /** Awaits something done on a connection, which is ended when that fails or takes too long. */
@@ -81,4 +109,29 @@ export async function doneOrEnded(
   } finally {
     signal.removeEventListener('abort', end);
   }
+}
+
+/** Redis has answered with an error, and done nothing. */
+export class RefusedByRedis extends Error {}
+
+/** There is no connection: nothing was sent. */
+export class NotConnected extends Error {
+  constructor() {
+    super('there is no connection to Redis');
+  }
+}
+
+/**
+ * Whether an error is an answer of Redis: `ErrorReply` of redis, `ReplyError` of ioredis. They are known by their
+ * names, as the application may have another copy of the package than is found from here.
+ */
+export function isReply(error: unknown): error is Error {
+  for (let type: unknown = error; type; type = Object.getPrototypeOf(type))
+    if (/^(ErrorReply|ReplyError)$/.test(type.constructor.name)) return true;
+  return false;
+}
+
+/** Throws an error of a package again, as `RefusedByRedis` if it is an answer of Redis. */
+export function refused(error: unknown): never {
+  throw isReply(error) ? new RefusedByRedis(error.message, { cause: error }) : error;
 }
