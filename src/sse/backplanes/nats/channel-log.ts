@@ -9,10 +9,12 @@ import {
   beginAt,
   channelOf,
   decodeMessage,
+  decodeRecord,
   positionOf,
+  type HeadRecord,
   type StoredMessage,
-  type StoredRecord,
 } from './layout.js';
+import type { StreamMessage } from './nats-stream.js';
 import type { NatsStore } from './nats-store.js';
 
 /**
@@ -32,10 +34,10 @@ interface Common {
   /** The end of the log before this one, or of the last log of an absent channel. */
   readonly after: Position | undefined;
   /** The sequences of the newest messages on the channel's subjects, or 0. A conflict is any later one. */
-  readonly newest: { readonly event: number; readonly end: number };
+  readonly newest: { readonly event: number; readonly end: number; readonly record: number };
   /** There is nothing to purge: the newest message is a purge. */
   readonly isEmpty: boolean;
-  readonly record: StoredRecord;
+  readonly record: HeadRecord | undefined;
 }
 
 /** The state of a channel, and of its newest event, which may be deleted already. */
@@ -71,13 +73,13 @@ export async function insist<T>(call: BackplaneCall, token: string, attempt: () 
 
 /** Looks at a channel. @throws Changed if its log was cut meanwhile */
 export async function stateOf(store: NatsStore, token: string): Promise<ChannelState> {
-  const { log, names } = store;
-  const [newestEvent, newestEnd, stored] = await Promise.all([
+  const { log, heads, names } = store;
+  const [newestEvent, newestEnd, newestRecord] = await Promise.all([
     log.newest(names.event(token)),
     log.newest(names.end(token)),
-    store.record(token),
+    heads.newest(names.head(token)),
   ]);
-  const { record } = stored;
+  const record = newestRecord && decodeRecord(newestRecord.text);
   const completed = record?.kind === 'completed' ? record : undefined;
   const recorded = completed && { at: completed.end, after: completed.after, until: completed.until };
   const ending = newestEnd && endOf(decodeMessage(newestEnd));
@@ -92,9 +94,9 @@ export async function stateOf(store: NatsStore, token: string): Promise<ChannelS
     newest = messages.findLast(isOfOpen) ?? messages.findLast(isOfEnded);
   }
   const common = {
-    newest: { event: newestEvent?.seq ?? 0, end: newestEnd?.seq ?? 0 },
+    newest: { event: seqOf(newestEvent), end: seqOf(newestEnd), record: seqOf(newestRecord) },
     isEmpty: newest === undefined || newest.kind === 'purge',
-    record: stored,
+    record,
   };
   if (newest && isOfOpen(newest)) return { kind: 'open', after, head: headOf(newest), ...common };
   if (end && store.now() < end.until) {
@@ -126,7 +128,7 @@ export function readLog(store: NatsStore, token: string, known?: Position): Prom
       messages = await read(store, token, 0, newest.event);
     }
     const end = await store.log.newest(store.names.end(token));
-    if ((end?.seq ?? 0) !== newest.end)
+    if (seqOf(end) !== newest.end)
       throw new Changed('the log was completed, and some of the messages may have come too late');
     const ending = state.kind === 'completed' ? state.end : undefined;
     const own = messages.filter((one) => isOf(one, state.after, ending));
@@ -187,6 +189,8 @@ const endOf = (message: StoredMessage | undefined): End | undefined =>
   message?.kind === 'end'
     ? { at: positionOf(message), after: message.after, until: Number(message.text) }
     : undefined;
+
+const seqOf = (message: StreamMessage | undefined): number => message?.seq ?? 0;
 
 function later(one: Position | undefined, other: Position | undefined): Position | undefined {
   if (!one || !other) return one ?? other;

@@ -106,13 +106,11 @@ export class NatsChannel {
       }
       // Its time may be over already.
       if (state.kind !== 'completed') return beginAt(made as Position);
-      const { head, after, end, record } = state;
-      if (record.record?.kind !== 'completed' || record.record.end.offset < end.at.offset)
-        await store.replaceRecord(
-          this.token,
-          { kind: 'completed', after, head, end: end.at, until: end.until },
-          record,
-        );
+      const { head, after, end, record, newest } = state;
+      if (record?.kind !== 'completed' || record.end.offset < end.at.offset) {
+        const completed = { kind: 'completed', after, head, end: end.at, until: end.until } as const;
+        await store.replaceRecord(this.token, completed, newest.record);
+      }
       return head;
     });
   }
@@ -180,12 +178,11 @@ export class NatsChannel {
     if (!this.#active || now - this.#active.usedAt < quietAfter || !this.#steps.isIdle) return;
     this.#active = undefined;
     await this.#steps.run(async () => {
-      const state = await stateOf(store, this.token);
-      const { kind, head, after, record } = state;
-      if (kind !== 'open' || record.record?.kind !== 'active') return;
-      const newest = await store.log.newest(store.names.event(this.token));
-      if (newest?.seq !== state.newest.event || store.now() - newest.time < quietAfter) return;
-      await store.replaceRecord(this.token, { kind: 'quiet', after, head }, record);
+      const { kind, head, after, record, newest } = await stateOf(store, this.token);
+      if (kind !== 'open' || record?.kind !== 'active') return;
+      const event = await store.log.newest(store.names.event(this.token));
+      if (event?.seq !== newest.event || store.now() - event.time < quietAfter) return;
+      await store.replaceRecord(this.token, { kind: 'quiet', after, head }, newest.record);
     });
   }
 
@@ -213,8 +210,8 @@ export class NatsChannel {
   #sendAlone(publication: Publication, number: number): Promise<Position> {
     return this.#alone('publish', async ({ kind, after, head, newest, record }) => {
       if (kind === 'completed') throw channelCompleted(this.name);
-      if (record.record?.kind !== 'active' || !isSamePosition(record.record.after, after))
-        await this.store.replaceRecord(this.token, { kind: 'active', after }, record);
+      if (record?.kind !== 'active' || !isSamePosition(record.after, after))
+        await this.store.replaceRecord(this.token, { kind: 'active', after }, newest.record);
       const active: Active = { after, known: head, usedAt: performance.now() };
       const position = await this.#publish('next', publication, number, active, newest.event);
       this.#active = active;

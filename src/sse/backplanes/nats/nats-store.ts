@@ -8,12 +8,11 @@ import { coalesced, giveUpAfter } from '../common/tasks.js';
 import type { JetStreamConnection } from './connection.js';
 import {
   decodeMessage,
-  decodeRecord,
   encodeRecord,
+  lastTokenOf,
   Names,
   type HeadRecord,
   type StoredMessage,
-  type StoredRecord,
 } from './layout.js';
 import { NatsStream } from './nats-stream.js';
 import type { NatsSettings } from './nats.options.js';
@@ -93,7 +92,7 @@ export class NatsStore {
     this.#changed = changed;
     // A new leader may answer before it knows all, and the one before does not answer any more.
     this.connection.subscribe('$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*', ({ subject }) => {
-      const name = subject.slice(subject.lastIndexOf('.') + 1);
+      const name = lastTokenOf(subject);
       if (name !== this.names.log && name !== this.names.heads) return;
       this.connection.giveUp();
       this.lookAgain();
@@ -124,14 +123,9 @@ export class NatsStore {
     return this.#clock.in(0);
   }
 
-  async record(token: string): Promise<StoredRecord> {
-    const stored = await this.heads.newest(this.names.head(token));
-    return stored ? decodeRecord(stored.seq, stored.text) : { seq: 0 };
-  }
-
-  /** Replaces the record that was known. Rejects with a conflict if there is another by now. */
-  async replaceRecord(token: string, record: HeadRecord, known: StoredRecord): Promise<void> {
-    await this.heads.publish(this.names.head(token), encodeRecord(record), { expected: known.seq });
+  /** Replaces the head record of a channel. Rejects with a conflict if its sequence is another by now. */
+  async replaceRecord(token: string, record: HeadRecord, expected: number): Promise<void> {
+    await this.heads.publish(this.names.head(token), encodeRecord(record), { expected });
   }
 
   /** The message at a position; undefined if there is none, or another. */

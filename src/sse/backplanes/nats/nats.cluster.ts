@@ -11,6 +11,7 @@ import {
 } from '../common/cluster-link.js';
 import { JetStreamConnection } from './connection.js';
 import { isConflict, NotTaken } from './errors.js';
+import { lastTokenOf } from './layout.js';
 import { NatsStream, type NatsStreamConfig } from './nats-stream.js';
 import type { NatsSettings } from './nats.options.js';
 import { NatsOrders } from './nats.orders.js';
@@ -137,8 +138,8 @@ export class NatsClusterLink implements ClusterLink {
       this.#leases.subjects(`${this.root}.instance.*`),
       this.#known.subjects(`${this.root}.known.*`),
     ]);
-    const instances = there.map(lastToken);
-    return { there: instances, away: known.map(lastToken).filter((one) => !instances.includes(one)) };
+    const instances = there.map(lastTokenOf);
+    return { there: instances, away: known.map(lastTokenOf).filter((one) => !instances.includes(one)) };
   }
 
   async time(): Promise<number> {
@@ -174,5 +175,3 @@ export class NatsClusterLink implements ClusterLink {
     return `${this.root}.lease.${Buffer.from(name).toString('base64url')}`;
   }
 }
-
-const lastToken = (subject: string): string => subject.slice(subject.lastIndexOf('.') + 1);
