@@ -8,19 +8,27 @@ class TestStream implements OrderStream {
   behind: number | undefined;
   #last = 0;
 
-  async publish(_subject: string, text: string): Promise<{ seq: number }> {
+  async publishOrMake(_subject: string, text: string) {
     this.behind = undefined;
     this.messages.set(++this.#last, text);
-    return { seq: this.#last };
+    return { stream: 'orders', seq: this.#last, duplicate: false };
   }
 
-  newest(): Promise<{ seq: number; text: string } | undefined> {
-    return this.message(this.behind ?? this.#last);
+  /** It has only the first messages again. */
+  comeBack(last: number): void {
+    for (const seq of this.messages.keys()) if (seq > last) this.messages.delete(seq);
+    this.#last = last;
   }
 
-  async message(seq: number): Promise<{ seq: number; text: string } | undefined> {
-    const text = seq > (this.behind ?? Infinity) ? undefined : this.messages.get(seq);
-    return text === undefined ? undefined : { seq, text };
+  async newest(subject: string) {
+    const seq = this.behind ?? this.#last;
+    const [newest] = await this.read(subject, seq);
+    return newest?.seq === seq ? { ...newest, time: 0 } : undefined;
+  }
+
+  async read(_subject: string, from: number): Promise<{ seq: number; text: string }[]> {
+    const all = Array.from(this.messages, ([seq, text]) => ({ seq, text }));
+    return all.filter(({ seq }) => seq >= from && seq <= (this.behind ?? Infinity));
   }
 }
 
@@ -29,7 +37,7 @@ async function logOf(...texts: string[]) {
   const stream = new TestStream();
   const orders = new NatsOrders(stream, 'orders');
   const positions: string[] = [];
-  for (const text of texts) positions.push(await orders.add(text));
+  for (const text of texts) positions.push((await orders.add(text, undefined)).position);
   const after = async (index: number): Promise<string[] | undefined> =>
     (await orders.read(positions[index]))?.map(({ text }) => text);
   return { stream, after };
@@ -48,6 +56,12 @@ describe('orders in NATS after the one that was read last', () => {
     expect([await after(0), await after(1), await after(2)]).toEqual([['b', 'c'], undefined, []]);
     stream.messages.delete(1);
     expect(await after(0)).toBeUndefined();
+  });
+
+  it('are not known where the stream has come back older', async () => {
+    const { stream, after } = await logOf('a', 'b', 'c');
+    stream.comeBack(1);
+    expect([await after(2), await after(1)]).toEqual([undefined, undefined]);
   });
 
   it('are not known where one of them is missing', async () => {

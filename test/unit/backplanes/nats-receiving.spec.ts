@@ -22,8 +22,8 @@ const messageOf = (position: Position, more: Partial<Message> = {}): StoredMessa
 });
 
 const state: ChannelState = {
-  ...{ kind: 'absent', after: undefined, head: undefined, newest: { event: 0, end: 0 }, isEmpty: true },
-  record: { seq: 0 },
+  ...{ kind: 'absent', after: undefined, head: undefined, isEmpty: true, record: undefined },
+  newest: { event: 0, end: 0, record: 0 },
 };
 
 /** A channel that is followed, and whose log was read. */

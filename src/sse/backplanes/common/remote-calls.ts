@@ -60,11 +60,12 @@ export class RemoteCalls {
   /**
    * Sends something as soon as there is a connection.
    *
-   * @param send is given the milliseconds that are left, and rejects with an SseError, or `NotNow`
+   * @param send is given the milliseconds that are left and the number of the call, which it keeps when it is sent
+   * again; rejects with an SseError, or `NotNow`
    * @throws SseError `HUB_CLOSED`. A call that publishes: `PUBLISH_REJECTED` if it was not sent, `PUBLISH_UNCERTAIN` if
    * there was no answer in time. Other calls: `BACKPLANE_AWAY`
    */
-  run<T>(kind: BackplaneCall, send: (left: number) => Promise<T>): Promise<T> {
+  run<T>(kind: BackplaneCall, send: (left: number, number: number) => Promise<T>): Promise<T> {
     const refusal = this.#refusal(kind);
     if (refusal) return Promise.reject(refusal);
     const { publishTimeout } = this.settings;
@@ -90,7 +91,7 @@ export class RemoteCalls {
       };
       const go = (): void => {
         state = 'sent';
-        send(until - performance.now()).then((answer) => end(() => resolve(answer)), failed);
+        send(until - performance.now(), call.number).then((answer) => end(() => resolve(answer)), failed);
       };
       const call: Call = { number: this.#calls++, go, refuse };
       const timer = setTimeout(() => {

@@ -31,8 +31,9 @@ export interface RemoteLogs {
    * Stores an event with its mark, or finds the event that was stored under the same publish id.
    *
    * @param left milliseconds after which it must not be stored any more
+   * @param number grows from call to call; a call that is made again after `NotNow` has the number it had
    */
-  append(publication: Publication, left: number): Promise<Appended>;
+  append(publication: Publication, left: number, number: number): Promise<Appended>;
 
   /**
    * Reads what is kept after the newest position of a local copy, or all that is kept if the log does not hold

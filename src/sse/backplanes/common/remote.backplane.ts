@@ -94,7 +94,9 @@ export class RemoteBackplane implements SseBackplane {
     const before = this.#held.get(channel)?.copy;
     before?.expect(mark);
     const publication = { channel, settings, event, mark, publishId };
-    const appending = this.#calls.run('publish', (left) => this.logs.append(publication, left));
+    const appending = this.#calls.run('publish', (left, number) =>
+      this.logs.append(publication, left, number),
+    );
     const { position, entry } = await appending.catch((error: unknown) => {
       before?.hasCome(mark);
       throw error;

@@ -9,7 +9,6 @@ import {
   type StoredMessage,
 } from './layout.js';
 import type { NatsStore } from './nats-store.js';
-import type { NatsSettings } from './nats.options.js';
 
 /** A position is given out until so much of the time is over for which the stream keeps its anchor. */
 const FRESH = 1 / 4;
@@ -31,10 +30,7 @@ export class Anchors {
   readonly #subject: string;
   #current: StoredMessage | undefined;
 
-  constructor(
-    private readonly store: NatsStore,
-    private readonly settings: NatsSettings,
-  ) {
+  constructor(private readonly store: NatsStore) {
     this.#subject = `${store.names.log}.anchor`;
   }
 
@@ -48,28 +44,13 @@ export class Anchors {
     // Another instance may have written one.
     const newest = await this.store.log.newest(this.#subject);
     const found = newest && decodeMessage(newest);
-    if (found && found.offset >= (ended?.offset ?? 0) && (await this.isFresh(found))) {
+    if (found && found.offset >= (ended?.offset ?? 0) && (await this.#isFresh(found))) {
       this.#current = found;
-      return;
+    } else {
+      const made = newMessage('anchor', this.store.now());
+      const { seq } = await this.store.log.publish(this.#subject, encodeMessage(made));
+      this.#current = { ...made, offset: seq };
     }
-    const made = newMessage('anchor', this.store.now());
-    const { seq } = await this.store.log.publish(this.#subject, encodeMessage(made));
-    this.#current = { ...made, offset: seq };
-  }
-
-  /**
-   * The position of an absent log.
-   *
-   * @param ended the end of the channel's last log
-   * @param anchor the current one before the channel was looked for
-   * @returns undefined if the anchor was of no use, and is another now
-   */
-  async positionOfAbsent(ended: Position | undefined, anchor: StoredMessage): Promise<Position | undefined> {
-    const isAfter = (ended?.offset ?? 0) <= anchor.offset;
-    if (isAfter && (await this.store.messageAt(anchor)) && (await this.isFresh(anchor)))
-      return beginAt(anchor);
-    if (isSamePosition(anchor, this.#current)) await this.renew(ended);
-    return undefined;
   }
 
   /** The positions among some that stand for the beginning of a channel's log, with their anchors. */
@@ -90,9 +71,30 @@ export class Anchors {
     return valid;
   }
 
+  /**
+   * The position of an absent log.
+   *
+   * @param ended the end of the channel's last log
+   * @param valid positions that stand for the absence already: they are preferred while they are fresh
+   * @param anchor the current one before the channel was looked for
+   * @returns undefined if the anchor was of no use, and is another now
+   */
+  async positionOfAbsent(
+    ended: Position | undefined,
+    valid: ReadonlyMap<Position, StoredMessage>,
+    anchor: StoredMessage,
+  ): Promise<Position | undefined> {
+    for (const [position, named] of valid) if (await this.#isFresh(named)) return position;
+    const isAfter = (ended?.offset ?? 0) <= anchor.offset;
+    if (isAfter && (await this.store.messageAt(anchor)) && (await this.#isFresh(anchor)))
+      return beginAt(anchor);
+    if (isSamePosition(anchor, this.#current)) await this.renew(ended);
+    return undefined;
+  }
+
   /** Whether the stream is going to keep an anchor for some time, as far as can be told. */
-  async isFresh({ offset, at }: StoredMessage): Promise<boolean> {
-    const { maxAge, maxBytes } = this.settings;
+  async #isFresh({ offset, at }: StoredMessage): Promise<boolean> {
+    const { maxAge, maxBytes } = this.store.settings;
     const { state } = await this.store.log.info();
     const bytesEach = state.bytes / Math.max(1, state.messages);
     const used = ((state.last_seq - offset) * bytesEach) / maxBytes;

@@ -1,18 +1,20 @@
 import { Logger } from '@nestjs/common';
 import { EventLog } from '../../log/event-log.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
-import { notSent } from '../../sse.errors.js';
+import { notSent, type BackplaneCall } from '../../sse.errors.js';
 import type { HistoryOptions } from '../../sse.options.js';
 import { decodeEvent } from '../common/event-text.js';
-import { isConflict } from './errors.js';
+import { Changed, isConflict } from './errors.js';
 import {
   beginAt,
   channelOf,
   decodeMessage,
+  decodeRecord,
   positionOf,
+  type HeadRecord,
   type StoredMessage,
-  type StoredRecord,
 } from './layout.js';
+import type { StreamMessage } from './nats-stream.js';
 import type { NatsStore } from './nats-store.js';
 
 /**
@@ -32,16 +34,17 @@ interface Common {
   /** The end of the log before this one, or of the last log of an absent channel. */
   readonly after: Position | undefined;
   /** The sequences of the newest messages on the channel's subjects, or 0. A conflict is any later one. */
-  readonly newest: { readonly event: number; readonly end: number };
+  readonly newest: { readonly event: number; readonly end: number; readonly record: number };
   /** There is nothing to purge: the newest message is a purge. */
   readonly isEmpty: boolean;
-  readonly record: StoredRecord;
+  readonly record: HeadRecord | undefined;
 }
 
 /** The state of a channel, and of its newest event, which may be deleted already. */
 export type ChannelState =
   | (Common & { readonly kind: 'absent'; readonly head: undefined })
-  | (Common & { readonly kind: 'open' | 'completed'; readonly head: Position });
+  | (Common & { readonly kind: 'open'; readonly head: Position })
+  | (Common & { readonly kind: 'completed'; readonly head: Position; readonly end: End });
 
 /** The end of a log, and until when it is remembered, by the server's clock. */
 interface End {
@@ -56,16 +59,11 @@ export interface KeptLog {
   readonly log: EventLog | undefined;
 }
 
-/** Tries again for as long as another process is faster: an attempt says so by `undefined`, or by a conflict. */
-export async function insist<T>(
-  call: 'publish' | 'other',
-  token: string,
-  attempt: () => Promise<T | undefined>,
-): Promise<T> {
+/** Tries again for as long as another process is faster, which shows as a conflict. */
+export async function insist<T>(call: BackplaneCall, token: string, attempt: () => Promise<T>): Promise<T> {
   for (let i = 0; i < ATTEMPTS; i++) {
     try {
-      const done = await attempt();
-      if (done !== undefined) return done;
+      return await attempt();
     } catch (error) {
       if (!isConflict(error)) throw error;
     }
@@ -73,57 +71,42 @@ export async function insist<T>(
   throw notSent(call, `The channel "${channelOf(token)}" changes too fast.`);
 }
 
-export const stateOf = (store: NatsStore, token: string): Promise<ChannelState> =>
-  insist('other', token, () => tryStateOf(store, token));
-
-/** @returns undefined if the log was cut while it was read */
-async function tryStateOf(store: NatsStore, token: string): Promise<ChannelState | undefined> {
-  const { log, names } = store;
-  const [newestEvent, newestEnd, stored] = await Promise.all([
+/** Looks at a channel. @throws Changed if its log was cut meanwhile */
+export async function stateOf(store: NatsStore, token: string): Promise<ChannelState> {
+  const { log, heads, names } = store;
+  const [newestEvent, newestEnd, newestRecord] = await Promise.all([
     log.newest(names.event(token)),
     log.newest(names.end(token)),
-    store.record(token),
+    heads.newest(names.head(token)),
   ]);
-  const { record } = stored;
+  const record = newestRecord && decodeRecord(newestRecord.text);
   const completed = record?.kind === 'completed' ? record : undefined;
   const recorded = completed && { at: completed.end, after: completed.after, until: completed.until };
   const ending = newestEnd && endOf(decodeMessage(newestEnd));
-  const message = newestEvent && decodeMessage(newestEvent);
-  const after = [message?.after, record?.after, completed?.end].reduce(later, ending?.at);
+  let newest = newestEvent && decodeMessage(newestEvent);
+  const after = [newest?.after, record?.after, completed?.end].reduce(later, ending?.at);
   const end = [ending, recorded].find((one) => one && isSamePosition(one.at, after));
-  const newest = newestEvent && (await newestOf(store, token, newestEvent.seq, message, after, end));
-  if (newest === 'cut') return undefined;
+  const isOfOpen = (one: StoredMessage): boolean => isOf(one, after);
+  const isOfEnded = (one: StoredMessage): boolean => end !== undefined && isOf(one, end.after, end);
+  if (newestEvent && !(newest && (isOfOpen(newest) || isOfEnded(newest)))) {
+    // It came too late, or is not of this package.
+    const messages = await read(store, token, 0, newestEvent.seq);
+    newest = messages.findLast(isOfOpen) ?? messages.findLast(isOfEnded);
+  }
   const common = {
-    newest: { event: newestEvent?.seq ?? 0, end: newestEnd?.seq ?? 0 },
+    newest: { event: seqOf(newestEvent), end: seqOf(newestEnd), record: seqOf(newestRecord) },
     isEmpty: newest === undefined || newest.kind === 'purge',
-    record: stored,
+    record,
   };
-  if (newest && isSamePosition(newest.after, after))
-    return { kind: 'open', after, head: headOf(newest), ...common };
+  if (newest && isOfOpen(newest)) return { kind: 'open', after, head: headOf(newest), ...common };
   if (end && store.now() < end.until) {
     const known = completed && isSamePosition(completed.end, end.at) ? completed.head : undefined;
     const head = known ?? (newest ? headOf(newest) : beginAt(end.at));
-    return { kind: 'completed', after: end.after, head, ...common };
+    return { kind: 'completed', after: end.after, head, end, ...common };
   }
   if (record?.kind === 'quiet' && isSamePosition(record.after, after))
     return { kind: 'open', after, head: record.head, ...common };
   return { kind: 'absent', after, head: undefined, ...common };
-}
-
-/** The newest message of the log, or of the one that was ended. It is not the newest of all if that came too late. */
-async function newestOf(
-  store: NatsStore,
-  token: string,
-  seq: number,
-  message: StoredMessage | undefined,
-  after: Position | undefined,
-  end: End | undefined,
-): Promise<StoredMessage | 'cut' | undefined> {
-  const isOfOpen = (one: StoredMessage): boolean => isSamePosition(one.after, after);
-  const isOfEnd = (one: StoredMessage): boolean => end !== undefined && isOfEnded(one, end);
-  if (message && (isOfOpen(message) || isOfEnd(message))) return message;
-  const messages = await read(store, token, 0, seq);
-  return messages ? (messages.findLast(isOfOpen) ?? messages.findLast(isOfEnd)) : 'cut';
 }
 
 /**
@@ -138,17 +121,17 @@ export function readLog(store: NatsStore, token: string, known?: Position): Prom
     const { head, newest } = state;
     if (!head) return { state, log: undefined };
     if (newest.event === 0 || isSamePosition(known, head)) return { state, log: logOf(state, head, []) };
-    const from = known && known.offset < head.offset ? known : undefined;
-    const messages = await read(store, token, from?.offset ?? 0, newest.event);
-    if (!messages) return undefined;
-    // Another end: the log was completed meanwhile, and some of the messages may have come too late.
-    const end = await store.log.newest(store.names.end(token));
-    if ((end?.seq ?? 0) !== newest.end) return undefined;
+    let from = known && known.offset < head.offset ? known : undefined;
+    let messages = await read(store, token, from?.offset ?? 0, newest.event);
     if (from && !isSamePosition(messages[0], from)) {
-      known = undefined;
-      return undefined;
+      from = undefined;
+      messages = await read(store, token, 0, newest.event);
     }
-    const own = messages.filter((one) => isOf(one, state));
+    const end = await store.log.newest(store.names.end(token));
+    if (seqOf(end) !== newest.end)
+      throw new Changed('the log was completed, and some of the messages may have come too late');
+    const ending = state.kind === 'completed' ? state.end : undefined;
+    const own = messages.filter((one) => isOf(one, state.after, ending));
     return { state, log: logOf(state, from ?? floorOf(own) ?? head, own) };
   });
 }
@@ -163,17 +146,10 @@ export function limited(whole: EventLog, limits: Required<HistoryOptions>, now: 
   return log;
 }
 
-/** @returns undefined if some are missing, up to a message that was there */
-async function read(
-  store: NatsStore,
-  token: string,
-  from: number,
-  upTo: number,
-): Promise<StoredMessage[] | undefined> {
+async function read(store: NatsStore, token: string, from: number, upTo: number): Promise<StoredMessage[]> {
   const subject = store.names.event(token);
-  const read = await store.log.read(subject, from);
-  if (!read || (read.at(-1)?.seq ?? 0) < upTo) return undefined;
-  return read.flatMap((one) => {
+  const stored = await store.log.read(subject, from, upTo);
+  return stored.flatMap((one) => {
     const message = decodeMessage(one);
     if (!message) warnOf(one.seq, subject);
     return message ?? [];
@@ -200,12 +176,10 @@ function logOf({ kind }: ChannelState, begin: Position, messages: readonly Store
   return log;
 }
 
-const isOf = ({ kind, after, offset }: StoredMessage, state: ChannelState): boolean =>
-  isSamePosition(after, state.after) &&
-  (state.kind === 'open' || kind === 'purge' || offset < state.newest.end || state.newest.end === 0);
-
-const isOfEnded = ({ kind, after, offset }: StoredMessage, end: End): boolean =>
-  isSamePosition(after, end.after) && (kind === 'purge' || offset < end.at.offset);
+/** Whether a message is of the log after an end; what was stored after its own end is of none. */
+const isOf = (message: StoredMessage, after: Position | undefined, end?: End): boolean =>
+  isSamePosition(message.after, after) &&
+  (end === undefined || message.kind === 'purge' || message.offset < end.at.offset);
 
 /** The newest event when a message of a log was stored. */
 const headOf = (message: StoredMessage): Position =>
@@ -215,6 +189,8 @@ const endOf = (message: StoredMessage | undefined): End | undefined =>
   message?.kind === 'end'
     ? { at: positionOf(message), after: message.after, until: Number(message.text) }
     : undefined;
+
+const seqOf = (message: StreamMessage | undefined): number => message?.seq ?? 0;
 
 function later(one: Position | undefined, other: Position | undefined): Position | undefined {
   if (!one || !other) return one ?? other;

@@ -57,12 +57,8 @@ export class JetStreamConnection {
    * @throws SseError `BACKPLANE_FAILED`
    */
   static async open({ connection: given, publishTimeout }: NatsSettings): Promise<JetStreamConnection> {
-    if (isConnection(given)) {
-      checkVersion(given);
-      return JetStreamConnection.on(given, { publish: publishTimeout, request: API_TIMEOUT });
-    }
-    const nats = await connected(given);
-    const disconnect = (): Promise<void> => nats.close();
+    const nats = isConnection(given) ? given : await connected(given);
+    const disconnect = async (): Promise<void> => (nats === given ? undefined : nats.close());
     try {
       checkVersion(nats);
       const timeouts = { publish: publishTimeout, request: API_TIMEOUT };
@@ -102,8 +98,9 @@ export class JetStreamConnection {
     return new Promise<T>((resolve, reject) => {
       if (!this.isUp) return reject(new NoAnswer('the connection was lost'));
       this.#unanswered.add(reject);
-      const settled = (): unknown => this.#unanswered.delete(reject);
-      send().then(resolve, reject).finally(settled).catch(settled);
+      void send()
+        .then(resolve, reject)
+        .finally(() => this.#unanswered.delete(reject));
     });
   }
 

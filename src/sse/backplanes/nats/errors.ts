@@ -1,6 +1,6 @@
 import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
 import { InvalidArgumentError, TimeoutError } from '@nats-io/transport-node';
-import { noAnswer, notSent, SseError } from '../../sse.errors.js';
+import { noAnswer, notSent, SseError, type BackplaneCall } from '../../sse.errors.js';
 
 /** A request has no answer, and will have none: its time is over, or the connection was lost. */
 export class NoAnswer extends Error {}
@@ -8,10 +8,13 @@ export class NoAnswer extends Error {}
 /** A message was not stored: no stream takes the subject, or it was not sent. */
 export class NotTaken extends Error {}
 
-/** The subject has a newer message than its sender knew, so nothing was stored. */
-export function isConflict(error: unknown): boolean {
-  return error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamWrongLastSequence;
-}
+/** Somebody has changed what was being read. */
+export class Changed extends Error {}
+
+/** Somebody else was faster: the subject has a newer message than its sender knew, or {@link Changed}. Nothing was stored. */
+export const isConflict = (error: unknown): boolean =>
+  error instanceof Changed ||
+  (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamWrongLastSequence);
 
 /** Codes of JetStream's errors while a leader is elected (unavailable, not the leader, offline), and of no stream. */
 const NO_STREAM: readonly number[] = [10008, 10009, 10118, JetStreamApiCodes.StreamNotFound];
@@ -26,27 +29,22 @@ export const isNotTaken = (error: unknown): boolean =>
 export const isNoAnswer = (error: unknown): boolean =>
   error instanceof NoAnswer || error instanceof TimeoutError;
 
-/** The error for the publisher of an event that was sent to NATS. */
-export function publishFailure(error: unknown): SseError {
-  if (error instanceof SseError) return error;
+/** The error of a publication to a log. A conflict, and what was not taken, is for those who can try again. */
+export function publishFailure(error: unknown): unknown {
+  if (isConflict(error) || isNotTaken(error)) return error;
   const { message } = error as Error;
   if (error instanceof InvalidArgumentError)
     return notSent('publish', `NATS does not take the event (${message}): raise max_payload of the server.`);
   if (error instanceof JetStreamApiError) return notSent('publish', `NATS refuses the event (${message}).`);
-  if (isNotTaken(error)) return noStream('at present');
   return noAnswer('publish', noReply(error));
 }
 
 /** The error for the caller when nothing was published by the call. */
-export function callFailure(kind: 'publish' | 'other', error: unknown): SseError {
-  return error instanceof SseError ? error : notSent(kind, noReply(error));
+export function callFailure(call: BackplaneCall, error: unknown): SseError {
+  return error instanceof SseError ? error : notSent(call, noReply(error));
 }
 
 export const noReply = (error: unknown): string => `NATS did not answer (${(error as Error).message}).`;
-
-/** The error for the publisher of an event that no stream has taken. */
-export const noStream = (when: 'at present' | 'in time'): SseError =>
-  notSent('publish', `NATS has no stream for the event ${when}.`);
 
 /** @returns SseError `BACKPLANE_FAILED` */
 export function failed(message: string, cause?: unknown): SseError {

@@ -14,10 +14,12 @@ export function tokenOf(channel: string): string {
   return encodeURIComponent(channel).replaceAll('.', '%2E').replaceAll('*', '%2A');
 }
 
+export const lastTokenOf = (subject: string): string => subject.slice(subject.lastIndexOf('.') + 1);
+
 /** The channel of a subject's last token; undefined if this package did not make the subject. */
 export function channelOf(subject: string): string | undefined {
   try {
-    return decodeURIComponent(subject.slice(subject.lastIndexOf('.') + 1));
+    return decodeURIComponent(lastTokenOf(subject));
   } catch {
     return undefined;
   }
@@ -160,25 +162,19 @@ export type HeadRecord =
       readonly until: number;
     };
 
-/** A record as it is stored. Without one there is no message, or somebody else wrote it. */
-export interface StoredRecord {
-  /** The sequence of its message, or 0. */
-  readonly seq: number;
-  readonly record?: HeadRecord;
-}
-
 /** JSON has no word for a time that never comes. */
 export const encodeRecord = (record: HeadRecord): string =>
   JSON.stringify(record, (_key, value: unknown) => (value === Infinity ? 'Infinity' : value));
 
-export function decodeRecord(seq: number, text: string): StoredRecord {
+/** The record that was encoded; undefined if this package did not write the text. */
+export function decodeRecord(text: string): HeadRecord | undefined {
   try {
     const read: unknown = JSON.parse(text, (_key, value: unknown) =>
       value === 'Infinity' ? Infinity : value,
     );
-    return isRecord(read) ? { seq, record: read } : { seq };
+    return isRecord(read) ? read : undefined;
   } catch {
-    return { seq };
+    return undefined;
   }
 }
 

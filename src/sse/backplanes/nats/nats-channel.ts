@@ -2,36 +2,25 @@ import type { PubAck } from '@nats-io/jetstream';
 import { WINDOW } from '../../log/backplane.js';
 import { newMark } from '../../log/mark.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
-import { channelCompleted } from '../../sse.errors.js';
-import type { HistoryOptions } from '../../sse.options.js';
+import { channelCompleted, notSent, type BackplaneCall } from '../../sse.errors.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { encodeEvent } from '../common/event-text.js';
-import type { Publication } from '../common/remote-logs.js';
+import type { Notice, Publication } from '../common/remote-logs.js';
 import { ConcurrencyLimit } from '../common/tasks.js';
 import { insist, stateOf, type ChannelState } from './channel-log.js';
-import { callFailure, isConflict, isNoAnswer, isNotTaken, noStream, publishFailure } from './errors.js';
+import { isNoAnswer, isNotTaken, NotTaken, publishFailure } from './errors.js';
 import {
   beginAt,
   decodeMessage,
   encodeMessage,
   newMessage,
-  positionOf,
+  sequenceOf,
   tokenOf,
   type StoredMessage,
 } from './layout.js';
 import type { NatsStore } from './nats-store.js';
 import { Receiving } from './receiving.js';
-
-/** Things that all channels share. */
-export interface ChannelHost {
-  readonly store: NatsStore;
-  /** Milliseconds without an event after which a channel is quiet. */
-  readonly quietAfter: number;
-  /** Nobody answers for the stream. Resolves when somebody may again; rejects when the time is over, or nobody waits. */
-  whenThere(until: number): Promise<void>;
-  /** The stream is another one, as it has given a sequence away twice. */
-  isAnother(): void;
-}
+import { Trim } from './trim.js';
 
 /** The log that this process publishes to. */
 interface Active {
@@ -42,25 +31,21 @@ interface Active {
   usedAt: number;
 }
 
-/** A publication, and its place among those of this process on the channel. */
-interface Sending {
-  readonly publication: Publication;
-  readonly number: number;
-  /** The time from which on it must not be stored, by `performance.now()`. */
-  readonly until: number;
-}
-
 /**
- * The changes that this process makes to one channel, in the order of the calls.
+ * The changes that this process makes to one channel, in the order of the calls, and its notices.
  *
  *                 append: alone, as a `next`                       append: as an `event`, without waiting
  *   not active ─────────────────────────────────▶ active (Active) ────────────────────────────────────────▶ active
  *       ▲                                           │
  *       └───── quiet for a while (rest), ended, completed, not taken, forget ◀──────────────────────────────┘
  *
- * A publication that is alone begins when everything before it was answered, and keeps those after it waiting until it
- * is answered: the server checks that it follows directly on the newest event known here, and the head record is made
- * `active` before. While the channel is active, publications are pipelined and nothing more is checked.
+ * A publication that is alone is a step: it begins when everything before it was answered, and keeps those after it
+ * waiting until it is answered. The server checks that it follows directly on the newest event known here, and the
+ * head record is made `active` before. While the channel is active, publications are pipelined and nothing more is
+ * checked.
+ *
+ * What was not taken is sent again when the streams are there, as `NotNow` says. Until then no step begins, and no
+ * publication is stored after one that was sent later: events would change places.
  */
 export class NatsChannel {
   readonly token: string;
@@ -70,15 +55,13 @@ export class NatsChannel {
   /** One step after the other. */
   readonly #steps = new ConcurrencyLimit(1);
   readonly #unanswered = new Set<Promise<unknown>>();
-  #sent = 0;
   /** The highest number of a publication that was stored. */
   #stored = 0;
-  /** Publications that no stream has taken, each to be sent once more. */
-  #again: (() => Promise<void>)[] = [];
+  #unsubscribe: (() => void) | undefined;
 
   constructor(
     readonly name: string,
-    private readonly host: ChannelHost,
+    private readonly store: NatsStore,
   ) {
     this.token = tokenOf(name);
   }
@@ -93,53 +76,77 @@ export class NatsChannel {
     return this.#active !== undefined;
   }
 
-  append(publication: Publication, until: number): Promise<Position> {
-    const sending = { publication, number: ++this.#sent, until };
+  /** @param number the place of the publication among all of this process */
+  append(publication: Publication, number: number): Promise<Position> {
     const active = this.#recentlyActive();
-    if (this.#steps.isIdle && active) return this.#send(sending, active);
+    if (this.#steps.isIdle && active) return this.#send(publication, number, active);
     const done = this.#steps.run(async () => {
       const known = this.#recentlyActive();
       // Not awaited: the next one is sent at once.
-      if (known) return { position: this.#send(sending, known) };
-      await Promise.allSettled(this.#unanswered);
-      return { position: Promise.resolve(await this.#sendAlone(sending)) };
+      if (known) return { position: this.#send(publication, number, known) };
+      return { position: Promise.resolve(await this.#sendAlone(publication, number)) };
     });
     return done.then(({ position }) => position);
   }
 
   /** Ends the log, and answers with its head. */
   complete({ ttl }: ChannelSettings): Promise<Position> {
-    const { store } = this.host;
+    const { store } = this;
     let made: Position | undefined;
-    return this.#alone<Position>(async (state) => {
-      const { kind, head, after, newest, record } = state;
-      if (kind !== 'completed') {
-        // The end was made, and its time is over already.
-        if (made && isSamePosition(made, after)) return beginAt(made);
+    return this.#step(async (before) => {
+      let state = before;
+      if (state.kind !== 'completed' && !made) {
+        const { after, newest } = state;
         const end = newMessage('end', store.now(), { after, text: String(store.now() + ttl) });
         const options = { expected: newest.end };
         const { seq } = await store.log.publish(store.names.end(this.token), encodeMessage(end), options);
         made = { offset: seq, mark: end.mark };
         this.#active = undefined;
-        return undefined;
+        state = await stateOf(store, this.token);
       }
-      const isRecorded = record.record?.kind === 'completed' && record.record.end.offset >= newest.end;
-      return isRecorded || (await this.#recordEnd(state)) ? head : undefined;
+      // Its time may be over already.
+      if (state.kind !== 'completed') return beginAt(made as Position);
+      const { head, after, end, record, newest } = state;
+      if (record?.kind !== 'completed' || record.end.offset < end.at.offset) {
+        const completed = { kind: 'completed', after, head, end: end.at, until: end.until } as const;
+        await store.replaceRecord(this.token, completed, newest.record);
+      }
+      return head;
     });
   }
 
   /** Deletes all events, and answers with the newest of them; undefined if the channel is absent. */
-  async purge(): Promise<Position | undefined> {
-    const { store } = this.host;
-    const purged = await this.#alone(async ({ head, after, isEmpty, newest }) => {
-      if (isEmpty || !head) return { head };
+  purge(): Promise<Position | undefined> {
+    const { store } = this;
+    return this.#step(async ({ head, after, isEmpty, newest }) => {
+      if (isEmpty || !head) return head;
       const purge = newMessage('purge', store.now(), { after, known: head });
       const subject = store.names.event(this.token);
       await store.log.publish(subject, encodeMessage(purge), { expected: newest.event });
       await store.log.purge(subject, head.offset);
-      return { head };
+      return head;
     });
-    return purged.head;
+  }
+
+  /**
+   * Each followed channel has a core subscription of its own, so that an instance is sent what its clients listen to,
+   * and not all that anybody publishes. On the server a subscription costs an entry in a tree. Nothing is lost between
+   * it and the first read: both go over one connection, so the server knows of the subscription when it reads.
+   */
+  follow(notify: (notice: Notice) => void): void {
+    this.unfollow();
+    const { connection, names } = this.store;
+    this.receiving.follow(notify);
+    this.#unsubscribe = connection.subscribe(names.liveEvent(this.token), (message) => {
+      const seq = sequenceOf(message);
+      if (seq !== undefined) this.receiving.received(seq, message);
+    });
+  }
+
+  unfollow(): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+    this.receiving.unfollow();
   }
 
   /** A log of the channel was ended. */
@@ -166,116 +173,83 @@ export class NatsChannel {
    * publish: the record is of the one that replaces it first.
    */
   async rest(now: number): Promise<void> {
-    const { store, quietAfter } = this.host;
+    const { store } = this;
+    const { quietAfter } = store.settings;
     if (!this.#active || now - this.#active.usedAt < quietAfter || !this.#steps.isIdle) return;
     this.#active = undefined;
     await this.#steps.run(async () => {
-      const state = await stateOf(store, this.token);
-      const { kind, head, after, record } = state;
-      if (kind !== 'open' || record.record?.kind !== 'active') return;
-      const newest = await store.log.newest(store.names.event(this.token));
-      if (newest?.seq !== state.newest.event || store.now() - newest.time < quietAfter) return;
-      await store.replaceRecord(this.token, { kind: 'quiet', after, head }, record);
+      const { kind, head, after, record, newest } = await stateOf(store, this.token);
+      if (kind !== 'open' || record?.kind !== 'active') return;
+      const event = await store.log.newest(store.names.event(this.token));
+      if (event?.seq !== newest.event || store.now() - event.time < quietAfter) return;
+      await store.replaceRecord(this.token, { kind: 'quiet', after, head }, newest.record);
     });
   }
 
   /** Other processes take the channel for quiet after `quietAfter`: publications go on unchecked well before. */
   #recentlyActive(): Active | undefined {
-    const active = this.#active;
-    return active && performance.now() - active.usedAt < this.host.quietAfter / 2 ? active : undefined;
+    const { isThere, settings } = this.store;
+    const active = isThere ? this.#active : undefined;
+    return active && performance.now() - active.usedAt < settings.quietAfter / 2 ? active : undefined;
   }
 
-  async #send(sending: Sending, active: Active): Promise<Position> {
+  async #send(publication: Publication, number: number, active: Active): Promise<Position> {
     active.usedAt = performance.now();
-    const answer = this.#publish('event', sending, active);
+    const answer = this.#publish('event', publication, number, active);
     this.#unanswered.add(answer);
     try {
       return await answer;
     } catch (error) {
-      if (isNotTaken(error)) return await this.#sendAgain(sending);
-      throw publishFailure(error);
+      if (isNotTaken(error)) this.store.lookAgain();
+      throw error;
     } finally {
       this.#unanswered.delete(answer);
     }
   }
 
-  /** Unless something was stored that was sent later: then it would change places. */
-  #sendAgain(sending: Sending): Promise<Position> {
-    this.#active = undefined;
-    return new Promise((resolve, reject) => {
-      this.#again.push(async () => {
-        if (sending.number < this.#stored) reject(noStream('at present'));
-        else await this.#sendAlone(sending).then(resolve, reject);
-      });
-      if (this.#again.length > 1) return;
-      void this.#steps.run(async () => {
-        await Promise.allSettled(this.#unanswered);
-        // In the order in which they failed, which is that in which they were sent.
-        for (const send of this.#again.splice(0)) await send();
-      });
-    });
-  }
-
-  async #sendAlone(sending: Sending): Promise<Position> {
-    return insist('publish', this.token, async () => {
-      const { kind, after, head, newest } = await this.#opened(sending);
+  #sendAlone(publication: Publication, number: number): Promise<Position> {
+    return this.#alone('publish', async ({ kind, after, head, newest, record }) => {
+      if (kind === 'completed') throw channelCompleted(this.name);
+      if (record?.kind !== 'active' || !isSamePosition(record.after, after))
+        await this.store.replaceRecord(this.token, { kind: 'active', after }, newest.record);
       const active: Active = { after, known: head, usedAt: performance.now() };
-      try {
-        const position = await this.#publish('next', sending, active, newest.event);
-        this.#active = active;
-        // Deletes the rest of the log before this one.
-        if (kind === 'absent' && newest.event > 0) this.#delete(newest.event);
-        return position;
-      } catch (error) {
-        if (isConflict(error)) return undefined;
-        if (!isNotTaken(error)) throw publishFailure(error);
-        await this.host.whenThere(sending.until);
-        return undefined;
-      }
-    });
-  }
-
-  /** Makes the head record `active`, and answers with the state before. */
-  #opened({ until }: Sending): Promise<ChannelState> {
-    const { store } = this.host;
-    return insist('publish', this.token, async () => {
-      try {
-        const state = await stateOf(store, this.token);
-        const { kind, after, record } = state;
-        if (kind === 'completed') throw channelCompleted(this.name);
-        if (record.record?.kind !== 'active' || !isSamePosition(record.record.after, after))
-          await store.replaceRecord(this.token, { kind: 'active', after }, record);
-        return state;
-      } catch (error) {
-        if (isConflict(error)) return undefined;
-        if (!isNotTaken(error) && !isNoAnswer(error)) throw callFailure('publish', error);
-        await this.host.whenThere(until);
-        return undefined;
-      }
+      const position = await this.#publish('next', publication, number, active, newest.event);
+      this.#active = active;
+      // Deletes the rest of the log before this one.
+      if (kind === 'absent' && newest.event > 0) this.#delete(newest.event);
+      return position;
     });
   }
 
   async #publish(
     kind: 'event' | 'next',
-    { publication, number }: Sending,
+    { event, mark, publishId, settings }: Publication,
+    number: number,
     active: Active,
     expected?: number,
   ): Promise<Position> {
-    const { event, mark, publishId, settings } = publication;
-    const { store } = this.host;
+    if (number < this.#stored)
+      throw notSent('publish', 'NATS has not taken the event, but one that was published later.');
+    const { store } = this;
     const subject = store.names.event(this.token);
     const { after, known } = active;
     const message = newMessage(kind, store.now(), { after, known, mark, text: encodeEvent(event) });
-    const ack = await store.log.publish(subject, encodeMessage(message), {
-      // A publish id counts for its channel alone.
-      publishId: publishId === undefined ? undefined : `${subject} ${encodeURIComponent(publishId)}`,
-      expected,
-    });
+    let ack: PubAck;
+    try {
+      ack = await store.log.publish(subject, encodeMessage(message), {
+        // A publish id counts for its channel alone.
+        publishId: publishId === undefined ? undefined : `${subject} ${encodeURIComponent(publishId)}`,
+        expected,
+      });
+    } catch (error) {
+      throw publishFailure(error);
+    }
     this.#stored = Math.max(this.#stored, number);
     const position = { offset: ack.seq, mark: ack.duplicate ? await this.#markAt(ack) : mark };
     if (this.receiving.isTooLate({ ...position, after })) throw channelCompleted(this.name);
     if (ack.duplicate) return position;
-    if (known && ack.seq <= known.offset) this.host.isAnother();
+    // A sequence that was given away twice: the stream is another.
+    if (known && ack.seq <= known.offset) store.lookAgain();
     if (ack.seq > (active.known?.offset ?? 0)) active.known = position;
     const deletable = this.#trim.appended(settings.history ?? WINDOW, ack.seq, message.at, event.bytes);
     if (deletable !== undefined) this.#delete(deletable);
@@ -284,82 +258,29 @@ export class NatsChannel {
 
   /** The mark of an event that an earlier attempt has stored. If it was deleted, no log holds its position. */
   async #markAt({ seq }: PubAck): Promise<string> {
-    const stored = await this.host.store.log.message(seq);
+    const stored = await this.store.log.message(seq);
     return (stored && decodeMessage(stored)?.mark) ?? newMark();
   }
 
-  /** @returns false if the end is another by now */
-  async #recordEnd({ after, head, newest, record }: ChannelState): Promise<boolean> {
-    const { store } = this.host;
-    const stored = await store.log.newest(store.names.end(this.token));
-    const end = stored?.seq === newest.end ? decodeMessage(stored) : undefined;
-    if (!end) return false;
-    const until = Number(end.text);
-    const completed = {
-      kind: 'completed',
-      after,
-      head: head as Position,
-      end: positionOf(end),
-      until,
-    } as const;
-    await store.replaceRecord(this.token, completed, record);
-    return true;
-  }
-
   #delete(upTo: number): void {
-    const { log, names } = this.host.store;
+    const { log, names } = this.store;
     log.purge(names.event(this.token), upTo).catch(() => undefined);
   }
 
-  /** A step that begins when everything before it was answered, and is done again if another process was faster. */
-  #alone<T>(step: (state: ChannelState) => Promise<T | undefined>): Promise<T> {
-    return this.#steps.run(async () => {
-      await Promise.allSettled(this.#unanswered);
-      return insist('other', this.token, async () => step(await stateOf(this.host.store, this.token)));
-    });
+  #step<T>(change: (state: ChannelState) => Promise<T>): Promise<T> {
+    return this.#steps.run(() => this.#alone('other', change));
   }
-}
 
-/** The least of a channel that is appended before something of it is deleted. */
-const LEAST = { count: 500, bytes: 256 * 1024, age: 1_000 };
-
-interface Appended {
-  readonly offset: number;
-  readonly at: number;
-}
-
-/**
- * Finds out how far a channel's events can be deleted on the server, from the appends of this process alone: once these
- * fill the history, nothing before them is needed but one event, which the oldest follows on. So the server keeps at
- * most twice a channel's history, and as much again for each further process that appends to it.
- */
-class Trim {
-  #newest: Appended | undefined;
-  /** The one before those that may fill the history. */
-  #before: Appended | undefined;
-  #count = 0;
-  #bytes = 0;
-
-  /**
-   * Takes in an event that was stored.
-   *
-   * @returns the offset up to which events can be deleted now, once in a while
-   */
-  appended(limits: Required<HistoryOptions>, offset: number, at: number, bytes: number): number | undefined {
-    const previous = this.#newest;
-    this.#newest = { offset, at };
-    if (!previous) return undefined;
-    this.#before ??= previous;
-    this.#count++;
-    this.#bytes += bytes;
-    const isFull =
-      this.#count >= Math.max(limits.count, LEAST.count) ||
-      this.#bytes >= Math.max(limits.bytes, LEAST.bytes) ||
-      at - this.#before.at >= Math.max(limits.age, LEAST.age);
-    if (!isFull) return undefined;
-    const { offset: kept } = this.#before;
-    this.#before = undefined;
-    this.#count = this.#bytes = 0;
-    return kept - 1;
+  /** A change that begins when everything before it was answered, and is done again if another process was faster. */
+  async #alone<T>(call: BackplaneCall, change: (state: ChannelState) => Promise<T>): Promise<T> {
+    const { store } = this;
+    await Promise.allSettled(this.#unanswered);
+    if (!store.isThere) throw new NotTaken('what came before was not taken');
+    try {
+      return await insist(call, this.token, async () => change(await stateOf(store, this.token)));
+    } catch (error) {
+      if (isNotTaken(error) || isNoAnswer(error)) store.lookAgain();
+      throw error;
+    }
   }
 }

@@ -1,19 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { nanos } from '@nats-io/transport-node';
 import { PUBLISH_ID_MEMORY } from '../../log/backplane.js';
 import type { Position } from '../../protocol/position.js';
+import type { Connection } from '../common/remote-logs.js';
 import { ServerClock } from '../common/server-clock.js';
-import { coalesced } from '../common/tasks.js';
+import { coalesced, giveUpAfter } from '../common/tasks.js';
 import type { JetStreamConnection } from './connection.js';
 import {
   decodeMessage,
-  decodeRecord,
   encodeRecord,
+  lastTokenOf,
   Names,
   type HeadRecord,
   type StoredMessage,
-  type StoredRecord,
 } from './layout.js';
-import { NANOSECONDS, NatsStream } from './nats-stream.js';
+import { NatsStream } from './nats-stream.js';
 import type { NatsSettings } from './nats.options.js';
 
 /** Bytes of the heads stream: about two million channels. */
@@ -22,19 +23,36 @@ const HEADS_BYTES = 256 * 1024 ** 2;
 /** How often in a row the leaders are made to catch up; beyond, once a second. */
 const MAX_CATCH_UPS = 50;
 
-/** The log stream and the heads stream, and the server's clock. `index.ts` says what they hold. */
+/** Milliseconds for one look whether the streams are there, as a leader may be gone, and between two looks. */
+const LOOK = 2_000;
+const RETRY = 250;
+
+/**
+ * The log stream and the heads stream, whether they are there, and the server's clock. `index.ts` says what they hold.
+ *
+ *           connection lost                     reconnect, leader elected, stream is another, nobody answers
+ *   there ──────────────────▶ away        there, away ──────────▶ looking ──────────▶ there        any ──▶ closed
+ *                                                                 the streams are there, and their leaders know all
+ *
+ * Only while they are `there` calls are made, as `RemoteLogs` says. A leader that was elected a moment ago may answer
+ * before it knows all that was acknowledged; so an answer that misses something is believed only after the leader has
+ * proved that it does: see {@link catchUp}.
+ */
 export class NatsStore {
   readonly names: Names;
   readonly log: NatsStream;
   readonly heads: NatsStream;
   readonly #clock = new ServerClock();
+  #phase: 'away' | 'looking' | 'there' | 'closed' = 'there';
+  #changed: ((connection: Connection) => void) | undefined;
   #allowed = MAX_CATCH_UPS;
   #allowedAt = 0;
 
   constructor(
-    connection: JetStreamConnection,
-    { prefix, replicas, storage, maxAge, maxBytes, headAge }: NatsSettings,
+    readonly connection: JetStreamConnection,
+    readonly settings: NatsSettings,
   ) {
+    const { prefix, replicas, storage, maxAge, maxBytes, headAge } = settings;
     this.names = new Names(prefix);
     const common = { storage, num_replicas: replicas } as const;
     this.log = new NatsStream(connection, {
@@ -45,7 +63,7 @@ export class NatsStore {
       max_bytes: maxBytes === Infinity ? -1 : maxBytes,
       // The server would delete the oldest of a channel without a trace that readers see; Trim cuts histories.
       max_msgs_per_subject: -1,
-      duplicate_window: PUBLISH_ID_MEMORY * NANOSECONDS,
+      duplicate_window: nanos(PUBLISH_ID_MEMORY),
       republish: { src: `${this.names.log}.>`, dest: `${this.names.live}.>` },
     });
     this.heads = new NatsStream(connection, {
@@ -58,16 +76,40 @@ export class NatsStore {
     });
   }
 
+  get isThere(): boolean {
+    return this.#phase === 'there';
+  }
+
   /** Makes the streams, or gives them the limits of the options. @throws SseError `BACKPLANE_FAILED` */
   async open(): Promise<void> {
     await this.log.open();
     await this.heads.open();
+    await this.#caughtUp();
   }
 
-  /** Makes sure that the streams are there, and that their leaders have all that was stored. */
-  async ensure(): Promise<void> {
-    await Promise.all([this.log.ensure(), this.heads.ensure()]);
-    await this.#caughtUp();
+  /** As `RemoteLogs.watch`. */
+  watch(changed: (connection: Connection) => void): Connection {
+    this.#changed = changed;
+    // A new leader may answer before it knows all, and the one before does not answer any more.
+    this.connection.subscribe('$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*', ({ subject }) => {
+      const name = lastTokenOf(subject);
+      if (name !== this.names.log && name !== this.names.heads) return;
+      this.connection.giveUp();
+      this.lookAgain();
+    });
+    this.connection.watch({ up: () => this.lookAgain(), down: () => this.#away() });
+    if (this.connection.isUp) return 'up';
+    this.#phase = 'away';
+    return 'away';
+  }
+
+  /** The streams may be gone or others now, or their leaders may not know all. */
+  lookAgain(): void {
+    // A reconnect leads to another look.
+    if (this.#phase === 'closed' || this.#phase === 'looking' || !this.connection.isUp) return;
+    this.#away();
+    this.#phase = 'looking';
+    void this.#look();
   }
 
   /** Resolves when the leaders have all that was stored before the call. */
@@ -75,6 +117,54 @@ export class NatsStore {
     await this.#allowance();
     await this.#caughtUp();
   });
+
+  /** The server's time, in milliseconds since 1970. */
+  now(): number {
+    return this.#clock.in(0);
+  }
+
+  /** Replaces the head record of a channel. Rejects with a conflict if its sequence is another by now. */
+  async replaceRecord(token: string, record: HeadRecord, expected: number): Promise<void> {
+    await this.heads.publish(this.names.head(token), encodeRecord(record), { expected });
+  }
+
+  /** The message at a position; undefined if there is none, or another. */
+  async messageAt({ offset, mark }: Position): Promise<StoredMessage | undefined> {
+    const stored = await this.log.message(offset);
+    const message = stored && decodeMessage(stored);
+    return message?.mark === mark ? message : undefined;
+  }
+
+  close(): Promise<void> {
+    this.#phase = 'closed';
+    return this.connection.close();
+  }
+
+  #away(): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'away';
+    this.#changed?.('away');
+  }
+
+  async #look(): Promise<void> {
+    // JetStream is there some time after the server. After a loss of the connection there may be two looks.
+    while (this.#phase === 'looking') {
+      const isSeen = await giveUpAfter(LOOK, () => this.#ensure()).then(
+        () => true,
+        () => false,
+      );
+      if (!isSeen) await delay(RETRY, undefined, { ref: false });
+      else if (this.#phase === 'looking') {
+        this.#phase = 'there';
+        this.#changed?.('up');
+      }
+    }
+  }
+
+  async #ensure(): Promise<void> {
+    await Promise.all([this.log.ensure(), this.heads.ensure()]);
+    await this.#caughtUp();
+  }
 
   async #caughtUp(): Promise<void> {
     const [time] = await Promise.all([this.log.caughtUp(), this.heads.caughtUp()]);
@@ -89,28 +179,6 @@ export class NatsStore {
     if (this.#allowed < 1) await delay(1_000, undefined, { ref: false });
     this.#allowed--;
   }
-
-  /** The server's time, in milliseconds since 1970. */
-  now(): number {
-    return this.#clock.in(0);
-  }
-
-  async record(token: string): Promise<StoredRecord> {
-    const stored = await this.heads.newest(this.names.head(token));
-    return stored ? decodeRecord(stored.seq, stored.text) : { seq: 0 };
-  }
-
-  /** Replaces the record that was known. Rejects with a conflict if there is another by now. */
-  async replaceRecord(token: string, record: HeadRecord, known: StoredRecord): Promise<void> {
-    await this.heads.publish(this.names.head(token), encodeRecord(record), { expected: known.seq });
-  }
-
-  /** The message at a position; undefined if there is none, or another. */
-  async messageAt({ offset, mark }: Position): Promise<StoredMessage | undefined> {
-    const stored = await this.log.message(offset);
-    const message = stored && decodeMessage(stored);
-    return message?.mark === mark ? message : undefined;
-  }
 }
 
-const ageOf = (milliseconds: number): number => (milliseconds === Infinity ? 0 : milliseconds * NANOSECONDS);
+const ageOf = (milliseconds: number): number => (milliseconds === Infinity ? 0 : nanos(milliseconds));

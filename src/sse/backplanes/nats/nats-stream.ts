@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   AckPolicy,
   DeliverPolicy,
@@ -8,12 +9,10 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream';
-import { createInbox, type Msg } from '@nats-io/transport-node';
+import { nanos, type Msg } from '@nats-io/transport-node';
 import type { JetStreamConnection } from './connection.js';
-import { failed, isNotTaken } from './errors.js';
+import { Changed, failed, isNotTaken, NotTaken } from './errors.js';
 import type { PublishOptions } from './publications.js';
-
-export const NANOSECONDS = 1_000_000;
 
 /** Messages that a consumer is asked for at once. */
 const BATCH = 500;
@@ -21,17 +20,22 @@ const BATCH = 500;
 /** Milliseconds after which the server deletes a consumer that is not read, if our deletion was lost. */
 const IDLE = 5_000;
 
-/** Milliseconds between two messages of a consumer after which no more will come. */
+/** Milliseconds within which a consumer sends the first message. */
 const PATIENCE = 1_000;
+
+/** Milliseconds for which a stream is made that is not there, and between two attempts. */
+const MAKING = 2_000;
+const PAUSE = 50;
 
 export interface StreamMessage {
   readonly seq: number;
   readonly text: string;
+}
+
+interface TimedMessage extends StreamMessage {
   /** When it was stored, by the server's clock, in milliseconds since 1970. */
   readonly time: number;
 }
-
-type PulledMessage = Omit<StreamMessage, 'time'>;
 
 export type NatsStreamConfig = Partial<StreamConfig> & Pick<StreamConfig, 'name' | 'subjects'>;
 
@@ -43,7 +47,11 @@ export type NatsStreamConfig = Partial<StreamConfig> & Pick<StreamConfig, 'name'
  * only for subjects of one message.
  */
 export class NatsStream {
+  /** When the stream was found to be made anew: `performance.now()`. */
+  remadeAt = -Infinity;
   readonly #name: string;
+  /** When the server made the stream. */
+  #created: string | undefined;
 
   constructor(
     private readonly connection: JetStreamConnection,
@@ -68,17 +76,10 @@ export class NatsStream {
   }
 
   /** Makes the stream if it is not there. */
-  async ensure(): Promise<StreamInfo> {
-    const info = await orUndefined(this.info(), JetStreamApiCodes.StreamNotFound);
-    if (info) return info;
-    return this.connection
-      .request(() => this.#streams.add(this.config))
-      .catch((refusal: unknown) =>
-        // Another instance may have been faster.
-        this.info().catch(() => {
-          throw refusal;
-        }),
-      );
+  async ensure(): Promise<void> {
+    const { created } = (await orNoStream(this.info())) ?? (await this.#make());
+    if (this.#created !== undefined && this.#created !== created) this.remadeAt = performance.now();
+    this.#created = created;
   }
 
   info(subjects?: string): Promise<StreamInfo> {
@@ -96,6 +97,20 @@ export class NatsStream {
     return this.connection.publish(subject, text, options);
   }
 
+  /** Publishes, also to a stream that is not there. One that another instance has just made takes nothing for a moment. */
+  async publishOrMake(subject: string, text: string): Promise<PubAck> {
+    const until = performance.now() + MAKING;
+    for (;;) {
+      try {
+        return await this.publish(subject, text);
+      } catch (error) {
+        if (!(error instanceof NotTaken) || performance.now() > until) throw error;
+        await this.ensure();
+        await delay(PAUSE);
+      }
+    }
+  }
+
   /**
    * Resolves when the leader has all that was stored before the call, with the server's time. A leader that was
    * elected a moment ago may answer without; but it acknowledges what is written only in its order.
@@ -109,12 +124,12 @@ export class NatsStream {
   }
 
   /** The newest message of a subject. */
-  newest(subject: string): Promise<StreamMessage | undefined> {
+  newest(subject: string): Promise<TimedMessage | undefined> {
     return this.#message({ last_by_subj: subject });
   }
 
   /** The message of a sequence. */
-  message(seq: number): Promise<StreamMessage | undefined> {
+  message(seq: number): Promise<TimedMessage | undefined> {
     return this.#message({ seq });
   }
 
@@ -129,25 +144,25 @@ export class NatsStream {
   }
 
   /**
-   * All messages of a subject from a sequence on, up to those that it has when this begins.
+   * The messages of a subject from a sequence on, up to one that it has, and perhaps some more.
    *
    * They are read by a consumer, which runs on any server of the cluster: one that was killed may lack messages that
    * the leader has, also when the leader says that it is up to date (2.9.10). So the leader is asked for the first
-   * message, and if that is another, for all of them, one by one.
+   * message, and if that is another or the last is missing, for all of them, one by one.
    *
-   * @returns undefined if something was deleted meanwhile, so that there may be a hole
+   * @throws Changed if something was deleted meanwhile, so that there may be a hole
    */
-  async read(subject: string, from: number): Promise<readonly PulledMessage[] | undefined> {
-    for (const read of [await this.#consume(subject, from), undefined]) {
-      const messages = read ?? (await this.#walk(subject, from));
+  async read(subject: string, from: number, upTo: number): Promise<readonly StreamMessage[]> {
+    for (const reading of [() => this.#consume(subject, from), () => this.#walk(subject, from)]) {
+      const read = await reading();
       const first = await this.#next(subject, from);
-      if (first?.seq === messages[0]?.seq) return messages;
+      if (first?.seq === read[0]?.seq && (read.at(-1)?.seq ?? 0) >= upTo) return read;
     }
-    return undefined;
+    throw new Changed('some of its messages were deleted');
   }
 
-  async #walk(subject: string, from: number): Promise<PulledMessage[]> {
-    const read: PulledMessage[] = [];
+  async #walk(subject: string, from: number): Promise<StreamMessage[]> {
+    const read: StreamMessage[] = [];
     for (let next = await this.#next(subject, from); next; next = await this.#next(subject, next.seq + 1))
       read.push(next);
     return read;
@@ -157,8 +172,8 @@ export class NatsStream {
     return this.#message({ seq: Math.max(from, 1), next_by_subj: subject });
   }
 
-  /** @returns undefined if the server does not answer, as one before 2.10 does if all was deleted meanwhile */
-  async #consume(subject: string, from: number): Promise<PulledMessage[] | undefined> {
+  /** The last ones may be missing. */
+  async #consume(subject: string, from: number): Promise<StreamMessage[]> {
     const { consumers } = this.connection.jsm;
     const options = {
       deliver_policy: DeliverPolicy.StartSequence,
@@ -166,17 +181,16 @@ export class NatsStream {
       // One string: servers before 2.10 know no list.
       filter_subject: subject,
       ack_policy: AckPolicy.None,
-      inactive_threshold: IDLE * NANOSECONDS,
+      inactive_threshold: nanos(IDLE),
       mem_storage: true,
       num_replicas: 1,
     };
     const { name, num_pending } = await this.connection.request(() => consumers.add(this.#name, options));
-    const read: PulledMessage[] = [];
+    const read: StreamMessage[] = [];
     try {
       while (read.length < num_pending) {
         const size = Math.min(num_pending - read.length, BATCH);
         const batch = await this.connection.request(() => this.#pull(name, size));
-        if (!batch) return undefined;
         read.push(...batch);
         if (batch.length < size) break;
       }
@@ -187,40 +201,42 @@ export class NatsStream {
   }
 
   /**
-   * The next messages of a consumer: fewer than `count` if there are no more. The client's `Consumer.fetch` would wait
-   * until its time is over for messages that were deleted after the server had counted them, as a server before 2.10
-   * goes on to count them.
-   *
-   * @returns undefined if there was no answer
+   * The next messages of a consumer: fewer than `count` if there are no more, or if the server does not answer, as one
+   * before 2.10 does if all was deleted meanwhile. The client's `Consumer.fetch` would wait until its time is over for
+   * messages that were deleted after the server had counted them, as a server before 2.10 goes on to count them.
    */
-  #pull(consumer: string, count: number): Promise<readonly PulledMessage[] | undefined> {
-    const { nats } = this.connection;
-    return new Promise((resolve) => {
-      const reply = createInbox();
-      const pulled: PulledMessage[] = [];
-      const end = (messages: readonly PulledMessage[] | undefined): void => {
-        clearTimeout(late);
-        subscription.unsubscribe();
-        resolve(messages);
-      };
-      const subscription = nats.subscribe(reply, {
-        callback: (error, message) => {
-          if (error || isStatus(message)) return end(error ? undefined : pulled);
-          pulled.push({ seq: sequenceOfReply(message), text: message.string() });
-          if (pulled.length === count) end(pulled);
-          else late.refresh();
-        },
-      });
-      const late = setTimeout(() => end(undefined), PATIENCE).unref();
-      const request = JSON.stringify({ batch: count, no_wait: true });
-      nats.publish(`$JS.API.CONSUMER.MSG.NEXT.${this.#name}.${consumer}`, request, { reply });
-    });
+  async #pull(consumer: string, count: number): Promise<StreamMessage[]> {
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.#name}.${consumer}`;
+    const request = JSON.stringify({ batch: count, no_wait: true });
+    const options = { strategy: 'stall', maxWait: PATIENCE, noMux: true } as const;
+    const pulled: StreamMessage[] = [];
+    try {
+      for await (const message of await this.connection.nats.requestMany(subject, request, options)) {
+        if (isStatus(message)) break;
+        pulled.push({ seq: sequenceOfReply(message), text: message.string() });
+        if (pulled.length === count) break;
+      }
+    } catch {
+      // The consumer is gone.
+    }
+    return pulled;
   }
 
-  async #message(query: MsgRequest | NextRequest): Promise<StreamMessage | undefined> {
+  async #message(query: MsgRequest | NextRequest): Promise<TimedMessage | undefined> {
     // A request to the leader: replicas, which answer direct requests, may be behind.
     const stored = await this.connection.request(() => this.#streams.getMessage(this.#name, query));
     return stored ? { seq: stored.seq, text: stored.string(), time: stored.time.getTime() } : undefined;
+  }
+
+  #make(): Promise<StreamInfo> {
+    return this.connection
+      .request(() => this.#streams.add(this.config))
+      .catch((refusal: unknown) =>
+        // Another instance may have been faster.
+        this.info().catch(() => {
+          throw refusal;
+        }),
+      );
   }
 
   get #streams() {
@@ -234,12 +250,13 @@ interface NextRequest {
   readonly next_by_subj: string;
 }
 
-/** The answer; undefined instead of an error of JetStream with this code. */
-export async function orUndefined<T>(answer: Promise<T>, code: JetStreamApiCodes): Promise<T | undefined> {
+/** The answer; undefined if the stream is not there. */
+export async function orNoStream<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === code) return undefined;
+    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)
+      return undefined;
     throw error;
   }
 }

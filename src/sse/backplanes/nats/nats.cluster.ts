@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
 import { AWAY_TIME } from '../../cluster/cluster.js';
 import {
@@ -9,10 +8,10 @@ import {
   type ClusterLink,
   type LinkEvents,
   type Members,
-  type OrderLog,
 } from '../common/cluster-link.js';
 import { JetStreamConnection } from './connection.js';
 import { isConflict, NotTaken } from './errors.js';
+import { lastTokenOf } from './layout.js';
 import { NatsStream, type NatsStreamConfig } from './nats-stream.js';
 import type { NatsSettings } from './nats.options.js';
 import { NatsOrders } from './nats.orders.js';
@@ -23,9 +22,6 @@ export type NatsClusterOptions = Partial<Pick<NatsSettings, 'replicas' | 'storag
 
 /** Milliseconds within which the server answers. An answer that comes later is of no use to the holder of a lease. */
 const ANSWER_TIME = 2 * BEAT;
-
-/** Milliseconds between two attempts to publish to a stream that is being made. */
-const PAUSE = 50;
 
 /** Milliseconds between two signs of life by which an instance is remembered when it is away. */
 const REMINDER = 15_000;
@@ -41,17 +37,13 @@ const REMINDER = 15_000;
  * - `-wills`: the wills, by {@link NatsWills}.
  */
 export class NatsClusterLink implements ClusterLink {
-  readonly orders: OrderLog;
+  readonly orders: NatsOrders;
   readonly wills: NatsWills;
   readonly #leases: NatsStream;
   readonly #known: NatsStream;
   readonly #log: NatsStream;
   /** The sequence of each holder's last message, by token; `unknown` if a publication had no answer. */
   readonly #held = new Map<string, number | 'unknown'>();
-  /** When the stream of the leases was made. */
-  #created: string | undefined;
-  /** When a lease may be taken by an instance that does not hold it: `performance.now()`. */
-  #opensAt = 0;
   /** The time of the last sign of life in the second stream: `performance.now()`. */
   #remindedAt = -Infinity;
 
@@ -74,12 +66,7 @@ export class NatsClusterLink implements ClusterLink {
       max_age: nanos(AWAY_TIME),
     });
     this.#log = stream('-orders', { subjects: [`${root}.order`], max_msgs: ORDERS });
-    const orders = new NatsOrders(this.#log, `${root}.order`);
-    this.orders = {
-      end: () => this.#insist(() => orders.end()),
-      read: (after) => orders.read(after),
-      add: (text, known) => this.#insist(() => orders.addAfter(text, known)),
-    };
+    this.orders = new NatsOrders(this.#log, `${root}.order`);
     const wills = `${root}.will`;
     this.wills = new NatsWills(stream('-wills', { ...last, subjects: [`${wills}.*.*`] }), wills);
   }
@@ -95,7 +82,7 @@ export class NatsClusterLink implements ClusterLink {
   }
 
   async open(events: LinkEvents): Promise<void> {
-    await Promise.all([this.#ensureLeases(), this.#known.ensure(), this.#log.ensure()]);
+    await Promise.all([this.#leases, this.#known, this.#log].map((stream) => stream.ensure()));
     this.connection.subscribe(`${this.root}.say`, (message) => events.received(message.string()));
     this.connection.watch({ up: () => void this.#reconnected(events) });
     await this.connection.flush();
@@ -106,7 +93,8 @@ export class NatsClusterLink implements ClusterLink {
   }
 
   async hold(name: string, token: string, as: 'candidate' | 'leader'): Promise<boolean> {
-    if (as === 'candidate' && performance.now() < this.#opensAt) return false;
+    // A stream that was made anew has lost the leases, and a holder may not know of it yet.
+    if (as === 'candidate' && performance.now() < this.#leases.remadeAt + ALIVE) return false;
     const subject = this.#lease(name);
     const expected = await this.#lastOf(subject, token);
     if (expected === undefined) return false;
@@ -117,7 +105,7 @@ export class NatsClusterLink implements ClusterLink {
       return true;
     } catch (error) {
       // Not sent again: when the stream was made anew, the lease may be held by another.
-      if (error instanceof NotTaken) await this.#ensureLeases();
+      if (error instanceof NotTaken) await this.#leases.ensure();
       if (!isConflict(error)) throw error;
       this.#held.delete(token);
       return false;
@@ -131,10 +119,10 @@ export class NatsClusterLink implements ClusterLink {
   }
 
   async enrol(instance: string): Promise<void> {
-    await this.#insist(() => this.#leases.publish(`${this.root}.instance.${instance}`, ''));
+    await this.#leases.publishOrMake(`${this.root}.instance.${instance}`, '');
     const now = performance.now();
     if (now - this.#remindedAt < REMINDER) return;
-    await this.#insist(() => this.#known.publish(`${this.root}.known.${instance}`, ''));
+    await this.#known.publishOrMake(`${this.root}.known.${instance}`, '');
     this.#remindedAt = now;
   }
 
@@ -150,14 +138,14 @@ export class NatsClusterLink implements ClusterLink {
       this.#leases.subjects(`${this.root}.instance.*`),
       this.#known.subjects(`${this.root}.known.*`),
     ]);
-    const instances = there.map(lastToken);
-    return { there: instances, away: known.map(lastToken).filter((one) => !instances.includes(one)) };
+    const instances = there.map(lastTokenOf);
+    return { there: instances, away: known.map(lastTokenOf).filter((one) => !instances.includes(one)) };
   }
 
   async time(): Promise<number> {
     // A server tells its time by when it stored something.
     const subject = `${this.root}.clock.${randomUUID()}`;
-    const { seq } = await this.#insist(() => this.#known.publish(subject, ''));
+    const { seq } = await this.#known.publishOrMake(subject, '');
     const stored = await this.#known.message(seq);
     if (!stored) throw new Error('NATS has lost a message that was just stored');
     this.#known.purge(subject).catch(() => undefined);
@@ -169,32 +157,8 @@ export class NatsClusterLink implements ClusterLink {
   }
 
   async #reconnected(events: LinkEvents): Promise<void> {
-    await this.#ensureLeases().catch(() => undefined); // JetStream may come later than the server
+    await this.#leases.ensure().catch(() => undefined); // JetStream may come later than the server
     events.reconnected();
-  }
-
-  /**
-   * Makes the stream of the leases if it is not there. One that was made anew has lost the leases, and a holder may
-   * not know of it yet: for as long as that may be, nobody else is given one.
-   */
-  async #ensureLeases(): Promise<void> {
-    const { created } = await this.#leases.ensure();
-    if (this.#created !== undefined && this.#created !== created) this.#opensAt = performance.now() + ALIVE;
-    this.#created = created;
-  }
-
-  /** Publishes, also to a stream that is not there. One that another instance has just made takes nothing for a moment. */
-  async #insist<T>(publish: () => Promise<T>): Promise<T> {
-    const until = performance.now() + ANSWER_TIME;
-    for (;;) {
-      try {
-        return await publish();
-      } catch (error) {
-        if (!(error instanceof NotTaken) || performance.now() > until) throw error;
-        await Promise.all([this.#ensureLeases(), this.#known.ensure(), this.#log.ensure()]);
-        await delay(PAUSE);
-      }
-    }
   }
 
   /** The sequence of the message by which the token holds a lease, 0 if nobody does, undefined if another does. */
@@ -211,5 +175,3 @@ export class NatsClusterLink implements ClusterLink {
     return `${this.root}.lease.${Buffer.from(name).toString('base64url')}`;
   }
 }
-
-const lastToken = (subject: string): string => subject.slice(subject.lastIndexOf('.') + 1);

@@ -1,11 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { hubClosed } from '../../sse.errors.js';
 import { WINDOW, type LogRange, type RangeQuery } from '../../log/backplane.js';
 import { EventLog } from '../../log/event-log.js';
 import { rangeOf } from '../../log/log-range.js';
 import type { Position } from '../../protocol/position.js';
+import type { BackplaneCall } from '../../sse.errors.js';
 import type { HistoryOptions } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
+import { NotNow } from '../common/remote-calls.js';
 import type {
   Appended,
   Connection,
@@ -14,14 +14,13 @@ import type {
   RemoteLogs,
   RemoteRange,
 } from '../common/remote-logs.js';
-import { NotNow } from '../common/remote-calls.js';
-import { ConcurrencyLimit, giveUpAfter } from '../common/tasks.js';
+import { ConcurrencyLimit } from '../common/tasks.js';
 import { Anchors } from './anchors.js';
-import { limited, readLog, type KeptLog } from './channel-log.js';
+import { limited, readLog, type ChannelState } from './channel-log.js';
 import type { JetStreamConnection } from './connection.js';
-import { callFailure, isNoAnswer, isNotTaken, noReply, noStream } from './errors.js';
+import { callFailure, isNoAnswer, isNotTaken, noReply } from './errors.js';
 import { channelOf, decodeMessage, sequenceOf, tokenOf } from './layout.js';
-import { NatsChannel, type ChannelHost } from './nats-channel.js';
+import { NatsChannel } from './nats-channel.js';
 import { NatsStore } from './nats-store.js';
 import type { NatsSettings } from './nats.options.js';
 
@@ -31,58 +30,35 @@ const MAX_ACTIVE = 100_000;
 /** Logs that are read at the same time, and heads that are recorded. */
 const READS = 50;
 const RESTS = 20;
-/** Milliseconds between two attempts to find the streams after a reconnect, and for one: its leader may be gone. */
-const RETRY = 250;
-const LOOK = 2_000;
 /** Milliseconds between two comparisons of a local copy with the server. */
 const REST = 30_000;
 
-/** A log as it was read, and the position of an absent one. */
-interface Found extends KeptLog {
-  readonly absent: Position | undefined;
+interface Found {
+  readonly state: ChannelState;
+  /** Without limits. An absent one is empty, at the position that says so. */
+  readonly log: EventLog;
+  /** The positions among those asked for that stand for the beginning of the log. */
+  readonly begins: readonly Position[];
 }
 
 /**
- * The logs of all channels in JetStream. `index.ts` says how they lie there.
- *
- *           connection lost                     reconnect, leader elected, stream is another, nobody answers
- *   there ──────────────────▶ away        there, away ──────────▶ looking ──────────▶ there        any ──▶ closed
- *                                                                 the streams are there, and their leaders know all
- *
- * Only `there` calls are made, as `watch()` says. A leader that was elected a moment ago may answer before it knows
- * all that was acknowledged; so an answer that misses something is believed only after the leader has proved that it
- * does: see {@link NatsStore.catchUp}.
+ * The logs of all channels in JetStream. `index.ts` says how they lie there, {@link NatsStore} whether they are there,
+ * {@link NatsChannel} changes one, {@link readLog} reads one.
  */
 export class NatsLogs implements RemoteLogs {
   readonly server = 'NATS';
   readonly #store: NatsStore;
   readonly #anchors: Anchors;
-  readonly #host: ChannelHost;
   readonly #reads = new ConcurrencyLimit(READS);
   readonly #rests = new ConcurrencyLimit(RESTS);
   /** The one that was used longest ago comes first. */
   readonly #channels = new Map<string, NatsChannel>();
-  readonly #subscriptions = new Map<string, () => void>();
-  #changed: ((connection: Connection) => void) | undefined;
-  #phase: 'away' | 'looking' | 'there' | 'closed' = 'there';
-  /** Resolve the waits for the streams. */
-  #waiting: (() => void)[] = [];
   readonly #resting: NodeJS.Timeout;
 
-  private constructor(
-    private readonly connection: JetStreamConnection,
-    private readonly settings: NatsSettings,
-  ) {
-    const { quietAfter } = settings;
+  private constructor(connection: JetStreamConnection, settings: NatsSettings) {
     this.#store = new NatsStore(connection, settings);
-    this.#anchors = new Anchors(this.#store, settings);
-    this.#host = {
-      store: this.#store,
-      quietAfter,
-      whenThere: (until) => this.#whenThere(until),
-      isAnother: () => this.#lookAgain(),
-    };
-    this.#resting = setInterval(() => this.#rest(), quietAfter / 2).unref();
+    this.#anchors = new Anchors(this.#store);
+    this.#resting = setInterval(() => this.#rest(), settings.quietAfter / 2).unref();
   }
 
   /** Closes the connection if it fails. @throws SseError `BACKPLANE_FAILED` */
@@ -90,7 +66,7 @@ export class NatsLogs implements RemoteLogs {
     const logs = new NatsLogs(connection, settings);
     try {
       await logs.#store.open();
-      await logs.#look();
+      await logs.#anchors.renew();
       return logs;
     } catch (error) {
       await logs.close();
@@ -99,29 +75,24 @@ export class NatsLogs implements RemoteLogs {
   }
 
   watch(changed: (connection: Connection) => void): Connection {
-    const { names } = this.#store;
-    this.#changed = changed;
-    this.connection.subscribe(names.liveEnds, (message) => {
+    const { connection, names } = this.#store;
+    connection.subscribe(names.liveEnds, (message) => {
       const seq = sequenceOf(message);
       const end = seq && decodeMessage({ seq, text: message.string() });
       if (end) this.#channels.get(channelOf(message.subject) ?? '')?.ended(end);
     });
-    // A new leader may answer before it knows all, and the one before does not answer any more.
-    this.connection.subscribe(`$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*`, ({ subject }) => {
-      const name = subject.slice(subject.lastIndexOf('.') + 1);
-      if (name !== names.log && name !== names.heads) return;
-      this.connection.giveUp();
-      this.#lookAgain();
+    return this.#store.watch((state) => {
+      if (state === 'up') for (const channel of this.#channels.values()) channel.forget();
+      changed(state);
     });
-    this.connection.watch({ up: () => this.#lookAgain(), down: () => this.#away() });
-    if (this.connection.isUp) return 'up';
-    this.#phase = 'away';
-    return 'away';
   }
 
-  async append(publication: Publication, left: number): Promise<Appended> {
-    const position = await this.#channel(publication.channel).append(publication, performance.now() + left);
-    return { position };
+  async append(publication: Publication, _left: number, number: number): Promise<Appended> {
+    try {
+      return { position: await this.#channel(publication.channel).append(publication, number) };
+    } catch (error) {
+      throw this.#failure('publish', error);
+    }
   }
 
   async read(
@@ -135,29 +106,13 @@ export class NatsLogs implements RemoteLogs {
       // The beginning of the log is seen only if it is read from there.
       const isWhole = !known || positions.some(({ offset }) => offset === 0);
       const receiving = this.#channels.get(channel)?.receiving;
-      const found = await this.#find(channel, positions, isWhole ? undefined : known);
-      if (receiving === this.#channels.get(channel)?.receiving) receiving?.wasRead(found.state);
-      const valid = await this.#anchors.valid(positions, found);
-      const begins = [...valid.keys()];
-      const anchor = known && valid.get(known);
-      const { log } = found;
-      if (!log) {
-        const since = anchor && known;
-        const position = (anchor && (await this.#anchors.isFresh(anchor)) ? known : found.absent) as Position;
-        return {
-          since,
-          floor: position,
-          head: position,
-          entries: [],
-          clearedAt: 0,
-          completed: false,
-          begins,
-        };
-      }
+      const { state, log, begins } = await this.#find(channel, positions, isWhole ? undefined : known);
+      if (receiving === this.#channels.get(channel)?.receiving) receiving?.wasRead(state);
       const isHeld = known && log.has(known);
       const kept = isHeld ? log : limited(log, limitsOf(settings), this.#store.now());
       const { floor, head, clearedAt, completed } = kept;
-      const since = isHeld ? known : anchor && floor.offset === 0 ? floor : undefined;
+      const isBegin = known && floor.offset === 0 && begins.includes(known);
+      const since = isHeld || (isBegin && log.isAbsent) ? known : isBegin ? floor : undefined;
       const entries = [...kept.entriesAfter(since?.offset ?? floor.offset)];
       return { since, floor, head, entries, clearedAt, completed, begins };
     });
@@ -167,14 +122,10 @@ export class NatsLogs implements RemoteLogs {
     return this.#call(async () => {
       const asked = [query.after, query.upTo].filter((one) => one !== undefined);
       const found = await this.#find(channel, asked);
-      const valid = await this.#anchors.valid(asked, found);
-      const limits = limitsOf(settings);
-      const log = found.log
-        ? limited(found.log, limits, this.#store.now())
-        : new EventLog(found.absent as Position, limits);
+      const log = limited(found.log, limitsOf(settings), this.#store.now());
       // The position of an absent log is where the log begins, as long as that has let go of nothing.
       const here = (position: Position | undefined): Position | undefined =>
-        position && log.floor.offset === 0 && valid.has(position) ? log.floor : position;
+        position && log.floor.offset === 0 && found.begins.includes(position) ? log.floor : position;
       const [after, upTo] = [here(query.after), here(query.upTo)];
       return rangeOf(log, { limit: query.limit, ...(after && { after }), ...(upTo && { upTo }) });
     });
@@ -188,30 +139,16 @@ export class NatsLogs implements RemoteLogs {
     return this.#call(() => this.#channel(channel).purge());
   }
 
-  /**
-   * Each followed channel has a core subscription of its own, so that an instance is sent what its clients listen to,
-   * and not all that anybody publishes. On the server a subscription costs an entry in a tree. Nothing is lost between
-   * it and the first read: both go over one connection, so the server knows of the subscription when it reads.
-   */
-  async subscribe(name: string, notify: (notice: Notice) => void): Promise<void> {
-    const channel = this.#channel(name);
-    channel.receiving.follow(notify);
-    const end = this.connection.subscribe(this.#store.names.liveEvent(channel.token), (message) => {
-      const seq = sequenceOf(message);
-      if (seq !== undefined) channel.receiving.received(seq, message);
-    });
-    this.#subscriptions.get(name)?.();
-    this.#subscriptions.set(name, end);
+  async subscribe(channel: string, notify: (notice: Notice) => void): Promise<void> {
+    this.#channel(channel).follow(notify);
   }
 
   unsubscribe(channel: string): void {
-    this.#subscriptions.get(channel)?.();
-    this.#subscriptions.delete(channel);
-    this.#channels.get(channel)?.receiving.unfollow();
+    this.#channels.get(channel)?.unfollow();
   }
 
   flushNotices(): Promise<void> {
-    return this.#call(() => this.connection.flush());
+    return this.#call(() => this.#store.connection.flush());
   }
 
   restOf(): number {
@@ -223,38 +160,35 @@ export class NatsLogs implements RemoteLogs {
   }
 
   async close(): Promise<void> {
-    this.#phase = 'closed';
-    this.#changed = undefined;
     clearInterval(this.#resting);
-    for (const go of this.#waiting.splice(0)) go();
-    await this.connection.close();
+    await this.#store.close();
   }
 
   /** Reads a log, from an event on if that is there. An offset beyond its head may be news, or a leader that is behind. */
   async #find(channel: string, asked: readonly Position[], from?: Position): Promise<Found> {
     await this.#channels.get(channel)?.settled();
-    const found = await this.#read(channel, from);
-    const newest = found.log?.head.offset ?? 0;
-    if (asked.every(({ offset }) => offset <= newest)) return found;
+    const found = await this.#read(channel, asked, from);
+    if (asked.every(({ offset }) => offset <= found.log.head.offset)) return found;
     await this.#store.catchUp();
-    return this.#read(channel, from);
+    return this.#read(channel, asked, from);
   }
 
-  async #read(channel: string, from: Position | undefined): Promise<Found> {
+  async #read(channel: string, asked: readonly Position[], from: Position | undefined): Promise<Found> {
+    const { publishTimeout } = this.#store.settings;
     for (;;) {
       const anchor = this.#anchors.current;
-      const read = await this.#reads.run(
-        () => readLog(this.#store, tokenOf(channel), from),
-        this.settings.publishTimeout,
-      );
-      if (read.log) return { ...read, absent: undefined };
-      const absent = await this.#anchors.positionOfAbsent(read.state.after, anchor);
-      if (absent) return { ...read, absent };
+      const read = await this.#reads.run(() => readLog(this.#store, tokenOf(channel), from), publishTimeout);
+      const { state, log } = read;
+      const valid = await this.#anchors.valid(asked, read);
+      const begins = [...valid.keys()];
+      if (log) return { state, log, begins };
+      const absent = await this.#anchors.positionOfAbsent(state.after, valid, anchor);
+      if (absent) return { state, log: new EventLog(absent, WINDOW), begins };
     }
   }
 
   #channel(name: string): NatsChannel {
-    const channel = this.#channels.get(name) ?? new NatsChannel(name, this.#host);
+    const channel = this.#channels.get(name) ?? new NatsChannel(name, this.#store);
     this.#channels.delete(name);
     this.#channels.set(name, channel);
     for (const [oldest, { isIdle, isActive }] of this.#channels) {
@@ -265,61 +199,14 @@ export class NatsLogs implements RemoteLogs {
     return channel;
   }
 
-  #away(): void {
-    if (this.#phase === 'closed') return;
-    this.#phase = 'away';
-    this.#changed?.('away');
-  }
-
-  #lookAgain(): void {
-    if (this.#phase === 'closed' || this.#phase === 'looking') return;
-    this.#away();
-    this.#phase = 'looking';
-    void this.#lookOn();
-  }
-
-  async #lookOn(): Promise<void> {
-    for (;;) {
-      const isSeen = await giveUpAfter(LOOK, () => this.#look()).then(...yesOrNo);
-      // Another look may have begun after a loss of the connection.
-      if (this.#phase !== 'looking') return;
-      if (isSeen) return this.#there();
-      // JetStream is there some time after the server.
-      await delay(RETRY, undefined, { ref: false });
-      if (this.#phase !== 'looking') return;
-    }
-  }
-
-  async #look(): Promise<void> {
-    await this.#store.ensure();
-    await this.#anchors.renew();
-  }
-
-  #there(): void {
-    this.#phase = 'there';
-    for (const channel of this.#channels.values()) channel.forget();
-    for (const go of this.#waiting.splice(0)) go();
-    this.#changed?.('up');
-  }
-
-  /** As {@link ChannelHost.whenThere}. @throws SseError */
-  async #whenThere(until: number): Promise<void> {
-    if (this.#phase === 'closed') throw hubClosed();
-    this.#lookAgain();
-    if (this.settings.whileAway === 'fail') throw noStream('at present');
-    const there = new Promise<void>((resolve) => this.#waiting.push(resolve));
-    await giveUpAfter(Math.max(0, until - performance.now()), () => there).catch(() => {
-      throw noStream('in time');
-    });
-  }
-
   #rest(): void {
+    const { isThere, settings } = this.#store;
+    if (!isThere) return;
     const now = performance.now();
-    if (this.#phase !== 'there') return;
     for (const channel of this.#channels.values()) {
       // One that fails is tried again when the channel falls quiet again.
       if (channel.isActive)
-        this.#rests.run(() => channel.rest(now), this.settings.quietAfter / 2).catch(() => undefined);
+        this.#rests.run(() => channel.rest(now), settings.quietAfter / 2).catch(() => undefined);
     }
   }
 
@@ -327,13 +214,16 @@ export class NatsLogs implements RemoteLogs {
     try {
       return await call();
     } catch (error) {
-      if (isNotTaken(error)) this.#lookAgain();
-      else if (!isNoAnswer(error)) throw callFailure('other', error);
-      throw new NotNow(noReply(error));
+      throw this.#failure('other', error);
     }
+  }
+
+  /** A call that has had no effect is made again when the streams are there. */
+  #failure(call: BackplaneCall, error: unknown): Error {
+    if (isNotTaken(error)) this.#store.lookAgain();
+    else if (!isNoAnswer(error)) return callFailure(call, error);
+    return new NotNow(noReply(error));
   }
 }
 
 const limitsOf = ({ history }: ChannelSettings): Required<HistoryOptions> => history ?? WINDOW;
-
-const yesOrNo = [() => true, () => false] as const;

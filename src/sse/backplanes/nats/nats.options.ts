@@ -1,6 +1,6 @@
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { PUBLISH_ID_MEMORY } from '../../log/backplane.js';
-import { checkObject, countOf, invalid, oneOf } from '../../validate.js';
+import { checkObject, countOf, defined, invalid, oneOf } from '../../validate.js';
 import { REMOTE_OPTIONS, remoteSettings, type RemoteOptions } from '../common/remote.options.js';
 
 /** Options of {@link natsBackplane}. */
@@ -36,15 +36,7 @@ export interface NatsBackplaneOptions extends RemoteOptions {
   readonly headAge?: number;
 }
 
-export interface NatsSettings extends Required<RemoteOptions> {
-  readonly connection: NodeConnectionOptions | NatsConnection;
-  readonly replicas: number;
-  readonly storage: 'file' | 'memory';
-  readonly maxAge: number;
-  readonly maxBytes: number;
-  readonly quietAfter: number;
-  readonly headAge: number;
-}
+export type NatsSettings = Required<NatsBackplaneOptions>;
 
 const DEFAULTS = {
   connection: {},
@@ -59,29 +51,19 @@ const DEFAULTS = {
 /** Applies the defaults. @throws SseError `INVALID_OPTIONS` that names the option and what it takes */
 export function natsSettings(options: NatsBackplaneOptions = {}): NatsSettings {
   checkObject(options, [...REMOTE_OPTIONS, ...Object.keys(DEFAULTS)], 'natsBackplane()');
-  const {
-    connection = DEFAULTS.connection,
-    replicas = DEFAULTS.replicas,
-    storage = DEFAULTS.storage,
-    maxAge = DEFAULTS.maxAge,
-    maxBytes = DEFAULTS.maxBytes,
-    headAge = DEFAULTS.headAge,
-  } = options;
   const remote = remoteSettings(options);
   const least = 2 * remote.publishTimeout;
-  const { quietAfter = Math.max(DEFAULTS.quietAfter, least) } = options;
+  const defaults = { ...DEFAULTS, quietAfter: Math.max(DEFAULTS.quietAfter, least) };
+  const settings: NatsSettings = { ...remote, ...defaults, ...defined(options) };
+  const { connection, replicas, storage, maxAge, maxBytes, quietAfter, headAge } = settings;
   if (typeof connection !== 'object' || (connection as object | null) === null)
     invalid('connection', connection, 'connection options or a connection');
   if (!Number.isInteger(replicas) || replicas < 1 || replicas > 5)
     invalid('replicas', replicas, 'a whole number from 1 to 5');
-  return {
-    ...remote,
-    connection,
-    replicas,
-    storage: oneOf('storage', storage, ['file', 'memory']),
-    maxAge: countOf('maxAge', maxAge, PUBLISH_ID_MEMORY),
-    maxBytes: countOf('maxBytes', maxBytes, 1),
-    quietAfter: countOf('quietAfter', quietAfter, least),
-    headAge: countOf('headAge', headAge, PUBLISH_ID_MEMORY),
-  };
+  oneOf('storage', storage, ['file', 'memory']);
+  countOf('maxAge', maxAge, PUBLISH_ID_MEMORY);
+  countOf('maxBytes', maxBytes, 1);
+  countOf('quietAfter', quietAfter, least);
+  countOf('headAge', headAge, PUBLISH_ID_MEMORY);
+  return settings;
 }

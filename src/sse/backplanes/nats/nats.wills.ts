@@ -1,7 +1,5 @@
-import { JetStreamApiCodes } from '@nats-io/jetstream';
 import type { WillStore } from '../common/cluster-link.js';
-import { NotTaken } from './errors.js';
-import { orUndefined, type NatsStream } from './nats-stream.js';
+import { orNoStream, type NatsStream } from './nats-stream.js';
 
 /** Wills, each the last message of its subject `<root>.<instance>.<id>`. The stream is made for the first one. */
 export class NatsWills implements WillStore {
@@ -11,12 +9,7 @@ export class NatsWills implements WillStore {
   ) {}
 
   async put(instance: string, id: string, text: string): Promise<void> {
-    const publish = () => this.stream.publish(this.#subject(instance, id), text);
-    await publish().catch(async (error: unknown) => {
-      if (!(error instanceof NotTaken)) throw error;
-      await this.stream.ensure();
-      await publish();
-    });
+    await this.stream.publishOrMake(this.#subject(instance, id), text);
   }
 
   async has(instance: string, id: string): Promise<boolean> {
@@ -54,6 +47,3 @@ export class NatsWills implements WillStore {
     return `${this.root}.${instance}.${id}`;
   }
 }
-
-const orNoStream = <T>(answer: Promise<T>): Promise<T | undefined> =>
-  orUndefined(answer, JetStreamApiCodes.StreamNotFound);
