@@ -34,9 +34,10 @@ function followed() {
   receiving.wasRead(state);
   const receive = (stored: StoredMessage, last = stored.offset - 1): void => {
     const head = headers();
+    head.set(RepublishHeaders.Sequence, String(stored.offset));
     head.set(RepublishHeaders.LastSequence, String(last));
     const message = { subject: 'live', headers: head, string: () => encodeMessage(stored) };
-    receiving.received(stored.offset, message as unknown as Msg);
+    receiving.received(message as unknown as Msg);
   };
   const kinds = (): string[] => notices.map(({ kind }) => kind);
   const entry = (): ReceivedEntry | undefined => {

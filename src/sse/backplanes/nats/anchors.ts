@@ -59,12 +59,11 @@ export class Anchors {
     { state, log }: KeptLog,
   ): Promise<ReadonlyMap<Position, StoredMessage>> {
     const valid = new Map<Position, StoredMessage>();
-    const first = log ? messageOf(log.floor)?.offset : Infinity;
-    if (first === undefined) return valid;
-    const ended = state.after?.offset ?? 0;
+    const ended = state.after?.offset ?? 1;
+    const first = log ? (messageOf(log.floor)?.offset ?? 0) : Infinity;
     for (const position of positions) {
       const named = messageOf(position);
-      if (!named || named.offset < ended || named.offset > first || named.offset === 0) continue;
+      if (!named || named.offset < ended || named.offset > first) continue;
       const anchor = await this.store.messageAt(named);
       if (anchor) valid.set(position, anchor);
     }

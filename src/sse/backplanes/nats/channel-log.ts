@@ -11,6 +11,7 @@ import {
   decodeMessage,
   decodeRecord,
   positionOf,
+  type End,
   type HeadRecord,
   type StoredMessage,
 } from './layout.js';
@@ -46,13 +47,6 @@ export type ChannelState =
   | (Common & { readonly kind: 'open'; readonly head: Position })
   | (Common & { readonly kind: 'completed'; readonly head: Position; readonly end: End });
 
-/** The end of a log, and until when it is remembered, by the server's clock. */
-interface End {
-  readonly at: Position;
-  readonly after: Position | undefined;
-  readonly until: number;
-}
-
 export interface KeptLog {
   readonly state: ChannelState;
   /** Without limits; undefined if the channel is absent. */
@@ -81,11 +75,10 @@ export async function stateOf(store: NatsStore, token: string): Promise<ChannelS
   ]);
   const record = newestRecord && decodeRecord(newestRecord.text);
   const completed = record?.kind === 'completed' ? record : undefined;
-  const recorded = completed && { at: completed.end, after: completed.after, until: completed.until };
   const ending = newestEnd && endOf(decodeMessage(newestEnd));
   let newest = newestEvent && decodeMessage(newestEvent);
-  const after = [newest?.after, record?.after, completed?.end].reduce(later, ending?.at);
-  const end = [ending, recorded].find((one) => one && isSamePosition(one.at, after));
+  const after = [newest?.after, record?.after, completed?.end].reduce(later, ending?.end);
+  const end = [completed, ending].find((one) => one && isSamePosition(one.end, after));
   const isOfOpen = (one: StoredMessage): boolean => isOf(one, after);
   const isOfEnded = (one: StoredMessage): boolean => end !== undefined && isOf(one, end.after, end);
   if (newestEvent && !(newest && (isOfOpen(newest) || isOfEnded(newest)))) {
@@ -100,8 +93,7 @@ export async function stateOf(store: NatsStore, token: string): Promise<ChannelS
   };
   if (newest && isOfOpen(newest)) return { kind: 'open', after, head: headOf(newest), ...common };
   if (end && store.now() < end.until) {
-    const known = completed && isSamePosition(completed.end, end.at) ? completed.head : undefined;
-    const head = known ?? (newest ? headOf(newest) : beginAt(end.at));
+    const head = end === completed ? completed.head : newest ? headOf(newest) : beginAt(end.end);
     return { kind: 'completed', after: end.after, head, end, ...common };
   }
   if (record?.kind === 'quiet' && isSamePosition(record.after, after))
@@ -179,7 +171,7 @@ function logOf({ kind }: ChannelState, begin: Position, messages: readonly Store
 /** Whether a message is of the log after an end; what was stored after its own end is of none. */
 const isOf = (message: StoredMessage, after: Position | undefined, end?: End): boolean =>
   isSamePosition(message.after, after) &&
-  (end === undefined || message.kind === 'purge' || message.offset < end.at.offset);
+  (end === undefined || message.kind === 'purge' || message.offset < end.end.offset);
 
 /** The newest event when a message of a log was stored. */
 const headOf = (message: StoredMessage): Position =>
@@ -187,7 +179,7 @@ const headOf = (message: StoredMessage): Position =>
 
 const endOf = (message: StoredMessage | undefined): End | undefined =>
   message?.kind === 'end'
-    ? { at: positionOf(message), after: message.after, until: Number(message.text) }
+    ? { end: positionOf(message), after: message.after, until: Number(message.text) }
     : undefined;
 
 const seqOf = (message: StreamMessage | undefined): number => message?.seq ?? 0;

@@ -21,7 +21,7 @@ import { natsSettings, type NatsBackplaneOptions } from './nats.options.js';
  * NatsLogs is the port: the state of the connection, reading, and the channels. For an event's way read on in
  * nats-channel.ts (publish) and receiving.ts (follow); channel-log.ts reads a log, anchors.ts positions of absent logs.
  * Below them: nats-store.ts (the two streams), layout.ts (names and forms), nats-stream.ts (any stream),
- * connection.ts and publications.ts. Leases, letters, orders and wills are in nats.cluster.ts.
+ * connection.ts. Leases, letters, orders and wills are in nats.cluster.ts.
  */
 
 export type { NatsBackplaneOptions } from './nats.options.js';

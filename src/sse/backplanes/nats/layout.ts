@@ -25,30 +25,24 @@ export function channelOf(subject: string): string | undefined {
   }
 }
 
-/** The names of the two streams. All subjects of a stream begin with its name. */
-export class Names {
-  readonly log: string;
-  readonly heads: string;
-  /** The log stream republishes each message, as soon as it is stored, on a subject that begins with this. */
-  readonly live: string;
+export type Names = ReturnType<typeof namesOf>;
 
-  constructor(prefix: string) {
-    this.log = `${prefix}-log`;
-    this.heads = `${prefix}-heads`;
-    this.live = `${prefix}-live`;
-  }
-
-  /** A channel's events and purges. */
-  readonly event = (token: string): string => `${this.log}.event.${token}`;
-  readonly liveEvent = (token: string): string => `${this.live}.event.${token}`;
-
-  /** Ends of a channel's logs, apart from its events: every instance receives all of these. */
-  readonly end = (token: string): string => `${this.log}.end.${token}`;
-  get liveEnds(): string {
-    return `${this.live}.end.*`;
-  }
-
-  readonly head = (token: string): string => `${this.heads}.channel.${token}`;
+/** The names of the two streams, and of their subjects, which begin with the name of the stream. */
+export function namesOf(prefix: string) {
+  const [log, heads, live] = [`${prefix}-log`, `${prefix}-heads`, `${prefix}-live`] as const;
+  return {
+    log,
+    heads,
+    /** The log stream republishes each message, as soon as it is stored, on a subject that begins with this. */
+    live,
+    /** A channel's events and purges. */
+    event: (token: string) => `${log}.event.${token}`,
+    liveEvent: (token: string) => `${live}.event.${token}`,
+    /** Ends of a channel's logs, apart from its events: every instance receives all of these. */
+    end: (token: string) => `${log}.end.${token}`,
+    liveEnds: `${live}.end.*`,
+    head: (token: string) => `${heads}.channel.${token}`,
+  };
 }
 
 /** A message of the log stream. Its sequence and its mark are a position. */
@@ -153,14 +147,14 @@ export type HeadRecord =
   | { readonly kind: 'active'; readonly after?: Position | undefined }
   /** Nothing has come after the newest event. A publisher makes the record `active` before it publishes. */
   | { readonly kind: 'quiet'; readonly after?: Position | undefined; readonly head: Position }
-  /** The log is completed, until a time by the server's clock. */
-  | {
-      readonly kind: 'completed';
-      readonly after?: Position | undefined;
-      readonly head: Position;
-      readonly end: Position;
-      readonly until: number;
-    };
+  | ({ readonly kind: 'completed'; readonly head: Position } & End);
+
+/** The end of a log, which is remembered until a time by the server's clock. */
+export interface End {
+  readonly after?: Position | undefined;
+  readonly end: Position;
+  readonly until: number;
+}
 
 /** JSON has no word for a time that never comes. */
 export const encodeRecord = (record: HeadRecord): string =>

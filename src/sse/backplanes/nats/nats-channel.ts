@@ -9,15 +9,7 @@ import type { Notice, Publication } from '../common/remote-logs.js';
 import { ConcurrencyLimit } from '../common/tasks.js';
 import { insist, stateOf, type ChannelState } from './channel-log.js';
 import { isNoAnswer, isNotTaken, NotTaken, publishFailure } from './errors.js';
-import {
-  beginAt,
-  decodeMessage,
-  encodeMessage,
-  newMessage,
-  sequenceOf,
-  tokenOf,
-  type StoredMessage,
-} from './layout.js';
+import { beginAt, decodeMessage, encodeMessage, newMessage, tokenOf, type StoredMessage } from './layout.js';
 import type { NatsStore } from './nats-store.js';
 import { Receiving } from './receiving.js';
 import { Trim } from './trim.js';
@@ -106,11 +98,9 @@ export class NatsChannel {
       }
       // Its time may be over already.
       if (state.kind !== 'completed') return beginAt(made as Position);
-      const { head, after, end, record, newest } = state;
-      if (record?.kind !== 'completed' || record.end.offset < end.at.offset) {
-        const completed = { kind: 'completed', after, head, end: end.at, until: end.until } as const;
-        await store.replaceRecord(this.token, completed, newest.record);
-      }
+      const { head, end, record, newest } = state;
+      if (record?.kind !== 'completed' || record.end.offset < end.end.offset)
+        await store.replaceRecord(this.token, { ...end, kind: 'completed', head }, newest.record);
       return head;
     });
   }
@@ -137,10 +127,9 @@ export class NatsChannel {
     this.unfollow();
     const { connection, names } = this.store;
     this.receiving.follow(notify);
-    this.#unsubscribe = connection.subscribe(names.liveEvent(this.token), (message) => {
-      const seq = sequenceOf(message);
-      if (seq !== undefined) this.receiving.received(seq, message);
-    });
+    this.#unsubscribe = connection.subscribe(names.liveEvent(this.token), (message) =>
+      this.receiving.received(message),
+    );
   }
 
   unfollow(): void {

@@ -10,8 +10,9 @@ import {
   decodeMessage,
   encodeRecord,
   lastTokenOf,
-  Names,
+  namesOf,
   type HeadRecord,
+  type Names,
   type StoredMessage,
 } from './layout.js';
 import { NatsStream } from './nats-stream.js';
@@ -30,9 +31,9 @@ const RETRY = 250;
 /**
  * The log stream and the heads stream, whether they are there, and the server's clock. `index.ts` says what they hold.
  *
- *           connection lost                     reconnect, leader elected, stream is another, nobody answers
- *   there ──────────────────▶ away        there, away ──────────▶ looking ──────────▶ there        any ──▶ closed
- *                                                                 the streams are there, and their leaders know all
+ *           connection lost, or closed          reconnect, leader elected, stream is another, nobody answers
+ *   there ─────────────────────────────▶ away        there, away ──────────▶ looking ──────────▶ there
+ *                                                                      the streams are there, and their leaders know all
  *
  * Only while they are `there` calls are made, as `RemoteLogs` says. A leader that was elected a moment ago may answer
  * before it knows all that was acknowledged; so an answer that misses something is believed only after the leader has
@@ -43,7 +44,7 @@ export class NatsStore {
   readonly log: NatsStream;
   readonly heads: NatsStream;
   readonly #clock = new ServerClock();
-  #phase: 'away' | 'looking' | 'there' | 'closed' = 'there';
+  #phase: 'away' | 'looking' | 'there' = 'there';
   #changed: ((connection: Connection) => void) | undefined;
   #allowed = MAX_CATCH_UPS;
   #allowedAt = 0;
@@ -53,7 +54,7 @@ export class NatsStore {
     readonly settings: NatsSettings,
   ) {
     const { prefix, replicas, storage, maxAge, maxBytes, headAge } = settings;
-    this.names = new Names(prefix);
+    this.names = namesOf(prefix);
     const common = { storage, num_replicas: replicas } as const;
     this.log = new NatsStream(connection, {
       ...common,
@@ -106,7 +107,7 @@ export class NatsStore {
   /** The streams may be gone or others now, or their leaders may not know all. */
   lookAgain(): void {
     // A reconnect leads to another look.
-    if (this.#phase === 'closed' || this.#phase === 'looking' || !this.connection.isUp) return;
+    if (this.#phase === 'looking' || !this.connection.isUp) return;
     this.#away();
     this.#phase = 'looking';
     void this.#look();
@@ -136,12 +137,11 @@ export class NatsStore {
   }
 
   close(): Promise<void> {
-    this.#phase = 'closed';
+    this.#phase = 'away';
     return this.connection.close();
   }
 
   #away(): void {
-    if (this.#phase === 'closed') return;
     this.#phase = 'away';
     this.#changed?.('away');
   }

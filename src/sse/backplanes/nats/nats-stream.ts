@@ -10,9 +10,8 @@ import {
   type StreamInfo,
 } from '@nats-io/jetstream';
 import { nanos, type Msg } from '@nats-io/transport-node';
-import type { JetStreamConnection } from './connection.js';
+import type { JetStreamConnection, PublishOptions } from './connection.js';
 import { Changed, failed, isNotTaken, NotTaken } from './errors.js';
-import type { PublishOptions } from './publications.js';
 
 /** Messages that a consumer is asked for at once. */
 const BATCH = 500;
@@ -169,7 +168,8 @@ export class NatsStream {
   }
 
   #next(subject: string, from: number): Promise<StreamMessage | undefined> {
-    return this.#message({ seq: Math.max(from, 1), next_by_subj: subject });
+    // The client's types have this for direct requests alone.
+    return this.#message({ seq: Math.max(from, 1), next_by_subj: subject } as MsgRequest);
   }
 
   /** The last ones may be missing. */
@@ -222,7 +222,7 @@ export class NatsStream {
     return pulled;
   }
 
-  async #message(query: MsgRequest | NextRequest): Promise<TimedMessage | undefined> {
+  async #message(query: MsgRequest): Promise<TimedMessage | undefined> {
     // A request to the leader: replicas, which answer direct requests, may be behind.
     const stored = await this.connection.request(() => this.#streams.getMessage(this.#name, query));
     return stored ? { seq: stored.seq, text: stored.string(), time: stored.time.getTime() } : undefined;
@@ -242,12 +242,6 @@ export class NatsStream {
   get #streams() {
     return this.connection.jsm.streams;
   }
-}
-
-/** Asks for the first message of a subject from a sequence on: the client's types have it for direct requests alone. */
-interface NextRequest {
-  readonly seq: number;
-  readonly next_by_subj: string;
 }
 
 /** The answer; undefined if the stream is not there. */

@@ -18,7 +18,7 @@ import { NatsOrders } from './nats.orders.js';
 import { NatsWills } from './nats.wills.js';
 
 /** How the streams of a cluster are kept: see `natsBackplane()`. */
-export type NatsClusterOptions = Partial<Pick<NatsSettings, 'replicas' | 'storage'>>;
+export type NatsClusterOptions = Pick<NatsSettings, 'replicas' | 'storage'>;
 
 /** Milliseconds within which the server answers. An answer that comes later is of no use to the holder of a lease. */
 const ANSWER_TIME = 2 * BEAT;
@@ -50,7 +50,7 @@ export class NatsClusterLink implements ClusterLink {
   private constructor(
     private readonly connection: JetStreamConnection,
     private readonly root: string,
-    { replicas, storage }: Required<NatsClusterOptions>,
+    { replicas, storage }: NatsClusterOptions,
   ) {
     const stream = (suffix: string, config: Omit<NatsStreamConfig, 'name'>): NatsStream =>
       new NatsStream(connection, { storage, num_replicas: replicas, name: `${root}${suffix}`, ...config });
@@ -75,16 +75,18 @@ export class NatsClusterLink implements ClusterLink {
   static async on(
     nats: NatsConnection,
     prefix: string,
-    { replicas = 1, storage = 'file' }: NatsClusterOptions = {},
+    options: NatsClusterOptions = { replicas: 1, storage: 'file' },
   ): Promise<NatsClusterLink> {
     const connection = await JetStreamConnection.on(nats, { publish: ANSWER_TIME, request: ANSWER_TIME });
-    return new NatsClusterLink(connection, `${prefix}-cluster`, { replicas, storage });
+    return new NatsClusterLink(connection, `${prefix}-cluster`, options);
   }
 
   async open(events: LinkEvents): Promise<void> {
     await Promise.all([this.#leases, this.#known, this.#log].map((stream) => stream.ensure()));
     this.connection.subscribe(`${this.root}.say`, (message) => events.received(message.string()));
-    this.connection.watch({ up: () => void this.#reconnected(events) });
+    // JetStream may come later than the server.
+    const ensure = () => this.#leases.ensure().catch(() => undefined);
+    this.connection.watch({ up: () => void ensure().then(() => events.reconnected()) });
     await this.connection.flush();
   }
 
@@ -154,11 +156,6 @@ export class NatsClusterLink implements ClusterLink {
 
   close(): Promise<void> {
     return this.connection.close();
-  }
-
-  async #reconnected(events: LinkEvents): Promise<void> {
-    await this.#leases.ensure().catch(() => undefined); // JetStream may come later than the server
-    events.reconnected();
   }
 
   /** The sequence of the message by which the token holds a lease, 0 if nobody does, undefined if another does. */

@@ -3,7 +3,7 @@ import { isSamePosition, type Position } from '../../protocol/position.js';
 import { decodeEvent } from '../common/event-text.js';
 import type { ReceivedEntry, Notice } from '../common/remote-logs.js';
 import { warnOf, type ChannelState } from './channel-log.js';
-import { decodeMessage, lastSequenceOf, positionOf, type StoredMessage } from './layout.js';
+import { decodeMessage, lastSequenceOf, positionOf, sequenceOf, type StoredMessage } from './layout.js';
 
 /**
  * Turns the republished messages of one channel into notices for its local copy, and remembers the newest end of a
@@ -42,9 +42,10 @@ export class Receiving {
   }
 
   /** An event of the channel, or a purge, was stored. */
-  received(seq: number, republished: Msg): void {
+  received(republished: Msg): void {
     const notify = this.#notify;
-    if (!notify) return;
+    const seq = sequenceOf(republished);
+    if (!notify || seq === undefined) return;
     const message = decodeMessage({ seq, text: republished.string() });
     if (!message) return warnOf(seq, republished.subject);
     const followed = this.#followed;
