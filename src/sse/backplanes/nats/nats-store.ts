@@ -22,7 +22,7 @@ import type { NatsSettings } from './nats.options.js';
 const HEADS_BYTES = 256 * 1024 ** 2;
 
 /** How often in a row the leaders are made to catch up; beyond, once a second. */
-const MAX_CATCH_UPS = 50;
+const MAX_CATCH_UPS = 100;
 
 /** Milliseconds for one look whether the streams are there, as a leader may be gone, and between two looks. */
 const LOOK = 2_000;

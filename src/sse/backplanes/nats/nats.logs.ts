@@ -19,17 +19,17 @@ import { Anchors } from './anchors.js';
 import { limited, readLog, type ChannelState } from './channel-log.js';
 import type { JetStreamConnection } from './connection.js';
 import { callFailure, isNoAnswer, isNotTaken, noReply } from './errors.js';
-import { channelOf, decodeMessage, sequenceOf, tokenOf } from './layout.js';
+import { channelOf, decodeMessage, sequenceOf } from './layout.js';
 import { NatsChannel } from './nats-channel.js';
 import { NatsStore } from './nats-store.js';
 import type { NatsSettings } from './nats.options.js';
+import { RecentChannels } from './recent-channels.js';
 
-/** Channels that are remembered although nothing happens on them, and those whose heads are not recorded yet. */
-const MAX_IDLE = 10_000;
-const MAX_ACTIVE = 100_000;
 /** Logs that are read at the same time, and heads that are recorded. */
 const READS = 50;
 const RESTS = 20;
+/** Proofs of a leader that it knows all, before it is believed that a position is none. */
+const PROOFS = 2;
 /** Milliseconds between two comparisons of a local copy with the server. */
 const REST = 30_000;
 
@@ -51,8 +51,7 @@ export class NatsLogs implements RemoteLogs {
   readonly #anchors: Anchors;
   readonly #reads = new ConcurrencyLimit(READS);
   readonly #rests = new ConcurrencyLimit(RESTS);
-  /** The one that was used longest ago comes first. */
-  readonly #channels = new Map<string, NatsChannel>();
+  readonly #channels = new RecentChannels<NatsChannel>();
   readonly #resting: NodeJS.Timeout;
 
   private constructor(connection: JetStreamConnection, settings: NatsSettings) {
@@ -95,8 +94,8 @@ export class NatsLogs implements RemoteLogs {
     }
   }
 
-  async read(
-    channel: string,
+  read(
+    name: string,
     settings: ChannelSettings,
     known: Position | undefined,
     asked: readonly Position[],
@@ -105,9 +104,9 @@ export class NatsLogs implements RemoteLogs {
       const positions = known ? [known, ...asked] : asked;
       // The beginning of the log is seen only if it is read from there.
       const isWhole = !known || positions.some(({ offset }) => offset === 0);
-      const receiving = this.#channels.get(channel)?.receiving;
+      const channel = this.#channel(name);
       const { state, log, begins } = await this.#find(channel, positions, isWhole ? undefined : known);
-      if (receiving === this.#channels.get(channel)?.receiving) receiving?.wasRead(state);
+      channel.receiving.wasRead(state);
       const isHeld = known && log.has(known);
       const kept = isHeld ? log : limited(log, limitsOf(settings), this.#store.now());
       const { floor, head, clearedAt, completed } = kept;
@@ -118,10 +117,10 @@ export class NatsLogs implements RemoteLogs {
     });
   }
 
-  async range(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
+  range(name: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
     return this.#call(async () => {
       const asked = [query.after, query.upTo].filter((one) => one !== undefined);
-      const found = await this.#find(channel, asked);
+      const found = await this.#find(this.#channel(name), asked);
       const log = limited(found.log, limitsOf(settings), this.#store.now());
       // The position of an absent log is where the log begins, as long as that has let go of nothing.
       const here = (position: Position | undefined): Position | undefined =>
@@ -164,20 +163,25 @@ export class NatsLogs implements RemoteLogs {
     await this.#store.close();
   }
 
-  /** Reads a log, from an event on if that is there. An offset beyond its head may be news, or a leader that is behind. */
-  async #find(channel: string, asked: readonly Position[], from?: Position): Promise<Found> {
-    await this.#channels.get(channel)?.settled();
-    const found = await this.#read(channel, asked, from);
-    if (asked.every(({ offset }) => offset <= found.log.head.offset)) return found;
-    await this.#store.catchUp();
-    return this.#read(channel, asked, from);
+  /**
+   * Reads a log, from an event on if that is there. An offset beyond its head may be news, or a leader that is behind.
+   * So the leader proves that it knows all; and again, as another may have been elected before the read after that.
+   */
+  async #find(channel: NatsChannel, asked: readonly Position[], from?: Position): Promise<Found> {
+    await channel.settled();
+    let found = await this.#read(channel, asked, from);
+    for (let i = 0; i < PROOFS && asked.some(({ offset }) => offset > found.log.head.offset); i++) {
+      await this.#store.catchUp();
+      found = await this.#read(channel, asked, from);
+    }
+    return found;
   }
 
-  async #read(channel: string, asked: readonly Position[], from: Position | undefined): Promise<Found> {
+  async #read({ token }: NatsChannel, asked: readonly Position[], from?: Position): Promise<Found> {
     const { publishTimeout } = this.#store.settings;
     for (;;) {
       const anchor = this.#anchors.current;
-      const read = await this.#reads.run(() => readLog(this.#store, tokenOf(channel), from), publishTimeout);
+      const read = await this.#reads.run(() => readLog(this.#store, token, from), publishTimeout);
       const { state, log } = read;
       const valid = await this.#anchors.valid(asked, read);
       const begins = [...valid.keys()];
@@ -188,15 +192,7 @@ export class NatsLogs implements RemoteLogs {
   }
 
   #channel(name: string): NatsChannel {
-    const channel = this.#channels.get(name) ?? new NatsChannel(name, this.#store);
-    this.#channels.delete(name);
-    this.#channels.set(name, channel);
-    for (const [oldest, { isIdle, isActive }] of this.#channels) {
-      const { size } = this.#channels;
-      if (size <= MAX_IDLE || !isIdle || (isActive && size <= MAX_ACTIVE)) break;
-      this.#channels.delete(oldest);
-    }
-    return channel;
+    return this.#channels.use(name, () => new NatsChannel(name, this.#store));
   }
 
   #rest(): void {
