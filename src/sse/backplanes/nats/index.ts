@@ -18,10 +18,10 @@ import { natsSettings, type NatsBackplaneOptions } from './nats.options.js';
  * A message names the end of the log before its own (which identifies the log) and the newest event that its publisher
  * knew. Its sequence and a random mark are its position, so that a stream that comes back older or anew shows.
  *
- * NatsLogs is the port: the state of the connection, reading, and the channels. For an event's way read on in
- * nats-channel.ts (publish) and receiving.ts (follow); channel-log.ts reads a log, anchors.ts positions of absent logs.
- * Below them: nats-store.ts (the two streams), layout.ts (names and forms), nats-stream.ts (any stream),
- * connection.ts. Leases, letters, orders and wills are in nats.cluster.ts.
+ * NatsLogs is the port. For an event's way read on in nats-channel.ts (publish) and receiving.ts (follow);
+ * channel-log.ts reads a log, anchors.ts gives positions of absent logs. Below them: nats-store.ts (the two streams, and
+ * whether they are there), layout.ts (names and forms), nats-stream.ts (any stream), connection.ts. Leases, letters,
+ * orders and wills are in nats.cluster.ts.
  */
 
 export type { NatsBackplaneOptions } from './nats.options.js';
