@@ -118,7 +118,7 @@ function refuseUnlisted(methods: readonly FoundMethod[], definitions: ChannelDef
   }
 }
 
-/** What a method handles. @throws SseError `INVALID_HANDLER` if it cannot be called */
+/** The handlers that a method is. @throws SseError `INVALID_HANDLER` if it cannot be called */
 function handlersOf({ wrapper, prototype, key, name }: FoundMethod): ChannelHandler[] {
   const described = describedHandlers(prototype, key);
   if (described.length > 0 && (!wrapper.isDependencyTreeStatic() || wrapper.isTransient)) {
