@@ -92,13 +92,15 @@ export class Orders {
     try {
       await this.cluster.order(order);
       const [there, away] = await Promise.all([this.cluster.instances(), this.cluster.away()]);
-      const reported = new Promise<void>((resolve) => {
-        changed = () => {
-          if (there.every((instance) => reports.has(instance))) resolve();
-        };
-        changed();
-      });
-      await withTimeout(reported, ANSWER_TIME, () => undefined);
+      const haveAll = (): boolean => there.every((instance) => reports.has(instance));
+      if (!haveAll()) {
+        const reported = new Promise<void>((resolve) => {
+          changed = () => {
+            if (haveAll()) resolve();
+          };
+        });
+        await withTimeout(reported, ANSWER_TIME, () => undefined);
+      }
       return {
         ended: [...reports.values()].reduce((sum, count) => sum + count, 0),
         away: [...there, ...away].filter((instance) => !reports.has(instance)),
