@@ -21,7 +21,7 @@ type Methods = Readonly<Record<string, (argument: unknown) => unknown>>;
 /** A method of a provider or a controller. */
 interface FoundMethod {
   readonly wrapper: InstanceWrapper;
-  /** Of a class, or of an object that a factory has made. */
+  /** The prototype of a class, or of an object that a factory has made. */
   readonly prototype: Methods;
   readonly key: string;
   /** `OrdersAccess.mayRead()`, for messages. */
