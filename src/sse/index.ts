@@ -44,14 +44,14 @@ export {
 } from './cluster/cluster.js';
 export type { OrderOutcome } from './cluster/orders.js';
 export type { SseWills, Will } from './cluster/wills.js';
-export type { ChannelSubscription, ChannelUse } from './hooks/hooks.js';
+export type { ChannelSubscription, ChannelUse } from './hooks/hooks.decorators.js';
 export type { Identify, Identity } from './http/identity.js';
 export { EventLog, type LogEntry } from './log/event-log.js';
 export { type, type EventSchemas, type EventType } from './channels/event-schemas.js';
 export type { ChannelHistory, HistoryQuery } from './log/history.js';
 export type { JsonOf } from './log/json-of.js';
 export type { StoredEvent } from './log/stored-event.js';
-export type { SnapshotOf, SnapshotRequest } from './snapshots/snapshot.js';
+export type { SnapshotOf, SnapshotRequest } from './snapshots/sse-snapshot.decorator.js';
 export type { Position } from './protocol/position.js';
 export type { ChannelSettings, HistorySettings, PresenceSettings } from './sse.settings.js';
 export type {

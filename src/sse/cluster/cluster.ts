@@ -81,7 +81,7 @@ export interface SseCluster {
   /** Says goodbye: gives back its leases, and is no member any more. May come twice. */
   close(): Promise<void>;
 
-  /** What is to be done when an instance ends without a word. */
+  /** Instances leave here what others are to do when they end without a word. */
   readonly wills: SseWills;
 }
 

@@ -23,7 +23,7 @@ interface Report {
   readonly ended: number;
 }
 
-/** What has come of an order, as far as the instances have said so within a second. */
+/** The outcome of an order, as far as the instances have said so within a second. */
 export interface OrderOutcome {
   /** How many streams were ended, or had the channel taken away. */
   readonly ended: number;
@@ -36,12 +36,6 @@ export interface OrderOutcome {
 
 const REPORTS = 'sse-orders';
 
-/** The reports that have come, and what is to be called when one more has. */
-interface Waiting {
-  readonly reports: Map<string, number>;
-  changed: () => void;
-}
-
 /**
  * Carries an order out on this instance, as of the moment `at` at which it was given (`performance.now()`).
  *
@@ -52,12 +46,16 @@ type Obeying = (order: never, at: number) => number;
 /** Gives orders to all instances, and obeys those that others give. */
 export class Orders {
   readonly #obeying = new Map<string, Obeying>();
-  readonly #waiting = new Map<string, Waiting>();
+  /** By the id of an order of this instance: hears the reports that it waits for. */
+  readonly #waiting = new Map<string, (from: string, ended: number) => void>();
   readonly #logger = new Logger('SseHub');
   #missed = (): void => undefined;
 
   constructor(private readonly cluster: SseCluster) {
-    cluster.listen(REPORTS, (report, from) => this.#hear(report as Report, from));
+    cluster.listen(REPORTS, (report, from) => {
+      const { id, ended } = report as Report;
+      this.#waiting.get(id)?.(from, ended);
+    });
     cluster.obey({
       given: (order, at, from) => {
         if (from !== cluster.instance) this.#carryOut(order as Order, at);
@@ -85,13 +83,24 @@ export class Orders {
     const order: Order = { ...deed, about, id: randomUUID() };
     const ended = this.#do(order, performance.now());
     if (extent === 'one' && ended > 0) return { ended, away: [] };
-    const waiting: Waiting = { reports: new Map([[this.cluster.instance, ended]]), changed: () => undefined };
-    this.#waiting.set(order.id, waiting);
+    const reports = new Map([[this.cluster.instance, ended]]);
+    let changed = (): void => undefined;
+    this.#waiting.set(order.id, (from, count) => {
+      reports.set(from, count);
+      changed();
+    });
     try {
       await this.cluster.order(order);
       const [there, away] = await Promise.all([this.cluster.instances(), this.cluster.away()]);
-      await untilReported(waiting, there);
-      const { reports } = waiting;
+      const haveAll = (): boolean => there.every((instance) => reports.has(instance));
+      if (!haveAll()) {
+        const reported = new Promise<void>((resolve) => {
+          changed = () => {
+            if (haveAll()) resolve();
+          };
+        });
+        await withTimeout(reported, ANSWER_TIME, () => undefined);
+      }
       return {
         ended: [...reports.values()].reduce((sum, count) => sum + count, 0),
         away: [...there, ...away].filter((instance) => !reports.has(instance)),
@@ -118,23 +127,4 @@ export class Orders {
     if (!obeying) throw new Error(`It is about ${order.about}.`);
     return obeying(order as never, at);
   }
-
-  #hear({ id, ended }: Report, from: string): void {
-    const waiting = this.#waiting.get(id);
-    if (!waiting) return; // another's order, or one that is not waited for any more
-    waiting.reports.set(from, ended);
-    waiting.changed();
-  }
-}
-
-/** Resolves when all of them have reported, at the latest after {@link ANSWER_TIME}. */
-async function untilReported(waiting: Waiting, instances: readonly string[]): Promise<void> {
-  const haveAll = (): boolean => instances.every((instance) => waiting.reports.has(instance));
-  if (haveAll()) return;
-  const reported = new Promise<void>((resolve) => {
-    waiting.changed = () => {
-      if (haveAll()) resolve();
-    };
-  });
-  await withTimeout(reported, ANSWER_TIME, () => undefined);
 }

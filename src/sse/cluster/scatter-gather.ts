@@ -30,13 +30,11 @@ export const ANSWER_TIME = 1_000;
 /** Characters of one part of an answer, or little more: a cluster may take messages up to a size only. */
 const PART = 128 * 1024;
 
-interface Question {
-  readonly about: string;
-}
-
 type Message =
-  | { readonly id: string; readonly question: Question }
-  | { readonly id: string; readonly items: readonly unknown[]; readonly isLast: boolean };
+  | Readonly<{ id: string; question: Question }>
+  | Readonly<{ id: string; items: readonly unknown[]; isLast: boolean }>;
+
+type Question = Readonly<{ about: string }>;
 
 /** The answer of one instance. */
 export interface Answer<Item = unknown> {
@@ -91,7 +89,9 @@ export class ScatterGather {
    */
   async ask<Item>(about: string, question: object = {}): Promise<Gathered<Item>> {
     const gathered = await this.#gathered<Item>({ ...question, about }, ANSWER_TIME, 'all');
-    this.#warnOf(gathered.missing);
+    const names = [...gathered.missing].join(', ');
+    if (names)
+      this.#logger.warn(`These instances did not answer within ${ANSWER_TIME} ms and are left out: ${names}`);
     return gathered;
   }
 
@@ -155,7 +155,9 @@ export class ScatterGather {
   async #reply(id: string, question: Question): Promise<void> {
     let items: readonly unknown[];
     try {
-      items = await this.#answerTo(question);
+      const answering = this.#answering.get(question.about);
+      if (!answering) throw new Error(`It is about ${question.about}.`);
+      items = await answering(question as never);
     } catch (error) {
       // Silence tells the asker that something is missing. A newer version may ask about an unknown subject.
       this.#logger.warn(`A question of another instance cannot be answered: ${String(error)}`);
@@ -166,18 +168,6 @@ export class ScatterGather {
       const message: Message = { id, items: part, isLast: i === parts.length - 1 };
       this.cluster.broadcast(this.topic, message).catch(() => undefined);
     }
-  }
-
-  #answerTo(question: Question): readonly unknown[] | Promise<readonly unknown[]> {
-    const answering = this.#answering.get(question.about);
-    if (!answering) throw new Error(`It is about ${question.about}.`);
-    return answering(question as never);
-  }
-
-  #warnOf(missing: ReadonlySet<string>): void {
-    if (missing.size === 0) return;
-    const names = [...missing].join(', ');
-    this.#logger.warn(`These instances did not answer within ${ANSWER_TIME} ms and are left out: ${names}`);
   }
 }
 

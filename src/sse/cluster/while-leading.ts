@@ -17,19 +17,11 @@ export function whileLeading<T>(cluster: SseCluster, name: string, source: Obser
   return new Observable((subscriber) =>
     cluster.lead(name, (signal) => {
       const subscription = source.subscribe({
-        next: (value) => {
-          subscriber.next(value);
-        },
-        error: (error) => {
-          subscriber.error(error);
-        },
-        complete: () => {
-          subscriber.complete();
-        },
+        next: (value) => subscriber.next(value),
+        error: (error) => subscriber.error(error),
+        complete: () => subscriber.complete(),
       });
-      signal.addEventListener('abort', () => {
-        subscription.unsubscribe();
-      });
+      signal.addEventListener('abort', () => subscription.unsubscribe());
     }),
   );
 }

@@ -18,7 +18,7 @@ export type HandlerDecorator<Argument, Result> = (
   descriptor: { readonly value?: (argument: Argument) => Result },
 ) => void;
 
-/** What a method was decorated with. */
+/** A decorator of a method. */
 export interface DescribedHandler {
   readonly kind: HandlerKind;
   readonly pattern: ChannelPattern;
@@ -64,8 +64,8 @@ export const decoratedKeys = (prototype: object): string[] =>
   Object.getOwnPropertyNames(prototype).filter((key) => Reflect.hasOwnMetadata(HANDLERS, prototype, key));
 
 /**
- * What a method was decorated with, the decorator next to it first. An override that has no such decorator has those
- * of the method in whose place it stands.
+ * The decorators of a method, the one next to it first. An override that has no such decorator has those of the
+ * method in whose place it stands.
  */
 export const describedHandlers = (prototype: object, key: string): readonly DescribedHandler[] =>
   (Reflect.getMetadata(HANDLERS, prototype, key) ?? []) as readonly DescribedHandler[];

@@ -3,7 +3,7 @@ import { SseError } from '../sse.errors.js';
 import { withTimeout } from '../with-timeout.js';
 import { shapeOf, type ChannelPattern, type PatternMatch } from '../channels/channel-pattern.js';
 
-/** What a method of the application does for the channels of a pattern. */
+/** The purpose of a method of the application, for the channels of a pattern. */
 export type HandlerKind = 'authorize' | 'subscribe' | 'unsubscribe' | 'first' | 'last' | 'snapshot';
 
 /** A method of the application, of a provider or a controller, as it was found at the start. */
@@ -43,7 +43,7 @@ export class ChannelHandlers {
     return this.#handlers.has(kind);
   }
 
-  /** Those whose pattern a channel's name matches, in the order in which they were found. */
+  /** The handlers whose pattern a channel's name matches, in the order in which they were found. */
   of(kind: HandlerKind, channel: string): readonly MatchedHandler[] {
     const handlers = this.#handlers.get(kind);
     if (!handlers) return [];
@@ -54,7 +54,10 @@ export class ChannelHandlers {
     }
     let matched = known.get(channel);
     if (!matched) {
-      matched = handlers.flatMap((handler) => match(handler, channel));
+      matched = handlers.flatMap((handler) => {
+        const match = handler.pattern.match(channel);
+        return match ? [{ handler, ...match }] : [];
+      });
       known.set(channel, matched);
     }
     return matched;
@@ -79,11 +82,6 @@ export async function answerInTime(
     throw new ServiceUnavailableException(message);
   };
   return withTimeout(Promise.resolve(handler.call(request)), time, late, 'unref');
-}
-
-function match(handler: ChannelHandler, channel: string): MatchedHandler[] {
-  const found = handler.pattern.match(channel);
-  return found ? [{ handler, ...found }] : [];
 }
 
 function refuseSecond({ name, pattern }: ChannelHandler, others: readonly ChannelHandler[]): void {

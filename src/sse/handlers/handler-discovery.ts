@@ -18,14 +18,11 @@ type InstanceWrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
 type Methods = Readonly<Record<string, (argument: unknown) => unknown>>;
 
-/** A class, or an object that a factory has made, as the application provides it. */
-interface Provided {
-  readonly wrapper: InstanceWrapper;
-  readonly prototype: Methods;
-}
-
 /** A method of a provider or a controller. */
-interface FoundMethod extends Provided {
+interface FoundMethod {
+  readonly wrapper: InstanceWrapper;
+  /** The prototype of a class, or of an object that a factory has made. */
+  readonly prototype: Methods;
   readonly key: string;
   /** `OrdersAccess.mayRead()`, for messages. */
   readonly name: string;
@@ -42,17 +39,15 @@ export class HandlerDiscovery {
 
   /** @throws SseError `INVALID_HANDLER`, `DUPLICATE_DEFINITION`, `INVALID_OPTIONS` */
   find(): ChannelHandlers {
-    const provided = providedIn(this.modules);
-    this.#refuseUnfound(provided);
-    const methods = methodsOf(provided);
-    refuseUnlisted(methods, this.definitions);
+    const methods = methodsIn(this.modules);
+    this.#refuseUnfound();
+    for (const method of methods) this.#refuseUnlisted(method);
     this.handlers.add(methods.flatMap(handlersOf));
     return this.handlers;
   }
 
   /** Decorated methods are never called if no module lists their class. */
-  #refuseUnfound(provided: readonly Provided[]): void {
-    for (const { prototype } of provided) markFound(prototype);
+  #refuseUnfound(): void {
     const names = [...processWide.unfound].flatMap((prototype) =>
       decoratedKeys(prototype).map((key) => `${prototype.constructor.name}.${key}()`),
     );
@@ -61,11 +56,29 @@ export class HandlerDiscovery {
     if (this.settings.strictHandlers) throw new SseError('INVALID_HANDLER', message);
     new Logger('SseModule').warn(message);
   }
+
+  /**
+   * @throws SseError `INVALID_HANDLER` for a definition that is not listed; `INVALID_OPTIONS` for a decorator of another
+   * version of this package
+   */
+  #refuseUnlisted({ prototype, key, name }: FoundMethod): void {
+    const publishing = describedPublishing(prototype, key);
+    const described = [...describedHandlers(prototype, key), ...(publishing ? [publishing] : [])];
+    for (const { definition, copy } of described) {
+      refuseOtherVersion(name, copy);
+      if (!definition || this.definitions.has(definition)) continue;
+      throw new SseError(
+        'INVALID_HANDLER',
+        `${name} is decorated with the definition of "${definition.pattern}", which is not in force. List it in SseModule.forFeature([…]).`,
+      );
+    }
+  }
 }
 
-/** Everything that the modules of an application provide, each object once. */
-function providedIn(modules: ModulesContainer): Provided[] {
+/** All methods of everything that the modules provide, inherited ones among them. Their classes count as found. */
+function methodsIn(modules: ModulesContainer): FoundMethod[] {
   const discovery = new DiscoveryService(modules);
+  const scanner = new MetadataScanner();
   const seen = new Set<unknown>();
   return [...discovery.getProviders(), ...discovery.getControllers()].flatMap((wrapper) => {
     const prototype = prototypeOf(wrapper);
@@ -73,7 +86,10 @@ function providedIn(modules: ModulesContainer): Provided[] {
     // One object may be provided under several tokens.
     if (!prototype || seen.has(target)) return [];
     seen.add(target);
-    return { wrapper, prototype };
+    markFound(prototype);
+    return scanner
+      .getAllMethodNames(prototype)
+      .map((key) => ({ wrapper, prototype, key, name: `${String(wrapper.name)}.${key}()` }));
   });
 }
 
@@ -89,36 +105,7 @@ function markFound(prototype: object): void {
     processWide.unfound.delete(own);
 }
 
-/** All methods, inherited ones among them. */
-function methodsOf(provided: readonly Provided[]): FoundMethod[] {
-  const scanner = new MetadataScanner();
-  return provided.flatMap(({ wrapper, prototype }) =>
-    scanner
-      .getAllMethodNames(prototype)
-      .map((key) => ({ wrapper, prototype, key, name: `${String(wrapper.name)}.${key}()` })),
-  );
-}
-
-/**
- * @throws SseError `INVALID_HANDLER` for a definition that is not listed; `INVALID_OPTIONS` for a decorator of another
- * version of this package
- */
-function refuseUnlisted(methods: readonly FoundMethod[], definitions: ChannelDefinitions): void {
-  for (const { prototype, key, name } of methods) {
-    const publishing = describedPublishing(prototype, key);
-    const described = [...describedHandlers(prototype, key), ...(publishing ? [publishing] : [])];
-    for (const { definition, copy } of described) {
-      refuseOtherVersion(name, copy);
-      if (!definition || definitions.has(definition)) continue;
-      throw new SseError(
-        'INVALID_HANDLER',
-        `${name} is decorated with the definition of "${definition.pattern}", which is not in force. List it in SseModule.forFeature([…]).`,
-      );
-    }
-  }
-}
-
-/** What a method handles. @throws SseError `INVALID_HANDLER` if it cannot be called */
+/** The handlers that a method is. @throws SseError `INVALID_HANDLER` if it cannot be called */
 function handlersOf({ wrapper, prototype, key, name }: FoundMethod): ChannelHandler[] {
   const described = describedHandlers(prototype, key);
   if (described.length > 0 && (!wrapper.isDependencyTreeStatic() || wrapper.isTransient)) {

@@ -1,10 +1,30 @@
 import type { MatchedParams } from '../channels/channel-pattern.js';
-import type { ChannelSubscription, ChannelUse } from './hooks.js';
 import {
   describeHandler,
   type ChannelsOf,
   type HandlerDecorator,
 } from '../handlers/channel-handler.decorator.js';
+
+/** The argument of a method with `@OnSubscribe()` or `@OnUnsubscribe()`. */
+export interface ChannelSubscription<
+  Params = Readonly<Record<string, string>>,
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- which adapter's request it is, the application knows
+  Request = any,
+> extends ChannelUse<Params> {
+  /** The user, as `identify` says. */
+  readonly user: string | undefined;
+  /** The request that the stream belongs to, as the adapter has it. */
+  readonly request: Request;
+  /** The id of the connection, as `hub.connections()` has it. */
+  readonly connection: string;
+}
+
+/** The argument of a method with `@OnFirstSubscriber()` or `@OnLastUnsubscribed()`. */
+export interface ChannelUse<Params = Readonly<Record<string, string>>> {
+  readonly channel: string;
+  /** The values of the pattern's parameters, decoded. */
+  readonly params: Params;
+}
 
 /**
  * A method that is called when a client begins to stream a channel of a pattern: when it may have it, and its

@@ -1,38 +1,17 @@
 import { AsyncResource } from 'node:async_hooks';
 import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
-import { Alternation } from './alternation.js';
-import type { ChannelHandlers, HandlerKind, MatchedHandler } from '../handlers/channel-handlers.js';
+import type { ChannelHandlers, HandlerKind } from '../handlers/channel-handlers.js';
 import type { ChannelObserver, Channels } from '../channels/channels.js';
 import type { ConnectionFeatures, ConnectionHandle, StreamObserver } from '../http/connection-part.js';
+import type { ChannelSubscription } from './hooks.decorators.js';
 
-/** What a method with `@OnSubscribe()` or `@OnUnsubscribe()` is told. */
-export interface ChannelSubscription<
-  Params = Readonly<Record<string, string>>,
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- which adapter's request it is, the application knows
-  Request = any,
-> extends ChannelUse<Params> {
-  /** The user, as `identify` says. */
-  readonly user: string | undefined;
-  /** The request that the stream belongs to, as the adapter has it. */
-  readonly request: Request;
-  /** The id of the connection, as `hub.connections()` has it. */
-  readonly connection: string;
-}
-
-/** What a method with `@OnFirstSubscriber()` or `@OnLastUnsubscribed()` is told. */
-export interface ChannelUse<Params = Readonly<Record<string, string>>> {
-  readonly channel: string;
-  /** The values of the pattern's parameters, decoded. */
-  readonly params: Params;
-}
-
-/** Tells methods of the application who begins and ends to stream what. */
+/** Calls methods of the application when clients begin and end to stream a channel. */
 export class Hooks implements ChannelObserver, StreamObserver {
   readonly #logger = new Logger('SseHub');
-  /** They belong to no request: what one starts goes on when the request that has led to it is long over. */
+  /** Hooks belong to no request: what one starts goes on when the request that has led to it is long over. */
   readonly #scope = new AsyncResource('SseHooks');
-  readonly #uses = new Alternation((channel, isUsed) => this.#tell(isUsed ? 'first' : 'last', channel, {}));
+  readonly #uses = new Alternation((channel, kind) => this.#call(kind, channel, {}));
   readonly #subscriptions = new WeakMap<ConnectionHandle, Alternation>();
 
   constructor(
@@ -49,54 +28,81 @@ export class Hooks implements ChannelObserver, StreamObserver {
   }
 
   used(channel: string): void {
-    this.#used(channel, true);
+    this.#used(channel, 'first');
   }
 
   unused(channel: string): void {
-    this.#used(channel, false);
+    this.#used(channel, 'last');
   }
 
   began(channel: string, subscriber: ConnectionHandle): void {
-    this.#subscribed(channel, subscriber, true);
+    this.#subscribed(channel, subscriber, 'subscribe');
   }
 
   ended(channel: string, subscriber: ConnectionHandle): void {
-    this.#subscribed(channel, subscriber, false);
+    this.#subscribed(channel, subscriber, 'unsubscribe');
   }
 
-  #used(channel: string, isUsed: boolean): void {
-    if (!this.#isOfInterest(channel, 'first', 'last')) return;
-    this.#scope.runInAsyncScope(() => this.#uses.set(channel, isUsed));
+  #used(channel: string, kind: 'first' | 'last'): void {
+    if (!this.#hasHook(channel, 'first', 'last')) return;
+    this.#scope.runInAsyncScope(() => this.#uses.add(channel, kind));
   }
 
-  #subscribed(channel: string, subscriber: ConnectionHandle, isSubscribed: boolean): void {
-    if (!this.#isOfInterest(channel, 'subscribe', 'unsubscribe')) return;
+  #subscribed(channel: string, subscriber: ConnectionHandle, kind: 'subscribe' | 'unsubscribe'): void {
+    if (!this.#hasHook(channel, 'subscribe', 'unsubscribe')) return;
     let alternation = this.#subscriptions.get(subscriber);
     if (!alternation) {
-      alternation = new Alternation((name, isOn) =>
-        this.#tell(isOn ? 'subscribe' : 'unsubscribe', name, detailsOf(subscriber)),
-      );
+      alternation = new Alternation((name, change) => this.#call(change, name, detailsOf(subscriber)));
       this.#subscriptions.set(subscriber, alternation);
     }
-    this.#scope.runInAsyncScope(() => alternation.set(channel, isSubscribed));
+    this.#scope.runInAsyncScope(() => alternation.add(channel, kind));
   }
 
-  #isOfInterest(channel: string, ...kinds: HandlerKind[]): boolean {
+  #hasHook(channel: string, ...kinds: HandlerKind[]): boolean {
     return kinds.some((kind) => this.handlers.of(kind, channel).length > 0);
   }
 
-  async #tell(kind: HandlerKind, channel: string, details: object): Promise<void> {
-    await Promise.all(this.handlers.of(kind, channel).map((hook) => this.#call(hook, channel, details)));
+  /** Never rejects. */
+  async #call(kind: HandlerKind, channel: string, details: object): Promise<void> {
+    await Promise.all(
+      this.handlers.of(kind, channel).map(async ({ handler, params }) => {
+        try {
+          await handler.call({ channel, params, ...details });
+        } catch (error) {
+          // Anything may be thrown, also what has no string form.
+          const [text, stack] = error instanceof Error ? [String(error), error.stack] : [inspect(error)];
+          this.#logger.error(`${handler.name} has failed for "${channel}": ${text}`, stack);
+        }
+      }),
+    );
+  }
+}
+
+/**
+ * Tells changes that go to and fro, such as first and last, one after the other for each key, and never in the turn in
+ * which they happen. Two changes that wait undo each other, so of each key at most one waits.
+ */
+class Alternation {
+  /** By key, while one of its changes is being told: the change that waits. */
+  readonly #waiting = new Map<string, HandlerKind | undefined>();
+
+  /** @param tell never rejects */
+  constructor(private readonly tell: (key: string, change: HandlerKind) => Promise<void>) {}
+
+  add(key: string, change: HandlerKind): void {
+    const isBusy = this.#waiting.has(key);
+    this.#waiting.set(key, this.#waiting.get(key) ? undefined : change);
+    if (!isBusy) void this.#tellAll(key);
   }
 
-  async #call({ handler, params }: MatchedHandler, channel: string, details: object): Promise<void> {
-    try {
-      await handler.call({ channel, params, ...details });
-    } catch (error) {
-      // Anything may be thrown, also what has no string form.
-      const [text, stack] = error instanceof Error ? [String(error), error.stack] : [inspect(error)];
-      this.#logger.error(`${handler.name} has failed for "${channel}": ${text}`, stack);
+  async #tellAll(key: string): Promise<void> {
+    await Promise.resolve();
+    let change: HandlerKind | undefined;
+    while ((change = this.#waiting.get(key))) {
+      this.#waiting.set(key, undefined);
+      await this.tell(key, change);
     }
+    this.#waiting.delete(key);
   }
 }
 

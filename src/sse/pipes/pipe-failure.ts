@@ -1,8 +1,6 @@
-import { Logger } from '@nestjs/common';
-import type { ChannelWriter } from '../publishing/channel-writer.js';
 import { errorMessage } from '../error-message.js';
 import type { AnyEvents, EventMap, SseEventInput } from '../log/sse-event.js';
-import { errorEvent, type StoredEvent } from '../log/stored-event.js';
+import { SseError } from '../sse.errors.js';
 
 /** Why a source that was piped into a channel has not come to its own end. */
 export interface PipeFailure {
@@ -12,9 +10,9 @@ export interface PipeFailure {
    * ended without a word, or was away for so long that others took it for dead.
    */
   readonly reason: 'failed' | 'stopped' | 'abandoned' | 'closing' | 'lost';
-  /** What `pipe()` rejects with. Of `lost` an `SseError` of the code `PIPE_LOST`. Not for the eyes of listeners. */
+  /** The error that `pipe()` rejects with, for `lost` an `SseError` `PIPE_LOST`. It is not for the eyes of listeners. */
   readonly error: unknown;
-  /** What listeners are told by default: what Nest's exception filter says of the error, or one word for the reason. */
+  /** The text for listeners by default: as Nest's exception filter says of the error, or one word for the reason. */
   readonly message: string;
 }
 
@@ -22,9 +20,7 @@ export interface PipeFailure {
 export type LastEvent<Inputs extends EventMap = AnyEvents> =
   SseEventInput<Inputs> | { readonly type: 'error'; readonly data?: unknown };
 
-/**
- * Forms the last event of a source that has not come to its own end; `undefined` for none.
- */
+/** Forms the last event of a source that has not come to its own end; `undefined` for none. */
 export type FormLastEvent<Inputs extends EventMap = AnyEvents> = (
   failure: PipeFailure,
 ) => LastEvent<Inputs> | undefined;
@@ -35,22 +31,14 @@ export function failureOf(reason: PipeFailure['reason'], error: unknown): PipeFa
   return { reason, error, message: reason === 'failed' ? errorMessage(error) : WORDS[reason] };
 }
 
-const logger = new Logger('SseHub');
+export const abandoned = (milliseconds: number): SseError =>
+  new SseError(
+    'PIPE_ABANDONED',
+    `Nobody has listened for ${milliseconds} ms (abandonAfter), so the source was stopped.`,
+  );
 
-/** The event that listeners are told a failure by, encoded; undefined for none. A fault of `form` is logged. */
-export async function lastEventOf(
-  failure: PipeFailure,
-  form: FormLastEvent | undefined,
-  channel: string,
-  writer: ChannelWriter,
-): Promise<StoredEvent | undefined> {
-  if (!form) return errorEvent(failure.message);
-  try {
-    const event = form(failure);
-    return event && (await writer.lastEvent(channel, event));
-  } catch (error) {
-    const what = `The option "error" of hub.pipe() gives no event for "${channel}" (${failure.reason}); listeners are told "${failure.message}".`;
-    logger.error(what, error instanceof Error ? error.stack : String(error));
-    return errorEvent(failure.message);
-  }
-}
+export const lost = (channel: string): SseError =>
+  new SseError(
+    'PIPE_LOST',
+    `The process that piped a source into "${channel}" has ended, or was away for so long that others took it for dead and told listeners so. Begin anew in another channel.`,
+  );

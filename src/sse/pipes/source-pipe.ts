@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import { isObservable } from 'rxjs';
 import { SseError } from '../sse.errors.js';
 import {
@@ -12,9 +14,9 @@ import {
 import type { ChannelWriter } from '../publishing/channel-writer.js';
 import type { SseWills } from '../cluster/wills.js';
 import type { AnyEvents, EventMap, SseEventInput } from '../log/sse-event.js';
-import type { StoredEvent } from '../log/stored-event.js';
-import { OwnWill } from './own-will.js';
-import { failureOf, lastEventOf, type FormLastEvent, type PipeFailure } from './pipe-failure.js';
+import { errorEvent, type StoredEvent } from '../log/stored-event.js';
+import { abandoned, failureOf, lost, type FormLastEvent, type PipeFailure } from './pipe-failure.js';
+import { LOOK_INTERVAL, OwnWill } from './pipe-will.js';
 import { isSource, MAX_PENDING, publishedObservable, type Source } from '../publishing/published-source.js';
 
 /** Options of `hub.pipe()`. */
@@ -45,6 +47,8 @@ export interface PipeOptions<Inputs extends EventMap = AnyEvents> {
   readonly maxPending?: number;
 }
 
+const logger = new Logger('SseHub');
+
 /** One source on its way into a channel. */
 export class SourcePipe {
   readonly will: OwnWill;
@@ -53,7 +57,6 @@ export class SourcePipe {
   #reject: ((reason: unknown) => void) | undefined;
   /** Resolves when listeners would be told if this process ended. */
   #isSafe: Promise<void> | undefined;
-  #looking: NodeJS.Timeout | undefined;
 
   /**
    * @param countListeners of the channel, on all instances
@@ -71,7 +74,7 @@ export class SourcePipe {
       throw new SseError('INVALID_OPTIONS', 'hub.pipe() takes an async iterable or an Observable of events.');
     }
     checkOptions(options);
-    this.will = new OwnWill(channel, options.complete ?? true, wills, writer);
+    this.will = new OwnWill({ channel, last: undefined, complete: options.complete ?? true }, wills, writer);
   }
 
   /**
@@ -81,36 +84,35 @@ export class SourcePipe {
    * @returns how many events were published, if the source has come to its end
    */
   async run(owe: () => void): Promise<number> {
-    const { signal, abandonAfter } = this.options;
+    const { signal } = this.options;
     const abort = (): void => this.stop('stopped', signal?.reason);
+    const ending = new AbortController();
     let closeSource: (() => void) | undefined;
+    let failure: PipeFailure | undefined;
+    signal?.addEventListener('abort', abort);
     try {
-      signal?.addEventListener('abort', abort);
       await new Promise<void>((resolve, reject) => {
         this.#reject = reject;
         if (signal?.aborted) return abort();
         this.#isSafe = this.will.leave(this.#lastEvent(failureOf('lost', lost(this.channel))));
         this.#isSafe.catch(reject);
         closeSource = this.#open(resolve, reject);
-        if (abandonAfter !== undefined) this.#lookAfter(abandonAfter, false);
+        void Promise.allSettled([this.#watchWill(ending.signal), this.#watchListeners(ending.signal)]);
       });
     } catch (error) {
       closeSource?.();
-      const last = await this.#lastEvent(this.#stopped ?? failureOf('failed', error));
-      // The error that ended it is what the caller learns; that it cannot be told now is mostly of the same cause.
-      await this.will.endWith(last).catch(owe);
-      throw error;
-    } finally {
-      clearTimeout(this.#looking);
-      this.#looking = undefined;
-      signal?.removeEventListener('abort', abort);
+      failure = this.#stopped ?? failureOf('failed', error);
     }
+    ending.abort();
+    signal?.removeEventListener('abort', abort);
     try {
-      await this.will.endWith(undefined);
+      await this.will.endWith(failure && (await this.#lastEvent(failure)));
     } catch (error) {
       owe();
-      throw error;
+      // The caller learns the error that ended the source, if there is one: mostly it is the cause of this one.
+      failure ??= failureOf('failed', error);
     }
+    if (failure) throw failure.error;
     return this.#published;
   }
 
@@ -118,11 +120,6 @@ export class SourcePipe {
   stop(reason: Exclude<PipeFailure['reason'], 'failed'>, error: unknown): void {
     this.#stopped ??= failureOf(reason, error);
     this.#reject?.(error);
-  }
-
-  /** Stops the source if others may have told listeners that it is lost. */
-  async confirm(): Promise<void> {
-    if (!(await this.will.confirm())) this.stop('lost', lost(this.channel));
   }
 
   /** @returns closes the source */
@@ -142,11 +139,10 @@ export class SourcePipe {
   }
 
   async #pull(iterator: AsyncIterator<SseEventInput, unknown>): Promise<void> {
-    for (;;) {
+    while (!this.#stopped) {
       const result = await iterator.next();
       if (result.done || this.#stopped) return;
       await this.#publish(result.value);
-      if (this.#stopped) return;
     }
   }
 
@@ -156,35 +152,44 @@ export class SourcePipe {
     this.#published++;
   }
 
-  #lastEvent(failure: PipeFailure): Promise<StoredEvent | undefined> {
-    return lastEventOf(failure, this.options.error, this.channel, this.writer);
+  /** The event that tells listeners a failure; undefined for none. A fault of the option `error` is logged. */
+  async #lastEvent(failure: PipeFailure): Promise<StoredEvent | undefined> {
+    const { reason, message } = failure;
+    const { channel, options, writer } = this;
+    if (!options.error) return errorEvent(message);
+    try {
+      const event = options.error(failure);
+      return event && (await writer.lastEvent(channel, event));
+    } catch (error) {
+      const what = `The option "error" of hub.pipe() gives no event for "${channel}" (${reason}); listeners are told "${message}".`;
+      logger.error(what, error instanceof Error ? error.stack : String(error));
+      return errorEvent(message);
+    }
   }
 
-  #lookAfter(milliseconds: number, wasAbandoned: boolean): void {
-    this.#looking = setTimeout(() => {
-      const look = (count: number): void => {
-        if (!this.#looking) return; // it has ended meanwhile
-        if (count === 0 && wasAbandoned) this.stop('abandoned', abandoned(milliseconds));
-        else this.#lookAfter(milliseconds, count === 0);
-      };
-      // Who cannot be asked may be listening.
-      this.countListeners().then(look, () => look(1));
-    }, milliseconds);
-    this.#looking.unref();
+  /** Rejects when the pipe ends. */
+  async #watchWill(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await delay(LOOK_INTERVAL, undefined, { signal, ref: false });
+      // Without an answer the next look may have one.
+      const will = await this.will.confirm().catch(() => 'kept');
+      if (will === 'lost') this.stop('lost', lost(this.channel));
+    }
+  }
+
+  /** Rejects when the pipe ends. */
+  async #watchListeners(signal: AbortSignal): Promise<void> {
+    const { abandonAfter } = this.options;
+    if (abandonAfter === undefined) return;
+    for (let inVain = 0; inVain < 2;) {
+      await delay(abandonAfter, undefined, { signal, ref: false });
+      // An instance that cannot be asked may have listeners.
+      const count = await this.countListeners().catch(() => 1);
+      inVain = count === 0 ? inVain + 1 : 0;
+    }
+    this.stop('abandoned', abandoned(abandonAfter));
   }
 }
-
-const abandoned = (milliseconds: number): SseError =>
-  new SseError(
-    'PIPE_ABANDONED',
-    `Nobody has listened for ${milliseconds} ms (abandonAfter), so the source was stopped.`,
-  );
-
-const lost = (channel: string): SseError =>
-  new SseError(
-    'PIPE_LOST',
-    `The process that piped a source into "${channel}" has ended, or was away for so long that others took it for dead and told listeners so. Begin anew in another channel.`,
-  );
 
 function checkOptions(options: PipeOptions): void {
   checkObject(options, ['signal', 'complete', 'error', 'abandonAfter', 'maxPending'], 'hub.pipe()');

@@ -1,40 +1,44 @@
-import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import type { SseCluster } from '../cluster/cluster.js';
+import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
+import type { Will } from '../cluster/wills.js';
+import type { SseEventInput } from '../log/sse-event.js';
+import type { ChannelWriter } from '../publishing/channel-writer.js';
+import type { Source } from '../publishing/published-source.js';
 import { hubClosed } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import { withTimeout } from '../with-timeout.js';
-import type { ChannelWriter } from '../publishing/channel-writer.js';
-import type { SseCluster } from '../cluster/cluster.js';
-import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
-import type { SseEventInput } from '../log/sse-event.js';
-import { LOOK_INTERVAL, LostPipes } from './lost-pipes.js';
-import type { OwnWill } from './own-will.js';
-import type { Source } from '../publishing/published-source.js';
+import { LOOK_INTERVAL, tellLast, willOfText, type OwnWill } from './pipe-will.js';
 import { SourcePipe, type PipeOptions } from './source-pipe.js';
 
-/** Ends of pipes that could not be told yet; of one more the others learn when this process has ended. */
+/** Wills that this process still has to carry out; those beyond it others carry out when this process has ended. */
 const MAX_OWED = 10_000;
 
-/** The sources that this process feeds into channels, and those of processes that have ended. */
+/**
+ * The pipes of this process, and the ends of those whose process has ended without a word.
+ *
+ * A pipe leaves a will (pipe-will.ts), publishes what the source gives (source-pipe.ts), and ends with an event that
+ * says why it has ended, unless the source has (pipe-failure.ts). Where listeners cannot be told at that time, as the
+ * backplane is away, the will is owed, and carried out later. The wills of processes that have ended are carried out by
+ * one instance of all, the leader.
+ */
 export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #running = new Map<SourcePipe, Promise<number>>();
-  /** What listeners could not be told, as the backplane was away. */
   readonly #owed = new Set<OwnWill>();
-  readonly #lost: LostPipes;
-  #looking: NodeJS.Timeout | undefined;
-  #stopWatching: (() => void) | undefined;
-  #isClosing = false;
+  readonly #closing = new AbortController();
+  readonly #logger = new Logger('SseHub');
+  #stopLeading: (() => void) | undefined;
 
   constructor(
     private readonly writer: ChannelWriter,
     private readonly subscribers: SubscriberCounts,
     private readonly cluster: SseCluster,
     private readonly settings: Pick<SseSettings, 'shutdown'>,
-  ) {
-    this.#lost = new LostPipes(cluster, writer);
-  }
+  ) {}
 
   onApplicationBootstrap(): void {
-    this.#stopWatching = this.#lost.watch();
+    this.#stopLeading = this.cluster.lead('sse-hub pipes', (signal) => void this.#endLost(signal));
   }
 
   /** @throws SseError as `hub.pipe()` */
@@ -44,7 +48,6 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     const pipe = new SourcePipe(channel, source, options, this.writer, this.cluster.wills, count);
     const end = pipe.run(() => this.#owe(pipe.will));
     this.#running.set(pipe, end);
-    this.#lookLater();
     try {
       return await end;
     } finally {
@@ -52,11 +55,10 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  /** Before the streams are ended: what listeners have got is not all, and they shall know it. */
+  /** Before the streams are ended: listeners have not got everything, and they shall know it. */
   async onModuleDestroy(): Promise<void> {
-    this.#isClosing = true;
-    clearTimeout(this.#looking);
-    this.#stopWatching?.();
+    this.#closing.abort();
+    this.#stopLeading?.();
     for (const pipe of this.#running.keys()) pipe.stop('closing', hubClosed());
     const told = Promise.allSettled(this.#running.values());
     // A schema that does not answer holds up what comes after it, and must not hold up the application.
@@ -64,32 +66,56 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   #owe(will: OwnWill): void {
-    if (this.#owed.size < MAX_OWED) this.#owed.add(will);
-    this.#lookLater();
+    if (this.#owed.size >= MAX_OWED) return;
+    this.#owed.add(will);
+    if (this.#owed.size === 1) void this.#payOff();
   }
 
-  /** While there is something to look after. */
-  #lookLater(): void {
-    if (this.#isClosing || (this.#running.size === 0 && this.#owed.size === 0)) return;
-    this.#looking ??= setTimeout(() => {
-      const looked = Promise.allSettled([this.#confirm(), this.#payOff()]);
-      void looked.then(() => {
-        this.#looking = undefined;
-        this.#lookLater();
-      });
-    }, LOOK_INTERVAL).unref();
-  }
-
-  async #confirm(): Promise<void> {
-    // Who cannot be asked now is asked again.
-    await Promise.allSettled(Array.from(this.#running.keys(), (pipe) => pipe.confirm()));
-  }
-
-  /** As far as it goes: what fails for one fails for those after it. */
+  /** One after the other: if one fails, the others would as well. */
   async #payOff(): Promise<void> {
+    const { signal } = this.#closing;
     for (const will of this.#owed) {
-      await will.carryOut();
+      while (!signal.aborted && !(await succeeds(will.carryOut()))) await pause(signal);
       this.#owed.delete(will);
     }
   }
+
+  /** Ends the channels of processes that have ended, while this instance leads. */
+  async #endLost(signal: AbortSignal): Promise<void> {
+    /** Wills that could not be carried out, which the log has said. */
+    const warned = new Set<string>();
+    while (!signal.aborted) {
+      // Without an answer the next look may have one.
+      const wills = await this.cluster.wills.orphaned().catch(() => []);
+      if (wills.length === 0) warned.clear();
+      for (const will of wills) if (!signal.aborted) await this.#carryOut(will, warned);
+      await pause(signal);
+    }
+  }
+
+  async #carryOut({ instance, id, text }: Will, warned: Set<string>): Promise<void> {
+    try {
+      const will = willOfText(text);
+      await tellLast(id, will, this.writer);
+      if (will.complete) await this.writer.complete(will.channel);
+      await this.cluster.wills.remove(id, instance);
+      this.#logger.warn(
+        `The process that piped a source into "${will.channel}" has ended; its listeners were told.`,
+      );
+    } catch (error) {
+      // The next look tries again: a backplane comes back, and another version may lead that understands the will.
+      if (warned.has(id)) return;
+      warned.add(id);
+      this.#logger.warn(`A channel of a process that has ended cannot be ended yet: ${String(error)}`);
+    }
+  }
 }
+
+const succeeds = (promise: Promise<unknown>): Promise<boolean> =>
+  promise.then(
+    () => true,
+    () => false,
+  );
+
+const pause = (signal: AbortSignal): Promise<unknown> =>
+  delay(LOOK_INTERVAL, undefined, { signal, ref: false }).catch(() => undefined);

@@ -1,20 +1,20 @@
-/** Somebody who is in a channel, as `hub.presence()` tells of it. */
+/** A member of a channel, as `hub.presence()` lists it. */
 export interface PresenceMember {
-  /** As `identify` names them. */
+  /** The name of the user, as `identify` gives it. */
   readonly user: string;
-  /** What `identify` lets others know of them, as JSON has it: from the newest of their stays. */
+  /** JSON of what `identify` lets others know of the user: from the newest connections. */
   readonly info?: unknown;
-  /** How many of their connections stream the channel, on all instances; 0 during the time of grace. */
+  /** How many connections of the user stream the channel, on all instances; 0 during the time of grace. */
   readonly connections: number;
-  /** Since when they have been there. */
+  /** When the user came. */
   readonly since: Date;
 }
 
-/** Who is in a channel, in the order of their coming. */
+/** The members of a channel, in the order of their coming. */
 export interface PresenceMembers extends Array<PresenceMember> {
   /**
-   * The position in the channel from which its events continue the list: a stream that begins here tells of all
-   * who come and go later. Somebody of the list may be told of once more. Empty where the channel has no history.
+   * The position in the channel from which its events continue the list: a stream that begins here has every
+   * `join` and `leave` after it, and may repeat the `join` of a listed member. Empty where the channel has no history.
    * JSON leaves it out: send it beside the members.
    */
   readonly position: string;
@@ -26,32 +26,70 @@ export interface PresenceEvent {
   readonly info?: unknown;
 }
 
-/** A user in a channel, as instances tell each other of it. */
-export interface Stay {
+/** A member, as instances know it: the user's connections on one instance, or an announced user. */
+export interface Member {
   readonly user: string;
   readonly info?: unknown;
   /** In milliseconds since 1970. */
   readonly since: number;
 }
 
-/** A stay, and how many connections it is made of. */
-export interface CountedStay extends Stay {
+/** A member, with the number of its connections. */
+export interface CountedMember extends Member {
   readonly connections: number;
 }
 
-/** Who is there, each once, in the order of their coming. */
-export function membersOf(stays: Iterable<CountedStay>): PresenceMember[] {
-  const members = new Map<string, CountedStay>();
-  for (const stay of stays) {
-    const other = members.get(stay.user);
-    members.set(stay.user, other ? joined(stay, other) : stay);
+/** Members by channel. A channel without members takes no memory. */
+export class Members {
+  readonly #channels = new Map<string, Map<string, Member>>();
+
+  get(channel: string, user: string): Member | undefined {
+    return this.#channels.get(channel)?.get(user);
   }
-  return [...members.values()]
-    .sort((one, other) => one.since - other.since)
-    .map((stay) => ({ ...stay, since: new Date(stay.since) }));
+
+  set(channel: string, member: Member): void {
+    const members = this.#channels.get(channel);
+    if (members) members.set(member.user, member);
+    else this.#channels.set(channel, new Map([[member.user, member]]));
+  }
+
+  delete(channel: string, user: string): void {
+    const members = this.#channels.get(channel);
+    members?.delete(user);
+    if (members?.size === 0) this.#channels.delete(channel);
+  }
+
+  clear(): void {
+    this.#channels.clear();
+  }
+
+  countIn(channel: string): number {
+    return this.#channels.get(channel)?.size ?? 0;
+  }
+
+  in(channel: string): Member[] {
+    return [...(this.#channels.get(channel)?.values() ?? [])];
+  }
+
+  *[Symbol.iterator](): Iterator<readonly [channel: string, member: Member]> {
+    for (const [channel, members] of this.#channels)
+      for (const member of members.values()) yield [channel, member];
+  }
 }
 
-function joined(one: CountedStay, other: CountedStay): CountedStay {
-  const [older, newer] = one.since <= other.since ? [one, other] : [other, one];
-  return { ...newer, since: older.since, connections: one.connections + other.connections };
+/** The key of a user in a channel, whose name has no line break. */
+export const keyOf = (channel: string, user: string): string => `${channel}\n${user}`;
+
+/** Makes one member of all that are of the same user, in the order of their coming. */
+export function membersOf(counted: readonly CountedMember[]): PresenceMember[] {
+  const members = new Map<string, PresenceMember>();
+  for (const member of counted.toSorted((one, other) => one.since - other.since)) {
+    const older = members.get(member.user);
+    members.set(member.user, {
+      ...member,
+      since: older?.since ?? new Date(member.since),
+      connections: member.connections + (older?.connections ?? 0),
+    });
+  }
+  return [...members.values()];
 }

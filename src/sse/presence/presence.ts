@@ -1,28 +1,50 @@
-import { SseError } from '../sse.errors.js';
-import type { PresenceSettings, SseSettings } from '../sse.settings.js';
-import type { SseBackplane } from '../log/backplane.js';
+import { Logger } from '@nestjs/common';
 import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import { LEASE_TIME, type SseCluster } from '../cluster/cluster.js';
-import { PresenceAnnounced, type Saying } from './announced.js';
-import { ALL, PresenceAnnouncer, ROSTERS, type PresenceChannels, type RosterMessage } from './announcer.js';
-import { membersOf, type CountedStay, type PresenceEvent, type PresenceMember } from './member.js';
-import { PresenceRoster } from './roster.js';
-import { SharedStays, type Entry } from './sharing.js';
-import { storedEvent } from '../log/stored-event.js';
-import type { ConnectionFeatures, ConnectionHandle, StreamObserver } from '../http/connection-part.js';
 import { ScatterGather } from '../cluster/scatter-gather.js';
+import type { ConnectionFeatures, ConnectionHandle, StreamObserver } from '../http/connection-part.js';
+import type { Identity } from '../http/identity.js';
+import type { SseBackplane } from '../log/backplane.js';
+import { SseError } from '../sse.errors.js';
+import type { SseSettings } from '../sse.settings.js';
+import { AnnouncedMembers } from './announced-members.js';
+import { Members, membersOf, type CountedMember, type Member, type PresenceMember } from './member.js';
+import { ALL, LOCAL, QUESTIONS, type LocalMessage } from './messages.js';
+import { PresenceLeader } from './presence-leader.js';
+import { SharedMembers } from './shared-members.js';
 
-/** What the answer of an instance begins with that knows what was announced. */
-const KNOWN = 'known';
-
-/** Who is in the channels that have presence, on all instances. */
-export class Presence implements PresenceChannels, StreamObserver {
-  readonly #roster: PresenceRoster;
-  readonly #shared: SharedStays;
-  readonly #survey: ScatterGather;
-  #announced: PresenceAnnounced | undefined;
+/*
+ * Presence: which users stream a channel, on all instances.
+ *
+ * Who knows what. Each instance keeps a list of its local members: the users with connections to it. It broadcasts
+ * each change of the list, and the leader has a copy of it (shared-members.ts). The lists are not in the backplane's
+ * store: it would be written to for each member and each sign of life, and be away when the members are not.
+ * `hub.presence()` asks all instances for their local members.
+ *
+ * Who announces. One instance has the lease and leads: it alone publishes `join` and `leave` (presence-leader.ts). It
+ * keeps the list of the announced members, and all others have a copy of it (announced-members.ts).
+ *
+ * Time of grace. A user without connections stays announced for `grace`, and is listed with `connections: 0`. A user
+ * who is back in time was never away.
+ *
+ * An instance that ends without a word is missing in `cluster.instances()` after the time of the lease. The leader then
+ * forgets its list; that time counts as a part of the time of grace.
+ *
+ * A change of leaders. The new leader asks the others for their copies of the announced members, publishes once more
+ * what its predecessor was about to publish, and goes on from there. Of a user whom not all copies have, it announces
+ * again what is so: better twice than never.
+ *
+ * All messages between instances are in messages.ts.
+ */
+export class Presence implements StreamObserver {
+  readonly #local = new Members();
+  readonly #shared: SharedMembers;
+  readonly #connections = new WeakMap<Member, Set<ConnectionHandle>>();
+  readonly #announced: AnnouncedMembers;
+  readonly #questions: ScatterGather;
+  /** An application without members pays for nothing: `unused` until the first one comes. */
+  #state: 'unused' | 'used' | 'closed' = 'unused';
   #telling: NodeJS.Timeout | undefined;
-  #isClosed = false;
 
   constructor(
     private readonly settings: SseSettings,
@@ -31,19 +53,16 @@ export class Presence implements PresenceChannels, StreamObserver {
     private readonly cluster: SseCluster,
     features: ConnectionFeatures,
   ) {
-    this.#roster = new PresenceRoster(settings.limits.membersPerChannel);
-    this.#shared = new SharedStays(cluster, ROSTERS, () => this.#roster.stays);
-    this.#survey = new ScatterGather(cluster, 'sse-presence-questions');
-    this.#survey.answer('members', ({ channel }: { readonly channel: string }) => this.#here(channel));
-    this.#survey.answer('announced', () =>
-      this.#announced?.isKnown ? [KNOWN, ...this.#announced.stays] : [],
-    );
+    this.#shared = new SharedMembers(cluster, LOCAL, this.#local);
+    this.#questions = new ScatterGather(cluster, QUESTIONS);
+    this.#questions.answer('members', ({ channel }: { readonly channel: string }) => this.#known(channel));
+    this.#announced = new AnnouncedMembers(cluster, this.#questions);
     features.observe(this);
   }
 
   /** @throws SseError `INVALID_OPTIONS` for a channel without presence */
   check(channel: string): void {
-    if (this.#settingsOf(channel)) return;
+    if (this.#isIn(channel)) return;
     throw new SseError(
       'INVALID_OPTIONS',
       `The channel "${channel}" has no presence. Define it with presence: true, and give the definition to SseModule.forFeature().`,
@@ -52,96 +71,84 @@ export class Presence implements PresenceChannels, StreamObserver {
 
   /** @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED` */
   async members(channel: string): Promise<PresenceMember[]> {
-    const { answers, missing } = await this.#survey.ask<CountedStay>('members', { channel });
+    const { answers, missing } = await this.#questions.ask<CountedMember>('members', { channel });
     const elsewhere = answers.flatMap(({ items }) => items);
-    // Whom an instance that does not answer would tell of, this one has heard of.
-    const announced = missing.size > 0 ? this.#announcedIn(channel) : [];
-    const stays = [...this.#here(channel), ...elsewhere, ...announced];
-    return membersOf(stays).slice(0, this.settings.limits.membersPerChannel);
-  }
-
-  hasEvents(channel: string): boolean {
-    return this.#settingsOf(channel)?.events === true;
-  }
-
-  async publish({ id, type, channel, stay }: Saying): Promise<void> {
-    if (!this.hasEvents(channel)) return;
-    const { user, info } = stay;
-    const data: PresenceEvent = { user, ...(info !== undefined && { info }) };
-    const event = storedEvent({ type, data }, 'hub', this.settings.maxEventBytes);
-    await this.backplane.append(channel, this.definitions.settingsOf(channel), event, `presence-${id}`);
-  }
-
-  async remembered(): Promise<Entry[][]> {
-    const asked = this.#survey.ask('announced').catch(() => ({ answers: [] }));
-    const { answers } = await asked;
-    const known = answers.filter(({ items }) => items[0] === KNOWN);
-    return known.map(({ items }) => items.slice(1) as Entry[]);
-  }
-
-  graceOf(channel: string): number {
-    return this.#settingsOf(channel)?.grace ?? 0;
-  }
-
-  /** What was announced is for others to go on with. */
-  close(): void {
-    this.#isClosed = true;
-    clearInterval(this.#telling);
-    this.#announced?.close();
+    // The members on an instance that does not answer are announced members.
+    const announced = missing.size > 0 ? this.#announced.in(channel) : [];
+    const all = [...this.#known(channel), ...elsewhere, ...announced];
+    return membersOf(all).slice(0, this.settings.limits.membersPerChannel);
   }
 
   began(channel: string, subscriber: ConnectionHandle): void {
-    const identity = subscriber.identity;
-    if (!identity || this.#isClosed || !this.#settingsOf(channel)) return;
-    if (!this.#roster.enter(channel, identity, subscriber)) return;
-    this.#start();
-    this.#shared.tellChange(channel, identity.user);
+    const { identity } = subscriber;
+    if (!identity || this.#state === 'closed' || !this.#isIn(channel)) return;
+    if (this.#state === 'unused') this.#start();
+    const known = this.#local.get(channel, identity.user);
+    if (known) {
+      this.#connections.get(known)?.add(subscriber);
+    } else if (this.#local.countIn(channel) < this.settings.limits.membersPerChannel) {
+      const member = { user: identity.user, ...publicInfoOf(identity), since: Date.now() };
+      this.#connections.set(member, new Set([subscriber]));
+      this.#shared.set(channel, member);
+    }
   }
 
   ended(channel: string, subscriber: ConnectionHandle): void {
-    const identity = subscriber.identity;
-    if (!identity || !this.#roster.exit(channel, identity.user, subscriber)) return;
-    this.#shared.tellChange(channel, identity.user);
+    const { user = '' } = subscriber.identity ?? {};
+    const member = this.#local.get(channel, user);
+    const connections = member && this.#connections.get(member);
+    // A connection that came when the channel was full is none of them.
+    if (connections?.delete(subscriber) && connections.size === 0) this.#shared.delete(channel, user);
   }
 
-  /** When the first member comes: an application without pays for nothing. */
+  /** The other instances go on with what was announced. */
+  close(): void {
+    this.#state = 'closed';
+    clearInterval(this.#telling);
+    this.#announced.close();
+  }
+
   #start(): void {
-    if (this.#announced) return;
-    const { cluster } = this;
-    const announced = (this.#announced = new PresenceAnnounced(cluster));
-    cluster.listen(ROSTERS, (message) => {
-      const { asks } = message as Extract<RosterMessage, { asks: string }>;
+    this.#state = 'used';
+    const { cluster, definitions, backplane, settings } = this;
+    this.#announced.start();
+    cluster.listen(LOCAL, (message) => {
+      const { asks } = message as Extract<LocalMessage, { asks: string }>;
       if (asks === ALL || asks === cluster.instance) this.#shared.tellAll();
     });
     cluster.lead('sse-presence', (signal) => {
-      const announcer = new PresenceAnnouncer(
-        cluster,
-        announced,
-        this,
-        this.settings.limits.membersPerChannel,
-      );
-      signal.addEventListener('abort', () => {
-        announcer.stop();
-      });
-      void announcer.start();
+      const leader = new PresenceLeader(cluster, this.#announced, definitions, backplane, settings, signal);
+      void leader.start();
     });
     this.#telling = setInterval(() => {
       this.#shared.tellVersion();
-      announced.tellVersion();
+      this.#announced.tellVersion();
     }, LEASE_TIME / 2).unref();
   }
 
-  /** What this instance knows of: those on it, and if it announces, those in their time of grace. */
-  #here(channel: string): CountedStay[] {
-    const here = this.#roster.in(channel);
-    return this.#announced?.isKept ? [...here, ...this.#announcedIn(channel)] : here;
+  /** The members that this instance knows of: its own, and if it leads, those in their time of grace. */
+  #known(channel: string): CountedMember[] {
+    const local = this.#local.in(channel).map((member) => ({
+      ...member,
+      connections: this.#connections.get(member)?.size ?? 0,
+    }));
+    return this.#announced.isLeader ? [...local, ...this.#announced.in(channel)] : local;
   }
 
-  #announcedIn(channel: string): CountedStay[] {
-    return [...(this.#announced?.in(channel) ?? [])].map((stay) => ({ ...stay, connections: 0 }));
+  #isIn(channel: string): boolean {
+    return this.definitions.settingsOf(channel).presence !== undefined;
   }
+}
 
-  #settingsOf(channel: string): PresenceSettings {
-    return this.definitions.settingsOf(channel).presence;
+const logger = new Logger('SseHub');
+
+/** The information for others. Everybody sees what JSON makes of it, on this instance too. */
+function publicInfoOf({ user, info }: Identity): { info?: unknown } {
+  try {
+    const json = JSON.stringify(info) as string | undefined;
+    return json === undefined ? {} : { info: JSON.parse(json) as unknown };
+  } catch (error) {
+    logger.warn(`The info of the user "${user}" is no JSON value and is left out: ${String(error)}`);
+    return {};
   }
 }

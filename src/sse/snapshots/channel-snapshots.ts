@@ -1,25 +1,26 @@
 import { Logger } from '@nestjs/common';
-import { eventBody } from '../protocol/event-stream.js';
-import { parseId, type Position } from '../protocol/position.js';
-import { SseError } from '../sse.errors.js';
-import type { SseSettings } from '../sse.settings.js';
 import type { Channel } from '../channels/channel.js';
-import {
-  answerInTime,
-  type ChannelHandler,
-  type ChannelHandlers,
-  type MatchedHandler,
-} from '../handlers/channel-handlers.js';
+import { answerInTime, type ChannelHandlers, type MatchedHandler } from '../handlers/channel-handlers.js';
 import { gapAt, type NamedPosition } from '../log/gap.js';
+import { parseId, type Position } from '../protocol/position.js';
+import type { SseSettings } from '../sse.settings.js';
 import type { Preface, Prefaces } from '../streams/preface.js';
-import { DueSnapshot } from './due-snapshot.js';
-import { Snapshot, type SnapshotOf, type SnapshotRequest } from './snapshot.js';
+import { Snapshot, snapshotBody } from './snapshot.js';
+import type { SnapshotOf } from './sse-snapshot.decorator.js';
 
-export type SnapshotSettings = Pick<SseSettings, 'snapshotTime' | 'maxEventBytes'>;
+/*
+ * A channel with a method `@SseSnapshot()` has a snapshot, the preface of its log. A client that needs it has a
+ * `DueSnapshot`, which has it made by the `ChannelSnapshots` of the channel, for all clients at once.
+ */
+
+type SnapshotSettings = Pick<SseSettings, 'snapshotTime' | 'maxEventBytes'>;
+
+/** How often a snapshot is made for a client while the log moves past each. */
+const ATTEMPTS = 3;
 
 const logger = new Logger('SseSnapshot');
 
-/** Knows which channels have a state that somebody can tell. */
+/** The channels that have snapshots. */
 export class Snapshots implements Prefaces {
   readonly #channels = new WeakMap<Channel, ChannelSnapshots>();
 
@@ -41,8 +42,43 @@ export class Snapshots implements Prefaces {
   }
 }
 
-/** Has the state of one channel told: by one call at a time, for all who need it. */
-export class ChannelSnapshots {
+/** A snapshot that a client needs before anything else of its channel. */
+class DueSnapshot implements Preface {
+  #made: Snapshot | undefined;
+  #attempts = 0;
+  #making: Promise<void> | undefined;
+
+  constructor(private readonly snapshots: ChannelSnapshots) {}
+
+  take(made: () => void, failed: (error: unknown) => void): Snapshot | undefined {
+    const ready = this.#ready;
+    if (!ready && !this.#making) this.prepare().then(made, failed);
+    return ready;
+  }
+
+  prepare(): Promise<void> {
+    this.#making ??= this.#make().finally(() => {
+      this.#making = undefined;
+    });
+    return this.#making;
+  }
+
+  /** The last one is as good as it gets, wherever the log has gone. */
+  get #ready(): Snapshot | undefined {
+    const made = this.#made;
+    return made && (this.#attempts >= ATTEMPTS || !this.snapshots.isOutdated(made)) ? made : undefined;
+  }
+
+  async #make(): Promise<void> {
+    while (!this.#ready) {
+      this.#made = await this.snapshots.make();
+      this.#attempts++;
+    }
+  }
+}
+
+/** Has the method of one channel called: one call at a time, for all who need the state. */
+class ChannelSnapshots {
   #making: Promise<Snapshot> | undefined;
 
   constructor(
@@ -52,7 +88,7 @@ export class ChannelSnapshots {
   ) {}
 
   /**
-   * The snapshot that is being made, or a new one. Whoever asks while one is being made gets all that comes
+   * The snapshot that is being made, or a new one. A client that asks while one is being made gets all that comes
    * after it, and so lacks nothing.
    */
   make(): Promise<Snapshot> {
@@ -68,21 +104,24 @@ export class ChannelSnapshots {
   }
 
   async #make(): Promise<Snapshot> {
-    const { channel } = this;
+    const { channel, settings } = this;
+    const { handler, params } = this.matched;
     const { floor, head } = channel.log; // as they are before the call
-    const given = await this.#answer();
-    const body = this.#encoded(given);
-    if (!channel.hasHistory || given.after === undefined) return new Snapshot(body, at(head), true);
-    const after = await this.#find(namedBy(given.after));
-    const missed = gapAt(after, channel.log);
-    // It was there when the method was called, and was pushed out since.
-    const wasInLog = !missed || (missed.reason === 'evicted' && offsetOf(after) >= floor.offset);
-    if (missed && !wasInLog) {
-      logger.warn(
-        `${this.#handler.name} gave an "after" for "${channel.name}" that is not in its log (${missed.reason}): ${missed.requested}. Clients are told of a gap, and get all that the log has.`,
-      );
-    }
-    return new Snapshot(body, after, wasInLog);
+    const request = { channel: channel.name, params };
+    const late = `The state of "${channel.name}" is not available.`;
+    const answer = await answerInTime(handler, request, settings.snapshotTime, logger, late);
+    const { state, after } = (answer ?? {}) as Partial<SnapshotOf>;
+    const body = snapshotBody(channel.name, state, handler.name, settings.maxEventBytes);
+    if (!channel.hasHistory || after === undefined) return new Snapshot(body, at(head));
+    const upTo = await this.#find(namedBy(after));
+    const missed = gapAt(upTo, channel.log);
+    // The event was there when the method was called, and was pushed out since.
+    const wasThere = missed?.reason === 'evicted' && offsetOf(upTo) >= floor.offset;
+    if (!missed || wasThere) return new Snapshot(body, upTo);
+    logger.warn(
+      `${handler.name} gave an "after" for "${channel.name}" that is not in its log (${missed.reason}): ${missed.requested}. Clients are told of a gap, and get all that the log has.`,
+    );
+    return new Snapshot(body, upTo, missed);
   }
 
   /** The event that a state includes last may be on its way here from another process, or its log be gone. */
@@ -93,40 +132,8 @@ export class ChannelSnapshots {
     if (located) return at(located);
     const { log } = channel;
     const isOfAnotherLog = log.missing(after.position) === 'unknown';
-    // The log that it is of was lost, or given back when nobody used it. Of the one since then the state has nothing.
+    // Its log was lost, or given back when nobody used it. The state has nothing of the log since then.
     return isOfAnotherLog && log.floor.offset === 0 ? at(log.floor) : after;
-  }
-
-  get #handler(): ChannelHandler {
-    return this.matched.handler;
-  }
-
-  async #answer(): Promise<SnapshotOf> {
-    const { name } = this.channel;
-    const request: SnapshotRequest = { channel: name, params: this.matched.params };
-    const late = `The state of "${name}" is not available.`;
-    return (await answerInTime(
-      this.#handler,
-      request,
-      this.settings.snapshotTime,
-      logger,
-      late,
-    )) as SnapshotOf;
-  }
-
-  /** @throws SseError `NOT_SERIALIZABLE`, `EVENT_TOO_LARGE` */
-  #encoded(given: SnapshotOf | undefined): string {
-    const { name } = this.#handler;
-    const state = jsonOf(given?.state, name);
-    const data = `{"channel":${JSON.stringify(this.channel.name)},"state":${state}}`;
-    const body = eventBody({ type: 'snapshot', data });
-    const bytes = Buffer.byteLength(body);
-    const { maxEventBytes } = this.settings;
-    if (bytes <= maxEventBytes) return body;
-    throw new SseError(
-      'EVENT_TOO_LARGE',
-      `The state that ${name} gave takes ${bytes} bytes, at most ${maxEventBytes} are allowed. Send less of it, or raise maxEventBytes.`,
-    );
   }
 }
 
@@ -139,19 +146,4 @@ function namedBy(after: unknown): NamedPosition {
   const text = String(after).slice(0, 200);
   const position = typeof after === 'string' ? parseId(after)?.position : undefined;
   return position ? { kind: 'position', position, text } : { kind: 'unreadable', text };
-}
-
-function jsonOf(state: unknown, name: string): string {
-  let cause: unknown;
-  try {
-    const text = JSON.stringify(state) as string | undefined;
-    if (text !== undefined) return text;
-  } catch (error) {
-    cause = error;
-  }
-  throw new SseError(
-    'NOT_SERIALIZABLE',
-    `${name} gave no state that has a JSON form. It returns { state, after }, or a Promise of that.`,
-    { cause },
-  );
 }

@@ -1,42 +1,30 @@
-import { idLine } from '../protocol/event-stream.js';
-import type { Position } from '../protocol/position.js';
 import { Batch } from '../channels/channel.js';
-import type { NamedPosition } from '../log/gap.js';
+import type { NamedPosition, OwedGap } from '../log/gap.js';
+import { eventBody, idLine } from '../protocol/event-stream.js';
+import type { Position } from '../protocol/position.js';
+import { SseError } from '../sse.errors.js';
 import type { PrefaceText } from '../streams/preface.js';
-
-/** What a method with `@SseSnapshot()` is asked for. */
-export interface SnapshotRequest<Params = Readonly<Record<string, string>>> {
-  readonly channel: string;
-  /** What stands for the parameters of the pattern, decoded. */
-  readonly params: Params;
-}
-
-/** What a method with `@SseSnapshot()` returns. */
-export interface SnapshotOf<State = unknown> {
-  /** Any JSON value. */
-  readonly state: State;
-  /**
-   * The id of the last event that the state includes: what `publish()` resolved with, or the `position` of
-   * `hub.history()`. Without it the stream goes on from where the channel was before the method was called. One
-   * of a log that is gone stands for the beginning of the one in its place, if that is kept.
-   * Not looked at on a channel without history.
-   */
-  readonly after?: string | undefined;
-}
 
 /** The state of a channel, as it goes to every client that needs it. */
 export class Snapshot implements PrefaceText {
-  /** Its bytes for those whose id is the same, as it is where a response has one channel. */
+  /** The bytes for all clients with the same id, as it is where a response has one channel. */
   #batch: Batch | undefined;
   #id: string | undefined;
 
+  /**
+   * @param body the `snapshot` event without its id
+   * @param upTo the position up to which the state is complete
+   * @param gap between the state and the log, of which nobody can tell what it hides
+   */
   constructor(
-    /** The `snapshot` event without its id. */
     private readonly body: string,
-    /** What the state includes. */
     readonly upTo: NamedPosition,
-    readonly wasInLog: boolean,
+    private readonly gap?: OwedGap,
   ) {}
+
+  get wasInLog(): boolean {
+    return this.gap === undefined;
+  }
 
   batch(id: string | undefined, upTo: Position): Batch {
     if (!this.#batch || this.#id !== id) {
@@ -45,4 +33,36 @@ export class Snapshot implements PrefaceText {
     }
     return this.#batch;
   }
+}
+
+/**
+ * The `snapshot` event of a state, without its id.
+ *
+ * @param handler the name of the method that gave the state
+ * @throws SseError `NOT_SERIALIZABLE`, `EVENT_TOO_LARGE`
+ */
+export function snapshotBody(channel: string, state: unknown, handler: string, maxBytes: number): string {
+  const data = `{"channel":${JSON.stringify(channel)},"state":${jsonOf(state, handler)}}`;
+  const body = eventBody({ type: 'snapshot', data });
+  const bytes = Buffer.byteLength(body);
+  if (bytes <= maxBytes) return body;
+  throw new SseError(
+    'EVENT_TOO_LARGE',
+    `The state that ${handler} gave takes ${bytes} bytes, at most ${maxBytes} are allowed. Send less of it, or raise maxEventBytes.`,
+  );
+}
+
+function jsonOf(state: unknown, handler: string): string {
+  let cause: unknown;
+  try {
+    const text = JSON.stringify(state) as string | undefined;
+    if (text !== undefined) return text;
+  } catch (error) {
+    cause = error;
+  }
+  throw new SseError(
+    'NOT_SERIALIZABLE',
+    `${handler} gave no state that has a JSON form. It returns { state, after }, or a Promise of that.`,
+    { cause },
+  );
 }

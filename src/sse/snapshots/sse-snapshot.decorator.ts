@@ -1,10 +1,29 @@
 import type { MatchedParams } from '../channels/channel-pattern.js';
-import type { SnapshotOf, SnapshotRequest } from './snapshot.js';
 import {
   describeHandler,
   type ChannelsOf,
   type HandlerDecorator,
 } from '../handlers/channel-handler.decorator.js';
+
+/** The argument of a method with `@SseSnapshot()`. */
+export interface SnapshotRequest<Params = Readonly<Record<string, string>>> {
+  readonly channel: string;
+  /** The values of the pattern's parameters, decoded. */
+  readonly params: Params;
+}
+
+/** The result of a method with `@SseSnapshot()`. */
+export interface SnapshotOf<State = unknown> {
+  /** Any JSON value. */
+  readonly state: State;
+  /**
+   * The id of the last event that the state includes: what `publish()` resolved with, or the `position` of
+   * `hub.history()`. Without it the stream goes on from where the channel was before the method was called. One
+   * of a log that is gone stands for the beginning of the one in its place, if that is kept.
+   * Not looked at on a channel without history.
+   */
+  readonly after?: string | undefined;
+}
 
 /**
  * A method that tells the present state of the channels of a pattern, as `{ state, after }` or a Promise of

@@ -1,6 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
-import type { PresenceOptions, SseBackplane, SseHub, SseModuleOptions } from '../../../src/sse/index.js';
+import {
+  SseError,
+  type PresenceOptions,
+  type SseBackplane,
+  type SseHub,
+  type SseModuleOptions,
+} from '../../../src/sse/index.js';
 import { refused } from '../../unit/refusal.js';
 import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
@@ -226,6 +232,54 @@ describe.each(adapters)('presence on %s', (adapter) => {
     await untilThere(app, {});
     await SseClient.open(`${app.url}/room`, as(BOB));
     await untilThere(app, { bob: 1 });
+  });
+});
+
+/** Stores the next event of a type, and says that nobody knows whether it has. */
+class UncertainBackplane extends MemoryBackplane {
+  uncertain: string | undefined;
+
+  override async append(...args: Parameters<Append>): ReturnType<Append> {
+    const stored = await super.append(...args);
+    if (args[2].type !== this.uncertain) return stored;
+    this.uncertain = undefined;
+    throw new SseError('PUBLISH_UNCERTAIN', 'No answer came.');
+  }
+}
+
+describe('presence where nobody knows whether an event was stored', () => {
+  const start = async (): Promise<{ app: SseApp; backplane: UncertainBackplane; watcher: SseClient }> => {
+    let backplane!: UncertainBackplane;
+    const app = await startSseApp({
+      routes,
+      sse: {
+        identify,
+        presence: { events: true, grace: 0 },
+        backplane: (limits) => ({ backplane: (backplane = new UncertainBackplane(limits)) }),
+      },
+    });
+    return { app, backplane, watcher: await SseClient.open(`${app.url}/room`) };
+  };
+
+  it('says that somebody has left who has gone before their coming was known to be stored', async () => {
+    const { app, backplane, watcher } = await start();
+    backplane.uncertain = 'join';
+    const ada = await SseClient.open(`${app.url}/room`, as(ADA));
+    expect(said(await watcher.take(1))).toEqual([['join', ADA]]);
+    ada.close();
+    expect(said(await watcher.take(1))).toEqual([['leave', ADA]]);
+  });
+
+  it('says that somebody has come who is back before their going was known to be stored', async () => {
+    const { app, backplane, watcher } = await start();
+    const ada = await SseClient.open(`${app.url}/room`, as(ADA));
+    expect(said(await watcher.take(1))).toEqual([['join', ADA]]);
+    backplane.uncertain = 'leave';
+    ada.close();
+    expect(said(await watcher.take(1))).toEqual([['leave', ADA]]);
+    await SseClient.open(`${app.url}/room`, as(ADA));
+    expect(said(await watcher.take(1))).toEqual([['join', ADA]]);
+    await untilThere(app, { ada: 1 });
   });
 });
 

@@ -1,13 +1,20 @@
 import type { ClusterListener, SseCluster } from '../../../src/sse/cluster/cluster.js';
-import { PresenceAnnounced, type Saying } from '../../../src/sse/presence/announced.js';
-import type { Stay } from '../../../src/sse/presence/member.js';
+import { ScatterGather } from '../../../src/sse/cluster/scatter-gather.js';
+import { AnnouncedMembers } from '../../../src/sse/presence/announced-members.js';
+import type { Announcement } from '../../../src/sse/presence/messages.js';
+import type { Member } from '../../../src/sse/presence/member.js';
 
-export const ANN: Stay = { user: 'ann', since: 1 };
-export const BOB: Stay = { user: 'bob', since: 2 };
+export const ANN: Member = { user: 'ann', since: 1 };
+export const BOB: Member = { user: 'bob', since: 2 };
 
-export const saying = (stay: Stay): Saying => ({ id: stay.user, type: 'join', channel: 'room', stay });
+export const joinOf = (stay: Member): Announcement => ({
+  id: stay.user,
+  type: 'join',
+  channel: 'room',
+  stay,
+});
 
-/** Instances that hear each other at once, but for those that are cut off. */
+/** Instances that hear each other at once, but for those that are cut off. Nobody answers a question. */
 export class Bus {
   readonly cutOff = new Set<string>();
   readonly #ears: {
@@ -17,8 +24,9 @@ export class Bus {
   }[] = [];
 
   join(instance: string) {
-    const part: Pick<SseCluster, 'instance' | 'listen' | 'broadcast'> = {
+    const part: Pick<SseCluster, 'instance' | 'instances' | 'listen' | 'broadcast'> = {
       instance,
+      instances: async () => [instance],
       listen: (topic, listener) => {
         this.#ears.push({ topic, instance, listener });
         return () => undefined;
@@ -30,6 +38,8 @@ export class Bus {
       },
     };
     const cluster = part as SseCluster;
-    return { cluster, announced: new PresenceAnnounced(cluster) };
+    const announced = new AnnouncedMembers(cluster, new ScatterGather(cluster, 'questions'));
+    announced.start();
+    return { cluster, announced };
   }
 }

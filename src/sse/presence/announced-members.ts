@@ -1,0 +1,181 @@
+import { LEASE_TIME, type SseCluster } from '../cluster/cluster.js';
+import type { ScatterGather } from '../cluster/scatter-gather.js';
+import { keyOf, Members, type CountedMember } from './member.js';
+import { ANNOUNCED, KNOWN, tell, type AnnouncedMessage, type Announcement, type Entry } from './messages.js';
+import { MembersCopy, SharedMembers } from './shared-members.js';
+
+type Look = (channel: string, user: string) => void;
+
+/**
+ * `unknown` → `follower` of one leader after the other. When one says farewell it leaves an `orphan`, whose copy is as
+ * good. Any of them becomes the `leader` by the lease, and knows nothing when it has lost it.
+ */
+type Role =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'follower'; readonly leader: string }
+  | { readonly kind: 'orphan' }
+  | { readonly kind: 'leader'; readonly look: Look };
+
+/** Milliseconds for which an instance that was cut off may have broadcast in vain before it lost its lease. */
+const UNHEARD = 2 * LEASE_TIME;
+
+/**
+ * The announced members: those whose `join` was published, and whose `leave` was not. The leader keeps the list and
+ * the others have a copy, so that the next leader goes on where this one was.
+ *
+ * An announcement is told to the others before it is published, and is pending until it is known to be in the log. The
+ * next leader publishes again what is pending, so what a leader sent when it was cut off cannot get into the log after
+ * what the next one announces.
+ */
+export class AnnouncedMembers {
+  readonly members = new Members();
+  readonly #shared: SharedMembers;
+  readonly #copy: MembersCopy;
+  /** By {@link keyOf}. */
+  readonly #pending = new Map<string, Announcement>();
+  /** Members whose last announcement may be another than `join`, after a change of leaders; by {@link keyOf}. */
+  readonly #doubtful = new Set<string>();
+  /** Announcements of this instance within {@link UNHEARD}, with the time: `performance.now()`. */
+  readonly #recent: { readonly announcement: Announcement; readonly at: number }[] = [];
+  #role: Role = { kind: 'unknown' };
+
+  constructor(
+    private readonly cluster: SseCluster,
+    private readonly questions: ScatterGather,
+  ) {
+    const ask = (): void => tell(cluster, ANNOUNCED, { asks: true });
+    this.#shared = new SharedMembers(cluster, ANNOUNCED, this.members);
+    this.#copy = new MembersCopy(this.members, () => undefined, ask);
+    questions.answer('announced', () => (this.#role.kind === 'unknown' ? [] : [KNOWN, ...this.members]));
+  }
+
+  start(): void {
+    this.cluster.listen(ANNOUNCED, (message, from) => {
+      if (from !== this.cluster.instance) this.#hear(message as AnnouncedMessage, from);
+    });
+    tell(this.cluster, ANNOUNCED, { asks: true });
+  }
+
+  get isLeader(): boolean {
+    return this.#role.kind === 'leader';
+  }
+
+  /** The announced members for a list: without connections, and without those whose `leave` may be in the log. */
+  in(channel: string): CountedMember[] {
+    const listed = this.members
+      .in(channel)
+      .filter(({ user }) => this.pendingOf(channel, user)?.type !== 'leave');
+    return listed.map((member) => ({ ...member, connections: 0 }));
+  }
+
+  pendingOf(channel: string, user: string): Announcement | undefined {
+    return this.#pending.get(keyOf(channel, user));
+  }
+
+  isDoubtful(channel: string, user: string): boolean {
+    return this.#doubtful.has(keyOf(channel, user));
+  }
+
+  /** The copies of the other instances that have one. */
+  async elsewhere(): Promise<Entry[][]> {
+    const { answers } = await this.questions.ask('announced').catch(() => ({ answers: [] }));
+    const known = answers.filter(({ items }) => items[0] === KNOWN);
+    return known.map(({ items }) => items.slice(1) as Entry[]);
+  }
+
+  /**
+   * Keeps the list from now on, with everybody whom a copy has. A member whom not all copies have is doubtful.
+   *
+   * @param look is called for each member of whom an announcement is pending
+   * @returns how the leader before has ended, if there was one
+   */
+  lead(copies: readonly (readonly Entry[])[], look: Look): 'in order' | 'without a word' {
+    const { kind } = this.#role;
+    const all = kind === 'unknown' ? copies : [[...this.members], ...copies];
+    const counts = new Map<string, number>();
+    for (const [channel, member] of all.flat()) {
+      const key = keyOf(channel, member.user);
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+      if (!this.members.get(channel, member.user)) this.members.set(channel, member);
+    }
+    for (const [key, count] of counts) if (count < all.length) this.#doubtful.add(key);
+    this.#role = { kind: 'leader', look };
+    this.#tellAll();
+    for (const { channel, stay } of this.#pending.values()) look(channel, stay.user);
+    return kind === 'follower' ? 'without a word' : 'in order';
+  }
+
+  /** Another may lead. */
+  release(): void {
+    this.#role = { kind: 'unknown' };
+    this.#doubtful.clear();
+    this.#copy.keptByAnother();
+  }
+
+  /** To be called before each attempt to publish it. */
+  say(announcement: Announcement): void {
+    const key = keyOf(announcement.channel, announcement.stay.user);
+    if (!this.#pending.has(key)) this.#pending.set(key, announcement);
+    this.#recent.push({ announcement, at: performance.now() });
+    tell(this.cluster, ANNOUNCED, { says: announcement });
+  }
+
+  /**
+   * An announcement is in the log, or never will be.
+   *
+   * @param place where in the log: a former leader's may stand before others of this member
+   */
+  published(announcement: Announcement, place: 'last' | 'somewhere'): void {
+    const { type, channel, stay } = announcement;
+    const key = keyOf(channel, stay.user);
+    // Another one may have been heard of meanwhile.
+    if (this.#pending.get(key)?.id === announcement.id) this.#pending.delete(key);
+    if (place === 'somewhere') this.#doubtful.add(key);
+    else this.#doubtful.delete(key);
+    if (place === 'last' && type === 'leave') this.#shared.delete(channel, stay.user);
+    else this.#shared.set(channel, stay);
+  }
+
+  /** To be called every few seconds. */
+  tellVersion(): void {
+    const since = performance.now() - UNHEARD;
+    while (this.#recent[0] && this.#recent[0].at < since) this.#recent.shift();
+    if (this.isLeader) this.#shared.tellVersion();
+  }
+
+  close(): void {
+    if (this.isLeader) tell(this.cluster, ANNOUNCED, { leaves: true });
+  }
+
+  #hear(message: AnnouncedMessage, from: string): void {
+    const role = this.#role;
+    if ('asks' in message) {
+      if (role.kind === 'leader') this.#tellAll();
+    } else if ('leaves' in message) {
+      if (role.kind === 'follower' && role.leader === from) this.#role = { kind: 'orphan' };
+    } else if ('says' in message) {
+      const { channel, stay } = message.says;
+      this.#pending.set(keyOf(channel, stay.user), message.says);
+      if (role.kind === 'leader') role.look(channel, stay.user);
+    } else if (role.kind !== 'leader') {
+      this.#follow(from);
+      if ('channel' in message) this.#pending.delete(keyOf(message.channel, message.user));
+      if ('entries' in message) this.#pending.clear(); // those that are still pending come next
+      this.#copy.hear(message);
+    }
+  }
+
+  #follow(leader: string): void {
+    if (this.#role.kind === 'follower' && this.#role.leader === leader) return;
+    this.#role = { kind: 'follower', leader };
+    this.#copy.keptByAnother();
+    // When this instance was cut off, the leader may not have heard them.
+    for (const { announcement } of this.#recent.splice(0))
+      tell(this.cluster, ANNOUNCED, { says: announcement });
+  }
+
+  #tellAll(): void {
+    this.#shared.tellAll();
+    for (const says of this.#pending.values()) tell(this.cluster, ANNOUNCED, { says });
+  }
+}

@@ -1,0 +1,97 @@
+import type { SseCluster } from '../cluster/cluster.js';
+import { partsOf } from '../cluster/scatter-gather.js';
+import type { Member, Members } from './member.js';
+import { tell, type Entry, type ListMessage } from './messages.js';
+
+/** A list of members that this instance keeps: it tells the others every change, for {@link MembersCopy}. */
+export class SharedMembers {
+  #version = 0;
+
+  constructor(
+    private readonly cluster: SseCluster,
+    private readonly topic: string,
+    private readonly members: Members,
+  ) {}
+
+  set(channel: string, member: Member): void {
+    this.members.set(channel, member);
+    tell(this.cluster, this.topic, { version: ++this.#version, channel, user: member.user, stay: member });
+  }
+
+  delete(channel: string, user: string): void {
+    this.members.delete(channel, user);
+    tell(this.cluster, this.topic, { version: ++this.#version, channel, user });
+  }
+
+  tellVersion(): void {
+    tell(this.cluster, this.topic, { version: this.#version });
+  }
+
+  tellAll(): void {
+    const parts = partsOf(this.members);
+    for (const [part, entries] of parts.entries())
+      tell(this.cluster, this.topic, { version: this.#version, entries, part, parts: parts.length });
+  }
+}
+
+/** No list has this version. */
+const UNKNOWN = -1;
+
+/** Keeps members as another instance's {@link SharedMembers} has them. */
+export class MembersCopy {
+  /** When the keeper was heard last: `performance.now()`. */
+  heardAt = 0;
+  /** The version of the copy; `asked` where it lacks a change and the keeper was asked for the whole list. */
+  #version: number | 'asked' = 0;
+  /** The parts of the whole list that have come so far. */
+  #parts: (readonly Entry[])[] = [];
+
+  /**
+   * @param changed is called for each member who may have come or gone
+   * @param ask asks the keeper for the whole list
+   */
+  constructor(
+    readonly members: Members,
+    private readonly changed: (channel: string, user: string) => void,
+    private readonly ask: () => void,
+  ) {}
+
+  /** Another instance keeps the list from now on, with versions of its own. */
+  keptByAnother(): void {
+    this.#version = UNKNOWN;
+  }
+
+  hear(message: ListMessage): void {
+    this.heardAt = performance.now();
+    if ('entries' in message) this.#hearPart(message);
+    else if ('channel' in message && message.version - 1 === this.#version) this.#hearChange(message);
+    else if (message.version !== this.#version) this.#hearMissed(message);
+  }
+
+  #hearChange({ version, channel, user, stay }: Extract<ListMessage, { channel: string }>): void {
+    this.#version = version;
+    if (stay) this.members.set(channel, stay);
+    else this.members.delete(channel, user);
+    this.changed(channel, user);
+  }
+
+  #hearPart({ version, entries, part, parts }: Extract<ListMessage, { part: number }>): void {
+    if (part === 0) this.#parts = [];
+    if (part !== this.#parts.length) return; // one was missed
+    this.#parts.push(entries);
+    if (this.#parts.length < parts) return;
+    const before = [...this.members];
+    this.members.clear();
+    for (const [channel, stay] of this.#parts.flat()) this.members.set(channel, stay);
+    this.#parts = [];
+    this.#version = version;
+    for (const [channel, { user }] of [...before, ...this.members]) this.changed(channel, user);
+  }
+
+  /** The question, or the answer, may be lost: with each version that is told it is asked again. */
+  #hearMissed(message: ListMessage): void {
+    if ('channel' in message && this.#version === 'asked') return;
+    this.#version = 'asked';
+    this.ask();
+  }
+}
