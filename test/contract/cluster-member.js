@@ -1,5 +1,5 @@
 // An instance of an application in a process of its own, on the built package, that asks for the lease
-// `office`: `node cluster-member.js redis|nats <port> <prefix>`.
+// `lease`: `node cluster-member.js redis|nats <port> <prefix>`.
 import { connect } from '@nats-io/transport-node';
 import { RemoteCluster } from '../../dist/sse/backplanes/common/remote-cluster.js';
 import { NatsClusterLink } from '../../dist/sse/backplanes/nats/nats.cluster.js';
@@ -18,7 +18,7 @@ const link =
     : await NatsClusterLink.on(await connect({ port: Number(port) }), prefix);
 const cluster = new RemoteCluster(link);
 await cluster.start();
-cluster.lead('office', (signal) => {
+cluster.lead('lease', (signal) => {
   console.log('begins');
   signal.addEventListener('abort', () => console.log('ends'));
 });

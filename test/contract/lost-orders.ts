@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import type { SseCluster } from '../../src/sse/index.js';
 import { eventually } from '../support/eventually.js';
-import { Obedience } from '../../src/sse/testing/orders.contract.js';
+import { ReceivedOrders } from '../../src/sse/testing/orders.contract.js';
 import type { ClusterUnderTest } from './cluster.contract.js';
 
 /**
@@ -19,7 +19,7 @@ export function itNoticesLostOrders(
   it('is told that orders may be missed when the log is older than what was read', async () => {
     const { made, save, restore } = await make();
     const [one, other] = [await made.join(), await made.join()];
-    const all = [one, other].map(({ cluster }) => new Obedience(cluster));
+    const all = [one, other].map(({ cluster }) => new ReceivedOrders(cluster));
     await one.cluster.order(1);
     await Promise.all(all.map((each) => each.until(1)));
     await save();
@@ -37,7 +37,7 @@ export function itNoticesLostOrders(
   it('gives its order again where the log has lost it, for an instance that was away', async () => {
     const { made, save, restore } = await make();
     const [one, other] = [await made.join(), await made.join()];
-    const [here, away] = [new Obedience(one.cluster), new Obedience(other.cluster)];
+    const [here, away] = [new ReceivedOrders(one.cluster), new ReceivedOrders(other.cluster)];
     await one.cluster.order(1);
     await away.until(1);
     await give(one.cluster, 'back');
@@ -54,7 +54,7 @@ export function itNoticesLostOrders(
     other.restore!();
     await away.until(3);
     expect([away.orders, away.missed]).toEqual([[1, 'back', 2], 0]);
-    expect(away.obeyed[2]!.at).toBeLessThan(given + 500);
+    expect(away.received[2]!.at).toBeLessThan(given + 500);
     for (const { cluster } of [one, other]) await cluster.close();
     await made.dispose?.();
   });

@@ -8,7 +8,7 @@ import { describeWith } from '../support/describe-with.js';
 import { NatsServer } from '../support/nats-server.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { describeCluster, type ClusterUnderTest } from './cluster.contract.js';
-import { Office } from './office.js';
+import { LeaseHistory } from '../../src/sse/testing/lease-history.js';
 import { itNoticesLostOrders } from './lost-orders.js';
 import { itSurvivesProcesses } from './processes.contract.js';
 import { proxiedCluster, startedOn, type OpenLink } from './proxied-cluster.js';
@@ -65,17 +65,17 @@ describeWith('nats-server', 'with a NATS server', (path) => {
   it('gives no lease to another when the server has lost it, before its holder knows', async () => {
     const made = clusterOn(server);
     whenTestEnds(() => made.dispose?.());
-    const office = new Office();
+    const lease = new LeaseHistory();
     const [one, other] = [await made.join(), await made.join()];
-    office.ask(one.cluster);
-    await office.changes(1);
-    office.ask(other.cluster);
+    lease.ask(one.cluster);
+    await lease.changes(1);
+    lease.ask(other.cluster);
     one.cutOff!();
     await server.stop();
     await server.empty();
     await server.start();
-    await office.changes(2);
-    expect([office.most, office.holder]).toEqual([1, other.cluster]);
+    await lease.changes(2);
+    expect([lease.most, lease.holder]).toEqual([1, other.cluster]);
     one.restore!();
     await Promise.all([one, other].map(({ cluster }) => cluster.close()));
   });
@@ -87,15 +87,15 @@ describeWith('nats-server', 'with a NATS server', (path) => {
     whenTestEnds(() => connection.close());
     const link = await NatsClusterLink.on(connection, randomUUID());
     await link.open({ received: () => undefined, reconnected: () => undefined });
-    expect(await link.hold('office', 'me', 'candidate')).toBe(true);
+    expect(await link.hold('lease', 'me', 'candidate')).toBe(true);
     proxy.cut();
-    await expect(link.hold('office', 'me', 'leader')).rejects.toThrow();
+    await expect(link.hold('lease', 'me', 'leader')).rejects.toThrow();
     proxy.mend(); // now it arrives
     await link.members();
-    expect(await link.hold('office', 'other', 'candidate')).toBe(false);
-    expect(await link.hold('office', 'me', 'leader')).toBe(true);
-    await link.release('office', 'me');
-    expect(await link.hold('office', 'other', 'candidate')).toBe(true);
+    expect(await link.hold('lease', 'other', 'candidate')).toBe(false);
+    expect(await link.hold('lease', 'me', 'leader')).toBe(true);
+    await link.release('lease', 'me');
+    expect(await link.hold('lease', 'other', 'candidate')).toBe(true);
   });
 
   it('joins although the stream, which another instance makes at that moment, takes nothing yet', async () => {

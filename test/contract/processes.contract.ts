@@ -4,7 +4,7 @@ import { LEASE_TIME, type SseCluster } from '../../src/sse/cluster/cluster.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { eventually } from '../support/eventually.js';
 import { start } from '../support/process.js';
-import { Office } from './office.js';
+import { LeaseHistory } from '../../src/sse/testing/lease-history.js';
 
 const script = fileURLToPath(new URL('./cluster-member.js', import.meta.url));
 
@@ -13,20 +13,20 @@ export function itSurvivesProcesses(
   kind: 'redis' | 'nats',
   join: () => Promise<{ port: number; prefix: string; cluster: SseCluster }>,
 ): void {
-  const scene = async () => {
+  const competitors = async () => {
     const { port, prefix, cluster } = await join();
     const other = await start(process.execPath, [script, kind, String(port), prefix], /begins/);
     whenTestEnds(() => other.stop('SIGKILL'));
-    const office = new Office();
-    const give = office.ask(cluster);
-    return { other, office, give };
+    const lease = new LeaseHistory();
+    const give = lease.ask(cluster);
+    return { other, lease, give };
   };
 
   it('passes a lease on when its holder is frozen, which stops when it goes on', async () => {
-    const { other, office, give } = await scene();
+    const { other, lease, give } = await competitors();
     process.kill(other.pid, 'SIGSTOP');
     const frozenAt = Date.now();
-    await office.changes(1);
+    await lease.changes(1);
     expect(Date.now() - frozenAt).toBeLessThan(LEASE_TIME + 1_000);
     const thawedAt = Date.now();
     process.kill(other.pid, 'SIGCONT');
@@ -35,16 +35,16 @@ export function itSurvivesProcesses(
     const until = Date.now() + 2_500;
     await eventually(() => Date.now() > until);
     expect(other.output()).toBe('begins\nends\n');
-    expect(office.present.size).toBe(1);
+    expect(lease.present.size).toBe(1);
     give();
     await eventually(() => other.output() === 'begins\nends\nbegins\n');
   });
 
   it('passes a lease on when the process of its holder ends', async () => {
-    const { other, office } = await scene();
+    const { other, lease } = await competitors();
     await other.stop('SIGKILL');
     const endedAt = Date.now();
-    await office.changes(1);
+    await lease.changes(1);
     expect(Date.now() - endedAt).toBeLessThan(LEASE_TIME + 1_000);
   });
 }

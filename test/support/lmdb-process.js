@@ -11,7 +11,7 @@ const AT_ONCE = 20;
 
 const { limits, channel } = moduleSettings();
 const settings = channelSettings({ history: { count: Infinity, bytes: Infinity }, ttl: Infinity }, channel);
-const { backplane } = await lmdbBackplane({ path: process.argv[2] ?? '', publishTimeout: 500 })(limits);
+const { backplane } = await lmdbBackplane({ path: process.argv[2] ?? '' })(limits);
 
 /** @param {unknown} message */
 const say = (message) => process.send?.(message);

@@ -17,7 +17,7 @@ const WAYS: Readonly<Record<string, (channel: ChannelUnderTest) => Promise<Posit
   },
 };
 
-/** What a reader gets from a position on, by both ways to ask; undefined where it is told of a gap. */
+/** The events that a reader gets from a position on, by both ways to ask; undefined where it is told of a gap. */
 async function from(position: Position, { read, listener }: ChannelUnderTest) {
   const { entries, missing } = await read({ after: position });
   const follower = await listener();

@@ -2,7 +2,7 @@ import type { SseCluster } from '../cluster/cluster.js';
 import { eventually } from './eventually.js';
 import { describeLeading } from './leading.contract.js';
 import { describeOrders } from './orders.contract.js';
-import type { ClusterUnderTest, Member, Scene } from './scene.js';
+import type { ClusterUnderTest, Member, Instances } from './instances.js';
 import type { TestGlobals } from './test-globals.js';
 import { describeWills } from './wills.contract.js';
 
@@ -22,18 +22,18 @@ export function describeCluster(
   describe(`the ${name} cluster`, () => {
     let made: ClusterUnderTest;
     let members: Member[];
-    const member = async (): Promise<Member> => {
+    const join = async (): Promise<Member> => {
       const one = await made.join();
       members.push(one);
       return one;
     };
-    const scene: Scene = {
+    const instances: Instances = {
       get server() {
         return made.server;
       },
-      member,
+      join,
       clusters: async (count) => {
-        const joined = await Promise.all(Array.from({ length: count }, member));
+        const joined = await Promise.all(Array.from({ length: count }, join));
         return joined.map(({ cluster }) => cluster);
       },
     };
@@ -49,27 +49,27 @@ export function describeCluster(
       await made.dispose?.();
     });
 
-    describeBroadcasting(test, scene);
-    describeLeading(test, scene, can);
-    describeOrders(test, scene, can);
-    describeMembership(test, scene, can);
-    describeClosing(test, scene);
-    describeWills(test, scene, can);
+    describeBroadcasting(test, instances);
+    describeLeading(test, instances, can);
+    describeOrders(test, instances, can);
+    describeMembership(test, instances, can);
+    describeClosing(test, instances);
+    describeWills(test, instances, can);
   });
 }
 
-/** What an instance is told on a topic, with who sent it. */
+/** Everything that an instance is told on a topic, with its sender. */
 function heardBy(cluster: SseCluster, topic = 'news'): { message: unknown; from: string }[] {
   const heard: { message: unknown; from: string }[] = [];
   cluster.listen(topic, (message, from) => heard.push({ message, from }));
   return heard;
 }
 
-function describeBroadcasting(test: TestGlobals, scene: Scene): void {
+function describeBroadcasting(test: TestGlobals, instances: Instances): void {
   const { describe, expect, it } = test;
   describe('broadcast', () => {
     it('reaches every instance once, itself too, and says who sent it', async () => {
-      const clusters = await scene.clusters(3);
+      const clusters = await instances.clusters(3);
       const heard = clusters.map((cluster) => heardBy(cluster));
       const message = { text: 'é\n\0😀', list: [1, null, { a: false }] };
       await clusters[1]!.broadcast('news', message);
@@ -84,7 +84,7 @@ function describeBroadcasting(test: TestGlobals, scene: Scene): void {
     });
 
     it('keeps the order of each sender', async () => {
-      const clusters = await scene.clusters(3);
+      const clusters = await instances.clusters(3);
       const heard = clusters.map((cluster) => heardBy(cluster));
       const numbers = Array.from({ length: 100 }, (_, i) => i);
       await Promise.all(numbers.flatMap((n) => clusters.map((cluster) => cluster.broadcast('news', n))));
@@ -98,7 +98,7 @@ function describeBroadcasting(test: TestGlobals, scene: Scene): void {
     });
 
     it('sends the value as it is at the call, and tells nobody in its turn', async () => {
-      const [cluster] = await scene.clusters(1);
+      const [cluster] = await instances.clusters(1);
       const heard = heardBy(cluster!);
       const message = { n: 1 };
       const sent = cluster!.broadcast('news', message);
@@ -110,7 +110,7 @@ function describeBroadcasting(test: TestGlobals, scene: Scene): void {
     });
 
     it('reaches those only who listen to the topic, as long as they do', async () => {
-      const [one, other] = await scene.clusters(2);
+      const [one, other] = await instances.clusters(2);
       const [news, again, weather, left] = ['news', 'news', 'weather', 'news'].map((topic) => {
         const heard: unknown[] = [];
         return { heard, leave: other!.listen(topic, (message) => heard.push(message)) };
@@ -128,30 +128,34 @@ function describeBroadcasting(test: TestGlobals, scene: Scene): void {
   });
 }
 
-function describeMembership(test: TestGlobals, scene: Scene, can: { readonly beCutOff: boolean }): void {
+function describeMembership(
+  test: TestGlobals,
+  instances: Instances,
+  can: { readonly beCutOff: boolean },
+): void {
   const { describe, expect, it } = test;
   const names = (clusters: SseCluster[]): string[] => clusters.map(({ instance }) => instance).sort();
   const seenBy = async (cluster: SseCluster): Promise<string[]> => [...(await cluster.instances())].sort();
 
   describe('instances', () => {
     it('are those that have joined, of different names', async () => {
-      const clusters = await scene.clusters(3);
+      const clusters = await instances.clusters(3);
       expect(new Set(names(clusters)).size).toBe(3);
       for (const cluster of clusters) expect(await seenBy(cluster)).toEqual(names(clusters));
     });
 
     it('are those only that have not left', async () => {
-      const [first, ...rest] = await scene.clusters(3);
+      const [first, ...rest] = await instances.clusters(3);
       await first!.close();
       for (const cluster of rest) expect(await seenBy(cluster)).toEqual(names(rest));
-      const all = [...rest, ...(await scene.clusters(1))];
+      const all = [...rest, ...(await instances.clusters(1))];
       for (const cluster of all) expect(await seenBy(cluster)).toEqual(names(all));
     });
 
     if (!can.beCutOff) return;
 
     it('are those that give signs of life', async () => {
-      const [one, other] = [await scene.member(), await scene.member()];
+      const [one, other] = [await instances.join(), await instances.join()];
       const all = [one.cluster, other.cluster];
       expect(await seenBy(other.cluster)).toEqual(names(all));
       one.cutOff!();
@@ -166,11 +170,11 @@ function describeMembership(test: TestGlobals, scene: Scene, can: { readonly beC
   });
 }
 
-function describeClosing(test: TestGlobals, scene: Scene): void {
+function describeClosing(test: TestGlobals, instances: Instances): void {
   const { describe, expect, it } = test;
   describe('close', () => {
     it('makes calls reject with HUB_CLOSED, and may come twice', async () => {
-      const [cluster] = await scene.clusters(1);
+      const [cluster] = await instances.clusters(1);
       await Promise.all([cluster!.close(), cluster!.close()]);
       const outcomes = await Promise.allSettled([cluster!.broadcast('news', 1), cluster!.instances()]);
       const closed = expect.objectContaining({ name: 'SseError', code: 'HUB_CLOSED' });
@@ -181,7 +185,7 @@ function describeClosing(test: TestGlobals, scene: Scene): void {
     });
 
     it('ends all telling and all work, and nothing begins after it', async () => {
-      const [one, other] = await scene.clusters(2);
+      const [one, other] = await instances.clusters(2);
       const [early, heard] = [heardBy(one!), heardBy(other!)];
       let begun = 0;
       const closed = one!.close();
@@ -194,7 +198,7 @@ function describeClosing(test: TestGlobals, scene: Scene): void {
     });
 
     it('holds at once, also in the middle of a telling', async () => {
-      const [one] = await scene.clusters(1);
+      const [one] = await instances.clusters(1);
       const told: string[] = [];
       one!.listen('news', () => {
         told.push('first');

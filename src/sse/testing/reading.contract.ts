@@ -100,13 +100,18 @@ export function describeReading(test: TestGlobals, make: MakeChannel): void {
       }
     });
 
-    it('begins after the newest event when all were purged', async () => {
+    it('begins after the newest event when all were purged, once or twice', async () => {
       const { data, read, purge, append, positions } = await filled(3);
       await purge();
       expect(await read()).toMatchObject({ floor: positions[2], head: positions[2], entries: [] });
       expect(await data({ after: positions[2]! })).toEqual({ data: [] });
       expect(await data({ after: positions[1]! })).toEqual({ data: [], missing: 'evicted' });
-      await append('next');
+      await purge();
+      expect(await read()).toMatchObject({ floor: positions[2], head: positions[2], entries: [] });
+      const next = await append('next');
+      expect(next.offset).toBeGreaterThan(positions[2]!.offset);
+      expect(next.mark === positions[2]!.mark).toBe(false);
+      expect(await read()).toMatchObject({ floor: positions[2], head: next });
       expect(await data({ after: positions[2]! })).toEqual({ data: ['next'] });
       expect(await data({ after: positions[1]! })).toEqual({ data: ['next'], missing: 'evicted' });
       expect((await read()).entries[0]!.previous).toEqual(positions[2]);

@@ -1,5 +1,5 @@
 /**
- * What the suites need of a test runner: Jest and Vitest have it, as globals or as exports of
+ * The parts of a test runner that the suites use: Jest and Vitest have them, as globals or as exports of
  * `@jest/globals` and `vitest`.
  */
 export interface TestGlobals {

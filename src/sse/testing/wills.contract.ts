@@ -1,7 +1,7 @@
 import type { SseCluster } from '../cluster/cluster.js';
 import { LEASE_TIME } from '../cluster/cluster.js';
 import { eventually } from './eventually.js';
-import type { Scene } from './scene.js';
+import type { Instances } from './instances.js';
 import type { TestGlobals } from './test-globals.js';
 
 /** Milliseconds between two looks at the wills of others. */
@@ -23,7 +23,7 @@ async function untilOrphaned(cluster: SseCluster): Promise<Record<string, string
   }
 }
 
-/** What is seen in so much time. */
+/** The orphaned wills that are seen in so much time. */
 async function orphanedWithin(cluster: SseCluster, milliseconds: number): Promise<Record<string, string>> {
   const seen = {};
   for (const until = Date.now() + milliseconds; Date.now() < until; await pause(INTERVAL))
@@ -31,12 +31,16 @@ async function orphanedWithin(cluster: SseCluster, milliseconds: number): Promis
   return seen;
 }
 
-/** What `wills` promises. */
-export function describeWills(test: TestGlobals, scene: Scene, can: { readonly beCutOff: boolean }): void {
+/** The promises of `wills`. */
+export function describeWills(
+  test: TestGlobals,
+  instances: Instances,
+  can: { readonly beCutOff: boolean },
+): void {
   const { describe, expect, it } = test;
   describe('wills', () => {
     it('are there until they are removed, also when that is done twice', async () => {
-      const [one, other] = await scene.clusters(2);
+      const [one, other] = await instances.clusters(2);
       await one!.wills.leave('a', 'first');
       await one!.wills.leave('a', 'second');
       await one!.wills.leave('b', 'é\n\0😀');
@@ -49,7 +53,7 @@ export function describeWills(test: TestGlobals, scene: Scene, can: { readonly b
     });
 
     it('are orphaned when their instance ends, also for one that starts later, until one removes them', async () => {
-      const [one, other] = await scene.clusters(2);
+      const [one, other] = await instances.clusters(2);
       for (const [id, text] of [
         ['a', 'first'],
         ['b', 'before'],
@@ -60,7 +64,7 @@ export function describeWills(test: TestGlobals, scene: Scene, can: { readonly b
       await other!.wills.leave('d', 'of one who lives');
       await one!.wills.remove('c');
       await one!.close();
-      const [late] = await scene.clusters(1);
+      const [late] = await instances.clusters(1);
       const expected = { a: 'first', b: 'é\n\0😀' };
       expect(await Promise.all([untilOrphaned(other!), untilOrphaned(late!)])).toEqual([expected, expected]);
       for (const { id, instance } of await late!.wills.orphaned()) {
@@ -72,7 +76,7 @@ export function describeWills(test: TestGlobals, scene: Scene, can: { readonly b
     }, 30_000);
 
     it('are refused after the end', async () => {
-      const [one] = await scene.clusters(1);
+      const [one] = await instances.clusters(1);
       await one!.close();
       const { wills } = one!;
       const calls = [wills.leave('a', 'x'), wills.isThere('a'), wills.remove('a'), wills.orphaned()];
@@ -84,7 +88,7 @@ export function describeWills(test: TestGlobals, scene: Scene, can: { readonly b
     if (!can.beCutOff) return;
 
     it('are orphaned by an instance that is cut off for longer, and not for less, than a lease holds', async () => {
-      const [one, other] = [await scene.member(), await scene.member()];
+      const [one, other] = [await instances.join(), await instances.join()];
       await one.cluster.wills.leave('a', 'x');
       const looks = orphanedWithin(other.cluster, LEASE_TIME + 4_000);
       one.cutOff!();
@@ -102,8 +106,8 @@ export function describeWills(test: TestGlobals, scene: Scene, can: { readonly b
     }, 60_000);
 
     it('are not orphaned by a server that was away, and can be left while it comes back', async () => {
-      const { server } = scene;
-      const [one, other] = await scene.clusters(2);
+      const { server } = instances;
+      const [one, other] = await instances.clusters(2);
       await one!.wills.leave('a', 'x');
       await orphanedFor(other!);
       await server!.stop();

@@ -10,12 +10,12 @@ export class PublishIds {
   readonly #known = new Map<string, { readonly position: Position; readonly at: number }>();
 
   find(channel: string, publishId: string, now: number): Position | undefined {
-    const known = this.#known.get(keyOf(channel, publishId));
+    const known = this.#known.get(publishIdKey(channel, publishId));
     return known && now - known.at < PUBLISH_ID_MEMORY ? known.position : undefined;
   }
 
   remember(channel: string, publishId: string, position: Position, now: number): void {
-    const key = keyOf(channel, publishId);
+    const key = publishIdKey(channel, publishId);
     this.#known.delete(key); // so that it is the newest
     this.#known.set(key, { position, at: now });
     for (const [oldest, { at }] of this.#known) {
@@ -30,4 +30,4 @@ export class PublishIds {
 }
 
 /** Neither a channel's name nor a publish id has control characters. */
-const keyOf = (channel: string, publishId: string): string => `${channel}\n${publishId}`;
+export const publishIdKey = (channel: string, publishId: string): string => `${channel}\n${publishId}`;

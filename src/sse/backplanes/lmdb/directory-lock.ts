@@ -23,24 +23,20 @@ export class DirectoryLock {
   static async take(directory: string): Promise<DirectoryLock | undefined> {
     const own = `lock-${randomBytes(6).toString('hex')}.sock`;
     const lock = new DirectoryLock(await listen(join(directory, own)));
+    let isHeld = false;
     try {
       for (const name of await readdir(directory)) {
         if (!SOCKET_NAME.test(name) || name === own) continue;
-        if (await answers(join(directory, name))) {
-          await lock.release();
-          return undefined;
-        }
+        if (await answers(join(directory, name))) return undefined;
         await rm(join(directory, name), { force: true });
       }
       // A process that looked between the making of our socket and its listening has deleted it, and was found just
       // now, unless it has gone already. Without the name nobody would find us.
-      if (await answers(join(directory, own))) return lock;
-    } catch (error) {
-      await lock.release();
-      throw error;
+      isHeld = await answers(join(directory, own));
+      return isHeld ? lock : undefined;
+    } finally {
+      if (!isHeld) await lock.release();
     }
-    await lock.release();
-    return undefined;
   }
 
   /** Deletes the socket, too. */

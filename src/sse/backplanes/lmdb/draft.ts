@@ -9,7 +9,7 @@ import type { ChannelSettings } from '../../sse.settings.js';
 import type { LogBirths, Slot } from '../common/log-births.js';
 import type { Catalogue, HeldChannel } from './catalogue.js';
 import type { Database } from './database.js';
-import { sizeOf, type ChannelRecord } from './records.js';
+import { sizeOf, type ChannelRecord, type PublishIdRecord } from './records.js';
 
 export type LmdbLimits = Pick<Required<SseLimits>, 'channels' | 'historyBytes'>;
 
@@ -33,8 +33,8 @@ const ROOM_INTERVAL = 1_000;
  */
 export class Draft {
   readonly changed = new Map<string, Change>();
-  /** The positions of events that are published with an id, by channel and id. */
-  readonly published = new Map<string, Map<string, Position>>();
+  /** Events that are published with a `publishId`, by {@link publishIdKey}. */
+  readonly published = new Map<string, PublishIdRecord>();
   /** Changes of {@link LogBirths}, as logs are let go of. */
   readonly ended: Slot[] = [];
   /** Wills as they will be; those without a text will be gone. */
@@ -126,11 +126,6 @@ export class Draft {
     while (this.#isExpired(record, added)) this.#evict(record, added);
     this.#trim(record, added);
     return position;
-  }
-
-  remember(channel: string, publishId: string, position: Position): void {
-    const ids = this.published.get(channel) ?? new Map<string, Position>();
-    this.published.set(channel, ids.set(publishId, position));
   }
 
   /** Lets go of all events of a channel that is there. */

@@ -15,7 +15,7 @@ import type { Position } from '../../protocol/position.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import { Clock } from '../common/clock.js';
 import { LogBirths } from '../common/log-births.js';
-import { PublishIds } from '../common/publish-ids.js';
+import { publishIdKey, PublishIds } from '../common/publish-ids.js';
 import { Sweep } from '../common/sweep.js';
 import { Catalogue, type HeldChannel } from './catalogue.js';
 import { CommitQueue, NO_CHANNEL } from './commit-queue.js';
@@ -23,6 +23,7 @@ import type { Database } from './database.js';
 import { Draft, type LmdbLimits } from './draft.js';
 import type { LmdbOptions } from './lmdb.options.js';
 import { LmdbWills } from './lmdb.wills.js';
+import type { PublishIdRecord } from './records.js';
 import { StoredLog } from './stored-log.js';
 import { writeDraft } from './write-draft.js';
 
@@ -79,11 +80,13 @@ export class LmdbBackplane implements SseBackplane {
       if (publishId !== undefined) {
         const known = this.#publishIds.find(channel, publishId, draft.now);
         if (known) return { now: known };
-        const drafted = draft.published.get(channel)?.get(publishId);
-        if (drafted) return { afterCommit: () => drafted };
+        // An earlier attempt is in this draft. Whether it was stored is known at the next one.
+        if (draft.published.has(publishIdKey(channel, publishId))) return 'later';
       }
       const position = draft.append(channel, settings, event);
-      if (publishId !== undefined) draft.remember(channel, publishId, position);
+      const { offset, mark } = position;
+      if (publishId !== undefined)
+        draft.published.set(publishIdKey(channel, publishId), [channel, publishId, offset, mark, draft.now]);
       return { afterCommit: () => position };
     });
   }
@@ -167,8 +170,7 @@ export class LmdbBackplane implements SseBackplane {
       leaves = writeDraft(draft, this.database);
     });
     if (this.#closing) return;
-    for (const [channel, ids] of draft.published)
-      for (const [id, position] of ids) this.#publishIds.remember(channel, id, position, draft.now);
+    for (const record of draft.published.values()) this.#remember(record);
     for (const [channel, { after, added }] of draft.changed)
       this.#catalogue.set(channel, after, added.length > 0 ? 'published' : 'other');
     for (const [channel, { added }] of draft.changed) this.#catalogue.channels.get(channel)?.update(added);
@@ -190,10 +192,7 @@ export class LmdbBackplane implements SseBackplane {
   #load(): void {
     const { channels, births, publishIds } = this.database.tables;
     this.#publishIds = new PublishIds();
-    for (const { value } of publishIds.getRange()) {
-      const [channel, publishId, offset, mark, at] = value;
-      this.#publishIds.remember(channel, publishId, { offset, mark }, at);
-    }
+    for (const { value } of publishIds.getRange()) this.#remember(value);
     const slots = births.getRange().map(({ key, value }) => ({ slot: key, number: value }));
     this.#births = new LogBirths(this.database.store, slots);
     for (const held of this.#catalogue.load(channels.getRange())) {
@@ -201,6 +200,10 @@ export class LmdbBackplane implements SseBackplane {
       held.followers.tell((follower) => follower.replaced(log));
     }
     this.database.takeAsItIs();
+  }
+
+  #remember([channel, publishId, offset, mark, at]: PublishIdRecord): void {
+    this.#publishIds.remember(channel, publishId, { offset, mark }, at);
   }
 
   #follow(channel: string, follower: LogFollower, copy: (held: HeldChannel) => EventLog): FollowedLog {

@@ -60,9 +60,7 @@ function eraseLeftovers({ tables: { entries, leftovers } }: Database, limit: num
 /** Writes what was published with an id, and deletes some of what was so too long ago. */
 function writePublishIds({ published, now }: Draft, { tables: { publishIds } }: Database): void {
   let [newest = 0] = publishIds.getKeys({ reverse: true, limit: 1 });
-  for (const [channel, ids] of published) {
-    for (const [id, { offset, mark }] of ids) void publishIds.put(++newest, [channel, id, offset, mark, now]);
-  }
+  for (const record of published.values()) void publishIds.put(++newest, record);
   for (const { key, value } of publishIds.getRange({ limit: ERASE_AT_ONCE })) {
     const [, , , , at] = value;
     if (key > newest - MAX_PUBLISH_IDS && now - at < PUBLISH_ID_MEMORY) break;

@@ -4,7 +4,7 @@ import type { SseCluster } from '../cluster/cluster.js';
 export interface ClusterUnderTest {
   /** One more instance, which has joined the others. */
   join(): Promise<Member>;
-  /** What ties the instances together, where that is a process that can stop. */
+  /** The process that ties the instances together, where it can stop. */
   readonly server?: { stop(): Promise<void>; start(): Promise<void> };
   /** Gives back what the test needed. Called after `close()` of all instances. */
   dispose?(): Promise<void>;
@@ -18,8 +18,8 @@ export interface Member {
 }
 
 /** The instances of one test. */
-export interface Scene {
+export interface Instances {
   readonly server: ClusterUnderTest['server'];
-  member(): Promise<Member>;
+  join(): Promise<Member>;
   clusters(count: number): Promise<SseCluster[]>;
 }

@@ -1,4 +1,4 @@
-/** What somebody does with a channel. */
+/** Something that is done with a channel. */
 export type Step = 'append' | 'follow' | 'stop' | 'wait';
 
 /** Each as often as it is in here. */

@@ -1,16 +1,16 @@
 import type { SseCluster } from '../cluster/cluster.js';
 import { eventually } from './eventually.js';
 
-/** A lease that several ask for, and who held it when. */
-export class Office {
-  /** Who held it, one after another. */
+/** Records the holders of a lease that several instances ask for. */
+export class LeaseHistory {
+  /** All holders, one after another. */
   readonly holders: SseCluster[] = [];
-  /** Who holds it now: never more than one. */
+  /** The holders at this moment: never more than one. */
   readonly present = new Set<SseCluster>();
   /** The most that held it at a time. */
   most = 0;
 
-  constructor(readonly name = 'office') {}
+  constructor(readonly name = 'lease') {}
 
   /** @returns gives it back */
   ask(cluster: SseCluster): () => void {

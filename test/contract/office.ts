@@ -1,1 +1,0 @@
-export { Office } from '../../src/sse/testing/office.js';
