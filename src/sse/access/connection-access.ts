@@ -41,7 +41,7 @@ interface Decision {
 }
 
 /**
- * What one connection may stream, and for how long: its gate, and all that takes a channel away from it again.
+ * Access control of one connection: decides which channels it streams, and takes them away from it again.
  *
  * A revocation acts in the order of time, although it may come late from another instance: a channel that was asked for
  * before it is taken away, and one that was asked for later is asked for again.
@@ -159,19 +159,20 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
     const askedAt = performance.now();
     const decision: Decision = { channel, decided, askedAt, state: 'open' };
     this.#pending.add(decision);
-    const answered = (answer: boolean): void => {
-      if (!this.#pending.has(decision)) return;
+    const ask = async (): Promise<void> => {
+      const answer = await this.#asks(channel);
+      if (!this.#pending.has(decision)) return; // refused when the connection closed
       if (answer && decision.state === 'doubtful') {
         decision.state = 'open';
-        void this.#asks(channel).then(answered);
-        return;
+        return ask();
       }
       this.#pending.delete(decision);
+      // A stream that was shared may be subscribed to, and so be asked for, after its response has ended.
       const isGranted = answer && decision.state === 'open' && !this.connection.isClosed;
       if (isGranted) this.#granted({ channel, reader, askedAt });
       decided(isGranted);
     };
-    void this.#asks(channel).then(answered);
+    void ask();
   }
 
   #granted(grant: Grant): void {

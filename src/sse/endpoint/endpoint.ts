@@ -17,7 +17,6 @@ import type { Exchange } from '../http/exchange.js';
 import { Identification } from '../http/identity.js';
 import type { SseConnection } from '../http/sse-connection.js';
 import type { SseEvent } from '../log/sse-event.js';
-import { encodedLength, longestId, MAX_ID_BYTES } from '../protocol/position.js';
 import { SseHub } from '../sse-hub.js';
 import { SseError } from '../sse.errors.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
@@ -79,15 +78,11 @@ export class Endpoint implements OnApplicationBootstrap {
       throw new BadRequestException('Name each in a parameter "channel": ?channel=a&channel=b.');
     const channels = new Set(exchange.query?.getAll('channel'));
     this.#check([...channels]);
-    let idLength = longestId([...channels]);
     const before = lastEventId.kind === 'named' ? lastEventId.positions.keys() : [];
     for (const name of before) {
-      // The id may be too old, or none of ours: names that can be of use are used.
       if (channels.size >= this.settings.limits.channelsPerConnection) break;
-      if (channels.has(name) || !this.#isStreamable(name)) continue;
-      idLength += encodedLength(name);
-      if (idLength > MAX_ID_BYTES) break;
-      channels.add(name);
+      // The id may be too old, or none of ours: names that can be of use are used.
+      if (this.#areStreamable([...channels, name])) channels.add(name);
     }
     return channels;
   }
@@ -115,9 +110,9 @@ export class Endpoint implements OnApplicationBootstrap {
     }
   }
 
-  #isStreamable(channel: string): boolean {
+  #areStreamable(channels: readonly string[]): boolean {
     try {
-      this.#check([channel]);
+      this.#check(channels);
       return true;
     } catch {
       return false;

@@ -5,16 +5,16 @@ import type { StreamReader } from '../streams/stream-reader.js';
 import { endsAt } from '../streams/streams.js';
 
 /**
- * What a response is subscribed to: the stream that its method returned, and what interceptors make of it. Whatever
- * they do, what the method returned ends with the response.
+ * The subscriptions of a response: to the stream that its method returned, and to the one that interceptors make of it.
+ * Whatever they do, the method's stream ends with the response.
  */
 export class Pipeline {
-  /** What has become of the method: what it returned is `subscribing` while it is subscribed to. */
+  /** How far the method is; `subscribing` while the stream that it returned is being subscribed to. */
   method: 'running' | 'subscribing' | 'returned' = 'running';
-  /** What interceptors are being shown at this moment. */
+  /** The value that interceptors are being shown at this moment. */
   shown: unknown;
   #outcome: Unsubscribable | undefined;
-  /** Who is subscribed to what the method returned. */
+  /** The subscribers of the method's stream: interceptors may subscribe more than once. */
   #subscribers: Set<Subscriber<unknown>> | undefined;
   #context: AsyncResource | undefined;
   #isReleased = false;
@@ -42,12 +42,12 @@ export class Pipeline {
   }
 
   /**
-   * What the method returned, made part of this response. Interceptors may subscribe to it by themselves, and then
-   * nothing but this shows where it leads.
+   * Makes the stream that the method returned part of this response. Interceptors may subscribe to it by themselves, and
+   * then nothing but this shows where it leads.
    */
   own(source: Observable<unknown>): Observable<unknown> {
     return new Observable((subscriber: Subscriber<unknown>) => {
-      // It neither begins nor ends: who repeats or retries it would do so for ever.
+      // It neither begins nor ends: an operator that repeats or retries it would do so for ever.
       if (this.#isReleased) return undefined;
       // An interceptor may have entered a context of its own.
       this.#context = new AsyncResource('SseConnection');
@@ -101,7 +101,7 @@ export class Pipeline {
     this.#outcome = undefined;
   }
 
-  /** What it throws is of a teardown of the application. */
+  /** An error comes from a teardown of the application, and is logged. */
   #end(end: () => void): void {
     try {
       end();

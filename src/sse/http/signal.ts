@@ -1,6 +1,6 @@
 import * as nest from '@nestjs/common';
 
-/** Where `@SseSignal()` looks for the controller of a request. Nest has it since 11.2; an import by name would not link before. */
+/** The key by which `@SseSignal()` finds the controller of a request. Nest has it since 11.2; before, an import by name would not link. */
 const { SSE_ABORT_CONTROLLER: CONTROLLER } = nest as Partial<typeof nest>;
 
 /** Stands in for a controller, which is made when its signal is asked for: most methods never do. */

@@ -40,7 +40,7 @@ const PASSING: ReadonlySet<SseErrorCode> = new Set(['HUB_FULL', 'BACKPLANE_AWAY'
 /** How far a response has come, until it is closed. */
 type Stage = 'preparing' | 'ready' | 'open';
 
-/** What is due before the response closes. */
+/** All that is due before the response closes. */
 interface Ending {
   /** How far the response has come: one that is not open yet has to open first. */
   stage: Stage;
@@ -457,7 +457,7 @@ export class SseConnection implements Sink, Task {
     // Before it is open it takes another amount than afterwards.
     const before = this.#outbox.backPressure;
     if (!this.isOpen && !this.#open()) return;
-    // What was published before the end still goes out, although its channel's turn may come later.
+    // Events that were published before the end still go out, although their channel's turn may come later.
     const isForced = this.#ending?.how === 'forced';
     if (this.#due === 'read' || isForced) this.#resume();
     this.#due = 'nothing';
@@ -503,9 +503,9 @@ export class SseConnection implements Sink, Task {
   /** Sends the client's position if it has moved past events that were not sent. */
   #tellMoved(): boolean {
     const { position } = this.reader;
-    if (!position.hasMoved) return false;
-    const id = position.tell();
-    if (id !== undefined) this.#outbox.add(this.#introduction.position(id));
+    const id = position.hasMoved ? position.tell() : undefined;
+    if (id === undefined) return false;
+    this.#outbox.add(this.#introduction.position(id));
     return true;
   }
 

@@ -4,7 +4,7 @@ import type { SlowPolicy } from '../sse.options.js';
 import { booleanOf, checkObject, countOf, millisecondsOf, optional, slowOf } from '../validate.js';
 import { hasOwnRoute, inPlaceOf, isServedWithin, SSE_ROUTE, type Method } from '../wrapped-method.js';
 
-/** What a client is told that takes every event for one of the application's. */
+/** How a stream is told to a client that takes every event for one of the application's. */
 export interface PlainStream {
   /**
    * Makes an event of a gap. Left out, and where it gives nothing, the connection is cut: a clean end would be taken
@@ -15,7 +15,7 @@ export interface PlainStream {
 
 /** How one route serves its streams, in place of what the module says. */
 export interface SseRouteSettings {
-  /** What happens to a client that the log has moved past. @defaultValue the channel's */
+  /** The treatment of a client that the log has moved past. @defaultValue the channel's */
   readonly slow?: SlowPolicy;
   /** Milliseconds of silence after which a comment is sent; `0` switches it off. @defaultValue the module's */
   readonly heartbeat?: number;
@@ -49,7 +49,7 @@ const STOCK_OPTIONS = '__sseOptions__';
 const INTERCEPTORS = '__interceptors__';
 const HEADERS = '__headers__';
 
-/** What a method was decorated with. */
+/** The arguments of a method's decorator. */
 interface DecoratedRoute {
   readonly key: string | symbol;
   readonly settings: SseRouteSettings;
@@ -74,7 +74,7 @@ export function checkRouteSettings(settings: SseRouteSettings): void {
   else optional(booleanOf, 'plain', plain);
 }
 
-/** What a route says of itself. Decorators that wrap a method copy this, as Nest's conventions ask for. */
+/** A route as its decorators describe it. Decorators that wrap a method copy that, as Nest's conventions ask for. */
 export interface RouteDescription {
   /** Class and method, for messages. */
   readonly name: string;
@@ -83,7 +83,7 @@ export interface RouteDescription {
   readonly settings: SseRouteSettings;
   /** Interceptors of the method and of its class: classes or instances. */
   readonly interceptors: readonly object[];
-  /** What `@Header('Cache-Control')` says. */
+  /** The value of `@Header('Cache-Control')`. */
   readonly cacheControl: (() => string) | undefined;
   /** Whether a decorator above `@Sse()` has put a function of its own in the place of the method. */
   readonly isWrapped: boolean;
@@ -115,7 +115,7 @@ export function isSseRoute(context: Pick<ExecutionContext, 'getHandler'>): boole
 
 const isStockRoute = (method: object): boolean => Reflect.getMetadata(STOCK_SSE, method) === true;
 
-/** What stands in for a method of ours where interceptors look for Nest's mark; on the method itself, Nest would serve it. */
+/** Stands in for a method of ours where interceptors look for Nest's mark. A method that bore it would be served by Nest. */
 export function markedAsStream(method: Method): Method {
   const standIn = inPlaceOf(method, function (this: unknown, ...args) {
     return method.apply(this, args);

@@ -18,7 +18,7 @@ export interface SseRouteOptions extends SseRouteSettings {
   readonly method?: RequestMethod;
 }
 
-/** What a method with `@Sse()` may return. */
+/** The result of a method with `@Sse()`. */
 export type Streamed = Observable<unknown> | AsyncIterable<unknown>;
 
 /** Decorates a method that returns a stream. */
@@ -85,7 +85,7 @@ export const LastEventId: () => ParameterDecorator = createParamDecorator(
   },
 );
 
-/** Where Nest notes whether it answers although the response is injected. */
+/** Nest's key for whether it answers although the response is injected. */
 const PASSTHROUGH = '__responsePassthrough__';
 
 type InjectedParameters = Readonly<Record<string, { readonly index: number }>>;
