@@ -146,9 +146,7 @@ export class EndpointStream implements ConnectionPart {
       const isAsked = gate?.ask(channel, reader, (isGranted) => {
         if (position !== undefined) reader.position.beginAt(channel, parseLastEventId(position));
         const entered = isGranted && !joining.isLeft ? this.#enter(channel) : Promise.resolve();
-        entered.then(() => {
-          resolve(isGranted);
-        }, reject);
+        entered.then(() => resolve(isGranted), reject);
       });
       // Nobody is asked for this channel, and so nobody grants it.
       if (!isAsked) resolve(this.authorization.denyUnguarded(channel));

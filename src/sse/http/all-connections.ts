@@ -21,9 +21,7 @@ export class AllConnections {
       open.end(filter, at),
     );
     // Nobody knows which orders were missed: a client that comes back is asked anew who it is, and what it may have.
-    orders.onMissed(() => {
-      open.endAll(() => admission.retry());
-    });
+    orders.onMissed(() => open.endAll(() => admission.retry()));
   }
 
   /** How many are open in this process. */

@@ -55,9 +55,7 @@ export class Drain implements OnApplicationBootstrap, BeforeApplicationShutdown 
   async beforeApplicationShutdown(): Promise<void> {
     const { grace } = this.settings.shutdown;
     // Nest waits for unused sockets as well, when this is done. Until the grace is over they may still be used.
-    setTimeout(() => {
-      this.#destroyUnused();
-    }, grace).unref();
+    setTimeout(() => this.#destroyUnused(), grace).unref();
     const admitted = this.admission.stop();
     const carriers = new Set<Carrier>();
     for (const connection of admitted) {

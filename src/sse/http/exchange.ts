@@ -132,9 +132,7 @@ export class Exchange {
       return;
     }
     const { stream } = this.response as unknown as Http2ServerResponse;
-    stream.setTimeout(timeout, () => {
-      stream.close();
-    });
+    stream.setTimeout(timeout, () => stream.close());
   }
 
   /**

@@ -55,9 +55,7 @@ export class Heartbeat {
     this.#wakesAt = time;
     // A group may have become due while others were looked at, and one that is rounded up lie beyond the longest timer.
     const wait = Math.min(Math.max(time - performance.now(), 0), LONGEST_TIMER);
-    this.#timer = setTimeout(() => {
-      this.#look();
-    }, wait);
+    this.#timer = setTimeout(() => this.#look(), wait);
     // The server keeps the process alive, not this.
     this.#timer.unref();
   }

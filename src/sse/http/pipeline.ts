@@ -74,12 +74,8 @@ export class Pipeline {
           subscriber.next(value);
           this.shown = undefined;
         },
-        error: (error) => {
-          subscriber.error(error);
-        },
-        complete: () => {
-          subscriber.complete();
-        },
+        error: (error) => subscriber.error(error),
+        complete: () => subscriber.complete(),
       }),
     );
   }
@@ -94,10 +90,7 @@ export class Pipeline {
     this.#isReleased = true;
     this.#end(() => this.#outcome?.unsubscribe());
     // Still open where an interceptor has no teardown, or has shared it with others: they are not left waiting.
-    for (const subscriber of this.#subscribers ?? [])
-      this.#end(() => {
-        subscriber.complete();
-      });
+    for (const subscriber of this.#subscribers ?? []) this.#end(() => subscriber.complete());
     this.#outcome = undefined;
   }
 

@@ -527,9 +527,7 @@ export class SseConnection implements Sink, Task {
       }
       const isWithNews = retry === undefined && !this.settings.plain;
       if (!this.head.send(isWithNews ? opening + news : opening)) {
-        setTimeout(() => {
-          this.filled();
-        }, 1);
+        setTimeout(() => this.filled(), 1);
         return false;
       }
     } catch (error) {

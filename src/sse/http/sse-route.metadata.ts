@@ -85,6 +85,8 @@ export interface RouteDescription {
   readonly interceptors: readonly object[];
   /** The value of `@Header('Cache-Control')`. */
   readonly cacheControl: (() => string) | undefined;
+  /** The method as other interceptors see it: with Nest's mark. With that, the method itself would be served by Nest. */
+  readonly standIn: Method;
   /** Whether a decorator above `@Sse()` has put a function of its own in the place of the method. */
   readonly isWrapped: boolean;
 }
@@ -103,6 +105,7 @@ export function routeOf(controller: object, method: object): RouteDescription | 
       (target) => (Reflect.getMetadata(INTERCEPTORS, target) ?? []) as object[],
     ),
     cacheControl: cacheControlOf(method),
+    standIn: markedAsStream(method as Method),
     isWrapped: own !== undefined && !isServedWithin(method),
   };
 }
@@ -115,8 +118,7 @@ export function isSseRoute(context: Pick<ExecutionContext, 'getHandler'>): boole
 
 const isStockRoute = (method: object): boolean => Reflect.getMetadata(STOCK_SSE, method) === true;
 
-/** Stands in for a method of ours where interceptors look for Nest's mark. A method that bore it would be served by Nest. */
-export function markedAsStream(method: Method): Method {
+function markedAsStream(method: Method): Method {
   const standIn = inPlaceOf(method, function (this: unknown, ...args) {
     return method.apply(this, args);
   });

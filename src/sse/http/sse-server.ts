@@ -91,16 +91,13 @@ export class SseServer {
     const settled = new Promise<void>((done, fail) => {
       const headOf = (exchange: Exchange): ResponseHead => new OwnHead(exchange, route, { done, fail });
       this.open(route, response, headOf, (connection) => {
-        const serve = (returned: unknown): void => {
+        const serve = (returned: unknown): void =>
           connection.serveDirectly(streamOf(returned, connection, route.name));
-        };
         const result = call();
         if (!isThenable(result)) return serve(result);
         Promise.resolve(result)
           .then(serve)
-          .catch((error: unknown) => {
-            connection.error(error);
-          });
+          .catch((error: unknown) => connection.error(error));
       });
     });
     // A wrapper around the method may have failed before, and then nobody waits.
@@ -141,9 +138,7 @@ export class SseServer {
     const { streams, connections, admission } = this;
     const connection = new SseConnection(exchange, head, route.connection, streams, connections, admission);
     if (!admission.admits(connection)) {
-      exchange.onceOver(() => {
-        connection.left();
-      });
+      exchange.onceOver(() => connection.left());
       return undefined;
     }
     const routed = RoutedRequest.of(response);
@@ -159,9 +154,7 @@ export class SseServer {
       connection.identified(identity);
       this.streams.run(connection.reader, () => feed(connection));
     };
-    const fail = (error: unknown): void => {
-      connection.error(error);
-    };
+    const fail = (error: unknown): void => connection.error(error);
     try {
       const identity = this.identification.of(connection.request);
       if (isThenable(identity)) void identity.then(begin).catch(fail);

@@ -11,10 +11,8 @@ import type { SseEvent } from '../log/sse-event.js';
 import { isObject, isThenable } from '../values.js';
 import type { Exchange } from './exchange.js';
 import { NestHead, OwnHead, type ResponseHead } from './response-head.js';
-import { markedAsStream } from './sse-route.metadata.js';
 import type { SseConnection } from './sse-connection.js';
 import { SseServer, type ServedRoute } from './sse-server.js';
-import type { Method } from '../wrapped-method.js';
 
 const logger = new Logger('SseInterceptor');
 
@@ -25,25 +23,15 @@ const logger = new Logger('SseInterceptor');
  */
 @Injectable()
 export class SseInterceptor implements NestInterceptor {
-  /** Functions that other interceptors see in place of handlers of ours. */
-  readonly #standIns = new WeakMap<object, Method>();
-
   constructor(private readonly server: SseServer) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (context.getType() !== 'http') return next.handle();
     const route = this.server.routeOf(context.getClass(), context.getHandler());
     if (!route || !this.server.intercepts(route)) return next.handle();
-    if (!route.isStock) this.#showAsStream(context);
+    // Interceptors that wrap what routes return spare streams, which they know by Nest's mark on the handler.
+    if (!route.isStock) Object.assign(context, { getHandler: () => route.standIn });
     return new Observable((toNest) => this.#serve(route, context, next, toNest));
-  }
-
-  /** Interceptors that wrap what routes return spare streams, which they know by Nest's mark on the handler. */
-  #showAsStream(context: ExecutionContext): void {
-    const handler = context.getHandler() as Method;
-    const standIn = this.#standIns.get(handler) ?? markedAsStream(handler);
-    this.#standIns.set(handler, standIn);
-    Object.assign(context, { getHandler: () => standIn });
   }
 
   #serve(
@@ -52,9 +40,7 @@ export class SseInterceptor implements NestInterceptor {
     next: CallHandler,
     toNest: Subscriber<unknown>,
   ): (() => void) | undefined {
-    const fail = (error: unknown): void => {
-      toNest.error(error);
-    };
+    const fail = (error: unknown): void => toNest.error(error);
     // Nest takes the last value of a route that is not stock, so that there has to be one.
     const done = (): void => {
       toNest.next(undefined);

@@ -188,6 +188,6 @@ export const longestId = (channels: readonly string[]): number =>
   channels.reduce((sum, channel) => sum + encodedLength(channel), 0);
 
 /** The most bytes that a channel takes of an id, with the sign that separates it from the next. */
-function encodedLength(channel: string): number {
+export function encodedLength(channel: string): number {
   return encodeURIComponent(channel).length + 1 + LONGEST_OFFSET + 1 + LONGEST_MARK + HASH_LENGTH + 1;
 }
