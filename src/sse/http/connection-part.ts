@@ -6,17 +6,7 @@ import type { SseConnection } from './sse-connection.js';
 /** A connection as features see it. */
 export type ConnectionHandle = Pick<
   SseConnection,
-  | 'id'
-  | 'identity'
-  | 'request'
-  | 'reader'
-  | 'beganAt'
-  | 'isOpen'
-  | 'isClosed'
-  | 'add'
-  | 'tell'
-  | 'error'
-  | 'end'
+  'id' | 'identity' | 'request' | 'reader' | 'beganAt' | 'isOpen' | 'isClosed' | 'tell' | 'end'
 >;
 
 /**
