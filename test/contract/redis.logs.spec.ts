@@ -147,10 +147,10 @@ describeWith('redis-server', 'logs in Redis', (path) => {
     });
 
     it('do not expire while they are followed', async () => {
-      const options = { ttl: 1_000 };
+      const options = { ttl: 2_000 };
       const { offset } = await append('x', options);
       const listener = await follow(options);
-      const until = Date.now() + 3 * options.ttl;
+      const until = Date.now() + 2 * options.ttl;
       await eventually(async () => Date.now() > until && (await keys()).length > 0);
       expect((await append('y', options)).offset).toBe(offset + 1);
       expect(listener.told).toEqual([offset + 1]);

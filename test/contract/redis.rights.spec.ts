@@ -1,4 +1,6 @@
 import { expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { Redis } from 'ioredis';
 import { readFile } from 'node:fs/promises';
 import { ALIVE } from '../../src/sse/backplanes/common/cluster-link.js';
 import { whenTestEnds } from '../support/clean-up.js';
@@ -61,6 +63,32 @@ describeWith('redis-server', 'a user of Redis', (path) => {
     const needed = (await commandsOf(server)).filter((name) => !OTHERS.includes(name.split('|')[0]!));
     const listed = rights.filter((right) => right.startsWith('+')).map((right) => right.slice(1));
     expect(needed.sort()).toEqual(listed.sort());
+  });
+
+  it.each([
+    { by: 'redis', options: (url: string) => ({ connection: { url } }) },
+    { by: 'ioredis', options: (url: string) => ({ client: new Redis(url, { lazyConnect: true }) }) },
+  ])('whose password was changed is logged as refused once, and let in again, by $by', async (by) => {
+    const server = await RedisServer.start(path);
+    whenTestEnds(() => server.dispose());
+    const setPassword = (text: string): Promise<unknown> =>
+      server.command('ACL', 'SETUSER', 'hub', 'on', 'resetpass', `>${text}`, '~*', '&*', '+@all');
+    await setPassword('secret');
+    const { backplane } = await open(by.options(`redis://hub:secret@127.0.0.1:${server.port}`));
+    const said: unknown[] = [];
+    const note = (message: unknown): unknown => said.push(message);
+    Logger.overrideLogger({ log: note, warn: note, error: note });
+    whenTestEnds(() => Logger.overrideLogger(true));
+    await setPassword('another');
+    await server.command('CLIENT', 'KILL', 'USER', 'hub');
+    const refused = async (): Promise<number> =>
+      Number(/errorstat_WRONGPASS:count=(\d+)/.exec(String(await server.command('INFO', 'errorstats')))?.[1]);
+    await eventually(async () => (await refused()) >= 3);
+    await setPassword('secret');
+    await channelAt(backplane).append(1);
+    const lines = [/is lost: /, /does not accept the password: WRONGPASS/, /is there again\.$/];
+    await eventually(() => said.length >= lines.length);
+    expect(said).toEqual(lines.map((line) => expect.stringMatching(line)));
   });
 
   it.each(['xtrim', 'xinfo|stream', 'publish', 'zadd', 'ping', 'subscribe'])(

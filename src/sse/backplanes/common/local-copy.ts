@@ -25,6 +25,9 @@ interface Question {
   readonly reject: (error: unknown) => void;
 }
 
+/** A follower's view of a copy; `stop` answers whether it had not stopped yet. */
+type Followed = Omit<Required<FollowedLog>, 'stop'> & { stop(): boolean };
+
 /** Somebody who waits until followers were told of the entry at an offset. */
 interface Arrival {
   readonly offset: number;
@@ -84,7 +87,7 @@ export class LocalCopy {
   }
 
   /** To be called once it is open. */
-  follow(follower: LogFollower): Required<FollowedLog> {
+  follow(follower: LogFollower): Followed {
     return {
       log: this.log,
       locate: (position) => this.locate(position),

@@ -62,8 +62,8 @@ export class ReceivedLog {
     return this.#early.size > 0;
   }
 
-  /** @returns ends that */
-  follow(follower: LogFollower): () => void {
+  /** @returns ends that, and answers whether it had not ended yet */
+  follow(follower: LogFollower): () => boolean {
     return this.#followers.add(follower);
   }
 

@@ -20,6 +20,7 @@ import { LocalCopy } from './local-copy.js';
 import { RemoteCalls } from './remote-calls.js';
 import type { Connection, Notice, RemoteLogs } from './remote-logs.js';
 import type { RemoteOptions } from './remote.options.js';
+import { Sweep } from './sweep.js';
 import { ConcurrencyLimit, giveUpAfter } from './tasks.js';
 
 /** Milliseconds that calls have for their answers when the application closes. */
@@ -64,8 +65,10 @@ export class RemoteBackplane implements SseBackplane {
   /** Counts the changes of the connection, as one that was lost and is there again is another. */
   #changes = 0;
   #closing: Promise<void> | undefined;
-  #sweeping: NodeJS.Timeout | undefined;
-  #sweepEvery = Infinity;
+  readonly #sweep = new Sweep<Held>(
+    () => this.#held.values(),
+    (some) => this.#refresh(some),
+  );
 
   /**
    * @param catchUp reads the orders that came while the connection was lost: nothing is handed on before. Rejects
@@ -114,27 +117,20 @@ export class RemoteBackplane implements SseBackplane {
     this.#checkOpen();
     const held = this.#hold(channel, settings);
     held.users++;
-    let leave = (): void => {
-      leave = () => undefined;
-      if (--held.users === 0) this.#letGo(held);
-    };
     try {
       await held.opened;
     } catch (error) {
-      leave();
+      this.#leave(held);
       this.#checkOpen();
       throw error;
     }
     this.#checkOpen();
     held.copy.expire(this.logs.now());
     const followed = held.copy.follow(follower);
-    return {
-      ...followed,
-      stop: () => {
-        followed.stop();
-        leave();
-      },
+    const stop = (): void => {
+      if (followed.stop()) this.#leave(held);
     };
+    return { ...followed, stop };
   }
 
   read(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
@@ -168,7 +164,7 @@ export class RemoteBackplane implements SseBackplane {
 
   async #close(): Promise<void> {
     this.#connection = 'closed';
-    clearInterval(this.#sweeping);
+    this.#sweep.stop();
     for (const { copy } of this.#held.values()) copy.close();
     this.#held.clear();
     const answered = Promise.all([this.#calls.close(), this.#copying.close()]);
@@ -198,7 +194,7 @@ export class RemoteBackplane implements SseBackplane {
     const opened = this.#open(channel, copy);
     const held = { channel, settings, copy, opened, users: 0, comparedAt: performance.now() };
     this.#held.set(channel, held);
-    this.#sweepWithin(Math.min(this.logs.restOf(settings), settings.history?.age ?? Infinity));
+    this.#sweep.within(Math.min(this.logs.restOf(settings), settings.history?.age ?? Infinity));
     return held;
   }
 
@@ -211,7 +207,8 @@ export class RemoteBackplane implements SseBackplane {
     await copy.open();
   }
 
-  #letGo(held: Held): void {
+  #leave(held: Held): void {
+    if (--held.users > 0) return;
     held.copy.close();
     if (this.#held.get(held.channel) !== held) return;
     this.#held.delete(held.channel);
@@ -261,20 +258,11 @@ export class RemoteBackplane implements SseBackplane {
     });
   }
 
-  /** One timer for all copies, often enough for the shortest rest or age. */
-  #sweepWithin(shortest: number): void {
-    const every = Math.min(Math.max(shortest / 2, 10), 30_000);
-    if (every >= this.#sweepEvery) return;
-    this.#sweepEvery = every;
-    clearInterval(this.#sweeping);
-    this.#sweeping = setInterval(() => this.#sweep(), every).unref();
-  }
-
   /** Lets go of what is too old, and compares with the server what has rested for long enough. */
-  #sweep(): void {
+  #refresh(some: readonly Held[]): undefined {
     const now = performance.now();
     const time = this.logs.now();
-    for (const held of this.#held.values()) {
+    for (const held of some) {
       held.copy.expire(time);
       if (now - held.comparedAt >= this.logs.restOf(held.settings)) this.#compare(held);
     }

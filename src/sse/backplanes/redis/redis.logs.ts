@@ -122,15 +122,16 @@ export class RedisLogs implements RemoteLogs {
     const { after, upTo } = query;
     const kept = await this.#look('look', channel, settings, query);
     const { floor, head, hasAfter, hasUpTo } = kept;
+    const unheld = { after: hasAfter ? undefined : after, upTo: hasUpTo ? undefined : upTo };
     const isBegin = (position: Position): boolean => floor.offset === 0 && kept.beginsWith(position);
-    const missing = (position: Position | undefined, isHeld: boolean): LogRange['missing'] => {
-      if (!position || isHeld || isBegin(position)) return undefined;
+    const missing = (position: Position | undefined): LogRange['missing'] => {
+      if (!position || isBegin(position)) return undefined;
       return position.offset < floor.offset ? 'evicted' : 'unknown';
     };
     const isEmpty = upTo?.offset === 0 && isBegin(upTo);
     const entries = isEmpty ? [] : entriesOf(kept.stream, this.#keyOf(channel, 'log'));
     if (!after) entries.reverse();
-    return { floor, head, entries, missing: missing(after, hasAfter) ?? missing(upTo, hasUpTo) };
+    return { floor, head, entries, missing: missing(unheld.after) ?? missing(unheld.upTo) };
   }
 
   async complete(channel: string, settings: ChannelSettings): Promise<Position> {

@@ -85,11 +85,11 @@ export async function connect(
   prepare?: (client: RedisClient) => Promise<void>,
 ): Promise<RedisClient> {
   const opened = new RedisClient(client);
-  await doneOrEnded(
-    client.connect().then(() => prepare?.(opened)),
-    () => client.end(),
-    signal,
-  );
+  const opening = client
+    .connect()
+    .catch(refused)
+    .then(() => prepare?.(opened));
+  await doneOrEnded(opening, () => client.end(), signal);
   return opened;
 }
 
