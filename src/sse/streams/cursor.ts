@@ -81,7 +81,7 @@ export const currentCursor = (): Cursor | undefined => handingOn.at(-1);
  */
 export class Cursor implements ChannelReader, Task {
   read = UNREAD;
-  /** What its client has, for the ids that it is sent. */
+  /** The position of its client, for the ids that it is sent. */
   given: Position | undefined;
   /** `own`: it ignores back-pressure, as others than its client may depend on it. */
   pace: 'client' | 'own' = 'client';
