@@ -9,20 +9,21 @@ import type { EventSchemas } from './event-schemas.js';
 /** Names whose settings are remembered; looking one up again costs a walk over the definitions. */
 const REMEMBERED = 10_000;
 
-/** What holds for a channel. */
+/** Settings and schemas that are in force for a channel. */
 export interface ChannelRules {
   readonly settings: ChannelSettings;
-  /** What its events are checked by; undefined where none is. */
+  /** Undefined where no event is checked. */
   readonly schemas: EventSchemas | undefined;
 }
 
-/** Tells what holds for a channel: the first definition that matches its name, else the module's settings. */
+/** Finds the rules of a channel: those of the first definition that matches its name, else the module's settings. */
 export class ChannelDefinitions {
-  readonly #definitions: { readonly definition: ChannelRule; readonly rules: ChannelRules }[] = [];
+  /** In the order in which they were added. */
+  readonly #definitions = new Map<ChannelRule, ChannelRules>();
   readonly #known = new Map<string, ChannelRules>();
   /** How many definitions had made names without being listed, when names were looked up. */
   #unlisted = 0;
-  /** Of channels that no definition matches. */
+  /** The rules of channels that no definition matches. */
   readonly #unmatched: ChannelRules;
 
   /** @throws SseError `DUPLICATE_DEFINITION` */
@@ -44,17 +45,16 @@ export class ChannelDefinitions {
       const { pattern } = definition;
       const copy = definedBy(definition);
       if (copy) refuseOtherVersion(`The definition of "${pattern}"`, copy);
-      const same = this.#definitions.find((other) => shapeOf(other.definition.pattern) === shapeOf(pattern));
-      if (same?.definition === definition) continue;
+      if (this.#definitions.has(definition)) continue;
+      const same = [...this.#definitions.keys()].find((other) => shapeOf(other.pattern) === shapeOf(pattern));
       if (same) {
         throw new SseError(
           'DUPLICATE_DEFINITION',
-          `Two definitions are of the same channels: "${same.definition.pattern}" and "${pattern}". Export one and use it in both places.`,
+          `Two definitions are of the same channels: "${same.pattern}" and "${pattern}". Export one and use it in both places.`,
         );
       }
       const { options, schemas } = definition;
-      const settings = channelSettings(options, this.module.channel);
-      this.#definitions.push({ definition, rules: { settings, schemas } });
+      this.#definitions.set(definition, { settings: channelSettings(options, this.module.channel), schemas });
       processWide.listed.add(definition);
       processWide.unlisted.delete(definition);
     }
@@ -62,7 +62,7 @@ export class ChannelDefinitions {
   }
 
   has(definition: object): boolean {
-    return this.#definitions.some((own) => own.definition === definition);
+    return this.#definitions.has(definition as ChannelRule);
   }
 
   /**
@@ -89,7 +89,7 @@ export class ChannelDefinitions {
   #find(name: string): ChannelRules {
     const fault = channelNameFault(name) ?? placeholderFault(name);
     if (fault) throw invalidChannel('name', name, fault);
-    const match = this.#definitions.find(({ definition }) => definition.matches(name));
+    const [, match] = [...this.#definitions].find(([definition]) => definition.matches(name)) ?? [];
     if (!match && this.module.strictChannels) {
       throw new SseError(
         'UNKNOWN_CHANNEL',
@@ -97,14 +97,14 @@ export class ChannelDefinitions {
       );
     }
     if (!match) refuseUnlisted(name);
-    const rules = match?.rules ?? this.#unmatched;
+    const rules = match ?? this.#unmatched;
     if (this.#known.size >= REMEMBERED) this.#known.clear();
     this.#known.set(name, rules);
     return rules;
   }
 }
 
-/** What a definition says that no application lists would be without effect. */
+/** A definition that no application lists would be without effect. */
 function refuseUnlisted(name: string): void {
   for (const definition of processWide.unlisted) {
     if (!definition.matches(name)) continue;

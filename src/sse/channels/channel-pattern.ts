@@ -19,7 +19,7 @@ export type MatchedParams<Pattern extends string> = string extends Pattern
 
 /** A name, as a pattern reads it. */
 export interface PatternMatch {
-  /** What stands for each parameter, decoded; as it is where it was not encoded. */
+  /** The value of each parameter, decoded; as it is where it was not encoded. */
   readonly params: Readonly<Record<string, string>>;
   /**
    * Whether the name writes every parameter as `encodeURIComponent()` does. `orders/a` and `orders/%61` are
@@ -124,7 +124,7 @@ export const shapeOf = (pattern: string): string => pattern.replaceAll(/(?<=^|\/
 
 const isParam = (segment: string): boolean => segment.startsWith(':');
 
-/** What was percent-encoded by `encodeURIComponent()`; undefined for what is not written as it writes. */
+/** The text that `encodeURIComponent()` makes a segment of; undefined where the segment is not written as it writes. */
 function decoded(segment: string): string | undefined {
   try {
     const value = decodeURIComponent(segment);

@@ -38,19 +38,19 @@ export function eventSchemas(events: Readonly<Record<string, unknown>>): EventSc
   const schemas = new Map<string, StandardSchemaV1 | undefined>();
   for (const [eventType, schema] of Object.entries(events)) {
     typeOf(eventType); // one that can never be published is found here
-    if (schema !== UNCHECKED && !isSchema(schema)) {
-      const expected =
-        'type<…>(), or a Standard Schema, which has a "~standard" property with a function validate()';
-      invalid(`events.${eventType}`, schema, expected);
-    }
-    schemas.set(eventType, schema === UNCHECKED ? undefined : (schema as StandardSchemaV1));
+    schemas.set(eventType, schema === UNCHECKED ? undefined : schemaOf(`events.${eventType}`, schema));
   }
   return [...schemas.values()].some((schema) => schema !== undefined) ? schemas : undefined;
 }
 
-function isSchema(value: unknown): value is StandardSchemaV1 {
-  const standard = (value as Partial<StandardSchemaV1> | null | undefined)?.['~standard'];
-  return typeof standard?.validate === 'function';
+function schemaOf(name: string, value: unknown): StandardSchemaV1 {
+  const schema = value as Partial<StandardSchemaV1> | null | undefined;
+  if (typeof schema?.['~standard']?.validate === 'function') return schema as StandardSchemaV1;
+  return invalid(
+    name,
+    value,
+    'type<…>(), or a Standard Schema, which has a "~standard" property with a function validate()',
+  );
 }
 
 /**
@@ -93,20 +93,21 @@ export function checkedEvent(
 
 function outputOf(result: StandardSchemaV1.Result<unknown>, channel: string, eventType: string): unknown {
   if (!result.issues) return result.value;
-  throw new SseError(
-    'INVALID_DATA',
-    `The data of an event of type "${eventType}" of the channel "${channel}" is not what its schema takes: ${listOf(result.issues)}`,
-    { cause: result.issues },
+  throw invalidData(
+    channel,
+    eventType,
+    `is not what its schema takes: ${listOf(result.issues)}`,
+    result.issues,
   );
 }
 
 function schemaFailure(channel: string, eventType: string, cause: unknown): SseError {
-  const message = reasonOf(cause);
-  return new SseError(
-    'INVALID_DATA',
-    `The data of an event of type "${eventType}" of the channel "${channel}" cannot be checked. Its schema fails: ${message}`,
-    { cause },
-  );
+  return invalidData(channel, eventType, `cannot be checked. Its schema fails: ${reasonOf(cause)}`, cause);
+}
+
+function invalidData(channel: string, eventType: string, fault: string, cause: unknown): SseError {
+  const data = `The data of an event of type "${eventType}" of the channel "${channel}"`;
+  return new SseError('INVALID_DATA', `${data} ${fault}`, { cause });
 }
 
 function listOf(issues: readonly StandardSchemaV1.Issue[]): string {

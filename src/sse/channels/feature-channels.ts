@@ -4,18 +4,18 @@ import type { ChannelRule } from './channel-definition.js';
 import { COPY, refuseOtherVersion, type PackageCopy } from '../package-copy.js';
 
 /**
- * What tokens of such providers are called, in whichever copy of this package. They are known by their tokens: values
- * of others may be proxies, as those of nestjs-cls, that refuse to be looked into.
+ * The description of the tokens of such providers, in whichever copy of this package. They are known by it: values of
+ * other providers may be proxies, as those of nestjs-cls, that refuse to be looked into.
  */
 const TOKEN = 'nestjs-sse-hub:feature-channels';
 
-/** What one `SseModule.forFeature()` declares. */
+/** The definitions of one `SseModule.forFeature()`. */
 interface FeatureChannels {
   readonly copy: PackageCopy;
   readonly definitions: readonly ChannelRule[];
 }
 
-/** Provides what one `SseModule.forFeature()` declares. */
+/** The provider by which one `SseModule.forFeature()` declares its channels. */
 export function featureChannels(definitions: readonly ChannelRule[]): Provider {
   return { provide: Symbol(TOKEN), useValue: { copy: COPY, definitions } satisfies FeatureChannels };
 }

@@ -47,28 +47,21 @@ export class RunQueue {
 
   #runTasks(): void {
     const until = performance.now() + SLICE;
-    for (const task of this.#next.splice(0)) this.#tasks.push(task);
-    for (let round = 0; round < ROUNDS && this.#tasks.length > 0; round++) {
-      const tasks = this.#tasks;
-      this.#tasks = [];
-      const done = this.#doUntil(until, tasks);
-      if (done === tasks.length) continue;
-      this.#tasks = tasks.slice(done).concat(this.#tasks);
-      break;
+    // Grows while its tasks run: each round ends where it had ended when the round began.
+    const tasks = (this.#tasks = this.#tasks.concat(this.#next));
+    this.#next = [];
+    let done = 0;
+    for (let round = 0, end = 0; done < tasks.length; done++) {
+      if (done === end) {
+        if (round++ === ROUNDS) break;
+        end = tasks.length;
+      }
+      if (done > 0 && done % TASKS_A_LOOK === 0 && performance.now() > until) break;
+      this.#do(tasks[done] as Task);
     }
+    this.#tasks = tasks.slice(done);
     this.#scheduled = false;
     if (this.#tasks.length > 0 || this.#next.length > 0) this.#schedule();
-  }
-
-  /** @returns how many tasks were done when the time was over */
-  #doUntil(until: number, tasks: readonly Task[]): number {
-    let done = 0;
-    for (const task of tasks) {
-      if (done > 0 && done % TASKS_A_LOOK === 0 && performance.now() > until) break;
-      this.#do(task);
-      done++;
-    }
-    return done;
   }
 
   #do(task: Task): void {

@@ -1,7 +1,7 @@
-/** What has no form in JSON and is dropped. */
+/** Values without a form in JSON: they are dropped. */
 type NoJson = ((...args: never[]) => unknown) | symbol;
 
-/** What JSON has as it is: literals and branded texts and numbers among them. */
+/** Values that JSON has as they are: literals and branded texts and numbers among them. */
 type JsonPrimitive = string | number | boolean | null | undefined;
 
 /**

@@ -11,7 +11,7 @@ export class LatestIndex {
   /** In the order of the offsets. */
   readonly #newest = new Map<unknown, LogEntry>();
   #floor: number;
-  /** What the log has up to here was taken in. */
+  /** Entries up to this offset were taken in. */
   #upTo: number;
 
   constructor(
@@ -24,7 +24,7 @@ export class LatestIndex {
     this.#takeIn();
   }
 
-  /** What was published after this offset is here, if it is the newest of its key. */
+  /** Every event after this offset is here that is the newest of its key. */
   get floor(): number {
     return Math.max(this.#floor, this.log.clearedAt);
   }
@@ -51,7 +51,7 @@ export class LatestIndex {
     return [...this.#newest.values()].filter((entry) => entry.offset > from);
   }
 
-  /** What is offered before it leaves the log may be read before the channel is told of it. */
+  /** An event that is about to leave the log may be read before the channel is told of it. */
   #takeIn(): void {
     for (const entry of this.log.entriesAfter(this.#upTo)) this.add(entry);
   }

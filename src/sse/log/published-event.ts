@@ -2,11 +2,11 @@ import { formatId, type Position } from '../protocol/position.js';
 import type { LogEntry } from './event-log.js';
 import type { SseEvent } from './sse-event.js';
 
-/** Where an event came from: what a connection needs to send the bytes that were made already. */
+/** The origin of an event: a connection finds there the bytes that were made already. */
 export interface EventOrigin {
   readonly channel: string;
   readonly entry: LogEntry;
-  /** What it was read from. */
+  /** The log that it was read from. */
   readonly log: EventHolder;
 }
 
@@ -57,7 +57,7 @@ export function publishedEvent(
   return event;
 }
 
-/** Where an event came from, if it is one that {@link publishedEvent} made. */
+/** The origin of an event, if it is one that {@link publishedEvent} made. */
 export const originOf = (event: object): EventOrigin | undefined => origins.get(event);
 
 /** All subscribers share the data, so none may change it under the others. Data may be nested deeply: no recursion. */

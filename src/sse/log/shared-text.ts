@@ -15,7 +15,7 @@ export class SharedText {
 
 const bodies = new WeakMap<StoredEvent, SharedText>();
 
-/** What all clients get of an event, whatever their ids. */
+/** The part of an event that all clients get, whatever their ids. */
 export function sharedBody(event: StoredEvent): SharedText {
   let shared = bodies.get(event);
   if (!shared) {

@@ -6,7 +6,7 @@ declare const INPUTS: unique symbol;
 /** The data of each event type of a channel. */
 export type EventMap = Readonly<Record<string, unknown>>;
 
-/** What is known of a channel that was named by a plain string: nothing. */
+/** The events of a channel that was named by a plain string: nothing is known of them. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- data of unknown events must be usable without a cast
 export type AnyEvents = Readonly<Record<string, any>>;
 
@@ -49,7 +49,7 @@ type Typed<Type extends string, Data> = EventExtras &
   (undefined extends Data ? { readonly data?: Data } : { readonly data: Data });
 
 /**
- * What `publish()` takes. `data` is any JSON value: a string goes out as it is, anything else as JSON.
+ * An event for `publish()`. `data` is any JSON value: a string goes out as it is, anything else as JSON.
  * An event with a type but no data reaches listeners with an empty string.
  */
 export type SseEventInput<Events extends EventMap = AnyEvents> = string extends keyof Events
@@ -60,7 +60,7 @@ type ReceivedFields<Data> = Omit<MessageEvent, 'data' | 'type'> & {
   /** The channel that it was published to. */
   readonly channel: string;
   /**
-   * What a subscriber anywhere would see: the JSON form of what was published, not the object itself.
+   * The JSON form of what was published, as a subscriber anywhere would see it, not the object itself.
    * Parsed when it is first read.
    */
   readonly data: Data;
@@ -96,7 +96,7 @@ export type GapReason =
   | 'lagged'
   /** The log does not have the event that it names: that was lost, the store came back older, or it is of another log. */
   | 'unknown'
-  /** What it sent is no position. */
+  /** Its last event ID is no position. */
   | 'unreadable';
 
 /** The data of a `gap` event. After it comes a snapshot if the channel has one, else everything that the log still has. */

@@ -19,7 +19,7 @@ export interface StoredEvent {
   readonly json: boolean;
 }
 
-/** Who makes the ids of a channel: the hub, or the publisher of each event where there is no history. */
+/** The maker of the ids of a channel: the hub, or the publisher of each event where there is no history. */
 export type IdsBy = 'hub' | 'publisher';
 
 const FIELDS: ReadonlySet<string> = new Set(['type', 'data', 'id', 'retry', 'comment']);
@@ -137,21 +137,16 @@ function commentOf(comment: unknown): string | undefined {
 
 function dataOf(data: unknown): string {
   if (typeof data === 'string') return normalText(data);
-  let text: string | undefined;
+  let fault = `a ${typeof data}, for which JSON has no form`;
+  let cause: unknown;
   try {
-    text = JSON.stringify(data);
-  } catch (cause) {
-    throw new SseError('NOT_SERIALIZABLE', `The event's data is no JSON value: ${reasonOf(cause)}`, {
-      cause,
-    });
+    const text = JSON.stringify(data) as string | undefined;
+    if (text !== undefined) return text;
+  } catch (error) {
+    fault = `no JSON value: ${reasonOf(error)}`;
+    cause = error;
   }
-  if (text === undefined) {
-    throw new SseError(
-      'NOT_SERIALIZABLE',
-      `The event's data is a ${typeof data}, for which JSON has no form.`,
-    );
-  }
-  return text;
+  throw new SseError('NOT_SERIALIZABLE', `The event's data is ${fault}`, { cause });
 }
 
 function invalid(field: string, rule: string): SseError {

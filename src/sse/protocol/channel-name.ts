@@ -4,7 +4,7 @@ export const MAX_CHANNEL_LENGTH = 200;
 const CONTROL_OR_LONE_SURROGATE = /[\p{Cc}\p{Cs}]/u;
 
 /**
- * What is wrong with a channel's name, and what to do, or nothing: 1 to 200 characters, segments separated by `/`,
+ * The fault of a channel's name, and what to do about it, or nothing: 1 to 200 characters, segments separated by `/`,
  * none of them empty, no control characters. A name is no path: `..` is a segment like any other.
  */
 export function channelNameFault(name: unknown): string | undefined {
@@ -19,10 +19,10 @@ export function channelNameFault(name: unknown): string | undefined {
   return undefined;
 }
 
-/** What routers write for a value that is to be put in. `ChannelDefinition.of()` encodes these characters. */
+/** A value that is still to be put in, as routers write it. `ChannelDefinition.of()` encodes these characters. */
 const PLACEHOLDER = /^(:\w+|\{.*\})$/;
 
-/** What is wrong with a name that is a pattern rather, or nothing. */
+/** The fault of a name that is a pattern rather, or nothing. */
 export function placeholderFault(name: string): string | undefined {
   const found = name.split('/').find((segment) => PLACEHOLDER.test(segment));
   return (

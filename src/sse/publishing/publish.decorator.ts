@@ -29,7 +29,7 @@ export interface PublishedAs<Type extends string = string, Result = never, Data 
   readonly data?: (result: Result) => Data;
 }
 
-/** What comes later, as what is published does. */
+/** Data that comes later: a Promise or a source. */
 type Emitted<Data> =
   PromiseLike<Data | Observable<Data> | AsyncIterable<Data>> | Observable<Data> | AsyncIterable<Data>;
 
@@ -48,7 +48,7 @@ export type PublishDecorator<Data, Args extends readonly unknown[] = []> = <
 /** Gives the name of the channel for what a method has returned, or for one item of it. */
 type ChannelOf<Data, Args extends readonly unknown[]> = (result: Data, args: Args) => string;
 
-/** What a method with `@Publish()` was decorated with. */
+/** The arguments of `@Publish()` on a method. */
 export interface DescribedPublishing {
   /** Undefined where the decorator was given something else. */
   readonly definition: NamedChannels | undefined;
@@ -163,7 +163,7 @@ export function Publish(
   };
 }
 
-/** What the caller gets for what a method has returned. */
+/** The result for the caller of a method, whose own result is published. */
 function published(result: unknown, publish: (data: unknown) => Promise<unknown>): unknown {
   if (isThenable(result)) return Promise.resolve(result).then((value) => published(value, publish));
   if (isObservable(result)) return publishedObservable(result, publish, MAX_PENDING);

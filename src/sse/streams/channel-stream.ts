@@ -4,7 +4,6 @@ import type { Replay } from '../sse.options.js';
 import type { Channel } from '../channels/channel.js';
 import type { LogEntry } from '../log/event-log.js';
 import type { SseEvent } from '../log/sse-event.js';
-import type { ChannelGate } from './channel-gate.js';
 import type { Cursor } from './cursor.js';
 import { PLAIN } from './sink.js';
 import { StreamReader } from './stream-reader.js';
@@ -53,14 +52,18 @@ export class ChannelStream extends Observable<SseEvent> {
     private readonly streams: Streams,
     readonly request: StreamRequest,
   ) {
-    super((subscriber) => this.#enter(this.#wayTo(subscriber), subscriber));
+    super((subscriber) => this.#subscribed(subscriber, this.#wayTo(subscriber)));
     this.#response = streams.response;
     this.#isOfMethod = this.#response?.sink.method === 'running';
   }
 
   /** Makes it part of a response. */
   join(response: StreamReader, observer: Observer<SseEvent>): Unsubscribable {
-    return this.#enter(wayIn(response, 'client'), observer);
+    return this.#subscribed(observer, wayIn(response, 'client'));
+  }
+
+  #subscribed(observer: Observer<SseEvent>, way: Way): Unsubscribable {
+    return new ChannelSubscription(way.reader, observer, this.request).enter(way, this.request);
   }
 
   #wayTo(subscriber: Subscriber<SseEvent>): Way {
@@ -79,44 +82,6 @@ export class ChannelStream extends Observable<SseEvent> {
       brought: isLookUp ? undefined : response?.position.brought,
       pace: 'client',
     };
-  }
-
-  #enter(way: Way, observer: Observer<SseEvent>): Unsubscribable {
-    const { channels, authorize } = this.request;
-    const subscription = new ChannelSubscription(way.reader, observer, this.request);
-    const gate = authorize ? way.response?.sink.gate : undefined;
-    try {
-      for (const name of channels)
-        if (!gate || !this.#enterIfGranted(gate, name, way, subscription))
-          this.#enterChannel(name, way, subscription);
-    } catch (error) {
-      observer.error(error);
-    }
-    return subscription;
-  }
-
-  /** @returns false where nobody is asked */
-  #enterIfGranted(gate: ChannelGate, name: string, way: Way, subscription: ChannelSubscription): boolean {
-    return way.reader.ask(gate, name, (isGranted) => {
-      try {
-        if (subscription.closed) return;
-        if (isGranted) return this.#enterChannel(name, way, subscription);
-        gate.denied(name);
-        subscription.denied();
-      } catch (error) {
-        subscription.error(error);
-      }
-    });
-  }
-
-  #enterChannel(name: string, { reader, brought, pace }: Way, subscription: ChannelSubscription): void {
-    const { request } = this;
-    // A position that the client sent comes first: it is where it was when it lost its connection.
-    const lastEventId = brought && brought.kind !== 'none' ? brought : request.lastEventId;
-    const cursor = reader.enter(name, lastEventId, request);
-    if (!request.authorize) cursor.access = 'open';
-    if (pace === 'own') cursor.pace = 'own';
-    cursor.join(subscription);
   }
 }
 
@@ -146,13 +111,16 @@ export class ChannelSubscription implements Unsubscribable {
     if (!onCaughtUp) return;
     let behind = channels.length;
     this.caughtUp = () => {
-      if (--behind !== 0) return;
-      try {
-        onCaughtUp(this.#positionIn(channels));
-      } catch (error) {
-        observer.error(error);
-      }
+      if (--behind === 0) this.#guarded(() => onCaughtUp(this.#positionIn(channels)));
     };
+  }
+
+  /** Enters the channels, each when it is granted. */
+  enter(way: Way, request: StreamRequest): this {
+    this.#guarded(() => {
+      for (const name of request.channels) this.#enterIfGranted(name, way, request);
+    });
+    return this;
   }
 
   next(event: SseEvent): void {
@@ -168,16 +136,44 @@ export class ChannelSubscription implements Unsubscribable {
     if (--this.#open === 0) this.observer.complete();
   }
 
-  /** One of the channels is not given: there is nothing to catch up with. */
-  denied(): void {
-    this.caughtUp?.();
-    this.complete();
-  }
-
   unsubscribe(): void {
     this.closed = true;
     for (const cursor of this.reader.position.cursors)
       if (cursor.part(this) && !cursor.isSubscribed) this.reader.leave(cursor);
+  }
+
+  #enterIfGranted(name: string, way: Way, request: StreamRequest): void {
+    const gate = request.authorize ? way.response?.sink.gate : undefined;
+    const isAsked =
+      gate &&
+      this.reader.ask(gate, name, (isGranted) =>
+        this.#guarded(() => {
+          if (this.closed) return;
+          if (isGranted) return this.#enter(name, way, request);
+          gate.denied(name);
+          this.caughtUp?.(); // there is nothing to catch up with
+          this.complete();
+        }),
+      );
+    if (!isAsked) this.#enter(name, way, request);
+  }
+
+  #enter(name: string, { reader, brought, pace }: Way, request: StreamRequest): void {
+    // A position that the client sent comes first: it is where it was when it lost its connection.
+    const lastEventId = brought && brought.kind !== 'none' ? brought : request.lastEventId;
+    const cursor = reader.enter(name, lastEventId, request);
+    if (!request.authorize) cursor.access = 'open';
+    if (pace === 'own') cursor.pace = 'own';
+    cursor.join(this);
+  }
+
+  /** Runs something that fails the stream if it throws. */
+  #guarded(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      this.observer.error(error);
+    }
   }
 
   /** An event that cannot be judged is not passed: the stream fails, and its client comes back for it. */

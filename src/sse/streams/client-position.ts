@@ -39,7 +39,7 @@ interface Kept {
  * it came with and that are not read yet, and of those that were left.
  */
 export class ClientPosition {
-  // The two have nothing to do with each other: how ids are written, and whether one is due.
+  // Two independent flags: how ids are written, and whether one is due.
   /**
    * Whether channels are joined to the response while it goes on. Then its ids say which: they name every
    * channel, also a single one, and those without history.

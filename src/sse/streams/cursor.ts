@@ -68,8 +68,8 @@ export const currentCursor = (): Cursor | undefined => handingOn.at(-1);
  * - `reading`: `advance()` hands on what the log has, as far as the sink takes it.
  * - `ended`: by `stop()`, from any phase.
  *
- * A phase that owes nothing is passed over. A cursor that falls behind while it reads tells its client of the gap at
- * once when the client takes something again, and goes on from what is left, or from a preface.
+ * A phase that owes nothing is passed over. A cursor that falls behind while it reads tells its client of the gap as
+ * soon as the client takes something again, and goes on from what is left, or from a preface.
  *
  * Two positions: `read` is how far it has come in the log, and decides whether there is a gap. `given` is what its
  * client has: it moves with what was written to the client and with what the hub itself hides from it, and with
@@ -81,7 +81,7 @@ export const currentCursor = (): Cursor | undefined => handingOn.at(-1);
  */
 export class Cursor implements ChannelReader, Task {
   read = UNREAD;
-  /** What its client has, for the ids that it is sent. */
+  /** The position of its client, for the ids that it is sent. */
   given: Position | undefined;
   /** `own`: it ignores back-pressure, as others than its client may depend on it. */
   pace: 'client' | 'own' = 'client';

@@ -18,7 +18,7 @@ export const Prefaces = Symbol('Prefaces');
 export interface Preface {
   /** Resolves when there is one to take. */
   prepare(): Promise<void>;
-  /** What can be sent now. Where that is nothing, one of the two functions is called later, for one call of this. */
+  /** The text that can be sent now. Where there is none, one of the two functions is called later, for one call of this. */
   take(prepared: () => void, failed: (error: unknown) => void): PrefaceText | undefined;
 }
 

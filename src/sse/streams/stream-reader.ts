@@ -134,7 +134,7 @@ export class StreamReader {
       cursor.stop();
       this.streams.channels.leave(cursor);
     }
-    // That the client has all of a completed channel stays in its ids: it would get it again.
+    // A completed channel stays in the ids of its client, who would get it again.
     if (!cursor.isAtEnd) this.position.leave(cursor);
   }
 
@@ -207,7 +207,7 @@ export class StreamReader {
   #start(): void {
     const fresh = this.#fresh();
     for (const [cursor, requested] of fresh) {
-      // What fails until the response has begun is the request's error.
+      // An error until the response has begun is the request's error.
       const prepared = cursor.prepare(requested);
       if (!prepared) continue;
       this.#pace = 'later';

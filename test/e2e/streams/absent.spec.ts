@@ -78,7 +78,7 @@ describe("ifAbsent: 'end'", () => {
   });
 
   it('streams a channel that is there, to its end, and then stays away for good', async () => {
-    const { hub, url } = await startSseApp({ routes, sse: { ttl: 20 } });
+    const { hub, url } = await startSseApp({ routes, sse: { ttl: 1_000 } });
     await hub.publish('news', { data: 'a' });
     const client = await SseClient.open(`${url}/ending`, { reconnect: 0 });
     await hub.publish('news', { data: 'b' });
