@@ -24,10 +24,16 @@ const decorators: readonly Omit<Flavour, 'adapter'>[] = [
   { name: '@Sse() of this package', Sse: OwnSse, isOurs: true, hasModule: true },
 ];
 
-/** What one suite of behaviours runs over. */
-export const flavours: readonly Flavour[] = decorators.flatMap((decorator) =>
+/** For behaviours in which an adapter has a hand: heads, bodies, guards, exception filters, the end of a socket. */
+export const flavoursOnEachAdapter: readonly Flavour[] = decorators.flatMap((decorator) =>
   adapters.map((adapter) => ({ ...decorator, name: `${decorator.name}, on ${adapter}`, adapter })),
 );
+
+/** For all other behaviours. */
+export const flavours: readonly Flavour[] = decorators.map((decorator) => ({
+  ...decorator,
+  adapter: 'express',
+}));
 
 export type Served = Omit<SseAppOptions, 'sse' | 'adapter' | 'routes'>;
 

@@ -4,7 +4,7 @@ import { concat, defer, EMPTY, NEVER, Observable, of, throwError, timer } from '
 import { SseClient } from '../../support/sse-client.js';
 import { once } from 'node:events';
 import { Wire } from './wire.js';
-import { flavours, openStream, startFlavour } from './flavours.js';
+import { flavours, flavoursOnEachAdapter, openStream, startFlavour } from './flavours.js';
 import type { Flavour } from './flavours.js';
 
 const partings = [
@@ -51,7 +51,7 @@ async function startWithSignal(
   return { url: `${url}/events`, aborted };
 }
 
-describe.each(flavours)('$name: the end of a stream', (flavour) => {
+describe.each(flavoursOnEachAdapter)('$name: a client that leaves', (flavour) => {
   it.each(partings)('unsubscribes from the source when the client leaves by %s', async (_how, leave) => {
     const { source, released } = watched(concat(of('hello'), NEVER));
     const client = await openStream(flavour, () => source);
@@ -105,7 +105,9 @@ describe.each(flavours)('$name: the end of a stream', (flavour) => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(subscriptions).toEqual([]);
   });
+});
 
+describe.each(flavours)('$name: the end of a stream', (flavour) => {
   it.each<[string, Observable<unknown>]>([
     ['completes', concat(timer(2), of('x'))],
     ['is empty', EMPTY],

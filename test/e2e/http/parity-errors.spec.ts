@@ -14,7 +14,7 @@ import { APP_FILTER, HttpAdapterHost } from '@nestjs/core';
 import { describe, expect, it } from '@jest/globals';
 import { concat, defer, from, of, throwError, timer } from 'rxjs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { flavours, openStream } from './flavours.js';
+import { flavours, flavoursOnEachAdapter, openStream } from './flavours.js';
 import { LogRecorder } from './log-recorder.js';
 
 const conflict = (): never => {
@@ -39,9 +39,8 @@ class TeapotFilter implements ExceptionFilter {
   }
 }
 
-describe.each(flavours)('$name: errors', (flavour) => {
-  const { isOurs, hasModule } = flavour;
-
+describe.each(flavoursOnEachAdapter)('$name: errors that the adapter answers or writes', (flavour) => {
+  const { hasModule } = flavour;
   it.each<[string, () => unknown]>([
     ['the method throws', conflict],
     ['the method rejects', async () => conflict()],
@@ -56,16 +55,6 @@ describe.each(flavours)('$name: errors', (flavour) => {
     expect(JSON.parse(client.body)).toMatchObject({ statusCode: 409, message: 'taken' });
   });
 
-  // Of a stock route with any interceptor Nest sends the head before the method has resolved.
-  it(`answers an async method that fails late with ${isOurs || !hasModule ? 'its status' : 'an error event'}`, async () => {
-    const client = await openStream(flavour, async () => {
-      await pause(5);
-      return conflict();
-    });
-    const said = [client.status, (await client.rest())[0]?.data];
-    expect(said).toEqual(isOurs || !hasModule ? [409, undefined] : [200, 'taken']);
-  });
-
   it('tells an error after the head in the stream, and ends it', async () => {
     const client = await openStream(flavour, failLate);
     expect(client.status).toBe(200);
@@ -76,6 +65,37 @@ describe.each(flavours)('$name: errors', (flavour) => {
       id: hasModule ? undefined : '2',
     });
     expect(await client.closed).toBe('ended');
+  });
+
+  // On Fastify the answer of Nest's filter has that header too, and fails by it.
+  if (flavour.adapter !== 'fastify') {
+    it('answers with the error of a header that cannot be sent', async () => {
+      const client = await openStream(flavour, () => of('x'), { decorate: [Header('X-Custom', 'a\nb')] });
+      expect([client.status, await client.closed]).toEqual([500, 'ended']);
+    });
+  }
+
+  it('hands an error before the head to the exception filters of the method', async () => {
+    const client = await openStream(flavour, conflict, {
+      decorate: [UseFilters(TeapotFilter)],
+      providers: [TeapotFilter],
+    });
+    await client.closed;
+    expect([client.status, JSON.parse(client.body)]).toEqual([418, { tea: 'taken' }]);
+  });
+});
+
+describe.each(flavours)('$name: errors', (flavour) => {
+  const { isOurs, hasModule } = flavour;
+
+  // Of a stock route with any interceptor Nest sends the head before the method has resolved.
+  it(`answers an async method that fails late with ${isOurs || !hasModule ? 'its status' : 'an error event'}`, async () => {
+    const client = await openStream(flavour, async () => {
+      await pause(5);
+      return conflict();
+    });
+    const said = [client.status, (await client.rest())[0]?.data];
+    expect(said).toEqual(isOurs || !hasModule ? [409, undefined] : [200, 'taken']);
   });
 
   it('sends what came before the error first', async () => {
@@ -144,6 +164,7 @@ describe.each(flavours)('$name: errors', (flavour) => {
 
   // Behind any interceptor Nest streams it as an event, and the module brings one.
   const seesWhatReturned = isOurs || !hasModule;
+
   it.each<[string, unknown]>([
     ['nothing', undefined],
     ['a value', { data: 'x' }],
@@ -163,23 +184,6 @@ describe.each(flavours)('$name: errors', (flavour) => {
     expect(first.status).toBe(500);
     const later = await openStream(flavour, () => concat(timer(5), of({ data: 1n })));
     expect((await later.rest()).at(-1)).toMatchObject({ type: 'error', data: 'Internal server error' });
-  });
-
-  // On Fastify the answer of Nest's filter has that header too, and fails by it.
-  if (flavour.adapter !== 'fastify') {
-    it('answers with the error of a header that cannot be sent', async () => {
-      const client = await openStream(flavour, () => of('x'), { decorate: [Header('X-Custom', 'a\nb')] });
-      expect([client.status, await client.closed]).toEqual([500, 'ended']);
-    });
-  }
-
-  it('hands an error before the head to the exception filters of the method', async () => {
-    const client = await openStream(flavour, conflict, {
-      decorate: [UseFilters(TeapotFilter)],
-      providers: [TeapotFilter],
-    });
-    await client.closed;
-    expect([client.status, JSON.parse(client.body)]).toEqual([418, { tea: 'taken' }]);
   });
 
   it('hands an error before the head to the exception filters of the app', async () => {

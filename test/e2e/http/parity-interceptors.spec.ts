@@ -28,7 +28,7 @@ import {
 import type { Observable } from 'rxjs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SseClient } from '../../support/sse-client.js';
-import { allData, flavours, openStream, startFlavour, streaming } from './flavours.js';
+import { allData, flavours, flavoursOnEachAdapter, openStream, startFlavour, streaming } from './flavours.js';
 import type { Served } from './flavours.js';
 
 type Around = (stream: Observable<string>) => Observable<unknown>;
@@ -46,6 +46,52 @@ function interceptor(around: Around): Type<NestInterceptor> {
 
 const appends = (letter: string): Type<NestInterceptor> =>
   interceptor((stream) => stream.pipe(map((text) => text + letter)));
+
+describe.each(flavoursOnEachAdapter)('$name: interceptors that touch the head', (flavour) => {
+  it('may be asynchronous, and refuse', async () => {
+    @Injectable()
+    class AsyncInterceptor implements NestInterceptor {
+      async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+        await Promise.resolve();
+        if (context.switchToHttp().getRequest<{ headers: object }>().headers['x-no' as never])
+          throw new ConflictException('no');
+        return next.handle().pipe(map((text) => text.toUpperCase()));
+      }
+    }
+    const controllers = [streaming(flavour, () => of('a'), [UseInterceptors(AsyncInterceptor)])];
+    const { url } = await startFlavour(flavour, { controllers });
+    expect(await allData(await SseClient.open(`${url}/events`))).toEqual(['A']);
+    expect((await SseClient.open(`${url}/events`, { headers: { 'x-no': '1' } })).status).toBe(409);
+  });
+
+  it('may turn an error before the head into another', async () => {
+    const conflict = interceptor((stream) =>
+      stream.pipe(catchError(() => throwError(() => new ConflictException()))),
+    );
+    const fails = defer(() => {
+      throw new Error('x');
+    });
+    const client = await openStream(flavour, () => fails, { decorate: [UseInterceptors(conflict)] });
+    expect(client.status).toBe(409);
+  });
+
+  it('may set a header before the head is sent', async () => {
+    @Injectable()
+    class HeaderInterceptor implements NestInterceptor {
+      intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+        context
+          .switchToHttp()
+          .getResponse<{ header(name: string, value: string): void }>()
+          .header('x-by', 'interceptor');
+        return next.handle();
+      }
+    }
+    const client = await openStream(flavour, () => NEVER, {
+      providers: [{ provide: APP_INTERCEPTOR, useClass: HeaderInterceptor }],
+    });
+    expect(client.headers['x-by']).toBe('interceptor');
+  });
+});
 
 describe.each(flavours)('$name: interceptors', (flavour) => {
   const { isOurs, Sse } = flavour;
@@ -103,33 +149,6 @@ describe.each(flavours)('$name: interceptors', (flavour) => {
     expect([client.status, await allData(client)]).toEqual([200, data]);
   });
 
-  it('may be asynchronous, and refuse', async () => {
-    @Injectable()
-    class AsyncInterceptor implements NestInterceptor {
-      async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
-        await Promise.resolve();
-        if (context.switchToHttp().getRequest<{ headers: object }>().headers['x-no' as never])
-          throw new ConflictException('no');
-        return next.handle().pipe(map((text) => text.toUpperCase()));
-      }
-    }
-    const controllers = [streaming(flavour, () => of('a'), [UseInterceptors(AsyncInterceptor)])];
-    const { url } = await startFlavour(flavour, { controllers });
-    expect(await allData(await SseClient.open(`${url}/events`))).toEqual(['A']);
-    expect((await SseClient.open(`${url}/events`, { headers: { 'x-no': '1' } })).status).toBe(409);
-  });
-
-  it('may turn an error before the head into another', async () => {
-    const conflict = interceptor((stream) =>
-      stream.pipe(catchError(() => throwError(() => new ConflictException()))),
-    );
-    const fails = defer(() => {
-      throw new Error('x');
-    });
-    const client = await openStream(flavour, () => fails, { decorate: [UseInterceptors(conflict)] });
-    expect(client.status).toBe(409);
-  });
-
   it('may fail on the first event, and it is an answer like any other', async () => {
     const picky = interceptor((stream) =>
       stream.pipe(
@@ -169,23 +188,6 @@ describe.each(flavours)('$name: interceptors', (flavour) => {
     const client = await openStream(flavour, () => NEVER, { decorate: [UseInterceptors(watching)] });
     client.destroy();
     await ended;
-  });
-
-  it('may set a header before the head is sent', async () => {
-    @Injectable()
-    class HeaderInterceptor implements NestInterceptor {
-      intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-        context
-          .switchToHttp()
-          .getResponse<{ header(name: string, value: string): void }>()
-          .header('x-by', 'interceptor');
-        return next.handle();
-      }
-    }
-    const client = await openStream(flavour, () => NEVER, {
-      providers: [{ provide: APP_INTERCEPTOR, useClass: HeaderInterceptor }],
-    });
-    expect(client.headers['x-by']).toBe('interceptor');
   });
 
   it('may be made for each request', async () => {

@@ -22,7 +22,7 @@ import { describe, expect, it } from '@jest/globals';
 import { from, map, of } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { SseClient } from '../../support/sse-client.js';
-import { allData, flavours, startFlavour } from './flavours.js';
+import { allData, flavours, flavoursOnEachAdapter, startFlavour } from './flavours.js';
 
 interface AnyRequest {
   readonly headers: Record<string, string | undefined>;
@@ -46,9 +46,8 @@ const User = createParamDecorator(
     context.switchToHttp().getRequest<AnyRequest>().headers['x-user'],
 );
 
-describe.each(flavours)('$name: the route', (flavour) => {
+describe.each(flavoursOnEachAdapter)('$name: the route as its adapter serves it', (flavour) => {
   const { Sse, adapter } = flavour;
-
   it.each([
     ['above', [SetMetadata('role', 'admin'), UseGuards(RoleGuard)], []],
     ['below', [], [SetMetadata('role', 'admin'), UseGuards(RoleGuard)]],
@@ -145,6 +144,51 @@ describe.each(flavours)('$name: the route', (flavour) => {
     expect([client.status, client.headers['x-from'], await client.closed]).toEqual([203, 'method', 'ended']);
   });
 
+  it('works in a controller that is made for each request', async () => {
+    @Controller({ path: 'scoped', scope: Scope.REQUEST })
+    class ScopedController {
+      constructor(@Inject(REQUEST) private readonly request: AnyRequest) {}
+
+      @Sse('events')
+      events(): Observable<unknown> {
+        return of(this.request.headers['x-user']);
+      }
+    }
+    const { url } = await startFlavour(flavour, { controllers: [ScopedController] });
+    const as = (user: string): Promise<SseClient> =>
+      SseClient.open(`${url}/scoped/events`, { headers: { 'x-user': user } });
+    const [ada, bob] = await Promise.all([as('ada'), as('bob')]);
+    expect([await allData(ada), await allData(bob)]).toEqual([['ada'], ['bob']]);
+  });
+
+  it('has its prefix and its version, and what the middleware has done', async () => {
+    @Controller({ path: 'news', version: '2' })
+    class NewsController {
+      @Sse(':id')
+      events(@Req() request: { raw?: AnyRequest } & AnyRequest): Observable<unknown> {
+        return of((request.raw ?? request).user);
+      }
+    }
+    const configure = (app: INestApplication): void => {
+      app.setGlobalPrefix('api');
+      app.enableVersioning({ type: VersioningType.URI });
+      useMiddleware(app, adapter, (request, response, next) => {
+        request.user = 'ada';
+        response.setHeader('x-middleware', 'was here');
+        next();
+      });
+    };
+    const { url } = await startFlavour(flavour, { controllers: [NewsController], configure });
+    const client = await SseClient.open(`${url}/api/v2/news/1`);
+    expect(client.headers['x-middleware']).toBe('was here');
+    expect(await allData(client)).toEqual(['ada']);
+    expect((await SseClient.open(`${url}/api/v1/news/1`)).status).toBe(404);
+  });
+});
+
+describe.each(flavours)('$name: the route', (flavour) => {
+  const { Sse } = flavour;
+
   it('gives the method its parameters, and leaves its defaults alone', async () => {
     @Controller()
     class ParameterController {
@@ -207,47 +251,6 @@ describe.each(flavours)('$name: the route', (flavour) => {
     const seen: unknown[] = [];
     new PlainController().events('5').subscribe((value) => seen.push(value));
     expect(seen).toEqual(['n is 5']);
-  });
-
-  it('works in a controller that is made for each request', async () => {
-    @Controller({ path: 'scoped', scope: Scope.REQUEST })
-    class ScopedController {
-      constructor(@Inject(REQUEST) private readonly request: AnyRequest) {}
-
-      @Sse('events')
-      events(): Observable<unknown> {
-        return of(this.request.headers['x-user']);
-      }
-    }
-    const { url } = await startFlavour(flavour, { controllers: [ScopedController] });
-    const as = (user: string): Promise<SseClient> =>
-      SseClient.open(`${url}/scoped/events`, { headers: { 'x-user': user } });
-    const [ada, bob] = await Promise.all([as('ada'), as('bob')]);
-    expect([await allData(ada), await allData(bob)]).toEqual([['ada'], ['bob']]);
-  });
-
-  it('has its prefix and its version, and what the middleware has done', async () => {
-    @Controller({ path: 'news', version: '2' })
-    class NewsController {
-      @Sse(':id')
-      events(@Req() request: { raw?: AnyRequest } & AnyRequest): Observable<unknown> {
-        return of((request.raw ?? request).user);
-      }
-    }
-    const configure = (app: INestApplication): void => {
-      app.setGlobalPrefix('api');
-      app.enableVersioning({ type: VersioningType.URI });
-      useMiddleware(app, adapter, (request, response, next) => {
-        request.user = 'ada';
-        response.setHeader('x-middleware', 'was here');
-        next();
-      });
-    };
-    const { url } = await startFlavour(flavour, { controllers: [NewsController], configure });
-    const client = await SseClient.open(`${url}/api/v2/news/1`);
-    expect(client.headers['x-middleware']).toBe('was here');
-    expect(await allData(client)).toEqual(['ada']);
-    expect((await SseClient.open(`${url}/api/v1/news/1`)).status).toBe(404);
   });
 });
 

@@ -3,10 +3,62 @@ import type { MessageEvent } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { concat, EMPTY, from, map, NEVER, Observable, of, take, timer } from 'rxjs';
 import { SseClient } from '../../support/sse-client.js';
-import { allData, flavours, openStream, startFlavour } from './flavours.js';
+import { allData, flavours, flavoursOnEachAdapter, openStream, startFlavour } from './flavours.js';
+
+describe.each(flavoursOnEachAdapter)('$name: the head, and what is read of the request', (flavour) => {
+  const { Sse } = flavour;
+  it('sends the head before the first event', async () => {
+    const client = await openStream(flavour, () => NEVER);
+    expect(client.status).toBe(200);
+    expect(client.headers).toMatchObject({
+      'cache-control': 'private, no-cache, no-store, must-revalidate, max-age=0, no-transform',
+      'x-accel-buffering': 'no',
+      connection: 'keep-alive',
+    });
+  });
+
+  it('sends the head of a HEAD request, and no more', async () => {
+    let isSubscribed = false;
+    const source = new Observable(() => {
+      isSubscribed = true;
+      return () => (isSubscribed = false);
+    });
+    const client = await openStream(flavour, () => source, { client: { method: 'HEAD' } });
+    expect(client.status).toBe(200);
+    expect(client.headers['content-type']).toBe('text/event-stream');
+    expect(await client.closed).toBe('ended');
+    expect(isSubscribed).toBe(false);
+  });
+
+  it('streams the answer to a POST with a body', async () => {
+    @Controller()
+    class PromptController {
+      @Sse('answers', { method: RequestMethod.POST })
+      answer(@Body() { prompt }: { prompt: string }): Observable<unknown> {
+        return from(prompt.split(' '));
+      }
+
+      @Sse('quiet', { method: RequestMethod.POST })
+      @HttpCode(200)
+      quiet(): Observable<unknown> {
+        return of('ok');
+      }
+    }
+    const { url } = await startFlavour(flavour, { controllers: [PromptController] });
+    const post = {
+      method: 'POST',
+      body: '{"prompt":"tell me"}',
+      headers: { 'content-type': 'application/json' },
+    };
+    const answer = await SseClient.open(`${url}/answers`, post);
+    expect([answer.status, await allData(answer)]).toEqual([201, ['tell', 'me']]);
+    const quiet = await SseClient.open(`${url}/quiet`, post);
+    expect([quiet.status, await allData(quiet)]).toEqual([200, ['ok']]);
+  });
+});
 
 describe.each(flavours)('$name: what is streamed', (flavour) => {
-  const { Sse, isOurs } = flavour;
+  const { isOurs } = flavour;
 
   it.each<[string, () => unknown]>([
     ['an Observable that emits at once', () => of('a', 'b')],
@@ -44,16 +96,6 @@ describe.each(flavours)('$name: what is streamed', (flavour) => {
     const client = await openStream(flavour, () => EMPTY);
     expect(await allData(client)).toEqual([]);
     expect([client.status, await client.closed]).toEqual([200, 'ended']);
-  });
-
-  it('sends the head before the first event', async () => {
-    const client = await openStream(flavour, () => NEVER);
-    expect(client.status).toBe(200);
-    expect(client.headers).toMatchObject({
-      'cache-control': 'private, no-cache, no-store, must-revalidate, max-age=0, no-transform',
-      'x-accel-buffering': 'no',
-      connection: 'keep-alive',
-    });
   });
 
   it('sends strings as they are and everything else as JSON', async () => {
@@ -106,44 +148,5 @@ describe.each(flavours)('$name: what is streamed', (flavour) => {
     const client = await openStream(flavour, () => from(events));
     const ids = (await client.rest()).map(({ id }) => id);
     expect(ids).toEqual(isOurs ? [undefined, undefined, 'own', undefined] : ['1', '2', 'own', '3']);
-  });
-
-  it('sends the head of a HEAD request, and no more', async () => {
-    let isSubscribed = false;
-    const source = new Observable(() => {
-      isSubscribed = true;
-      return () => (isSubscribed = false);
-    });
-    const client = await openStream(flavour, () => source, { client: { method: 'HEAD' } });
-    expect(client.status).toBe(200);
-    expect(client.headers['content-type']).toBe('text/event-stream');
-    expect(await client.closed).toBe('ended');
-    expect(isSubscribed).toBe(false);
-  });
-
-  it('streams the answer to a POST with a body', async () => {
-    @Controller()
-    class PromptController {
-      @Sse('answers', { method: RequestMethod.POST })
-      answer(@Body() { prompt }: { prompt: string }): Observable<unknown> {
-        return from(prompt.split(' '));
-      }
-
-      @Sse('quiet', { method: RequestMethod.POST })
-      @HttpCode(200)
-      quiet(): Observable<unknown> {
-        return of('ok');
-      }
-    }
-    const { url } = await startFlavour(flavour, { controllers: [PromptController] });
-    const post = {
-      method: 'POST',
-      body: '{"prompt":"tell me"}',
-      headers: { 'content-type': 'application/json' },
-    };
-    const answer = await SseClient.open(`${url}/answers`, post);
-    expect([answer.status, await allData(answer)]).toEqual([201, ['tell', 'me']]);
-    const quiet = await SseClient.open(`${url}/quiet`, post);
-    expect([quiet.status, await allData(quiet)]).toEqual([200, ['ok']]);
   });
 });
