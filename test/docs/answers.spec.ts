@@ -4,7 +4,6 @@ import type { Type } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
 import * as rxjs from 'rxjs';
 import * as sse from '../../src/index.js';
-import { adapters } from '../support/adapters.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { Inbox } from '../support/inbox.js';
 import { startSseApp, type SseAppOptions } from '../support/sse-app.js';
@@ -53,9 +52,9 @@ async function startExample(options: SseAppOptions = {}, abandonAfter?: number) 
 
 const textOf = (events: readonly { data: string }[]): string => events.map(({ data }) => data).join('');
 
-describe.each(adapters)('the README’s answer of a language model, on %s,', (adapter) => {
+describe('the README’s answer of a language model,', () => {
   it('is streamed to its end', async () => {
-    const { url, post, tokens } = await startExample({ adapter });
+    const { url, post, tokens } = await startExample();
     const id = await post('why?');
     const client = await SseClient.open(`${url}/${id}`, { reconnect: 0 });
     await tokens(4);
@@ -66,7 +65,7 @@ describe.each(adapters)('the README’s answer of a language model, on %s,', (ad
   });
 
   it('goes on in the middle after a lost connection, and is seen from the start by a late joiner', async () => {
-    const { url, post, tokens, asked } = await startExample({ adapter });
+    const { url, post, tokens, asked } = await startExample();
     const id = await post('why?');
     const client = await SseClient.open(`${url}/${id}`, { reconnect: 0 });
     await tokens(2);
@@ -82,7 +81,7 @@ describe.each(adapters)('the README’s answer of a language model, on %s,', (ad
   });
 
   it('ends at once when it is completed, and the source with its next token', async () => {
-    const { url, hub, post, tokens, asked, warnings } = await startExample({ adapter });
+    const { url, hub, post, tokens, asked, warnings } = await startExample();
     const id = await post('why?');
     const client = await SseClient.open(`${url}/${id}`);
     await tokens(1);
@@ -95,7 +94,7 @@ describe.each(adapters)('the README’s answer of a language model, on %s,', (ad
   });
 
   it('is stopped when nobody listens any more', async () => {
-    const { url, post, tokens, asked, warnings } = await startExample({ adapter }, 5);
+    const { url, post, tokens, asked, warnings } = await startExample({}, 5);
     const id = await post('why?');
     expect(await warnings.nextIfAny()).toContain('Nobody has listened');
     await tokens(1);

@@ -40,6 +40,24 @@ describe.each(adapters)('a guarded stream (%s)', (adapter) => {
     await untilConnections(hub, 0);
   });
 
+  it('of Nest is told in the stream where its head was sent before, and has no event of the channel', async () => {
+    const { openAt, rooms, hub } = await startHouse({ adapter, sse: { replay: 'all' } });
+    let decide: (answer: boolean) => void = () => undefined;
+    rooms.answer = () => new Promise((resolve) => (decide = resolve));
+    await hub.publish('rooms/bob', { data: 'secret' });
+    const client = await openAt(pathOf(['rooms/bob'], '/stock'), 'ann');
+    expect(client.status).toBe(200);
+    decide(false);
+    expect(await client.rest()).toEqual([
+      denied('rooms/bob'),
+      { type: 'error', id: undefined, data: 'None of these channels may be streamed.' },
+    ]);
+    await untilConnections(hub, 0);
+  });
+
+  // No adapter has a hand in what follows.
+  if (adapter !== 'express') return;
+
   it('is answered with 403 on a resume as well', async () => {
     const { openAt, hub } = await startHouse({ adapter });
     const id = await hub.publish('rooms/bob', { data: 'secret' });
@@ -96,21 +114,6 @@ describe.each(adapters)('a guarded stream (%s)', (adapter) => {
       for (const [, position] of told.matchAll(/rooms%2Fbob=([^&\s]+)/g)) expect(position).toBe(secret);
       client.close();
     }
-  });
-
-  it('of Nest is told in the stream where its head was sent before, and has no event of the channel', async () => {
-    const { openAt, rooms, hub } = await startHouse({ adapter, sse: { replay: 'all' } });
-    let decide: (answer: boolean) => void = () => undefined;
-    rooms.answer = () => new Promise((resolve) => (decide = resolve));
-    await hub.publish('rooms/bob', { data: 'secret' });
-    const client = await openAt(pathOf(['rooms/bob'], '/stock'), 'ann');
-    expect(client.status).toBe(200);
-    decide(false);
-    expect(await client.rest()).toEqual([
-      denied('rooms/bob'),
-      { type: 'error', id: undefined, data: 'None of these channels may be streamed.' },
-    ]);
-    await untilConnections(hub, 0);
   });
 
   it('of Nest goes on with what is granted', async () => {

@@ -25,6 +25,55 @@ describe.each(adapters)('attacks on the endpoint (%s)', (adapter) => {
   const start = (sse: SseModuleOptions = {}, providers: Type[] = []) =>
     startEndpointApp(sse, { adapter, providers });
 
+  it.each(['x', '..%2F..', '%00', '__proto__', 'null', 'x'.repeat(90)])(
+    'knows no connection %j',
+    async (id) => {
+      const { url } = await start();
+      expect((await change(url, id, {})).status).toBe(404);
+    },
+  );
+
+  it('refuses who is known by what has expired', async () => {
+    const { url } = await start({ identify: () => ({ user: 'ada', expiresAt: Date.now() - 1 }) });
+    expect((await change(url, UNKNOWN, {})).status).toBe(401);
+  });
+
+  it.each([
+    ['a list', []],
+    ['a text', '"join"'],
+    ['nothing', 'null'],
+    ['no JSON', '{'],
+    ['a name', { join: 'rooms/a' }],
+  ])('refuses a body with %s, and changes nothing', async (_, body) => {
+    const { url, access } = await start();
+    const { id } = await openEndpoint(url, ['rooms/x']);
+    access.asked.length = 0;
+    expect((await change(url, id, body)).status).toBe(400);
+    expect(access.asked).toEqual([]);
+    expect((await change(url, id, {})).body.channels).toEqual(['rooms/x']);
+  });
+
+  it('refuses a huge body', async () => {
+    const { url } = await start();
+    const { id } = await openEndpoint(url, []);
+    expect((await change(url, id, { join: ['x'.repeat(2_000_000)] })).status).toBe(413);
+  });
+
+  it.each([
+    ['hundreds of channels', rooms(300)],
+    ['line ends', ['rooms/a\r\ndata: forged']],
+    ['an empty name', ['']],
+    ['names whose ids would be too long', rooms(40).map((name) => name.padEnd(60, 'ä'))],
+  ])('refuses a query with %s', async (_, channels) => {
+    const { url } = await start();
+    const query = channels.map((channel) => `channel=${encodeURIComponent(channel)}`).join('&');
+    const client = await SseClient.open(`${url}/events?${query}`);
+    expect(client.status).toBe(400);
+  });
+
+  // No adapter has a hand in what follows.
+  if (adapter !== 'express') return;
+
   it("answers for somebody else's connection as for one that is not there", async () => {
     const { url } = await start();
     const ada = { 'x-user': 'ada' };
@@ -47,46 +96,31 @@ describe.each(adapters)('attacks on the endpoint (%s)', (adapter) => {
     ]);
   });
 
-  it.each(['x', '..%2F..', '%00', '__proto__', 'null', 'x'.repeat(90)])(
-    'knows no connection %j',
-    async (id) => {
-      const { url } = await start();
-      expect((await change(url, id, {})).status).toBe(404);
-    },
-  );
-
-  it('refuses who is known by what has expired', async () => {
-    const { url } = await start({ identify: () => ({ user: 'ada', expiresAt: Date.now() - 1 }) });
-    expect((await change(url, UNKNOWN, {})).status).toBe(401);
-  });
-
-  it.each([
-    ['a list', []],
-    ['a text', '"join"'],
-    ['nothing', 'null'],
-    ['no JSON', '{'],
-    ['a name', { join: 'rooms/a' }],
-    ['numbers', { join: [1] }],
-    ['lists of lists', { join: [['rooms/a']] }],
-    ['an object', { join: { 0: 'rooms/a', length: 1 } }],
-    ['null', { leave: null }],
-    ['a position without its channel', { join: [{ lastEventId: '1.abcde' }] }],
-    ['a position that is no text', { join: [{ channel: 'rooms/a', lastEventId: 1 }] }],
-    ['something else beside a position', { join: [{ channel: 'rooms/a', replay: 'all' }] }],
-    ['a position of what is left', { leave: [{ channel: 'rooms/x', lastEventId: '1.abcde' }] }],
-    ['something else', { join: [], replay: 'all' }],
-    ['no name', { join: [''] }],
-    ['line ends', { join: ['rooms/a\r\nid: 1\r\ndata: forged'] }],
-    ['a name too long', { leave: ['a'.repeat(201)] }],
-    ['a channel both ways', { join: ['rooms/a'], leave: ['rooms/a'] }],
-    ['hundreds of channels', { join: rooms(300) }],
-    ['hundreds of channels to leave', { leave: rooms(300) }],
-    ['long names', { join: rooms(40).map((name) => name.padEnd(200, 'ä')) }],
-  ])('refuses a body with %s, and changes nothing', async (_, body) => {
+  it('refuses a body that does not name channels as it should, and changes nothing', async () => {
     const { url, access } = await start();
     const { id } = await openEndpoint(url, ['rooms/x']);
     access.asked.length = 0;
-    expect((await change(url, id, body)).status).toBe(400);
+    const bodies = {
+      numbers: { join: [1] },
+      'lists of lists': { join: [['rooms/a']] },
+      'an object': { join: { 0: 'rooms/a', length: 1 } },
+      null: { leave: null },
+      'a position without its channel': { join: [{ lastEventId: '1.abcde' }] },
+      'a position that is no text': { join: [{ channel: 'rooms/a', lastEventId: 1 }] },
+      'something else beside a position': { join: [{ channel: 'rooms/a', replay: 'all' }] },
+      'a position of what is left': { leave: [{ channel: 'rooms/x', lastEventId: '1.abcde' }] },
+      'something else': { join: [], replay: 'all' },
+      'no name': { join: [''] },
+      'line ends': { join: ['rooms/a\r\nid: 1\r\ndata: forged'] },
+      'a name too long': { leave: ['a'.repeat(201)] },
+      'a channel both ways': { join: ['rooms/a'], leave: ['rooms/a'] },
+      'hundreds of channels': { join: rooms(300) },
+      'hundreds of channels to leave': { leave: rooms(300) },
+      'long names': { join: rooms(40).map((name) => name.padEnd(200, 'ä')) },
+    };
+    for (const [what, body] of Object.entries(bodies)) {
+      expect([what, (await change(url, id, body)).status]).toEqual([what, 400]);
+    }
     expect(access.asked).toEqual([]);
     expect((await change(url, id, {})).body.channels).toEqual(['rooms/x']);
   });
@@ -102,24 +136,6 @@ describe.each(adapters)('attacks on the endpoint (%s)', (adapter) => {
     expect((await change(url, id, { join: [{ channel: 'rooms/a', lastEventId }] })).status).toBe(200);
     const { type, data } = await client.next();
     expect([type, JSON.parse(data)]).toMatchObject(['gap', { channel: 'rooms/a', reason: 'unreadable' }]);
-  });
-
-  it('refuses a huge body', async () => {
-    const { url } = await start();
-    const { id } = await openEndpoint(url, []);
-    expect((await change(url, id, { join: ['x'.repeat(2_000_000)] })).status).toBe(413);
-  });
-
-  it.each([
-    ['hundreds of channels', rooms(300)],
-    ['line ends', ['rooms/a\r\ndata: forged']],
-    ['an empty name', ['']],
-    ['names whose ids would be too long', rooms(40).map((name) => name.padEnd(60, 'ä'))],
-  ])('refuses a query with %s', async (_, channels) => {
-    const { url } = await start();
-    const query = channels.map((channel) => `channel=${encodeURIComponent(channel)}`).join('&');
-    const client = await SseClient.open(`${url}/events?${query}`);
-    expect(client.status).toBe(400);
   });
 
   it.each([

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { AuthorizeChannel, defineChannel, SseModule } from '../../../src/sse/index.js';
-import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import type { SseClient } from '../../support/sse-client.js';
 import { Publisher, ServerSockets } from '../http/stalled.js';
@@ -22,12 +21,9 @@ class BoardAccess {
   }
 }
 
-describe.each(adapters)('the endpoint with what else there is (%s)', (adapter) => {
+describe('the endpoint with what else there is', () => {
   const start = (tell: Tell, lost: LosesLog) =>
-    startEndpointApp(
-      { backplane: lost.backplane },
-      { adapter, providers: [BoardAccess, stateOf('board/:id', tell)] },
-    );
+    startEndpointApp({ backplane: lost.backplane }, { providers: [BoardAccess, stateOf('board/:id', tell)] });
 
   it.each([[['board/a']], [[]]])(
     'ends when a channel has failed, as any stream; asked for at first: %j',
@@ -72,7 +68,7 @@ describe.each(adapters)('the endpoint with what else there is (%s)', (adapter) =
     ['when its client leaves', async ({ client }: Opened): Promise<void> => Promise.resolve(client.close())],
     ['when the application closes', async ({ close }: Opened): Promise<void> => close()],
   ])('answers who joins a channel about which nobody decides, %s', async (_, end) => {
-    const { url, access, close } = await startEndpointApp({ authorizeTime: 600_000 }, { adapter });
+    const { url, access, close } = await startEndpointApp({ authorizeTime: 600_000 });
     const { client, id } = await openEndpoint(url, ['rooms/a']);
     const joining = change(url, id, { join: ['rooms/never'] });
     await eventually(() => access.asked.length === 2);
@@ -82,7 +78,7 @@ describe.each(adapters)('the endpoint with what else there is (%s)', (adapter) =
 
   it('disconnects who joins and leaves, and does not read what it is told of that', async () => {
     const limits = { joinsPerSecond: Infinity, queuedBytes: 5_000 };
-    const started = await startEndpointApp({ limits, heartbeat: 0 }, { adapter });
+    const started = await startEndpointApp({ limits, heartbeat: 0 });
     const { url, hub } = started;
     const sockets = new ServerSockets(started);
     const { client, id } = await openEndpoint(url, ['rooms/a']);
@@ -98,7 +94,7 @@ describe.each(adapters)('the endpoint with what else there is (%s)', (adapter) =
 
   it('has nobody present for a HEAD request', async () => {
     const Hall = defineChannel('rooms/hall', { presence: { events: true } });
-    const { url, hub } = await startEndpointApp({}, { adapter, imports: [SseModule.forFeature([Hall])] });
+    const { url, hub } = await startEndpointApp({}, { imports: [SseModule.forFeature([Hall])] });
     const address = `${url}/events?channel=rooms/hall`;
     expect((await fetch(address, { method: 'HEAD', headers: { 'x-user': 'ada' } })).status).toBe(200);
     expect(await hub.presence('rooms/hall')).toEqual([]);

@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import { SseClient } from '../../support/sse-client.js';
 import { change, idOf, openEndpoint, startEndpointApp } from './endpoint-app.js';
@@ -11,9 +10,8 @@ const untilNamed = (client: SseClient, ...channels: string[]): Promise<void> =>
     return named.join() === channels.join();
   });
 
-describe.each(adapters)('a client of the endpoint that comes back (%s)', (adapter) => {
-  const start = (...[sse]: Parameters<typeof startEndpointApp>) =>
-    startEndpointApp({ retry: 1, ...sse }, { adapter });
+describe('a client of the endpoint that comes back', () => {
+  const start = (...[sse]: Parameters<typeof startEndpointApp>) => startEndpointApp({ retry: 1, ...sse });
 
   it('has the channels that it had joined, from where it was', async () => {
     const { hub, url } = await start();

@@ -12,7 +12,6 @@ import {
   SseModule,
 } from '../../../src/sse/index.js';
 import type { ChannelSubscription, ChannelUse, SseModuleOptions } from '../../../src/sse/index.js';
-import { adapters } from '../../support/adapters.js';
 import { Inbox } from '../../support/inbox.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
@@ -28,9 +27,9 @@ type Start = (providers: SseAppOptions['providers'], sse?: SseModuleOptions) => 
 
 const Room = defineChannel('teams/:team/rooms/:room');
 
-describe.each(adapters)('@OnSubscribe() and @OnUnsubscribe(), on %s', (adapter) => {
+describe('@OnSubscribe() and @OnUnsubscribe()', () => {
   const start: Start = (providers = [], sse = {}) =>
-    startSseApp({ routes, adapter, providers, sse, imports: [SseModule.forFeature([Room])] });
+    startSseApp({ routes, providers, sse, imports: [SseModule.forFeature([Room])] });
 
   it('tell who begins and ends to stream a channel, with the parameters of its name', async () => {
     const told = new Inbox<readonly [string, ChannelSubscription]>();

@@ -4,7 +4,6 @@ import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/com
 import { concat, from, map, mergeMap, of, startWith, tap, type Observable } from 'rxjs';
 import { AuthorizeChannel } from '../../../src/sse/index.js';
 import type { SseEvent } from '../../../src/sse/index.js';
-import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
@@ -15,24 +14,16 @@ const routes: Record<string, Route> = { events: (hub) => hub.stream('news') };
 
 type Intercept = (context: ExecutionContext, next: CallHandler) => Observable<unknown>;
 
-const intercepted = (
-  intercept: Intercept,
-  adapter: NonNullable<SseAppOptions['adapter']>,
-  more: SseAppOptions = {},
-): Promise<SseApp> =>
+const intercepted = (intercept: Intercept, more: SseAppOptions = {}): Promise<SseApp> =>
   startSseApp({
     routes,
-    adapter,
     ...more,
     configure: (app) => app.useGlobalInterceptors({ intercept } satisfies NestInterceptor),
   });
 
-describe.each(adapters)('events that an interceptor makes (%s)', (adapter) => {
+describe('events that an interceptor makes', () => {
   it('keep the place of what they were made of: a client that comes back gets none twice', async () => {
-    const { hub, url } = await intercepted(
-      (_, next) => next.handle().pipe(map((data) => ({ data }))),
-      adapter,
-    );
+    const { hub, url } = await intercepted((_, next) => next.handle().pipe(map((data) => ({ data }))));
     const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
     const ids = [];
     for (const n of [1, 2]) ids.push(await hub.publish('news', { type: 'paid', data: { n } }));
@@ -46,7 +37,7 @@ describe.each(adapters)('events that an interceptor makes (%s)', (adapter) => {
   it('may be Promises: they are awaited, one after the other', async () => {
     const resolve: Intercept = (_, next) =>
       next.handle().pipe(map(async (event: SseEvent) => ({ ...event, data: `${String(event.data)}!` })));
-    const { hub, url } = await intercepted(resolve, adapter);
+    const { hub, url } = await intercepted(resolve);
     const client = await SseClient.open(`${url}/events`);
     const ids = await Promise.all(['a', 'b', 'c'].map((data) => hub.publish('news', { type: 'paid', data })));
     expect(await client.take(3)).toEqual(
@@ -55,7 +46,7 @@ describe.each(adapters)('events that an interceptor makes (%s)', (adapter) => {
   });
 });
 
-describe.each(adapters)('an interceptor that answers without calling the handler (%s)', (adapter) => {
+describe('an interceptor that answers without calling the handler', () => {
   /** A cache of what the stream of somebody else has emitted last. */
   function cache(keep: (event: unknown) => unknown): Intercept {
     let kept: unknown;
@@ -67,7 +58,7 @@ describe.each(adapters)('an interceptor that answers without calling the handler
     ['the very event', (event) => event],
     ['what JSON made of it', (event) => JSON.parse(JSON.stringify(event)) as unknown],
   ])('is not believed with an event of the hub: %s', async (_, keep) => {
-    const { hub, url } = await intercepted(cache(keep), adapter);
+    const { hub, url } = await intercepted(cache(keep));
     const first = await SseClient.open(`${url}/events`);
     await hub.publish('news', { data: 'a' });
     await first.next();
@@ -77,16 +68,13 @@ describe.each(adapters)('an interceptor that answers without calling the handler
   });
 
   it('may answer with events of its own', async () => {
-    const { url } = await intercepted(() => of({ data: 'maintenance' }), adapter);
+    const { url } = await intercepted(() => of({ data: 'maintenance' }));
     const client = await SseClient.open(`${url}/events`);
     expect((await client.rest()).map(({ data }) => data)).toEqual(['maintenance']);
   });
 
   it('may put events of its own before those of the handler', async () => {
-    const { hub, url } = await intercepted(
-      (_, next) => next.handle().pipe(startWith({ data: 'hello' })),
-      adapter,
-    );
+    const { hub, url } = await intercepted((_, next) => next.handle().pipe(startWith({ data: 'hello' })));
     const client = await SseClient.open(`${url}/events`);
     expect((await client.next()).data).toBe('hello');
     const id = await hub.publish('news', { data: 'a' });

@@ -30,7 +30,7 @@ import {
   take,
 } from 'rxjs';
 import { isSseRoute, Sse, SseHub } from '../../../src/sse/index.js';
-import { adapters, type AdapterName } from '../../support/adapters.js';
+import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { SseApp, SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
@@ -83,16 +83,13 @@ const startApp = (options: SseAppOptions): Promise<SseApp> =>
   startSseApp({ sse: { strictHandlers: false }, ...options });
 
 /** The news behind an interceptor, with what is logged of them. */
-async function startNews(
-  adapter: AdapterName,
-  interceptor: NestInterceptor,
-): Promise<SseApp & { readonly log: LogRecorder }> {
+async function startNews(interceptor: NestInterceptor): Promise<SseApp & { readonly log: LogRecorder }> {
   const log = new LogRecorder();
   const configure = (app: INestApplication): void => {
     app.useLogger(log);
     app.useGlobalInterceptors(interceptor);
   };
-  return { ...(await startApp({ adapter, controllers: [NewsController], configure })), log };
+  return { ...(await startApp({ controllers: [NewsController], configure })), log };
 }
 
 const storage = new AsyncLocalStorage<string>();
@@ -118,8 +115,8 @@ const entering: NestInterceptor = {
     }),
 };
 
-describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapter) => {
-  const options = { adapter, controllers: [NewsController], configure: using(entering) };
+describe('An interceptor that subscribes for itself', () => {
+  const options = { controllers: [NewsController], configure: using(entering) };
 
   it('leaves nothing behind when the client leaves', async () => {
     const { hub, url } = await startApp(options);
@@ -153,7 +150,7 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
   });
 
   it('lets clients of the endpoint join channels', async () => {
-    const { hub, url } = await startEndpointApp({}, { adapter, configure: using(entering) });
+    const { hub, url } = await startEndpointApp({}, { configure: using(entering) });
     const { client, id } = await openEndpoint(url, ['rooms/a']);
     expect(await change(url, id, { join: ['rooms/b'] })).toMatchObject({
       status: 200,
@@ -166,7 +163,6 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
   it('enters a context that methods and operators are in, whoever publishes', async () => {
     const told = (type: string): { type: string; data: unknown } => ({ type, data: storage.getStore() });
     const { hub, url } = await startApp({
-      adapter,
       configure: using(entering),
       routes: {
         who: (own) =>
@@ -200,7 +196,6 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
   it('begins no stream for a client that left while the method worked', async () => {
     const done = new EventEmitter();
     const { hub, url } = await startApp({
-      adapter,
       configure: using(entering),
       routes: {
         late: async () => {
@@ -225,7 +220,6 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
   ])('leaves nothing behind where it %s', async (_what, again) => {
     const before = open;
     const { hub, url } = await startApp({
-      adapter,
       controllers: [NewsController],
       configure: using({
         intercept: (context, next) =>
@@ -243,7 +237,6 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
   it('leaves nothing behind where it subscribes twice', async () => {
     const before = open;
     const { hub, url } = await startApp({
-      adapter,
       controllers: [NewsController],
       configure: using({
         intercept: (_context, next) =>
@@ -265,7 +258,6 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
       for (let i = 0; i < 300; i++) yield { data: '.'.repeat(10_000) };
     }
     const { url } = await startApp({
-      adapter,
       configure: using({ intercept: (_context, next) => merge(next.handle(), next.handle()) }),
       routes: { many: many as never },
     });
@@ -276,7 +268,6 @@ describe.each(adapters)('An interceptor that subscribes for itself (%s)', (adapt
     let called = 0;
     const left = new EventEmitter();
     const { hub, url } = await startApp({
-      adapter,
       configure: using({
         intercept: (_context, next) =>
           new Observable(() => {
@@ -312,34 +303,34 @@ const knowingStreams = {
     Reflect.getMetadata('__sse__', context.getHandler()) === true,
   'by isSseRoute()': isSseRoute,
 };
-const ways = adapters.flatMap((adapter) =>
-  Object.entries(knowingStreams).map(([how, isStream]) => ({ adapter, how, isStream })),
+
+describe.each(Object.entries(knowingStreams))(
+  'A response envelope that knows streams %s',
+  (_how, isStream) => {
+    it('spares them, and wraps everything else', async () => {
+      const configure = using(wrapping(isStream));
+      const { hub, url } = await startApp({ controllers: [NewsController], configure });
+      for (const path of ['news', 'stock']) {
+        const client = await SseClient.open(`${url}/${path}`);
+        await untilSubscribers(hub, 'news', 1);
+        await hub.publish('news', { type: 'paid', data: path });
+        expect(await client.next()).toMatchObject({ type: 'paid', data: path });
+        client.close();
+        await untilConnections(hub, 0);
+      }
+      expect(await (await fetch(`${url}/page`)).json()).toEqual({ data: 'page' });
+    });
+
+    it('spares the ready endpoint', async () => {
+      const { hub, url } = await startEndpointApp({}, { configure: using(wrapping(isStream)) });
+      const { client } = await openEndpoint(url, ['rooms/a']);
+      await hub.publish('rooms/a', { type: 'said', data: 'hello' });
+      expect(await client.next()).toMatchObject({ type: 'said', data: 'hello' });
+    });
+  },
 );
 
-describe.each(ways)('A response envelope that knows streams $how ($adapter)', ({ adapter, isStream }) => {
-  it('spares them, and wraps everything else', async () => {
-    const configure = using(wrapping(isStream));
-    const { hub, url } = await startApp({ adapter, controllers: [NewsController], configure });
-    for (const path of ['news', 'stock']) {
-      const client = await SseClient.open(`${url}/${path}`);
-      await untilSubscribers(hub, 'news', 1);
-      await hub.publish('news', { type: 'paid', data: path });
-      expect(await client.next()).toMatchObject({ type: 'paid', data: path });
-      client.close();
-      await untilConnections(hub, 0);
-    }
-    expect(await (await fetch(`${url}/page`)).json()).toEqual({ data: 'page' });
-  });
-
-  it('spares the ready endpoint', async () => {
-    const { hub, url } = await startEndpointApp({}, { adapter, configure: using(wrapping(isStream)) });
-    const { client } = await openEndpoint(url, ['rooms/a']);
-    await hub.publish('rooms/a', { type: 'said', data: 'hello' });
-    expect(await client.next()).toMatchObject({ type: 'said', data: 'hello' });
-  });
-});
-
-describe.each(adapters)('A response envelope that knows no streams (%s)', (adapter) => {
+describe('A response envelope that knows no streams', () => {
   class Envelope implements NestInterceptor {
     intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
       return next.handle().pipe(map((data: unknown) => ({ success: true, data })));
@@ -347,7 +338,7 @@ describe.each(adapters)('A response envelope that knows no streams (%s)', (adapt
   }
 
   it('is named once for each route, and what to do', async () => {
-    const { hub, url, log } = await startNews(adapter, new Envelope());
+    const { hub, url, log } = await startNews(new Envelope());
     const clients = [await SseClient.open(`${url}/news`), await SseClient.open(`${url}/news`)];
     for (const data of [1, 2]) await hub.publish('news', { type: 'paid', data });
     for (const client of clients) await client.take(2);
@@ -358,7 +349,7 @@ describe.each(adapters)('A response envelope that knows no streams (%s)', (adapt
 
   it('keeps the places of events, so that the client resumes', async () => {
     const configure = using(new Envelope());
-    const { hub, url } = await startApp({ adapter, controllers: [NewsController], configure });
+    const { hub, url } = await startApp({ controllers: [NewsController], configure });
     const client = await SseClient.open(`${url}/news`);
     for (const data of [1, 2]) await hub.publish('news', { data });
     await client.next();
@@ -369,7 +360,7 @@ describe.each(adapters)('A response envelope that knows no streams (%s)', (adapt
   });
 
   it('is named where the events have no type, too', async () => {
-    const { hub, url, log } = await startNews(adapter, new Envelope());
+    const { hub, url, log } = await startNews(new Envelope());
     const client = await SseClient.open(`${url}/news`);
     await hub.publish('news', { data: 1 });
     await client.next();
@@ -377,7 +368,7 @@ describe.each(adapters)('A response envelope that knows no streams (%s)', (adapt
   });
 });
 
-describe.each(adapters)('An interceptor that changes events and keeps their types (%s)', (adapter) => {
+describe('An interceptor that changes events and keeps their types', () => {
   const own = new Subject<unknown>();
   const harmless: Record<string, NestInterceptor['intercept']> = {
     'by a copy': (_context, next) =>
@@ -389,7 +380,7 @@ describe.each(adapters)('An interceptor that changes events and keeps their type
   };
 
   it.each(Object.keys(harmless))('is not named (%s)', async (how) => {
-    const { hub, url, log } = await startNews(adapter, { intercept: harmless[how]! });
+    const { hub, url, log } = await startNews({ intercept: harmless[how]! });
     const client = await SseClient.open(`${url}/news`);
     await hub.publish('news', { data: 1 });
     await hub.publish('news', { type: 'paid', data: 2 });

@@ -8,7 +8,6 @@ import {
   type SseModuleOptions,
 } from '../../../src/sse/index.js';
 import { refused } from '../../unit/refusal.js';
-import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp, untilConnections, type RouteRequest, type SseApp } from '../../support/sse-app.js';
 import { SseClient, type ReceivedEvent } from '../../support/sse-client.js';
@@ -43,9 +42,9 @@ async function untilThere({ hub }: SseApp, expected: Record<string, number>): Pr
   await eventually(async () => JSON.stringify(await there()) === wanted);
 }
 
-describe.each(adapters)('presence on %s', (adapter) => {
+describe('presence', () => {
   const start = (presence: boolean | PresenceOptions, more: SseModuleOptions = {}): Promise<SseApp> =>
-    startSseApp({ adapter, routes, sse: { identify, presence, ...more } });
+    startSseApp({ routes, sse: { identify, presence, ...more } });
 
   it('has the same person in three tabs once, with how many connections', async () => {
     const before = Date.now();

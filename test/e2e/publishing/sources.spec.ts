@@ -4,7 +4,6 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { NEVER } from 'rxjs';
 import { OnFirstSubscriber, OnLastUnsubscribed, SseHub } from '../../../src/sse/index.js';
 import type { ChannelUse, SseModuleOptions } from '../../../src/sse/index.js';
-import { adapters } from '../../support/adapters.js';
 import { Inbox } from '../../support/inbox.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
@@ -21,8 +20,8 @@ const routes: Record<string, Route> = {
 
 type Start = (providers: SseAppOptions['providers'], sse?: SseModuleOptions) => Promise<SseApp>;
 
-describe.each(adapters)('@OnFirstSubscriber() and @OnLastUnsubscribed(), on %s', (adapter) => {
-  const start: Start = (providers = [], sse = {}) => startSseApp({ routes, adapter, providers, sse });
+describe('@OnFirstSubscriber() and @OnLastUnsubscribed()', () => {
+  const start: Start = (providers = [], sse = {}) => startSseApp({ routes, providers, sse });
 
   it('start a source with the first stream of a channel, and stop it with the last', async () => {
     const told = new Inbox<string>();

@@ -2,7 +2,6 @@ import { Controller, Inject, NotFoundException, Sse as StockSse } from '@nestjs/
 import { describe, expect, it } from '@jest/globals';
 import { filter, map, type Observable } from 'rxjs';
 import { SseHub } from '../../../src/sse/index.js';
-import { adapters } from '../../support/adapters.js';
 import { untilConnections, type SseApp, type SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { called, Held, short, start, Texts, type Tell } from './snapshot-scene.js';
@@ -34,9 +33,9 @@ class Boards {
   }
 }
 
-describe.each(adapters)("a snapshot on a route with Nest's @Sse(), on %s", (adapter) => {
+describe("a snapshot on a route with Nest's @Sse()", () => {
   const startStock = (tell: Tell, sse: SseAppOptions['sse'] = {}): Promise<SseApp> =>
-    start(tell, { adapter, routes: {}, controllers: [Boards], sse });
+    start(tell, { routes: {}, controllers: [Boards], sse });
 
   it.each(['events', 'later', 'piped'])(
     'comes first to a client of /%s without a position, then what follows, with ids to resume from',

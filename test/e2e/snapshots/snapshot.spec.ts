@@ -24,20 +24,6 @@ import {
 } from './snapshot-scene.js';
 
 describe.each(adapters)('a snapshot, on %s', (adapter) => {
-  it.each(['events', 'piped'])(
-    'comes first to a client of /%s without a position, then what follows',
-    async (path) => {
-      const { hub, url, board } = await startBoard({ replay: 'all' }, { adapter });
-      const id = await board.add(hub, '1', '2');
-      const client = await SseClient.open(`${url}/${path}`);
-      const [first] = await client.take(1);
-      expect(first).toEqual({ type: 'snapshot', id, data: '{"channel":"board/a","state":["1","2"]}' });
-      await board.add(hub, '3', '4');
-      expect(short(await client.take(2))).toEqual(['3', '4']);
-      expect(board.calls).toBe(1);
-    },
-  );
-
   it.each<[string, () => never, number]>([
     ['an HTTP exception', () => fail(new NotFoundException('no such board')), 404],
     ['an error', () => fail(new Error('secret')), 500],
@@ -64,6 +50,23 @@ describe.each(adapters)('a snapshot, on %s', (adapter) => {
     expect(client.status).toBe(503);
     expect((await log.until(/has not answered/)).text).toContain('Board.tell()');
   });
+
+  // No adapter has a hand in what follows.
+  if (adapter !== 'express') return;
+
+  it.each(['events', 'piped'])(
+    'comes first to a client of /%s without a position, then what follows',
+    async (path) => {
+      const { hub, url, board } = await startBoard({ replay: 'all' }, { adapter });
+      const id = await board.add(hub, '1', '2');
+      const client = await SseClient.open(`${url}/${path}`);
+      const [first] = await client.take(1);
+      expect(first).toEqual({ type: 'snapshot', id, data: '{"channel":"board/a","state":["1","2"]}' });
+      await board.add(hub, '3', '4');
+      expect(short(await client.take(2))).toEqual(['3', '4']);
+      expect(board.calls).toBe(1);
+    },
+  );
 
   it('that fails in an open stream is an error event and the end; who comes back gets one', async () => {
     const logs = new LosesLog('board/a');
