@@ -1,4 +1,3 @@
-import { request } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import { defineChannel, SseModule } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
@@ -140,26 +139,29 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
   // No adapter has a hand in what follows.
   if (adapter !== 'express') return;
 
-  it.each<[string, string[]]>([
-    ['an empty one', ['']],
-    ['empty segments', ['rooms//ann']],
-    ['a slash at the end', ['rooms/ann/']],
-    ['one that is too long', [`rooms/${'a'.repeat(200)}`]],
-    ['line ends', ['rooms/ann\r\ndata: forged']],
-    ['NUL', ['rooms/ann\0']],
-    ['the name of a parameter', ['rooms/:ann']],
-    ['hundreds', Array.from({ length: 300 }, (_, i) => `rooms/ann${i}`)],
-    [
-      'some that are too long together',
-      Array.from({ length: 40 }, (_, i) => `rooms/ann${i}${'a'.repeat(150)}`),
-    ],
-  ])('are refused, with an error that is no stream: %s', async (_, channels) => {
+  it('are refused when they are ill-formed, with an error that is no stream', async () => {
+    const cases = {
+      'an empty one': [''],
+      'empty segments': ['rooms//ann'],
+      'a slash at the end': ['rooms/ann/'],
+      'one that is too long': [`rooms/${'a'.repeat(200)}`],
+      'line ends': ['rooms/ann\r\ndata: forged'],
+      NUL: ['rooms/ann\0'],
+      'the name of a parameter': ['rooms/:ann'],
+      hundreds: Array.from({ length: 300 }, (_, i) => `rooms/ann${i}`),
+      'some that are too long together': Array.from(
+        { length: 40 },
+        (_, i) => `rooms/ann${i}${'a'.repeat(150)}`,
+      ),
+    };
     const { open, rooms, hub } = await startHouse({ adapter, imports });
-    const client = await open('ann', ...channels);
-    expect([client.status, await client.closed]).toEqual([500, 'ended']);
-    expect(client.body).not.toMatch(/forged|ann/);
-    expect(rooms.asked).toEqual([]);
-    await untilConnections(hub, 0);
+    for (const [what, channels] of Object.entries(cases)) {
+      const client = await open('ann', ...channels);
+      expect([what, client.status, await client.closed]).toEqual([what, 500, 'ended']);
+      expect(client.body).not.toMatch(/forged|ann/);
+      expect(rooms.asked).toEqual([]);
+      await untilConnections(hub, 0);
+    }
   });
 
   it('may be as many as a stream takes, and each is asked for once and told of', async () => {
@@ -186,43 +188,42 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
 describe.each(adapters)('line ends and NUL (%s)', (adapter) => {
   const evil = '\r\n\r\ndata: forged\r\n\r\n';
 
-  it.each<[string, string]>([
-    ['the id', `${pathOf(['rooms/ann'])}&lastEventId=${encodeURIComponent(`x${evil}\0`)}`],
-    ['the name of a query parameter', `${pathOf(['rooms/ann'])}&${encodeURIComponent(evil)}=1`],
-    ['another parameter', `${pathOf(['rooms/ann'])}&x=${encodeURIComponent(`${evil}\0`)}`],
-    ['a channel that is denied', pathOf(['rooms/ann', `rooms/${encodeURIComponent(evil)}`])],
-  ])('in %s make no event', async (_, path) => {
+  it('in the address make no event', async () => {
+    const paths = [
+      `${pathOf(['rooms/ann'])}&lastEventId=${encodeURIComponent(`x${evil}\0`)}`,
+      `${pathOf(['rooms/ann'])}&${encodeURIComponent(evil)}=1`,
+      `${pathOf(['rooms/ann'])}&x=${encodeURIComponent(`${evil}\0`)}`,
+      pathOf(['rooms/ann', `rooms/${encodeURIComponent(evil)}`]),
+    ];
     const house = await startHouse({ adapter, imports });
-    const client = await house.openAt(path, 'ann');
-    const wire = await allOf(client, house);
-    expect(wire).not.toMatch(/^data: forged/m);
-    expect(client.events.map(({ data }) => data)).not.toContain('forged');
+    for (const path of paths) {
+      const client = await house.openAt(path, 'ann');
+      const wire = await allOf(client, house);
+      expect(wire).not.toMatch(/^data: forged/m);
+      expect(client.events.map(({ data }) => data)).not.toContain('forged');
+    }
   });
 
-  it.each([`ann${evil}`, 'ann\0', 'ann\n'])('cannot be sent in a header: %j', (value) => {
-    // What Node's own client refuses to send; what others send ends the request there, see below.
-    expect(() => request('http://127.0.0.1', { headers: { authorization: value } })).toThrow(
-      'Invalid character',
-    );
-  });
-
-  it.each([
-    'Authorization: bob\0\r\n',
-    'Authorization: ann\r\n\tbob\r\n',
-    'Authorization: ann\nX: y\r\n',
-    'Last-Event-ID: a\0b\r\n',
-    'Last-Event-ID : a\r\n',
-  ])('sent as bytes in a header are refused, or are one text: %j', async (line) => {
+  it('sent as bytes in a header are refused, or are one text', async () => {
+    const cases = [
+      'Authorization: bob\0\r\n',
+      'Authorization: ann\r\n\tbob\r\n',
+      'Authorization: ann\nX: y\r\n',
+      'Last-Event-ID: a\0b\r\n',
+      'Last-Event-ID : a\r\n',
+    ];
     const { url, hub } = await startHouse({ adapter, imports });
     await hub.publish('rooms/bob', { data: 'secret' });
-    const wire = await Wire.connect(url);
-    const authorization = line.startsWith('Authorization') ? '' : 'Authorization: ann\r\n';
-    wire.send(
-      `GET ${pathOf(['rooms/bob'])} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${authorization}${line}\r\n`,
-    );
-    await wire.closed;
-    expect(wire.text).toMatch(/^HTTP\/1\.1 (400|403) /);
-    expect(wire.text).not.toContain('secret');
+    for (const line of cases) {
+      const wire = await Wire.connect(url);
+      const authorization = line.startsWith('Authorization') ? '' : 'Authorization: ann\r\n';
+      wire.send(
+        `GET ${pathOf(['rooms/bob'])} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${authorization}${line}\r\n`,
+      );
+      await wire.closed;
+      expect(wire.text).toMatch(/^HTTP\/1\.1 (400|403) /);
+      expect(wire.text).not.toContain('secret');
+    }
   });
 });
 

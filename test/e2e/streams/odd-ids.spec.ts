@@ -95,32 +95,36 @@ describe.each(adapters)('a Last-Event-ID nobody was ever given (%s)', (adapter) 
   // No adapter has a hand in what follows.
   if (adapter !== 'express') return;
 
-  it.each<[string, string, string]>([
-    ['words', 'hello world', 'unreadable'],
-    ['a negative offset', 'abc--5', 'unreadable'],
-    ['a fraction', 'abc-1.5', 'unreadable'],
-    ['an offset that is no safe integer', '9007199254740993.abcdefghijkl', 'unreadable'],
-    ['an offset of a hundred digits', `abc-${'9'.repeat(100)}`, 'unreadable'],
-    ['a huge offset', '9007199254740991.abcdefghijkl', 'unknown'],
-    ['an id of version 0.1', 'abc-7', 'unknown'],
-    ['a mark that is too short', '1.abcd', 'unreadable'],
-    ['a mark that is too long', `1.${'a'.repeat(40)}`, 'unreadable'],
-    ['control characters', 'abc\u0000\u0001\n\r\u007f-1', 'unreadable'],
-    ['a line that would end the gap', 'x\n\ndata: forged\n\n', 'unreadable'],
-    ['broken percent-encoding within', 'news%ZZ=abc-1', 'unreadable'],
-    ['many ampersands', '&'.repeat(4_000), 'unreadable'],
-    ['many equals signs', '='.repeat(4_000), 'unreadable'],
-    ['a name without a position', 'news=', 'unreadable'],
-    ['a position without a name', '=abc-1', 'unreadable'],
-    ['a position and rubbish', 'news=abc-1&rubbish', 'unreadable'],
-    ['the name of something every object has', '__proto__=abc-1', 'marker'],
-    ['only the positions of other channels', 'weather=abc-1&traffic=abc-2', 'marker'],
-    ['nothing', '', 'marker'],
-  ])('is answered with 200 and a defined beginning, also if it is %s', async (_, id, expected) => {
+  it('is answered with 200 and a defined beginning, whatever it is', async () => {
+    const cases: [string, string, string][] = [
+      ['words', 'hello world', 'unreadable'],
+      ['a negative offset', 'abc--5', 'unreadable'],
+      ['a fraction', 'abc-1.5', 'unreadable'],
+      ['an offset that is no safe integer', '9007199254740993.abcdefghijkl', 'unreadable'],
+      ['an offset of a hundred digits', `abc-${'9'.repeat(100)}`, 'unreadable'],
+      ['a huge offset', '9007199254740991.abcdefghijkl', 'unknown'],
+      ['an id of version 0.1', 'abc-7', 'unknown'],
+      ['a mark that is too short', '1.abcd', 'unreadable'],
+      ['a mark that is too long', `1.${'a'.repeat(40)}`, 'unreadable'],
+      ['control characters', 'abc\u0000\u0001\n\r\u007f-1', 'unreadable'],
+      ['a line that would end the gap', 'x\n\ndata: forged\n\n', 'unreadable'],
+      ['broken percent-encoding within', 'news%ZZ=abc-1', 'unreadable'],
+      ['many ampersands', '&'.repeat(4_000), 'unreadable'],
+      ['many equals signs', '='.repeat(4_000), 'unreadable'],
+      ['a name without a position', 'news=', 'unreadable'],
+      ['a position without a name', '=abc-1', 'unreadable'],
+      ['a position and rubbish', 'news=abc-1&rubbish', 'unreadable'],
+      ['the name of something every object has', '__proto__=abc-1', 'marker'],
+      ['only the positions of other channels', 'weather=abc-1&traffic=abc-2', 'marker'],
+      ['nothing', '', 'marker'],
+    ];
     const { hub, url } = await start(adapter);
-    const { data } = await firstOf(`${url}/events?lastEventId=${encodeURIComponent(id)}`, hub);
-    expect(data).toBe(expected);
-    expect((await firstOf(`${url}/both?lastEventId=${encodeURIComponent(id)}`, hub)).data).toBe(expected);
+    for (const [what, id, expected] of cases) {
+      for (const path of ['events', 'both']) {
+        const { data } = await firstOf(`${url}/${path}?lastEventId=${encodeURIComponent(id)}`, hub);
+        expect([what, path, data]).toEqual([what, path, expected]);
+      }
+    }
   });
 
   it('never brings a stream down, whatever the bytes (seeded)', async () => {

@@ -13,42 +13,48 @@ describe('what a pattern reads from a name', () => {
     });
   });
 
-  it.each([
-    'tenants/a/orders',
-    'tenants/a/orders/7/items',
-    'Tenants/a/orders/7',
-    'tenants/a/order/7',
-    'tenants',
-    '',
-  ])('is nothing where it does not match: %j', (name) => {
-    expect(pattern.match(name)).toBeUndefined();
+  it('is nothing where it does not match', () => {
+    const cases = [
+      'tenants/a/orders',
+      'tenants/a/orders/7/items',
+      'Tenants/a/orders/7',
+      'tenants/a/order/7',
+      'tenants',
+      '',
+    ];
+    for (const name of cases) {
+      expect(pattern.match(name)).toBeUndefined();
+    }
   });
 
   it('is nothing to be read where it has no parameters', () => {
     expect(new ChannelPattern('news/all').match('news/all')).toEqual({ params: {}, isCanonical: true });
   });
 
-  it.each([
-    ['1%2F..%2F2', '1/../2'],
-    ['..', '..'],
-    ['%2525', '%25'],
-    ['%00', '\0'],
-    ['%0D%0A', '\r\n'],
-    ["!'()*~-_.", "!'()*~-_."],
-    ['__proto__', '__proto__'],
-  ])('is what was encoded, one segment: %j', (segment, value) => {
-    expect(new ChannelPattern('a/:b').match(`a/${segment}`)).toEqual({
-      params: { b: value },
-      isCanonical: true,
-    });
+  it('is what was encoded, one segment', () => {
+    const cases = [
+      ['1%2F..%2F2', '1/../2'],
+      ['..', '..'],
+      ['%2525', '%25'],
+      ['%00', '\0'],
+      ['%0D%0A', '\r\n'],
+      ["!'()*~-_.", "!'()*~-_."],
+      ['__proto__', '__proto__'],
+    ] as const;
+    for (const [segment, value] of cases) {
+      expect(new ChannelPattern('a/:b').match(`a/${segment}`)).toEqual({
+        params: { b: value },
+        isCanonical: true,
+      });
+    }
   });
 
-  it.each(['%61', '%2f', 'a b', 'ü', '%', '%FF', '%C0%AF', '%ED%A0%80', 'a:b', 'a@b', '+%2B'])(
-    'is not canonical where it is written otherwise: %j',
-    (segment) => {
+  it('is not canonical where it is written otherwise', () => {
+    const cases = ['%61', '%2f', 'a b', 'ü', '%', '%FF', '%C0%AF', '%ED%A0%80', 'a:b', 'a@b', '+%2B'];
+    for (const segment of cases) {
       expect(new ChannelPattern('a/:b').match(`a/${segment}`)?.isCanonical).toBe(false);
-    },
-  );
+    }
+  });
 
   it('is not canonical where one of several is not', () => {
     expect(pattern.match('tenants/%61/orders/7')?.isCanonical).toBe(false);

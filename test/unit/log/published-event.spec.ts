@@ -61,8 +61,10 @@ describe('the data of an event', () => {
     expect(published({ data: 'a\r\nb' }).data).toBe('a\nb');
   });
 
-  it.each([null, false, 0, 1.5, [], {}])('is %j when that was published', (data) => {
-    expect(published({ data }).data).toEqual(data);
+  it('is any JSON value when that was published', () => {
+    for (const data of [null, false, 0, 1.5, [], {}]) {
+      expect(published({ data }).data).toEqual(data);
+    }
   });
 
   it('is an empty text when there was a type and no data', () => {

@@ -14,21 +14,20 @@ describe('the name of a channel', () => {
     fc.assert(fc.property(channelName, (name) => expect(channelNameFault(name)).toBeUndefined()));
   });
 
-  it.each([
-    'a',
-    'orders/7',
-    'chat/..',
-    '../..',
-    '.',
-    'a b',
-    '100%',
-    '%2F',
-    'ü/漢/😀',
-    '__proto__',
-    'a?b#c&d=e',
-    ':room',
-  ])('may be %j', (name) => {
-    expect(channelNameFault(name)).toBeUndefined();
+  it('may be what is special elsewhere', () => {
+    const names = [
+      'chat/..',
+      '../..',
+      '.',
+      'a b',
+      '100%',
+      '%2F',
+      'ü/漢/😀',
+      '__proto__',
+      'a?b#c&d=e',
+      ':room',
+    ];
+    expect(names.filter((name) => channelNameFault(name) !== undefined)).toEqual([]);
   });
 
   it('has 1 to 200 characters', () => {
@@ -38,37 +37,35 @@ describe('the name of a channel', () => {
     expect(channelNameFault('a'.repeat(201))).toMatch(/201 characters.*200/);
   });
 
-  it.each(['/', '/a', 'a/', 'a//b', '//'])('has no empty segment: %j', (name) => {
-    expect(channelNameFault(name)).toMatch(/^has an empty segment\. Leave out a slash/);
+  it('has no empty segment', () => {
+    for (const name of ['/', '/a', 'a/', 'a//b', '//']) {
+      expect(channelNameFault(name)).toMatch(/^has an empty segment\. Leave out a slash/);
+    }
   });
 
-  it.each(controlCharacters.map((code) => `a${String.fromCharCode(code)}b`))(
-    'has no control character: %j',
-    (name) => {
-      expect(channelNameFault(name)).toMatch(/control character.*encodeURIComponent/);
-    },
-  );
-
-  it.each(['\uD83D', 'a\uDE00', '\uDE00\uD83D'])('has no half of a surrogate pair: %j', (name) => {
-    expect(channelNameFault(name)).toMatch(/surrogate/);
+  it('has no control character and no half of a surrogate pair', () => {
+    for (const code of controlCharacters) {
+      expect(channelNameFault(`a${String.fromCharCode(code)}b`)).toMatch(
+        /control character.*encodeURIComponent/,
+      );
+    }
+    for (const name of ['\uD83D', 'a\uDE00', '\uDE00\uD83D']) {
+      expect(channelNameFault(name)).toMatch(/surrogate/);
+    }
   });
 
-  it.each([
-    [undefined, 'undefined'],
-    [null, 'null'],
-    [7, 'number'],
-    [['a'], 'object'],
-    [Symbol('a'), 'symbol'],
-  ])('is a string, not %p', (name, kind) => {
-    expect(channelNameFault(name)).toBe(`is ${kind}, not a string`);
+  it('is a string', () => {
+    const kinds = [undefined, null, 7, ['a'], Symbol('a')].map((name) => channelNameFault(name));
+    const expected = ['undefined', 'null', 'number', 'object', 'symbol'];
+    expect(kinds).toEqual(expected.map((kind) => `is ${kind}, not a string`));
   });
 
-  it.each([':id', 'orders/:id', ':a/b', 'orders/{id}', '{}'])('has no parameter in it: %j', (name) => {
-    expect(placeholderFault(name)).toMatch(/in the place of a value\. Make it with/);
-  });
-
-  it.each(['a:id', ':', ':)', 'a{b}', '%3Aid'])('may have %j in it', (name) => {
-    expect(placeholderFault(name)).toBeUndefined();
+  it('has no parameter in it', () => {
+    for (const name of [':id', 'orders/:id', ':a/b', 'orders/{id}', '{}']) {
+      expect(placeholderFault(name)).toMatch(/in the place of a value\. Make it with/);
+    }
+    const others = ['a:id', ':', ':)', 'a{b}', '%3Aid'];
+    expect(others.filter((name) => placeholderFault(name) !== undefined)).toEqual([]);
   });
 
   it('can be put into an id whenever it is without fault', () => {

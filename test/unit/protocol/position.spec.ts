@@ -89,36 +89,16 @@ describe('the id of an event', () => {
     );
   });
 
-  it.each([
-    ...[
-      '',
-      '.',
-      'a',
-      '1',
-      '1.',
-      '.abcde',
-      '1.abcd',
-      '-1.abcde',
-      '1-abcde',
-      'a.abcde',
-      '1.5.abcde',
-      '1e3.abcde',
-    ],
-    ...[
-      '0x1.abcde',
-      '+1.abcde',
-      'Infinity.abcde',
-      ' 1.abcde',
-      '1.abcde ',
-      '1. abcde',
-      '1.abcde\n',
-      '1\0.abcde',
-    ],
-    ...['1.abcdé', '1.ab-cd', '1.ab_cd', '١.abcde', '1.abcde&2.abcde', '1.abcde,2.abcde'],
-    ...['9007199254740992.abcde', '99999999999999999999.abcde', `1.${'a'.repeat(33)}`],
-  ])('is not read out of %j', (text) => {
-    expect(parseId(text)).toBeUndefined();
-    if (text !== '1-abcde') expect(parseLastEventId(text).kind).toBe(text === '' ? 'none' : 'unreadable');
+  it('is read out of no other text', () => {
+    const others = [
+      ...['', '.', 'a', '1', '1.', '.abcde', '1.abcd', '-1.abcde', '1-abcde', 'a.abcde', '1.5.abcde'],
+      ...['1e3.abcde', '0x1.abcde', '+1.abcde', 'Infinity.abcde', ' 1.abcde', '1.abcde ', '1. abcde'],
+      ...['1.abcde\n', '1\0.abcde', '1.abcdé', '1.ab-cd', '1.ab_cd', '١.abcde', '1.abcde&2.abcde'],
+      ...['1.abcde,2.abcde', '9007199254740992.abcde', '99999999999999999999.abcde', `1.${'a'.repeat(33)}`],
+    ];
+    expect(others.filter((text) => parseId(text) !== undefined)).toEqual([]);
+    const readable = others.filter((text) => parseLastEventId(text).kind !== 'unreadable');
+    expect(readable).toEqual(['']);
   });
 });
 
@@ -141,8 +121,8 @@ describe('an id that a client sends', () => {
     );
   });
 
-  it.each([undefined, ''])('is none when it is %j', (text) => {
-    expect(parseLastEventId(text)).toEqual({ kind: 'none' });
+  it('is none when there is none, or it is empty', () => {
+    for (const text of [undefined, '']) expect(parseLastEventId(text)).toEqual({ kind: 'none' });
   });
 
   it('has an answer whatever it is, and nothing throws', () => {
@@ -181,48 +161,16 @@ describe('an id that a client sends', () => {
     );
   });
 
-  it.each([
-    ...[
-      '42',
-      'a-',
-      'null',
-      'e-1 ',
-      '1.abcde ',
-      'e-1,f-2',
-      'e-1&f-2',
-      '1.abcde&1.abcde',
-      `${'a'.repeat(17)}-1`,
-    ],
-    ...[
-      'a=',
-      '=',
-      '&',
-      '=1.abcde',
-      'a=1.abcde&',
-      '&a=1.abcde',
-      'a=1.abcde&&b=1.abcde',
-      'a=1.abcde&b',
-      'a=1.abcd',
-    ],
-    ...[
-      'a=1.abcde&b=',
-      'a=1.abcde&=1.abcde',
-      'a=b=1.abcde',
-      'a=1.abcde&%=*',
-      'a=**',
-      `a=1.${'m'.repeat(33)}`,
-    ],
-    ...[
-      '%=1.abcde',
-      '%zz=1.abcde',
-      '%E0%A4%A=1.abcde',
-      '%C3=1.abcde',
-      '%ED%A0%80=1.abcde',
-      '\uD800=1.abcde ',
-    ],
-    ...['=e-1', '%=e-1', 'a=e-1&b=?', 'a=e-1&b', 'a=?&b=e-1', '../../etc/passwd', '<script>', '😀'],
-  ])('is unreadable, and kept as it is, when it is %j', (text) => {
-    expect(parseLastEventId(text)).toEqual({ kind: 'unreadable', text });
+  it('is unreadable, and kept as it is, when it is anything else', () => {
+    const others = [
+      ...['42', 'a-', 'null', 'e-1 ', '1.abcde ', 'e-1,f-2', 'e-1&f-2', '1.abcde&1.abcde'],
+      ...[`${'a'.repeat(17)}-1`, 'a=', '=', '&', '=1.abcde', 'a=1.abcde&', '&a=1.abcde'],
+      ...['a=1.abcde&&b=1.abcde', 'a=1.abcde&b', 'a=1.abcd', 'a=1.abcde&b=', 'a=1.abcde&=1.abcde'],
+      ...['a=b=1.abcde', 'a=1.abcde&%=*', 'a=**', `a=1.${'m'.repeat(33)}`, '%=1.abcde', '%zz=1.abcde'],
+      ...['%E0%A4%A=1.abcde', '%C3=1.abcde', '%ED%A0%80=1.abcde', '\uD800=1.abcde ', '=e-1', '%=e-1'],
+      ...['a=e-1&b=?', 'a=e-1&b', 'a=?&b=e-1', '../../etc/passwd', '<script>', '😀'],
+    ];
+    expect(others.map(parseLastEventId)).toEqual(others.map((text) => ({ kind: 'unreadable', text })));
   });
 
   it('names channels without history beside others', () => {
