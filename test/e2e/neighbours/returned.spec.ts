@@ -14,10 +14,11 @@ import { Wire } from '../http/wire.js';
 import { big, numberOf, numbers, ServerSockets } from '../http/stalled.js';
 
 const passing = { intercept: (_context: unknown, next: { handle(): Observable<unknown> }) => next.handle() };
-const ways = adapters.flatMap((adapter) => [
-  { adapter, how: 'directly', decorate: [] },
-  { adapter, how: 'through an interceptor', decorate: [UseInterceptors(passing)] },
-]);
+const direct = adapters.map((adapter) => ({ adapter, how: 'directly', decorate: [] }));
+const ways = [
+  ...direct,
+  { adapter: 'express' as const, how: 'through an interceptor', decorate: [UseInterceptors(passing)] },
+];
 
 /** A controller whose `GET /events` is this function, whatever it returns. */
 function returning(method: (signal: AbortSignal) => unknown, decorate: MethodDecorator[] = []): Type {
