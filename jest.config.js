@@ -32,6 +32,9 @@ function project(displayName, files, seconds, more = {}) {
     testPathIgnorePatterns: ['/node_modules/', '\\.trials\\.spec\\.ts$'],
     setupFilesAfterEnv: ['<rootDir>/test/support/time-limit.js'],
     globals: { SECONDS_PER_TEST: seconds * patience },
+    // One mode for all specs of a worker, as Jest sets it once in a process; 'off' because LMDB's native part keeps
+    // the JavaScript of the spec that has loaded it first.
+    testEnvironmentOptions: { globalsCleanup: 'off' },
     extensionsToTreatAsEsm: ['.ts'],
     moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
     modulePathIgnorePatterns: ['<rootDir>/dist/'],

@@ -1,5 +1,4 @@
 import { expect, it } from '@jest/globals';
-import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../support/eventually.js';
 import { Crowd } from './crowd.js';
 import { Fleet, type Outcome } from './fleet.js';
@@ -7,11 +6,11 @@ import { Load } from './load.js';
 import { describeOnEach, type SharedServer } from './servers.js';
 import { CHANNEL, KEEP_ALL } from './settings.js';
 
-/** Milliseconds for which the server is away. */
-const OUTAGE = 5_000;
-/** So that of what is published meanwhile some is given up, and some waits long enough. */
+/** Milliseconds. The server is away for longer, so that of what is published some is given up and some waits. */
 const PUBLISH_TIMEOUT = 2_000;
 const HEARTBEAT = 500;
+/** Heartbeats of every stream that show that it stays open while the server is away. */
+const BEATS = 5;
 const CLIENTS = 20;
 /** Events in a second. */
 const RATE = 100;
@@ -22,7 +21,7 @@ const isCode =
   (outcome: Outcome): boolean =>
     'code' in outcome && outcome.code === code;
 
-describeOnEach('a server that is away for five seconds', (startServer) => {
+describeOnEach('a server that is away', (startServer) => {
   it.each([
     {
       what: 'is stopped and started again',
@@ -51,15 +50,16 @@ describeOnEach('a server that is away for five seconds', (startServer) => {
 
       await leave(server);
       const before = crowd.watchers.map(({ heartbeats }) => heartbeats);
-      await delay(OUTAGE);
-      const beats = crowd.watchers.map(({ heartbeats }, i) => heartbeats - before[i]!);
+      await eventually(
+        () =>
+          crowd.watchers.every(({ heartbeats }, i) => heartbeats >= before[i]! + BEATS) &&
+          load.numbers(isCode(refusal)).length > RATE,
+      );
       await comeBack(server);
       const seen = crowd.contents.size;
       await eventually(() => crowd.contents.size >= seen + RATE);
       await load.stop();
 
-      // Half as many as should have come: what is late by a moment is no matter.
-      expect(Math.min(...beats)).toBeGreaterThanOrEqual(OUTAGE / HEARTBEAT / 2);
       const kept = await fleet.instances[0]!.history(CHANNEL);
       await crowd.haveSeen(kept.at(-1)!.id);
       const ids = kept.map(({ id }) => id);
@@ -74,7 +74,6 @@ describeOnEach('a server that is away for five seconds', (startServer) => {
       for (const [n, outcome] of load.outcomes)
         if ('id' in outcome) expect(crowd.contents.get(outcome.id)).toBe(String(n));
       for (const n of load.numbers(isCode('PUBLISH_REJECTED'))) expect(numbers).not.toContain(n);
-      expect(load.numbers(isCode(refusal)).length).toBeGreaterThan(RATE);
       const known = [isId, isCode('PUBLISH_REJECTED'), isCode('PUBLISH_UNCERTAIN')];
       expect(known.flatMap((is) => load.numbers(is))).toHaveLength(load.count);
     },

@@ -107,7 +107,7 @@ describeOnEach('a snapshot of two instances', (shared) => {
 
   it('follows the gap of a client whose log has ended, and its channel has begun anew', async () => {
     const board = new Texts(BOARD);
-    const [one, other] = await startTwo(shared, board.tell, { ttl: 50 });
+    const [one, other] = await startTwo(shared, board.tell, { ttl: 500 });
     const lastEventId = await board.add(one.hub, '1', '2');
     await endLog(one, board, '3');
     const client = await SseClient.open(`${other.url}/events`, { lastEventId });
@@ -132,7 +132,7 @@ async function afterOldState(shared: MakeShared): Promise<string[]> {
   const board = new Texts(BOARD);
   let id = '';
   const tell: Tell = () => ({ state: 'old', after: id });
-  const [one, other] = await startTwo(shared, tell, { ttl: 50 });
+  const [one, other] = await startTwo(shared, tell, { ttl: 500 });
   id = await board.add(one.hub, '1', '2');
   await endLog(one, board, '3');
   await board.add(one.hub, '4');

@@ -47,8 +47,8 @@ describe('a channel that is not there', () => {
     other.close();
     await eventually(() => hub.stats().subscribers === 0);
     expect((await hub.history('news')).position).toBe(position);
-    await hub.publish('news', { data: 'first' });
     const client = await SseClient.open(`${url}/one`, { lastEventId: position });
+    await hub.publish('news', { data: 'first' });
     expect((await client.next()).data).toBe('first');
   });
 
@@ -78,7 +78,8 @@ describe("ifAbsent: 'end'", () => {
   });
 
   it('streams a channel that is there, to its end, and then stays away for good', async () => {
-    const { hub, url } = await startSseApp({ routes, sse: { ttl: 1_000 } });
+    const { hub, url } = await startSseApp({ routes, sse: { ttl: 20 } });
+    hub.stream('news').subscribe(); // so that its ttl does not begin before it has completed
     await hub.publish('news', { data: 'a' });
     const client = await SseClient.open(`${url}/ending`, { reconnect: 0 });
     await hub.publish('news', { data: 'b' });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { setTimeout as delay } from 'node:timers/promises';
 import { firstValueFrom, take, toArray } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { SseEvent, SseHub } from '../../../src/sse/index.js';
+import { eventually } from '../../support/eventually.js';
 import { startSseApp, untilSubscribers } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 
@@ -114,7 +114,9 @@ describe('hub.history()', () => {
     let after = (await hub.history(channels)).position;
     for (const text of texts) {
       await hub.publish(Number(text) % 3 === 0 ? 'a' : 'b', { data: text });
-      await delay(2); // the order between channels is that of whole milliseconds
+      // The order between channels is that of whole milliseconds.
+      const now = Date.now();
+      await eventually(() => Date.now() > now);
     }
     const all: unknown[] = [];
     for (let size = 7; size === 7;) {
