@@ -55,17 +55,20 @@ describe('POST /broadcast/events', () => {
     expect(await client.next()).toEqual({ event: undefined, id: undefined, data: 'just this' });
   });
 
-  it.each([
-    ['a string as it is', 'two\nlines', 'two\nlines'],
-    ['an empty string', '', ''],
-    ['null', null, 'null'],
-    ['a number', 1.5, '1.5'],
-    ['false', false, 'false'],
-    ['a list', ['a'], '["a"]'],
-  ])('sends %s', async (_, data, expected) => {
-    const client = await listen();
-    expect((await send({ data })).status).toBe(202);
-    expect((await client.next())?.data).toBe(expected);
+  it('sends data of any kind', async () => {
+    const cases = [
+      ['a string as it is', 'two\nlines', 'two\nlines'],
+      ['an empty string', '', ''],
+      ['null', null, 'null'],
+      ['a number', 1.5, '1.5'],
+      ['false', false, 'false'],
+      ['a list', ['a'], '["a"]'],
+    ];
+    for (const [_, data, expected] of cases) {
+      const client = await listen();
+      expect((await send({ data })).status).toBe(202);
+      expect((await client.next())?.data).toBe(expected);
+    }
   });
 
   it('sends a retry', async () => {
@@ -88,33 +91,36 @@ describe('POST /broadcast/events', () => {
     expect(await send({ data: 'x' })).toMatchObject({ status: 202, body: { clients: 0 } });
   });
 
-  it.each([
-    ['no data', {}, /data is missing/],
-    ['a list', [1], /must be a JSON object/],
-    ['a field that does not exist', { data: 1, evnet: 'x' }, /no field "evnet"/],
-    ['a type that is no string', { data: 1, type: 5 }, /type must be a string/],
-    ['an id that is no string', { data: 1, id: {} }, /id must be a string/],
-    ['a retry that is no number', { data: 1, retry: '5' }, /retry must be a number/],
-    ['a retry that is no whole number', { data: 1, retry: 1000.5 }, /retry/],
-    ['a negative retry', { data: 1, retry: -1 }, /retry/],
-    ['a retry with which all come at once', { data: 1, retry: 0 }, /retry must be from 500/],
-    ['a retry with which nobody comes back', { data: 1, retry: 1e11 }, /to 60000 milliseconds/],
-    ['a type of two lines', { data: 1, type: 'a\ndata: b' }, /type/],
-    ['an id of two lines', { data: 1, id: 'a\rb' }, /id/],
-    ['an id with NUL', { data: 1, id: 'a\0b' }, /id/],
-    ['a reserved type', { data: 1, type: 'gap' }, /gap/],
-    ['something that is not JSON', '{"data":', /JSON/],
-    ['JSON that is no object', '"text"', /JSON/],
-  ])('refuses %s with a 400 that says so, and sends nothing', async (_, event, message) => {
-    const client = await listen();
-    const { status, body } = await send(event);
-    expect({ status, body }).toMatchObject({
-      status: 400,
-      body: { message: expect.stringMatching(message) },
-    });
+  it('refuses ill-formed events with a 400 that says so, and sends nothing', async () => {
+    const cases = [
+      ['no data', {}, /data is missing/],
+      ['a list', [1], /must be a JSON object/],
+      ['a field that does not exist', { data: 1, evnet: 'x' }, /no field "evnet"/],
+      ['a type that is no string', { data: 1, type: 5 }, /type must be a string/],
+      ['an id that is no string', { data: 1, id: {} }, /id must be a string/],
+      ['a retry that is no number', { data: 1, retry: '5' }, /retry must be a number/],
+      ['a retry that is no whole number', { data: 1, retry: 1000.5 }, /retry/],
+      ['a negative retry', { data: 1, retry: -1 }, /retry/],
+      ['a retry with which all come at once', { data: 1, retry: 0 }, /retry must be from 500/],
+      ['a retry with which nobody comes back', { data: 1, retry: 1e11 }, /to 60000 milliseconds/],
+      ['a type of two lines', { data: 1, type: 'a\ndata: b' }, /type/],
+      ['an id of two lines', { data: 1, id: 'a\rb' }, /id/],
+      ['an id with NUL', { data: 1, id: 'a\0b' }, /id/],
+      ['a reserved type', { data: 1, type: 'gap' }, /gap/],
+      ['something that is not JSON', '{"data":', /JSON/],
+      ['JSON that is no object', '"text"', /JSON/],
+    ] as const;
+    for (const [_, event, message] of cases) {
+      const client = await listen();
+      const { status, body } = await send(event);
+      expect({ status, body }).toMatchObject({
+        status: 400,
+        body: { message: expect.stringMatching(message) },
+      });
 
-    await send({ data: 'the next' });
-    expect((await client.next())?.data).toBe('the next');
+      await send({ data: 'the next' });
+      expect((await client.next())?.data).toBe('the next');
+    }
   });
 
   it('refuses a body that is no JSON by its type', async () => {

@@ -63,14 +63,17 @@ describe('the stream of a room', () => {
     expect(await people(room)).toEqual([['Mira', 1]]);
   });
 
-  it.each([
-    ['?name=', 'name must not be empty'],
-    ['?name=%20', 'name must not be empty'],
-    ['?name=a&name=b', 'name must be a string'],
-    [`?name=${'x'.repeat(41)}`, 'name must not be longer than 40 characters'],
-  ])('refuses %s', async (query, message) => {
-    const { status, body } = await get(`${newRoom()}/messages${query}`);
-    expect({ status, body }).toMatchObject({ status: 400, body: { message } });
+  it('refuses odd names', async () => {
+    const cases = [
+      ['?name=', 'name must not be empty'],
+      ['?name=%20', 'name must not be empty'],
+      ['?name=a&name=b', 'name must be a string'],
+      [`?name=${'x'.repeat(41)}`, 'name must not be longer than 40 characters'],
+    ] as const;
+    for (const [query, message] of cases) {
+      const { status, body } = await get(`${newRoom()}/messages${query}`);
+      expect({ status, body }).toMatchObject({ status: 400, body: { message } });
+    }
   });
 });
 
@@ -81,12 +84,15 @@ const typing = (body: unknown): RequestInit => ({
 });
 
 describe('POST /chat/rooms/:room/typing', () => {
-  it.each([
-    [{}, 'from is missing'],
-    [{ from: 7 }, 'from must be a string'],
-    [{ from: ' ' }, 'from must not be empty'],
-    [{ from: 'x'.repeat(41) }, 'from must not be longer than 40 characters'],
-  ])('refuses %j', async (body, message) => {
-    expect(await post(`${newRoom()}/typing`, body)).toMatchObject({ status: 400, body: { message } });
+  it('refuses odd names', async () => {
+    const cases = [
+      [{}, 'from is missing'],
+      [{ from: 7 }, 'from must be a string'],
+      [{ from: ' ' }, 'from must not be empty'],
+      [{ from: 'x'.repeat(41) }, 'from must not be longer than 40 characters'],
+    ] as const;
+    for (const [body, message] of cases) {
+      expect(await post(`${newRoom()}/typing`, body)).toMatchObject({ status: 400, body: { message } });
+    }
   });
 });

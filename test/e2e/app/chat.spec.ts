@@ -39,26 +39,29 @@ describe('POST /chat/rooms/:room/messages', () => {
 
   const from = 'Mira';
   const text = 'hello';
-  it.each([
-    ['no from', { text }, 'from is missing'],
-    ['no text', { from }, 'text is missing'],
-    ['an empty from', { from: '', text }, 'from must not be empty'],
-    ['a blank text', { from, text: ' \n\t ' }, 'text must not be empty'],
-    ['a from that is no string', { from: 7, text }, 'from must be a string'],
-    ['a text that is no string', { from, text: ['hello'] }, 'text must be a string'],
-    ['a text that is null', { from, text: null }, 'text must be a string'],
-    ['a long from', { from: 'x'.repeat(41), text }, 'from must not be longer than 40 characters'],
-    ['a long text', { from, text: 'x'.repeat(2_001) }, 'text must not be longer than 2000 characters'],
-    ['a list', [], 'from is missing'],
-    ['nothing', '', 'from is missing'],
-  ])('refuses %s with a 400 that names the field', async (_, body, message) => {
-    const room = newRoom();
-    expect(await post(path(room), body)).toMatchObject({ status: 400, body: { message } });
+  it('refuses messages without what they need with a 400 that names the field', async () => {
+    const cases = [
+      ['no from', { text }, 'from is missing'],
+      ['no text', { from }, 'text is missing'],
+      ['an empty from', { from: '', text }, 'from must not be empty'],
+      ['a blank text', { from, text: ' \n\t ' }, 'text must not be empty'],
+      ['a from that is no string', { from: 7, text }, 'from must be a string'],
+      ['a text that is no string', { from, text: ['hello'] }, 'text must be a string'],
+      ['a text that is null', { from, text: null }, 'text must be a string'],
+      ['a long from', { from: 'x'.repeat(41), text }, 'from must not be longer than 40 characters'],
+      ['a long text', { from, text: 'x'.repeat(2_001) }, 'text must not be longer than 2000 characters'],
+      ['a list', [], 'from is missing'],
+      ['nothing', '', 'from is missing'],
+    ] as const;
+    for (const [_, body, message] of cases) {
+      const room = newRoom();
+      expect(await post(path(room), body)).toMatchObject({ status: 400, body: { message } });
 
-    await say(room, 'the first');
-    const reader = await EventReader.open(path(room));
-    expect((await reader.nextData()).text).toBe('the first');
-    reader.close();
+      await say(room, 'the first');
+      const reader = await EventReader.open(path(room));
+      expect((await reader.nextData()).text).toBe('the first');
+      reader.close();
+    }
   });
 
   it('refuses a body that is too large with a 413 in JSON', async () => {
@@ -151,17 +154,19 @@ describe('GET /chat/rooms/:room/messages', () => {
     source.close();
   });
 
-  it.each(['a%20b', 'caf%C3%A9', 'a%2Fb', '..%2f..', 'x'.repeat(65), 'a.b', '%00', '%'])(
-    'refuses the room %s with a 400 before the stream starts',
-    async (room) => {
+  it('refuses rooms with odd names, by a 400 before the stream starts', async () => {
+    const cases = ['a%20b', 'caf%C3%A9', 'a%2Fb', '..%2f..', 'x'.repeat(65), 'a.b', '%00', '%'];
+    for (const room of cases) {
       const response = await fetch(path(room));
       expect(response.status).toBe(400);
       expect(response.headers.get('content-type')).toMatch(/^application\/json/);
       expect((await say(room, 'hello')).status).toBe(400);
-    },
-  );
+    }
+  });
 
-  it.each(['x', 'Some_Room-2', 'x'.repeat(64)])('takes the room %s', async (room) => {
-    expect((await say(room, 'hello')).status).toBe(201);
+  it('takes rooms of letters, digits, _ and -', async () => {
+    for (const room of ['x', 'Some_Room-2', 'x'.repeat(64)]) {
+      expect((await say(room, 'hello')).status).toBe(201);
+    }
   });
 });

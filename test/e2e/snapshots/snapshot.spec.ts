@@ -263,16 +263,18 @@ describe('A method with @SseSnapshot()', () => {
     expect(JSON.parse((await client.next()).data)).toEqual({ channel, state });
   });
 
-  it.each(['rooms/%61', 'rooms/1/2', 'rooms'])('is not asked for %s', async (channel) => {
-    const { hub, url } = await startSseApp({
-      routes,
-      providers: [roomsOf()],
-      imports,
-      sse: { replay: 'all' },
-    });
-    await hub.publish(channel, { data: '1' });
-    const client = await SseClient.open(`${url}/events?channel=${encodeURIComponent(channel)}`);
-    expect((await client.next()).data).toBe('1');
+  it('is not asked for other channels', async () => {
+    for (const channel of ['rooms/%61', 'rooms/1/2', 'rooms']) {
+      const { hub, url } = await startSseApp({
+        routes,
+        providers: [roomsOf()],
+        imports,
+        sse: { replay: 'all' },
+      });
+      await hub.publish(channel, { data: '1' });
+      const client = await SseClient.open(`${url}/events?channel=${encodeURIComponent(channel)}`);
+      expect((await client.next()).data).toBe('1');
+    }
   });
 
   it('is the only one of its pattern', async () => {

@@ -64,16 +64,15 @@ describe('a gap', () => {
     expect(dataOf(await client.take(3))).toEqual(['news 8', 'news 9', 'news 10']);
   });
 
-  it.each(['1', '3', '4', '1000000', '9007199254740991'])(
-    "of reason 'unknown' is told to a client that has seen another event at the offset %s of 3",
-    async (offset) => {
+  it("of reason 'unknown' is told to a client that has seen another event, at whatever offset", async () => {
+    for (const offset of ['1', '3', '4', '1000000', '9007199254740991']) {
       const app = await start();
       const ids = await publish(app.hub, 3);
       const requested = otherAt(ids, offset);
       const gap = { channel: 'news', reason: 'unknown', requested, oldest: ids[1], latest: ids[3] };
       await expectGap(app, requested, gap, ['news 1', 'news 2', 'news 3']);
-    },
-  );
+    }
+  });
 
   it("of reason 'unreadable' is told to a client whose position this package never made", async () => {
     const app = await start();
