@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 /** Which tests guard a room of the core, beside those of its own folders. */
 const FURTHER_GUARDS = {
   protocol: [],
-  log: ['test/contract/memory'],
+  log: ['test/contract/memory', 'test/e2e/streams/history', 'test/e2e/streams/gap'],
   channels: ['test/e2e/streams/channels', 'test/e2e/streams/burst', 'test/e2e/publishing'],
   publishing: [],
   streams: [],

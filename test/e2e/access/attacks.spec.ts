@@ -7,15 +7,15 @@ import { LogRecorder } from '../http/log-recorder.js';
 import { Random } from '../streams/random.js';
 import { Wire } from '../http/wire.js';
 import { denied } from './denied.js';
-import { pathOf, startHouse, type House } from './house.js';
+import { pathOf, startRoomsApp, type RoomsApp } from './rooms-app.js';
 
 const Room = defineChannel('rooms/:room');
 const imports = [SseModule.forFeature([Room])];
 
-/** A house with secrets in it, and the ids that lead to them. */
-async function startWithSecrets(): Promise<House & { ids: Record<string, string> }> {
-  const house = await startHouse({ imports });
-  const { hub } = house;
+/** The application with secrets in its channels, and the ids that lead to them. */
+async function startWithSecrets(): Promise<RoomsApp & { ids: Record<string, string> }> {
+  const roomsApp = await startRoomsApp({ imports });
+  const { hub } = roomsApp;
   /** The position before the first event of a channel. */
   const first = async (channel: string, data: string): Promise<string> => {
     const { position } = await hub.history(channel);
@@ -29,11 +29,11 @@ async function startWithSecrets(): Promise<House & { ids: Record<string, string>
     bobs: await hub.publish('rooms/bob', { data: 'secret too' }),
   };
   await hub.publish('rooms/ann', { data: 'yours too' });
-  return { ...house, ids };
+  return { ...roomsApp, ids };
 }
 
 /** Everything that a client gets until a last event of its own channel. */
-async function allOf(client: SseClient, { hub }: House): Promise<string> {
+async function allOf(client: SseClient, { hub }: RoomsApp): Promise<string> {
   expect(client.status).toBe(200);
   await hub.publish('rooms/ann', { data: 'last' });
   await client.until(({ data }) => data === 'last');
@@ -64,34 +64,43 @@ describe('an id is not a key', () => {
     ['that names what every object has', ({ bob }) => `__proto__=${bob}&constructor=${bob}`, undefined],
     ['that is too long', ({ bob }) => `${'a'.repeat(4_200)}=${bob}&rooms%2Fbob=${bob}`, 'unreadable'],
   ])('one %s gives nothing of another channel', async (_, idOf, reason) => {
-    const house = await startWithSecrets();
-    const id = idOf(house.ids);
+    const roomsApp = await startWithSecrets();
+    const id = idOf(roomsApp.ids);
     const path = pathOf(['rooms/ann']);
-    const asHeader = await allOf(await house.openAt(path, 'ann', id), house);
+    const asHeader = await allOf(await roomsApp.openAt(path, 'ann', id), roomsApp);
     const inQuery = `${path}&lastEventId=${encodeURIComponent(id)}`;
-    const asQuery = await allOf(await house.openAt(inQuery, 'ann'), house);
+    const asQuery = await allOf(await roomsApp.openAt(inQuery, 'ann'), roomsApp);
     for (const wire of [asHeader, asQuery]) {
       expect(wire).not.toContain('secret');
       expect(reasonIn(wire)).toBe(reason);
     }
     // Together with a channel that is denied: as if that one were not there, but that it is said so.
-    const both = await house.openAt(pathOf(['rooms/bob', 'rooms/ann']), 'ann', id);
-    const wire = await allOf(both, house);
+    const both = await roomsApp.openAt(pathOf(['rooms/bob', 'rooms/ann']), 'ann', id);
+    const wire = await allOf(both, roomsApp);
     expect(both.events).toContainEqual(denied('rooms/bob'));
     expect(wire).not.toContain('secret');
     // And alone it opens nothing.
-    expect((await house.openAt(pathOf(['rooms/bob']), 'ann', id)).status).toBe(403);
+    expect((await roomsApp.openAt(pathOf(['rooms/bob']), 'ann', id)).status).toBe(403);
   });
 
   it('whatever it is: no error, and nothing of another channel (seeded)', async () => {
-    const house = await startWithSecrets();
+    const roomsApp = await startWithSecrets();
     const random = new Random(5);
-    const parts = ['rooms%2Fbob', 'rooms/bob', 'rooms%2Fann', house.ids.bob!, house.ids.ann!, '=', '&', '%'];
-    parts.push('.', '-', '0', '\0', '\r\n', '__proto__', 'other', house.ids.other!, '%00', 'ü', '..');
+    const parts = [
+      'rooms%2Fbob',
+      'rooms/bob',
+      'rooms%2Fann',
+      roomsApp.ids.bob!,
+      roomsApp.ids.ann!,
+      '=',
+      '&',
+      '%',
+    ];
+    parts.push('.', '-', '0', '\0', '\r\n', '__proto__', 'other', roomsApp.ids.other!, '%00', 'ü', '..');
     for (let i = 0; i < 60; i++) {
       const id = Array.from({ length: random.between(1, 8) }, () => random.oneOf(parts)).join('');
       const path = `${pathOf(['rooms/ann', 'rooms/bob'])}&lastEventId=${encodeURIComponent(id)}`;
-      expect(await allOf(await house.openAt(path, 'ann'), house)).not.toContain('secret');
+      expect(await allOf(await roomsApp.openAt(path, 'ann'), roomsApp)).not.toContain('secret');
     }
   });
 });
@@ -112,7 +121,7 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
     ['encoding of what is no UTF-8', 'rooms/ann%FF', undefined],
     ['encoding that is too long for a letter', 'rooms/%C1%A1nn', undefined],
   ])('are asked for as what they are, or denied: %s', async (_, channel, room) => {
-    const { open, openAt, rooms, hub, app } = await startHouse({ adapter, imports });
+    const { open, openAt, rooms, hub, app } = await startRoomsApp({ adapter, imports });
     const log = new LogRecorder();
     app.useLogger(log);
     rooms.answer = () => true;
@@ -154,7 +163,7 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
         (_, i) => `rooms/ann${i}${'a'.repeat(150)}`,
       ),
     };
-    const { open, rooms, hub } = await startHouse({ adapter, imports });
+    const { open, rooms, hub } = await startRoomsApp({ adapter, imports });
     for (const [what, channels] of Object.entries(cases)) {
       const client = await open('ann', ...channels);
       expect([what, client.status, await client.closed]).toEqual([what, 500, 'ended']);
@@ -165,7 +174,7 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
   });
 
   it('may be as many as a stream takes, and each is asked for once and told of', async () => {
-    const { open, rooms } = await startHouse({ adapter, imports });
+    const { open, rooms } = await startRoomsApp({ adapter, imports });
     const strangers = Array.from({ length: 49 }, (_, i) => `rooms/b${i}`);
     const client = await open('ann', 'rooms/ann', ...strangers, ...strangers);
     expect(client.status).toBe(200);
@@ -174,7 +183,7 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
   });
 
   it('may be thousands, one after the other, and what is remembered of them stays bounded', async () => {
-    const { app } = await startHouse({ adapter, imports });
+    const { app } = await startRoomsApp({ adapter, imports });
     const { ChannelHandlers } = await import('../../../src/sse/handlers/channel-handlers.js');
     const handlers = app.get(ChannelHandlers, { strict: false });
     const known = handlers.of('authorize', 'rooms/0');
@@ -195,10 +204,10 @@ describe.each(adapters)('line ends and NUL (%s)', (adapter) => {
       `${pathOf(['rooms/ann'])}&x=${encodeURIComponent(`${evil}\0`)}`,
       pathOf(['rooms/ann', `rooms/${encodeURIComponent(evil)}`]),
     ];
-    const house = await startHouse({ adapter, imports });
+    const roomsApp = await startRoomsApp({ adapter, imports });
     for (const path of paths) {
-      const client = await house.openAt(path, 'ann');
-      const wire = await allOf(client, house);
+      const client = await roomsApp.openAt(path, 'ann');
+      const wire = await allOf(client, roomsApp);
       expect(wire).not.toMatch(/^data: forged/m);
       expect(client.events.map(({ data }) => data)).not.toContain('forged');
     }
@@ -212,7 +221,7 @@ describe.each(adapters)('line ends and NUL (%s)', (adapter) => {
       'Last-Event-ID: a\0b\r\n',
       'Last-Event-ID : a\r\n',
     ];
-    const { url, hub } = await startHouse({ adapter, imports });
+    const { url, hub } = await startRoomsApp({ adapter, imports });
     await hub.publish('rooms/bob', { data: 'secret' });
     for (const line of cases) {
       const wire = await Wire.connect(url);
@@ -229,7 +238,7 @@ describe.each(adapters)('line ends and NUL (%s)', (adapter) => {
 
 describe('more than a server reads', () => {
   it.each(adapters)('is refused, and the next one is served (%s)', async (adapter) => {
-    const { url, open, hub } = await startHouse({ adapter, imports });
+    const { url, open, hub } = await startRoomsApp({ adapter, imports });
     for (const path of [
       `/events?channel=${'x'.repeat(100_000)}`,
       `/events?${'channel=rooms/ann&'.repeat(5_000)}`,

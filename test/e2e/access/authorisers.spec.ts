@@ -8,11 +8,11 @@ import { SseClient } from '../../support/sse-client.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import { refusal, refused } from '../../unit/refusal.js';
 import { denied } from './denied.js';
-import { startHouse as startAnyHouse } from './house.js';
-import type { House, HouseOptions } from './house.js';
+import { startRoomsApp as startAnyHouse } from './rooms-app.js';
+import type { RoomsApp, RoomsAppOptions } from './rooms-app.js';
 
 // The other classes of this file are not in it.
-const startHouse = ({ sse }: HouseOptions = {}): Promise<House> =>
+const startRoomsApp = ({ sse }: RoomsAppOptions = {}): Promise<RoomsApp> =>
   startAnyHouse({ sse: { strictHandlers: false, ...sse } });
 
 const never = new Promise<never>(() => undefined);
@@ -40,7 +40,7 @@ describe('an authoriser', () => {
     ['never answers', () => never],
     ['never answers, by something like a Promise', () => ({ then: () => undefined })],
   ])('that %s grants nothing', async (_, answer) => {
-    const { open, rooms, hub } = await startHouse({ sse: { authorizeTime: 50 } });
+    const { open, rooms, hub } = await startRoomsApp({ sse: { authorizeTime: 50 } });
     rooms.answer = answer;
     expect((await open('ann', 'rooms/ann')).status).toBe(403);
     const client = await open('ann', 'rooms/ann', 'news');
@@ -53,13 +53,13 @@ describe('an authoriser', () => {
     ['a Promise of it', Promise.resolve(true)],
     ['something like a Promise of it', { then: (resolve: (is: boolean) => void) => resolve(true) }],
   ])('grants with %s', async (_, answer) => {
-    const { open, rooms } = await startHouse();
+    const { open, rooms } = await startRoomsApp();
     rooms.answer = () => answer;
     expect((await open('ann', 'rooms/bob')).status).toBe(200);
   });
 
   it('is named in the log when it fails or does not answer, and not when it says no', async () => {
-    const { open, rooms, app } = await startHouse({ sse: { authorizeTime: 20 } });
+    const { open, rooms, app } = await startRoomsApp({ sse: { authorizeTime: 20 } });
     const log = new LogRecorder();
     app.useLogger(log);
     rooms.answer = () => {
@@ -78,7 +78,7 @@ describe('an authoriser', () => {
   });
 
   it('is waited for with nothing sent, and leaves nothing behind when its client has gone', async () => {
-    const { open, rooms, hub } = await startHouse();
+    const { open, rooms, hub } = await startRoomsApp();
     let decide: (answer: boolean) => void = () => undefined;
     const asked = new Promise<void>((resolve) => {
       rooms.answer = () => {
@@ -99,7 +99,7 @@ describe('an authoriser', () => {
   });
 
   it('cannot change for others what it is asked', async () => {
-    const { open, rooms } = await startHouse();
+    const { open, rooms } = await startRoomsApp();
     rooms.answer = ({ params }) => {
       (params as { room: string }).room = 'forged';
       return true;

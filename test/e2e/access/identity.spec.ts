@@ -8,7 +8,7 @@ import { onlyDate } from '../../support/only-date.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { RouteRequest, SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { pathOf, startHouse } from './house.js';
+import { pathOf, startRoomsApp } from './rooms-app.js';
 
 /** Longer than a timer of Node takes: a month. */
 const A_MONTH = 31 * 24 * 3_600_000;
@@ -153,7 +153,7 @@ describe.each(adapters)('who a client is (%s)', (adapter) => {
 
 describe('a stream that has expired', () => {
   it('has no event after that it has', async () => {
-    const { open, hub } = await startHouse({
+    const { open, hub } = await startRoomsApp({
       sse: { identify: () => ({ user: 'ann', expiresAt: Date.now() + 100 }) },
     });
     const client = await open('ann', 'rooms/ann', 'news');
@@ -164,7 +164,7 @@ describe('a stream that has expired', () => {
   });
 
   it('of Nest is told in the stream that who asks is unknown, where that comes late', async () => {
-    const { openAt, hub } = await startHouse({
+    const { openAt, hub } = await startRoomsApp({
       sse: {
         identify: () =>
           new Promise((_, reject) => setTimeout(() => reject(new ForbiddenException('You are banned.')), 20)),

@@ -3,11 +3,11 @@ import { adapters } from '../../support/adapters.js';
 import { untilConnections } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { denied } from './denied.js';
-import { pathOf, startHouse } from './house.js';
+import { pathOf, startRoomsApp } from './rooms-app.js';
 
 describe.each(adapters)('a guarded stream (%s)', (adapter) => {
   it('is opened, or not, by ordinary guards: 401, 403', async () => {
-    const { url, openAt, rooms, hub } = await startHouse({ adapter });
+    const { url, openAt, rooms, hub } = await startRoomsApp({ adapter });
     const path = pathOf(['rooms/ann']);
     expect(await SseClient.open(url + path)).toMatchObject({ status: 401 });
     expect(await openAt(path, 'mallory')).toMatchObject({ status: 403 });
@@ -18,7 +18,7 @@ describe.each(adapters)('a guarded stream (%s)', (adapter) => {
   });
 
   it('is asked for with its parameters, who asks, and the request that the guard has seen', async () => {
-    const { open, rooms } = await startHouse({ adapter });
+    const { open, rooms } = await startRoomsApp({ adapter });
     await open('ann', 'rooms/ann%2F7');
     expect(rooms.asked).toEqual([
       { channel: 'rooms/ann%2F7', params: { room: 'ann/7' }, user: 'ann', request: expect.anything() },
@@ -29,7 +29,7 @@ describe.each(adapters)('a guarded stream (%s)', (adapter) => {
   });
 
   it('is answered with 403 where nothing is granted, in the form of other errors, and nobody is told more', async () => {
-    const { open, hub } = await startHouse({ adapter });
+    const { open, hub } = await startRoomsApp({ adapter });
     await hub.publish('rooms/bob', { data: 'secret' });
     for (const channels of [['rooms/bob'], ['rooms/bob', 'rooms/carol']]) {
       const client = await open('ann', ...channels);
@@ -41,7 +41,7 @@ describe.each(adapters)('a guarded stream (%s)', (adapter) => {
   });
 
   it('of Nest is told in the stream where its head was sent before, and has no event of the channel', async () => {
-    const { openAt, rooms, hub } = await startHouse({ adapter, sse: { replay: 'all' } });
+    const { openAt, rooms, hub } = await startRoomsApp({ adapter, sse: { replay: 'all' } });
     let decide: (answer: boolean) => void = () => undefined;
     rooms.answer = () => new Promise((resolve) => (decide = resolve));
     await hub.publish('rooms/bob', { data: 'secret' });
@@ -59,7 +59,7 @@ describe.each(adapters)('a guarded stream (%s)', (adapter) => {
   if (adapter !== 'express') return;
 
   it('is answered with 403 on a resume as well', async () => {
-    const { openAt, hub } = await startHouse({ adapter });
+    const { openAt, hub } = await startRoomsApp({ adapter });
     const id = await hub.publish('rooms/bob', { data: 'secret' });
     const after = id.replace(/\d+$/, '0');
     const client = await openAt(pathOf(['rooms/bob']), 'ann', after);
@@ -69,7 +69,7 @@ describe.each(adapters)('a guarded stream (%s)', (adapter) => {
   });
 
   it('opens where something is granted, and names each channel that is not', async () => {
-    const { open, hub } = await startHouse({ adapter });
+    const { open, hub } = await startRoomsApp({ adapter });
     const client = await open('ann', 'rooms/bob', 'rooms/ann', 'rooms/carol');
     expect(client.status).toBe(200);
     expect(await client.take(2)).toEqual([denied('rooms/bob'), denied('rooms/carol')]);
@@ -82,7 +82,7 @@ describe.each(adapters)('a guarded stream (%s)', (adapter) => {
   });
 
   it('opens where nobody is asked for one of its channels', async () => {
-    const { open, rooms } = await startHouse({ adapter });
+    const { open, rooms } = await startRoomsApp({ adapter });
     const client = await open('ann', 'rooms/bob', 'news');
     expect(client.status).toBe(200);
     expect(await client.next()).toEqual(denied('rooms/bob'));
@@ -90,7 +90,7 @@ describe.each(adapters)('a guarded stream (%s)', (adapter) => {
   });
 
   it('names a channel that is not granted also where all others are over', async () => {
-    const { open, hub } = await startHouse({ adapter });
+    const { open, hub } = await startRoomsApp({ adapter });
     await hub.publish('rooms/ann', { data: 'yours' });
     await hub.complete('rooms/ann');
     const client = await open('ann', 'rooms/ann', 'rooms/bob');
@@ -98,7 +98,7 @@ describe.each(adapters)('a guarded stream (%s)', (adapter) => {
   });
 
   it('gives nothing of the past of a channel that is denied, wherever its client says that it was', async () => {
-    const { openAt, hub } = await startHouse({ adapter, sse: { replay: 'all' } });
+    const { openAt, hub } = await startRoomsApp({ adapter, sse: { replay: 'all' } });
     const [secret, yours] = [
       await hub.publish('rooms/bob', { data: 'secret' }),
       await hub.publish('rooms/ann', { data: 'yours' }),
@@ -117,7 +117,7 @@ describe.each(adapters)('a guarded stream (%s)', (adapter) => {
   });
 
   it('of Nest goes on with what is granted', async () => {
-    const { openAt, hub } = await startHouse({ adapter });
+    const { openAt, hub } = await startRoomsApp({ adapter });
     const client = await openAt(pathOf(['rooms/bob', 'rooms/ann'], '/stock'), 'ann');
     expect(await client.next()).toEqual(denied('rooms/bob'));
     await hub.publish('rooms/bob', { data: 'secret' });

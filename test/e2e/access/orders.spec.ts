@@ -15,14 +15,14 @@ import { RedisServer } from '../../support/redis-server.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { denied } from './denied.js';
-import { identify, startHouse, type House } from './house.js';
+import { identify, startRoomsApp, type RoomsApp } from './rooms-app.js';
 
 type Make = (port: number, prefix: string) => BackplaneFactory;
 
-interface Scene {
-  readonly one: House;
+interface StartedApp {
+  readonly one: RoomsApp;
   /** Its connection to the server goes through the proxy. */
-  readonly other: House;
+  readonly other: RoomsApp;
   readonly proxy: TcpProxy;
 }
 
@@ -53,13 +53,13 @@ function holdReads(): () => void {
 }
 
 function describeOrders(make: Make, portOf: () => number): void {
-  const start = async (): Promise<Scene> => {
+  const start = async (): Promise<StartedApp> => {
     const proxy = await TcpProxy.to(portOf());
     const prefix = randomUUID();
     const shutdown = { spread: 0 };
     const history = { count: 100_000 };
     const sse = (port: number) => ({ sse: { shutdown, history, backplane: make(port, prefix) } });
-    const [one, other] = [await startHouse(sse(portOf())), await startHouse(sse(proxy.port))];
+    const [one, other] = [await startRoomsApp(sse(portOf())), await startRoomsApp(sse(proxy.port))];
     for (const { rooms } of [one, other]) rooms.answer = () => true;
     whenTestEnds(() => proxy.close());
     whenTestEnds(() => proxy.mend());
@@ -171,8 +171,10 @@ describeWith('redis-server', 'an order, on Redis', (path) => {
     const prefix = randomUUID();
     const houses = [];
     for (let i = 0; i < 2; i++)
-      houses.push(await startHouse({ sse: { backplane: make(full.port, prefix), shutdown: { spread: 0 } } }));
-    const [one, other] = houses as [House, House];
+      houses.push(
+        await startRoomsApp({ sse: { backplane: make(full.port, prefix), shutdown: { spread: 0 } } }),
+      );
+    const [one, other] = houses as [RoomsApp, RoomsApp];
     const ann = await other.open('ann', 'rooms/ann', 'news');
     await untilSubscribers(other.hub, 'rooms/ann', 1);
     await full.command('CONFIG', 'SET', 'maxmemory', '1');
@@ -185,17 +187,17 @@ describeWith('redis-server', 'an order, on Redis', (path) => {
   it('that is lost with the server ends all streams of those who cannot know it, and they resume', async () => {
     const own = await RedisServer.start(path);
     whenTestEnds(() => own.dispose());
-    const house = await startHouse({
+    const roomsApp = await startRoomsApp({
       sse: { backplane: make(own.port, randomUUID()), shutdown: { spread: 0 }, retry: 7 },
     });
-    const client = await house.open('ann', 'news');
-    await untilConnections(house.hub, 1);
+    const client = await roomsApp.open('ann', 'news');
+    await untilConnections(roomsApp.hub, 1);
     await own.stop();
     await own.start();
     expect(await client.closed).toBe('ended');
-    const back = await house.open('ann', 'news');
-    await untilSubscribers(house.hub, 'news', 1);
-    await eventually(() => house.hub.publish('news', { data: 'x' }).then(...isDone));
+    const back = await roomsApp.open('ann', 'news');
+    await untilSubscribers(roomsApp.hub, 'news', 1);
+    await eventually(() => roomsApp.hub.publish('news', { data: 'x' }).then(...isDone));
     await eventually(() => back.events.some(({ data }) => data === 'x'));
   });
 });
@@ -226,8 +228,8 @@ class OrderedCluster extends MemoryCluster {
   }
 }
 
-const startOn = (cluster: SseCluster, more: object = {}): Promise<House> =>
-  startHouse({
+const startOn = (cluster: SseCluster, more: object = {}): Promise<RoomsApp> =>
+  startRoomsApp({
     sse: {
       backplane: (limits) => ({ backplane: new MemoryBackplane(limits), cluster }),
       shutdown: { spread: 0 },
@@ -239,20 +241,20 @@ it('ends a stream of which it was not known yet whose it is', async () => {
   let known = (): void => undefined;
   const isKnown = new Promise<void>((resolve) => (known = resolve));
   let asked = 0;
-  const house = await startOn(new MemoryCluster(), {
+  const roomsApp = await startOn(new MemoryCluster(), {
     identify: async (request: Parameters<typeof identify>[0]) => {
       asked++;
       await isKnown;
       return identify(request);
     },
   });
-  const [ann, bob] = [house.open('ann', 'news'), house.open('bob', 'news')];
+  const [ann, bob] = [roomsApp.open('ann', 'news'), roomsApp.open('bob', 'news')];
   await eventually(() => asked === 2);
-  expect(await house.hub.disconnect({ user: 'ann' })).toEqual({ ended: 0, away: [] });
+  expect(await roomsApp.hub.disconnect({ user: 'ann' })).toEqual({ ended: 0, away: [] });
   known();
   expect(await (await ann).closed).toBe('ended');
   await bob;
-  await untilSubscribers(house.hub, 'news', 1);
+  await untilSubscribers(roomsApp.hub, 'news', 1);
 });
 
 it('asks once more where somebody was being asked when an older order came', async () => {
@@ -273,10 +275,10 @@ it('asks once more where somebody was being asked when an older order came', asy
 
 it('ends all streams where orders were missed, with another time to come back for each', async () => {
   const cluster = new OrderedCluster();
-  const house = await startOn(cluster, { shutdown: { spread: 1_000_000 }, retry: 100 });
+  const roomsApp = await startOn(cluster, { shutdown: { spread: 1_000_000 }, retry: 100 });
   const clients = [];
-  for (const user of ['ann', 'bob', 'cid']) clients.push(await house.open(user, 'news'));
-  await untilConnections(house.hub, 3);
+  for (const user of ['ann', 'bob', 'cid']) clients.push(await roomsApp.open(user, 'news'));
+  await untilConnections(roomsApp.hub, 3);
   for (const follower of cluster.followers) follower.missed();
   for (const client of clients) expect(await client.closed).toBe('ended');
   const retries = clients.map(({ retry }) => retry);

@@ -10,20 +10,20 @@ import { eventually } from '../../support/eventually.js';
 import { redisClusters } from '../../support/redis-clusters.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { denied } from './denied.js';
-import { dataOf, startHouse, TokenGuard, type House } from './house.js';
+import { dataOf, startRoomsApp, TokenGuard, type RoomsApp } from './rooms-app.js';
 
 type Make = () => SseCluster | Promise<SseCluster>;
 
-const startInstance = (make: Make): Promise<House> =>
-  startHouse({
+const startInstance = (make: Make): Promise<RoomsApp> =>
+  startRoomsApp({
     sse: {
       backplane: async (limits) => ({ backplane: new MemoryBackplane(limits), cluster: await make() }),
     },
   });
 
-async function startTwo(makeCluster: () => Promise<Make>): Promise<[House, House]> {
+async function startTwo(makeCluster: () => Promise<Make>): Promise<[RoomsApp, RoomsApp]> {
   const make = await makeCluster();
-  const houses: [House, House] = [await startInstance(make), await startInstance(make)];
+  const houses: [RoomsApp, RoomsApp] = [await startInstance(make), await startInstance(make)];
   for (const { rooms } of houses) rooms.answer = () => true;
   return houses;
 }
@@ -83,7 +83,7 @@ describe('a channel that is revoked', () => {
   });
 
   it('while it is being decided is denied, and is granted to nobody by an answer that comes then', async () => {
-    const { open, rooms, hub } = await startHouse();
+    const { open, rooms, hub } = await startRoomsApp();
     let decide: (answer: boolean) => void = () => undefined;
     rooms.answer = () => new Promise((resolve) => (decide = resolve));
     const opening = open('ann', 'rooms/x', 'news');
@@ -96,7 +96,7 @@ describe('a channel that is revoked', () => {
   });
 
   it('at any moment around the answer is never streamed', async () => {
-    const { open, rooms, hub } = await startHouse();
+    const { open, rooms, hub } = await startRoomsApp();
     for (let steps = 0; steps < 30; steps++) {
       let revoked: Promise<unknown> | undefined;
       rooms.answer = async () => {
@@ -117,7 +117,7 @@ describe('a channel that is revoked', () => {
   });
 
   it('may be one that nobody was asked for, and may be had again', async () => {
-    const { open, hub, rooms } = await startHouse();
+    const { open, hub, rooms } = await startRoomsApp();
     rooms.answer = () => true;
     const client = await open('ann', 'news', 'rooms/x');
     await untilConnections(hub, 1);
@@ -131,7 +131,7 @@ describe('a channel that is revoked', () => {
   });
 
   it('is told of once where it has completed or was never streamed', async () => {
-    const { open, hub } = await startHouse();
+    const { open, hub } = await startRoomsApp();
     const client = await open('ann', 'news', 'sports');
     await untilSubscribers(hub, 'news', 1);
     await hub.complete('news');
@@ -157,7 +157,7 @@ describe('a channel that is revoked', () => {
         );
       }
     }
-    const { openAt, hub } = await startHouse({ controllers: [SharedController] });
+    const { openAt, hub } = await startRoomsApp({ controllers: [SharedController] });
     const client = await openAt('/late', 'ann');
     await untilSubscribers(hub, 'rooms/ann', 1);
     expect(await hub.revoke('ann', 'rooms/ann')).toEqual({ ended: 1, away: [] });
@@ -166,7 +166,7 @@ describe('a channel that is revoked', () => {
   });
 
   it('is named rightly, and so is the user', async () => {
-    const { hub } = await startHouse({ sse: { strictChannels: true } });
+    const { hub } = await startRoomsApp({ sse: { strictChannels: true } });
     await expect(hub.revoke('ann', 'x')).rejects.toMatchObject({ code: 'UNKNOWN_CHANNEL' });
     await expect(hub.revoke('ann', '')).rejects.toMatchObject({ code: 'INVALID_CHANNEL' });
     await expect(hub.revoke(undefined as never, 'x')).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
@@ -176,7 +176,7 @@ describe('a channel that is revoked', () => {
 
 describe('what was granted', () => {
   it('is asked for again when it is time: what is not granted any more is taken away, the rest stays', async () => {
-    const { open, rooms, hub } = await startHouse({ sse: { reauthorize: 20 } });
+    const { open, rooms, hub } = await startRoomsApp({ sse: { reauthorize: 20 } });
     const taken = new Set<string>();
     rooms.answer = ({ params }) => !taken.has(params.room);
     const client = await open('ann', 'rooms/x', 'rooms/y', 'news');
@@ -193,7 +193,7 @@ describe('what was granted', () => {
   });
 
   it('is taken away where asking fails, and nobody is asked who has gone', async () => {
-    const { open, rooms, hub } = await startHouse({ sse: { reauthorize: 20, authorizeTime: 20 } });
+    const { open, rooms, hub } = await startRoomsApp({ sse: { reauthorize: 20, authorizeTime: 20 } });
     rooms.answer = () => true;
     const client = await open('ann', 'rooms/x', 'news');
     await eventually(() => rooms.asked.length >= 2);

@@ -19,7 +19,7 @@ import { LogRecorder } from '../http/log-recorder.js';
 import { eventually } from '../../support/eventually.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { denied } from './denied.js';
-import { startHouse, TokenGuard, type House, type HouseOptions } from './house.js';
+import { startRoomsApp, TokenGuard, type RoomsApp, type RoomsAppOptions } from './rooms-app.js';
 
 const rooms$ = new Subject<string>();
 
@@ -149,11 +149,11 @@ class FormsController {
   }
 }
 
-const start = (options: HouseOptions): Promise<House> =>
-  startHouse({ controllers: [FormsController], providers: [Sources], ...options });
+const start = (options: RoomsAppOptions): Promise<RoomsApp> =>
+  startRoomsApp({ controllers: [FormsController], providers: [Sources], ...options });
 
 /** With an interceptor of its own an application has its streams served by ours. */
-const throughInterceptors: HouseOptions = {
+const throughInterceptors: RoomsAppOptions = {
   configure: (app) => app.useGlobalInterceptors({ intercept: (_context, next) => next.handle() }),
 };
 

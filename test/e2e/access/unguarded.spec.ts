@@ -9,7 +9,7 @@ import { SseClient } from '../../support/sse-client.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import { openEndpoint, startEndpointApp, change } from '../endpoint/endpoint-app.js';
 import { denied } from './denied.js';
-import { pathOf, startHouse, StreamsController } from './house.js';
+import { pathOf, startRoomsApp, StreamsController } from './rooms-app.js';
 
 const deny: SseModuleOptions = { unguarded: 'deny', strictHandlers: false };
 
@@ -27,7 +27,7 @@ describe('a channel that nobody guards', () => {
   it.each(['/events', '/stock'])(
     'is denied on %s with unguarded: "deny", and the log says why',
     async (path) => {
-      const { openAt, app, hub } = await startHouse({ sse: deny });
+      const { openAt, app, hub } = await startRoomsApp({ sse: deny });
       const log = new LogRecorder();
       app.useLogger(log);
       const client = await openAt(pathOf(['rooms/ann', 'news'], path), 'ann');
@@ -45,13 +45,16 @@ describe('a channel that nobody guards', () => {
   );
 
   it('is a 403 where it is all there is, also where nobody is asked for any channel', async () => {
-    expect((await (await startHouse({ sse: deny })).open('ann', 'news')).status).toBe(403);
+    expect((await (await startRoomsApp({ sse: deny })).open('ann', 'news')).status).toBe(403);
     const { url } = await startSseApp({ routes: { events: (hub) => hub.stream('news') }, sse: deny });
     expect((await SseClient.open(`${url}/events`)).status).toBe(403);
   });
 
   it('is open to streams that say so, and to the application itself', async () => {
-    const { openAt, hub } = await startHouse({ sse: deny, controllers: [StreamsController, OpenController] });
+    const { openAt, hub } = await startRoomsApp({
+      sse: deny,
+      controllers: [StreamsController, OpenController],
+    });
     const client = await openAt('/open', 'ann');
     const own = firstValueFrom(hub.stream('news'));
     await hub.publish('news', { data: 'x' });
@@ -59,7 +62,7 @@ describe('a channel that nobody guards', () => {
   });
 
   it('is open without the option', async () => {
-    expect((await (await startHouse({ sse: { strictHandlers: false } })).open('ann', 'news')).status).toBe(
+    expect((await (await startRoomsApp({ sse: { strictHandlers: false } })).open('ann', 'news')).status).toBe(
       200,
     );
   });
@@ -88,7 +91,7 @@ describe('what clients are denied', () => {
   });
 
   it('by a method that answers with something truthy is logged once, with what it is to answer', async () => {
-    const { open, rooms, app } = await startHouse({ sse: { strictHandlers: false } });
+    const { open, rooms, app } = await startRoomsApp({ sse: { strictHandlers: false } });
     const log = new LogRecorder();
     app.useLogger(log);
     rooms.answer = () => 'yes';

@@ -4,7 +4,7 @@ import { AuthorizeChannel, defineChannel, SseModule } from '../../../src/sse/ind
 import { eventually } from '../../support/eventually.js';
 import type { SseClient } from '../../support/sse-client.js';
 import { Publisher, ServerSockets } from '../http/stalled.js';
-import { called, Held, LosesLog, stateOf, type Tell } from '../snapshots/snapshot-scene.js';
+import { called, Held, LosesLog, stateOf, type Tell } from '../snapshots/snapshot-app.js';
 import { change, openEndpoint, startEndpointApp } from './endpoint-app.js';
 
 interface Opened {

@@ -12,7 +12,7 @@ import { Wire } from './wire.js';
 const ENDLESS = 1_000_000_000;
 const SHORT = 40;
 
-interface Scene extends SseApp {
+interface StartedApp extends SseApp {
   /** Publishes, or emits, the next event, gives its number when the turn is over. */
   send(text?: string): Promise<number>;
   /** Ends all streams: the channel, and the plain Observable. */
@@ -25,7 +25,11 @@ const feeds = ['direct', 'merged'];
 const ofTheHub = ['direct', 'piped', 'several'];
 
 /** An app whose routes gather what they write; those below `at-once` do not. */
-async function start(coalesce: number, sse: SseModuleOptions = {}, queuedBytes?: number): Promise<Scene> {
+async function start(
+  coalesce: number,
+  sse: SseModuleOptions = {},
+  queuedBytes?: number,
+): Promise<StartedApp> {
   const plain = new Subject<{ data: string }>();
   const routes: Record<string, Route> = {
     direct: (hub) => hub.stream('news'),
@@ -59,16 +63,16 @@ async function start(coalesce: number, sse: SseModuleOptions = {}, queuedBytes?:
 }
 
 /** Clients that had their first event, so that a window has begun for each. */
-async function openWindows(scene: Scene, path: string, count: number): Promise<SseClient[]> {
-  const clients = numbers(1, count).map(() => SseClient.open(`${scene.url}/${path}`));
+async function openWindows(started: StartedApp, path: string, count: number): Promise<SseClient[]> {
+  const clients = numbers(1, count).map(() => SseClient.open(`${started.url}/${path}`));
   const opened = await Promise.all(clients);
-  const newest = await scene.send();
+  const newest = await started.send();
   for (const client of opened) await client.until((event) => numberOf(event) === newest);
   return opened;
 }
 
-const openWindow = async (scene: Scene, path: string): Promise<SseClient> =>
-  (await openWindows(scene, path, 1))[0]!;
+const openWindow = async (started: StartedApp, path: string): Promise<SseClient> =>
+  (await openWindows(started, path, 1))[0]!;
 
 /** What was written at once each: the chunks of a response. */
 function writesOf({ text }: Wire): string[] {
@@ -87,99 +91,99 @@ const eventsIn = (text: string): number[] =>
   [...text.matchAll(/^data: (\d+) /gm)].map(([, number]) => Number(number));
 
 /** Opens a stream, sends so many events, each in a turn of its own, and gives what was written. */
-async function writesFor(scene: Scene, path: string, count: number): Promise<string[]> {
-  const wire = await Wire.get(`${scene.url}/${path}`);
+async function writesFor(started: StartedApp, path: string, count: number): Promise<string[]> {
+  const wire = await Wire.get(`${started.url}/${path}`);
   await wire.until('\r\n\r\n');
-  for (let i = 0; i < count; i++) await scene.send();
+  for (let i = 0; i < count; i++) await started.send();
   await wire.until(new RegExp(`data: ${count} \\n\\n`));
   return writesOf(wire).filter((text) => eventsIn(text).length > 0);
 }
 
 describe.each(feeds)('A route that gathers what it writes (/%s)', (path) => {
   it('sends an event at once where nothing was written for a while', async () => {
-    const scene = await start(ENDLESS);
-    const client = await SseClient.open(`${scene.url}/${path}`);
-    const newest = await scene.send();
+    const started = await start(ENDLESS);
+    const client = await SseClient.open(`${started.url}/${path}`);
+    const newest = await started.send();
     expect(numberOf(await client.next())).toBe(newest);
   });
 
   it('holds back what comes after it', async () => {
-    const scene = await start(ENDLESS);
-    const client = await openWindow(scene, path);
-    const other = await SseClient.open(`${scene.url}/at-once/${path}`);
-    await scene.send();
-    await scene.send();
+    const started = await start(ENDLESS);
+    const client = await openWindow(started, path);
+    const other = await SseClient.open(`${started.url}/at-once/${path}`);
+    await started.send();
+    await started.send();
     await other.take(2);
     expect(client.events.map(numberOf)).toEqual([1]);
   });
 
   it('goes on so, window after window', async () => {
-    const scene = await start(5);
-    const client = await openWindow(scene, path);
+    const started = await start(5);
+    const client = await openWindow(started, path);
     for (let i = 0; i < 10; i++) {
-      const last = [await scene.send(), await scene.send()].at(-1);
+      const last = [await started.send(), await started.send()].at(-1);
       await client.until((event) => numberOf(event) === last);
     }
     expect(client.events.map(numberOf)).toEqual(numbers(1, 21));
   });
 
   it('writes more seldom than there are events', async () => {
-    const scene = await start(SHORT);
-    const writes = await writesFor(scene, path, 100);
+    const started = await start(SHORT);
+    const writes = await writesFor(started, path, 100);
     expect(writes.flatMap(eventsIn)).toEqual(numbers(1, 100));
     expect(writes.length).toBeLessThan(50);
     expect(eventsIn(writes[0]!)).toEqual([1]);
   });
 
   it('writes each event by itself where there is no window', async () => {
-    const scene = await start(SHORT);
-    const writes = await writesFor(scene, `at-once/${path}`, 100);
+    const started = await start(SHORT);
+    const writes = await writesFor(started, `at-once/${path}`, 100);
     expect(writes.map(eventsIn)).toEqual(numbers(1, 100).map((n) => [n]));
   });
 
   it('sends what waits when its streams complete, and then the end', async () => {
-    const scene = await start(SHORT);
-    const client = await openWindow(scene, path);
-    await scene.send();
-    await scene.send();
-    await scene.complete();
+    const started = await start(SHORT);
+    const client = await openWindow(started, path);
+    await started.send();
+    await started.send();
+    await started.complete();
     expect((await client.rest()).map(numberOf)).toEqual([2, 3]);
     expect(await client.closed).toBe('ended');
   });
 
   it('sends what waits when the client is disconnected', async () => {
-    const scene = await start(ENDLESS);
-    const client = await openWindow(scene, path);
-    await scene.send();
-    await scene.send();
-    await scene.hub.disconnect({});
+    const started = await start(ENDLESS);
+    const client = await openWindow(started, path);
+    await started.send();
+    await started.send();
+    await started.hub.disconnect({});
     expect((await client.rest()).map(numberOf)).toEqual([2, 3]);
   });
 
   it('sends what waits when the application closes', async () => {
-    const scene = await start(ENDLESS);
-    const client = await openWindow(scene, path);
-    await scene.send();
-    await scene.send();
-    await scene.close();
+    const started = await start(ENDLESS);
+    const client = await openWindow(started, path);
+    await started.send();
+    await started.send();
+    await started.close();
     expect((await client.rest()).map(numberOf)).toEqual([2, 3]);
   });
 
   it('does not hold back more than one write takes', async () => {
-    const scene = await start(ENDLESS);
-    const client = await openWindow(scene, path);
-    for (let i = 0; i < 10; i++) await scene.send('x'.repeat(70_000));
+    const started = await start(ENDLESS);
+    const client = await openWindow(started, path);
+    for (let i = 0; i < 10; i++) await started.send('x'.repeat(70_000));
     expect((await client.take(10)).map(numberOf)).toEqual(numbers(2, 11));
   });
 
   it('leaves no timers behind when the clients go', async () => {
     const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-    const scene = await start(ENDLESS);
+    const started = await start(ENDLESS);
     const before = timers();
-    const clients = await openWindows(scene, path, 60);
+    const clients = await openWindows(started, path, 60);
     expect(timers()).toBeGreaterThan(before + 40);
     for (const client of clients) client.close();
-    await untilConnections(scene.hub, 0);
+    await untilConnections(started.hub, 0);
     expect(timers()).toBeLessThan(before + 20);
   });
 });
@@ -187,29 +191,29 @@ describe.each(feeds)('A route that gathers what it writes (/%s)', (path) => {
 it.each(paths)(
   'all that a route holds back is sent when the window is over, in order (/%s)',
   async (path) => {
-    const scene = await start(SHORT);
-    const client = await openWindow(scene, path);
-    for (let i = 0; i < 50; i++) await scene.send();
+    const started = await start(SHORT);
+    const client = await openWindow(started, path);
+    for (let i = 0; i < 50; i++) await started.send();
     expect((await client.take(50)).map(numberOf)).toEqual(numbers(2, 51));
   },
 );
 
 describe.each(ofTheHub)('A client of a route that gathers what it writes (/%s)', (path) => {
   it('gets all that it missed, however long the window is', async () => {
-    const scene = await start(ENDLESS, { replay: 'all' });
-    for (let i = 0; i < 10; i++) await scene.send('x'.repeat(70_000));
-    const client = await SseClient.open(`${scene.url}/${path}`);
+    const started = await start(ENDLESS, { replay: 'all' });
+    for (let i = 0; i < 10; i++) await started.send('x'.repeat(70_000));
+    const client = await SseClient.open(`${started.url}/${path}`);
     expect((await client.take(10)).map(numberOf)).toEqual(numbers(1, 10));
   });
 
   it('has the position of what it was sent, not of what waits', async () => {
-    const scene = await start(ENDLESS);
-    const client = await openWindow(scene, path);
-    await scene.send();
-    await scene.send();
+    const started = await start(ENDLESS);
+    const client = await openWindow(started, path);
+    await started.send();
+    await started.send();
     const { lastEventId } = client;
     client.close();
-    const again = await SseClient.open(`${scene.url}/at-once/${path}`, { lastEventId });
+    const again = await SseClient.open(`${started.url}/at-once/${path}`, { lastEventId });
     expect((await again.take(2)).map(numberOf)).toEqual([2, 3]);
   });
 });
@@ -217,14 +221,14 @@ describe.each(ofTheHub)('A client of a route that gathers what it writes (/%s)',
 describe('A window after a write', () => {
   it('does not let more wait for a client that does not read than queuedBytes', async () => {
     const size = big(0).data.length;
-    const scene = await start(1, {}, 4 * size);
-    const sockets = new ServerSockets(scene);
-    const client = await SseClient.open(`${scene.url}/plain`);
+    const started = await start(1, {}, 4 * size);
+    const sockets = new ServerSockets(started);
+    const client = await SseClient.open(`${started.url}/plain`);
     client.pause();
     const socket = sockets.of(client);
     let most = 0;
     while (!socket.destroyed) {
-      await scene.send('x'.repeat(size / 5));
+      await started.send('x'.repeat(size / 5));
       most = Math.max(most, socket.writableLength);
     }
     expect(most).toBeGreaterThan(size);
@@ -233,24 +237,24 @@ describe('A window after a write', () => {
 
   it('is no reason to take a client for one that lags', async () => {
     const latest = (): string => 'one key for all';
-    const scene = await start(SHORT, { slow: { latest } });
-    const client = await openWindow(scene, 'direct');
-    for (let i = 0; i < 50; i++) await scene.send();
+    const started = await start(SHORT, { slow: { latest } });
+    const client = await openWindow(started, 'direct');
+    for (let i = 0; i < 50; i++) await started.send();
     expect((await client.take(50)).map(numberOf)).toEqual(numbers(2, 51));
   });
 
   it('leaves a client that lagged once, and reads again, with every event', async () => {
     const latest = (): string => 'one key for all';
-    const scene = await start(SHORT, { slow: { latest } });
-    const sockets = new ServerSockets(scene);
-    const client = await openWindow(scene, 'direct');
+    const started = await start(SHORT, { slow: { latest } });
+    const sockets = new ServerSockets(started);
+    const client = await openWindow(started, 'direct');
     client.pause();
     const { data } = big(0);
-    while (!sockets.of(client).writableNeedDrain) await scene.send(data);
-    const newest = await scene.send(data);
+    while (!sockets.of(client).writableNeedDrain) await started.send(data);
+    const newest = await started.send(data);
     client.resume();
     await client.until((event) => numberOf(event) === newest);
-    await Promise.all(numbers(1, 20).map((n) => scene.hub.publish('news', { data: `${n}` })));
+    await Promise.all(numbers(1, 20).map((n) => started.hub.publish('news', { data: `${n}` })));
     expect((await client.take(20)).map(numberOf)).toEqual(numbers(1, 20));
   });
 });

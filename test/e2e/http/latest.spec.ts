@@ -49,13 +49,13 @@ const latest = (event: { readonly data: unknown }): number => keyOf(numberOf(eve
 const newestOf = (all: readonly number[]): Map<number, number> =>
   new Map(all.map((n): [number, number] => [keyOf(n), n]));
 
-interface Scene extends SseApp {
+interface StartedApp extends SseApp {
   readonly publisher: Publisher;
   readonly sockets: ServerSockets;
 }
 
 /** An app where clients that lag are given the newest events alone. */
-async function start(sse: SseModuleOptions = {}, options: SseAppOptions = {}): Promise<Scene> {
+async function start(sse: SseModuleOptions = {}, options: SseAppOptions = {}): Promise<StartedApp> {
   const history = { count: KEPT, bytes: Infinity };
   const app = await startSseApp({
     sse: { history, slow: { latest }, heartbeat: 0, ...sse },
@@ -67,12 +67,12 @@ async function start(sse: SseModuleOptions = {}, options: SseAppOptions = {}): P
 }
 
 /** A client that stopped to read until its connection was full, and for many events more. */
-async function stalledClient(scene: Scene, path: string): Promise<SseClient> {
-  const client = await SseClient.open(`${scene.url}/${path}`);
+async function stalledClient(started: StartedApp, path: string): Promise<SseClient> {
+  const client = await SseClient.open(`${started.url}/${path}`);
   await client.nextBlock();
   client.pause();
-  await scene.publisher.fill(scene.sockets.of(client));
-  await scene.publisher.publish(MISSED);
+  await started.publisher.fill(started.sockets.of(client));
+  await started.publisher.publish(MISSED);
   return client;
 }
 
@@ -82,12 +82,12 @@ const untilNewest = (client: SseClient, { newest }: Publisher): Promise<Received
 
 /** A client that stalled, woke and has the newest event, and what it was given. */
 async function wokenClient(
-  scene: Scene,
+  started: StartedApp,
   path: string,
 ): Promise<{ client: SseClient; events: ReceivedEvent[] }> {
-  const client = await stalledClient(scene, path);
+  const client = await stalledClient(started, path);
   client.resume();
-  return { client, events: await untilNewest(client, scene.publisher) };
+  return { client, events: await untilNewest(client, started.publisher) };
 }
 
 const isIncreasing = (all: readonly number[]): boolean => all.every((n, i) => i === 0 || n > all[i - 1]!);
@@ -99,9 +99,9 @@ describe.each([
   it.each(paths)(
     'a client of /%s that wakes ends with the newest event of every key, in order, and gets far fewer than all',
     async (path) => {
-      const scene = await start(sse);
-      const { events } = await wokenClient(scene, path);
-      const { newest } = scene.publisher;
+      const started = await start(sse);
+      const { events } = await wokenClient(started, path);
+      const { newest } = started.publisher;
       const received = events.map(numberOf);
       expect(newestOf(received)).toEqual(newestOf(numbers(1, newest)));
       expect(new Set(events.map(({ type }) => type))).toEqual(new Set(['big'])); // no gap
@@ -111,20 +111,20 @@ describe.each([
   );
 
   it.each(twoPaths)('a client of /%s that reads gets every event meanwhile', async (path) => {
-    const scene = await start(sse);
-    const healthy = await SseClient.open(`${scene.url}/${path}`);
+    const started = await start(sse);
+    const healthy = await SseClient.open(`${started.url}/${path}`);
     await healthy.nextBlock();
-    const client = await SseClient.open(`${scene.url}/${path}`);
+    const client = await SseClient.open(`${started.url}/${path}`);
     client.pause();
     for (let i = 0; i < MISSED; i++) {
-      await scene.publisher.publish();
-      await untilNewest(healthy, scene.publisher);
+      await started.publisher.publish();
+      await untilNewest(healthy, started.publisher);
     }
-    expect(healthy.events.map(numberOf)).toEqual(numbers(1, scene.publisher.newest));
+    expect(healthy.events.map(numberOf)).toEqual(numbers(1, started.publisher.newest));
     client.resume();
-    const received = (await untilNewest(client, scene.publisher)).map(numberOf);
+    const received = (await untilNewest(client, started.publisher)).map(numberOf);
     expect(received.length).toBeLessThan(MISSED);
-    expect(newestOf(received)).toEqual(newestOf(numbers(1, scene.publisher.newest)));
+    expect(newestOf(received)).toEqual(newestOf(numbers(1, started.publisher.newest)));
   });
 });
 
@@ -133,20 +133,20 @@ const all = { history: { count: 10_000, bytes: Infinity } };
 
 describe('Although the log has everything', () => {
   it.each(twoPaths)('a client of /%s that lags is given the newest events alone', async (path) => {
-    const scene = await start(all);
-    const { events } = await wokenClient(scene, path);
-    const { newest } = scene.publisher;
+    const started = await start(all);
+    const { events } = await wokenClient(started, path);
+    const { newest } = started.publisher;
     const received = events.map(numberOf);
     expect(newestOf(received)).toEqual(newestOf(numbers(1, newest)));
     expect(received.filter((n) => n > newest - MISSED).length).toBeLessThan(MISSED / 2);
   });
 
   it.each(twoPaths)('a client of /%s that reads again gets every event', async (path) => {
-    const scene = await start(all);
-    const { client } = await wokenClient(scene, path);
+    const started = await start(all);
+    const { client } = await wokenClient(started, path);
     for (let first = 1; first <= 100; first += 20) {
       const burst = numbers(first, first + 19);
-      await Promise.all(burst.map((n) => scene.hub.publish('news', { data: `${n}` })));
+      await Promise.all(burst.map((n) => started.hub.publish('news', { data: `${n}` })));
       expect((await client.take(20)).map(numberOf)).toEqual(burst);
     }
   });
@@ -154,13 +154,13 @@ describe('Although the log has everything', () => {
 
 describe('A key whose newest event the log has let go of', () => {
   it.each(twoPaths)('is not left out (/%s)', async (path) => {
-    const scene = await start();
-    const { events } = await wokenClient(scene, path);
-    const kept = (await scene.hub.history('news')).events;
+    const started = await start();
+    const { events } = await wokenClient(started, path);
+    const kept = (await started.hub.history('news')).events;
     const oldest = numberOf(kept[0] as { data: string });
-    expect(oldest).toBe(scene.publisher.newest - KEPT + 1);
-    const missing = scene.publisher.newest - MISSED;
-    const evicted = [...newestOf(numbers(1, scene.publisher.newest)).values()].filter(
+    expect(oldest).toBe(started.publisher.newest - KEPT + 1);
+    const missing = started.publisher.newest - MISSED;
+    const evicted = [...newestOf(numbers(1, started.publisher.newest)).values()].filter(
       (n) => n > missing && n < oldest,
     );
     expect(evicted.length).toBeGreaterThan(0);
@@ -168,48 +168,50 @@ describe('A key whose newest event the log has let go of', () => {
   });
 
   it('is left out if it was purged', async () => {
-    const scene = await start();
-    const client = await stalledClient(scene, 'direct');
-    const purged = scene.publisher.newest;
-    await scene.hub.purge('news');
-    await scene.publisher.publish();
+    const started = await start();
+    const client = await stalledClient(started, 'direct');
+    const purged = started.publisher.newest;
+    await started.hub.purge('news');
+    await started.publisher.publish();
     client.resume();
-    const received = (await untilNewest(client, scene.publisher)).filter(({ type: name }) => name === 'big');
+    const received = (await untilNewest(client, started.publisher)).filter(
+      ({ type: name }) => name === 'big',
+    );
     expect(received.map(numberOf).filter((n) => n > purged - MISSED / 2 && n <= purged)).toEqual([]);
   });
 });
 
 describe('A client that was given the newest events alone', () => {
   it.each(twoPaths)('comes back with its position and misses nothing (/%s)', async (path) => {
-    const scene = await start();
-    const { client } = await wokenClient(scene, path);
+    const started = await start();
+    const { client } = await wokenClient(started, path);
     const { lastEventId } = client;
     client.close();
-    const { newest } = scene.publisher;
-    await scene.publisher.publish(3);
-    const again = await SseClient.open(`${scene.url}/${path}`, { lastEventId });
+    const { newest } = started.publisher;
+    await started.publisher.publish(3);
+    const again = await SseClient.open(`${started.url}/${path}`, { lastEventId });
     expect((await again.take(3)).map(numberOf)).toEqual(numbers(newest + 1, newest + 3));
   });
 
   it.each(twoPaths)('may come back from the middle of them: it goes on from there (/%s)', async (path) => {
-    const scene = await start(all);
-    const { events } = await wokenClient(scene, path);
-    const { newest } = scene.publisher;
+    const started = await start(all);
+    const { events } = await wokenClient(started, path);
+    const { newest } = started.publisher;
     const from = events.at(-3)!;
-    const again = await SseClient.open(`${scene.url}/${path}`, { lastEventId: from.id! });
-    const received = await untilNewest(again, scene.publisher);
+    const again = await SseClient.open(`${started.url}/${path}`, { lastEventId: from.id! });
+    const received = await untilNewest(again, started.publisher);
     expect(received.map(numberOf)).toEqual(numbers(numberOf(from) + 1, newest));
   });
 
   it.each(twoPaths)(
     'is told of what the log no longer has, should it come back too late (/%s)',
     async (path) => {
-      const scene = await start();
-      const { events } = await wokenClient(scene, path);
-      const { newest } = scene.publisher;
+      const started = await start();
+      const { events } = await wokenClient(started, path);
+      const { newest } = started.publisher;
       const from = events.findLast((event) => numberOf(event) < newest - KEPT)!;
-      const again = await SseClient.open(`${scene.url}/${path}`, { lastEventId: from.id! });
-      const [gap, ...left] = await untilNewest(again, scene.publisher);
+      const again = await SseClient.open(`${started.url}/${path}`, { lastEventId: from.id! });
+      const [gap, ...left] = await untilNewest(again, started.publisher);
       expect(JSON.parse(gap!.data)).toMatchObject({ channel: 'news', reason: 'evicted' });
       expect(left.map(numberOf)).toEqual(numbers(newest - KEPT + 1, newest));
     },
@@ -218,11 +220,11 @@ describe('A client that was given the newest events alone', () => {
 
 describe('A response of several channels', () => {
   it.each(['several', 'stock/piped'])('gives the newest events of each (/%s)', async (path) => {
-    const scene = await start();
-    const other = new Publisher(scene.hub, 'other');
-    const client = await stalledClient(scene, path);
+    const started = await start();
+    const other = new Publisher(started.hub, 'other');
+    const client = await stalledClient(started, path);
     await other.publish(30);
-    const { newest } = scene.publisher;
+    const { newest } = started.publisher;
     client.resume();
     // How far the client has come in each channel with an event.
     const reached = ({ id }: ReceivedEvent): [ofNews: number, ofOther: number] => {
@@ -230,7 +232,7 @@ describe('A response of several channels', () => {
       if (named.kind !== 'named') throw new Error(`${id} does not name the channels.`);
       const numberIn = (channel: string, { numbers: all }: Publisher): number =>
         all.get(named.positions.get(channel)!.text) ?? 0;
-      return [numberIn('news', scene.publisher), numberIn('other', other)];
+      return [numberIn('news', started.publisher), numberIn('other', other)];
     };
     const events = await client.until((event) => reached(event).join() === [newest, other.newest].join());
     const offsets = events.map(reached);
@@ -258,26 +260,29 @@ describe('The newest events alone', () => {
     ['the channel', { slow: 'gap' }, { imports: [SseModule.forFeature([Prices])] }],
     ['the route', { slow: 'gap' }, { routeOptions: { slow: { latest } } }],
   ] as const)('are what a client is given where %s says so', async (_by, sse, options) => {
-    const scene = await start(sse, options as unknown as SseAppOptions);
-    const { events } = await wokenClient(scene, 'direct');
-    expect(newestOf(events.map(numberOf))).toEqual(newestOf(numbers(1, scene.publisher.newest)));
+    const started = await start(sse, options as unknown as SseAppOptions);
+    const { events } = await wokenClient(started, 'direct');
+    expect(newestOf(events.map(numberOf))).toEqual(newestOf(numbers(1, started.publisher.newest)));
     expect(events.map(({ type: name }) => name)).not.toContain('gap');
   });
 
   it('are not what a client is given where the route says otherwise', async () => {
-    const scene = await start({}, { routeOptions: { slow: 'gap' } });
-    const { events } = await wokenClient(scene, 'direct');
+    const started = await start({}, { routeOptions: { slow: 'gap' } });
+    const { events } = await wokenClient(started, 'direct');
     expect(events.map(({ type: name }) => name)).toContain('gap');
   });
 
   it('are given to each client by the keys of its own route', async () => {
-    const scene = await start({}, { routeOptions: { slow: { latest: () => 'one' } } });
-    const [own, stock] = [await stalledClient(scene, 'direct'), await stalledClient(scene, 'stock/direct')];
+    const started = await start({}, { routeOptions: { slow: { latest: () => 'one' } } });
+    const [own, stock] = [
+      await stalledClient(started, 'direct'),
+      await stalledClient(started, 'stock/direct'),
+    ];
     for (const client of [own, stock]) client.resume();
-    const { newest } = scene.publisher;
-    const ofOwn = (await untilNewest(own, scene.publisher)).map(numberOf);
+    const { newest } = started.publisher;
+    const ofOwn = (await untilNewest(own, started.publisher)).map(numberOf);
     expect(ofOwn.filter((n) => n > newest - MISSED)).toEqual([newest]);
-    const ofStock = (await untilNewest(stock, scene.publisher)).map(numberOf);
+    const ofStock = (await untilNewest(stock, started.publisher)).map(numberOf);
     expect(newestOf(ofStock)).toEqual(newestOf(numbers(ofStock[0]!, newest)));
   });
 });

@@ -60,7 +60,7 @@ async function startNginx(nginx: string, setting: Setting, upstream: number): Pr
   return `http://127.0.0.1:${port}`;
 }
 
-interface Scene extends SseApp {
+interface ProxiedApp extends SseApp {
   /** The address of nginx. */
   readonly front: string;
   /** The versions of HTTP in which the app was asked. */
@@ -69,7 +69,7 @@ interface Scene extends SseApp {
   send(data: string): Promise<string>;
 }
 
-async function startBehind(nginx: string, setting: Setting): Promise<Scene> {
+async function startBehind(nginx: string, setting: Setting): Promise<ProxiedApp> {
   const plain = new Subject<{ data: string }>();
 
   @Controller('stock')

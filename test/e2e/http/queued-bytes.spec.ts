@@ -11,14 +11,14 @@ import { big, numberOf, numbers, Publisher, ServerSockets } from './stalled.js';
 
 const SIZE = big(0).data.length;
 
-interface Scene extends SseApp {
+interface StartedApp extends SseApp {
   readonly log: LogRecorder;
   readonly sockets: ServerSockets;
   /** Emits the next event on every plain stream, waits until it is written, and gives its number. */
   emit(): Promise<number>;
 }
 
-async function start(sse: SseModuleOptions = {}): Promise<Scene> {
+async function start(sse: SseModuleOptions = {}): Promise<StartedApp> {
   const source = new Subject<ReturnType<typeof big>>();
   const log = new LogRecorder();
 
@@ -49,7 +49,7 @@ async function start(sse: SseModuleOptions = {}): Promise<Scene> {
 }
 
 async function stalledClient(
-  { url, sockets }: Scene,
+  { url, sockets }: StartedApp,
   path: string,
 ): Promise<{ client: SseClient; queued: () => number; isGone: () => boolean }> {
   const client = await SseClient.open(`${url}/${path}`);
@@ -62,73 +62,73 @@ describe('What is no hub stream, for a client that does not read', () => {
   it.each(['plain', 'stock/plain', 'mixed'])(
     'waits up to queuedBytes, then the client is disconnected with a warning (/%s)',
     async (path) => {
-      const scene = await start({ limits: { queuedBytes: 4 * SIZE } });
-      const { queued, isGone } = await stalledClient(scene, path);
+      const started = await start({ limits: { queuedBytes: 4 * SIZE } });
+      const { queued, isGone } = await stalledClient(started, path);
       let most = 0;
       while (!isGone()) {
-        await scene.emit();
+        await started.emit();
         most = Math.max(most, queued());
       }
       expect(most).toBeGreaterThan(SIZE);
       expect(most).toBeLessThanOrEqual(4 * SIZE + 2 * SIZE);
-      const { level, text } = await scene.log.until(/does not read/);
+      const { level, text } = await started.log.until(/does not read/);
       expect([level, text]).toEqual([
         'warn',
         expect.stringMatching(new RegExp(`/${path} .* queuedBytes \\(${4 * SIZE}\\)`)),
       ]);
-      expect(scene.hub.stats()).toMatchObject({ connections: 0, subscribers: 0 });
+      expect(started.hub.stats()).toMatchObject({ connections: 0, subscribers: 0 });
     },
   );
 
   it('is all there when the client reads on before that', async () => {
-    const scene = await start({ limits: { queuedBytes: 20 * SIZE } });
-    const { client, queued } = await stalledClient(scene, 'plain');
+    const started = await start({ limits: { queuedBytes: 20 * SIZE } });
+    const { client, queued } = await stalledClient(started, 'plain');
     let newest = 0;
-    while (queued() < 10 * SIZE) newest = await scene.emit();
+    while (queued() < 10 * SIZE) newest = await started.emit();
     client.resume();
     const events = await client.take(newest);
     expect(events.map(numberOf)).toEqual(numbers(1, newest));
   });
 
   it('reaches all others meanwhile', async () => {
-    const scene = await start({ limits: { queuedBytes: 2 * SIZE } });
-    const healthy = await SseClient.open(`${scene.url}/plain`);
-    const { isGone } = await stalledClient(scene, 'plain');
+    const started = await start({ limits: { queuedBytes: 2 * SIZE } });
+    const healthy = await SseClient.open(`${started.url}/plain`);
+    const { isGone } = await stalledClient(started, 'plain');
     let newest = 0;
     while (!isGone()) {
-      newest = await scene.emit();
+      newest = await started.emit();
       expect(numberOf(await healthy.next())).toBe(newest);
     }
     expect(newest).toBeGreaterThan(2);
-    expect(scene.hub.stats().connections).toBe(1);
+    expect(started.hub.stats().connections).toBe(1);
   });
 
   it('may wait for longer where the route says so', async () => {
-    const scene = await start({ limits: { queuedBytes: 2 * SIZE } });
-    const [strict, roomy] = [await stalledClient(scene, 'plain'), await stalledClient(scene, 'roomy')];
-    while (!strict.isGone()) await scene.emit();
+    const started = await start({ limits: { queuedBytes: 2 * SIZE } });
+    const [strict, roomy] = [await stalledClient(started, 'plain'), await stalledClient(started, 'roomy')];
+    while (!strict.isGone()) await started.emit();
     expect(roomy.isGone()).toBe(false);
     let most = 0;
     while (!roomy.isGone()) {
-      await scene.emit();
+      await started.emit();
       most = Math.max(most, roomy.queued());
     }
     expect(most).toBeGreaterThan(20 * SIZE);
   });
 
   it('has no limit with Infinity', async () => {
-    const scene = await start({ limits: { queuedBytes: Infinity } });
-    const { queued, isGone } = await stalledClient(scene, 'plain');
-    while (queued() < 30 * SIZE) await scene.emit();
+    const started = await start({ limits: { queuedBytes: Infinity } });
+    const { queued, isGone } = await stalledClient(started, 'plain');
+    while (queued() < 30 * SIZE) await started.emit();
     expect(isGone()).toBe(false);
   });
 });
 
 describe('A hub stream whose operator lets go of the pace', () => {
   it('stays within queuedBytes too', async () => {
-    const scene = await start({ limits: { queuedBytes: 4 * SIZE } });
-    const { queued, isGone } = await stalledClient(scene, 'late');
-    const publisher = new Publisher(scene.hub, 'news');
+    const started = await start({ limits: { queuedBytes: 4 * SIZE } });
+    const { queued, isGone } = await stalledClient(started, 'late');
+    const publisher = new Publisher(started.hub, 'news');
     let most = 0;
     while (!isGone() && publisher.newest < 500) {
       await publisher.publish();

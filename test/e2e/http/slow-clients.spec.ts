@@ -27,13 +27,13 @@ class StockController {
 
 const paths = ['direct', 'piped', 'merged', 'stock/direct'];
 
-interface Scene extends SseApp {
+interface StartedApp extends SseApp {
   readonly publisher: Publisher;
   readonly sockets: ServerSockets;
 }
 
 /** An app whose channel `news` keeps so many events. */
-async function start(kept: number, sse: SseModuleOptions = {}, slow?: SlowPolicy): Promise<Scene> {
+async function start(kept: number, sse: SseModuleOptions = {}, slow?: SlowPolicy): Promise<StartedApp> {
   const history = { count: kept, bytes: Infinity };
   const app = await startSseApp({
     sse: { history, heartbeat: 0, retry: 1, ...sse },
@@ -46,7 +46,7 @@ async function start(kept: number, sse: SseModuleOptions = {}, slow?: SlowPolicy
 
 /** A client that has stopped to read, and whose connection is full. */
 async function stalledClient(
-  { url, sockets, publisher }: Scene,
+  { url, sockets, publisher }: StartedApp,
   path: string,
   reconnect = false,
 ): Promise<SseClient> {
@@ -59,30 +59,30 @@ async function stalledClient(
 
 describe.each(paths)('A client of /%s that does not read', (path) => {
   it('gets everything after all, in order, while the log has it', async () => {
-    const scene = await start(10_000);
-    const client = await stalledClient(scene, path);
-    await scene.publisher.publish(30);
+    const started = await start(10_000);
+    const client = await stalledClient(started, path);
+    await started.publisher.publish(30);
     client.resume();
-    const events = await client.take(scene.publisher.newest);
-    expect(events.map(numberOf)).toEqual(numbers(1, scene.publisher.newest));
-    await scene.publisher.publish();
-    expect(numberOf(await client.next())).toBe(scene.publisher.newest);
+    const events = await client.take(started.publisher.newest);
+    expect(events.map(numberOf)).toEqual(numbers(1, started.publisher.newest));
+    await started.publisher.publish();
+    expect(numberOf(await client.next())).toBe(started.publisher.newest);
   });
 
   it('costs no memory but its place: what waits for it does not grow', async () => {
-    const scene = await start(5);
-    const client = await stalledClient(scene, path);
-    const { writableLength } = scene.sockets.of(client);
-    await scene.publisher.publish(50);
-    expect(scene.sockets.of(client).writableLength).toBe(writableLength);
+    const started = await start(5);
+    const client = await stalledClient(started, path);
+    const { writableLength } = started.sockets.of(client);
+    await started.publisher.publish(50);
+    expect(started.sockets.of(client).writableLength).toBe(writableLength);
     expect(writableLength).toBeLessThan(1_000_000);
   });
 
   it('is told that it lagged, and then gets the rest in order', async () => {
-    const scene = await start(8);
-    const client = await stalledClient(scene, path);
-    await scene.publisher.publish(30);
-    const { newest } = scene.publisher;
+    const started = await start(8);
+    const client = await stalledClient(started, path);
+    await started.publisher.publish(30);
+    const { newest } = started.publisher;
     client.resume();
     const events = await client.until(({ type, data }) => type === 'big' && numberOf({ data }) === newest);
     const told = events.findIndex(({ type }) => type === 'gap');
@@ -98,26 +98,26 @@ describe.each(paths)('A client of /%s that does not read', (path) => {
 
 describe('While one client does not read', () => {
   it('all others get everything at once', async () => {
-    const scene = await start(5);
-    const healthy = await Promise.all(paths.map((path) => SseClient.open(`${scene.url}/${path}`)));
-    await stalledClient(scene, 'direct');
-    await stalledClient(scene, 'piped');
+    const started = await start(5);
+    const healthy = await Promise.all(paths.map((path) => SseClient.open(`${started.url}/${path}`)));
+    await stalledClient(started, 'direct');
+    await stalledClient(started, 'piped');
     for (let i = 0; i < 20; i++) {
-      await scene.publisher.publish();
-      const { newest } = scene.publisher;
+      await started.publisher.publish();
+      const { newest } = started.publisher;
       for (const client of healthy) await client.until((event) => numberOf(event) === newest);
     }
-    const expected = numbers(1, scene.publisher.newest);
+    const expected = numbers(1, started.publisher.newest);
     for (const client of healthy) expect(client.events.map(numberOf)).toEqual(expected);
   });
 
   it('heartbeats do not pile up for it', async () => {
-    const scene = await start(5, { heartbeat: 20 });
-    const other = await SseClient.open(`${scene.url}/direct`);
-    const client = await stalledClient(scene, 'direct');
-    const { writableLength } = scene.sockets.of(client);
+    const started = await start(5, { heartbeat: 20 });
+    const other = await SseClient.open(`${started.url}/direct`);
+    const client = await stalledClient(started, 'direct');
+    const { writableLength } = started.sockets.of(client);
     for (let beats = 0; beats < 4; beats++) await other.untilBlock(({ raw }) => raw === ':');
-    expect(scene.sockets.of(client).writableLength).toBe(writableLength);
+    expect(started.sockets.of(client).writableLength).toBe(writableLength);
   });
 });
 
@@ -131,14 +131,14 @@ describe('A client that the log has moved past, where the policy is to disconnec
   ] as const)(
     'is disconnected, comes back, is told and gets the rest (by %s, /%s)',
     async (_by, path, starting) => {
-      const scene = await starting();
-      const client = await stalledClient(scene, path, true);
-      const socket = scene.sockets.of(client);
-      await scene.publisher.publish(30);
+      const started = await starting();
+      const client = await stalledClient(started, path, true);
+      const socket = started.sockets.of(client);
+      await started.publisher.publish(30);
       expect(socket.destroyed).toBe(true);
-      expect(scene.hub.stats().connections).toBe(0);
+      expect(started.hub.stats().connections).toBe(0);
       client.resume();
-      const { newest } = scene.publisher;
+      const { newest } = started.publisher;
       const events = await client.until(({ type, data }) => type === 'big' && numberOf({ data }) === newest);
       expect(client.connected).toBe(2);
       const told = events.findIndex(({ type }) => type === 'gap');
@@ -148,13 +148,13 @@ describe('A client that the log has moved past, where the policy is to disconnec
   );
 
   it('misses nothing when it comes back before the log has moved on', async () => {
-    const scene = await start(10_000, {}, 'disconnect');
-    const client = await stalledClient(scene, 'direct', true);
-    await scene.publisher.publish(5);
-    await scene.hub.disconnect({});
-    scene.sockets.of(client).destroy();
+    const started = await start(10_000, {}, 'disconnect');
+    const client = await stalledClient(started, 'direct', true);
+    await started.publisher.publish(5);
+    await started.hub.disconnect({});
+    started.sockets.of(client).destroy();
     client.resume();
-    const { newest } = scene.publisher;
+    const { newest } = started.publisher;
     const events = await client.until((event) => numberOf(event) === newest);
     expect(events.map(numberOf)).toEqual(numbers(1, newest));
   });
@@ -166,21 +166,21 @@ describe('A client that the log has moved past, where the policy is to disconnec
       routes,
       imports: [SseModule.forFeature([strict])],
     });
-    const scene: Scene = {
+    const started: StartedApp = {
       ...app,
       publisher: new Publisher(app.hub, 'news'),
       sockets: new ServerSockets(app),
     };
-    const client = await stalledClient(scene, 'direct');
-    const socket = scene.sockets.of(client);
-    await scene.publisher.publish(30);
+    const client = await stalledClient(started, 'direct');
+    const socket = started.sockets.of(client);
+    await started.publisher.publish(30);
     expect(socket.destroyed).toBe(true);
   });
 
   it('is let off where the route says gap', async () => {
-    const scene = await start(8, { slow: 'disconnect' }, 'gap');
-    const client = await stalledClient(scene, 'direct');
-    await scene.publisher.publish(30);
+    const started = await start(8, { slow: 'disconnect' }, 'gap');
+    const client = await stalledClient(started, 'direct');
+    await started.publisher.publish(30);
     client.resume();
     const [gap] = (await client.until(({ type }) => type === 'gap')).slice(-1);
     expect(JSON.parse(gap!.data)).toMatchObject({ reason: 'lagged' });

@@ -4,7 +4,7 @@ import { eventually } from '../../support/eventually.js';
 import { describeOnEach, type MakeShared } from '../../support/shared-server.js';
 import { untilConnections, type SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { called, Held, short, start, Texts, textsOf, type Tell } from './snapshot-scene.js';
+import { called, Held, short, start, Texts, textsOf, type Tell } from './snapshot-app.js';
 
 const BOARD = 'board/a';
 

@@ -4,7 +4,7 @@ import { filter, map, type Observable } from 'rxjs';
 import { SseHub } from '../../../src/sse/index.js';
 import { untilConnections, type SseApp, type SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { called, Held, short, start, Texts, type Tell } from './snapshot-scene.js';
+import { called, Held, short, start, Texts, type Tell } from './snapshot-app.js';
 
 const BOARD = 'board/a';
 

@@ -5,7 +5,7 @@ import { untilConnections } from '../../support/sse-app.js';
 import type { SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { LogRecorder } from '../http/log-recorder.js';
-import { called, Held, LosesLog, short, start, Texts, type Tell } from './snapshot-scene.js';
+import { called, Held, LosesLog, short, start, Texts, type Tell } from './snapshot-app.js';
 
 describe('While a snapshot is made', () => {
   it.each(['events', 'piped', 'both'])(

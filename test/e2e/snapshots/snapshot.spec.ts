@@ -21,7 +21,7 @@ import {
   Texts,
   textsOf,
   type Tell,
-} from './snapshot-scene.js';
+} from './snapshot-app.js';
 
 describe.each(adapters)('a snapshot, on %s', (adapter) => {
   it.each<[string, () => never, number]>([

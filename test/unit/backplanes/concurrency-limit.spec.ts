@@ -2,12 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import { ConcurrencyLimit } from '../../../src/sse/backplanes/common/tasks.js';
 
 /** Tasks that end when the test says so. */
-function tasks(turnstile: ConcurrencyLimit, count: number, left: number) {
+function tasks(limit: ConcurrencyLimit, count: number, left: number) {
   const begun: number[] = [];
   const end: (() => void)[] = [];
   const done = Array.from({ length: count }, (_, i) => {
     const ended = new Promise<void>((resolve) => end.push(resolve));
-    return turnstile.run(async () => {
+    return limit.run(async () => {
       begun.push(i);
       await ended;
       return i;
@@ -16,7 +16,7 @@ function tasks(turnstile: ConcurrencyLimit, count: number, left: number) {
   return { begun, end, done };
 }
 
-describe('a turnstile', () => {
+describe('a concurrency limit', () => {
   it('lets so many in at a time, in their order', async () => {
     const { begun, end, done } = tasks(new ConcurrencyLimit(2), 4, 60_000);
     expect(begun).toEqual([0, 1]);
@@ -29,10 +29,10 @@ describe('a turnstile', () => {
   });
 
   it('does not begin what has waited for too long, and gives its place to the next', async () => {
-    const turnstile = new ConcurrencyLimit(1);
-    const first = tasks(turnstile, 1, 60_000);
-    const late = tasks(turnstile, 1, 0);
-    const next = tasks(turnstile, 1, 60_000);
+    const limit = new ConcurrencyLimit(1);
+    const first = tasks(limit, 1, 60_000);
+    const late = tasks(limit, 1, 0);
+    const next = tasks(limit, 1, 60_000);
     first.end[0]!();
     await expect(late.done[0]).rejects.toMatchObject({ code: 'BACKPLANE_AWAY' });
     expect(late.begun).toEqual([]);
@@ -41,8 +41,8 @@ describe('a turnstile', () => {
   });
 
   it('goes on after a task that fails', async () => {
-    const turnstile = new ConcurrencyLimit(1);
-    await expect(turnstile.run(() => Promise.reject(new Error('no')), 60_000)).rejects.toThrow('no');
-    expect(await turnstile.run(async () => 'yes', 60_000)).toBe('yes');
+    const limit = new ConcurrencyLimit(1);
+    await expect(limit.run(() => Promise.reject(new Error('no')), 60_000)).rejects.toThrow('no');
+    expect(await limit.run(async () => 'yes', 60_000)).toBe('yes');
   });
 });

@@ -4,7 +4,7 @@ import type { ClusterLink } from '../../../src/sse/backplanes/common/cluster-lin
 import { Lease } from '../../../src/sse/backplanes/common/lease.js';
 
 /** A server that answers when the test says so, and a lease of it. */
-function scene() {
+function leaseUnderTest() {
   const questions: { readonly as: string; readonly answer: (isMine: boolean) => void }[] = [];
   const released: string[] = [];
   const link = {
@@ -13,13 +13,13 @@ function scene() {
     release: async (name: string) => void released.push(name),
   } as Partial<ClusterLink> as ClusterLink;
   const signals: AbortSignal[] = [];
-  const lease = new Lease('office', (signal) => signals.push(signal), link);
+  const lease = new Lease('job', (signal) => signals.push(signal), link);
   return { lease, questions, released, signals };
 }
 
 describe('a lease', () => {
   it('is asked for once more when there was a reason to while the answer was still to come', async () => {
-    const { lease, questions, signals } = scene();
+    const { lease, questions, signals } = leaseUnderTest();
     for (let i = 0; i < 3; i++) lease.beat();
     expect(questions).toHaveLength(1);
     questions[0]!.answer(false);
@@ -33,7 +33,7 @@ describe('a lease', () => {
   });
 
   it('that is stopped before the answer is given back after it, and nothing begins', async () => {
-    const { lease, questions, released, signals } = scene();
+    const { lease, questions, released, signals } = leaseUnderTest();
     lease.beat();
     lease.beat();
     const stopped = lease.stop();
@@ -41,6 +41,6 @@ describe('a lease', () => {
     expect(released).toEqual([]);
     questions[0]!.answer(true);
     expect(await stopped).toBe(true);
-    expect([questions.length, released, signals]).toEqual([1, ['office'], []]);
+    expect([questions.length, released, signals]).toEqual([1, ['job'], []]);
   });
 });

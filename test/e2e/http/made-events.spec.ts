@@ -8,7 +8,7 @@ import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
-import { stateOf, Texts } from '../snapshots/snapshot-scene.js';
+import { stateOf, Texts } from '../snapshots/snapshot-app.js';
 
 const routes: Record<string, Route> = { events: (hub) => hub.stream('news') };
 

@@ -60,36 +60,36 @@ export class StreamsController {
   }
 }
 
-export interface House extends SseApp {
+export interface RoomsApp extends SseApp {
   readonly rooms: Rooms;
   /** Opens `/events`, or another path, as somebody. */
   readonly open: (user: string, ...channels: string[]) => Promise<SseClient>;
   readonly openAt: (path: string, user: string, lastEventId?: string) => Promise<SseClient>;
 }
 
-export interface HouseOptions extends Omit<SseAppOptions, 'sse'> {
+export interface RoomsAppOptions extends Omit<SseAppOptions, 'sse'> {
   readonly sse?: SseModuleOptions;
 }
 
 /** An app with a guard that knows its users, and rooms that are theirs. */
-export async function startHouse({
+export async function startRoomsApp({
   controllers,
   providers = [],
   sse,
   ...options
-}: HouseOptions = {}): Promise<House> {
+}: RoomsAppOptions = {}): Promise<RoomsApp> {
   const app = await startSseApp({
     ...options,
     controllers: controllers ?? ([StreamsController] as Type[]),
     providers: [Rooms, ...providers],
     sse: { identify, heartbeat: 0, ...sse },
   });
-  const openAt: House['openAt'] = (path, user, lastEventId) =>
+  const openAt: RoomsApp['openAt'] = (path, user, lastEventId) =>
     SseClient.open(app.url + path, {
       headers: { authorization: user },
       ...(lastEventId !== undefined && { lastEventId }),
     });
-  const open: House['open'] = (user, ...channels) => openAt(pathOf(channels), user);
+  const open: RoomsApp['open'] = (user, ...channels) => openAt(pathOf(channels), user);
   return { ...app, rooms: app.app.get(Rooms), open, openAt };
 }
 
