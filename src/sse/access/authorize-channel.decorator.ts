@@ -7,13 +7,13 @@ import {
 } from '../handlers/channel-handler.decorator.js';
 
 /**
- * A method that decides who may stream the channels of a pattern. It is asked for every stream in a response,
- * before anything of the channel is sent, and answers true, or a Promise of that. Anything else is a no: an
- * error, or no answer within `authorizeTime`. Where several patterns match, all must grant. Its class has the
- * default scope.
+ * A method that decides who may stream the channels of a pattern. It is asked for every stream in a response, before
+ * anything of the channel is sent, and answers true, or a Promise of that. Anything else refuses the channel: another
+ * value, an error, or no answer within `authorizeTime`. If several patterns match, all methods must grant. Its class
+ * has the default scope.
  *
  * @param channels a pattern, or a definition made with `defineChannel()`
- * @throws SseError `INVALID_CHANNEL` for what is no pattern
+ * @throws SseError `INVALID_CHANNEL` for an invalid pattern
  *
  * @example
  * ```ts

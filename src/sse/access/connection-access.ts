@@ -8,9 +8,9 @@ import type { Access } from './access.js';
 
 const logger = new Logger('SseConnection');
 
-/** Why a client does not get a channel, or no longer. */
+/** The reason for which a client does not get a channel, or has lost it. */
 export type DenialReason =
-  /** Not everybody who was asked for it has granted it. */
+  /** A method with `@AuthorizeChannel()` refused it, or none covers it (`unguarded: 'deny'`, the ready endpoint). */
   | 'forbidden'
   /** It was taken away by `hub.revoke()`. */
   | 'revoked';

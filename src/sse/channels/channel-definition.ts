@@ -34,13 +34,13 @@ type InputsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyE
 /** Options of `defineChannel()`. The module's options are the defaults. */
 export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit<ChannelOptions, 'slow'> {
   /**
-   * The events of the channel: of each the type of its data, by `type<Data>()`, or a schema, by which what is
-   * published is checked. What a schema gives out is what is sent. What arrives is of the type that JSON makes of it:
-   * a Date is a string. Where one of them has a schema, a type that is not listed is refused at run time too.
-   * Without `events` any event may be published.
+   * The events of the channel by type: for each the type of its data, by `type<Data>()`, or a schema that checks the
+   * published data and whose output is sent. Data arrives as the type that JSON makes of it: a Date is a string. Where
+   * one of them has a schema, types that are not listed are refused at run time, too. Without `events` any event may be
+   * published.
    */
   readonly events?: Types;
-  /** The policy for a client that lags; `{ latest }` is given events of these types. @defaultValue 'gap' */
+  /** The treatment of a client that the log has moved past; `{ latest }` gets events of these types. @defaultValue 'gap' */
   readonly slow?: SlowPolicy<PublishedEvent<EventsOfTypes<Types>>>;
 }
 
@@ -51,8 +51,8 @@ export const definedBy = (value: unknown): PackageCopy | undefined =>
   (value as { readonly [DEFINED_BY]?: PackageCopy } | null | undefined)?.[DEFINED_BY];
 
 /**
- * A kind of channel: the names that match its pattern, and what holds for them, where `SseModule.forFeature()` lists
- * it. A name that it has made is refused by a hub for which no application lists it.
+ * A kind of channel: the names that match its pattern, their events and their options. It applies once
+ * `SseModule.forFeature()` lists it; until then the hub refuses its names.
  */
 export class ChannelDefinition<
   Pattern extends string = string,
@@ -74,12 +74,11 @@ export class ChannelDefinition<
     this.#pattern = new ChannelPattern(pattern);
   }
 
-  /** By which another copy of this package knows it: a `PackageCopy`. */
+  /** The `PackageCopy` that has made it, for other copies of this package. */
   readonly [DEFINED_BY]: object = COPY;
 
   /**
-   * The name of one such channel. Values are percent-encoded, so that whatever they are, they stay one
-   * segment.
+   * The name of one such channel. Values are percent-encoded, so that each is one segment whatever it contains.
    *
    * @throws SseError `INVALID_CHANNEL` if a parameter is missing or empty, or the name gets too long
    */

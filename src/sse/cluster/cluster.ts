@@ -12,61 +12,61 @@ export interface SseCluster {
   readonly instance: string;
 
   /**
-   * Sends a JSON value to all instances, this one included. It reaches each that is connected at this
-   * moment and listens to the topic, at most once; those of one sender in the order of the calls. Resolves
-   * when it is on its way.
+   * Sends a JSON value to all instances, this one included. Each instance that is connected at this moment and listens
+   * to the topic gets it at most once; messages of one sender arrive in the order of the calls. Resolves when it is on
+   * its way.
    *
-   * @throws SseError `BACKPLANE_AWAY`: nobody was reached, or no answer came and nobody knows
+   * @throws SseError `BACKPLANE_AWAY`: no instance was reached, or no answer came and some may have been
    */
   broadcast(topic: string, message: unknown): Promise<void>;
 
   /**
-   * Is told of what is broadcast on a topic from now on, never in the turn of the call that sent it. It does
-   * not throw.
+   * Calls the listener for each message on a topic from now on, never in the turn of the call that sent it. The
+   * listener does not throw.
    *
-   * @returns ends that
+   * @returns ends the listening
    */
   listen(topic: string, listener: ClusterListener): () => void;
 
   /**
-   * Does some work on one instance of all that ask for it under this name, never on two at a time. The one
-   * that has the lease works until the signal is aborted: it has lost the lease, or gives it back. After a
-   * loss it asks again, and `work` is called anew when it has the lease again. It is called in a later turn
-   * and does not throw. Who asks twice, on one instance, is two who ask.
+   * Does some work on one instance of all that ask for it under this name, never on two at a time. The instance that has
+   * the lease works until the signal is aborted, when it has lost the lease or gives it back. After a loss it asks
+   * again, and `work` is called anew once it has the lease again. `work` is called in a later turn and does not throw.
+   * Two calls on one instance count as two candidates.
    *
-   * When an instance ends without saying so, another takes over within {@link LEASE_TIME}. An instance that
-   * was cut off, or frozen, stops before another may begin, as far as it is given any time to run: what was
-   * due while a process was frozen may still run once when it goes on, just before the signal is aborted.
-   * After the server has lost the leases nobody leads for up to {@link LEASE_TIME}.
+   * When an instance is killed, another takes over within {@link LEASE_TIME}. An instance that was cut off or frozen stops
+   * before another begins, as far as it gets any time to run: a timer that was due while the process was frozen may
+   * still run once when it goes on, just before the signal is aborted. After the server has lost the leases nobody
+   * leads for up to {@link LEASE_TIME}.
    *
    * @returns gives the lease back, for another to take at once; the signal is aborted when it returns
    */
   lead(name: string, work: (signal: AbortSignal) => void): () => void;
 
   /**
-   * The instances that are there, this one included, in no order. One that ended without saying so is gone
-   * after {@link LEASE_TIME}.
+   * The instances that are there, this one included, in no order. One that was killed is gone after
+   * {@link LEASE_TIME}.
    *
    * @throws SseError `BACKPLANE_AWAY`
    */
   instances(): Promise<readonly string[]>;
 
   /**
-   * Gives an order, a JSON value, to all instances, this one included: to those that are there, and to those
-   * that are away when they are back. Orders are kept in a log, which each instance reads on from where it
-   * was, so none is lost; one may come twice. Resolves when the log holds the order. Where the log loses it
-   * later, as a server may that came back older, this instance gives it again for as long as it is there.
+   * Gives an order, a JSON value, to all instances, this one included: to those that are away when they are back. Orders
+   * are kept in a log, which each instance reads on from its position, so none is lost; one may come twice. Resolves
+   * when the log holds the order. If the log loses it later, as on a server that was restored from an older copy, this
+   * instance gives it again for as long as it runs.
    *
    * @throws SseError `BACKPLANE_AWAY`: the log may hold it or not. Give it again
    */
   order(order: unknown): Promise<void>;
 
   /**
-   * Is told of the orders that are given from the moment on in which this instance has joined, in the order of
-   * the log, and never in the turn of the call that gave one. After the connection was lost it is told before
-   * the backplane that goes with this cluster hands anything on, and at any time within about a second.
+   * Calls the follower for each order that was given since this instance joined, in the order of the log, and never in
+   * the turn of the call that gave one. After an outage it is called before the cluster's backplane hands anything on,
+   * and otherwise within about a second.
    *
-   * @returns ends that
+   * @returns ends the following
    */
   obey(follower: OrderFollower): () => void;
 

@@ -14,7 +14,7 @@ import type { SseCluster } from './cluster.js';
  * stays silent for a second is left out, and the asker learns which. What must not be missed is an order: orders.ts.
  */
 
-/** How far a question of the application goes. */
+/** The instances that a call concerns. */
 export interface Reach {
   /** Ask all instances of the application, not this one only. @defaultValue false */
   readonly everywhere?: boolean;

@@ -28,7 +28,7 @@ export interface EndpointOptions {
    * Guards of the stream and of joining, as in `@UseGuards()`. @defaultValue those of the application only
    */
   readonly guards?: readonly (CanActivate | Type<CanActivate>)[];
-  /** Decorators of the controller that it is, of throttling or an API's description for instance. */
+  /** Decorators of the endpoint's controller, for throttling or an API's description, for example. */
   readonly decorators?: readonly ClassDecorator[];
   /** Its version, as in `@Controller()`. @defaultValue that of the application */
   readonly version?: VersionValue;

@@ -27,12 +27,11 @@ export interface ChannelUse<Params = Readonly<Record<string, string>>> {
 }
 
 /**
- * A method that is called when a client begins to stream a channel of a pattern: when it may have it, and its
- * position there is known. It is called on the instance that the client is connected to, after the fact and
- * beside the stream: nothing waits for it, and what it throws is logged.
+ * A method that is called when a client begins to stream a channel of a pattern, once access was granted and the
+ * client's position is known. It is called on the client's instance. No stream waits for it, and its errors are logged.
  *
  * @param channels a pattern, or a definition made with `defineChannel()`
- * @throws SseError `INVALID_CHANNEL` for what is no pattern
+ * @throws SseError `INVALID_CHANNEL` for an invalid pattern
  *
  * @example
  * ```ts
@@ -48,11 +47,11 @@ export const OnSubscribe = <const Pattern extends string>(
   describeHandler('subscribe', channels);
 
 /**
- * A method that is called when a client streams a channel of a pattern no longer, for whatever reason: once
- * for each time that {@link OnSubscribe} is, and when those methods have finished.
+ * A method that is called when a client no longer streams a channel of a pattern, for whatever reason: once for each
+ * call of {@link OnSubscribe}, after that call has finished.
  *
  * @param channels a pattern, or a definition made with `defineChannel()`
- * @throws SseError `INVALID_CHANNEL` for what is no pattern
+ * @throws SseError `INVALID_CHANNEL` for an invalid pattern
  */
 export const OnUnsubscribe = <const Pattern extends string>(
   channels: ChannelsOf<Pattern>,
@@ -60,15 +59,15 @@ export const OnUnsubscribe = <const Pattern extends string>(
   describeHandler('unsubscribe', channels);
 
 /**
- * A method that is called when somebody streams a channel of a pattern that nobody did, in a response or
- * elsewhere in this process: to start what publishes to it. Each instance has its own first subscriber; what
- * is to run on one of them only is started with `whileLeading()`.
+ * A method that is called when a channel of a pattern gets its first subscriber in this process, in a response or
+ * elsewhere: to start the source that publishes to it. Each instance has its own first subscriber; start a source that
+ * shall run on one instance only with `whileLeading()`.
  *
- * It returns when the source is started: {@link OnLastUnsubscribed} is not called before, and not at all if
- * the last one has gone and another has come meanwhile. What it throws is logged, and counts as started.
+ * It returns when the source is started. {@link OnLastUnsubscribed} is not called before that, and not at all if the
+ * last subscriber has gone and another has come meanwhile. Its errors are logged, and the source counts as started.
  *
  * @param channels a pattern, or a definition made with `defineChannel()`
- * @throws SseError `INVALID_CHANNEL` for what is no pattern
+ * @throws SseError `INVALID_CHANNEL` for an invalid pattern
  *
  * @example
  * ```ts
@@ -90,11 +89,11 @@ export const OnFirstSubscriber = <const Pattern extends string>(
 ): HandlerDecorator<ChannelUse<MatchedParams<Pattern>>, unknown> => describeHandler('first', channels);
 
 /**
- * A method that is called when nobody in this process streams a channel of a pattern any more: to stop what
- * {@link OnFirstSubscriber} has started. The next first subscriber waits until it has finished.
+ * A method that is called when the last subscriber of a channel of a pattern in this process has gone: to stop the
+ * source that {@link OnFirstSubscriber} has started. That is not called again until this method has finished.
  *
  * @param channels a pattern, or a definition made with `defineChannel()`
- * @throws SseError `INVALID_CHANNEL` for what is no pattern
+ * @throws SseError `INVALID_CHANNEL` for an invalid pattern
  */
 export const OnLastUnsubscribed = <const Pattern extends string>(
   channels: ChannelsOf<Pattern>,

@@ -12,24 +12,24 @@ export interface ConnectionInfo extends ConnectionDetails {
 
 /** An open stream, as its own instance knows it. */
 export interface ConnectionDetails {
-  /** Made by the package, unguessable. */
+  /** An unguessable name that the package makes. */
   readonly id: string;
   readonly connectedAt: Date;
   /** The channels that it streams now. */
   readonly channels: readonly string[];
   /** The address of the request, without the query. */
   readonly path: string;
-  /** The client's address as the socket has it: behind a proxy that is the proxy's. */
+  /** The address of the socket: behind a proxy the proxy's. */
   readonly address: string | undefined;
-  /** The user that it belongs to, as `identify` says. */
+  /** The user, as `identify` names it. */
   readonly user?: string;
 }
 
-/** Selects the connections that have all of it. An empty filter selects every one. */
+/** Selects connections: all given fields must match. An empty filter selects all. */
 export interface ConnectionFilter {
   readonly id?: string;
   readonly channel?: string;
-  /** As `identify` names them. */
+  /** A user, as `identify` names it. */
   readonly user?: string;
 }
 

@@ -9,17 +9,18 @@ export interface Identity {
   readonly user: string;
   /** Any JSON value that others may know of the user: it is part of the presence. */
   readonly info?: unknown;
-  /** When the connection is to end, as that of the user's token: milliseconds since 1970, or a Date. */
+  /** The time at which the connection ends, such as the expiry of a token: milliseconds since 1970, or a Date. */
   readonly expiresAt?: number | Date;
 }
 
 /**
- * Says who a connection belongs to. It is asked after the guards, and before the method.
+ * Names the user of a connection. It is called after the guards, and before the method.
  *
- * @param request as the adapter has it, with what guards have left on it
- * @returns undefined for an unknown client. An error that it throws is an ordinary HTTP error, and no stream begins
+ * @param request the adapter's own, with all that guards have put on it
+ * @returns undefined for an unknown client
+ * @throws an error of its own, which is an ordinary HTTP error: no stream begins
  */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- which adapter's request it is, the application knows
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the application knows the type of its adapter's request
 export type Identify = (request: any) => Identity | undefined | Promise<Identity | undefined>;
 
 /** Knows whose a request is: for the streams, and for requests that are about them. */
@@ -52,6 +53,6 @@ function checked(identity: Identity | undefined): Identity | undefined {
     );
   }
   if (Number(expiresAt) <= Date.now())
-    throw new UnauthorizedException('What identifies the client has expired.');
+    throw new UnauthorizedException('The identity of the client has expired.');
   return identity;
 }

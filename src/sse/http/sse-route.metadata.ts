@@ -4,20 +4,20 @@ import type { SlowPolicy } from '../sse.options.js';
 import { booleanOf, checkObject, countOf, millisecondsOf, optional, slowOf } from '../validate.js';
 import { hasOwnRoute, inPlaceOf, isServedWithin, SSE_ROUTE, type Method } from '../wrapped-method.js';
 
-/** How a stream is told to a client that takes every event for one of the application's. */
+/** The form of a gap for a client that takes every event for one of the application's. */
 export interface PlainStream {
   /**
-   * Makes an event of a gap. Left out, and where it gives nothing, the connection is cut: a clean end would be taken
-   * for the whole.
+   * Makes an event of a gap. Without it, or where it returns nothing, the connection is cut: the client would take a clean
+   * end for the whole.
    */
   readonly gap?: (gap: Gap) => MessageEvent | undefined;
 }
 
-/** How one route serves its streams, in place of what the module says. */
+/** Options of one route, in place of the module's or the channel's. */
 export interface SseRouteSettings {
   /** The treatment of a client that the log has moved past. @defaultValue the channel's */
   readonly slow?: SlowPolicy;
-  /** Milliseconds of silence after which a comment is sent; `0` switches it off. @defaultValue the module's */
+  /** Milliseconds of silence after which a comment is sent; `0` for none. @defaultValue the module's */
   readonly heartbeat?: number;
   /**
    * Bytes that may wait for a client that does not read, of an Observable that is no hub stream.
@@ -25,8 +25,8 @@ export interface SseRouteSettings {
    */
   readonly queuedBytes?: number;
   /**
-   * Milliseconds after a write in which what comes is gathered for the next one: fewer writes, and a
-   * delay of at most so long. `0` gathers what was published in one turn of the event loop.
+   * Milliseconds after a write in which events are collected for the next one: fewer writes, and a delay of at most that
+   * time. `0` collects the events of one turn of the event loop.
    * @defaultValue 0
    */
   readonly coalesce?: number;

@@ -12,7 +12,7 @@ import { sseRoute, SseRouteGuard } from './sse-route.js';
 import { checkRouteSettings, describeRoute, type SseRouteSettings } from './sse-route.metadata.js';
 import type { Method } from '../wrapped-method.js';
 
-/** Options of `@Sse()`. What is left out is as the module, or the channel, says. */
+/** Options of `@Sse()`. An option that is left out has the value of the module or the channel. */
 export interface SseRouteOptions extends SseRouteSettings {
   /** HTTP request method of the route. @defaultValue RequestMethod.GET */
   readonly method?: RequestMethod;
@@ -28,7 +28,7 @@ export interface SseDecorator {
     key: string | symbol,
     descriptor: TypedPropertyDescriptor<Decorated>,
   ): void;
-  /** Never called: by this `applyDecorators()` takes it, too. */
+  /** Never called: this signature lets `applyDecorators()` accept the decorator. */
   (target: object, key: string | symbol, ...none: never[]): void;
 }
 
@@ -74,9 +74,8 @@ export function Sse(path?: string | string[], options: SseRouteOptions = {}): Ss
 }
 
 /**
- * Injects the position that the client sent, for a method that makes something of it by itself: the
- * `Last-Event-ID` header, else the query parameter `lastEventId`, else undefined. `hub.stream()` needs
- * no help.
+ * Injects the position that the client sent, for a method that uses it: the `Last-Event-ID` header, else the query
+ * parameter `lastEventId`, else undefined. `hub.stream()` reads it by itself.
  */
 export const LastEventId: () => ParameterDecorator = createParamDecorator(
   (_data: unknown, context: ExecutionContext) => {

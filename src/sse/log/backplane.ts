@@ -87,25 +87,25 @@ export const PUBLISH_ID_MEMORY = 120_000;
  */
 export const WINDOW: Required<HistoryOptions> = { count: 64, bytes: 256 * 1024, age: Infinity };
 
-/** Is told of what happens to a channel, in order, one call at a time. It does not throw. */
+/** Follows a channel: the changes of its log, in order, one call at a time. It does not throw. */
 export interface LogFollower {
   /** An entry was added to the log. */
   appended(entry: LogEntry): void;
   /** The log's `completed` was set. */
   completed(): void;
   /**
-   * The channel is still not there, and the position of nothing yet is another now: the log's `head` is it. Told
-   * before half the time is over for which the one before is valid.
+   * The channel is still not there, and its position of nothing yet has changed: it is the log's `head`. Called before
+   * half of the time is over for which the position before is valid.
    */
   moved(): void;
   /**
-   * The log will let go of entries in this turn that were not offered yet: who can take them does so now. That may
-   * be in the midst of another call, and before `appended` has told of the newest of them.
+   * The log will drop entries in this turn that were not offered yet, so a reader that can take them does so now. The call
+   * may come in the midst of another, and before `appended` for the newest of them.
    */
   leaving(): void;
   /**
-   * Another log has taken the place of the one before, as the server has another now. A reader whose position the
-   * new one holds has missed nothing.
+   * Another log has taken the place of the one before, as the server has another now. A reader whose position is in the
+   * new log has missed nothing.
    */
   replaced(log: EventLog): void;
 }
@@ -114,17 +114,17 @@ export interface FollowedLog {
   /** The log that was there when it resolved. */
   readonly log: EventLog;
   /**
-   * Finds a position that the log does not hold: brings it up to date with all that is stored at the time of the
-   * call, as a client that another process has served may know more than has come here, and answers the position
-   * of the log (or of the one that has replaced it) that the given one stands for. `undefined` if there is none.
-   * Left out where the log knows all there is.
+   * Finds a position that the log does not hold, as a client that another process has served may know newer events. It
+   * brings the log up to date with all that is stored at the time of the call, and answers the position in the log, or
+   * in the one that has replaced it, that the given one stands for; `undefined` if there is none. Left out where the
+   * log is always up to date.
    *
    * @throws SseError `BACKPLANE_AWAY`
    */
   locate?(position: Position): Promise<Position | undefined>;
   /**
-   * Fetches what the log had to let go of here alone, for lack of memory, and replaces it. Who is to be given what
-   * was published before asks for it first. `undefined` where nothing is missing.
+   * Fetches the entries that the log had to drop in this process alone, for lack of memory, and replaces the log. A reader
+   * that needs older events calls it first. `undefined` where nothing is missing.
    *
    * @throws SseError `BACKPLANE_AWAY`
    */

@@ -24,7 +24,7 @@ export interface HistoryQuery {
   readonly limit?: number;
 }
 
-/** Part of the past of a channel, or of several. */
+/** A page of the history of a channel, or of several. */
 export interface ChannelHistory<Events extends EventMap> {
   /** Oldest first: those of a channel in the order of its log, those of several in the order of their publishing. */
   readonly events: readonly PublishedEvent<Events>[];

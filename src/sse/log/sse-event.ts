@@ -39,7 +39,7 @@ type EventExtras = {
   readonly id?: string;
   /** Milliseconds that the clients shall wait before they reconnect. */
   readonly retry?: number;
-  /** A comment, for those who watch the wire; clients pass over it. */
+  /** A comment, for people who read the raw stream; clients pass over it. */
   readonly comment?: string;
 };
 

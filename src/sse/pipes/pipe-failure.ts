@@ -2,17 +2,17 @@ import { errorMessage } from '../error-message.js';
 import type { AnyEvents, EventMap, SseEventInput } from '../log/sse-event.js';
 import { SseError } from '../sse.errors.js';
 
-/** Why a source that was piped into a channel has not come to its own end. */
+/** The failure of a pipe: its source did not come to its own end. */
 export interface PipeFailure {
   /**
-   * `failed`: the source has, or an event could not be published. `stopped`: the caller's `signal` was aborted.
+   * `failed`: the source failed, or an event could not be published. `stopped`: the caller's `signal` was aborted.
    * `abandoned`: nobody has listened for `abandonAfter`. `closing`: the application closes. `lost`: its process has
    * ended without a word, or was away for so long that others took it for dead.
    */
   readonly reason: 'failed' | 'stopped' | 'abandoned' | 'closing' | 'lost';
-  /** The error that `pipe()` rejects with, for `lost` an `SseError` `PIPE_LOST`. It is not for the eyes of listeners. */
+  /** The error that `pipe()` rejects with, for `lost` an `SseError` `PIPE_LOST`. Do not show it to clients. */
   readonly error: unknown;
-  /** The text for listeners by default: as Nest's exception filter says of the error, or one word for the reason. */
+  /** The text that clients get by default: Nest's own text for the error, or one word for the reason. */
   readonly message: string;
 }
 

@@ -26,22 +26,22 @@ export interface PipeOptions<Inputs extends EventMap = AnyEvents> {
   /** Whether the channel is completed at the end, however it ends. @defaultValue true */
   readonly complete?: boolean;
   /**
-   * Forms the event that listeners are told when the source does not come to its own end: any event of the
-   * channel, or one of the type `error`; `undefined` for none. It is synchronous. Where it throws, or the event
-   * could not be published, the fault is logged, and listeners are told what they are told by default.
+   * Forms the last event where the source does not come to its own end: any event of the channel, or one of the type
+   * `error`; `undefined` for none. It is synchronous. If it throws, or the event could not be published, the fault is
+   * logged and the default event is published.
    *
-   * It is also called once at the start, with the reason `lost`: what it gives is kept, to be told by another
-   * instance should this process end without a word.
+   * It is also called once at the start, with the reason `lost`: another instance publishes that event if this process
+   * is killed.
    * @defaultValue an event of the type `error` with the failure's `message` as data
    */
   readonly error?: FormLastEvent<Inputs>;
   /**
-   * Stops the source when nobody listens any more, on any instance: milliseconds between two looks, of which
-   * two in a row have found nobody. At least 1. @defaultValue never
+   * Stops the source when nobody listens any more, on any instance: milliseconds between two counts of the channel's
+   * subscribers, of which two in a row were zero. At least 1. @defaultValue never
    */
   readonly abandonAfter?: number;
   /**
-   * Items that may wait to be published, of an Observable, which cannot be paused; one more fails it with
+   * Items of an Observable that may wait to be published, as it cannot be paused; one more fails it with
    * `SOURCE_TOO_FAST`. @defaultValue 10_000
    */
   readonly maxPending?: number;

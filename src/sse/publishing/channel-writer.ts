@@ -14,8 +14,8 @@ import { lastEvent, storedEvent, type IdsBy, type StoredEvent } from '../log/sto
 /** Options of `hub.publish()`. */
 export interface PublishOptions {
   /**
-   * Makes a second attempt the same publication: the event is stored once, and both attempts give its id.
-   * 1 to 200 characters, none of them a control character; remembered for two minutes, per channel.
+   * A name of your own for the event. A second publish with it to the same channel within two minutes stores nothing
+   * and resolves with the same id. 1 to 200 characters, none of them a control character.
    */
   readonly publishId?: string;
 }

@@ -75,13 +75,13 @@ interface SharedHub {
 const HUB = Symbol('SseHub');
 
 /**
- * Publishes what a method of a provider or a controller returns: as the data of one event, or of one for each
- * item of an Observable or an async iterable. A throwing method publishes nothing, and its caller sees its error.
+ * Publishes the result of a method of a provider or a controller as the data of an event; of an Observable or an async
+ * iterable each item. A method that throws publishes nothing, and its caller sees its error.
  *
- * The caller gets what the method returns when it is published, so a value comes as a Promise: a method that is not
- * asynchronous does not compile. An item of an Observable or an async iterable is published before it is handed on,
- * when the caller subscribes or iterates, and by each who does. Where publishing fails, the caller gets the SseError, as
- * a rejection or in place of the item; what the method has done is done then.
+ * The caller gets the result once it is published, so it comes as a Promise: a method that is not asynchronous does not
+ * compile. An item of an Observable or an async iterable is published before it is handed on, once for each subscription
+ * or iteration. Where publishing fails, the caller gets the SseError, as a rejection or in place of the item; the method
+ * has already done its work then.
  *
  * The parameters of a pattern are filled from the result, or else from the first argument that is an object with
  * a string or a number of that name; of a source, each item is such a result.

@@ -39,7 +39,7 @@ export interface SnapshotOf<State = unknown> {
  * holds. A name that does not write its parameters as `encodeURIComponent()` does has no snapshot.
  *
  * @param channels a pattern, or a definition made with `defineChannel()`
- * @throws SseError `INVALID_CHANNEL` for what is no pattern; `DUPLICATE_DEFINITION` at start-up, if two methods
+ * @throws SseError `INVALID_CHANNEL` for an invalid pattern; `DUPLICATE_DEFINITION` at start-up, if two methods
  * tell of the same channels
  *
  * @example

@@ -34,7 +34,7 @@ export interface StreamOptions<Event = SseEvent> {
   readonly replay?: Replay;
   /**
    * Whether the methods with `@AuthorizeChannel()` are asked, where the stream is part of a response, or is
-   * subscribed to while one is served. `false` for what the application has decided itself. @defaultValue true
+   * subscribed to while one is served. `false` for channels about which the application has decided itself. @defaultValue true
    */
   readonly authorize?: boolean;
   /**
