@@ -5,7 +5,7 @@ import type { Presence } from './presence/presence.js';
 
 /**
  * The last step of closing the application. Before it, pipes tell their listeners that they end (pipes/), and then
- * every response is ended (http/admission.ts).
+ * every response is ended (http/drain.ts).
  */
 export class Shutdown {
   constructor(
