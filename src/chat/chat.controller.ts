@@ -14,7 +14,7 @@ import { VisitorGuard } from './visitor.guard.js';
 export class ChatController {
   constructor(private readonly chat: ChatService) {}
 
-  /** It has no guard of its own: `RoomAccess.mayListen` authorizes the channels of the room. */
+  /** `VisitorGuard` only reads the name and keeps nobody out: `RoomAccess.mayListen` authorizes the room's channels. */
   @Sse('messages')
   @UseGuards(VisitorGuard)
   messages(@Param('room', RoomPipe) room: string): Observable<SseEvent> {

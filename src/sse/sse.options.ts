@@ -22,7 +22,7 @@ export interface KeyedEvent {
   readonly data: any;
 }
 
-/** For prices and progress: a client that the log has moved past gets only the newest event of each key. */
+/** For prices and progress: a client that does not keep up gets only the newest event of each key. */
 export interface LatestPolicy<Event = KeyedEvent> {
   /**
    * Gives an event's key. Of two events with the same key only the newer one matters. Called once for each event
@@ -32,9 +32,10 @@ export interface LatestPolicy<Event = KeyedEvent> {
 }
 
 /**
- * The treatment of a client that was so slow that the log has moved past it: `gap` tells it and goes on with the events
- * that are left, `disconnect` ends its connection, so that it reconnects and resumes, and `{ latest }` goes on with
- * the newest event of each key among those that it has not read.
+ * The treatment of a slow client. With `gap` and `disconnect` it gets every event for as long as the log has them; once the
+ * log has moved past it, `gap` tells it and goes on with the events that are left, and `disconnect` ends its connection,
+ * so that it reconnects and resumes. With `{ latest }` a client that does not take what was written to it gets, when it
+ * does, only the newest event of each key among those that it has not read.
  */
 export type SlowPolicy<Event = KeyedEvent> = 'gap' | 'disconnect' | LatestPolicy<Event>;
 
@@ -67,7 +68,7 @@ export interface ChannelOptions {
   readonly ttl?: number;
   /** The first events for a client without a position. @defaultValue 'none' */
   readonly replay?: Replay;
-  /** The treatment of a client that the log has moved past. @defaultValue 'gap' */
+  /** The treatment of a slow client. @defaultValue 'gap' */
   readonly slow?: SlowPolicy;
   /**
    * Keep track of who streams the channel, by the users that `identify` names: for `hub.presence()`, and for `join` and

@@ -44,7 +44,7 @@ import { Streams } from './streams/streams.js';
 
 /*
  * The wiring: the parts of the package, and what each is made of. A class that stands here alone has `@Injectable()` and
- * says itself what it is made of. The features are plugged in at the end; the core knows none of them.
+ * says itself what it is made of. A feature plugs itself in, in its constructor; no core room imports one.
  */
 
 /** Injection token of the definitions, for `SseModule.forFeature()` of another copy of this package, too. */

@@ -40,7 +40,7 @@ export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit
    * published.
    */
   readonly events?: Types;
-  /** The treatment of a client that the log has moved past; `{ latest }` gets events of these types. @defaultValue 'gap' */
+  /** The treatment of a slow client; `{ latest }` gets events of these types. @defaultValue the module's */
   readonly slow?: SlowPolicy<PublishedEvent<EventsOfTypes<Types>>>;
 }
 

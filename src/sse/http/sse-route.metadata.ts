@@ -15,7 +15,7 @@ export interface PlainStream {
 
 /** Options of one route, in place of the module's or the channel's. */
 export interface SseRouteSettings {
-  /** The treatment of a client that the log has moved past. @defaultValue the channel's */
+  /** The treatment of a slow client. @defaultValue the channel's */
   readonly slow?: SlowPolicy;
   /** Milliseconds of silence after which a comment is sent; `0` for none. @defaultValue the module's */
   readonly heartbeat?: number;
