@@ -21,7 +21,7 @@ const PATIENCE = 200;
 const SHORT_PATIENCE = 5;
 const LOOK = 10;
 /** Milliseconds after which a schedule is given up. */
-const LONGEST = 12_000;
+const LONGEST = 45_000;
 
 /** One event in so many may be hidden by a filter. */
 const HIDDEN = 3;
