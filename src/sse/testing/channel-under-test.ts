@@ -26,19 +26,13 @@ export interface ChannelUnderTest {
   /** The data of all that is kept, oldest first. */
   kept(): Promise<unknown[]>;
   /** The data that a reader gets from a position on, by both ways to ask; undefined where it is told of a gap. */
-  from(position: Position): Promise<BothWays>;
+  from(position: Position): Promise<ReturnType<typeof bothWays>>;
   /** Completes the channel, and waits until its `ttl` is over and its log is gone. */
   end(): Promise<void>;
 }
 
-/** Answers to one question, by both ways to ask it. */
-interface BothWays {
-  readonly read: unknown[] | undefined;
-  readonly followed: unknown[] | undefined;
-}
-
-/** The same by both ways. */
-export const bothWays = (data: unknown[] | undefined): BothWays => ({ read: data, followed: data });
+/** The same answer by both ways to ask. */
+export const bothWays = (data: unknown[] | undefined) => ({ read: data, followed: data });
 
 /** Makes a channel of that name, or of one that no other has. */
 export type MakeChannel = (options?: ChannelOptions, name?: string) => ChannelUnderTest;

@@ -117,31 +117,30 @@ export function describeReading({ describe, expect, it }: TestGlobals, make: Mak
 
       const holdsFrom = async (floor: number): Promise<void> => {
         const left = numbers(6).slice(floor + 1);
-        const { entries, ...bounds } = await channel.read();
-        expect(bounds).toMatchObject({ floor: positions[floor], head: positions[5] });
-        expect(dataOf(entries)).toEqual(left);
+        const bounds = { floor: positions[floor], head: positions[5] };
+        const range = await channel.read();
+        expect(range).toMatchObject(bounds);
+        expect(dataOf(range.entries)).toEqual(left);
+        expect(range.entries[0]?.previous).toEqual(left.length > 0 ? bounds.floor : undefined);
         for (const follower of [early, await channel.listener()]) {
           const { log } = follower;
-          expect({ floor: log.floor, head: log.head, size: log.size }).toEqual({
-            floor: bounds.floor,
-            head: bounds.head,
-            size: left.length,
-          });
+          expect(log).toMatchObject({ ...bounds, size: left.length });
+          expect(entriesOf(log)[0]?.previous).toEqual(range.entries[0]?.previous);
           expect(positions.map((position) => log.has(position))).toEqual(numbers(6).map((n) => n >= floor));
+          expect(positions.map((position) => log.missing(position))).toEqual(
+            numbers(6).map((n) => (n < floor ? 'evicted' : undefined)),
+          );
           expect(log.has(another(floor))).toBe(false);
           expect(await follower.locate(positions[0]!)).toBeUndefined();
-          for (const first of [entriesOf(log)[0], entries[0]])
-            if (first) expect(first.previous).toEqual(log.floor);
-          for (const [n, position] of positions.entries()) {
-            const missing = n < floor ? 'evicted' : undefined;
-            const [after, upTo] = missing
-              ? [left, left]
-              : [left.filter((each) => each > n), left.filter((each) => each <= n)];
-            expect(log.missing(position)).toBe(missing);
-            expect(await data({ after: position })).toEqual({ data: after, missing });
-            expect(await data({ after: position, limit: 1 })).toEqual({ data: after.slice(0, 1), missing });
-            expect(await data({ upTo: position, limit: 1 })).toEqual({ data: upTo.slice(-1), missing });
-          }
+        }
+        for (const [n, position] of positions.entries()) {
+          const missing = n < floor ? 'evicted' : undefined;
+          const after = missing ? left : left.filter((each) => each > n);
+          const upTo = missing ? left : left.filter((each) => each <= n);
+          expect(await data({ after: position })).toEqual({ data: after, missing });
+          expect(await data({ after: position, limit: 1 })).toEqual({ data: after.slice(0, 1), missing });
+          expect(await data({ upTo: position })).toEqual({ data: upTo, missing });
+          expect(await data({ upTo: position, limit: 1 })).toEqual({ data: upTo.slice(-1), missing });
         }
       };
 
