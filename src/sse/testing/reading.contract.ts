@@ -115,6 +115,7 @@ export function describeReading({ describe, expect, it }: TestGlobals, make: Mak
       const early = await channel.listener();
       const { positions, data, another } = await filled(6, channel);
 
+      /** All ways to ask agree on the first event that is held. Those after it are kept. */
       const holdsFrom = async (floor: number): Promise<void> => {
         const left = numbers(6).slice(floor + 1);
         const bounds = { floor: positions[floor], head: positions[5] };
