@@ -1,6 +1,6 @@
 import type { Position } from '../protocol/position.js';
 import type { ChannelOptions } from '../sse.options.js';
-import { dataOf, type ChannelUnderTest, type MakeChannel } from './channel-under-test.js';
+import { bothWays, dataOf, numbers, type ChannelUnderTest, type MakeChannel } from './channel-under-test.js';
 import { eventually } from './eventually.js';
 import type { TestGlobals } from './test-globals.js';
 
@@ -8,25 +8,20 @@ import type { TestGlobals } from './test-globals.js';
 const SHORT: ChannelOptions = { ttl: 600 };
 
 /** The two ways to learn the position of a channel that is not there. */
-const WAYS: Readonly<Record<string, (channel: ChannelUnderTest) => Promise<Position>>> = {
-  read: async ({ read }) => (await read()).head,
-  follow: async ({ listener }) => {
+const WAYS = {
+  read: async ({ read }: ChannelUnderTest) => (await read()).head,
+  follow: async ({ listener }: ChannelUnderTest) => {
     const follower = await listener();
     follower.stop();
     return follower.log.head;
   },
 };
 
-/** The events that a reader gets from a position on, by both ways to ask; undefined where it is told of a gap. */
-async function from(position: Position, { read, listener }: ChannelUnderTest) {
-  const { entries, missing } = await read({ after: position });
-  const follower = await listener();
-  const followed = await follower.after(position);
-  follower.stop();
-  return { read: missing ? undefined : dataOf(entries), followed: followed && dataOf(followed) };
-}
+/** Looks at a channel by all ways, and leaves. */
+const looksAt = (channel: ChannelUnderTest): Promise<Position[]> =>
+  Promise.all(Object.values(WAYS).map((way) => way(channel)));
 
-const GAP = { read: undefined, followed: undefined };
+const GAP = bothWays(undefined);
 
 export function describeAbsent(test: TestGlobals, make: MakeChannel): void {
   const { describe, expect, it } = test;
@@ -39,184 +34,124 @@ export function describeAbsent(test: TestGlobals, make: MakeChannel): void {
       expect(log.floor).toEqual(log.head);
       expect(log.head.offset).toBe(0);
       const { floor, head, entries, missing } = await read();
-      expect({ offset: head.offset, entries, missing }).toEqual({
-        offset: 0,
-        entries: [],
-        missing: undefined,
-      });
+      expect([head.offset, entries, missing]).toEqual([0, [], undefined]);
       expect(floor).toEqual(head);
     });
 
-    it('is not made by those who read it, however many come', async () => {
-      const { backplane } = make();
-      const { channels } = backplane.stats();
-      for (let n = 0; n < 100; n++) {
-        const { listener, read } = make();
-        const follower = await listener();
-        await read();
-        follower.stop();
-        await read({ after: follower.log.head });
-        await read({ upTo: follower.log.head, limit: 1 });
-      }
-      await eventually(() => backplane.stats().channels === channels);
-      expect(backplane.stats()).toMatchObject({ channels });
-    });
-
-    it('is not made by a purge', async () => {
-      const { backplane, purge, listener } = make();
+    it('is not made by a purge, nor by those who read it, however many come', async () => {
+      const { backplane, purge } = make();
       const { channels } = backplane.stats();
       await purge();
       expect(backplane.stats()).toMatchObject({ channels });
-      expect((await listener()).log.isAbsent).toBe(true);
+      for (let n = 0; n < 100; n++) {
+        const each = make();
+        await each.purge();
+        const follower = await each.listener();
+        expect(follower.log.isAbsent).toBe(true);
+        await each.read();
+        follower.stop();
+        await each.read({ after: follower.log.head });
+        await each.read({ upTo: follower.log.head, limit: 1 });
+      }
+      await eventually(() => backplane.stats().channels === channels);
     });
 
-    it('does not have the position of an event', async () => {
+    it('does not have the position of an event of another, nor has it when it is there', async () => {
       const [one, absent] = [make(), make()];
       const position = await one.append();
-      expect(await from(position, absent)).toEqual(GAP);
+      expect(await absent.from(position)).toEqual(GAP);
       expect(await absent.read({ after: position })).toMatchObject({ missing: 'unknown', entries: [] });
-    });
-  });
-
-  for (const [way, nothingYetOf] of Object.entries(WAYS)) describeNothingYet(test, make, way, nothingYetOf);
-  describeWaiting(test, make);
-  describeFormerLog(test, make);
-}
-
-function describeNothingYet(
-  { describe, expect, it }: TestGlobals,
-  make: MakeChannel,
-  way: string,
-  nothingYetOf: (channel: ChannelUnderTest) => Promise<Position>,
-): void {
-  describe(`nothing yet, learnt by ${way},`, () => {
-    it('has missed nothing while the channel is not there', async () => {
-      const channel = make();
-      const position = await nothingYetOf(channel);
-      expect(await from(position, channel)).toEqual({ read: [], followed: [] });
+      await absent.append();
+      expect(await absent.from(position)).toEqual(GAP);
     });
 
-    it('has all events of the log that is made later after it', async () => {
-      const channel = make();
-      const position = await nothingYetOf(channel);
-      await channel.append('a');
-      await channel.append('b');
-      const both = { read: ['a', 'b'], followed: ['a', 'b'] };
-      expect(await from(position, channel)).toEqual(both);
-      await channel.complete();
-      expect(await from(position, channel)).toEqual(both);
-    });
-
-    it('holds also when others looked at the channel and left before it was made', async () => {
-      const channel = make();
-      const position = await nothingYetOf(channel);
-      for (const look of Object.values(WAYS)) await look(channel);
-      await channel.purge();
-      await channel.append('a');
-      for (const look of Object.values(WAYS)) await look(channel);
-      expect(await from(position, channel)).toEqual({ read: ['a'], followed: ['a'] });
-    });
-
-    it('holds when the channel is completed without an event', async () => {
-      const channel = make();
-      const position = await nothingYetOf(channel);
-      await channel.complete();
-      expect(await from(position, channel)).toEqual({ read: [], followed: [] });
-    });
-
-    it('is a gap when the log has let go of an event', async () => {
-      const channel = make({ history: { count: 2 } });
-      const position = await nothingYetOf(channel);
-      await channel.appendNumbers(3);
-      expect(await from(position, channel)).toEqual(GAP);
-      expect(dataOf((await channel.read({ after: position })).entries)).toEqual([1, 2]);
-    });
-
-    it('is a gap when the log was purged', async () => {
-      const channel = make();
-      const position = await nothingYetOf(channel);
-      await channel.append('a');
-      await channel.purge();
-      expect(await from(position, channel)).toEqual(GAP);
-      await channel.append('b');
-      expect(await from(position, channel)).toEqual(GAP);
-    });
-
-    it('is a gap when a log has come and gone', async () => {
-      const channel = make(SHORT);
-      const position = await nothingYetOf(channel);
-      await channel.append('a');
-      await channel.end();
-      expect(await from(position, channel)).toEqual(GAP);
-      await channel.append('b');
-      expect(await from(position, channel)).toEqual(GAP);
-    });
-  });
-}
-
-function describeWaiting({ describe, expect, it }: TestGlobals, make: MakeChannel): void {
-  describe('who follows a channel that is not there', () => {
-    it('is told of its first event, and has missed nothing before it', async () => {
-      const { append, listener } = make();
-      const followers = [await listener(), await listener()];
-      const heads = followers.map(({ log }) => log.head);
-      const first = await append('a');
-      for (const [i, follower] of followers.entries()) {
-        expect(follower.told).toContain(first.offset);
-        expect(follower.early).toEqual([]);
-        expect(dataOf((await follower.after(heads[i]!))!)).toEqual(['a']);
-        expect(follower.log.isAbsent).toBe(false);
-      }
-    });
-
-    it('is told that it is completed', async () => {
-      const { complete, listener } = make();
-      const follower = await listener();
-      await complete();
-      expect(follower.told).toContain('completed');
-      expect(follower.log).toMatchObject({ completed: true, isAbsent: false });
-    });
-
-    it('has a position that is valid for as long as it follows, also after the ttl', async () => {
+    it('leaves those who follow it a valid position for as long as they do, also after the ttl', async () => {
       const [channel, clock] = [make(SHORT), make(SHORT)];
-      const follower = await channel.listener();
+      const followers = [await channel.listener(), await channel.listener()];
       // Another channel of the same ttl comes and goes: so long has it been.
       await clock.append();
       await clock.end();
-      const { head } = follower.log;
-      await channel.append('a');
-      expect(await from(head, channel)).toEqual({ read: ['a'], followed: ['a'] });
-      expect(dataOf((await follower.after(head))!)).toEqual(['a']);
-    });
-  });
-}
-
-function describeFormerLog({ describe, expect, it }: TestGlobals, make: MakeChannel): void {
-  describe('a log that has come and gone', () => {
-    it('leaves no position that the channel or its next log would believe', async () => {
-      const channel = make(SHORT);
-      const birth = (await channel.read()).floor;
-      const positions = await channel.appendNumbers(3);
-      await channel.end();
-      const former = [birth, ...positions];
-      for (const position of former) expect(await from(position, channel)).toEqual(GAP);
-      const next = await channel.appendNumbers(4);
-      for (const position of former) {
-        expect(await from(position, channel)).toEqual(GAP);
-        expect(dataOf((await channel.read({ after: position })).entries)).toEqual([0, 1, 2, 3]);
+      const heads = followers.map(({ log }) => log.head);
+      const first = await channel.append('a');
+      for (const [i, follower] of followers.entries()) {
+        expect(follower.told).toContain(first.offset);
+        expect([follower.early, follower.log.isAbsent]).toEqual([[], false]);
+        expect(await channel.from(heads[i]!)).toEqual(bothWays(['a']));
+        expect(dataOf((await follower.after(heads[i]!))!)).toEqual(['a']);
       }
-      const marks = [...positions, ...next].map(({ mark }) => mark);
-      expect(new Set(marks).size).toBe(marks.length);
     });
 
-    it('leaves a channel that can be waited for', async () => {
+    it('has forgotten its former log: no position of that is believed, and the next can be waited for', async () => {
       const former = make(SHORT);
-      await former.append('old');
+      const births = await looksAt(former);
+      const positions = await former.appendNumbers(3);
       await former.end();
+      for (const position of [...births, ...positions]) expect(await former.from(position)).toEqual(GAP);
+      // Its ttl is long, so that the position stays valid on a slow machine.
       const channel = make({}, former.channel);
       const { head } = await channel.read();
-      await channel.append('new');
-      expect(await from(head, channel)).toEqual({ read: ['new'], followed: ['new'] });
+      const next = await channel.appendNumbers(4);
+      for (const position of [...births, ...positions]) {
+        expect(await former.from(position)).toEqual(GAP);
+        expect(dataOf((await former.read({ after: position })).entries)).toEqual(numbers(4));
+      }
+      expect(await channel.from(head)).toEqual(bothWays(numbers(4)));
+      expect(new Set([...positions, ...next].map(({ mark }) => mark)).size).toBe(7);
     });
+  });
+
+  for (const way of ['read', 'follow'] as const) describeNothingYet(test, make, way);
+}
+
+type Way = keyof typeof WAYS;
+
+type Happening = (channel: ChannelUnderTest) => Promise<unknown>;
+
+/** Happenings after which nothing yet still holds, with the data that follow it then. */
+const HOLDING: readonly [when: string, happening: Happening, data: unknown[]][] = [
+  ['while the channel is not there', () => Promise.resolve(), []],
+  ['when events are published', ({ appendNumbers }) => appendNumbers(2), [0, 1]],
+  [
+    'when others look at the channel and leave before and after it is made',
+    async (channel) => {
+      await looksAt(channel);
+      await channel.purge();
+      await channel.append('a');
+      await looksAt(channel);
+    },
+    ['a'],
+  ],
+];
+
+/** Happenings after which it is a gap, on a channel that keeps two events. */
+const LOSING: readonly [when: string, happening: Happening][] = [
+  ['the log has let go of an event', ({ appendNumbers }) => appendNumbers(3)],
+  ['the log was purged', ({ append, purge }) => Promise.all([append(), purge()])],
+];
+
+function describeNothingYet({ describe, expect, it }: TestGlobals, make: MakeChannel, way: Way): void {
+  describe(`nothing yet, learnt by ${way},`, () => {
+    for (const [when, happening, data] of HOLDING) {
+      it(`has missed nothing ${when}, nor when that is completed`, async () => {
+        const channel = make();
+        const position = await WAYS[way](channel);
+        await happening(channel);
+        expect(await channel.from(position)).toEqual(bothWays(data));
+        await channel.complete();
+        expect(await channel.from(position)).toEqual(bothWays(data));
+      });
+    }
+
+    for (const [when, happening] of LOSING) {
+      it(`is a gap when ${when}`, async () => {
+        const channel = make({ history: { count: 2 } });
+        const position = await WAYS[way](channel);
+        await happening(channel);
+        expect(await channel.from(position)).toEqual(GAP);
+        await channel.append('b');
+        expect(await channel.from(position)).toEqual(GAP);
+        expect(dataOf((await channel.read({ after: position })).entries)).toEqual(await channel.kept());
+      });
+    }
   });
 }

@@ -16,6 +16,8 @@ export interface ChannelUnderTest {
   append(data?: unknown): Promise<Position>;
   /** Appends the numbers from 0 on, each when the one before it is stored. */
   appendNumbers(count: number): Promise<Position[]>;
+  /** Appends the numbers from 0 on, without waiting for one before the next. */
+  appendAtOnce(count: number): Promise<Position[]>;
   complete(): Promise<void>;
   purge(): Promise<void>;
   listener(): Promise<Listener>;
@@ -23,9 +25,14 @@ export interface ChannelUnderTest {
   read(query?: Partial<RangeQuery>): Promise<LogRange>;
   /** The data of all that is kept, oldest first. */
   kept(): Promise<unknown[]>;
+  /** The data that a reader gets from a position on, by both ways to ask; undefined where it is told of a gap. */
+  from(position: Position): Promise<ReturnType<typeof bothWays>>;
   /** Completes the channel, and waits until its `ttl` is over and its log is gone. */
   end(): Promise<void>;
 }
+
+/** The same answer by both ways to ask. */
+export const bothWays = (data: unknown[] | undefined) => ({ read: data, followed: data });
 
 /** Makes a channel of that name, or of one that no other has. */
 export type MakeChannel = (options?: ChannelOptions, name?: string) => ChannelUnderTest;
@@ -35,11 +42,16 @@ export const settingsOf = (options: ChannelOptions = {}): ChannelSettings =>
 
 export const stored = (data: unknown): StoredEvent => storedEvent({ data }, 'publisher', Infinity);
 
+/** The numbers from 0 on. */
+export const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+
 /** The data of entries, as it was before it was encoded. */
 export const dataOf = (entries: readonly LogEntry[]): unknown[] =>
   entries.map(({ event: { json, data } }) =>
     json && data !== undefined ? (JSON.parse(data) as unknown) : data,
   );
+
+export const offsetsOf = (positions: readonly Position[]): number[] => positions.map(({ offset }) => offset);
 
 /** The positions that entries have. */
 export const positionsOf = (entries: readonly Position[]): Position[] =>
@@ -55,6 +67,7 @@ export function channelOn(
   const read = (query: Partial<RangeQuery> = {}) =>
     backplane.read(channel, settings, { limit: Infinity, ...query });
   const complete = () => backplane.complete(channel, settings);
+  const listener = () => new Listener(backplane, channel, settings).ready;
   return {
     backplane,
     channel,
@@ -65,11 +78,19 @@ export function channelOn(
       for (let n = 0; n < count; n++) positions.push(await append(n));
       return positions;
     },
+    appendAtOnce: (count) => Promise.all(numbers(count).map((n) => append(n))),
     complete,
     purge: () => backplane.purge(channel),
-    listener: () => new Listener(backplane, channel, settings).ready,
+    listener,
     read,
     kept: async () => dataOf((await read()).entries),
+    from: async (position) => {
+      const { entries, missing } = await read({ after: position });
+      const follower = await listener();
+      const followed = await follower.after(position);
+      follower.stop();
+      return { read: missing ? undefined : dataOf(entries), followed: followed && dataOf(followed) };
+    },
     end: async () => {
       // Only a completed channel ends on every backplane: some keep the others for as long as there is room.
       await complete();

@@ -1,9 +1,10 @@
-import type { SseCluster } from '../cluster/cluster.js';
+import type { ClusterListener, SseCluster } from '../cluster/cluster.js';
+import { numbers } from './channel-under-test.js';
 import { eventually } from './eventually.js';
 import { describeLeading } from './leading.contract.js';
 import { describeOrders } from './orders.contract.js';
 import type { ClusterUnderTest, Member, Instances } from './instances.js';
-import type { TestGlobals } from './test-globals.js';
+import { expectRefusal, type TestGlobals } from './test-globals.js';
 import { describeWills } from './wills.contract.js';
 
 /**
@@ -31,6 +32,7 @@ export function describeCluster(
       get server() {
         return made.server;
       },
+      canBeCutOff: can.beCutOff,
       join,
       clusters: async (count) => {
         const joined = await Promise.all(Array.from({ length: count }, join));
@@ -49,110 +51,138 @@ export function describeCluster(
       await made.dispose?.();
     });
 
+    for (const way of ['broadcast', 'order'] as const) describeTelling(test, instances, way);
     describeBroadcasting(test, instances);
-    describeLeading(test, instances, can);
-    describeOrders(test, instances, can);
-    describeMembership(test, instances, can);
+    describeLeading(test, instances);
+    describeOrders(test, instances);
+    describeMembership(test, instances);
     describeClosing(test, instances);
-    describeWills(test, instances, can);
+    describeWills(test, instances);
   });
 }
 
-/** Everything that an instance is told on a topic, with its sender. */
-function heardBy(cluster: SseCluster, topic = 'news'): { message: unknown; from: string }[] {
-  const heard: { message: unknown; from: string }[] = [];
-  cluster.listen(topic, (message, from) => heard.push({ message, from }));
-  return heard;
+type Heard = { readonly message: unknown; readonly from: string }[];
+
+/** A way to tell all instances something. */
+interface Way {
+  tell(cluster: SseCluster, message: unknown): Promise<void>;
+  /** @returns ends it */
+  hear(cluster: SseCluster, listener: ClusterListener): () => void;
 }
 
-function describeBroadcasting(test: TestGlobals, instances: Instances): void {
-  const { describe, expect, it } = test;
-  describe('broadcast', () => {
-    it('reaches every instance once, itself too, and says who sent it', async () => {
-      const clusters = await instances.clusters(3);
-      const heard = clusters.map((cluster) => heardBy(cluster));
-      const message = { text: 'é\n\0😀', list: [1, null, { a: false }] };
-      await clusters[1]!.broadcast('news', message);
-      await clusters[1]!.broadcast('news', 'end');
-      await eventually(() => heard.every((one) => one.length >= 2));
-      const from = clusters[1]!.instance;
-      const expected = [
-        { message, from },
-        { message: 'end', from },
-      ];
-      expect(heard).toEqual([expected, expected, expected]);
-    });
+const WAYS: Readonly<Record<'broadcast' | 'order', Way>> = {
+  broadcast: {
+    tell: (cluster, message) => cluster.broadcast('news', message),
+    hear: (cluster, listener) => cluster.listen('news', listener),
+  },
+  order: {
+    tell: (cluster, order) => cluster.order(order),
+    hear: (cluster, listener) =>
+      cluster.obey({ given: (order, _, from) => listener(order, from), missed: () => undefined }),
+  },
+};
 
-    it('keeps the order of each sender', async () => {
+/** Everything that an instance is told from now on, until the end. */
+function heardBy(cluster: SseCluster, way = WAYS.broadcast): { heard: Heard; end: () => void } {
+  const heard: Heard = [];
+  return { heard, end: way.hear(cluster, (message, from) => heard.push({ message, from })) };
+}
+
+/** The promises that `broadcast` and `order` share. */
+function describeTelling(test: TestGlobals, instances: Instances, name: keyof typeof WAYS): void {
+  const { describe, expect, it } = test;
+  const way = WAYS[name];
+  describe(name, () => {
+    it('reaches every instance once, itself too, and says whose it is', async () => {
       const clusters = await instances.clusters(3);
-      const heard = clusters.map((cluster) => heardBy(cluster));
-      const numbers = Array.from({ length: 100 }, (_, i) => i);
-      await Promise.all(numbers.flatMap((n) => clusters.map((cluster) => cluster.broadcast('news', n))));
-      await eventually(() => heard.every((one) => one.length >= 300));
-      for (const one of heard) {
-        for (const { instance } of clusters) {
-          const ofOne = one.filter(({ from }) => from === instance);
-          expect(ofOne.map(({ message }) => message)).toEqual(numbers);
-        }
-      }
+      const all = clusters.map((cluster) => heardBy(cluster, way).heard);
+      const sent = [{ text: 'é\n\0😀', list: [1, null, { a: false }] }, 'end'];
+      for (const message of sent) await way.tell(clusters[1]!, message);
+      await eventually(() => all.every((heard) => heard.length >= 2));
+      const expected = sent.map((message) => ({ message, from: clusters[1]!.instance }));
+      expect(all).toEqual([expected, expected, expected]);
     });
 
     it('sends the value as it is at the call, and tells nobody in its turn', async () => {
       const [cluster] = await instances.clusters(1);
-      const heard = heardBy(cluster!);
+      const { heard } = heardBy(cluster!, way);
       const message = { n: 1 };
-      const sent = cluster!.broadcast('news', message);
+      const sent = way.tell(cluster!, message);
       message.n = 2;
       expect(heard).toEqual([]);
       await sent;
       await eventually(() => heard.length > 0);
-      expect(heard[0]!.message).toEqual({ n: 1 });
+      expect(heard).toEqual([{ message: { n: 1 }, from: cluster!.instance }]);
     });
 
-    it('reaches those only who listen to the topic, as long as they do', async () => {
+    it('reaches those only who were there and listen, as long as they do', async () => {
       const [one, other] = await instances.clusters(2);
-      const [news, again, weather, left] = ['news', 'news', 'weather', 'news'].map((topic) => {
-        const heard: unknown[] = [];
-        return { heard, leave: other!.listen(topic, (message) => heard.push(message)) };
+      const [all, none, again] = [heardBy(other!, way), heardBy(other!, way), heardBy(other!, way)];
+      none.end();
+      none.end();
+      await way.tell(one!, 1);
+      await eventually(() => again.heard.length === 1);
+      again.end();
+      const late = heardBy((await instances.clusters(1))[0]!, way);
+      await way.tell(one!, 2);
+      await eventually(() => all.heard.length === 2 && late.heard.length > 0);
+      const messages = [all, none, again, late].map(({ heard }) => heard.map(({ message }) => message));
+      expect(messages).toEqual([[1, 2], [], [1], [2]]);
+    });
+
+    it('ends at once when the instance closes, also in the middle of a telling', async () => {
+      const [one] = await instances.clusters(1);
+      const told: string[] = [];
+      way.hear(one!, () => {
+        told.push('first');
+        void one!.close();
       });
-      left!.leave();
-      left!.leave();
-      await one!.broadcast('news', 1);
-      await eventually(() => again!.heard.length === 1);
-      news!.leave();
-      await one!.broadcast('news', 2);
-      await one!.broadcast('weather', 3);
-      await eventually(() => weather!.heard.length > 0);
-      expect([news, again, weather, left].map((one) => one!.heard)).toEqual([[1], [1, 2], [3], []]);
+      way.hear(one!, () => told.push('second'));
+      await way.tell(one!, 1).catch(() => undefined);
+      await eventually(() => told.length > 0);
+      expect(told).toEqual(['first']);
     });
   });
 }
 
-function describeMembership(
-  test: TestGlobals,
-  instances: Instances,
-  can: { readonly beCutOff: boolean },
-): void {
-  const { describe, expect, it } = test;
+function describeBroadcasting({ describe, expect, it }: TestGlobals, instances: Instances): void {
+  describe('broadcast', () => {
+    it('keeps the order of each sender, and topics apart', async () => {
+      const clusters = await instances.clusters(3);
+      const all = clusters.map((cluster) => heardBy(cluster).heard);
+      const weather: unknown[] = [];
+      clusters[0]!.listen('weather', (message) => weather.push(message));
+      await Promise.all([
+        ...numbers(100).flatMap((n) => clusters.map((cluster) => cluster.broadcast('news', n))),
+        clusters[1]!.broadcast('weather', 'fair'),
+      ]);
+      await eventually(() => weather.length > 0 && all.every((heard) => heard.length >= 300));
+      for (const { instance: from } of clusters) {
+        const expected = numbers(100).map((message) => ({ message, from }));
+        for (const heard of all) expect(heard.filter((one) => one.from === from)).toEqual(expected);
+      }
+      expect([weather, ...all.map(({ length }) => length)]).toEqual([['fair'], 300, 300, 300]);
+    });
+  });
+}
+
+function describeMembership({ describe, expect, it }: TestGlobals, instances: Instances): void {
   const names = (clusters: SseCluster[]): string[] => clusters.map(({ instance }) => instance).sort();
   const seenBy = async (cluster: SseCluster): Promise<string[]> => [...(await cluster.instances())].sort();
 
   describe('instances', () => {
-    it('are those that have joined, of different names', async () => {
+    it('are those that have joined and have not left, of different names', async () => {
       const clusters = await instances.clusters(3);
       expect(new Set(names(clusters)).size).toBe(3);
       for (const cluster of clusters) expect(await seenBy(cluster)).toEqual(names(clusters));
-    });
-
-    it('are those only that have not left', async () => {
-      const [first, ...rest] = await instances.clusters(3);
+      const [first, ...rest] = clusters;
       await first!.close();
       for (const cluster of rest) expect(await seenBy(cluster)).toEqual(names(rest));
       const all = [...rest, ...(await instances.clusters(1))];
       for (const cluster of all) expect(await seenBy(cluster)).toEqual(names(all));
     });
 
-    if (!can.beCutOff) return;
+    if (!instances.canBeCutOff) return;
 
     it('are those that give signs of life', async () => {
       const [one, other] = [await instances.join(), await instances.join()];
@@ -176,38 +206,29 @@ function describeClosing(test: TestGlobals, instances: Instances): void {
     it('makes calls reject with HUB_CLOSED, and may come twice', async () => {
       const [cluster] = await instances.clusters(1);
       await Promise.all([cluster!.close(), cluster!.close()]);
-      const outcomes = await Promise.allSettled([cluster!.broadcast('news', 1), cluster!.instances()]);
-      const closed = expect.objectContaining({ name: 'SseError', code: 'HUB_CLOSED' });
-      expect(outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason as unknown)).toEqual([
-        closed,
-        closed,
-      ]);
+      const { wills } = cluster!;
+      const ofCluster = [
+        cluster!.broadcast('news', 1),
+        cluster!.instances(),
+        cluster!.order(1),
+        cluster!.away(),
+      ];
+      const ofWills = [wills.leave('a', 'x'), wills.isThere('a'), wills.remove('a'), wills.orphaned()];
+      await expectRefusal(test, 'HUB_CLOSED', ...ofCluster, ...ofWills);
     });
 
     it('ends all telling and all work, and nothing begins after it', async () => {
       const [one, other] = await instances.clusters(2);
-      const [early, heard] = [heardBy(one!), heardBy(other!)];
+      const hear = (cluster: SseCluster) => Object.values(WAYS).map((way) => heardBy(cluster, way).heard);
+      const [early, there] = [hear(one!), hear(other!)];
       let begun = 0;
       const closed = one!.close();
       one!.lead('late', () => begun++)();
-      const late = heardBy(one!);
+      const late = hear(one!);
       await closed;
-      await other!.broadcast('news', 1);
-      await eventually(() => heard.length === 1);
-      expect([early, late, begun]).toEqual([[], [], 0]);
-    });
-
-    it('holds at once, also in the middle of a telling', async () => {
-      const [one] = await instances.clusters(1);
-      const told: string[] = [];
-      one!.listen('news', () => {
-        told.push('first');
-        void one!.close();
-      });
-      one!.listen('news', () => told.push('second'));
-      await one!.broadcast('news', 1).catch(() => undefined);
-      await eventually(() => told.length > 0);
-      expect(told).toEqual(['first']);
+      for (const { tell } of Object.values(WAYS)) await tell(other!, 1);
+      await eventually(() => there.every(({ length }) => length === 1));
+      expect([...early, ...late, begun]).toEqual([[], [], [], [], 0]);
     });
   });
 }

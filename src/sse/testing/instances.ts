@@ -20,6 +20,8 @@ export interface Member {
 /** The instances of one test. */
 export interface Instances {
   readonly server: ClusterUnderTest['server'];
+  /** Whether they can be cut off from each other; then their `cutOff` and `restore` and the `server` are there. */
+  readonly canBeCutOff: boolean;
   join(): Promise<Member>;
   clusters(count: number): Promise<SseCluster[]>;
 }

@@ -1,19 +1,25 @@
 import type { SseCluster } from '../cluster/cluster.js';
 import { LEASE_TIME } from '../cluster/cluster.js';
+import { numbers } from './channel-under-test.js';
 import { eventually } from './eventually.js';
 import type { Instances } from './instances.js';
 import { LeaseHistory } from './lease-history.js';
-import type { TestGlobals } from './test-globals.js';
+import { expectRefusal, type TestGlobals } from './test-globals.js';
 
 /** Milliseconds for a machine that is busy with other things. */
 const LITTLE = 1_000;
 
+/** A lease that the first holds, and that the others ask for. */
+async function leaseOf(first: SseCluster, ...others: SseCluster[]) {
+  const lease = new LeaseHistory();
+  const giveBack = lease.ask(first);
+  await lease.changes(1);
+  for (const each of others) lease.ask(each);
+  return { lease, giveBack };
+}
+
 /** The promises of `lead`. */
-export function describeLeading(
-  test: TestGlobals,
-  instances: Instances,
-  can: { readonly beCutOff: boolean },
-): void {
+export function describeLeading(test: TestGlobals, instances: Instances): void {
   const { describe, expect, it } = test;
   describe('lead', () => {
     it('lets one work at a time, of all that ask', async () => {
@@ -55,10 +61,7 @@ export function describeLeading(
 
     it('gives a lease on at once when it is given back, and when its holder closes', async () => {
       const [one, other, third] = await instances.clusters(3);
-      const lease = new LeaseHistory();
-      const stop = lease.ask(one!);
-      await lease.changes(1);
-      lease.ask(other!);
+      const { lease, giveBack } = await leaseOf(one!, other!);
       await other!.broadcast('pause', 1);
       const beginnings: number[] = [];
       const timed = async (end: () => unknown): Promise<void> => {
@@ -67,7 +70,7 @@ export function describeLeading(
         await lease.changes(lease.holders.length + 1 - lease.present.size);
         beginnings.push(Date.now() - endedAt);
       };
-      await timed(stop);
+      await timed(giveBack);
       lease.ask(third!);
       await third!.broadcast('pause', 1);
       await timed(() => other!.close());
@@ -79,8 +82,7 @@ export function describeLeading(
 
     it('does not mix names, of which there may be many', async () => {
       const clusters = await instances.clusters(2);
-      const names = Array.from({ length: 50 }, (_, i) => `lease ${i} / é.*>`);
-      const leases = names.map((name) => new LeaseHistory(name));
+      const leases = numbers(50).map((i) => new LeaseHistory(`lease ${i} / é.*>`));
       for (const lease of leases) for (const cluster of clusters) lease.ask(cluster);
       await Promise.all(leases.map((lease) => lease.changes(1)));
       await clusters[0]!.close();
@@ -88,14 +90,11 @@ export function describeLeading(
       expect(leases.every(({ most }) => most === 1)).toBe(true);
     });
 
-    if (!can.beCutOff) return;
+    if (!instances.canBeCutOff) return;
 
     it('goes on as long as the holder gives signs of life', async () => {
       const [one, other] = await instances.clusters(2);
-      const lease = new LeaseHistory();
-      lease.ask(one!);
-      await lease.changes(1);
-      lease.ask(other!);
+      const { lease } = await leaseOf(one!, other!);
       const until = Date.now() + LEASE_TIME + LITTLE;
       await eventually(() => Date.now() > until);
       expect(lease.holders).toEqual([one]);
@@ -104,10 +103,7 @@ export function describeLeading(
 
     it('passes from a holder that is cut off to another in time, and not before the first has stopped', async () => {
       const [one, other] = [await instances.join(), await instances.join()];
-      const lease = new LeaseHistory();
-      lease.ask(one.cluster);
-      await lease.changes(1);
-      lease.ask(other.cluster);
+      const { lease } = await leaseOf(one.cluster, other.cluster);
       one.cutOff!();
       const cutOffAt = Date.now();
       await lease.changes(2);
@@ -129,31 +125,26 @@ export function describeLeading(
 
     it('goes on after the server was away, with one at a time', async () => {
       const { server } = instances;
-      const clusters = await instances.clusters(2);
-      const lease = new LeaseHistory();
-      for (const cluster of clusters) lease.ask(cluster);
-      await lease.changes(1);
+      const [one, other] = await instances.clusters(2);
+      const { lease } = await leaseOf(one!, other!);
       await server!.stop();
-      const refusal = expect.objectContaining({ name: 'SseError', code: 'BACKPLANE_AWAY' });
-      for (const cluster of clusters) {
-        await expect(cluster.broadcast('news', 1)).rejects.toEqual(refusal);
-        await expect(cluster.instances()).rejects.toEqual(refusal);
+      for (const cluster of [one!, other!]) {
+        await expectRefusal(test, 'BACKPLANE_AWAY', cluster.broadcast('news', 1));
+        await expectRefusal(test, 'BACKPLANE_AWAY', cluster.instances());
       }
       await eventually(() => lease.present.size === 0);
       await server!.start();
       await lease.changes(2);
       expect(lease.most).toBe(1);
-      await eventually(() => isWhole(clusters));
+      for (const cluster of [one!, other!])
+        await eventually(async () => (await cluster.instances().catch(() => [])).length === 2);
       expect(lease.most).toBe(1);
     }, 40_000);
 
     it('leaves a lease with its holder that does not know yet that the server was started anew', async () => {
       const { server } = instances;
-      const [one, ...others] = [await instances.join(), await instances.join(), await instances.join()];
-      const lease = new LeaseHistory();
-      lease.ask(one.cluster);
-      await lease.changes(1);
-      for (const { cluster } of others) lease.ask(cluster);
+      const one = await instances.join();
+      const { lease } = await leaseOf(one.cluster, ...(await instances.clusters(2)));
       one.cutOff!();
       await server!.stop();
       await server!.start();
@@ -162,10 +153,4 @@ export function describeLeading(
       one.restore!();
     }, 40_000);
   });
-}
-
-/** Whether all are there again. */
-async function isWhole(clusters: readonly SseCluster[]): Promise<boolean> {
-  const seen = await Promise.all(clusters.map((cluster) => cluster.instances().catch(() => [])));
-  return seen.every((instances) => instances.length === clusters.length);
 }

@@ -1,3 +1,5 @@
+import type { SseErrorCode } from '../sse.errors.js';
+
 /**
  * The parts of a test runner that the suites use: Jest and Vitest have them, as globals or as exports of
  * `@jest/globals` and `vitest`.
@@ -29,4 +31,14 @@ export interface Matchers<Result> {
   toEqual(expected: unknown): Result;
   toHaveLength(expected: number): Result;
   toMatchObject(expected: object): Result;
+}
+
+/** Expects that each of these calls is refused with an `SseError` of that code. */
+export async function expectRefusal(
+  { expect }: TestGlobals,
+  code: SseErrorCode,
+  ...calls: Promise<unknown>[]
+): Promise<void> {
+  const refused = { status: 'rejected', reason: expect.objectContaining({ name: 'SseError', code }) };
+  expect(await Promise.allSettled(calls)).toEqual(calls.map(() => refused));
 }
