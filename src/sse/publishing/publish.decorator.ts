@@ -4,7 +4,7 @@ import { isThenable } from '../values.js';
 import { hasOwnRoute, inPlaceOf, type Method } from '../wrapped-method.js';
 import { definedBy, type ChannelDefinition } from '../channels/channel-definition.js';
 import { ChannelPattern } from '../channels/channel-pattern.js';
-import { isAsyncIterable, MAX_PENDING, publishedItems, publishedObservable } from './published-source.js';
+import { isAsyncIterable, publishedItems, publishedObservable } from './published-source.js';
 import type { EventMap, SseEventInput } from '../log/sse-event.js';
 import { COPY, type NamedChannels, type PackageCopy } from '../package-copy.js';
 import { storedEvent } from '../log/stored-event.js';
@@ -166,7 +166,7 @@ export function Publish(
 /** The result for the caller of a method, whose own result is published. */
 function published(result: unknown, publish: (data: unknown) => Promise<unknown>): unknown {
   if (isThenable(result)) return Promise.resolve(result).then((value) => published(value, publish));
-  if (isObservable(result)) return publishedObservable(result, publish, MAX_PENDING);
+  if (isObservable(result)) return publishedObservable(result, publish);
   if (isAsyncIterable(result)) return publishedItems(result, publish);
   if (isLost(result)) return Promise.reject(noJson());
   return publish(result).then(() => result);
