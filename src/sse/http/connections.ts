@@ -36,7 +36,7 @@ export interface ConnectionFilter {
   readonly user?: string;
 }
 
-/** What other instances are asked for, and told to end. */
+/** A question of another instance, or an order. */
 interface Asked {
   readonly filter: ConnectionFilter;
 }

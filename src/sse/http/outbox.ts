@@ -125,7 +125,11 @@ export class Outbox {
   #wrote(outcome: 'taken' | 'not taken', writer: ResponseWriter): void {
     this.#wroteAt = performance.now();
     const { coalesce } = this.connection.settings;
-    if (coalesce > 0) this.#rest(coalesce);
+    if (coalesce > 0)
+      this.#resting ??= setTimeout(() => {
+        this.#resting = undefined;
+        this.flush();
+      }, coalesce);
     if (outcome === 'taken' || this.#isBackedUp) return;
     this.#isBackedUp = true;
     writer.onceDrained(() => {
@@ -133,12 +137,5 @@ export class Outbox {
       this.#onTop = 0;
       this.connection.drained();
     });
-  }
-
-  #rest(milliseconds: number): void {
-    this.#resting ??= setTimeout(() => {
-      this.#resting = undefined;
-      this.flush();
-    }, milliseconds);
   }
 }

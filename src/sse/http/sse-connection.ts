@@ -262,7 +262,6 @@ export class SseConnection implements Sink, Task {
 
   located(): void {
     this.#outbox.add(this.#introduction.located(), undefined, 'own');
-    this.filled();
   }
 
   begun(when: 'at once' | 'later'): void {
