@@ -40,9 +40,7 @@ export class RunQueue {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
-      this.#runTasks();
-    });
+    setImmediate(() => this.#runTasks());
   }
 
   #runTasks(): void {

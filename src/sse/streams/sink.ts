@@ -74,9 +74,7 @@ export const PLAIN: Sink = {
     cursor.tell(gapEvent(gap, channel.hasHistory ? channel.idOf(read) : undefined));
   },
   disconnect: () => undefined,
-  inContext: (task) => {
-    task();
-  },
+  inContext: (task) => task(),
   subscribed: () => undefined,
   unsubscribed: () => undefined,
   located: () => undefined,

@@ -26,7 +26,6 @@ import type { Streams } from './streams.js';
 export class StreamReader {
   /** The position of its client. */
   readonly position: ClientPosition;
-  #sink: Sink;
   /** Promises and decisions that the start waits for. */
   #awaited = 0;
   /** How the start goes: `at once` unless it waits for anything but the Promises of channels that are open. */
@@ -37,15 +36,11 @@ export class StreamReader {
   /** @param brought the position that its client came with */
   constructor(
     private readonly streams: Streams,
-    sink: Sink,
+    /** The output; a plain one once the response is over. */
+    public sink: Sink,
     brought: LastEventId = NO_POSITION,
   ) {
-    this.#sink = sink;
     this.position = new ClientPosition(brought);
-  }
-
-  get sink(): Sink {
-    return this.#sink;
   }
 
   /** Whether a channel is being opened, so that its position is not known. */
@@ -142,8 +137,8 @@ export class StreamReader {
   end(): void {
     for (const cursor of this.position.cursors) this.#unsubscribed(cursor);
     // A stream that was made for it may be subscribed to even now, and asks whether it may.
-    const { gate } = this.#sink;
-    this.#sink = gate ? { ...PLAIN, gate } : PLAIN;
+    const { gate } = this.sink;
+    this.sink = gate ? { ...PLAIN, gate } : PLAIN;
     for (const cursor of this.position.cursors) {
       if (cursor.isSubscribed) cursor.goOn('in the next turn');
       else this.leave(cursor);
