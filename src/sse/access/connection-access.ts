@@ -10,7 +10,7 @@ const logger = new Logger('SseConnection');
 
 /** The reason for which a client does not get a channel, or has lost it. */
 export type DenialReason =
-  /** A method with `@AuthorizeChannel()` refused it, or none covers it (`unguarded: 'deny'`, the ready-made endpoint). */
+  /** A method with `@AuthorizeChannel()` refused it, or none covers it (`unguarded: 'deny'`, the endpoint). */
   | 'forbidden'
   /** It was taken away by `hub.revoke()`. */
   | 'revoked';
@@ -24,7 +24,7 @@ export interface Denial {
 /** A channel that the application has granted. */
 interface Grant {
   readonly channel: string;
-  /** The connection's own reader, or that of a stream which was subscribed to indirectly (streams/channel-stream.ts). */
+  /** The connection's own reader, or that of a stream that it subscribes to indirectly (streams/channel-stream.ts). */
   readonly reader: StreamReader;
   /** When it was requested: `performance.now()`. */
   readonly requestedAt: number;
