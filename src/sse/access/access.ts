@@ -13,7 +13,7 @@ export class Access {
   readonly authorization: Authorization;
   /** When the identities of open connections expire. */
   readonly expiries = new Expiries();
-  /** Those of the open connections. */
+  /** The access of each open connection that has one. */
   readonly connections = new Set<ConnectionAccess>();
   /** Milliseconds after which open streams are asked about again; 0 for never. */
   readonly reauthorize: number;
