@@ -84,7 +84,7 @@ describeWith('redis-server', 'a client that an application has', (path) => {
   it('is refused where it is no such client', () => {
     const refusal = (client: unknown) => () => redisBackplane({ client: client as RedisClientModel });
     const advice =
-      /createSentinel\(\) or createCluster\(\)\. Give what that was made with as "connection"\.$/;
+      /createSentinel\(\) or createCluster\(\)\. Give the options that it was made with as "connection"\.$/;
     expect(refusal(createCluster({ rootNodes: [] }))).toThrow(advice);
     expect(refusal(createSentinel({ name: 'x', sentinelRootNodes: [] }))).toThrow(advice);
     for (const client of ['redis://127.0.0.1', {}, server])

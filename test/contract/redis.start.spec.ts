@@ -45,7 +45,7 @@ describeWith('redis-server', 'the start with a Redis', (path) => {
     await server.stop();
     expect(await refusal({ connection: { url: server.url } })).toMatch(
       new RegExp(
-        `^Redis at 127\\.0\\.0\\.1:${server.port} cannot be reached: .*ECONNREFUSED.*correct the URL\\.$`,
+        `^Redis at 127\\.0\\.0\\.1:${server.port} cannot be reached: .*ECONNREFUSED.*correct the address in the options\\.$`,
       ),
     );
     expect(await refusal({ connection: { url: 'redis://no-such-host.invalid' } })).toMatch(

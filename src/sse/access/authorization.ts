@@ -27,7 +27,7 @@ export type Asker = Pick<ChannelAccess, 'user' | 'request'>;
 export class Authorization {
   readonly #logger = new Logger('AuthorizeChannel');
   readonly #log = new SparseLog();
-  /** Methods that have answered with something else than a boolean, which was logged. */
+  /** Methods whose truthy answer other than `true` was logged already. */
   readonly #truthy = new Set<ChannelHandler>();
 
   constructor(
@@ -41,31 +41,33 @@ export class Authorization {
     return this.handlers.has('authorize');
   }
 
-  /** Whether any channel is guarded. */
-  get isUsed(): boolean {
+  /** Whether any channel is restricted. */
+  get restrictsAny(): boolean {
     return this.unguarded === 'deny' || this.hasAuthorisers;
   }
 
-  /** Whether a channel is not open to whoever gets past the guards of a route. */
-  guards(channel: string): boolean {
+  /** Whether a stream of the channel has to be granted, or is denied, beyond the guards of its route. */
+  isRestricted(channel: string): boolean {
     return this.unguarded === 'deny' || this.handlers.of('authorize', channel).length > 0;
   }
 
   /**
-   * Whether there is somebody to be asked, and all who are asked grant it. No answer in time is a no, and so is an
-   * error: it never rejects.
+   * Asks all methods that match. Grants only if there is one, and all say true; no answer in time is a no, and so is
+   * an error. Never rejects.
    */
   async grants(channel: string, asker: Asker): Promise<boolean> {
     const asked = this.handlers.of('authorize', channel);
-    if (asked.length === 0) return this.denyUnguarded(channel);
+    if (asked.length === 0) {
+      this.logUnguarded(channel);
+      return false;
+    }
     const answers = await Promise.all(asked.map((one) => this.#answer(one, channel, asker)));
     return answers.every((answer) => answer);
   }
 
-  /** Says why a channel is denied for which nobody is asked. */
-  denyUnguarded(channel: string): false {
+  /** Logs why a channel is denied about which no method is asked. */
+  logUnguarded(channel: string): void {
     this.#deny(channel, channel, 'no method with @AuthorizeChannel() is for it');
-    return false;
   }
 
   async #answer(
@@ -75,28 +77,28 @@ export class Authorization {
   ): Promise<boolean> {
     if (!isCanonical) {
       const pattern = handler.pattern.text;
-      const why = `its name does not write the parameters of "${pattern}" as encodeURIComponent() does; make it with ChannelDefinition.of()`;
-      this.#deny(`written otherwise: ${pattern}`, channel, why);
+      const why = `the values in its name are not encoded as by encodeURIComponent() for "${pattern}". Build the name with ChannelDefinition.of()`;
+      this.#deny(`encoded otherwise: ${pattern}`, channel, why);
       return false;
     }
     try {
       const access: ChannelAccess = { channel, params, ...asker };
-      const late = `It is not known who may stream "${channel}".`;
+      const late = `It is not known who may stream "${channel}".`; // of an exception that is caught below
       const answer = await answerInTime(handler, access, this.authorizeTime, this.#logger, late);
-      // A truthy answer may be an object that says no.
+      // A truthy answer may be an object that says no, such as { allowed: false }.
       if (answer && answer !== true) this.#tellTruthy(handler, answer);
       return answer === true;
     } catch (error) {
-      // To throw an UnauthorizedException, or one like it, is to say no; that there was no answer has been said.
+      // An HttpException is a way to say no, and is not logged. A timeout is one, too: answerInTime() has logged it.
       if (!(error instanceof HttpException)) this.#logger.error(error);
       return false;
     }
   }
 
-  /** Clients choose names: what they are denied is not logged each time. */
+  /** Logs a denial, though not each one: clients choose the names, and could fill the log. */
   #deny(kind: string, channel: string, why: string): void {
     this.#log.add(kind, (leftOut) => {
-      const others = leftOut > 0 ? ` So were ${leftOut} others since the last such line.` : '';
+      const others = leftOut > 0 ? ` (${leftOut} more since the last such line.)` : '';
       this.#logger.warn(`The channel ${JSON.stringify(channel)} is denied: ${why}.${others}`);
     });
   }

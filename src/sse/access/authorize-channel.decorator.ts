@@ -10,7 +10,7 @@ import {
  * A method that decides who may stream the channels of a pattern. It is asked for every stream in a response, before
  * anything of the channel is sent, and answers true, or a Promise of that. Anything else refuses the channel: another
  * value, an error, or no answer within `authorizeTime`. If several patterns match, all methods must grant. Its class
- * has the default scope.
+ * must have the default scope: one instance for the application.
  *
  * @param channels a pattern, or a definition made with `defineChannel()`
  * @throws SseError `INVALID_CHANNEL` for an invalid pattern

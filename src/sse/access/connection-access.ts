@@ -10,7 +10,7 @@ const logger = new Logger('SseConnection');
 
 /** The reason for which a client does not get a channel, or has lost it. */
 export type DenialReason =
-  /** A method with `@AuthorizeChannel()` refused it, or none covers it (`unguarded: 'deny'`, the ready endpoint). */
+  /** A method with `@AuthorizeChannel()` refused it, or none covers it (`unguarded: 'deny'`, the endpoint). */
   | 'forbidden'
   /** It was taken away by `hub.revoke()`. */
   | 'revoked';
@@ -21,36 +21,42 @@ export interface Denial {
   readonly reason: DenialReason;
 }
 
-/** A channel that somebody who was asked has granted. */
+/** A channel that the application has granted. */
 interface Grant {
   readonly channel: string;
-  /** The connection's own reader, or one of a stream whose way to the client could not be seen. */
+  /** The connection's own reader, or that of a stream that it subscribes to indirectly (streams/channel-stream.ts). */
   readonly reader: StreamReader;
-  /** When it was asked for: `performance.now()`. */
-  readonly askedAt: number;
+  /** When it was requested: `performance.now()`. */
+  readonly requestedAt: number;
 }
 
-/** A channel that somebody is being asked for. */
+/** A question to the application that is not answered yet. */
 interface Decision {
   readonly channel: string;
   readonly decided: (isGranted: boolean) => void;
-  /** When it was asked for: `performance.now()`. */
-  readonly askedAt: number;
-  /** A channel that was revoked after it was asked for is a no; one revoked before is asked for once more. */
+  /** When the channel was requested: `performance.now()`. */
+  readonly requestedAt: number;
+  /**
+   * - `revoked`: it was revoked after the request, and is refused whatever the answer.
+   * - `doubtful`: a revocation that is older than the request came in late. The answer may be older than it, so a yes
+   *   is asked for once more.
+   */
   state: 'open' | 'doubtful' | 'revoked';
 }
 
 /**
  * Access control of one connection: decides which channels it streams, and takes them away from it again.
  *
- * A revocation acts in the order of time, although it may come late from another instance: a channel that was asked for
- * before it is taken away, and one that was asked for later is asked for again.
+ * The moment of a revocation decides, even if it arrives late from another instance: a channel that was requested
+ * earlier is taken away; about one that was requested later the application is asked again.
  */
 export class ConnectionAccess implements ConnectionPart, ChannelGate {
-  /** Questions that are not answered yet. */
   readonly #pending = new Set<Decision>();
   #grants: readonly Grant[] = [];
-  /** When channels that nobody is asked for began, of those that came after the response was open. */
+  /**
+   * When channels began that were joined after the response was open: `#withdraw()` needs it for those without a
+   * grant.
+   */
   #late: Map<string, number> | undefined;
   /** Channels that were refused before the response was open. */
   #denied: Set<string> | undefined;
@@ -74,7 +80,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
   }
 
   ask(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): boolean {
-    if (!this.access.authorization.guards(channel)) return false;
+    if (!this.access.authorization.isRestricted(channel)) return false;
     this.#decide(channel, reader, decided);
     return true;
   }
@@ -89,7 +95,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
     return false;
   }
 
-  /** The answer to a client that was denied all that it asked for. */
+  /** The answer to a client that was denied all that it requested. */
   refusal(): ForbiddenException | undefined {
     if (!this.#denied || this.#grants.length > 0 || this.connection.reader.isUsed) return undefined;
     return new ForbiddenException('None of these channels may be streamed.');
@@ -109,38 +115,42 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
     late.set(channel, performance.now());
   }
 
-  /** Refuses a channel that another reader has, unless it was granted for this connection or is open. */
+  /**
+   * A value has come through the cursor of another reader. It is refused unless its channel is unrestricted, or was
+   * granted to this connection for that very reader.
+   */
   arrived(cursor: Cursor): void {
     if (cursor.access === 'open') return;
     const { name } = cursor.channel;
-    if (!this.access.authorization.guards(name) || this.#grants.some((grant) => isOf(grant, cursor))) return;
+    if (!this.access.authorization.isRestricted(name) || this.#grants.some((grant) => isOf(grant, cursor)))
+      return;
     logger.error(
-      `The channel "${name}" has reached a response, and nobody was asked whether it may: its stream is shared, and somebody else has subscribed to it. Give each response a stream of its own, or say "authorize: false".`,
+      `The channel "${name}" reached a response without a question to @AuthorizeChannel(): its stream is shared, and was subscribed to for another response. Give each response a stream of its own, or say "authorize: false".`,
     );
     throw new ForbiddenException();
   }
 
   /**
-   * Takes a channel away that was asked for by then, and tells the client. A decision about it that is pending becomes
-   * a refusal. Where the channel was asked for later, whoever has granted it is asked again.
+   * Takes a channel away if it was requested by `at`, and tells the client; a pending decision of that age becomes a
+   * refusal. If it was requested later, the application is asked again.
    *
-   * @param at `performance.now()`
+   * @param at when it was revoked: `performance.now()`
    * @returns whether it was taken away
    */
   revoke(channel: string, at: number): boolean {
     for (const decision of this.#pending) {
       if (decision.channel !== channel) continue;
-      if (decision.askedAt <= at) decision.state = 'revoked';
+      if (decision.requestedAt <= at) decision.state = 'revoked';
       else if (decision.state === 'open') decision.state = 'doubtful';
     }
     const isTaken = this.#withdraw(channel, 'revoked', at);
     const isLater = (grant: Grant): boolean =>
-      grant.channel === channel && grant.askedAt > at && isStreamed(grant);
+      grant.channel === channel && grant.requestedAt > at && isStreamed(grant);
     if (this.#grants.some(isLater)) void this.#askAgain(channel, 'revoked');
     return isTaken;
   }
 
-  /** The time of its identity is over. */
+  /** Its identity has expired. */
   expired(): void {
     this.connection.end(undefined, ownEvent('expired', {}));
   }
@@ -149,30 +159,30 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
     this.access.connections.delete(this);
     this.access.expiries.delete(this);
     clearTimeout(this.#review);
-    // A request to join need not wait for an answer that can change nothing.
+    // The connection is gone whatever the application answers: who waits for a decision gets it now.
     const pending = [...this.#pending];
     this.#pending.clear();
     for (const { decided } of pending) decided(false);
   }
 
   #decide(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): void {
-    const askedAt = performance.now();
-    const decision: Decision = { channel, decided, askedAt, state: 'open' };
+    const requestedAt = performance.now();
+    const decision: Decision = { channel, decided, requestedAt, state: 'open' };
     this.#pending.add(decision);
-    const ask = async (): Promise<void> => {
-      const answer = await this.#asks(channel);
+    const decide = async (): Promise<void> => {
+      const answer = await this.#answer(channel);
       if (!this.#pending.has(decision)) return; // refused when the connection closed
       if (answer && decision.state === 'doubtful') {
         decision.state = 'open';
-        return ask();
+        return decide();
       }
       this.#pending.delete(decision);
-      // A stream that was shared may be subscribed to, and so be asked for, after its response has ended.
+      // A shared stream may be subscribed to after its response has ended.
       const isGranted = answer && decision.state === 'open' && !this.connection.isClosed;
-      if (isGranted) this.#granted({ channel, reader, askedAt });
+      if (isGranted) this.#granted({ channel, reader, requestedAt });
       decided(isGranted);
     };
-    void ask();
+    void decide();
   }
 
   #granted(grant: Grant): void {
@@ -186,18 +196,19 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
   }
 
   async #askAgain(channel: string, reason: DenialReason): Promise<void> {
-    if (!(await this.#asks(channel))) this.#withdraw(channel, reason);
+    if (!(await this.#answer(channel))) this.#withdraw(channel, reason);
   }
 
-  /** @param at takes away only what was asked for by then */
+  /** @param at takes away only what was requested by then */
   #withdraw(channel: string, reason: DenialReason, at = Infinity): boolean {
     const { reader: ownReader, beganAt, isClosed } = this.connection;
     if (isClosed) return false;
     const granted = this.#grants.filter((grant) => grant.channel === channel);
+    // A channel that needs no grant has none: one is made up, so that it can be taken away.
     const own = granted.some(({ reader }) => reader === ownReader)
       ? []
-      : [{ channel, reader: ownReader, askedAt: this.#late?.get(channel) ?? beganAt }];
-    const streamed = [...own, ...granted].filter((grant) => grant.askedAt <= at && isStreamed(grant));
+      : [{ channel, reader: ownReader, requestedAt: this.#late?.get(channel) ?? beganAt }];
+    const streamed = [...own, ...granted].filter((grant) => grant.requestedAt <= at && isStreamed(grant));
     const readers = new Set(streamed.map(({ reader }) => reader));
     if (readers.size === 0) return false;
     this.connection.tell('denied', denial(channel, reason));
@@ -205,7 +216,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
     return true;
   }
 
-  #asks(channel: string): Promise<boolean> {
+  #answer(channel: string): Promise<boolean> {
     return this.access.authorization.grants(channel, {
       user: this.user,
       request: this.connection.request,

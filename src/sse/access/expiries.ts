@@ -1,17 +1,17 @@
 import type { ConnectionAccess } from './connection-access.js';
 
-/** Milliseconds after which the wall clock is looked at again: nobody tells a process when it is set. */
+/** Milliseconds between two looks at the wall clock: a process is not told when somebody sets it. */
 const LOOK = 1_000;
 
 /** A connection that ends at a moment of the wall clock. */
 export type Expiring = Pick<ConnectionAccess, 'expired'>;
 
 /**
- * One timer for all that expires; none while nothing does. A moment is what the wall clock says it is, also where
- * that is set meanwhile: forward, it comes within a second; back, it comes later.
+ * One timer for all that expires; none while nothing does. Expiry follows the wall clock even when that is set: a
+ * clock that was set forward is noticed within a second, and one that was set back delays the expiry.
  */
 export class Expiries {
-  /** By milliseconds since 1970. */
+  /** When each expires, in milliseconds since 1970. */
   readonly #moments = new Map<Expiring, number>();
   #timer: NodeJS.Timeout | undefined;
   /** When the timer fires: `performance.now()`. */

@@ -10,6 +10,7 @@ export class Revocations {
     private readonly definitions: ChannelDefinitions,
     private readonly orders: Orders,
   ) {
+    // revoke() acts; the order is answered with the number of connections that have lost the channel.
     orders.obey(
       'revoke',
       ({ user, channel }: { readonly user: string; readonly channel: string }, at) =>

@@ -9,7 +9,7 @@ import { longestId, MAX_ID_BYTES, parseLastEventId } from '../protocol/position.
 import type { SseHub } from '../sse-hub.js';
 import { SseError } from '../sse.errors.js';
 import type { SseLimits } from '../sse.options.js';
-import type { ChangedChannels, ChannelsChange, JoinableStreams, RefusedChange } from './joinable-streams.js';
+import type { ChangeOutcome, JoinsAndLeaves, JoinableStreams, RefusedChange } from './joinable-streams.js';
 
 /** A channel that is being joined. */
 interface Joining {
@@ -19,11 +19,15 @@ interface Joining {
   isGranted: Promise<boolean>;
 }
 
-/** One open stream of the endpoint, whose client joins channels and leaves them. */
+/**
+ * One open stream of the endpoint, whose client joins channels and leaves them. A join is in `#joining` until it was
+ * decided and the channel has begun, and in `#entering` from the grant until the position of the channel is known.
+ */
 export class EndpointStream implements ConnectionPart {
+  /** The streams of the channels that were joined. */
   readonly #joined = new Subject<Observable<SseEvent>>();
   readonly #joining = new Map<string, Joining>();
-  /** The joins that wait for their channel to begin. */
+  /** Resolves the joins that wait for their channel to begin. */
   readonly #entering = new Map<string, () => void>();
   readonly #rate: RateLimit;
 
@@ -31,7 +35,7 @@ export class EndpointStream implements ConnectionPart {
     private readonly connection: SseConnection,
     private readonly hub: SseHub,
     private readonly authorization: Authorization,
-    private readonly open: JoinableStreams,
+    private readonly joinable: JoinableStreams,
     private readonly limits: Required<SseLimits>,
   ) {
     // A page may join all its channels at once.
@@ -39,7 +43,7 @@ export class EndpointStream implements ConnectionPart {
     this.#rate = new RateLimit(joinsPerSecond, Math.max(joinsPerSecond, channelsPerConnection));
     connection.reader.position.isJoinable = true;
     connection.add(this);
-    open.add(connection.id, this);
+    joinable.add(connection.id, this);
   }
 
   /** The user that it belongs to, as `identify` says; undefined for an unknown one. */
@@ -53,7 +57,7 @@ export class EndpointStream implements ConnectionPart {
   }
 
   closed(): void {
-    this.open.delete(this.connection.id);
+    this.joinable.delete(this.connection.id);
   }
 
   /** All that its client gets. It does not complete: the client may join more. */
@@ -67,13 +71,13 @@ export class EndpointStream implements ConnectionPart {
     this.#entering.delete(channel);
   }
 
-  async change({ join, leave, positions }: ChannelsChange): Promise<ChangedChannels | RefusedChange> {
+  async change({ join, leave, positions }: JoinsAndLeaves): Promise<ChangeOutcome | RefusedChange> {
     const refusal = this.#refusalOf(join, leave);
     if (refusal) return refusal;
     const left = leave.filter((channel) => this.#leave(channel));
     // Its client must not come back with an id that names what it has left.
     if (left.length > 0) this.connection.located();
-    // A channel may be called as what every object has, "constructor" for instance.
+    // A channel may be named like a member of Object.prototype, as "constructor".
     const positionOf = new Map(Object.entries(positions));
     const joinings = join.map((channel) => this.#join(channel, positionOf.get(channel)));
     try {
@@ -114,7 +118,7 @@ export class EndpointStream implements ConnectionPart {
     this.#joining.delete(channel);
     const { reader } = this.connection;
     const wasStreamed = reader.withdraw(channel);
-    // Nor is it to come back with an id that names one which is not read yet, or was read to its end.
+    // A channel that is not read yet, or has completed, must leave the client's ids, too.
     if (!wasStreamed) reader.position.forget(channel);
     return wasStreamed;
   }
@@ -148,8 +152,11 @@ export class EndpointStream implements ConnectionPart {
         const entered = isGranted && !joining.isLeft ? this.#enter(channel) : Promise.resolve();
         entered.then(() => resolve(isGranted), reject);
       });
-      // Nobody is asked for this channel, and so nobody grants it.
-      if (!isAsked) resolve(this.authorization.denyUnguarded(channel));
+      // The endpoint denies channels without a method to ask.
+      if (!isAsked) {
+        this.authorization.logUnguarded(channel);
+        resolve(false);
+      }
     });
   }
 
@@ -160,7 +167,8 @@ export class EndpointStream implements ConnectionPart {
       const isEntering = (): boolean => this.#entering.get(channel) === resolve;
       const stream = this.hub.stream(channel, { authorize: false }).pipe(
         catchError((error: Error) => {
-          // A later failure ends the stream, as where the channel was asked for at first: its client comes back.
+          // A failure after the beginning ends the whole response, as for channels of the first request: the client
+          // reconnects.
           if (!isEntering()) throw error;
           reject(error);
           return EMPTY;
@@ -170,7 +178,7 @@ export class EndpointStream implements ConnectionPart {
           resolve(); // it has completed already, or the client has gone
         }),
       );
-      // A stream that has failed takes no more, although its client may still have to read the error.
+      // After a failure nobody is subscribed any more, while the error may still be on its way.
       if (this.#joined.observed) this.#joined.next(stream);
       else resolve();
     });

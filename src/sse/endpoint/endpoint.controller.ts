@@ -15,12 +15,12 @@ import {
 import type { Observable } from 'rxjs';
 import { Sse } from '../http/sse.decorator.js';
 import { Exchange } from '../http/exchange.js';
-import type { ChangedChannels } from './joinable-streams.js';
+import type { ChangeOutcome } from './joinable-streams.js';
 import type { SseEvent } from '../log/sse-event.js';
 import { checkObject, listOf, stringOf } from '../validate.js';
 import { Endpoint } from './endpoint.js';
 
-/** The ready endpoint: one connection for many channels, which its client joins and leaves. */
+/** The ready-made endpoint: one connection for many channels, which its client joins and leaves. */
 export interface EndpointOptions {
   /** The path at which it is mounted, as in `@Controller()`. */
   readonly path: string;
@@ -37,7 +37,7 @@ export interface EndpointOptions {
 type VersionValue = NonNullable<ControllerOptions['version']>;
 
 /**
- * A controller that is the endpoint.
+ * Makes the controller class of the endpoint.
  *
  * @throws SseError `INVALID_OPTIONS`
  */
@@ -64,10 +64,11 @@ export function endpointController(options: EndpointOptions): Type {
       @Param('connection') connection: string,
       @Body() body: unknown,
       @Res({ passthrough: true }) response: object,
-    ): Promise<ChangedChannels> {
+    ): Promise<ChangeOutcome> {
       return this.endpoint.change(connection, body, new Exchange(response));
     }
   }
+  // As if they were written above the class: the lowest is applied first.
   for (const decorate of [...decorators].reverse()) decorate(SseEndpointController);
   return SseEndpointController;
 }

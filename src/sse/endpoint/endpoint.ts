@@ -25,13 +25,13 @@ import { LONGEST_TIMER } from '../validate.js';
 import { EndpointStream } from './endpoint-stream.js';
 import {
   JoinableStreams,
-  type ChangedChannels,
+  type ChangeOutcome,
   type ChangeRequest,
-  type ChannelsChange,
+  type JoinsAndLeaves,
   type RefusedChange,
 } from './joinable-streams.js';
 
-/** The ready endpoint: it streams the channels that its client asks for, and is granted. */
+/** The ready-made endpoint: it streams the channels that its client requests, and is granted. */
 @Injectable()
 export class Endpoint implements OnApplicationBootstrap {
   constructor(
@@ -40,7 +40,7 @@ export class Endpoint implements OnApplicationBootstrap {
     private readonly streams: Streams,
     private readonly access: Access,
     private readonly identification: Identification,
-    private readonly open: JoinableStreams,
+    private readonly joinable: JoinableStreams,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -50,17 +50,18 @@ export class Endpoint implements OnApplicationBootstrap {
     );
   }
 
-  /** The stream of the request in whose context it is called. */
+  /** The stream of the current request. */
   stream(): Observable<SseEvent> {
-    const connection = this.streams.response?.sink as SseConnection; // in which the method of every route runs
-    const atFirst = this.#granted(connection, this.#askedBy(connection));
+    // The method of every route runs in the context of its response.
+    const connection = this.streams.response?.sink as SseConnection;
+    const atFirst = this.#streamOf(connection, this.#requestedBy(connection));
     const { authorization } = this.access;
     const { limits } = this.settings;
-    return new EndpointStream(connection, this.hub, authorization, this.open, limits).events(atFirst);
+    return new EndpointStream(connection, this.hub, authorization, this.joinable, limits).events(atFirst);
   }
 
-  /** Joins channels to an open stream, and leaves others, wherever it is. */
-  async change(connection: string, body: unknown, exchange: Exchange): Promise<ChangedChannels> {
+  /** Joins channels to an open stream, and leaves others, on whichever instance the stream is. */
+  async change(connection: string, body: unknown, exchange: Exchange): Promise<ChangeOutcome> {
     this.#refuseForms(exchange);
     const change = this.#changeOf(body);
     const identity = await this.identification.of(exchange.adaptedRequest);
@@ -72,29 +73,32 @@ export class Endpoint implements OnApplicationBootstrap {
     throw new HttpException(outcome.message, STATUS[outcome.refused]);
   }
 
-  /** The channels in the query, and those that the client had by its id before it lost its connection. */
-  #askedBy({ exchange, lastEventId }: SseConnection): ReadonlySet<string> {
+  /** The channels in the query, and those that the client's Last-Event-ID names. */
+  #requestedBy({ exchange, lastEventId }: SseConnection): ReadonlySet<string> {
     if (exchange.query?.has('channels'))
-      throw new BadRequestException('Name each in a parameter "channel": ?channel=a&channel=b.');
+      throw new BadRequestException(
+        'There is no parameter "channels". Repeat "channel": ?channel=a&channel=b.',
+      );
     const channels = new Set(exchange.query?.getAll('channel'));
     this.#check([...channels]);
     const before = lastEventId.kind === 'named' ? lastEventId.positions.keys() : [];
     for (const name of before) {
       if (channels.size >= this.settings.limits.channelsPerConnection) break;
-      // The id may be too old, or none of ours: names that can be of use are used.
+      // The id may be too old, or not one of ours: names that cannot be streamed are skipped.
       if (this.#areStreamable([...channels, name])) channels.add(name);
     }
     return channels;
   }
 
-  #granted(connection: SseConnection, channels: ReadonlySet<string>): Observable<SseEvent> {
+  /** Streams the channels that have a method to ask, and denies the others. */
+  #streamOf(connection: SseConnection, channels: ReadonlySet<string>): Observable<SseEvent> {
     if (channels.size === 0) return EMPTY;
-    // A channel that nobody is asked for is granted by nobody.
+    // The endpoint denies channels without a method to ask, whatever `unguarded` says.
     const { authorization } = this.access;
-    const guarded = [...channels].filter((channel) => authorization.guards(channel));
+    const guarded = [...channels].filter((channel) => authorization.isRestricted(channel));
     for (const channel of channels) {
       if (guarded.includes(channel)) continue;
-      authorization.denyUnguarded(channel);
+      authorization.logUnguarded(channel);
       connection.gate?.denied(channel);
     }
     if (guarded.length === 0) throw new ForbiddenException('None of these channels may be streamed.');
@@ -104,7 +108,8 @@ export class Endpoint implements OnApplicationBootstrap {
   /** @throws BadRequestException for channels that cannot be streamed, or are too many */
   #check(channels: readonly string[]): void {
     try {
-      if (channels.length > 0) this.hub.stream(channels); // which streams nothing until it is subscribed to
+      // hub.stream() checks its arguments; nothing is streamed, as nobody subscribes.
+      if (channels.length > 0) this.hub.stream(channels);
     } catch (error) {
       throw error instanceof SseError ? new BadRequestException(error.message) : error;
     }
@@ -119,19 +124,19 @@ export class Endpoint implements OnApplicationBootstrap {
     }
   }
 
-  /** A page of another origin may send a form without being asked about it before, but not JSON. */
+  /** Against CSRF: browsers send forms to another origin without a preflight, but not JSON. */
   #refuseForms({ request }: Exchange): void {
     const [type = ''] = (request.headers['content-type'] ?? '').split(';', 1);
     if (!/^application\/([\w.-]+\+)?json$/i.test(type.trim()))
       throw new UnsupportedMediaTypeException('Send JSON, as application/json.');
   }
 
-  #changeOf(body: unknown): ChannelsChange {
+  #changeOf(body: unknown): JoinsAndLeaves {
     const { join = [], leave = [], ...others } = (body ?? {}) as Partial<Record<string, unknown>>;
     const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
     if (!isObject || Object.keys(others).length > 0 || !areJoins(join) || !areStrings(leave))
       throw new BadRequestException(
-        'Send { "join": [names], "leave": [names] } as JSON, or one of both. In the place of a name to be joined may stand { "channel": name, "lastEventId": position }.',
+        'Send JSON: { "join": [...], "leave": [...] }, where either may be left out. An item of "leave" is a name; one of "join" is a name or { "channel": name, "lastEventId": position }.',
       );
     const joins = join.map((one) => (typeof one === 'string' ? { channel: one } : one));
     const positions = Object.fromEntries(
@@ -142,15 +147,15 @@ export class Endpoint implements OnApplicationBootstrap {
     this.#check(change.join);
     this.#check(change.leave);
     if (change.join.some((channel) => change.leave.includes(channel)))
-      throw new BadRequestException('A channel is to be joined or to be left, not both.');
+      throw new BadRequestException('Name a channel in "join" or in "leave", not in both.');
     return change;
   }
 
-  async #changed(request: ChangeRequest): Promise<ChangedChannels | RefusedChange | undefined> {
+  async #changed(request: ChangeRequest): Promise<ChangeOutcome | RefusedChange | undefined> {
     if (!CONNECTION_ID.test(request.connection)) return undefined;
     const time = Math.min(this.settings.authorizeTime + ANSWER_TIME, LONGEST_TIMER);
     try {
-      return await this.open.changeAnywhere(request, time);
+      return await this.joinable.changeAnywhere(request, time);
     } catch (error) {
       if (error instanceof SseError) return { refused: 'away', message: error.message };
       throw error;

@@ -3,20 +3,20 @@ import { ScatterGather } from '../cluster/scatter-gather.js';
 import type { EndpointStream } from './endpoint-stream.js';
 
 /** A change of the channels of a stream, as its client asks for it. */
-export interface ChannelsChange {
+export interface JoinsAndLeaves {
   readonly join: readonly string[];
   readonly leave: readonly string[];
-  /** Positions of the client in channels to be joined, by their names: an EventSource has no header for them. */
+  /** Positions of the client in channels to be joined, by channel: an EventSource has no header for them. */
   readonly positions: Readonly<Record<string, string>>;
 }
 
 /** The outcome of a change. */
-export interface ChangedChannels {
+export interface ChangeOutcome {
   /** The channels to be joined that are streamed now, also if they were before. */
   readonly joined: readonly string[];
   /**
-   * Positions of the client in those, by their names; a channel has none without history, or while the client waits for
-   * its state. A client that is cut off before it has read its stream joins the channels from there.
+   * Positions of the client in those, by channel; a channel has none without history, or while its snapshot is due. A
+   * client that is cut off before it has read its stream can join the channels again from these positions.
    */
   readonly positions: Readonly<Record<string, string>>;
   /** The channels to be joined that the client may not stream. */
@@ -45,7 +45,7 @@ export interface ChangeRequest {
   readonly connection: string;
   /** The user that asks, as `identify` says. */
   readonly user?: string | undefined;
-  readonly change: ChannelsChange;
+  readonly change: JoinsAndLeaves;
 }
 
 /** The open streams of this process that channels can be joined to, by the ids of their connections. */
@@ -56,6 +56,7 @@ export class JoinableStreams {
   constructor(private readonly instances: ScatterGather) {
     instances.answer(
       'channels',
+      // No answer: the stream is not here.
       (request: ChangeRequest) => this.change(request)?.then((outcome) => [outcome]) ?? [],
     );
   }
@@ -69,10 +70,10 @@ export class JoinableStreams {
   }
 
   /**
-   * Changes the channels of a stream; undefined if it is not here, or somebody else's. The stream of somebody
-   * unknown is that of whoever knows its id.
+   * Changes the channels of a stream; undefined if it is not here, or somebody else's. A stream without a user may be
+   * changed by whoever knows its id.
    */
-  change({ connection, user, change }: ChangeRequest): Promise<ChangedChannels | RefusedChange> | undefined {
+  change({ connection, user, change }: ChangeRequest): Promise<ChangeOutcome | RefusedChange> | undefined {
     const stream = this.#streams.get(connection);
     if (!stream || (stream.user !== undefined && stream.user !== user)) return undefined;
     return stream.change(change);
@@ -88,7 +89,7 @@ export class JoinableStreams {
   async changeAnywhere(
     request: ChangeRequest,
     time: number,
-  ): Promise<ChangedChannels | RefusedChange | undefined> {
+  ): Promise<ChangeOutcome | RefusedChange | undefined> {
     return this.change(request) ?? this.instances.askOne('channels', request, time);
   }
 }

@@ -1,22 +1,31 @@
 import { LEASE_TIME, type SseCluster } from '../cluster/cluster.js';
 import type { ScatterGather } from '../cluster/scatter-gather.js';
 import { keyOf, Members, type CountedMember } from './member.js';
-import { ANNOUNCED, KNOWN, tell, type AnnouncedMessage, type Announcement, type Entry } from './messages.js';
+import {
+  ANNOUNCED,
+  KNOWN,
+  broadcast,
+  type AnnouncedMessage,
+  type Announcement,
+  type Entry,
+} from './messages.js';
 import { MembersCopy, SharedMembers } from './shared-members.js';
 
-type Look = (channel: string, user: string) => void;
+type Reconcile = (channel: string, user: string) => void;
 
 /**
- * `unknown` → `follower` of one leader after the other. When one says farewell it leaves an `orphan`, whose copy is as
- * good. Any of them becomes the `leader` by the lease, and knows nothing when it has lost it.
+ * - `unknown`: it has no copy.
+ * - `follower`: it has the copy of `leader`, and follows another one as soon as that is heard.
+ * - `orphan`: the leader has ended in order, and the copy is complete.
+ * - `leader`: it has the lease, which each of the others may get. When it loses it, it is `unknown`.
  */
 type Role =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'follower'; readonly leader: string }
   | { readonly kind: 'orphan' }
-  | { readonly kind: 'leader'; readonly look: Look };
+  | { readonly kind: 'leader'; readonly reconcile: Reconcile };
 
-/** Milliseconds for which an instance that was cut off may have broadcast in vain before it lost its lease. */
+/** Milliseconds for which a leader that was cut off may go on announcing in vain before it notices. */
 const UNHEARD = 2 * LEASE_TIME;
 
 /**
@@ -33,7 +42,7 @@ export class AnnouncedMembers {
   readonly #copy: MembersCopy;
   /** By {@link keyOf}. */
   readonly #pending = new Map<string, Announcement>();
-  /** Members whose last announcement may be another than `join`, after a change of leaders; by {@link keyOf}. */
+  /** Members whose last event in the log may be a `leave`, after a change of leaders; by {@link keyOf}. */
   readonly #doubtful = new Set<string>();
   /** Announcements of this instance within {@link UNHEARD}, with the time: `performance.now()`. */
   readonly #recent: { readonly announcement: Announcement; readonly at: number }[] = [];
@@ -43,7 +52,7 @@ export class AnnouncedMembers {
     private readonly cluster: SseCluster,
     private readonly questions: ScatterGather,
   ) {
-    const ask = (): void => tell(cluster, ANNOUNCED, { asks: true });
+    const ask = (): void => broadcast(cluster, ANNOUNCED, { asks: true });
     this.#shared = new SharedMembers(cluster, ANNOUNCED, this.members);
     this.#copy = new MembersCopy(this.members, () => undefined, ask);
     questions.answer('announced', () => (this.#role.kind === 'unknown' ? [] : [KNOWN, ...this.members]));
@@ -53,14 +62,14 @@ export class AnnouncedMembers {
     this.cluster.listen(ANNOUNCED, (message, from) => {
       if (from !== this.cluster.instance) this.#hear(message as AnnouncedMessage, from);
     });
-    tell(this.cluster, ANNOUNCED, { asks: true });
+    broadcast(this.cluster, ANNOUNCED, { asks: true });
   }
 
   get isLeader(): boolean {
     return this.#role.kind === 'leader';
   }
 
-  /** The announced members for a list: without connections, and without those whose `leave` may be in the log. */
+  /** The announced members for a list: with 0 connections, and not those whose `leave` may be in the log. */
   in(channel: string): CountedMember[] {
     const listed = this.members
       .in(channel)
@@ -86,10 +95,10 @@ export class AnnouncedMembers {
   /**
    * Keeps the list from now on, with everybody whom a copy has. A member whom not all copies have is doubtful.
    *
-   * @param look is called for each member of whom an announcement is pending
+   * @param reconcile is called for each member of whom an announcement is pending
    * @returns how the leader before has ended, if there was one
    */
-  lead(copies: readonly (readonly Entry[])[], look: Look): 'in order' | 'without a word' {
+  lead(copies: readonly (readonly Entry[])[], reconcile: Reconcile): 'in order' | 'without a word' {
     const { kind } = this.#role;
     const all = kind === 'unknown' ? copies : [[...this.members], ...copies];
     const counts = new Map<string, number>();
@@ -99,44 +108,46 @@ export class AnnouncedMembers {
       if (!this.members.get(channel, member.user)) this.members.set(channel, member);
     }
     for (const [key, count] of counts) if (count < all.length) this.#doubtful.add(key);
-    this.#role = { kind: 'leader', look };
+    this.#role = { kind: 'leader', reconcile };
     this.#tellAll();
-    for (const { channel, stay } of this.#pending.values()) look(channel, stay.user);
+    for (const { channel, stay: member } of this.#pending.values()) reconcile(channel, member.user);
     return kind === 'follower' ? 'without a word' : 'in order';
   }
 
-  /** Another may lead. */
+  /** Gives up the lead. */
   release(): void {
     this.#role = { kind: 'unknown' };
     this.#doubtful.clear();
-    this.#copy.keptByAnother();
+    this.#copy.expectAnotherKeeper();
   }
 
-  /** To be called before each attempt to publish it. */
+  /** Tells the others what is about to be published, before each attempt. */
   say(announcement: Announcement): void {
     const key = keyOf(announcement.channel, announcement.stay.user);
     if (!this.#pending.has(key)) this.#pending.set(key, announcement);
     this.#recent.push({ announcement, at: performance.now() });
-    tell(this.cluster, ANNOUNCED, { says: announcement });
+    broadcast(this.cluster, ANNOUNCED, { says: announcement });
   }
 
   /**
    * An announcement is in the log, or never will be.
    *
-   * @param place where in the log: a former leader's may stand before others of this member
+   * @param place `newest`: it is the newest event of this member in the log. `maybe older`: it was a former leader's,
+   * so others of this member may follow it. After such a `leave` the member stays, and is doubtful until the leader
+   * has looked
    */
-  published(announcement: Announcement, place: 'last' | 'somewhere'): void {
-    const { type, channel, stay } = announcement;
-    const key = keyOf(channel, stay.user);
+  settled(announcement: Announcement, place: 'newest' | 'maybe older'): void {
+    const { type, channel, stay: member } = announcement;
+    const key = keyOf(channel, member.user);
     // Another one may have been heard of meanwhile.
     if (this.#pending.get(key)?.id === announcement.id) this.#pending.delete(key);
-    if (place === 'somewhere') this.#doubtful.add(key);
+    if (place === 'maybe older') this.#doubtful.add(key);
     else this.#doubtful.delete(key);
-    if (place === 'last' && type === 'leave') this.#shared.delete(channel, stay.user);
-    else this.#shared.set(channel, stay);
+    if (place === 'newest' && type === 'leave') this.#shared.delete(channel, member.user);
+    else this.#shared.set(channel, member);
   }
 
-  /** To be called every few seconds. */
+  /** Tells the others the version of the list, if this instance leads; to be called every few seconds. */
   tellVersion(): void {
     const since = performance.now() - UNHEARD;
     while (this.#recent[0] && this.#recent[0].at < since) this.#recent.shift();
@@ -144,7 +155,7 @@ export class AnnouncedMembers {
   }
 
   close(): void {
-    if (this.isLeader) tell(this.cluster, ANNOUNCED, { leaves: true });
+    if (this.isLeader) broadcast(this.cluster, ANNOUNCED, { leaves: true });
   }
 
   #hear(message: AnnouncedMessage, from: string): void {
@@ -154,9 +165,9 @@ export class AnnouncedMembers {
     } else if ('leaves' in message) {
       if (role.kind === 'follower' && role.leader === from) this.#role = { kind: 'orphan' };
     } else if ('says' in message) {
-      const { channel, stay } = message.says;
-      this.#pending.set(keyOf(channel, stay.user), message.says);
-      if (role.kind === 'leader') role.look(channel, stay.user);
+      const { channel, stay: member } = message.says;
+      this.#pending.set(keyOf(channel, member.user), message.says);
+      if (role.kind === 'leader') role.reconcile(channel, member.user);
     } else if (role.kind !== 'leader') {
       this.#follow(from);
       if ('channel' in message) this.#pending.delete(keyOf(message.channel, message.user));
@@ -168,14 +179,14 @@ export class AnnouncedMembers {
   #follow(leader: string): void {
     if (this.#role.kind === 'follower' && this.#role.leader === leader) return;
     this.#role = { kind: 'follower', leader };
-    this.#copy.keptByAnother();
+    this.#copy.expectAnotherKeeper();
     // When this instance was cut off, the leader may not have heard them.
     for (const { announcement } of this.#recent.splice(0))
-      tell(this.cluster, ANNOUNCED, { says: announcement });
+      broadcast(this.cluster, ANNOUNCED, { says: announcement });
   }
 
   #tellAll(): void {
     this.#shared.tellAll();
-    for (const says of this.#pending.values()) tell(this.cluster, ANNOUNCED, { says });
+    for (const says of this.#pending.values()) broadcast(this.cluster, ANNOUNCED, { says });
   }
 }

@@ -26,7 +26,7 @@ export interface PresenceEvent {
   readonly info?: unknown;
 }
 
-/** A member, as instances know it: the user's connections on one instance, or an announced user. */
+/** A member, as instances tell each other: a user with connections on one of them, or an announced one. */
 export interface Member {
   readonly user: string;
   readonly info?: unknown;
@@ -77,10 +77,10 @@ export class Members {
   }
 }
 
-/** The key of a user in a channel, whose name has no line break. */
+/** The key of a user in a channel; a channel's name has no line break. */
 export const keyOf = (channel: string, user: string): string => `${channel}\n${user}`;
 
-/** Makes one member of all that are of the same user, in the order of their coming. */
+/** Merges what instances say of each user, in the order of coming. */
 export function membersOf(counted: readonly CountedMember[]): PresenceMember[] {
   const members = new Map<string, PresenceMember>();
   for (const member of counted.toSorted((one, other) => one.since - other.since)) {

@@ -15,11 +15,11 @@ export type Entry = readonly [channel: string, stay: Member];
 
 /** The keeper of a list of members tells how it changes. */
 export type ListMessage =
-  /** The newest change is this one. */
+  /** Heartbeat: the list is at this version. */
   | Readonly<{ version: number }>
   /** A change: this member has come; without `stay` the user has gone. */
   | Readonly<{ version: number; channel: string; user: string; stay?: Member }>
-  /** A part of the whole list, as it was after this change. */
+  /** A part of the whole list, as of this version. */
   | Readonly<{ version: number; entries: readonly Entry[]; part: number; parts: number }>;
 
 /** Topic of the local members, of which every instance keeps a list. */
@@ -54,9 +54,13 @@ export interface Announcement {
 /** Topic of the questions that `hub.presence()`, and a new leader, ask all instances. */
 export const QUESTIONS = 'sse-presence-questions';
 
-/** First item of the answer of an instance that knows the announced members; others answer nothing. */
+/** First item of the answer of an instance that has a copy of the list: an empty copy is not the same as none. */
 export const KNOWN = 'known';
 
-export function tell(cluster: SseCluster, topic: string, message: LocalMessage | AnnouncedMessage): void {
+export function broadcast(
+  cluster: SseCluster,
+  topic: string,
+  message: LocalMessage | AnnouncedMessage,
+): void {
   cluster.broadcast(topic, message).catch(() => undefined);
 }

@@ -10,16 +10,16 @@ import { SseError } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import type { AnnouncedMembers } from './announced-members.js';
 import { keyOf, Members, type Member, type PresenceEvent } from './member.js';
-import { ALL, LOCAL, tell, type Announcement, type ListMessage, type LocalMessage } from './messages.js';
+import { ALL, LOCAL, broadcast, type Announcement, type ListMessage, type LocalMessage } from './messages.js';
 import { MembersCopy } from './shared-members.js';
 
-/** Milliseconds between two looks at which instances are there. */
-const LOOK = 1_000;
+/** Milliseconds between two checks of which instances are there. */
+const CHECK_INTERVAL = 1_000;
 
 /** Milliseconds after which an announcement that has failed is published again. */
 const RETRY = 1_000;
 
-/** Codes of failures that pass: the announcement is published again. */
+/** Codes of temporary failures: the announcement is published again. */
 const PASSING: ReadonlySet<string> = new Set([
   'PUBLISH_REJECTED',
   'PUBLISH_UNCERTAIN',
@@ -27,15 +27,15 @@ const PASSING: ReadonlySet<string> = new Set([
   'HUB_FULL',
 ]);
 
-/** Codes of failures that are none: nobody is left to be told. */
+/** Codes that need no warning: the channel or the hub has ended, so nobody is left to be told. */
 const OVER: ReadonlySet<string> = new Set(['CHANNEL_COMPLETED', 'HUB_CLOSED']);
 
 /**
  * The instance that announces for all, while it has the lease. It has a copy of each instance's local members, and
  * publishes a `join` or `leave` where they differ from the announced members.
  *
- * For each member one thing happens at a time. An announcement that was begun is published until it is known what has
- * come of it, also if the member is back, or has gone, meanwhile; then the member is looked at again.
+ * For each member one thing happens at a time. An announcement that was begun is retried until its outcome is known,
+ * also if the member is back, or has gone, meanwhile; then the member is looked at again.
  */
 export class PresenceLeader {
   readonly #instances = new Map<string, MembersCopy>();
@@ -55,25 +55,26 @@ export class PresenceLeader {
 
   /** Never rejects. */
   async start(): Promise<void> {
-    // An instance that has just started, or was cut off, would announce everybody again, and forget who has gone.
+    // Without the copies of the others, a leader that has just started, or was cut off, would announce everybody
+    // again, and would not know of members who have gone.
     const copies = await this.announced.elsewhere();
     if (this.signal.aborted) return;
-    const ended = this.announced.lead(copies, (channel, user) => this.#look(channel, user));
+    const ended = this.announced.lead(copies, (channel, user) => this.#reconcile(channel, user));
     const unlisten = this.cluster.listen(LOCAL, (message, from) => {
       if (!('asks' in (message as LocalMessage))) this.#hear(message as ListMessage, from);
     });
-    const looking = setInterval(() => void this.#lookAtInstances(), LOOK).unref();
+    const checking = setInterval(() => void this.#forgetSilent(), CHECK_INTERVAL).unref();
     this.signal.addEventListener('abort', () => {
       unlisten();
-      clearInterval(looking);
+      clearInterval(checking);
       for (const timer of this.#busy.values()) if (timer !== 'publishing') clearTimeout(timer);
       this.announced.release();
     });
-    tell(this.cluster, LOCAL, { asks: ALL });
-    // The others need a moment to say who is there. A leader that was killed has been away for the time of its lease.
+    broadcast(this.cluster, LOCAL, { asks: ALL });
+    // The others need ANSWER_TIME to say who is there. After a killed leader, LEASE_TIME of the grace has passed.
     const away = ended === 'in order' ? 0 : LEASE_TIME;
     for (const [channel, { user }] of this.announced.members)
-      this.#look(channel, user, Math.max(this.#graceOf(channel) - away, ANSWER_TIME));
+      this.#reconcile(channel, user, Math.max(this.#graceOf(channel) - away, ANSWER_TIME));
   }
 
   #hear(message: ListMessage, from: string): void {
@@ -83,13 +84,18 @@ export class PresenceLeader {
   }
 
   #copyOf(instance: string): MembersCopy {
-    const look = (channel: string, user: string): void => this.#look(channel, user);
-    return new MembersCopy(new Members(), look, () => tell(this.cluster, LOCAL, { asks: instance }));
+    const reconcile = (channel: string, user: string): void => this.#reconcile(channel, user);
+    return new MembersCopy(new Members(), reconcile, () =>
+      broadcast(this.cluster, LOCAL, { asks: instance }),
+    );
   }
 
-  /** The members of an instance that has ended without a farewell have been away for the time of its lease. */
-  async #lookAtInstances(): Promise<void> {
-    const quietSince = performance.now() - (LEASE_TIME - LOOK);
+  /**
+   * Forgets instances that are silent and no longer in the cluster. The grace of their members is shorter by the time
+   * of the lease, for which they have been away.
+   */
+  async #forgetSilent(): Promise<void> {
+    const quietSince = performance.now() - (LEASE_TIME - CHECK_INTERVAL);
     const quiet = [...this.#instances].filter(([, { heardAt }]) => heardAt < quietSince);
     if (quiet.length === 0) return;
     const there = await this.cluster.instances().catch(() => undefined);
@@ -98,12 +104,15 @@ export class PresenceLeader {
       if (there.includes(instance) || copy.heardAt >= quietSince) continue;
       this.#instances.delete(instance);
       for (const [channel, { user }] of copy.members)
-        this.#look(channel, user, Math.max(0, this.#graceOf(channel) - LEASE_TIME));
+        this.#reconcile(channel, user, Math.max(0, this.#graceOf(channel) - LEASE_TIME));
     }
   }
 
-  /** Compares what was announced of a user with what is so, unless that is done after a publication anyway. */
-  #look(channel: string, user: string, grace = this.#graceOf(channel)): void {
+  /**
+   * Announces a `join`, or starts the time of grace, if what was announced of a user differs from what is so. Does
+   * nothing during a publication, as that ends with it.
+   */
+  #reconcile(channel: string, user: string, grace = this.#graceOf(channel)): void {
     const key = keyOf(channel, user);
     const busy = this.#busy.get(key);
     if (busy === 'publishing') return;
@@ -111,7 +120,7 @@ export class PresenceLeader {
     const present = this.#oldest(channel, user);
     const announced = this.announced.members.get(channel, user);
     if (pending) {
-      void this.#publish(pending, 'somewhere');
+      void this.#publish(pending, 'maybe older');
     } else if (present) {
       clearTimeout(busy);
       this.#busy.delete(key);
@@ -125,7 +134,7 @@ export class PresenceLeader {
     }
   }
 
-  /** The member as the instance has it to which the user came first. */
+  /** The oldest of the entries that the instances have for a user. */
   #oldest(channel: string, user: string): Member | undefined {
     let oldest: Member | undefined;
     for (const copy of this.#instances.values()) {
@@ -135,38 +144,42 @@ export class PresenceLeader {
     return oldest;
   }
 
-  #announce(type: Announcement['type'], channel: string, stay: Member): void {
-    void this.#publish({ id: randomUUID(), type, channel, stay }, 'last');
+  #announce(type: Announcement['type'], channel: string, member: Member): void {
+    void this.#publish({ id: randomUUID(), type, channel, stay: member }, 'newest');
   }
 
-  async #publish(announcement: Announcement, place: 'last' | 'somewhere'): Promise<void> {
-    const { channel, stay } = announcement;
-    const key = keyOf(channel, stay.user);
+  async #publish(announcement: Announcement, place: 'newest' | 'maybe older'): Promise<void> {
+    const { channel, stay: member } = announcement;
+    const key = keyOf(channel, member.user);
     const busy = this.#busy.get(key);
     if (busy !== 'publishing') clearTimeout(busy);
     this.#busy.set(key, 'publishing');
-    while (!this.signal.aborted && !(await this.#isPublished(announcement)))
+    while (!this.signal.aborted && !(await this.#tryPublish(announcement)))
       await delay(RETRY, undefined, { signal: this.signal, ref: false }).catch(() => undefined);
     if (this.signal.aborted) return; // the next leader publishes it again
     this.#busy.delete(key);
-    this.announced.published(announcement, place);
-    this.#look(channel, stay.user);
+    this.announced.settled(announcement, place);
+    this.#reconcile(channel, member.user);
   }
 
-  /** @returns whether it is known what has come of it */
-  async #isPublished(announcement: Announcement): Promise<boolean> {
-    const { id, type, channel, stay } = announcement;
+  /** @returns whether its outcome is known: it was published, or never will be */
+  async #tryPublish(announcement: Announcement): Promise<boolean> {
+    const { id, type, channel, stay: member } = announcement;
     const settings = this.definitions.settingsOf(channel);
     if (!settings.presence?.events) return true;
     this.announced.say(announcement);
     try {
-      const data: PresenceEvent = { user: stay.user, ...(stay.info !== undefined && { info: stay.info }) };
+      const data: PresenceEvent = {
+        user: member.user,
+        ...(member.info !== undefined && { info: member.info }),
+      };
       const event = storedEvent({ type, data }, 'hub', this.settings.maxEventBytes);
       await this.backplane.append(channel, settings, event, `presence-${id}`);
       return true;
     } catch (error) {
       const code = error instanceof SseError ? error.code : '';
-      if (!OVER.has(code)) this.#logger.warn(`A ${type} of the channel "${channel}": ${String(error)}`);
+      if (!OVER.has(code))
+        this.#logger.warn(`A ${type} could not be published to the channel "${channel}": ${String(error)}`);
       return !PASSING.has(code);
     }
   }

@@ -13,26 +13,26 @@ import { ALL, LOCAL, QUESTIONS, type LocalMessage } from './messages.js';
 import { PresenceLeader } from './presence-leader.js';
 import { SharedMembers } from './shared-members.js';
 
-/*
+/**
  * Presence: which users stream a channel, on all instances.
  *
- * Who knows what. Each instance keeps a list of its local members: the users with connections to it. It broadcasts
+ * Lists. Each instance keeps a list of its local members: the users with connections to it. It broadcasts
  * each change of the list, and the leader has a copy of it (shared-members.ts). The lists are not in the backplane's
- * store: it would be written to for each member and each sign of life, and be away when the members are not.
+ * store: that would mean a write for each member and each heartbeat, and no presence while the store is away.
  * `hub.presence()` asks all instances for their local members.
  *
- * Who announces. One instance has the lease and leads: it alone publishes `join` and `leave` (presence-leader.ts). It
+ * Announcements. One instance has the lease and leads: it alone publishes `join` and `leave` (presence-leader.ts). It
  * keeps the list of the announced members, and all others have a copy of it (announced-members.ts).
  *
  * Time of grace. A user without connections stays announced for `grace`, and is listed with `connections: 0`. A user
  * who is back in time was never away.
  *
  * An instance that ends without a word is missing in `cluster.instances()` after the time of the lease. The leader then
- * forgets its list; that time counts as a part of the time of grace.
+ * forgets its list; the time of the lease counts as a part of the time of grace.
  *
  * A change of leaders. The new leader asks the others for their copies of the announced members, publishes once more
- * what its predecessor was about to publish, and goes on from there. Of a user whom not all copies have, it announces
- * again what is so: better twice than never.
+ * what its predecessor was about to publish, and goes on from there. A user who is missing in some copy is doubtful:
+ * the `join` or `leave` is announced again, as twice is better than never.
  *
  * All messages between instances are in messages.ts.
  */
@@ -44,7 +44,7 @@ export class Presence implements StreamObserver {
   readonly #questions: ScatterGather;
   /** An application without members pays for nothing: `unused` until the first one comes. */
   #state: 'unused' | 'used' | 'closed' = 'unused';
-  #telling: NodeJS.Timeout | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly settings: SseSettings,
@@ -62,7 +62,7 @@ export class Presence implements StreamObserver {
 
   /** @throws SseError `INVALID_OPTIONS` for a channel without presence */
   check(channel: string): void {
-    if (this.#isIn(channel)) return;
+    if (this.#hasPresence(channel)) return;
     throw new SseError(
       'INVALID_OPTIONS',
       `The channel "${channel}" has no presence. Define it with presence: true, and give the definition to SseModule.forFeature().`,
@@ -73,7 +73,7 @@ export class Presence implements StreamObserver {
   async members(channel: string): Promise<PresenceMember[]> {
     const { answers, missing } = await this.#questions.ask<CountedMember>('members', { channel });
     const elsewhere = answers.flatMap(({ items }) => items);
-    // The members on an instance that does not answer are announced members.
+    // For an instance that did not answer, the announced members stand in.
     const announced = missing.size > 0 ? this.#announced.in(channel) : [];
     const all = [...this.#known(channel), ...elsewhere, ...announced];
     return membersOf(all).slice(0, this.settings.limits.membersPerChannel);
@@ -81,7 +81,7 @@ export class Presence implements StreamObserver {
 
   began(channel: string, subscriber: ConnectionHandle): void {
     const { identity } = subscriber;
-    if (!identity || this.#state === 'closed' || !this.#isIn(channel)) return;
+    if (!identity || this.#state === 'closed' || !this.#hasPresence(channel)) return;
     if (this.#state === 'unused') this.#start();
     const known = this.#local.get(channel, identity.user);
     if (known) {
@@ -97,14 +97,14 @@ export class Presence implements StreamObserver {
     const { user = '' } = subscriber.identity ?? {};
     const member = this.#local.get(channel, user);
     const connections = member && this.#connections.get(member);
-    // A connection that came when the channel was full is none of them.
+    // A connection beyond membersPerChannel was never counted.
     if (connections?.delete(subscriber) && connections.size === 0) this.#shared.delete(channel, user);
   }
 
-  /** The other instances go on with what was announced. */
+  /** Ends presence here. The other instances keep the announced members, and one of them leads. */
   close(): void {
     this.#state = 'closed';
-    clearInterval(this.#telling);
+    clearInterval(this.#heartbeat);
     this.#announced.close();
   }
 
@@ -120,13 +120,16 @@ export class Presence implements StreamObserver {
       const leader = new PresenceLeader(cluster, this.#announced, definitions, backplane, settings, signal);
       void leader.start();
     });
-    this.#telling = setInterval(() => {
+    this.#heartbeat = setInterval(() => {
       this.#shared.tellVersion();
       this.#announced.tellVersion();
     }, LEASE_TIME / 2).unref();
   }
 
-  /** The members that this instance knows of: its own, and if it leads, those in their time of grace. */
+  /**
+   * The members that this instance knows of: its own; if it leads, the announced ones too, with 0 connections, which
+   * {@link membersOf} merges with those that have some.
+   */
   #known(channel: string): CountedMember[] {
     const local = this.#local.in(channel).map((member) => ({
       ...member,
@@ -135,7 +138,7 @@ export class Presence implements StreamObserver {
     return this.#announced.isLeader ? [...local, ...this.#announced.in(channel)] : local;
   }
 
-  #isIn(channel: string): boolean {
+  #hasPresence(channel: string): boolean {
     return this.definitions.settingsOf(channel).presence !== undefined;
   }
 }

@@ -1,7 +1,7 @@
 import type { SseCluster } from '../cluster/cluster.js';
 import { partsOf } from '../cluster/scatter-gather.js';
 import type { Member, Members } from './member.js';
-import { tell, type Entry, type ListMessage } from './messages.js';
+import { broadcast, type Entry, type ListMessage } from './messages.js';
 
 /** A list of members that this instance keeps: it tells the others every change, for {@link MembersCopy}. */
 export class SharedMembers {
@@ -15,22 +15,27 @@ export class SharedMembers {
 
   set(channel: string, member: Member): void {
     this.members.set(channel, member);
-    tell(this.cluster, this.topic, { version: ++this.#version, channel, user: member.user, stay: member });
+    broadcast(this.cluster, this.topic, {
+      version: ++this.#version,
+      channel,
+      user: member.user,
+      stay: member,
+    });
   }
 
   delete(channel: string, user: string): void {
     this.members.delete(channel, user);
-    tell(this.cluster, this.topic, { version: ++this.#version, channel, user });
+    broadcast(this.cluster, this.topic, { version: ++this.#version, channel, user });
   }
 
   tellVersion(): void {
-    tell(this.cluster, this.topic, { version: this.#version });
+    broadcast(this.cluster, this.topic, { version: this.#version });
   }
 
   tellAll(): void {
     const parts = partsOf(this.members);
     for (const [part, entries] of parts.entries())
-      tell(this.cluster, this.topic, { version: this.#version, entries, part, parts: parts.length });
+      broadcast(this.cluster, this.topic, { version: this.#version, entries, part, parts: parts.length });
   }
 }
 
@@ -41,7 +46,10 @@ const UNKNOWN = -1;
 export class MembersCopy {
   /** When the keeper was heard last: `performance.now()`. */
   heardAt = 0;
-  /** The version of the copy; `asked` where it lacks a change and the keeper was asked for the whole list. */
+  /**
+   * The version of the copy: 0 at first, as that of a new list. `asked`: it lacks a change, and the keeper was asked
+   * for the whole list.
+   */
   #version: number | 'asked' = 0;
   /** The parts of the whole list that have come so far. */
   #parts: (readonly Entry[])[] = [];
@@ -57,7 +65,7 @@ export class MembersCopy {
   ) {}
 
   /** Another instance keeps the list from now on, with versions of its own. */
-  keptByAnother(): void {
+  expectAnotherKeeper(): void {
     this.#version = UNKNOWN;
   }
 
@@ -65,12 +73,12 @@ export class MembersCopy {
     this.heardAt = performance.now();
     if ('entries' in message) this.#hearPart(message);
     else if ('channel' in message && message.version - 1 === this.#version) this.#hearChange(message);
-    else if (message.version !== this.#version) this.#hearMissed(message);
+    else if (message.version !== this.#version) this.#askForAll(message);
   }
 
-  #hearChange({ version, channel, user, stay }: Extract<ListMessage, { channel: string }>): void {
+  #hearChange({ version, channel, user, stay: member }: Extract<ListMessage, { channel: string }>): void {
     this.#version = version;
-    if (stay) this.members.set(channel, stay);
+    if (member) this.members.set(channel, member);
     else this.members.delete(channel, user);
     this.changed(channel, user);
   }
@@ -82,14 +90,14 @@ export class MembersCopy {
     if (this.#parts.length < parts) return;
     const before = [...this.members];
     this.members.clear();
-    for (const [channel, stay] of this.#parts.flat()) this.members.set(channel, stay);
+    for (const [channel, member] of this.#parts.flat()) this.members.set(channel, member);
     this.#parts = [];
     this.#version = version;
     for (const [channel, { user }] of [...before, ...this.members]) this.changed(channel, user);
   }
 
-  /** The question, or the answer, may be lost: with each version that is told it is asked again. */
-  #hearMissed(message: ListMessage): void {
+  /** Asks for the whole list, and again at each heartbeat, as the question or the answer may be lost. */
+  #askForAll(message: ListMessage): void {
     if ('channel' in message && this.#version === 'asked') return;
     this.#version = 'asked';
     this.ask();

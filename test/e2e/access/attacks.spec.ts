@@ -129,7 +129,7 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
     if (room === undefined) {
       expect(client.status).toBe(403);
       expect(rooms.asked).toEqual([]);
-      await log.until(/is denied: its name does not write .*ChannelDefinition\.of\(\)/);
+      await log.until(/is denied: the values in its name are not encoded .*ChannelDefinition\.of\(\)/);
       expect(log.entries[0]!.text).not.toMatch(/[\r\n]/);
     } else {
       expect(client.status).toBe(200);

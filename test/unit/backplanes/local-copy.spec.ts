@@ -67,7 +67,7 @@ describe('a local copy', () => {
     it.copy.expect('a6');
     await it.add(4);
     await it.add(5);
-    expect([it.copy.hasCome('a4'), it.copy.hasCome('a6')]).toEqual([true, false]);
+    expect([it.copy.settle('a4'), it.copy.settle('a6')]).toEqual([true, false]);
   });
 
   it('knows the notices of what has come by answers, however little it keeps', async () => {
@@ -140,7 +140,7 @@ describe('a local copy of a log that is another one now', () => {
     const it = await trial(2);
     it.server = new ServerLog('b');
     const late = delay(50).then(() => Promise.all([1, 2].map((offset) => it.add(offset))));
-    it.flushNotices = async () => {
+    it.noticesArrived = async () => {
       await late;
     };
     await it.copy.catchUp();
@@ -169,7 +169,7 @@ describe('a local copy of a log that is another one now', () => {
     it.server = new ServerLog('b', 4);
     let added: Promise<unknown> | undefined;
     // The first two that come to the other log, at the place of the newest here and after it.
-    it.flushNotices = async () => {
+    it.noticesArrived = async () => {
       if (added) return;
       it.server.grow(2);
       added = Promise.all([5, 6].map((offset) => it.add(offset, 'b')));
@@ -206,7 +206,7 @@ describe('a local copy of a log that has moved past it', () => {
     const it = await trial(3, { count: 2 });
     it.server.grow(6);
     it.server.trim(7);
-    it.flushNotices = async () => {
+    it.noticesArrived = async () => {
       await delay(100);
       for (const offset of [4, 5, 6, 7, 8, 9]) void it.add(offset);
     };

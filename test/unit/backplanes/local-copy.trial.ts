@@ -90,7 +90,7 @@ export class Trial implements LogFollower {
           if (this.isAway) throw new Error('away');
           return answer;
         },
-        flushNotices: () => this.flushNotices(),
+        noticesArrived: () => this.noticesArrived(),
       },
       memory,
     );
@@ -104,7 +104,7 @@ export class Trial implements LogFollower {
   }
 
   /** Notices that are on their way are told then. */
-  async flushNotices(): Promise<void> {}
+  async noticesArrived(): Promise<void> {}
 
   /** The next read is answered when the result is called. */
   hold(): () => void {

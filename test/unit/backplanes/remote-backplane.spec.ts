@@ -20,13 +20,13 @@ function instance() {
       return 'up';
     },
     subscribe: async () => undefined,
-    read: async (_channel, _settings, known, asked) => log.read(known, asked),
+    readOn: async (_channel, _settings, known, asked) => log.read(known, asked),
     append: async () => {
       log.grow(1);
       return { position: log.head, entry: entry(log.head.offset, log.name) };
     },
-    flushNotices: async () => undefined,
-    restOf: () => Infinity,
+    noticesArrived: async () => undefined,
+    comparisonInterval: () => Infinity,
     now: () => Date.now(),
     close: async () => undefined,
   };

@@ -29,6 +29,6 @@ it('takes no order for the next one on a new connection before it has read on: t
   isOther = true;
   orders.reconnected();
   receive('1 b', '2 c', 'of another log');
-  await orders.read();
+  await orders.catchUp();
   expect(told).toEqual(['first', 'missed']);
 });

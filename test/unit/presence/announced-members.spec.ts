@@ -9,7 +9,7 @@ describe('the announced members', () => {
     const { announced: one } = bus.join('one');
     const { announced: other } = bus.join('other');
     one.lead([], ignored);
-    one.published(joinOf(ANN), 'last');
+    one.settled(joinOf(ANN), 'newest');
     one.release();
     other.lead(
       [
@@ -34,7 +34,7 @@ describe('the announced members', () => {
     const { announced: other } = bus.join('other');
     one.lead([], ignored);
     for (const member of [ANN, BOB]) one.say(joinOf(member));
-    one.published(joinOf(ANN), 'last');
+    one.settled(joinOf(ANN), 'newest');
     const pending: string[] = [];
     other.lead([], (_, user) => pending.push(user));
     expect(pending).toEqual(['bob']);
@@ -45,7 +45,7 @@ describe('the announced members', () => {
     const bus = new Bus();
     const { announced: one } = bus.join('one');
     one.lead([], ignored);
-    one.published(joinOf(ANN), 'last');
+    one.settled(joinOf(ANN), 'newest');
     one.say(joinOf(BOB));
     const { announced: other } = bus.join('other');
     expect(other.in('room')).toEqual([{ ...ANN, connections: 0 }]);
@@ -59,7 +59,7 @@ describe('the announced members', () => {
     one.lead([], ignored);
     one.say(joinOf(ANN));
     bus.cutOff.add('other');
-    one.published(joinOf(ANN), 'last');
+    one.settled(joinOf(ANN), 'newest');
     bus.cutOff.delete('other');
     one.tellVersion();
     expect(other.in('room')).toEqual([{ ...ANN, connections: 0 }]);

@@ -1,9 +1,9 @@
 /**
- * Wall time that never goes back, for `age` and `ttl`: they are differences of two readings, perhaps of one that a
- * process before this one has stored.
+ * Wall time that never goes back, for `age` and `ttl`, where a time that perhaps an earlier process has stored is
+ * compared with now.
  *
- * - It passes as real time does. A wall clock that was set back does not hold it up: what is kept would be kept for
- *   as much longer.
+ * - It passes as real time does. A wall clock that was set back does not stop it, or everything would be kept longer by
+ *   as much.
  * - It is never behind the wall clock. Real time stands still while the machine sleeps, and a machine without a
  *   battery starts in 1970; what is stored with such a time would have expired at the next start. A wall clock that
  *   was set forward by mistake cannot be told from that, and is believed.

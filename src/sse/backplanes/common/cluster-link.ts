@@ -3,12 +3,15 @@ import { LEASE_TIME } from '../../cluster/cluster.js';
 /** Milliseconds between two signs of life of each instance, each leader, and each candidate for a lease. */
 export const BEAT = 1_000;
 
-/** Milliseconds for which the server counts on a sign of life. A candidate finds out a beat later at most. */
+/**
+ * Milliseconds for which a sign of life lasts on the server. With the beat after which a candidate asks, a dead leader
+ * is replaced within {@link LEASE_TIME}.
+ */
 export const ALIVE = LEASE_TIME - BEAT;
 
 /**
- * Milliseconds, from asking on, for which a leader counts on the server's yes. So much less than the server, that
- * neither a clock that runs slower nor a short pause of the process makes two instances lead.
+ * Milliseconds for which a leader relies on the server's yes, counted from its question. Less than {@link ALIVE}, so
+ * that neither a clock that runs slower nor a short pause of the process makes two instances lead.
  */
 export const HELD = ALIVE - 500;
 
@@ -33,7 +36,7 @@ export interface ClusterLink {
    * Asks for a lease that nobody has, or keeps the one that this token has: for {@link ALIVE} from the moment in which
    * the server does it.
    *
-   * @param as whether the token counts on having it
+   * @param as `candidate`: the token does not have it as far as is known; a server that has restarted may let it wait
    * @returns whether the token has it
    */
   hold(name: string, token: string, as: 'candidate' | 'leader'): Promise<boolean>;

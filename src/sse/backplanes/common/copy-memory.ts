@@ -5,8 +5,8 @@ interface Holder {
 }
 
 /**
- * How much the local copies of a process hold together. When it is too much, the one that has been idle longest
- * gives up all but its newest entry first. What it had is on the server all the same.
+ * How much the local copies of a process hold together. When it is too much, the one that grew longest ago gives up all
+ * but its newest entry first. All that it had is still on the server.
  */
 export class CopyMemory {
   readonly #bytes = new Map<Holder, number>();

@@ -20,14 +20,14 @@ interface Term {
  *  'stopped': from either, for good
  * ```
  *
- * A leader never counts on the lease for longer than the server does. The server may have it for this one for longer:
- * see `#mayHold`.
+ * A leader never relies on the lease for longer than the server holds it. The server may still hold it for an instance
+ * that leads no more: see `#mayHold`.
  */
 export class Lease {
   /** Tells this one from all others who ask, on this instance too. */
   readonly #token = randomUUID();
   #state: 'candidate' | Term | 'stopped' = 'candidate';
-  /** Whether the server may have the lease for this one: it was asked to, and has not said no. */
+  /** Whether the server may hold the lease for this one: it was asked to, and has not said no. */
   #mayHold = false;
   readonly #asked = coalesced(() => this.#ask());
 

@@ -4,13 +4,13 @@ import type { EventLog } from '../../log/event-log.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
 import type { HistoryOptions } from '../../sse.options.js';
 import type { CopyMemory } from './copy-memory.js';
-import { ReceivedLog, type Completeness } from './received-log.js';
+import { ReceivedLog, type Verdict } from './received-log.js';
 import type { Notice, ReceivedEntry, RemoteRange } from './remote-logs.js';
 
 /** The calls of {@link RemoteLogs} that a copy needs, for its channel. */
 export interface CopySource {
   read(known: Position | undefined, asked: readonly Position[]): Promise<RemoteRange>;
-  flushNotices(): Promise<void>;
+  noticesArrived(): Promise<void>;
 }
 
 /** Milliseconds that a missing entry is given to arrive by itself: an answer may overtake the notices before it. */
@@ -44,6 +44,8 @@ interface Arrival {
  *                      │       a read of everything that is kept         │
  *                      └───────────────▶ closed ◀────────────────────────┘
  * ```
+ *
+ * `#state` begins as `whole`; the copy is open as soon as {@link ReceivedLog} has a log.
  *
  * A read is under way (`#reading`), or due (`#due`), or both: what makes it due while one is under way leads to
  * another. A read that is due and not under way waits for `#timer`.
@@ -81,7 +83,7 @@ export class LocalCopy {
     return this.#received.log !== undefined;
   }
 
-  /** Reads the log for the first time. Notices must come by then. Rejects with the error of the read. */
+  /** Reads the log for the first time, once it is subscribed to. Rejects with the error of the read. */
   open(): Promise<void> {
     return this.catchUp();
   }
@@ -109,6 +111,7 @@ export class LocalCopy {
   refill(): Promise<void> | undefined {
     if (this.#state !== 'shrunk') return undefined;
     this.#due = 'everything';
+    // By locate(), as catchUp() does not reject when the read fails.
     return this.locate(this.log.floor).then(() => undefined);
   }
 
@@ -117,9 +120,9 @@ export class LocalCopy {
     this.#received.expect(mark);
   }
 
-  /** The append has its answer. @returns whether followers were told of the event already, however little is kept */
-  hasCome(mark: string): boolean {
-    return this.#received.hasCome(mark);
+  /** The append is over. @returns whether its event had come by a notice, also if the log has let go of it since */
+  settle(mark: string): boolean {
+    return this.#received.settle(mark);
   }
 
   /** Takes in a notice of the server. */
@@ -132,7 +135,7 @@ export class LocalCopy {
       case 'completed':
         return this.completed(notice.position);
       case 'entry': {
-        if (this.#received.isKnown(notice.position)) return Promise.resolve();
+        if (this.#received.takeNotice(notice.position) === 'known') return Promise.resolve();
         const entry = notice.entry();
         return entry ? this.add(entry) : this.catchUp();
       }
@@ -163,7 +166,7 @@ export class LocalCopy {
   /** All up to an event was purged. Resolves when it is gone here too. */
   async purged(upTo: Position): Promise<void> {
     if (this.#state === 'closed') return;
-    // A read that is under way may have looked before it.
+    // By another read, as one that is under way may have looked before the purge.
     if (!this.#received.has(upTo)) await this.catchUp();
     else this.#received.clear(this.log, upTo, upTo.offset);
   }
@@ -228,7 +231,7 @@ export class LocalCopy {
       this.#want();
       this.#startTimer(RETRY);
     } finally {
-      // In the same turn: whoever asks from now on asks for another read.
+      // Without an await since `#due` was looked at: a call before was heeded, and one from now on begins another read.
       this.#reading = undefined;
       if (this.#received.hasEarly && !this.#isClosed()) this.#startTimer(PATIENCE);
     }
@@ -241,8 +244,9 @@ export class LocalCopy {
     try {
       const positions = questions.map(({ position }) => position);
       const known = what === 'news' && !this.#asksForOlder(positions) ? this.#received.log?.head : undefined;
-      const isOpenQuestion = ({ offset }: Position): boolean => offset === 0 || offset > (known?.offset ?? 0);
-      const range = await this.source.read(known, positions.filter(isOpenQuestion));
+      // Between its floor and its head the copy knows for itself.
+      const mayBeOnServer = ({ offset }: Position): boolean => offset === 0 || offset > (known?.offset ?? 0);
+      const range = await this.source.read(known, positions.filter(mayBeOnServer));
       await this.#takeRange(known, range);
       for (const { position, resolve } of questions) resolve(this.#find(position, range));
     } catch (error) {
@@ -278,11 +282,12 @@ export class LocalCopy {
   }
 
   /**
-   * A read may overtake many notices. Those that are on their way when it seems to have found another log may lead up
-   * to what was read. Or they are of a log that is gone, and must not be taken for the first ones of the next log.
+   * The server no longer holds our head. If so much was published that it has let go of it, the notices on their way
+   * lead up to what was read. If it is another log, they must have come before that is put in place, or they would pass
+   * for its first ones. In both cases: waits for them, and looks.
    */
   async #leadsUpTo(log: EventLog, known: Position, { floor, head }: RemoteRange): Promise<boolean> {
-    await this.source.flushNotices();
+    await this.source.noticesArrived();
     return floor.offset > known.offset && log.has(head);
   }
 
@@ -295,8 +300,8 @@ export class LocalCopy {
     return isBegin ? log.floor : undefined;
   }
 
-  #take(completeness: Completeness): void {
-    if (completeness === 'to be read') return this.#want();
+  #take(verdict: Verdict): void {
+    if (verdict === 'to be read') return this.#want();
     if (!this.isOpen) return;
     this.#arrive();
     if (!this.#received.hasEarly && this.#due === 'nothing') this.#stopTimer();

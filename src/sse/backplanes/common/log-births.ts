@@ -11,9 +11,9 @@ export interface Slot {
 }
 
 /**
- * Knows whether a log has come and gone, in a table of fixed size: each slot of channel names has a number, and
- * another one whenever a log of it is let go of. Thus the position of nothing yet is the birth mark of the log that
- * would be made now, and is valid for as long as no log of its slot is let go of.
+ * Knows whether a log has come and gone, in a table of fixed size: each slot of channel names has a random number,
+ * which is changed whenever a log of the slot ends. The position of an absent channel (log/backplane.ts) is the birth
+ * mark of the log that would be made now, and so is valid for as long as no log of its slot ends.
  *
  * The numbers are random and do not count: a store that came back older would count to the same number again, over
  * other logs.

@@ -8,8 +8,8 @@ import type { RemoteLogs } from './remote-logs.js';
 import type { RemoteOptions } from './remote.options.js';
 
 /**
- * Makes a backplane and a cluster of what a server does for the logs and for the instances. Both are on the connection
- * of `logs`, which the backplane closes; it is closed after the cluster.
+ * Makes a backplane of a server's logs, and a cluster of its link. Both use the connection of `logs`. The backplane
+ * closes that, so the cluster is to be closed first.
  *
  * @throws SseError `BACKPLANE_FAILED`, and nothing is left open
  */

@@ -12,20 +12,23 @@ const MAX_PASSED = 512;
 
 type Content = Omit<LogEntry, 'previous'>;
 
-/** Whether all that was received is in the log now, or a read of the server has to tell what is. */
-export type Completeness = 'complete' | 'to be read';
+/**
+ * Whether a read of the server is needed. `no read`: what was received is in the log, or waits for an entry that is on
+ * its way.
+ */
+export type Verdict = 'no read' | 'to be read';
 
 /**
  * The log of one channel as it is received from a server, in pieces that may come late, early, twice, or from another
  * log: entries from notices and answers, ranges from reads. {@link LocalCopy} decides when to read.
  *
- * A log is never believed to be the one it was; its marks prove it:
+ * It is never assumed that the log is still the same. Marks prove it:
  * - An entry is the next one only if it names a position that this log holds.
  * - An entry at or below the head whose mark is not the one held there is of another log.
  * - A range continues the log only if the server says that it holds the head; otherwise it replaces the log.
  *
- * The log of a channel that is not there is empty, at a position of offset 0. When the channel comes into being the
- * log keeps that position as its beginning, so that its readers are where they were.
+ * The log of a channel that is not there is empty, at a position of offset 0. When its first event comes the copy goes
+ * on from that position, though the server calls the log's birth otherwise, so that its readers are where they were.
  */
 export class ReceivedLog {
   #log: EventLog | undefined;
@@ -37,13 +40,13 @@ export class ReceivedLog {
   /** Marks of events that came by the answer to an append, and whose notices are still on their way. */
   readonly #answered = new Set<string>();
   /**
-   * Marks of the newest entries, also of those that are let go of, by offset: a publisher that has several events
-   * under way names an older one. Empty until one has done so.
+   * For NATS, whose notices may name an older entry than the one before as `known`: the marks of the newest entries by
+   * offset, also of those let go of. Empty until such a notice comes.
    */
   readonly #passed = new Map<number, string>();
   /**
-   * Whether every notice since the last read has come. Only then is the first entry of a channel that was not there
-   * known to be of the first log since.
+   * Whether every notice since the last read has come. Only then does an entry that says it is the first continue an
+   * absent channel: after a hole there may have been another log in between.
    */
   #isGapless = true;
 
@@ -72,8 +75,8 @@ export class ReceivedLog {
     this.#own.add(mark);
   }
 
-  /** The append has its answer. @returns whether followers were told of the event already, however little is kept */
-  hasCome(mark: string): boolean {
+  /** The append is over. @returns whether its event had come by a notice, also if the log has let go of it since */
+  settle(mark: string): boolean {
     return !this.#own.delete(mark);
   }
 
@@ -82,9 +85,9 @@ export class ReceivedLog {
     if (this.#isGapless) this.#answered.add(mark);
   }
 
-  /** Whether a notice tells nothing new. To be called once a notice. */
-  isKnown(noticed: Position): boolean {
-    return this.#answered.delete(noticed.mark) || this.has(noticed);
+  /** A notice has come; to be called once for each. @returns whether it tells anything new */
+  takeNotice(position: Position): 'news' | 'known' {
+    return this.#answered.delete(position.mark) || this.has(position) ? 'known' : 'news';
   }
 
   has(position: Position): boolean {
@@ -97,17 +100,17 @@ export class ReceivedLog {
     this.#answered.clear();
   }
 
-  /** A read begins. What was noticed before is in its answer, or is not of this log. */
+  /** A read begins. It has all that was noticed before, so what still waits is in its answer, or is of another log. */
   readBegins(): void {
     this.#early.clear();
     this.#isGapless = true;
   }
 
   /** Adds an entry and those that have waited for it, or lets it wait for the one before it. */
-  add(entry: ReceivedEntry): Completeness {
+  add(entry: ReceivedEntry): Verdict {
     const log = this.#log;
     if (!log) return this.#wait(entry);
-    if (log.has(entry)) return 'complete';
+    if (log.has(entry)) return 'no read';
     if (entry.offset > log.head.offset && entry.previous > log.head.offset) return this.#wait(entry);
     for (let next: ReceivedEntry | undefined = entry; next; next = this.#early.get(log.head.offset)) {
       this.#early.delete(next.previous);
@@ -116,19 +119,19 @@ export class ReceivedLog {
       if (next.known && next.known.offset < next.previous) this.#rememberPassed(log);
       this.#push(log, next);
     }
-    return 'complete';
+    return 'no read';
   }
 
-  /** Adds the entries that came during a read, when it was not known what they follow on. */
-  addEarly(): Completeness {
+  /** Adds the entries that came while a read was under way. */
+  addEarly(): Verdict {
     const early = [...this.#early.values()].sort((one, other) => one.offset - other.offset);
     this.#early.clear();
     const added = early.map((entry) => this.add(entry));
-    return added.includes('to be read') ? 'to be read' : 'complete';
+    return added.includes('to be read') ? 'to be read' : 'no read';
   }
 
   /** Takes in what a read has found after the head: the server's log holds the head. */
-  goOn(log: EventLog, range: RemoteRange): Completeness {
+  goOn(log: EventLog, range: RemoteRange): Verdict {
     const { since, floor, head, clearedAt, completed } = range;
     if (clearedAt > log.clearedAt) this.clear(log, floor, clearedAt);
     for (const entry of range.entries) {
@@ -137,19 +140,21 @@ export class ReceivedLog {
     }
     if (head.offset > log.head.offset) this.clear(log, head, log.clearedAt);
     if (completed) this.complete(log);
+    // The channel is still not there, and its position was renewed.
     else if (log.isAbsent && since && isSamePosition(since, log.head) && !isSamePosition(head, log.head))
       this.#move(log, head);
-    // Entries that were noticed during the read are not of the log that was read if its head is not among them.
+    // Notices that went beyond the head that was read, without passing it, are of another log than the one read.
     const isOther = head.offset <= log.head.offset && head.offset > log.floor.offset && !log.has(head);
-    return isOther ? 'to be read' : 'complete';
+    return isOther ? 'to be read' : 'no read';
   }
 
   /**
    * Puts what a read has found in place of the log.
    *
-   * @param before the log, if all of the same log was read: notices may have added to it meanwhile
+   * @param before the log so far, if everything was asked for although the log is known (a refill): what notices have
+   * added to it after the head that was read is kept
    */
-  replace(range: RemoteRange, before?: EventLog): Completeness {
+  replace(range: RemoteRange, before?: EventLog): Verdict {
     const log: EventLog = new EventLog(range.floor, this.limits, () => {
       if (this.#log === log) this.#followers.tell((follower) => follower.leaving());
     });
@@ -164,7 +169,7 @@ export class ReceivedLog {
     this.#passed.clear();
     this.resized(log.bytes);
     if (!isFirst) this.#followers.tell((follower) => follower.replaced(log));
-    return before && !goesOn ? 'to be read' : 'complete';
+    return before && !goesOn ? 'to be read' : 'no read';
   }
 
   complete(log: EventLog): void {
@@ -209,16 +214,19 @@ export class ReceivedLog {
     this.#answered.clear();
   }
 
-  /** The first event of a channel that was not there follows on that, whatever the birth of its log is called. */
+  /**
+   * The first event of an absent channel continues the copy by its offset alone: the birth mark of its log cannot have
+   * been known.
+   */
   #isOfSameLog(log: EventLog, { previous, known }: ReceivedEntry): boolean {
     if (known && (log.has(known) || this.#passed.get(known.offset) === known.mark)) return true;
     return log.isAbsent && previous === 0 && this.#isGapless;
   }
 
-  #wait(entry: ReceivedEntry): Completeness {
+  #wait(entry: ReceivedEntry): Verdict {
     if (this.#early.size >= MAX_EARLY) return 'to be read';
     this.#early.set(entry.previous, entry);
-    return 'complete';
+    return 'no read';
   }
 
   #push(log: EventLog, received: Content, previous?: Position): void {
@@ -228,10 +236,10 @@ export class ReceivedLog {
     this.#followers.tell((follower) => follower.appended(entry));
   }
 
-  /** @param previous the position before it on the server, if there is a hole before that */
+  /** @param previous the position before it on the server: if that is beyond our head, what lies between is gone */
   #put(log: EventLog, { offset, mark, at, event }: Content, previous: Position = log.head): LogEntry {
     if (previous.offset > log.head.offset) log.clear(previous);
-    // The position of a channel that was not there stays what its first entry follows on.
+    // Our head, not `previous`: the first entry of an absent channel follows on the position that it had here.
     const entry = { offset, mark, previous: log.head, at, event };
     this.#own.delete(mark);
     log.push(entry);

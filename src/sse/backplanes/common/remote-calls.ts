@@ -2,16 +2,16 @@ import { type BackplaneCall, hubClosed, noAnswer, notSent, type SseError } from 
 import type { RemoteOptions } from './remote.options.js';
 
 /**
- * The server at hand cannot do it, and has not done it. The connection will lead to one that can: the call is sent
- * again, like one that was not sent yet.
+ * The server at hand did nothing, as it is the wrong one: a replica, or one that is starting. The call is sent again
+ * when there is another connection, and waits like one that was never sent.
  */
 export class NotNow extends Error {}
 
-/** Milliseconds after which a call is sent again that could not be done, if the connection has not changed. */
+/** Milliseconds after which a call that could not be done is sent again, if no new connection has sent it before. */
 const AGAIN = 250;
 
 interface Call {
-  /** Calls are sent in this order. */
+  /** Calls are sent in this order; a call that is sent again keeps its number. */
   readonly number: number;
   /** Sends it, when there is a connection. */
   readonly go: () => void;
@@ -99,7 +99,10 @@ export class RemoteCalls {
         refuse(
           state === 'sent'
             ? noAnswer(kind, `${this.server} did not answer within ${publishTimeout} ms.`)
-            : notSent(kind, `There was no connection to ${this.server} for ${publishTimeout} ms.`),
+            : notSent(
+                kind,
+                `${this.server} could not be used for ${publishTimeout} ms: there was no connection, no notices came, or the orders of the other instances could not be read.`,
+              ),
         );
       }, publishTimeout);
       if (this.isUp) go();
@@ -111,9 +114,9 @@ export class RemoteCalls {
     const { whileAway, maxPending } = this.settings;
     if (this.#state === 'closed') return hubClosed();
     if (this.#pending >= maxPending)
-      return notSent(kind, `${maxPending} calls wait for ${this.server}, which is maxPending.`);
+      return notSent(kind, `${maxPending} calls wait for ${this.server}, which is the option maxPending.`);
     if (this.#state === 'down' && whileAway === 'fail')
-      return notSent(kind, `There is no connection to ${this.server}.`);
+      return notSent(kind, `${this.server} cannot be used at present.`);
     return undefined;
   }
 

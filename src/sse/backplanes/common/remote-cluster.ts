@@ -25,7 +25,8 @@ type Message = { readonly from: string } & (
 
 /**
  * A cluster whose instances know of each other by a server. Each {@link BEAT} an instance gives a sign of life, reads
- * the orders, and asks for its leases; messages only make that faster.
+ * the orders, and asks for its leases. Messages about these only make it faster; a broadcast that is missed is not
+ * repeated.
  */
 export class RemoteCluster implements SseCluster {
   readonly instance = randomUUID();
@@ -85,9 +86,9 @@ export class RemoteCluster implements SseCluster {
     return this.#closing ? () => undefined : this.#orders.follow(follower);
   }
 
-  /** Resolves when all orders were obeyed that had been given by the time of the call. Rejects while that is not known. */
+  /** Resolves when all orders were obeyed that had been given before the call. Rejects while that is not known. */
   async catchUp(): Promise<void> {
-    if (!this.#closing) await giveUpAfter(ANSWER_TIME, this.#orders.read);
+    if (!this.#closing) await giveUpAfter(ANSWER_TIME, this.#orders.catchUp);
   }
 
   async instances(): Promise<readonly string[]> {
@@ -110,7 +111,7 @@ export class RemoteCluster implements SseCluster {
     this.#orders.close();
     const given = [...this.#leases].map((lease) => this.#giveBack(lease));
     given.push(this.link.withdraw(this.instance));
-    // Instances that cannot be told take this one for dead a little later.
+    // If it fails, the others take this instance for dead a little later.
     await giveUpAfter(LEAVE_TIME, () => Promise.allSettled(given)).catch(() => undefined);
     await giveUpAfter(LEAVE_TIME, () => this.link.close()).catch(() => undefined);
   }
@@ -119,7 +120,7 @@ export class RemoteCluster implements SseCluster {
   #beat(): void {
     if (this.#closing) return;
     const ignored = (): void => undefined; // the next beat tries again
-    this.#orders.read().catch(ignored);
+    this.#orders.catchUp().catch(ignored);
     this.#enrol().catch(ignored);
     for (const lease of this.#leases) lease.beat();
   }
@@ -140,7 +141,9 @@ export class RemoteCluster implements SseCluster {
   #receive(text: string): void {
     const message = messageOf(text);
     if (!message) {
-      this.#logger.warn('Something that no instance sends came by. Does somebody else use this prefix?');
+      this.#logger.warn(
+        'A message on the channel of the instances is not of this package, and is skipped. Does another application use the same prefix?',
+      );
     } else if ('released' in message) {
       for (const lease of this.#leases) if (lease.name === message.released) lease.beat();
     } else if ('ordered' in message) {

@@ -7,13 +7,12 @@ import type { ChannelSettings } from '../../sse.settings.js';
 /**
  * Port: the logs on a server that several processes share, as {@link RemoteBackplane} needs them.
  *
- * Calls are made only while the connection is not `away`; those that are under way when it breaks reject. Every call
- * rejects with an SseError as `notSent()` and `noAnswer()` make it, or with `NotNow`. Calls on one channel take effect
- * in the order in which they were made.
+ * Calls are made only while the connection is not `away`. Every call rejects either with an SseError of `notSent()` or
+ * `noAnswer()`, also when the connection breaks under it, or with `NotNow` to be sent again. Calls on one channel take
+ * effect in the order in which they were made.
  *
- * Nothing here may rely on what a process remembers to tell whether a log is still the one it was: the server may
- * have come back older, empty or as another, with or without a sign of it. Only the mark of an event that is stored
- * proves it.
+ * No implementation may conclude from its own memory that a log is still the same: the server may have come back
+ * older, empty or as another, with or without a sign of it. Only the mark of an event that is stored proves it.
  */
 export interface RemoteLogs {
   /** The server's name in messages. */
@@ -43,7 +42,7 @@ export interface RemoteLogs {
    * @param known the head of the copy, if it has one
    * @param asked positions that clients have brought, of offset 0 or beyond the copy's head
    */
-  read(
+  readOn(
     channel: string,
     settings: ChannelSettings,
     known: Position | undefined,
@@ -51,7 +50,7 @@ export interface RemoteLogs {
   ): Promise<RemoteRange>;
 
   /** As {@link SseBackplane.read}. */
-  range(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange>;
+  read(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange>;
 
   /** Ends a channel. Answers with its head, which is `completed` in the notice too. */
   complete(channel: string, settings: ChannelSettings): Promise<Position>;
@@ -60,22 +59,22 @@ export interface RemoteLogs {
   purge(channel: string): Promise<Position | undefined>;
 
   /**
-   * Has notices of a channel told until `unsubscribe()`. When it has resolved, whatever happens to the channel
+   * Tells the notices of a channel until `unsubscribe()`. From when it resolves, everything that happens to the channel
    * is told while the connection is `up`. Subscriptions outlive a loss of the connection.
    *
-   * @param left milliseconds for it
+   * @param left milliseconds that it may take; an implementation may ignore it
    */
   subscribe(channel: string, receive: (notice: Notice) => void, left: number): Promise<void>;
 
   unsubscribe(channel: string): void;
 
   /** Resolves when every notice that was sent before the call has been told. */
-  flushNotices(): Promise<void>;
+  noticesArrived(): Promise<void>;
 
   /** Milliseconds after which the copy of a channel that is followed is to be compared with the server again. */
-  restOf(settings: ChannelSettings): number;
+  comparisonInterval(settings: ChannelSettings): number;
 
-  /** The server's time in milliseconds since 1970, as far as is known: its events have their times by it. */
+  /** The server's time in milliseconds since 1970, as far as is known; `at` of its events is by this clock. */
   now(): number;
 
   /** Gives back the connection. No call is made afterwards, and nothing told. */
@@ -110,8 +109,9 @@ export interface ReceivedEntry extends Omit<LogEntry, 'previous'> {
   /** The offset of the entry before it; 0 if it is the first. */
   readonly previous: number;
   /**
-   * An earlier position of the same log: the newest whose mark is known, mostly the entry before. A copy that never
-   * held it is the copy of another log. Left out of the first event of a channel that was not there.
+   * The newest earlier position of the same log whose mark the teller knew. In Redis always that of the entry before;
+   * in NATS it may be an older one while several events are under way. A copy that never held it is of another log.
+   * May be left out of the first event of a channel that was not there.
    */
   readonly known?: Position | undefined;
 }
@@ -130,17 +130,17 @@ export type Notice =
 /** All that a server keeps of a log after a position, up to `head`. */
 export interface RemoteRange extends LogBounds {
   /**
-   * The position of this log that the known one stands for. `undefined` says that the log does not hold it: then the
-   * entries are all that is kept. Otherwise it is
-   * - the known one, if the log holds it, as its event or as the last one let go of;
-   * - the birth of the log, if the known one is of the time when the channel was not there, is still valid, and the
-   *   log has let go of nothing;
-   * - the known one, if the channel is still not there and it is still valid.
+   * The position in this log from which the copy goes on:
+   * - `known` itself, if the log holds it, as its event or as the last one let go of;
+   * - `known` itself, if it says that the channel is not there, which is still so, and is still valid;
+   * - the birth of the log, if `known` says that the channel is not there, and the log has begun since and has let go
+   *   of nothing;
+   * - `undefined` if `known` is of no use: then `entries` is all that is kept.
    */
   readonly since: Position | undefined;
   /**
-   * Floor and head of a channel that is not there are the position that says so: the known one, unless a quarter of
-   * the time is over for which it is valid.
+   * Floor and head of a channel that is not there are the position that says so: the known one as long as it is young,
+   * and a new one after a quarter of the time for which it is valid.
    */
   readonly floor: Position;
   readonly head: Position;

@@ -4,7 +4,7 @@ import type { OrderFollower } from '../../cluster/cluster.js';
 import type { ClusterLink, OrderPosition } from './cluster-link.js';
 import { objectIn } from './event-text.js';
 import { Followers } from './followers.js';
-import { SharedClock } from './server-clock.js';
+import { BoundedClock } from './server-clock.js';
 import { coalesced } from './tasks.js';
 
 /** Orders of its own that an instance remembers, to give them again. */
@@ -38,7 +38,7 @@ interface Given {
   readonly order: unknown;
   /** When: `performance.now()`. */
   readonly at: number;
-  /** Since when the log has it, as its server said. */
+  /** When the server said that the log has it; `Infinity` until then. */
   loggedAt: number;
   /** Whether it was read in the log since. */
   isSeen: boolean;
@@ -55,31 +55,31 @@ export class RemoteOrders {
   readonly #followers = new Followers<OrderFollower>();
   /** The newest last. */
   readonly #given = new Map<string, Given>();
-  readonly #clock: SharedClock;
-  /** The position up to which the log was read. After a gap, until the log is known, since when nothing of it is. */
-  #read: { readonly position: OrderPosition } | { readonly lostAt: number } = { lostAt: 0 };
-  /** Orders that are given from now on were not in the log at this moment: `performance.now()`. */
-  #readAt = 0;
+  readonly #clock: BoundedClock;
+  /** The position up to which the log was read; or while the log is unknown, as after a gap, since when that is so. */
+  #at: { readonly position: OrderPosition } | { readonly lostAt: number } = { lostAt: 0 };
+  /** When the last complete read began, by `performance.now()`: an order that is read later was not in the log then. */
+  #readBeganAt = 0;
   /** `other`: since the last read there is a new connection, perhaps to another server. */
   #server: 'same' | 'other' = 'same';
   readonly #logger = new Logger('SseCluster');
 
   /** Reads on. Resolves when everything was read that was in the log at the time of the call. */
-  readonly read = coalesced(() => this.#readOn());
+  readonly catchUp = coalesced(() => this.#readOn());
 
   constructor(
     private readonly instance: string,
     private readonly link: ClusterLink,
     private readonly tell: (notice: OrderNotice) => Promise<void>,
   ) {
-    this.#clock = new SharedClock(() => link.time());
+    this.#clock = new BoundedClock(() => link.time());
   }
 
   /** Notes where the log ends: orders that are given from then on are read. */
   async start(): Promise<void> {
     await this.#clock.compare();
-    this.#readAt = performance.now();
-    this.#read = { position: await this.link.orders.end() };
+    this.#readBeganAt = performance.now();
+    this.#at = { position: await this.link.orders.end() };
   }
 
   follow(follower: OrderFollower): () => void {
@@ -108,10 +108,10 @@ export class RemoteOrders {
   receive({ previous, position, text }: OrderNotice): void {
     const isNext = previous !== undefined && previous === this.#position;
     if (!isNext || this.#server === 'other') {
-      this.read().catch(() => undefined);
+      this.catchUp().catch(() => undefined);
       return;
     }
-    this.#read = { position };
+    this.#at = { position };
     this.#take(text);
   }
 
@@ -136,35 +136,35 @@ export class RemoteOrders {
       const told = orders.findIndex((order) => order.position === this.#position);
       const rest = this.#position === position ? orders : told < 0 ? [] : orders.slice(told + 1);
       for (const order of rest) {
-        this.#read = { position: order.position };
+        this.#at = { position: order.position };
         this.#take(order.text);
       }
     } else {
       await this.#startAnew();
     }
-    this.#readAt = beganAt;
+    this.#readBeganAt = beganAt;
     await this.#giveAgain(beganAt);
   }
 
   /** The log does not hold what was read last. */
   async #startAnew(): Promise<void> {
-    if ('position' in this.#read) {
-      this.#read = { lostAt: performance.now() };
+    if ('position' in this.#at) {
+      this.#at = { lostAt: performance.now() };
       this.#logger.warn(
-        'Orders of other instances may be lost, as the server no longer has what was read last. All streams of this instance are ended, and their clients come back.',
+        'Calls of revoke() and disconnect() on other instances may not have reached this one, as the server no longer has the last of them. All streams of this instance are ended, so that access is asked about anew when their clients come back.',
       );
       this.#followers.tell((follower) => follower.missed());
     }
-    const { lostAt } = this.#read as { lostAt: number };
+    const { lostAt } = this.#at as { lostAt: number };
     const end = await this.link.orders.end();
     const orders = (await this.link.orders.read()) ?? [];
     for (const given of this.#given.values()) given.isSeen = false;
-    this.#read = { position: orders.at(-1)?.position ?? end };
+    this.#at = { position: orders.at(-1)?.position ?? end };
     for (const { text } of orders) {
       const order = orderOf(text);
       this.#see(order);
       // Streams that were open before have been ended.
-      if (order && this.#clock.local(order.at) >= lostAt) this.#take(text);
+      if (order && this.#clock.toLocal(order.at) >= lostAt) this.#take(text);
     }
   }
 
@@ -176,7 +176,7 @@ export class RemoteOrders {
 
   async #add(id: string, given: Given, again: Pick<Order, 'again'>): Promise<void> {
     const { order } = given;
-    const at = this.#clock.shared(given.at);
+    const at = this.#clock.toServer(given.at);
     const text = JSON.stringify({ id, from: this.instance, at, order, ...again } satisfies Order);
     // On another connection the log may be another one.
     const known = this.#server === 'other' ? undefined : this.#position;
@@ -187,7 +187,7 @@ export class RemoteOrders {
   }
 
   get #position(): OrderPosition | undefined {
-    return 'position' in this.#read ? this.#read.position : undefined;
+    return 'position' in this.#at ? this.#at.position : undefined;
   }
 
   #remember(id: string, given: Given): void {
@@ -203,9 +203,9 @@ export class RemoteOrders {
     if (!order) return;
     this.#see(order);
     const now = performance.now();
-    // However wrong a clock may be, it was not in the log when that was read before.
-    const earliest = order.again ? -Infinity : this.#readAt - LONGEST_WAY;
-    const at = Math.min(Math.max(this.#clock.local(order.at), earliest), now);
+    // However wrong a clock may be: it was not in the log at the read before, and on its way for LONGEST_WAY at most.
+    const earliest = order.again ? -Infinity : this.#readBeganAt - LONGEST_WAY;
+    const at = Math.min(Math.max(this.#clock.toLocal(order.at), earliest), now);
     this.#followers.tell((follower) => follower.given(order.order, at, order.from));
   }
 

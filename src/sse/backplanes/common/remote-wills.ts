@@ -6,9 +6,10 @@ import { BEAT, type ClusterLink } from './cluster-link.js';
 
 /**
  * Milliseconds for which an instance must be missing from the list of members, in all looks, before its wills are
- * another's to carry out. It left the list when the server had heard nothing for `ALIVE`, which is up to two
- * beats before it has been away for {@link LEASE_TIME}. The third beat is for a server that has just come back
- * with an empty list: the instances put themselves on it again as soon as each is connected.
+ * another's to carry out. An instance drops off the list `ALIVE` (4 s) after its last beat. It may have gone up to a
+ * beat after that one, and counts as dead {@link LEASE_TIME} (5 s) after it went: up to two beats after it was dropped.
+ * The third beat is for a server that has come back with an empty list, to which the instances return as each is
+ * connected.
  */
 const MISSING = 3 * BEAT;
 
@@ -57,7 +58,7 @@ export class RemoteWills implements SseWills {
     const askedAt = performance.now();
     if (askedAt - this.#lookedAt > LONGEST_PAUSE) this.#missing.clear();
     const before = this.#missing;
-    this.#missing = new Map(); // and so it stays if there is no answer
+    this.#missing = new Map(); // stays empty if a call below fails: then nothing is known
     const owners = await this.link.wills.owners();
     // Asked for later, as an instance is a member before it leaves a will.
     const members = new Set(owners.length === 0 ? [] : (await this.link.members()).there);

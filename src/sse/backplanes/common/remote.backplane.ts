@@ -46,23 +46,26 @@ interface Held {
  * Logs on a server, shared by all instances that use it, with a local copy of each that is followed here.
  *
  * Two things are let through to the server, each while the connection allows it:
- * - calls of the hub, on an `up` or `silent` connection whose orders were read;
+ * - calls of the hub, on an `up` or `silent` connection;
  * - reads and subscriptions of the local copies, on an `up` connection only, as a copy is no use without notices.
  *
- * An event goes from here to {@link RemoteLogs}, comes back as a notice or an answer, and goes by {@link LocalCopy} to
- * those who follow its channel.
+ * Both wait until the orders of the other instances were read (cluster/orders.ts): an instance that was cut off must
+ * obey a `revoke()` before it sends anything.
+ *
+ * `append()` gives an event to {@link RemoteLogs}. It comes back as an answer or a notice, on the other instances as a
+ * notice only (`#open()`), and goes by {@link LocalCopy} to those who follow its channel.
  */
 export class RemoteBackplane implements SseBackplane {
   readonly #held = new Map<string, Held>();
   readonly #memory: CopyMemory;
   readonly #calls: RemoteCalls;
-  /** Calls of local copies. There are no more of these at once than channels. */
+  /** Calls of local copies. `maxPending` does not limit them, as each channel has one at a time. */
   readonly #copying: RemoteCalls;
   readonly #comparisons = new ConcurrencyLimit(COMPARED_AT_ONCE);
   /** Channels that wait for their comparison. */
   readonly #toCompare = new Set<Held>();
   #connection: Connection | 'closed';
-  /** Counts the changes of the connection, as one that was lost and is there again is another. */
+  /** Counts the changes of the connection, so that `#goOn()` sees one after which the state is the same again. */
   #changes = 0;
   #closing: Promise<void> | undefined;
   readonly #sweep = new Sweep<Held>(
@@ -71,8 +74,8 @@ export class RemoteBackplane implements SseBackplane {
   );
 
   /**
-   * @param catchUp reads the orders that came while the connection was lost: nothing is handed on before. Rejects
-   * while that is not possible
+   * @param catchUp reads the orders that were given while the connection was lost. Until it resolves no call is sent,
+   * and no notice is taken in. Rejects if they cannot be read now
    */
   constructor(
     private readonly logs: RemoteLogs,
@@ -84,7 +87,7 @@ export class RemoteBackplane implements SseBackplane {
     this.#calls = new RemoteCalls(logs.server, settings);
     this.#copying = new RemoteCalls(logs.server, { ...settings, maxPending: Infinity });
     this.#connection = logs.watch((connection) => this.#changed(connection));
-    this.#letThrough();
+    this.#letThrough(); // no orders to catch up with: the cluster has just noted where they end (open-remote.ts)
   }
 
   async append(
@@ -101,11 +104,11 @@ export class RemoteBackplane implements SseBackplane {
       this.logs.append(publication, left, number),
     );
     const { position, entry } = await appending.catch((error: unknown) => {
-      before?.hasCome(mark);
+      before?.settle(mark);
       throw error;
     });
-    const hasCome = before?.hasCome(mark) === true;
-    // A channel that is followed only since the call has another copy.
+    const hasCome = before?.settle(mark) === true;
+    // If the channel is followed only since the call began, or anew, this is another copy than `before`.
     const copy = this.#held.get(channel)?.copy;
     if (!copy || (copy === before && hasCome && position.mark === mark)) return position;
     if (entry) await copy.answered(entry).catch(warnUnlessAway);
@@ -134,7 +137,7 @@ export class RemoteBackplane implements SseBackplane {
   }
 
   read(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
-    return this.#calls.run('other', () => this.logs.range(channel, settings, query));
+    return this.#calls.run('other', () => this.logs.read(channel, settings, query));
   }
 
   async complete(channel: string, settings: ChannelSettings): Promise<void> {
@@ -187,20 +190,20 @@ export class RemoteBackplane implements SseBackplane {
     }
     const source = {
       read: (known: Position | undefined, asked: readonly Position[]) =>
-        this.#copying.run('other', () => this.logs.read(channel, settings, known, asked)),
-      flushNotices: () => this.#copying.run('other', () => this.logs.flushNotices()),
+        this.#copying.run('other', () => this.logs.readOn(channel, settings, known, asked)),
+      noticesArrived: () => this.#copying.run('other', () => this.logs.noticesArrived()),
     };
     const copy = new LocalCopy(settings.history ?? WINDOW, source, this.#memory);
     const opened = this.#open(channel, copy);
     const held = { channel, settings, copy, opened, users: 0, comparedAt: performance.now() };
     this.#held.set(channel, held);
-    this.#sweep.within(Math.min(this.logs.restOf(settings), settings.history?.age ?? Infinity));
+    this.#sweep.within(Math.min(this.logs.comparisonInterval(settings), settings.history?.age ?? Infinity));
     return held;
   }
 
   async #open(channel: string, copy: LocalCopy): Promise<void> {
     const receive = (notice: Notice): void => {
-      // Before the orders were read it is as if the connection were still lost: the copy reads it later.
+      // Dropped until the orders were read: `#letThrough()` has the copy read then.
       if (this.#copying.isUp) copy.receive(notice).catch(warnUnlessAway);
     };
     await this.#copying.run('other', (left) => this.logs.subscribe(channel, receive, left));
@@ -264,7 +267,7 @@ export class RemoteBackplane implements SseBackplane {
     const time = this.logs.now();
     for (const held of some) {
       held.copy.expire(time);
-      if (now - held.comparedAt >= this.logs.restOf(held.settings)) this.#compare(held);
+      if (now - held.comparedAt >= this.logs.comparisonInterval(held.settings)) this.#compare(held);
     }
   }
 }

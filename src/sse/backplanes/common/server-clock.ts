@@ -5,10 +5,10 @@ const TRUSTED_FOR = 60_000;
 const COMPARED_FOR = 30_000;
 
 /**
- * Knows from answers how late it is at least on the server. So a deadline in the server's time is never later than
- * the one it stands for.
+ * The server's time, never ahead of it, as an answer was made before it came. So a deadline that is given in it is too
+ * early rather than too late.
  */
-export class ServerClock {
+export class LowerBoundClock {
   #ahead = -Infinity;
   #comparedAt = -Infinity;
 
@@ -27,8 +27,11 @@ export class ServerClock {
   }
 }
 
-/** Knows how far a server's clock is ahead of `performance.now()`, up to the time that an answer takes. */
-export class SharedClock {
+/**
+ * The server's time, known to within the duration of one call: for orders, whose times are compared with those of this
+ * process.
+ */
+export class BoundedClock {
   #least = 0;
   #most = 0;
   #comparedAt = -Infinity;
@@ -52,12 +55,12 @@ export class SharedClock {
   }
 
   /** The server's time at a moment of this process: rather too late than too early. */
-  shared(local: number): number {
+  toServer(local: number): number {
     return local + this.#most;
   }
 
   /** The moment of this process at a time of the server: rather too late than too early. */
-  local(shared: number): number {
-    return shared - this.#least;
+  toLocal(server: number): number {
+    return server - this.#least;
   }
 }

@@ -4,9 +4,9 @@ const STEP = 1_000;
 const INTERVAL = { most: 30_000, least: 10 };
 
 /**
- * Visits all items of a collection again and again, to give back those that have outlived their time: step by step,
- * and often enough for the shortest time that it was told. It begins with the first call, and has one timer, which
- * does not keep the process alive.
+ * Visits all items of a collection again and again, step by step, and often enough for the shortest time that it was
+ * told; for items that outlive their time, or have to be looked at now and then. It begins with the first call of
+ * `within()` or `soon()`, and has one timer, which does not keep the process alive.
  */
 export class Sweep<Item> {
   #interval = INTERVAL.most;

@@ -36,8 +36,8 @@ export class ConcurrencyLimit {
 }
 
 /**
- * Runs a task one at a time. A call while it runs leads to one more run after it, which all such calls share: the run
- * that is under way may have looked before what they are called for.
+ * Runs a task one at a time. A call while it runs leads to one more run after it, which all such calls share: the
+ * present run may have looked too early for them.
  *
  * @returns runs the task; settles as a run does that began after the call
  */

@@ -3,7 +3,7 @@ import { nanos } from '@nats-io/transport-node';
 import { PUBLISH_ID_MEMORY } from '../../log/backplane.js';
 import type { Position } from '../../protocol/position.js';
 import type { Connection } from '../common/remote-logs.js';
-import { ServerClock } from '../common/server-clock.js';
+import { LowerBoundClock } from '../common/server-clock.js';
 import { coalesced, giveUpAfter } from '../common/tasks.js';
 import type { JetStreamConnection } from './connection.js';
 import {
@@ -43,7 +43,7 @@ export class NatsStore {
   readonly names: Names;
   readonly log: NatsStream;
   readonly heads: NatsStream;
-  readonly #clock = new ServerClock();
+  readonly #clock = new LowerBoundClock();
   #phase: 'away' | 'looking' | 'there' = 'there';
   #changed: ((connection: Connection) => void) | undefined;
   #allowed = MAX_CATCH_UPS;

@@ -94,7 +94,7 @@ export class NatsLogs implements RemoteLogs {
     }
   }
 
-  read(
+  readOn(
     name: string,
     settings: ChannelSettings,
     known: Position | undefined,
@@ -117,7 +117,7 @@ export class NatsLogs implements RemoteLogs {
     });
   }
 
-  range(name: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
+  read(name: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
     return this.#call(async () => {
       const asked = [query.after, query.upTo].filter((one) => one !== undefined);
       const found = await this.#find(this.#channel(name), asked);
@@ -146,11 +146,11 @@ export class NatsLogs implements RemoteLogs {
     this.#channels.get(channel)?.unfollow();
   }
 
-  flushNotices(): Promise<void> {
+  noticesArrived(): Promise<void> {
     return this.#call(() => this.#store.connection.flush());
   }
 
-  restOf(): number {
+  comparisonInterval(): number {
     return REST;
   }
 

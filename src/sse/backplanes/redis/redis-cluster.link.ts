@@ -4,7 +4,7 @@ import type { RedisConnection } from './redis.connection.js';
 import { RedisOrders } from './redis.orders.js';
 import { RedisWills } from './redis.wills.js';
 
-/** They run also when the memory is full, as it is now that orders are given to get out of that. */
+/** The scripts run also when the memory is full: `revoke()` has to work then, too. */
 const ALLOW_OOM = '#!lua flags=allow-oom';
 
 const HOLD = `${ALLOW_OOM}
@@ -46,8 +46,8 @@ export class RedisClusterLink implements ClusterLink {
   #unwatch: (() => void) | undefined;
   /** The run ID of the server that was asked last. */
   #run = '';
-  /** From when on a lease is given to somebody else than its last holder: `performance.now()`. */
-  #opensAt = Promise.resolve(0);
+  /** The end of the quarantine, in which no candidate gets a lease: `performance.now()`. */
+  #grantsFrom = Promise.resolve(0);
 
   constructor(private readonly connection: RedisConnection) {
     const { prefix, database } = connection;
@@ -58,12 +58,15 @@ export class RedisClusterLink implements ClusterLink {
     this.wills = new RedisWills(connection);
   }
 
-  /** A new connection for commands is `silent` at first; so is one that has lost its notices, which does no harm. */
+  /**
+   * Each new connection for commands goes through `silent`, which is taken for a reconnection. It also comes when only
+   * the notices were lost; one `reconnected()` too many does no harm.
+   */
   async open(events: LinkEvents): Promise<void> {
-    this.#opensAt = this.#opening();
+    this.#grantsFrom = this.#quarantine();
     this.#unwatch = this.connection.watch((state) => {
       if (state !== 'silent') return;
-      this.#opensAt = this.#opening();
+      this.#grantsFrom = this.#quarantine();
       events.reconnected();
     });
     await this.connection.subscribe(this.#topic, (text) => events.received(text));
@@ -74,7 +77,7 @@ export class RedisClusterLink implements ClusterLink {
   }
 
   async hold(name: string, token: string, as: 'candidate' | 'leader'): Promise<boolean> {
-    if (as === 'candidate' && performance.now() < (await this.#opensAt)) return false;
+    if (as === 'candidate' && performance.now() < (await this.#grantsFrom)) return false;
     return (await this.#eval(HOLD, this.#lease(name), token, String(ALIVE))) === 1;
   }
 
@@ -105,10 +108,12 @@ export class RedisClusterLink implements ClusterLink {
   }
 
   /**
-   * A server that has just started, or was a replica a moment ago, may have lost what leases there were, and who held
-   * one does not know of it yet. So long as that may be, nobody is given one anew.
+   * A server that has just started, or was a replica a moment ago, may have lost a lease whose holder does not know of
+   * it yet. For as long as that may be, nobody is given one anew.
+   *
+   * @returns when that is over
    */
-  async #opening(): Promise<number> {
+  async #quarantine(): Promise<number> {
     const before = this.#run;
     const connectedAt = performance.now();
     try {
@@ -116,6 +121,8 @@ export class RedisClusterLink implements ClusterLink {
       this.#run = /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
       const uptime = Number(/^uptime_in_seconds:(\d+)/m.exec(info)?.[1] ?? 0) * 1_000;
       if (this.#run !== '' && this.#run === before) return 0;
+      // On the first connection the uptime counts. Later another run ID may be that of a replica which has taken over,
+      // whose uptime says nothing.
       return connectedAt + ALIVE - (before === '' ? uptime : 0);
     } catch {
       return connectedAt + ALIVE; // it is not told to this user, or the connection is gone again

@@ -7,7 +7,7 @@ import { absentPosition, ageOf } from './absent-position.js';
 
 /** A channel's log as the script `read` finds it. */
 export interface Kept extends LogBounds {
-  /** A channel that is not there has a log all the same: an empty one, at the position that says so. */
+  /** A channel that is not there is answered as an empty log, at the position that says so. */
   readonly isThere: boolean;
   readonly birth: Position;
   readonly clearedAt: number;
@@ -23,7 +23,7 @@ export interface Kept extends LogBounds {
 /**
  * Reads the answer of the script.
  *
- * @param store where it was read
+ * @param store the name of the store in which it was read
  * @param known the position that a reader of the channel has. While it is young it is not renewed, so that the reader
  * need not be told of another
  */
@@ -32,6 +32,7 @@ export function keptOf(answer: readonly unknown[], store: string, ttl: number, k
     answer as string[];
   const isThere = head !== undefined;
   const until = Number(isThere ? born : now);
+  // Valid by a quarter of the ttl: less than an eighth of it old.
   const isYoung = known !== undefined && ageOf(known, store, until, ttl / 4) !== undefined;
   const nothingYet = isYoung ? known : absentPosition(store, until);
   return {

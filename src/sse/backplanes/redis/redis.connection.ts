@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from '../common/remote-logs.js';
-import { ServerClock } from '../common/server-clock.js';
+import { LowerBoundClock } from '../common/server-clock.js';
 import { giveUpAfter } from '../common/tasks.js';
 import {
   connect,
@@ -22,10 +22,13 @@ const PING_INTERVAL = 5_000;
 const MOST_UNANSWERED = 2;
 /** Milliseconds after which a server that cannot be used yet is asked again. */
 const PATIENCE_INTERVAL = 100;
-/** Milliseconds between two tries to be led to another server by the same address. */
+/**
+ * Milliseconds between two tries to be led to another server by the same address, and for which the connection to the
+ * wrong one may still answer.
+ */
 const LEAVE_INTERVAL = 500;
-/** Channels that one command subscribes to. */
-const CHANNELS = 1_000;
+/** Topics that one command subscribes to. */
+const TOPICS = 1_000;
 
 type State =
   | { readonly kind: 'away'; readonly commands?: undefined; readonly notices?: undefined }
@@ -35,8 +38,9 @@ type State =
 const AWAY: State = { kind: 'away' };
 
 /**
- * Two connections to one Redis: one for commands and one for notices. Lost ones are made again for ever, once both
- * have been there. Commands are never queued for a connection that is to come.
+ * Two connections to one Redis: one for commands and one for notices. After the start, which fails if they cannot be
+ * made in {@link CONNECT_TIME}, lost ones are made again for ever. Commands are never queued for a connection that is
+ * to come.
  *
  * ```text
  *        commands: greeted           notices: all subscriptions are made
@@ -47,10 +51,13 @@ const AWAY: State = { kind: 'away' };
  * ```
  *
  * Notices are received from the server that takes the commands: when that connection is lost, both are made anew.
+ * `close()` makes it `away` for good, without telling the watchers.
+ *
+ * A topic is a channel of Redis' pub/sub; a channel is one of the hub.
  */
 export class RedisConnection {
-  readonly clock = new ServerClock();
-  /** The beginning of the names of all keys and channels. */
+  readonly clock = new LowerBoundClock();
+  /** The beginning of the names of all keys and topics. */
   readonly prefix: string;
   /** The number of the database, which notices know nothing of. */
   readonly database: number;
@@ -59,7 +66,7 @@ export class RedisConnection {
   /** Callers of `subscribe` that wait for a connection for notices. */
   #waiting: (() => void)[] = [];
   readonly #watchers = new Set<(state: Connection) => void>();
-  /** The server that was asked last. */
+  /** The server that was asked last, for messages; before the first answer the address that was given. */
   #found: { readonly address: string };
   /** Whether a lost connection is being made again. */
   #isRegaining = false;
@@ -94,7 +101,7 @@ export class RedisConnection {
     return this.#state.kind;
   }
 
-  /** Tells of each change until the answer is called. */
+  /** Tells of each change. @returns ends that */
   watch(changed: (state: Connection) => void): () => void {
     this.#watchers.add(changed);
     return () => this.#watchers.delete(changed);
@@ -114,7 +121,10 @@ export class RedisConnection {
     }
   }
 
-  /** Runs a script by its name. Where Redis has forgotten its scripts, the text is sent once more. */
+  /**
+   * Runs a script by its name. Where Redis has forgotten its scripts, as after SCRIPT FLUSH, it is sent again as text,
+   * after calls that were made later.
+   */
   async run(script: RedisScript, keys: string[], args: string[]): Promise<unknown> {
     try {
       return await this.send('EVALSHA', script.sha, String(keys.length), ...keys, ...args);
@@ -129,19 +139,19 @@ export class RedisConnection {
   }
 
   /**
-   * Tells of what comes on a channel until `unsubscribe()`, except while notices do not come. Resolves when that
-   * begins, on the next connection where this one is lost. A channel has one listener.
+   * Tells what comes on a topic until `unsubscribe()`, while the connection is `up`. Resolves when it is subscribed to;
+   * if the connection is lost meanwhile, when the next one is. A topic has one listener.
    *
    * @throws RefusedByRedis
    */
-  async subscribe(channel: string, receive: Receive): Promise<void> {
-    this.#subscriptions.set(channel, receive);
+  async subscribe(topic: string, receive: Receive): Promise<void> {
+    this.#subscriptions.set(topic, receive);
     const { notices } = this.#state;
     try {
-      await notices?.subscribe([channel]);
+      await notices?.subscribe([topic]);
     } catch (error) {
       if (error instanceof RefusedByRedis) {
-        this.#subscriptions.delete(channel);
+        this.#subscriptions.delete(topic);
         throw error;
       }
       if (notices) this.#lose(notices, error);
@@ -149,14 +159,14 @@ export class RedisConnection {
     if (!this.#state.notices) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  unsubscribe(channel: string): void {
-    this.#subscriptions.delete(channel);
+  unsubscribe(topic: string): void {
+    this.#subscriptions.delete(topic);
     // When it fails the connection is gone, and the next one has only what is subscribed to then.
-    this.#state.notices?.unsubscribe(channel).catch(() => undefined);
+    this.#state.notices?.unsubscribe(topic).catch(() => undefined);
   }
 
   /** Resolves when every notice that came before the call has been told: its answer comes after them. */
-  async flushNotices(): Promise<void> {
+  async noticesArrived(): Promise<void> {
     if (!this.#state.notices) throw new NotConnected();
     await this.#state.notices.send('PING');
   }
@@ -186,7 +196,7 @@ export class RedisConnection {
   /** Makes the connections that are missing. */
   async #gain(signal: AbortSignal): Promise<void> {
     const commands = this.#state.commands ?? (await this.#gainCommands(signal));
-    const receive: Receive = (text, channel) => this.#subscriptions.get(channel)?.(text, channel);
+    const receive: Receive = (text, topic) => this.#subscriptions.get(topic)?.(text, topic);
     const notices = await this.#connect(receive, signal, (client) => this.#subscribeAll(client));
     // The server may be another one by now.
     if (this.#state.commands !== commands) {
@@ -220,8 +230,8 @@ export class RedisConnection {
   }
 
   /**
-   * Finds out with whom it speaks and whether it may do all that is needed, and makes the scripts known: a script that
-   * came later would overtake others.
+   * Finds out which server it is and whether it may do all that is needed, and makes the scripts known: a call that is
+   * answered with NOSCRIPT would be overtaken by later ones.
    */
   async #greet(client: RedisClient): Promise<void> {
     checkServer(pairsOf(await client.send('HELLO')), this.prefix);
@@ -232,20 +242,20 @@ export class RedisConnection {
     this.clock.observe(Number(seconds) * 1_000 + Number(micros) / 1_000);
   }
 
-  /** Subscribes also to channels that are added meanwhile. */
+  /** Subscribes also to topics that are added meanwhile. */
   async #subscribeAll(client: RedisClient): Promise<void> {
     const done = new Set<string>();
     for (;;) {
-      const rest = [...this.#subscriptions.keys()].filter((channel) => !done.has(channel)).slice(0, CHANNELS);
+      const rest = [...this.#subscriptions.keys()].filter((topic) => !done.has(topic)).slice(0, TOPICS);
       if (rest.length === 0) break;
       await client.subscribe(rest);
-      for (const channel of rest) done.add(channel);
+      for (const topic of rest) done.add(topic);
     }
-    for (const channel of done)
-      if (!this.#subscriptions.has(channel)) client.unsubscribe(channel).catch(() => undefined);
+    for (const topic of done)
+      if (!this.#subscriptions.has(topic)) client.unsubscribe(topic).catch(() => undefined);
   }
 
-  /** A server that says nothing is asked. */
+  /** Pings, so that a connection that is dead without a word is found out. */
   #watchOver(client: RedisClient): void {
     let unanswered = 0;
     const over = (why: unknown): void => {

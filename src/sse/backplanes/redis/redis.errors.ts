@@ -28,7 +28,7 @@ const ADVICE = {
   'a server of a Cluster': 'Give { rootNodes } as "connection", or a Cluster of ioredis as "client".',
 };
 
-/** @throws Unsupported, WrongServer unless the server that answered HELLO so can be used */
+/** @throws Unsupported, WrongServer if the server with this answer to HELLO cannot be used */
 export function checkServer(hello: ReadonlyMap<string, string>, prefix: string): void {
   const mode = hello.get('mode');
   if (mode === 'sentinel') throw givenAsOne('a Sentinel');
@@ -47,7 +47,7 @@ const givenAsOne = (what: keyof typeof ADVICE): Unsupported =>
     (address) => `Redis at ${address} is ${what}, and was given as one server. ${ADVICE[what]}`,
   );
 
-/** Whether Redis refuses for now: the same server, or another one at the same address, will not. */
+/** Whether Redis refuses for now: it will accept later, or another server at the same address will. */
 export const isPassing = (error: unknown): error is RefusedByRedis =>
   error instanceof RefusedByRedis && WRONG_SERVER.test(error.message);
 
@@ -58,20 +58,20 @@ export const messageOf = (error: unknown): string =>
 /** The error of the start, in one line that says what is wrong with the server or the options. */
 export function startFailure(address: string, cause: unknown): SseError {
   const message = messageOf(cause);
-  let text = `Redis at ${address} cannot be reached: ${message}. Start it there, or correct the URL.`;
+  let text = `Redis at ${address} cannot be reached: ${message}. Start it there, or correct the address in the options.`;
   if (cause instanceof Unsupported) text = cause.tell(address);
-  else if (/^(WRONGPASS|NOAUTH)|AUTH/.test(message))
-    text = `Redis at ${address} does not accept the password: ${message} Correct it in the URL or the connection options.`;
+  else if (/^WRONGPASS|AUTH/.test(message))
+    text = `Redis at ${address} does not accept the password: ${message.replace(/\.?$/, '.')} Correct it in the URL or the connection options.`;
   else if (cause instanceof WrongServer)
     text = `Redis at ${address} is a replica, on which nothing can be published. Give the address of the primary.`;
   else if (isPassing(cause))
     text = `Redis at ${address} cannot be used yet: ${message}. Start the application again when it can.`;
   else if (cause instanceof RefusedByRedis)
-    text = `Redis at ${address} refuses to be used: ${message}. Give the user the rights that README lists.`;
+    text = `Redis at ${address} refuses to be used: ${message}. Give the user the rights that the guide to backplanes lists under "Rights".`;
   return new SseError('BACKPLANE_FAILED', text, { cause });
 }
 
-/** Throws the error of a call as one that says whether it may have been stored, and whether it is to be sent again. */
+/** Turns the error of a call into one that says whether the call had an effect, and whether it is to be sent again. */
 const failed =
   (call: BackplaneCall) =>
   (error: unknown): never => {

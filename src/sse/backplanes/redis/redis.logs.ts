@@ -24,7 +24,10 @@ const PAGE = 1_000;
 const BEFORE_ALL: Position = { offset: -1, mark: '' };
 /** The longest time between two looks at the server's log, in milliseconds. */
 const LONGEST_REST = 200_000;
-/** Names of all that is kept have it: instances of another version keep theirs apart. */
+/**
+ * The names of the logs and their notices have it: instances of another version keep theirs apart. The instances,
+ * leases, orders and wills are shared by all versions.
+ */
 const VERSION = 2;
 
 /**
@@ -47,7 +50,8 @@ export class RedisLogs implements RemoteLogs {
     try {
       // So that it is there before anything else: it shows that a Redis has come back empty.
       await logs.#identify();
-      // A script that fails has done nothing. If it could not send a notice, it would fail when it has done all else.
+      // Tries whether it may PUBLISH to our topics. Scripts do that last: without the right to it they would store an
+      // event and then fail.
       await connection.send('PUBLISH', logs.#noticesOf(''), '');
     } catch (cause) {
       connection.close();
@@ -74,6 +78,7 @@ export class RedisLogs implements RemoteLogs {
       publishId === undefined ? [] : [this.#keyOf(channel, `id:${publishId}`)],
     ).catch(publishFailed)) as string[];
     clock.observe(Number(answer.at(-1)));
+    // `words` is the position before the event if that was stored, and its mark if it is known.
     const [outcome, offset, words = '', at] = answer;
     switch (outcome) {
       case 'late':
@@ -91,7 +96,7 @@ export class RedisLogs implements RemoteLogs {
     }
   }
 
-  async read(
+  async readOn(
     channel: string,
     settings: ChannelSettings,
     known: Position | undefined,
@@ -112,13 +117,14 @@ export class RedisLogs implements RemoteLogs {
       }
       const page = entriesOf(stream, this.#keyOf(channel, 'log'));
       entries.push(...page);
+      // A page of foreign entries alone would be read for ever.
       if (stream.length === PAGE && page.length > 0) continue;
       const begins = asked.filter((position) => kept.beginsWith(position));
       return { floor, head, since, entries, clearedAt, completed, begins };
     }
   }
 
-  async range(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
+  async read(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
     const { after, upTo } = query;
     const kept = await this.#look('look', channel, settings, query);
     const { floor, head, hasAfter, hasUpTo } = kept;
@@ -148,10 +154,10 @@ export class RedisLogs implements RemoteLogs {
   }
 
   async subscribe(channel: string, receive: (notice: Notice) => void): Promise<void> {
-    const told = (text: string, notices: string): void => {
+    const told = (text: string, topic: string): void => {
       const notice = noticeOf(text);
       if (notice) receive(notice);
-      else warnOfForeign(`A message on ${notices}`);
+      else warnOfForeign(`A message on ${topic}`);
     };
     await this.connection.subscribe(this.#noticesOf(channel), told).catch(callFailed);
   }
@@ -161,16 +167,19 @@ export class RedisLogs implements RemoteLogs {
   }
 
   /** Notices and the answer come one after the other, on the same connection. */
-  async flushNotices(): Promise<void> {
-    await this.connection.flushNotices().catch(callFailed);
+  async noticesArrived(): Promise<void> {
+    await this.connection.noticesArrived().catch(callFailed);
   }
 
   now(): number {
     return this.connection.clock.in(0);
   }
 
-  /** A channel expires after its `ttl`, and nothing yet is to be renewed within a quarter of that. */
-  restOf({ ttl }: ChannelSettings): number {
+  /**
+   * Well before the `ttl`, which a look puts off; and so often that the position of an absent channel is renewed in
+   * time (absent-position.ts).
+   */
+  comparisonInterval({ ttl }: ChannelSettings): number {
     return Math.min(ttl / 8, LONGEST_REST);
   }
 
@@ -179,9 +188,10 @@ export class RedisLogs implements RemoteLogs {
   }
 
   /**
-   * Reads a log. Where positions of nothing yet are involved it is in the store whose name was known before and after.
+   * Reads a log. Where the answer depends on the store's name, it is read until that is the same before and after.
    *
-   * @param purpose `follow` keeps a channel that is there from expiring, and a young position of one that is not
+   * @param purpose `follow` puts off the expiry of the channel, and lets a reader keep the position of an absent one
+   * while that is young
    */
   async #look(
     purpose: 'look' | 'follow',
@@ -192,8 +202,8 @@ export class RedisLogs implements RemoteLogs {
   ): Promise<Kept> {
     const { age } = history ?? WINDOW;
     const ends = [after, upTo].flatMap((end) => (end ? [String(end.offset), end.mark] : ['', '']));
-    const [time, known] = purpose === 'follow' ? [limitOf(ttl), after] : [AS_IT_IS];
-    const args = [limitOf(age), time, ...ends, limitOf(limit)];
+    const [expiry, known] = purpose === 'follow' ? [limitOf(ttl), after] : [AS_IT_IS];
+    const args = [limitOf(age), expiry, ...ends, limitOf(limit)];
     for (;;) {
       const store = this.#store;
       const answer = (await this.#run(SCRIPTS.read, channel, args).catch(callFailed)) as unknown[];
@@ -209,7 +219,7 @@ export class RedisLogs implements RemoteLogs {
     return (this.#store = String(name));
   }
 
-  /** The pub/sub channel for notices of a channel. Pub/sub knows of no databases, so the name has their number. */
+  /** The topic for notices of a channel. Pub/sub knows of no databases, so the name has the number of ours. */
   #noticesOf(channel: string): string {
     return `${this.#prefix}:${this.connection.database}:{${tagOf(channel)}}`;
   }
@@ -227,5 +237,5 @@ export class RedisLogs implements RemoteLogs {
 /** A hash tag ends at the first brace. */
 const tagOf = (channel: string): string => channel.replace(/[%{}]/g, encodeURIComponent);
 
-/** Nothing stands for no limit. */
+/** The empty string stands for no limit. */
 const limitOf = (limit: number): string => (limit === Infinity ? '' : String(Math.ceil(limit)));

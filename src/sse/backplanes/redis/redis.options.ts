@@ -13,8 +13,8 @@ export interface RedisBackplaneOptions extends RemoteOptions {
   readonly connection?: NodeRedisConnection;
   /**
    * In place of `connection`, a client that the application has: of `createClient()` of the package `redis`, or `Redis`
-   * or `Cluster` of `ioredis`. It is the model of the two connections that are made, and left alone otherwise: it need
-   * not be connected, and is not closed.
+   * or `Cluster` of `ioredis`. Two connections are made with its options. The client itself is not used: it need not be
+   * connected, and is not closed.
    */
   readonly client?: RedisClientModel;
 }

@@ -13,14 +13,14 @@ type StreamEntry = [id: string, fields: [name: string, text: string]];
 /** Entries that are read at a time. */
 const PAGE = 1_000;
 
-/** Milliseconds after which a log that nobody reads is given back; it is put off when half of that is over. */
+/** Milliseconds after which a log that nobody uses is given back; each call puts it off once half of that is over. */
 const IDLE = 24 * 60 * 60_000;
 
 /*
- * The log is a Stream. An id is `<offset>-<mark>`, and a mark is random, so a log that has come back older shows.
- * The newest entry always stays, and the first one of all, at offset 0, is no order.
+ * The log is a Stream. An id is `<offset>-<mark>`, and a mark is random, by which a log that has come back older is
+ * recognised. The newest entry always stays, and the first one of all, at offset 0, is no order.
  *
- * By the flag the scripts run while Redis is full: orders are among what gets it out of that.
+ * By the flag the scripts run also when the memory of Redis is full: `revoke()` has to work then, too.
  */
 const HEAD = `#!lua flags=allow-oom
 local LOG, BIRTH = KEYS[1], ARGV[1]
@@ -48,7 +48,7 @@ local id = redis.call('XADD', LOG, 'MAXLEN', ${ORDERS}, string.format('%.0f', of
 keep()
 return { id, previous }`;
 
-/** ARGV 2: the id that the range begins after, which is to be there; empty for all. */
+/** ARGV 2: the id that the range begins after, which is to be there; empty for all. ARGV 1 is there for HEAD alone. */
 const READ = `${HEAD}
 local first = '-'
 if ARGV[2] ~= '' then
@@ -63,18 +63,18 @@ export class RedisOrders implements OrderLog {
   constructor(private readonly connection: RedisConnection) {}
 
   async end(): Promise<OrderPosition> {
-    return String(await this.#run(END, newMark()));
+    return String(await this.#run(END, newNumber()));
   }
 
   async add(text: string): Promise<AddedOrder> {
-    const [position, previous] = (await this.#run(ADD, newMark(), newMark(), text)) as [string, string];
+    const [position, previous] = (await this.#run(ADD, newNumber(), newNumber(), text)) as [string, string];
     return { position, previous };
   }
 
   async read(after?: OrderPosition): Promise<LoggedOrder[] | undefined> {
     const orders: LoggedOrder[] = [];
     for (let from = after; ; from = orders.at(-1)?.position) {
-      const page = (await this.#run(READ, newMark(), from ?? '')) as StreamEntry[] | null;
+      const page = (await this.#run(READ, newNumber(), from ?? '')) as StreamEntry[] | null;
       if (!page) return undefined;
       for (const [position, [, text]] of page) orders.push({ position, text });
       if (page.length < PAGE) return orders;
@@ -87,4 +87,4 @@ export class RedisOrders implements OrderLog {
 }
 
 /** A number that scripts can have in a Stream's id without loss. */
-const newMark = (): string => String(randomInt(1, 2 ** 48 - 1));
+const newNumber = (): string => String(randomInt(1, 2 ** 48 - 1));

@@ -13,8 +13,8 @@ import { createHash } from 'node:crypto';
  * Notices go out by PUBLISH: a line of words, and after it the event, if it is an entry's.
  *
  * A script reads first, and what can fail comes before the first write: an error means nothing was done.
- * The shebang makes Redis check before it starts that it is no replica, and that it has the memory for an event.
- * The others run also when the memory is full, as they must to get out of that.
+ * By its shebang Redis refuses a script on a replica, and `append` also while the memory is full. The others are
+ * allowed then (`allow-oom`), as purging frees memory.
  */
 const HEAD = `
 local LOG, STATE, NOTICES = KEYS[1], KEYS[2], ARGV[1]
@@ -60,7 +60,7 @@ local function save()
     'age', age and text(age) or '')
 end
 
--- Of that, what an append changes as a rule: each field costs time.
+-- The fields that an ordinary append changes: writing all of them would cost time.
 local function saveProgress()
   redis.call('HSET', STATE, 'head', text(head) .. ' ' .. mark, 'floor', text(floor) .. ' ' .. floorMark, 'bytes', text(bytes))
 end
@@ -71,7 +71,8 @@ local function keep(ttl)
   end
 end
 
--- Lets go of the oldest entries that there is no room for, but of the newest only for its age.
+-- Lets go of the oldest entries that there is no room for; the newest leaves only when it is too old. Without
+-- arguments only the age counts.
 local function trim(count, maxBytes)
   local size = redis.call('XLEN', LOG)
   while size > 0 do
@@ -141,7 +142,8 @@ function script(shebang: string, body: string): RedisScript {
  * now; 3: count, 4: bytes, 5: age, 6: ttl, each empty for none; 7: the deadline, 8: the bytes of the event, 9: the
  * event, 10: how long a publish id is remembered.
  *
- * Answers `stored` offset, the position before it, at now, `known` offset mark now, `completed` now, or `late` now.
+ * Answers one of `['stored', offset, '<offset> <mark>' of the position before it, at, now]`,
+ * `['known', offset, mark, now]`, `['completed', now]` and `['late', now]`.
  */
 const append = script(
   DENY_OOM,
@@ -180,7 +182,7 @@ return { 'stored', text(offset), before, at, text(NOW) }
 `,
 );
 
-/** In place of the ttl: reading does not keep the channel from expiring, and its age stays. */
+/** In place of the ttl: reading does not put off the expiry of the channel, and leaves its age limit as it is. */
 export const AS_IT_IS = 'as it is';
 
 /**
@@ -245,8 +247,9 @@ return { text(head), mark }
 /**
  * KEYS 1: what identifies the store. ARGV 1: its name if it is made now. Answers its name.
  *
- * It is another one when it has come back empty, and when its clock has been set back: positions of nothing yet,
- * which name the store and a time, are valid no more. A replica that takes over may be some milliseconds behind.
+ * It gets another name when it has come back empty, and when its clock has been set back, so that positions of absent
+ * channels, which name the store and a time, are no longer valid. A replica that takes over may be some milliseconds
+ * behind.
  */
 const store = script(
   ALLOW_OOM,
@@ -265,7 +268,10 @@ return name
 
 export const SCRIPTS = { append, read, complete, purge, store };
 
-/** The commands that scripts call. A user who may not call them all would have a script fail when it has done half. */
+/**
+ * The commands that all our scripts call, here and for the cluster. A user who may not call them all would have a
+ * script fail when it has done half.
+ */
 const CALLED = [
   ...['TIME', 'PUBLISH', 'DEL', 'EXISTS', 'GET', 'SET', 'PERSIST', 'PEXPIRE', 'PTTL'],
   ...['HDEL', 'HEXISTS', 'HGETALL', 'HMGET', 'HSET', 'SADD', 'SMEMBERS', 'SREM'],

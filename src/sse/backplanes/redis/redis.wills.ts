@@ -1,7 +1,7 @@
 import type { WillStore } from '../common/cluster-link.js';
 import { pairsOf, type RedisConnection } from './redis.connection.js';
 
-/** A full Redis takes it too: it is little, and an end that cannot be told would leave listeners waiting. */
+/** Runs on a full Redis: a will is small, and without it the listeners of a pipe would wait for ever. */
 const PUT = `#!lua flags=allow-oom
 redis.call('SADD', KEYS[1], ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])`;
@@ -10,6 +10,7 @@ const REMOVE = `#!lua flags=allow-oom
 redis.call('HDEL', KEYS[2], ARGV[2])
 if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[1], ARGV[1]) end`;
 
+/** A script, as ioredis makes an object of the answer to a plain HGETALL. */
 const OF = `return redis.call('HGETALL', KEYS[2])`;
 
 /** Wills in Redis: a hash for each instance that has left some, and a set of these instances. */

@@ -22,7 +22,7 @@ const OURS = {
   // Answers as RESP2 has them.
   stringNumbers: false,
   replyMapping: 'legacy',
-  // The prefix of our own names has it already: names of notices need it, too.
+  // Our prefix has it already: ioredis would not put it before the names of pub/sub channels.
   keyPrefix: '',
 } satisfies RedisOptions;
 
@@ -43,16 +43,16 @@ function ofClient(model: Redis, prefix: string): RedisSource {
   };
 }
 
-/** One hub is in one slot of the Cluster, and so on one server. */
+/** All keys of a hub are in one slot of the Cluster, hence on one server. */
 function ofCluster(model: Cluster, prefix: string): RedisSource {
   const { keyPrefix, redisOptions = {}, clusterRetryStrategy } = model.options;
-  const whole = `${keyPrefix ?? redisOptions.keyPrefix ?? ''}{${prefix}}`;
+  const taggedPrefix = `${keyPrefix ?? redisOptions.keyPrefix ?? ''}{${prefix}}`;
   const address = 'the Cluster';
   return {
-    prefix: whole,
+    prefix: taggedPrefix,
     database: redisOptions.db ?? 0,
     address,
-    find: async (receive, signal) => clientOf(await ownerOf(whole, model, signal), receive, address),
+    find: async (receive, signal) => clientOf(await ownerOf(taggedPrefix, model, signal), receive, address),
     retryIn: (attempt) => clusterRetryStrategy?.(attempt + 1),
   };
 }

@@ -12,10 +12,10 @@ export interface RedisClientModel {
   duplicate(...overrides: never[]): unknown;
 }
 
-/** Leads to a Redis in which all names begin with a prefix. @throws SseError `BACKPLANE_FAILED` */
+/** Makes the source of a Redis, where all names begin with a prefix. @throws SseError `BACKPLANE_FAILED` */
 export type FindRedis = (prefix: string) => Promise<RedisSource>;
 
-/** Tells of which package a client is. @throws SseError `INVALID_OPTIONS` */
+/** The Redis that a client of the application leads to. @throws SseError `INVALID_OPTIONS` */
 export function byClient(client: RedisClientModel): FindRedis {
   const has = (...names: string[]): boolean => names.every((name) => name in Object(client));
   if (has('duplicate', 'isCluster', 'call')) return async (prefix) => ioRedis(client as never, prefix);
@@ -24,7 +24,7 @@ export function byClient(client: RedisClientModel): FindRedis {
   throw new SseError(
     'INVALID_OPTIONS',
     has('duplicate', 'sendCommand')
-      ? 'The option "client" takes no client of createSentinel() or createCluster(). Give what that was made with as "connection".'
+      ? 'The option "client" takes no client of createSentinel() or createCluster(). Give the options that it was made with as "connection".'
       : 'The option "client" is no client of redis or ioredis. Give what createClient() or new Redis() returns.',
   );
 }

@@ -59,20 +59,20 @@ function ofSentinels(create: Create, options: SentinelOptions, prefix: string): 
   return source(keyPrefixOf(options) + prefix, nodeClientOptions, inWords(sentinelRootNodes), primary);
 }
 
-/** One hub is in one slot of the Cluster, and so on one server. Any of them says on which. */
+/** All keys of a hub are in one slot of the Cluster, hence on one server. Any node says on which. */
 function ofCluster(create: Create, options: ClusterOptions, prefix: string): RedisSource {
   const { rootNodes, defaults, nodeAddressMap } = options;
-  const whole = `${keyPrefixOf(options)}{${prefix}}`;
+  const taggedPrefix = `${keyPrefixOf(options)}{${prefix}}`;
   const nodes = rootNodes.map((node) => create({ ...defaults, ...node } as ClientOptions) as NodeRedis);
   const owner = (signal: AbortSignal): Promise<NodeRedis> =>
     firstAnswer(nodes, async (node) => {
-      const at = await ask(node, ['TYPE', whole], signal).then(
+      const at = await ask(node, ['TYPE', taggedPrefix], signal).then(
         () => undefined,
         (error: unknown) => movedTo(error, node),
       );
       return at ? clientAt(create, defaults, mapped(at, nodeAddressMap)) : node;
     });
-  return source(whole, defaults, inWords(nodes.map(({ options }) => socketOf(options))), owner);
+  return source(taggedPrefix, defaults, inWords(nodes.map(({ options }) => socketOf(options))), owner);
 }
 
 /** @param find a model of the client that leads to the primary */

@@ -1,6 +1,13 @@
+/*
+ * - A model (model.ts) is a client of the application, from whose options the connections are made.
+ * - A source is one Redis, to which the model or the option `connection` leads; it finds the primary.
+ * - A package client is a client of `redis` or `ioredis` that we made, not connected yet.
+ * - A Redis client is one connection of ours.
+ */
+
 /**
- * One Redis, as a package of the application's leads to it: one server, the one that Sentinels call the primary, or one
- * shard of a Cluster. {@link connect} opens a connection to it.
+ * One Redis, as the application's `redis` or `ioredis` reaches it: one server, the one that Sentinels call the primary,
+ * or one shard of a Cluster. {@link connect} opens a connection to it.
  */
 export interface RedisSource {
   /** The beginning of all names. In a Cluster it has a hash tag, so that all keys are in one slot. */
@@ -10,18 +17,18 @@ export interface RedisSource {
   readonly address: string;
   /** Finds the primary. Answers with a client of it which is not connected yet. */
   find(receive: Receive, signal: AbortSignal): Promise<PackageClient>;
-  /** Milliseconds before a connection is opened again, if the application's own client says so. */
+  /** Milliseconds before a connection is opened again, as the application's client has it; anything else: we decide. */
   retryIn(attempt: number, cause: unknown): unknown;
 }
 
-/** Is told what comes on a channel that a connection has subscribed to. */
+/** Is told what comes on a channel of pub/sub that a connection has subscribed to. */
 export type Receive = (text: string, channel: string) => void;
 
 /**
  * Port: a client as one of the packages has it, for one connection.
  *
- * What the packages do for themselves (connect again, keep commands until then, send those again that had no answer)
- * is switched off, as it would store events twice, or after their publisher was told that they are not.
+ * The automatic work of the packages (to connect again, keep commands until then, and send those again that had no
+ * answer) is switched off, as it would store events twice, or after their publisher was told that they are not.
  */
 export interface PackageClient {
   /** Host and port of the server, or the path of its socket. */
@@ -41,8 +48,8 @@ export interface PackageClient {
 /**
  * One connection to the primary of a Redis, of whichever package. It ends once: who wants it back opens another.
  *
- * Each call throws RefusedByRedis when the server has answered and done nothing, NotConnected when nothing was sent. Any
- * other error: it was sent, and there is no answer.
+ * Each call throws RefusedByRedis when the server has answered and done nothing, NotConnected when nothing was sent.
+ * Any other error: it was sent, and there is no answer.
  */
 export class RedisClient {
   constructor(private readonly client: PackageClient) {}
@@ -131,7 +138,7 @@ export function isReply(error: unknown): error is Error {
   return false;
 }
 
-/** Throws an error of a package again, as `RefusedByRedis` if it is an answer of Redis. */
+/** Throws an error of a package again; as `RefusedByRedis` if it is an answer of Redis. */
 export function refused(error: unknown): never {
   throw isReply(error) ? new RefusedByRedis(error.message, { cause: error }) : error;
 }
