@@ -135,7 +135,8 @@ export class EndpointStream implements ConnectionPart {
   #join(channel: string, position: string | undefined): Joining {
     const known = this.#joining.get(channel);
     if (known) return known;
-    if (this.connection.streams(channel)) return { isLeft: false, isGranted: Promise.resolve(true) };
+    const isStreamed = this.connection.reader.position.names.includes(channel);
+    if (isStreamed) return { isLeft: false, isGranted: Promise.resolve(true) };
     const joining: Joining = { isLeft: false, isGranted: Promise.resolve(false) };
     joining.isGranted = this.#joinIfGranted(channel, position, joining).finally(() => {
       if (this.#joining.get(channel) === joining) this.#joining.delete(channel);
@@ -148,9 +149,9 @@ export class EndpointStream implements ConnectionPart {
     const { gate, reader } = this.connection;
     return new Promise((resolve, reject) => {
       const isAsked = gate?.ask(channel, reader, (isGranted) => {
+        if (!isGranted || joining.isLeft) return resolve(isGranted);
         if (position !== undefined) reader.position.beginAt(channel, parseLastEventId(position));
-        const entered = isGranted && !joining.isLeft ? this.#enter(channel) : Promise.resolve();
-        entered.then(() => resolve(isGranted), reject);
+        this.#enter(channel).then(() => resolve(true), reject);
       });
       // The endpoint denies channels without a method to ask.
       if (!isAsked) {

@@ -35,11 +35,14 @@ export class TestAccess {
   readonly asked: ChannelAccess<object, IncomingMessage>[] = [];
   /** What is not granted any more. */
   readonly closed = new Set<string>();
+  /** Answers the questions about `rooms/asked`, in the order in which they were asked. */
+  readonly questions: ((isGranted: boolean) => void)[] = [];
 
   @AuthorizeChannel('rooms/:room')
   mayEnter(access: ChannelAccess<{ room: string }>): boolean | Promise<boolean> {
     this.asked.push(access);
     if (access.params.room === 'never') return new Promise(() => undefined);
+    if (access.params.room === 'asked') return new Promise((resolve) => this.questions.push(resolve));
     if (access.params.room === 'broken') throw new Error('The database is away.');
     return access.params.room !== 'secret' && !this.closed.has(access.channel);
   }

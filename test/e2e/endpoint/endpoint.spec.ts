@@ -139,6 +139,28 @@ describe.each(adapters)('the ready endpoint (%s)', (adapter) => {
     expect(dataOf(await client.take(2))).toEqual(['2', '3']);
   });
 
+  it.each([
+    ['the older question is answered first', [0, 1]],
+    ['the newer question is answered first', [1, 0]],
+  ])('joins a channel that was left while somebody was asked about it, if %s', async (_, order) => {
+    const { hub, url, access } = await start();
+    const lastEventId = await hub.publish('rooms/asked', { data: '1' });
+    await hub.publish('rooms/asked', { data: '2' });
+    const { client, id } = await openEndpoint(url, ['rooms/a']);
+    const first = change(url, id, { join: [{ channel: 'rooms/asked', lastEventId }] });
+    await eventually(() => access.questions.length === 1);
+    await change(url, id, { leave: ['rooms/asked'] });
+    const second = change(url, id, { join: ['rooms/asked'] });
+    await eventually(() => access.questions.length === 2);
+    for (const question of order) access.questions[question]!(true);
+    expect((await first).body).toMatchObject({ joined: [], denied: [] });
+    const channels = ['rooms/a', 'rooms/asked'];
+    expect((await second).body).toMatchObject({ joined: ['rooms/asked'], channels });
+    // The position was that of the first join, which came to nothing.
+    await hub.publish('rooms/asked', { data: '3' });
+    expect((await client.next()).data).toBe('3');
+  });
+
   it('repeats nothing of a channel that is joined again, however many others were joined and left since', async () => {
     const { hub, url } = await start({ limits: { channelsPerConnection: 3 } });
     const lastEventId = `rooms%2Fa=${await hub.publish('rooms/a', { data: '0' })}`;
