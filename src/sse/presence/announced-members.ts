@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { LEASE_TIME, type SseCluster } from '../cluster/cluster.js';
 import type { ScatterGather } from '../cluster/scatter-gather.js';
-import { keyOf, Members, type CountedMember } from './member.js';
+import { keyOf, Members, type CountedMember, type Member } from './member.js';
 import {
   ANNOUNCED,
   KNOWN,
@@ -145,6 +146,11 @@ export class AnnouncedMembers {
     else this.#doubtful.delete(key);
     if (place === 'newest' && type === 'leave') this.#shared.delete(channel, member.user);
     else this.#shared.set(channel, member);
+  }
+
+  /** An announced member may have another info. */
+  inform(channel: string, member: Member): void {
+    if (!isDeepStrictEqual(this.members.get(channel, member.user), member)) this.#shared.set(channel, member);
   }
 
   /** Tells the others the version of the list, if this instance leads; to be called every few seconds. */

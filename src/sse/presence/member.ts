@@ -2,7 +2,7 @@
 export interface PresenceMember {
   /** The name of the user, as `identify` gives it. */
   readonly user: string;
-  /** JSON of what `identify` lets others know of the user: from the newest connections. */
+  /** JSON of what `identify` lets others know of the user: from the newest connection. */
   readonly info?: unknown;
   /** How many connections of the user stream the channel, on all instances; 0 during the time of grace. */
   readonly connections: number;

@@ -117,7 +117,7 @@ export class PresenceLeader {
     const busy = this.#busy.get(key);
     if (busy === 'publishing') return;
     const pending = this.announced.pendingOf(channel, user);
-    const present = this.#oldest(channel, user);
+    const present = this.#present(channel, user);
     const announced = this.announced.members.get(channel, user);
     if (pending) {
       void this.#publish(pending, 'maybe older');
@@ -128,20 +128,19 @@ export class PresenceLeader {
         ? this.announced.isDoubtful(channel, user)
         : this.announced.members.countIn(channel) < this.settings.limits.membersPerChannel;
       if (isDue) this.#announce('join', channel, present);
+      else if (announced) this.announced.inform(channel, { ...present, since: announced.since });
     } else if (announced && !busy) {
       const timer = setTimeout(() => this.#announce('leave', channel, announced), grace);
       this.#busy.set(key, timer.unref());
     }
   }
 
-  /** The oldest of the entries that the instances have for a user. */
-  #oldest(channel: string, user: string): Member | undefined {
-    let oldest: Member | undefined;
-    for (const copy of this.#instances.values()) {
-      const member = copy.members.get(channel, user);
-      if (member && (!oldest || member.since < oldest.since)) oldest = member;
-    }
-    return oldest;
+  /** The member with the info of the instance to which the user came last, and the time of the first. */
+  #present(channel: string, user: string): Member | undefined {
+    const all = [...this.#instances.values()].flatMap((copy) => copy.members.get(channel, user) ?? []);
+    const [oldest, ...newer] = all.toSorted((one, other) => one.since - other.since);
+    const newest = newer.at(-1);
+    return oldest && newest ? { ...newest, since: oldest.since } : oldest;
   }
 
   #announce(type: Announcement['type'], channel: string, member: Member): void {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Logger } from '@nestjs/common';
 import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import { LEASE_TIME, type SseCluster } from '../cluster/cluster.js';
@@ -12,6 +13,13 @@ import { Members, membersOf, type CountedMember, type Member, type PresenceMembe
 import { ALL, LOCAL, QUESTIONS, type LocalMessage } from './messages.js';
 import { PresenceLeader } from './presence-leader.js';
 import { SharedMembers } from './shared-members.js';
+
+/** The connections of a local member. */
+interface LocalConnections {
+  readonly open: Set<ConnectionHandle>;
+  /** When the newest came, whose info the member has: in milliseconds since 1970. */
+  readonly newestAt: number;
+}
 
 /**
  * Presence: which users stream a channel, on all instances.
@@ -39,7 +47,7 @@ import { SharedMembers } from './shared-members.js';
 export class Presence implements StreamObserver {
   readonly #local = new Members();
   readonly #shared: SharedMembers;
-  readonly #connections = new WeakMap<Member, Set<ConnectionHandle>>();
+  readonly #connections = new WeakMap<Member, LocalConnections>();
   readonly #announced: AnnouncedMembers;
   readonly #questions: ScatterGather;
   /** An application without members pays for nothing: `unused` until the first one comes. */
@@ -75,7 +83,7 @@ export class Presence implements StreamObserver {
     const elsewhere = answers.flatMap(({ items }) => items);
     // For an instance that did not answer, the announced members stand in.
     const announced = missing.size > 0 ? this.#announced.in(channel) : [];
-    const all = [...this.#known(channel), ...elsewhere, ...announced];
+    const all = [...announced, ...this.#known(channel), ...elsewhere];
     return membersOf(all).slice(0, this.settings.limits.membersPerChannel);
   }
 
@@ -84,21 +92,21 @@ export class Presence implements StreamObserver {
     if (!identity || this.#state === 'closed' || !this.#hasPresence(channel)) return;
     if (this.#state === 'unused') this.#start();
     const known = this.#local.get(channel, identity.user);
-    if (known) {
-      this.#connections.get(known)?.add(subscriber);
-    } else if (this.#local.countIn(channel) < this.settings.limits.membersPerChannel) {
-      const member = { user: identity.user, ...publicInfoOf(identity), since: Date.now() };
-      this.#connections.set(member, new Set([subscriber]));
-      this.#shared.set(channel, member);
-    }
+    if (!known && this.#local.countIn(channel) >= this.settings.limits.membersPerChannel) return;
+    const now = Date.now();
+    const member = { user: identity.user, ...publicInfoOf(identity), since: known?.since ?? now };
+    const { open } = (known && this.#connections.get(known)) ?? { open: new Set<ConnectionHandle>() };
+    this.#connections.set(member, { open: open.add(subscriber), newestAt: now });
+    if (isDeepStrictEqual(member, known)) this.#local.set(channel, member);
+    else this.#shared.set(channel, member);
   }
 
   ended(channel: string, subscriber: ConnectionHandle): void {
     const { user = '' } = subscriber.identity ?? {};
     const member = this.#local.get(channel, user);
-    const connections = member && this.#connections.get(member);
+    const open = member && this.#connections.get(member)?.open;
     // A connection beyond membersPerChannel was never counted.
-    if (connections?.delete(subscriber) && connections.size === 0) this.#shared.delete(channel, user);
+    if (open?.delete(subscriber) && open.size === 0) this.#shared.delete(channel, user);
   }
 
   /** Ends presence here. The other instances keep the announced members, and one of them leads. */
@@ -131,11 +139,16 @@ export class Presence implements StreamObserver {
    * {@link membersOf} merges with those that have some.
    */
   #known(channel: string): CountedMember[] {
-    const local = this.#local.in(channel).map((member) => ({
-      ...member,
-      connections: this.#connections.get(member)?.size ?? 0,
-    }));
-    return this.#announced.isLeader ? [...local, ...this.#announced.in(channel)] : local;
+    const local = this.#local.in(channel).flatMap((member) => {
+      const { open, newestAt } = this.#connections.get(member) as LocalConnections;
+      // The second one brings the info into the order of time, among those that other instances know.
+      return [
+        { ...member, connections: open.size },
+        ...(newestAt > member.since ? [{ ...member, connections: 0, since: newestAt }] : []),
+      ];
+    });
+    // The info of a local member is at least as new as the one that was announced: it comes after it.
+    return this.#announced.isLeader ? [...this.#announced.in(channel), ...local] : local;
   }
 
   #hasPresence(channel: string): boolean {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
+import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory/memory.cluster.js';
 import {
   SseError,
   type PresenceOptions,
@@ -33,6 +34,12 @@ const as = (identity: object) => ({ headers: { 'x-user': JSON.stringify(identity
 
 const said = (events: readonly ReceivedEvent[]): unknown[] =>
   events.map(({ type, data }) => [type, JSON.parse(data)]);
+
+/** Connections that come in the same millisecond, on two instances, have no order. */
+async function nextMillisecond(): Promise<void> {
+  const now = Date.now();
+  await eventually(() => Date.now() > now);
+}
 
 /** Waits for who is there: users, with how many connections. */
 async function untilThere({ hub }: SseApp, expected: Record<string, number>): Promise<void> {
@@ -117,6 +124,24 @@ describe('presence', () => {
     expect(await app.hub.presence('room')).toEqual([{ user: 'ada', info: 'Ada L.', connections: 1, since }]);
     await SseClient.open(`${app.url}/room`, as(BOB));
     expect(said(await watcher.take(1))).toEqual([['join', BOB]]);
+  });
+
+  it('has the info of the newest connection, also when all have closed', async () => {
+    const app = await start({ events: true, grace: LONG });
+    const info = async (): Promise<unknown> => (await app.hub.presence('room'))[0]?.info;
+    const old = await SseClient.open(`${app.url}/room`, as(ADA));
+    await old.take(1);
+    const { since } = (await app.hub.presence('room'))[0]!;
+    const renamed = { user: 'ada', info: 'Ada L.' };
+    const tab = await SseClient.open(`${app.url}/room`, as(renamed));
+    await untilThere(app, { ada: 2 });
+    expect(await app.hub.presence('room')).toEqual([{ ...renamed, connections: 2, since }]);
+    old.close();
+    await untilThere(app, { ada: 1 });
+    expect(await info()).toBe('Ada L.');
+    tab.close();
+    await untilThere(app, { ada: 0 });
+    expect(await info()).toBe('Ada L.');
   });
 
   it('ends after the time of grace where nothing is published, too', async () => {
@@ -280,6 +305,35 @@ describe('presence where nobody knows whether an event was stored', () => {
     expect(said(await watcher.take(1))).toEqual([['join', ADA]]);
     await untilThere(app, { ada: 1 });
   });
+});
+
+it('has the info of the newest connection, also on an instance to which the user came first', async () => {
+  const bus = new MemoryBus();
+  const startOne = (): Promise<SseApp> =>
+    startSseApp({
+      routes,
+      sse: {
+        identify,
+        presence: { grace: LONG },
+        backplane: (limits) => ({
+          backplane: new MemoryBackplane(limits),
+          cluster: new MemoryCluster(bus),
+        }),
+      },
+    });
+  const [one, other] = [await startOne(), await startOne()];
+  const tabs = [];
+  for (const [app, info] of [
+    [one, 'first'],
+    [other, 'second'],
+    [one, 'third'],
+  ] as const) {
+    await nextMillisecond();
+    tabs.push(await SseClient.open(`${app.url}/room`, as({ user: 'ada', info })));
+    await untilThere(one, { ada: tabs.length });
+  }
+  for (const { hub } of [one, other])
+    expect(await hub.presence('room')).toMatchObject([{ info: 'third', connections: 3 }]);
 });
 
 it('is refused for channels without it', async () => {
