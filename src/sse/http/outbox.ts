@@ -96,7 +96,11 @@ export class Outbox {
     this.#parts = [];
     this.#tail = '';
     this.#length = this.#unpaced = 0;
-    if (this.#onTop > this.connection.settings.queuedBytes) this.connection.overflowed(this.#onTop);
+    const { queuedBytes } = this.connection.settings;
+    if (this.#onTop > queuedBytes)
+      this.connection.overflowed(
+        `does not read: ${this.#onTop} bytes wait for it, more than queuedBytes (${queuedBytes})`,
+      );
     else this.#write(parts, tail, writer);
   }
 

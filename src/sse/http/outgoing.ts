@@ -83,7 +83,10 @@ export class Outgoing {
     if (!waiting) return;
     if (waiting.length > 0) {
       waiting.push(item);
-      if (item.pace === 'own' && waiting.length > MAX_WAITING) this.connection.overflowed(waiting.length);
+      if (item.pace === 'own' && waiting.length > MAX_WAITING)
+        this.connection.overflowed(
+          `waits for a Promise that does not settle: ${waiting.length} values wait with it, more than ${MAX_WAITING}`,
+        );
     } else if (isThenable(item.value)) {
       waiting.push(item);
       void this.#awaitAll(waiting);

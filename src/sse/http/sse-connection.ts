@@ -405,11 +405,9 @@ export class SseConnection implements Sink, Task {
     if (this.#ending) this.filled();
   }
 
-  /** More waits than is allowed to, of what cannot be paused. */
-  overflowed(queued: number): void {
-    logger.warn(
-      `A client of ${this.exchange.path} does not read: ${queued} bytes wait for it, more than queuedBytes (${this.settings.queuedBytes}). It was disconnected.`,
-    );
+  /** More waits than is allowed to, of what cannot be paused. @param fault says of what, and of how much */
+  overflowed(fault: string): void {
+    logger.warn(`A client of ${this.exchange.path} ${fault}. It was disconnected.`);
     this.disconnect();
   }
 

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Controller, Sse as StockSse } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
-import { delay, merge, Subject } from 'rxjs';
+import { delay, map, merge, range, Subject } from 'rxjs';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
 import { controllerOf, startSseApp } from '../../support/sse-app.js';
 import type { SseApp } from '../../support/sse-app.js';
@@ -35,6 +35,7 @@ async function start(sse: SseModuleOptions = {}): Promise<StartedApp> {
       plain: () => source,
       mixed: (hub) => merge(source, hub.stream('news')),
       late: (hub) => hub.stream('news').pipe(delay(0)),
+      held: () => range(0, 1001).pipe(map((i) => (i === 0 ? new Promise(() => undefined) : { data: i }))),
     },
     controllers: [StockController, controllerOf({ roomy: () => source }, { queuedBytes: 30 * SIZE })],
     configure: (nest) => nest.useLogger(log),
@@ -135,5 +136,18 @@ describe('A hub stream whose operator lets go of the pace', () => {
       most = Math.max(most, queued());
     }
     expect(most).toBeLessThanOrEqual(6 * SIZE);
+  });
+});
+
+describe('Values behind a Promise that does not settle', () => {
+  it('are not taken for bytes that a client does not read', async () => {
+    const started = await start();
+    const answer = fetch(`${started.url}/held`);
+    const { level, text } = await started.log.until(/It was disconnected/);
+    expect([level, text]).toEqual([
+      'warn',
+      'A client of /held waits for a Promise that does not settle: 1001 values wait with it, more than 1000. It was disconnected.',
+    ]);
+    await expect(answer).rejects.toThrow();
   });
 });
