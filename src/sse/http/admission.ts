@@ -46,7 +46,7 @@ export class Admission {
   }
 
   /** Sends a client away so that it comes back. @param refusal the error of a client that is no EventSource */
-  turnAway(connection: SseConnection, refusal = tooManyOfAll): void {
+  turnAway(connection: SseConnection, refusal = notAvailable): void {
     if (this.#isStopped) {
       connection.exchange.closeAfterwards();
       connection.end(this.retry());
@@ -80,6 +80,9 @@ export class Admission {
     }, age).unref();
   }
 }
+
+const notAvailable = (): HttpException =>
+  new ServiceUnavailableException('The stream is not available now. Come back later.');
 
 const tooManyOfAll = (): HttpException =>
   new ServiceUnavailableException('There are too many streams. Come back later.');

@@ -1,7 +1,8 @@
 import { Controller, Sse as StockSse } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { from, merge, mergeMap, NEVER } from 'rxjs';
-import { defineChannel, SseModule } from '../../../src/sse/index.js';
+import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
+import { defineChannel, SseError, SseModule } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
 import { adapters, type AdapterName } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
@@ -153,6 +154,27 @@ describe('Other limits', () => {
       await app.hub.publish('a', { data: 'x' });
       expect(await open.next()).toMatchObject({ data: 'x' });
       expect(app.hub.stats()).toMatchObject({ channels: 2, connections: 1 });
+    },
+  );
+
+  it.each(['BACKPLANE_AWAY', 'HUB_FULL'] as const)(
+    'are not named to a client that is refused for another reason: %s',
+    async (code) => {
+      class AwayBackplane extends MemoryBackplane {
+        override follow(): ReturnType<MemoryBackplane['follow']> {
+          return Promise.reject(new SseError(code, 'Not now.'));
+        }
+      }
+      const app = await start({
+        whenFull: 'refuse',
+        backplane: (limits) => ({ backplane: new AwayBackplane(limits) }),
+      });
+      const refused = await fetch(`${app.url}/events`);
+      expect([refused.status, await refused.json()]).toEqual([
+        503,
+        expect.objectContaining({ message: 'The stream is not available now. Come back later.' }),
+      ]);
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(2);
     },
   );
 
