@@ -2,8 +2,7 @@ import type { Observable } from 'rxjs';
 import type { Revocations } from './access/revocations.js';
 import type { OrderOutcome } from './cluster/orders.js';
 import type { Reach } from './cluster/scatter-gather.js';
-import type { AllConnections } from './http/all-connections.js';
-import type { ConnectionFilter, ConnectionInfo } from './http/connections.js';
+import type { ConnectionFilter, ConnectionInfo, Connections } from './http/connections.js';
 import type { ChannelHistory, HistoryQuery } from './log/history.js';
 import type { EventsOf, InputsOf, SseEvent, SseEventInput } from './log/sse-event.js';
 import type { PipeOptions } from './pipes/source-pipe.js';
@@ -42,7 +41,7 @@ export class SseHub {
     private readonly writer: ChannelWriter,
     private readonly pipes: SourcePipes,
     private readonly streams: HubStreams,
-    private readonly open: AllConnections,
+    private readonly open: Connections,
     private readonly revocations: Revocations,
     private readonly people: Presence,
   ) {}

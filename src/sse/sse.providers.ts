@@ -18,7 +18,6 @@ import { ChannelHandlers } from './handlers/channel-handlers.js';
 import { HandlerDiscovery } from './handlers/handler-discovery.js';
 import { Hooks } from './hooks/hooks.js';
 import { Admission } from './http/admission.js';
-import { AllConnections } from './http/all-connections.js';
 import { ConnectionFeatures } from './http/connection-part.js';
 import { Connections } from './http/connections.js';
 import { Drain } from './http/drain.js';
@@ -128,9 +127,8 @@ const core: Provider[] = [
   },
   made(HubStreams, Streams, ChannelDefinitions, SseBackplane, SubscriberCounts),
   ConnectionFeatures,
-  Connections,
-  made(AllConnections, SseCluster, Connections, ScatterGather, Orders, Admission),
   Heartbeat,
+  made(Connections, Heartbeat, ConnectionFeatures, Admission, ScatterGather, Orders, SseCluster),
   {
     provide: Identification,
     inject: [SSE_OPTIONS],
@@ -162,7 +160,7 @@ export const providers: Provider[] = [
   ...features,
   made(StreamRoutes, ApplicationConfig, ModulesContainer, SseServer, SseInterceptor),
   made(Shutdown, Channels, Presence, SseCluster, SseBackplane),
-  made(SseHub, ChannelWriter, SourcePipes, HubStreams, AllConnections, Revocations, Presence),
+  made(SseHub, ChannelWriter, SourcePipes, HubStreams, Connections, Revocations, Presence),
   { provide: SHARED_HUB, useExisting: SseHub },
   { provide: SHARED_DEFINITIONS, useExisting: ChannelDefinitions },
 ];

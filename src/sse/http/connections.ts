@@ -1,7 +1,10 @@
-import { Injectable } from '@nestjs/common';
+import type { SseCluster } from '../cluster/cluster.js';
+import type { OrderOutcome, Orders } from '../cluster/orders.js';
+import { isEverywhere, type Reach, type ScatterGather } from '../cluster/scatter-gather.js';
 import { checkObject, stringOf } from '../validate.js';
-import { ConnectionFeatures } from './connection-part.js';
-import { Heartbeat } from './heartbeat.js';
+import type { Admission } from './admission.js';
+import type { ConnectionFeatures } from './connection-part.js';
+import type { Heartbeat } from './heartbeat.js';
 import type { SseConnection } from './sse-connection.js';
 
 /** An open stream, as `hub.connections()` tells of it. */
@@ -33,14 +36,18 @@ export interface ConnectionFilter {
   readonly user?: string;
 }
 
+/** What other instances are asked for, and told to end. */
+interface Asked {
+  readonly filter: ConnectionFilter;
+}
+
 /** Filters that one connection may wait with; one that is to wait with more is ended. */
 const MAX_WAITING = 100;
 
 /**
- * The open streams of this process, with the features that take part in them. Each counts from the moment in which it
- * is let in, so there are some of which it is not known yet who they belong to.
+ * The open streams of this process, with the features that take part in them; and by them, of all instances. Each counts
+ * from the moment in which it is let in, so there are some of which it is not known yet who they belong to.
  */
-@Injectable()
 export class Connections {
   readonly #open = new Set<SseConnection>();
   /** Connections of which it is not known yet whether they match, with the filters of those that are to end. */
@@ -49,7 +56,18 @@ export class Connections {
   constructor(
     private readonly heartbeat: Heartbeat,
     readonly features: ConnectionFeatures,
-  ) {}
+    admission: Admission,
+    private readonly instances: ScatterGather,
+    private readonly orders: Orders,
+    private readonly cluster: SseCluster,
+  ) {
+    instances.answer('connections', ({ filter }: Asked) => this.#detailsOf(filter));
+    orders.obey('disconnect', ({ filter }: Asked, at) => this.#end(filter, at));
+    // Nobody knows which orders were missed: a client that comes back is asked anew who it is, and what it may have.
+    orders.onMissed(() => {
+      for (const connection of [...this.#open]) connection.end(admission.retry());
+    });
+  }
 
   get size(): number {
     return this.#open.size;
@@ -75,6 +93,35 @@ export class Connections {
   }
 
   /**
+   * Tells of the open streams of this process, or of all instances.
+   *
+   * @throws SseError `INVALID_OPTIONS`; everywhere `BACKPLANE_AWAY`, `HUB_CLOSED`
+   */
+  async list(query: ConnectionFilter & Reach): Promise<ConnectionInfo[]> {
+    checkObject(query, ['id', 'channel', 'user', 'everywhere'], 'hub.connections()');
+    const { everywhere, ...filter } = query;
+    const asksAll = isEverywhere({ everywhere });
+    const here = { from: this.cluster.instance, items: this.#detailsOf(filter) };
+    const others = asksAll
+      ? await this.instances.ask<ConnectionDetails>('connections', { filter })
+      : undefined;
+    return [here, ...(others?.answers ?? [])].flatMap(({ from, items }) =>
+      items.map((details) => infoOf(details, from)),
+    );
+  }
+
+  /**
+   * Ends the open streams that match, on all instances.
+   *
+   * @throws SseError `INVALID_OPTIONS`; `BACKPLANE_AWAY`, `HUB_CLOSED`: it was done in this process alone
+   */
+  disconnect(filter: ConnectionFilter): Promise<OrderOutcome> {
+    // An id is on one instance only. JavaScript may give null, which is refused when it is done here.
+    const isOfOne = (filter as ConnectionFilter | null)?.id !== undefined;
+    return this.orders.give('disconnect', { filter }, isOfOne ? 'one' : 'all');
+  }
+
+  /**
    * Ends those that match and had begun by then. Where it is not known yet whether one matches, it is ended when that
    * is known.
    *
@@ -82,18 +129,13 @@ export class Connections {
    * @returns how many were ended
    * @throws SseError `INVALID_OPTIONS`
    */
-  end(filter: ConnectionFilter, at: number): number {
-    const ended = new Set(this.matching(filter).filter(({ beganAt }) => beganAt <= at));
+  #end(filter: ConnectionFilter, at: number): number {
+    const ended = new Set(this.#matching(filter).filter(({ beganAt }) => beganAt <= at));
     for (const connection of [...this.#open]) {
       if (ended.has(connection)) connection.end();
       else if (!connection.isOpen && connection.beganAt <= at) this.#wait(connection, filter);
     }
     return ended.size;
-  }
-
-  /** Ends every one. @param retry gives the milliseconds after which a client shall come back */
-  endAll(retry: () => number): void {
-    for (const connection of [...this.#open]) connection.end(retry());
   }
 
   #wait(connection: SseConnection, filter: ConnectionFilter): void {
@@ -103,12 +145,23 @@ export class Connections {
   }
 
   /** @throws SseError `INVALID_OPTIONS` for what is no condition: it must not match everybody */
-  matching(filter: ConnectionFilter): SseConnection[] {
+  #matching(filter: ConnectionFilter): SseConnection[] {
     checkObject(filter, ['id', 'channel', 'user'], 'A filter of connections');
     for (const [name, value] of Object.entries(filter)) stringOf(name, value);
     return [...this.#open].filter((connection) => matches(connection, filter));
   }
+
+  #detailsOf(filter: ConnectionFilter): ConnectionDetails[] {
+    return this.#matching(filter).map(({ info }) => info);
+  }
 }
+
+/** A time of another instance comes as text. */
+const infoOf = (details: ConnectionDetails, instance: string): ConnectionInfo => ({
+  ...details,
+  connectedAt: new Date(details.connectedAt),
+  instance,
+});
 
 function matches(connection: SseConnection, { id, channel, user }: ConnectionFilter): boolean {
   return (
