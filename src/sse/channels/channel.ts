@@ -229,7 +229,7 @@ export class Channel implements LogFollower, Task {
     this.queue.add(this);
   }
 
-  /** Some events in a row, or some of them. */
+  /** A batch of the first of these entries, as many as `BATCH_LENGTH` takes. */
   batchOf(entries: Iterable<LogEntry>): Batch {
     const hash = this.hasHistory ? this.hash : undefined;
     let text = '';

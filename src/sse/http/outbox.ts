@@ -94,7 +94,7 @@ export class Outbox {
     if (this.isEmpty || !writer) return;
     const parts = this.#parts;
     const tail = this.#tail;
-    // A burst may be large. What comes on top of it, to a client that has not taken it, is counted.
+    // One write may be large. Only bytes that are written while the client has not taken the last ones are counted.
     if (this.#isBackedUp) this.#onTop += this.#unpaced;
     this.#parts = [];
     this.#tail = '';

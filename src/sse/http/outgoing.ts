@@ -24,10 +24,10 @@ interface Item {
 /**
  * Makes text of what an Observable emits, and moves the client's position with it.
  *
- * A value takes the place of the event that it carries, the very event or its id, otherwise of the one that is
- * being handed on when it comes. Of several that are made of one event while that is handed on, the last alone
- * moves the position: a client that is cut off in between gets all of them again. A Promise is awaited, and what
- * comes after it waits; its place is that of the moment in which it was emitted.
+ * A value has the position of the event that it carries, as itself or by its id, and otherwise of the event that is being
+ * handed on when the value comes. Of several values that are made of one event only the last moves the client's
+ * position, so a client that is cut off in between gets all of them again. A Promise is awaited, and values after it
+ * wait; its position is that of the moment in which it was emitted.
  */
 export class Outgoing {
   /** Values that came while an event of this response is handed on. */

@@ -64,11 +64,15 @@ interface Ending {
  *     └────────────┴──────────┴──► ending ───► closed
  * ```
  *
- * - `preparing`: `identify` and the method are running. Nothing of the response is sent, and an error is an HTTP error.
- * - `ready`: the method has returned its stream. The head waits until the positions of the channels are known.
+ * - `preparing`: `identify` and the method are running. An error is an HTTP error. Where an interceptor emits already, the
+ *   response opens from here.
+ * - `ready`: the method has returned its stream. The head waits until the positions of the channels are known. An error is
+ *   an HTTP error as long as nothing was emitted.
  * - `open`: the head is sent. From here on an error can only be told in the stream.
- * - `ending`: see {@link Ending}. `end()` has the last word, otherwise the first that decides it.
- * - `closed`: nothing is written or held any more. The client may leave in any state, which leads here at once.
+ * - `ending`: see {@link Ending}. It keeps its stage, as a response that is not open opens before it ends. A later `end()`
+ *   replaces an ending, a later `complete()` or `error()` does not.
+ * - `closed`: nothing is written or held any more. Also reached at once, from every state: the client leaves, is
+ *   disconnected, or gets an HTTP answer in place of the stream (`fail()`, 204).
  *
  * The calls in the life of a response, in their order:
  *
@@ -154,7 +158,7 @@ export class SseConnection implements Sink, Task {
 
   // ---- Its state
 
-  /** Whether the head is sent, so that it is known whose it is and what it streams. */
+  /** Whether the head is sent. */
   get isOpen(): boolean {
     return this.#stage === 'open';
   }
@@ -284,7 +288,7 @@ export class SseConnection implements Sink, Task {
 
   begun(when: 'at once' | 'later'): void {
     const isOfHub = this.#feed === 'hub' || this.#feed === 'batched';
-    // There is nothing left that could fail. What is done in one go leaves no garbage that grows old.
+    // Nothing is left that could fail. Done in the turn of the request, as its garbage is young then and cheap.
     if (isOfHub && when === 'at once' && this.#stage === 'ready') this.run();
   }
 
@@ -454,7 +458,7 @@ export class SseConnection implements Sink, Task {
   }
 
   run(): void {
-    // Before it is open it takes another amount than afterwards.
+    // Asked before #open(), which lowers the limit: what was full before may not look full afterwards.
     const before = this.#outbox.backPressure;
     if (!this.isOpen && !this.#open()) return;
     // Events that were published before the end still go out, although their channel's turn may come later.

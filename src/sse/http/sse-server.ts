@@ -78,8 +78,8 @@ export class SseServer {
   }
 
   /**
-   * Whether the interceptor serves a route: others want to see what the method returns, or a decorator around it may
-   * return something else, or Nest answers.
+   * Whether the interceptor serves a route, and not the method itself: on a stock route, where Nest answers; below a
+   * decorator, which may return something else; and where other interceptors want to see the result.
    */
   intercepts({ isStock, isWrapped, interceptors }: RouteDescription): boolean {
     if (isStock) return this.settings.stockRoutes === 'serve';

@@ -15,7 +15,7 @@ export interface LogEntry extends Position {
 /** The positions between which a log can be read. */
 export type LogBounds = Readonly<Pick<EventLog, 'floor' | 'head'>>;
 
-/** Beyond all offsets: meanwhile nothing is offered a second time. */
+/** The value of `#offered` while readers are being offered the log: no offset is beyond it, so nothing is offered twice. */
 const OFFERING = Infinity;
 
 /**
@@ -24,14 +24,14 @@ const OFFERING = Infinity;
  * Offsets increase strictly. Everything after `floor` up to `head` is kept. A reader whose position is an event
  * that the log holds, or the floor itself, has missed nothing; of any other position the log cannot prove that.
  *
- * What was not offered to readers yet is offered before the log lets go of it.
+ * An entry is offered to the readers before the log drops it.
  */
 export class EventLog {
   /** The last event that is no longer kept; before the first event its offset is 0. */
   floor: Position;
   /** The newest event. */
   head: Position;
-  /** Events up to this offset were deleted, not pushed out by later ones. */
+  /** Events up to this offset were deleted by `purge()`, not pushed out by later ones. */
   clearedAt = 0;
   /** The bytes of all entries. */
   bytes = 0;
@@ -45,7 +45,7 @@ export class EventLog {
 
   /**
    * @param begin the position before everything that is going to be in it
-   * @param offer has readers take what they have not been offered, who can: it is called before that is let go of
+   * @param offer lets readers take entries that they have not been offered; called before one of these is dropped
    */
   constructor(
     begin: Position,

@@ -22,7 +22,7 @@ export interface PublishOptions {
 
 /**
  * The way of an event from `hub.publish()` to the log of its channel: it is checked, encoded once, and appended to the
- * log by the backplane. From there the log tells its readers: channels/channel.ts.
+ * log by the backplane. That tells its followers, one `Channel` for each channel that is streamed: channels/channel.ts.
  *
  * Calls on one channel take effect in their order, also where an asynchronous schema holds one of them up. Nothing
  * waits where no such schema is.

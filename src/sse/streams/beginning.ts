@@ -21,9 +21,9 @@ export function begunAnew(log: EventLog, replay: Replay, present: Position): Beg
   const { floor, clearedAt } = log;
   // With events missing from "all" that were not deleted on purpose, there is a gap.
   if (replay === 'all') return floor.offset > clearedAt ? { reason: 'evicted', requested: '' } : floor;
-  // While the start waited, for another channel perhaps, the position of an absent channel may have become another, and
-  // the log may have moved past the present.
+  // The start may have waited since `present` was read. The position of an absent channel may have been renewed,
   const read = present.offset === 0 && floor.offset === 0 ? floor : present;
+  // and the log of another may have moved past it.
   const reason = log.missing(read);
   if (reason) return { reason, requested: '' };
   return replay === 'none' ? read : log.before(replay, read);

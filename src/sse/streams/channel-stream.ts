@@ -30,7 +30,7 @@ export interface StreamRequest {
 /** How a stream gets to its subscriber. */
 interface Way {
   readonly reader: StreamReader;
-  /** The response that it belongs to, or that subscribed: its gate is asked. */
+  /** The reader of the response that it belongs to, or that subscribed: its gate is asked. */
   readonly response: StreamReader | undefined;
   /** The position that the client came with. */
   readonly brought: LastEventId | undefined;
@@ -43,9 +43,9 @@ interface Way {
  * is a plain source, and a gap is one of its events.
  */
 export class ChannelStream extends Observable<SseEvent> {
-  /** The response that it was made for. */
+  /** The reader of the response that it was made for. */
   readonly #response: StreamReader | undefined;
-  /** Whether the method itself made it, which may have returned it. */
+  /** Whether it was made while the method ran, so that the method may have returned it. */
   readonly #isOfMethod: boolean;
 
   constructor(
@@ -71,9 +71,11 @@ export class ChannelStream extends Observable<SseEvent> {
     const response = this.#response;
     const behind = readerBehind(subscriber);
     if (behind) return wayIn(behind, 'client');
-    // The method's own, by a way that cannot be seen. It may be shared: others must not wait for this client.
+    // The method returned it behind an operator whose subscriber leads nowhere, such as share(). Others may have subscribed
+    // to it as well and must not wait for this client.
     if (response && this.#isOfMethod && response.sink.method === 'subscribing') return wayIn(response, 'own');
-    // The way may still lead to the client, or be something that the method looks up: that says where to begin.
+    // It may still lead to the client, or be a look-up such as firstValueFrom(hub.stream(channel, { replay: 1 })), which
+    // says itself where to begin.
     const isLookUp = request.replay !== undefined || request.lastEventId.kind !== 'none';
     return {
       reader: new StreamReader(streams, PLAIN),

@@ -103,7 +103,8 @@ export class ClientPosition {
   in(channel: string, asked: LastEventId): LastEventId {
     const kept = this.#kept?.get(channel);
     if (kept) return kept.lastEventId;
-    // A position that a client has come with counts once: later ones are kept, or are forgotten.
+    // A named id was split into #kept at the start. A channel that is missing there was forgotten since, so the id must
+    // not bring it back.
     return asked === this.brought && asked.kind === 'named' ? NO_POSITION : asked;
   }
 

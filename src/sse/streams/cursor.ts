@@ -59,11 +59,11 @@ export const currentCursor = (): Cursor | undefined => handingOn.at(-1);
  * ```
  * opening ──► gap ──► preface ──► reading ──► ended
  *                        ▲           │
- *                        └─ had gap ─┘
+ *                        └ fell behind, and there is a preface
  * ```
  *
  * - `opening`: its position is not known. `start()` ends it.
- * - `gap`: its client comes back to a log that cannot serve its position, and is told so by `tellGapOwed()`.
+ * - `gap`: at its start the log could not serve the client's position; `tellGapOwed()` tells the client so.
  * - `preface`: something that stands for the log up to a position goes to the client first.
  * - `reading`: `advance()` hands on what the log has, as far as the sink takes it.
  * - `ended`: by `stop()`, from any phase.
@@ -206,7 +206,7 @@ export class Cursor implements ChannelReader, Task {
     if (position.offset <= given.offset || position.offset > read.offset) return;
     if (!log.has(position) && position.offset >= log.floor.offset) return;
     const { offset, mark } = position;
-    // With the last event that was handed on go those that were hidden after it.
+    // With the last event that was emitted the client also has all that was hidden after it.
     this.given = offset >= this.#handedOn ? read : { offset, mark };
   }
 

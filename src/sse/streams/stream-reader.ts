@@ -234,7 +234,10 @@ export class StreamReader {
       .map((cursor) => [cursor, this.#requestedOf(cursor)]);
   }
 
-  /** The client's position in a channel, of the id that it sent for all channels that it asked for at once. */
+  /**
+   * The position that the client sent for a channel. A bare id does not name its channel, so it is looked for among all
+   * channels that were asked for with the same id, which is the same object, and those that have started.
+   */
   #requestedOf({ channel: { name }, lastEventId = NO_POSITION, located }: Cursor): Requested {
     if (lastEventId.kind === 'none') return lastEventId;
     const candidates = this.position.cursors.filter(
