@@ -95,7 +95,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
     return new ForbiddenException('None of these channels may be streamed.');
   }
 
-  opening(): string {
+  firstEvents(): string {
     let text = '';
     for (const channel of this.#denied ?? []) text += ownEvent('denied', denial(channel, 'forbidden'));
     return text;
@@ -110,7 +110,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
   }
 
   /** Refuses a channel that another reader has, unless it was granted for this connection or is open. */
-  arrived(cursor: Cursor): void {
+  foreignValue(cursor: Cursor): void {
     if (cursor.access === 'open') return;
     const { name } = cursor.channel;
     if (!this.access.authorization.guards(name) || this.#grants.some((grant) => isOf(grant, cursor))) return;

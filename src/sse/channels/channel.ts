@@ -27,7 +27,7 @@ export class Batch extends SharedText {
     /** The position of its last event. */
     readonly upTo: Position,
     /** `not stored`: its last event has no data, and several engines do not store the id of a block without. */
-    readonly id: 'stored' | 'not stored' = 'stored',
+    readonly idAtClient: 'stored' | 'not stored' = 'stored',
   ) {
     super(text);
   }
@@ -64,7 +64,7 @@ export class Channel implements LogFollower, Task {
   #followed: Omit<FollowedLog, 'log'> | undefined;
   #log: EventLog | undefined;
   /** The newest event when the log was opened: events after it are live. */
-  #openedAt: Position | undefined;
+  #liveAfter: Position | undefined;
   /** Whether it waits in the run queue. */
   #isDue = false;
   /** Four characters of the ids of its events. */
@@ -84,7 +84,7 @@ export class Channel implements LogFollower, Task {
       if (this.#followed === CLOSED) followed.stop();
       else this.#followed = followed;
       this.#log ??= followed.log;
-      this.#openedAt ??= followed.log.head;
+      this.#liveAfter ??= followed.log.head;
     });
   }
 
@@ -131,13 +131,13 @@ export class Channel implements LogFollower, Task {
   }
 
   /** The position for readers that have waited for the log to open. */
-  get openedAt(): Position {
-    return this.#openedAt as Position;
+  get liveAfter(): Position {
+    return this.#liveAfter as Position;
   }
 
   appended(entry: LogEntry): void {
     if (!this.#log) {
-      this.#openedAt ??= entry.previous;
+      this.#liveAfter ??= entry.previous;
       return;
     }
     for (const index of this.#latest.values()) index.add(entry);
@@ -162,7 +162,7 @@ export class Channel implements LogFollower, Task {
     this.#log = log;
     this.#batches.clear();
     this.#latest.clear();
-    this.#openedAt = log.floor;
+    this.#liveAfter = log.floor;
     this.#announce();
   }
 

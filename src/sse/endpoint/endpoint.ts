@@ -52,7 +52,7 @@ export class Endpoint implements OnApplicationBootstrap {
 
   /** The stream of the request in whose context it is called. */
   stream(): Observable<SseEvent> {
-    const connection = this.streams.response?.sink as SseConnection; // in which the method of every route runs
+    const connection = this.streams.responseReader?.sink as SseConnection; // in which the method of every route runs
     const atFirst = this.#granted(connection, this.#askedBy(connection));
     const { authorization } = this.access;
     const { limits } = this.settings;

@@ -21,7 +21,7 @@ export class Admission {
   }
 
   /** Lets a stream in, or turns it away. @throws what the application's `connectionKey` throws */
-  admits(connection: SseConnection): boolean {
+  admit(connection: SseConnection): boolean {
     const key = this.#keyOf(connection);
     const isOneTooMany = key !== undefined && this.#perKey.isReached(key);
     // A stream that is turned away for another reason takes no token of this second.
@@ -37,7 +37,7 @@ export class Admission {
       clearTimeout(aging);
       // A response that has waited behind another may be over twice.
       if (this.#admitted.delete(connection) && key !== undefined) this.#perKey.remove(key);
-      connection.left();
+      connection.over();
     });
     return true;
   }

@@ -22,7 +22,7 @@ export interface ConnectionPart {
   /** An answer in place of the stream, asked for when the head is due. On a stock route it ends the stream. */
   refusal?(): HttpException | undefined;
   /** Events that the client gets before those of its channels. Where there are some, the answer is never 204. */
-  opening?(): string;
+  firstEvents?(): string;
   /** The connection streams a channel of its own from now on. */
   began?(channel: string): void;
   /**
@@ -30,7 +30,7 @@ export interface ConnectionPart {
    *
    * @throws HttpException that ends the stream in place of the value
    */
-  arrived?(cursor: Cursor): void;
+  foreignValue?(cursor: Cursor): void;
   /** The response is over. */
   closed?(): void;
 }

@@ -11,17 +11,17 @@ export class Introduction {
   constructor(private readonly connection: Pick<SseConnection, 'reader' | 'settings'>) {}
 
   /** The positions of channels are known. @returns what the client is to be told of them now */
-  located(): string {
+  positionsKnown(): string {
     const { reader, settings } = this.connection;
-    const id = reader.position.tell();
+    const id = reader.position.takeId();
     if (this.#state === 'due' && this.#opening === undefined) {
-      this.#opening = this.#with(id, settings.retry);
+      this.#opening = this.#textOf(id, settings.retry);
       return '';
     }
     // A stream that came late: the position in its channel is new to the client.
     if (this.#state !== 'left out') return id === undefined ? '' : this.position(id);
     this.#state = 'given';
-    return this.#with(id, settings.retry);
+    return this.#textOf(id, settings.retry);
   }
 
   /**
@@ -31,7 +31,7 @@ export class Introduction {
    */
   opening(retry: number | undefined): string {
     const { reader, settings } = this.connection;
-    return this.#opening ?? this.#with(reader.position.tell(), retry ?? settings.retry);
+    return this.#opening ?? this.#textOf(reader.position.takeId(), retry ?? settings.retry);
   }
 
   /** The response has begun with this text. */
@@ -45,7 +45,7 @@ export class Introduction {
     return this.connection.settings.plain ? positionBlock(id, retry) : positionEvent(id, retry);
   }
 
-  #with(id: string | undefined, retry: number): string {
+  #textOf(id: string | undefined, retry: number): string {
     const { reader, settings } = this.connection;
     if (id !== undefined) return this.position(id, retry);
     return settings.route === 'stock' && !reader.isUsed ? '' : retryBlock(retry);

@@ -42,7 +42,7 @@ export class Outbox {
   #wroteAt = performance.now();
 
   constructor(
-    private readonly connection: Pick<SseConnection, 'settings' | 'filled' | 'drained' | 'overflowed'>,
+    private readonly connection: Pick<SseConnection, 'settings' | 'scheduleRun' | 'drained' | 'overflowed'>,
   ) {}
 
   get backPressure(): BackPressure {
@@ -73,8 +73,8 @@ export class Outbox {
     }
     const length = line.length + text.length;
     this.#length += length;
-    if (pace === 'own') this.#unpaced += length;
-    this.connection.filled();
+    if (pace === 'unpaced') this.#unpaced += length;
+    this.connection.scheduleRun();
   }
 
   /** Writes bytes that all clients share. */

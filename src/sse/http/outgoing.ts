@@ -5,7 +5,7 @@ import type { Place } from '../streams/client-position.js';
 import type { Cursor } from '../streams/cursor.js';
 import { isObject, isThenable } from '../values.js';
 import type { Outbox } from './outbox.js';
-import { checkEvent, plainEvent } from './plain-event.js';
+import { checkEvent, foreignEvent } from './plain-event.js';
 import type { SseConnection } from './sse-connection.js';
 
 /** Values of sources that ignore back-pressure which may wait for a Promise before them. */
@@ -51,16 +51,16 @@ export class Outgoing {
 
   /** @param own the cursor of this response that is handing on an event, if the value comes of one */
   add(value: unknown, own: Cursor | undefined): void {
-    const handing = own?.channel.hasHistory ? own.handing : undefined;
+    const handing = own?.channel.hasHistory ? own.emitting : undefined;
     const carried = isObject(value) ? this.connection.reader.position.placeOf(value) : undefined;
     const place = carried ?? (own && handing && { channel: own.channel.name, position: handing });
     // Nothing but a stream of the hub, read at the client's pace, heeds what the client can take.
-    this.#made.push({ value, place, moves: place !== undefined, pace: own?.pace ?? 'own' });
-    if (!handing) this.handedOn();
+    this.#made.push({ value, place, moves: place !== undefined, pace: own?.pace ?? 'unpaced' });
+    if (!handing) this.eventEmitted();
   }
 
   /** The event is out, as far as it comes out at once. */
-  handedOn(): void {
+  eventEmitted(): void {
     const made = this.#made;
     if (made.length === 0) return;
     this.#made = [];
@@ -83,7 +83,7 @@ export class Outgoing {
     if (!waiting) return;
     if (waiting.length > 0) {
       waiting.push(item);
-      if (item.pace === 'own' && waiting.length > MAX_WAITING) this.connection.overflowed(waiting.length);
+      if (item.pace === 'unpaced' && waiting.length > MAX_WAITING) this.connection.overflowed(waiting.length);
     } else if (isThenable(item.value)) {
       waiting.push(item);
       void this.#awaitAll(waiting);
@@ -116,11 +116,11 @@ export class Outgoing {
     // Stock routes are as Nest has them.
     const isStock = this.connection.settings.route === 'stock';
     if (!origin && !isStock) checkEvent(value, this.connection.exchange.path);
-    const made = origin ? undefined : plainEvent(value);
+    const made = origin ? undefined : foreignEvent(value);
     const body = made?.body ?? sharedBody((origin as EventOrigin).entry.event);
     if (place) {
       if (moves) position.give(place);
-      const told = moves ? position.tell() : undefined;
+      const told = moves ? position.takeId() : undefined;
       if (moves && !isDispatched(value)) position.hasMoved = true;
       return this.outbox.add(body, told, pace);
     }
@@ -128,7 +128,7 @@ export class Outgoing {
     const isNumbered =
       isStock && id === undefined && !this.connection.reader.isUsed && made?.isComment === false;
     // An id that is not the hub's would take the place of the client's positions, so it goes where there are none.
-    const ownId = position.hasAny ? undefined : isNumbered ? String(++this.#number) : id;
+    const ownId = position.hasHubIds ? undefined : isNumbered ? String(++this.#number) : id;
     this.outbox.add(body, ownId, pace);
   }
 

@@ -9,7 +9,7 @@ import type { PlainStream } from './sse-route.metadata.js';
  * An event that is not the hub's, in the form that Nest gives it: line ends are taken out of what must
  * be one line, null and undefined data have no line, and what is no object is the data.
  */
-export function plainEvent(value: unknown): {
+export function foreignEvent(value: unknown): {
   readonly id: string | undefined;
   readonly body: string;
   readonly isComment: boolean;
@@ -61,7 +61,7 @@ export function gapText(gap: Gap, plain: PlainStream | boolean): string | undefi
   if (plain === true) return undefined;
   try {
     const formed = plain.gap?.(gap);
-    return formed && plainEvent(formed).body;
+    return formed && foreignEvent(formed).body;
   } catch (error) {
     new Logger('SseConnection').error(error);
     return undefined;
@@ -71,7 +71,7 @@ export function gapText(gap: Gap, plain: PlainStream | boolean): string | undefi
 const oneLine = (value: unknown): string => String(value).replace(/[\r\n\0]/g, '');
 
 /** An error after the head was sent: what the client may know of it. */
-export function errorEvent(error: unknown): string {
+export function errorText(error: unknown): string {
   return eventBody({ type: 'error', data: errorMessage(error) });
 }
 

@@ -26,7 +26,7 @@ import { Introduction } from './introduction.js';
 import { Outbox } from './outbox.js';
 import { Outgoing } from './outgoing.js';
 import { Pipeline } from './pipeline.js';
-import { errorEvent, gapText, isLogged, ownEvent } from './plain-event.js';
+import { errorText, gapText, isLogged, ownEvent } from './plain-event.js';
 import type { ResponseHead } from './response-head.js';
 import { ResponseWriter } from './response-writer.js';
 import { abortSignal } from './signal.js';
@@ -257,7 +257,7 @@ export class SseConnection implements Sink, Task {
     return backPressure === 'none' && this.#isAwaiting ? 'full' : backPressure;
   }
 
-  makeRoom(): boolean {
+  flushForRoom(): boolean {
     const { backPressure } = this.#outbox;
     if (this.isOpen && backPressure !== 'backed up' && !this.#isAwaiting) {
       this.#outbox.flush();
@@ -281,12 +281,12 @@ export class SseConnection implements Sink, Task {
     if (!this.exchange.isHead) this.connections.features.ended(channel, this);
   }
 
-  located(): void {
-    this.#outbox.add(this.#introduction.located(), undefined, 'own');
-    this.filled();
+  positionsKnown(): void {
+    this.#outbox.add(this.#introduction.positionsKnown(), undefined, 'unpaced');
+    this.scheduleRun();
   }
 
-  begun(when: 'at once' | 'later'): void {
+  allStarted(when: 'at once' | 'later'): void {
     const isOfHub = this.#feed === 'hub' || this.#feed === 'batched';
     // Nothing is left that could fail. Done in the turn of the request, as its garbage is young then and cheap.
     if (isOfHub && when === 'at once' && this.#stage === 'ready') this.run();
@@ -296,9 +296,9 @@ export class SseConnection implements Sink, Task {
     this.#outbox.addBatch(batch);
   }
 
-  handedOn(): void {
+  eventEmitted(): void {
     try {
-      this.#outgoing?.handedOn();
+      this.#outgoing?.eventEmitted();
     } catch (error) {
       this.error(error);
     }
@@ -309,10 +309,10 @@ export class SseConnection implements Sink, Task {
   }
 
   gap(cursor: Cursor, gap: Gap): void {
-    const id = cursor.channel.hasHistory ? this.reader.position.tell() : undefined;
+    const id = cursor.channel.hasHistory ? this.reader.position.takeId() : undefined;
     const body = gapText(gap, this.settings.plain);
     if (body === undefined) return this.disconnect(); // a clean end would be taken for the whole
-    this.#outbox.add(body, id, 'own');
+    this.#outbox.add(body, id, 'unpaced');
   }
 
   /** By policy: the client was too slow. It comes back and resumes. */
@@ -329,7 +329,7 @@ export class SseConnection implements Sink, Task {
     try {
       const cursor = currentCursor();
       const isForeign = cursor !== undefined && cursor.reader !== this.reader;
-      if (isForeign) this.#arrived(cursor, value);
+      if (isForeign) this.#foreignValue(cursor, value);
       if (this.#stage === 'preparing' && isObject(value) && isOfHub(value)) return this.#refuseAnswer();
       this.#outgoing ??= new Outgoing(this, this.#outbox);
       this.#outgoing.add(value, isForeign ? undefined : cursor);
@@ -351,9 +351,9 @@ export class SseConnection implements Sink, Task {
   }
 
   complete(): void {
-    this.handedOn();
+    this.eventEmitted();
     this.#finish();
-    this.filled();
+    this.scheduleRun();
   }
 
   /** Hands an error to the exception filters, in place of a stream. */
@@ -365,22 +365,22 @@ export class SseConnection implements Sink, Task {
   #failInStream(error: unknown): void {
     // The events that an Observable has emitted before it failed still go out. Of several errors the first is told.
     try {
-      this.#outgoing?.handedOn();
+      this.#outgoing?.eventEmitted();
     } catch (another) {
       logger.error(another);
     }
     // A value that waits for a Promise does not: its position has not moved, and it comes again.
     this.#outgoing?.close();
     if (this.settings.plain) return this.disconnect(); // its client would take a clean end for the whole
-    this.#outbox.add(errorEvent(error));
+    this.#outbox.add(errorText(error));
     this.#finish();
     // It may be an event that could not be written: then its source does not know that it is over.
     this.pipeline.release();
   }
 
   /** Looks at a value that comes by a cursor of another response, or of none: its stream is shared. */
-  #arrived(cursor: Cursor, value: unknown): void {
-    for (const part of this.#parts) part.arrived?.(cursor);
+  #foreignValue(cursor: Cursor, value: unknown): void {
+    for (const part of this.#parts) part.foreignValue?.(cursor);
     const { name } = cursor.channel;
     const { told } = this.settings;
     if (told.has('shared') || this.reader.position.of(name)) return;
@@ -416,14 +416,14 @@ export class SseConnection implements Sink, Task {
   /** No Promise is awaited any more. */
   settled(): void {
     this.#resume();
-    this.filled();
+    this.scheduleRun();
   }
 
   /** The client has taken what was written, and can take more. */
   drained(): void {
     if (this.isClosed) return;
     this.#resume();
-    if (this.#ending) this.filled();
+    if (this.#ending) this.scheduleRun();
   }
 
   /** More waits than is allowed to, of what cannot be paused. */
@@ -447,11 +447,11 @@ export class SseConnection implements Sink, Task {
   tell(type: string, data: object): void {
     if (this.settings.plain) return;
     // It comes whether the client reads or not, so it counts among what may wait.
-    this.#outbox.add(ownEvent(type, data), undefined, 'own');
+    this.#outbox.add(ownEvent(type, data), undefined, 'unpaced');
   }
 
   /** There is something to write, or the end has come. */
-  filled(): void {
+  scheduleRun(): void {
     if (this.#due !== 'nothing' || this.isClosed) return;
     this.#due = 'write';
     this.#queue.add(this);
@@ -507,7 +507,7 @@ export class SseConnection implements Sink, Task {
   /** Sends the client's position if it has moved past events that were not sent. */
   #tellMoved(): boolean {
     const { position } = this.reader;
-    const id = position.hasMoved ? position.tell() : undefined;
+    const id = position.hasMoved ? position.takeId() : undefined;
     if (id === undefined) return false;
     this.#outbox.add(this.#introduction.position(id));
     return true;
@@ -531,7 +531,7 @@ export class SseConnection implements Sink, Task {
       }
       const isWithNews = retry === undefined && !this.settings.plain;
       if (!this.head.send(isWithNews ? opening + news : opening)) {
-        setTimeout(() => this.filled(), 1);
+        setTimeout(() => this.scheduleRun(), 1);
         return false;
       }
     } catch (error) {
@@ -565,7 +565,7 @@ export class SseConnection implements Sink, Task {
 
   #news(): string {
     let news = '';
-    for (const part of this.#parts) news += part.opening?.() ?? '';
+    for (const part of this.#parts) news += part.firstEvents?.() ?? '';
     return news;
   }
 
@@ -587,7 +587,7 @@ export class SseConnection implements Sink, Task {
     const stage = this.#stage;
     if (stage === 'closed') return;
     this.#state = { stage, how: 'forced', retry, farewell: this.settings.plain ? '' : farewell };
-    this.filled();
+    this.scheduleRun();
   }
 
   /** The Observable has nothing more to say. */
@@ -608,7 +608,7 @@ export class SseConnection implements Sink, Task {
   }
 
   /** The response is over: it has ended, or its client has left. */
-  left(): void {
+  over(): void {
     this.close();
     this.head.left();
   }

@@ -90,7 +90,7 @@ export class SseServer {
   serve(route: ServedRoute, response: object, call: () => unknown): Promise<void> {
     const settled = new Promise<void>((done, fail) => {
       const headOf = (exchange: Exchange): ResponseHead => new OwnHead(exchange, route, { done, fail });
-      this.open(route, response, headOf, (connection) => {
+      this.connect(route, response, headOf, (connection) => {
         const serve = (returned: unknown): void =>
           connection.serveDirectly(streamOf(returned, connection, route.name));
         const result = call();
@@ -122,7 +122,7 @@ export class SseServer {
    * @param feed runs the method of the route, in the context of the connection
    * @returns undefined if it is turned away, or the client has gone already
    */
-  open(
+  connect(
     route: ServedRoute,
     response: object,
     headOf: (exchange: Exchange) => ResponseHead,
@@ -137,8 +137,8 @@ export class SseServer {
     }
     const { streams, connections, admission } = this;
     const connection = new SseConnection(exchange, head, route.connection, streams, connections, admission);
-    if (!admission.admits(connection)) {
-      exchange.onceOver(() => connection.left());
+    if (!admission.admit(connection)) {
+      exchange.onceOver(() => connection.over());
       return undefined;
     }
     const routed = RoutedRequest.of(response);

@@ -49,7 +49,7 @@ export class SseInterceptor implements NestInterceptor {
     const headOf = (exchange: Exchange): ResponseHead =>
       route.isStock ? new NestHead(exchange, toNest) : new OwnHead(exchange, route, { done, fail });
     const response = context.switchToHttp().getResponse<object>();
-    const connection = this.server.open(route, response, headOf, (made) => {
+    const connection = this.server.connect(route, response, headOf, (made) => {
       made.serve(this.#watched(next.handle(), made, route));
       // Nothing tells when the method of a stock route has resolved, and Nest does not wait for it either.
       if (route.isStock) made.ready();

@@ -116,7 +116,7 @@ export class ChannelWriter {
   }
 
   /** Stores an event that {@link lastEvent} has made. It is kept for clients that come back. */
-  async tell(channel: string, event: StoredEvent, publishId: string): Promise<void> {
+  async appendLast(channel: string, event: StoredEvent, publishId: string): Promise<void> {
     const { settings } = this.definitions.rulesOf(channel);
     await this.#queue.run(channel, () => this.backplane.append(channel, settings, event, publishId));
   }

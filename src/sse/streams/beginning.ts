@@ -7,7 +7,7 @@ import type { Replay } from '../sse.options.js';
 export type Beginning = Position | OwedGap;
 
 /** Goes on from the position that a client has sent. */
-export function resumed(requested: NamedPosition, log: EventLog): Beginning {
+export function whereToResume(requested: NamedPosition, log: EventLog): Beginning {
   // Only a position that was read can be in a log.
   return gapAt(requested, log) ?? (requested as Extract<NamedPosition, { kind: 'position' }>).position;
 }
@@ -17,7 +17,7 @@ export function resumed(requested: NamedPosition, log: EventLog): Beginning {
  *
  * @param present the newest event when the stream was asked for
  */
-export function begunAnew(log: EventLog, replay: Replay, present: Position): Beginning {
+export function whereToBegin(log: EventLog, replay: Replay, present: Position): Beginning {
   const { floor, clearedAt } = log;
   // With events missing from "all" that were not deleted on purpose, there is a gap.
   if (replay === 'all') return floor.offset > clearedAt ? { reason: 'evicted', requested: '' } : floor;

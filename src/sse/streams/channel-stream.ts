@@ -5,7 +5,7 @@ import type { Channel } from '../channels/channel.js';
 import type { LogEntry } from '../log/event-log.js';
 import type { SseEvent } from '../log/sse-event.js';
 import type { Cursor } from './cursor.js';
-import { PLAIN } from './sink.js';
+import { DETACHED } from './sink.js';
 import { StreamReader } from './stream-reader.js';
 import { readerBehind, type Streams } from './streams.js';
 
@@ -31,7 +31,7 @@ export interface StreamRequest {
 interface Way {
   readonly reader: StreamReader;
   /** The reader of the response that it belongs to, or that subscribed: its gate is asked. */
-  readonly response: StreamReader | undefined;
+  readonly responseReader: StreamReader | undefined;
   /** The position that the client came with. */
   readonly brought: LastEventId | undefined;
   /** See {@link Cursor}. */
@@ -44,7 +44,7 @@ interface Way {
  */
 export class ChannelStream extends Observable<SseEvent> {
   /** The reader of the response that it was made for. */
-  readonly #response: StreamReader | undefined;
+  readonly #responseReader: StreamReader | undefined;
   /** Whether it was made while the method ran, so that the method may have returned it. */
   readonly #isOfMethod: boolean;
 
@@ -53,8 +53,8 @@ export class ChannelStream extends Observable<SseEvent> {
     readonly request: StreamRequest,
   ) {
     super((subscriber) => this.#subscribed(subscriber, this.#wayTo(subscriber)));
-    this.#response = streams.response;
-    this.#isOfMethod = this.#response?.sink.method === 'running';
+    this.#responseReader = streams.responseReader;
+    this.#isOfMethod = this.#responseReader?.sink.method === 'running';
   }
 
   /** Makes it part of a response. */
@@ -63,24 +63,25 @@ export class ChannelStream extends Observable<SseEvent> {
   }
 
   #subscribed(observer: Observer<SseEvent>, way: Way): Unsubscribable {
-    return new ChannelSubscription(way.reader, observer, this.request).enter(way, this.request);
+    return new StreamSubscription(way.reader, observer, this.request).enter(way, this.request);
   }
 
   #wayTo(subscriber: Subscriber<SseEvent>): Way {
     const { request, streams } = this;
-    const response = this.#response;
+    const response = this.#responseReader;
     const behind = readerBehind(subscriber);
     if (behind) return wayIn(behind, 'client');
     // The method returned it behind an operator whose subscriber leads nowhere, such as share(). Others may have subscribed
     // to it as well and must not wait for this client.
-    if (response && this.#isOfMethod && response.sink.method === 'subscribing') return wayIn(response, 'own');
+    if (response && this.#isOfMethod && response.sink.method === 'subscribing')
+      return wayIn(response, 'unpaced');
     // It may still lead to the client, or be a look-up such as firstValueFrom(hub.stream(channel, { replay: 1 })), which
     // says itself where to begin.
     const isLookUp = request.replay !== undefined || request.lastEventId.kind !== 'none';
     return {
-      reader: new StreamReader(streams, PLAIN),
+      reader: new StreamReader(streams, DETACHED),
       // It may have been made for one response, or for none, and be subscribed to for another.
-      response: streams.response ?? response,
+      responseReader: streams.responseReader ?? response,
       brought: isLookUp ? undefined : response?.position.brought,
       pace: 'client',
     };
@@ -89,13 +90,13 @@ export class ChannelStream extends Observable<SseEvent> {
 
 const wayIn = (response: StreamReader, pace: Way['pace']): Way => ({
   reader: response,
-  response,
+  responseReader: response,
   brought: response.position.brought,
   pace,
 });
 
 /** One subscription to the events of some channels. */
-export class ChannelSubscription implements Unsubscribable {
+export class StreamSubscription implements Unsubscribable {
   readonly wants?: Wants;
   /** Everything that was in the log of a channel when its cursor began was handed on. */
   readonly caughtUp?: () => void;
@@ -141,11 +142,11 @@ export class ChannelSubscription implements Unsubscribable {
   unsubscribe(): void {
     this.closed = true;
     for (const cursor of this.reader.position.cursors)
-      if (cursor.part(this) && !cursor.isSubscribed) this.reader.leave(cursor);
+      if (cursor.remove(this) && !cursor.isSubscribed) this.reader.leave(cursor);
   }
 
   #enterIfGranted(name: string, way: Way, request: StreamRequest): void {
-    const gate = request.authorize ? way.response?.sink.gate : undefined;
+    const gate = request.authorize ? way.responseReader?.sink.gate : undefined;
     const isAsked =
       gate &&
       this.reader.ask(gate, name, (isGranted) =>
@@ -165,8 +166,8 @@ export class ChannelSubscription implements Unsubscribable {
     const lastEventId = brought && brought.kind !== 'none' ? brought : request.lastEventId;
     const cursor = reader.enter(name, lastEventId, request);
     if (!request.authorize) cursor.access = 'open';
-    if (pace === 'own') cursor.pace = 'own';
-    cursor.join(this);
+    if (pace === 'unpaced') cursor.pace = 'unpaced';
+    cursor.add(this);
   }
 
   /** Runs something that fails the stream if it throws. */

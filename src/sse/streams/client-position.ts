@@ -27,7 +27,7 @@ interface Kept {
   /** There is none for a channel without history. */
   readonly lastEventId: LastEventId;
   /** Whether the ids of the client go on to name it. */
-  readonly ids: 'told' | 'untold';
+  readonly ids: 'named' | 'unnamed';
   /** In a channel that was left: the offset up to which events of it may still come out. */
   readonly read?: number;
 }
@@ -61,7 +61,7 @@ export class ClientPosition {
   constructor(readonly brought: LastEventId) {
     if (brought.kind !== 'named') return;
     const kept = [...brought.positions].map(
-      ([channel, id = NO_POSITION]) => [channel, { lastEventId: id, ids: 'told' }] as const,
+      ([channel, id = NO_POSITION]) => [channel, { lastEventId: id, ids: 'named' }] as const,
     );
     this.#kept = new Map<string, Kept>(kept);
   }
@@ -75,7 +75,7 @@ export class ClientPosition {
   }
 
   /** Whether the response has ids of the hub. */
-  get hasAny(): boolean {
+  get hasHubIds(): boolean {
     if (this.isJoinable || this.#cursors.some(({ channel }) => channel.hasHistory)) return true;
     for (const { lastEventId } of this.#kept?.values() ?? []) if (lastEventId.kind === 'bare') return true;
     return false;
@@ -83,7 +83,7 @@ export class ClientPosition {
 
   /** Whether the ids name no other channel than this one. */
   isAlone(channel: string): boolean {
-    return [...(this.#kept ?? [])].every(([name, { ids }]) => name === channel || ids === 'untold');
+    return [...(this.#kept ?? [])].every(([name, { ids }]) => name === channel || ids === 'unnamed');
   }
 
   of(channel: string): Cursor | undefined {
@@ -100,7 +100,7 @@ export class ClientPosition {
    *
    * @param asked the answer where none is known
    */
-  in(channel: string, asked: LastEventId): LastEventId {
+  beginningIn(channel: string, asked: LastEventId): LastEventId {
     const kept = this.#kept?.get(channel);
     if (kept) return kept.lastEventId;
     // A named id was split into #kept at the start. A channel that is missing there was forgotten since, so the id must
@@ -111,35 +111,35 @@ export class ClientPosition {
   /**
    * A channel is not read any more. The position of its client is kept.
    *
-   * @param ids `untold` for a channel that is taken away: the ids do not name it any more
+   * @param ids `unnamed` for a channel that is taken away: the ids do not name it any more
    */
-  leave(cursor: Cursor, ids: Kept['ids'] = 'told'): void {
+  leave(cursor: Cursor, ids: Kept['ids'] = 'named'): void {
     const { given, read, channel } = cursor;
     this.#state = 'moved on';
     this.#cursors = this.#cursors.filter((other) => other !== cursor);
     const kept: Kept | undefined =
       given && channel.hasHistory
-        ? { lastEventId: parseLastEventId(channel.idOf(given)), ids: 'told', read: read.offset }
+        ? { lastEventId: parseLastEventId(channel.idOf(given)), ids: 'named', read: read.offset }
         : this.#kept?.get(channel.name);
-    if (kept) this.#keep(channel.name, ids === 'untold' ? { ...kept, ids } : kept);
+    if (kept) this.#keep(channel.name, ids === 'unnamed' ? { ...kept, ids } : kept);
   }
 
   /** Names the position of its client in a channel, should it be entered. */
   beginAt(channel: string, lastEventId: LastEventId): void {
-    this.#keep(channel, { lastEventId, ids: 'untold' });
+    this.#keep(channel, { lastEventId, ids: 'unnamed' });
   }
 
   /** A channel that is not read is not told any more: its client wants it no more. */
   forget(channel: string): void {
     this.#state = 'moved on';
     this.#cursors = this.#cursors.filter((cursor) => cursor.channel.name !== channel);
-    if (this.#kept?.get(channel)?.ids === 'told') this.#kept.delete(channel);
+    if (this.#kept?.get(channel)?.ids === 'named') this.#kept.delete(channel);
   }
 
   /** The event at a place goes out to the client. */
   give({ channel, position }: Place): void {
     const cursor = this.of(channel);
-    if (cursor) return cursor.give(position);
+    if (cursor) return cursor.delivered(position);
     const kept = this.#kept?.get(channel);
     if (kept?.read === undefined || kept.lastEventId.kind !== 'bare') return;
     const { hash, position: given } = kept.lastEventId;
@@ -194,16 +194,16 @@ export class ClientPosition {
    * The id that names the client's present position, which is told to it then; undefined where no channel has
    * one, or where the id that it has says more.
    */
-  tell(): string | undefined {
+  takeId(): string | undefined {
     this.hasMoved = false;
     const { isJoinable } = this;
     const ids: [string, string | undefined][] = [];
-    let isPartial = isJoinable;
+    let needsNames = isJoinable;
     for (const cursor of this.#cursors) {
       const { given, channel } = cursor;
       const { name, hasHistory } = channel;
       if (!cursor.started || (hasHistory && !given && this.#kept?.has(name))) continue;
-      cursor.told();
+      cursor.positionSent();
       if (hasHistory && given) {
         this.#state = 'moved on';
         this.#kept?.delete(name);
@@ -212,12 +212,12 @@ export class ClientPosition {
       }
       // The id that it came with names this channel alone, perhaps, and has no place beside others.
       if (cursor.owesGap && hasHistory && this.brought.kind !== 'named') return undefined;
-      isPartial ||= hasHistory;
+      needsNames ||= hasHistory;
       if (isJoinable) ids.push([name, undefined]);
     }
-    for (const [name, { lastEventId, ids: told, read }] of this.#kept ?? []) {
-      if (told === 'untold') continue;
-      isPartial ||= read === undefined;
+    for (const [name, { lastEventId, ids: names, read }] of this.#kept ?? []) {
+      if (names === 'unnamed') continue;
+      needsNames ||= read === undefined;
       if (lastEventId.kind === 'bare') ids.push([name, lastEventId.text]);
       else if (isJoinable) ids.push([name, undefined]);
     }
@@ -225,7 +225,7 @@ export class ClientPosition {
     const [first] = ids;
     // An empty id says that the client has left every channel that it had.
     if (!first) return isJoinable ? '' : undefined;
-    return ids.length === 1 && !isPartial ? first[1] : formatVector(ids);
+    return ids.length === 1 && !needsNames ? first[1] : formatVector(ids);
   }
 }
 

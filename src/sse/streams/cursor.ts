@@ -6,8 +6,8 @@ import type { LatestIndex } from '../log/latest-index.js';
 import type { GapReason, SseEvent } from '../log/sse-event.js';
 import type { LastEventId, Position, Requested } from '../protocol/position.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
-import { begunAnew, resumed } from './beginning.js';
-import type { ChannelSubscription, StreamRequest } from './channel-stream.js';
+import { whereToBegin, whereToResume } from './beginning.js';
+import type { StreamSubscription, StreamRequest } from './channel-stream.js';
 import type { Preface } from './preface.js';
 import type { Sink } from './sink.js';
 import type { StreamReader } from './stream-reader.js';
@@ -37,7 +37,7 @@ interface Opening {
 const READING = { kind: 'reading' } as const;
 const ENDED = { kind: 'ended' } as const;
 const UNREAD: Position = { offset: 0, mark: '' };
-const NOBODY: readonly ChannelSubscription[] = [];
+const NOBODY: readonly StreamSubscription[] = [];
 
 /** Events that a cursor hands on before others get a turn. */
 const EVENTS_A_TURN = 500;
@@ -47,10 +47,10 @@ const BATCHES_A_TURN = 4;
 const SHORT_AGE = 120_000;
 
 /** The cursors that are handing something on: the innermost last, as an event of one may lead to an event of another. */
-const handingOn: Cursor[] = [];
+const activeCursors: Cursor[] = [];
 
 /** The cursor that hands on an event at this moment: it tells the code that gets the event which reader it is from. */
-export const currentCursor = (): Cursor | undefined => handingOn.at(-1);
+export const currentCursor = (): Cursor | undefined => activeCursors.at(-1);
 
 /**
  * The place of one reader in one channel's log. Live delivery, replay after a reconnect and a slow client that
@@ -83,18 +83,18 @@ export class Cursor implements ChannelReader, Task {
   read = UNREAD;
   /** The position of its client, for the ids that it is sent. */
   given: Position | undefined;
-  /** `own`: it ignores back-pressure, as others than its client may depend on it. */
-  pace: 'client' | 'own' = 'client';
+  /** `unpaced`: it ignores back-pressure, as others than its client may depend on it. */
+  pace: 'client' | 'unpaced' = 'client';
   /** `open`: opened with `authorize: false`, so that its events may reach any response. */
   access: 'guarded' | 'open' = 'guarded';
   /** Whether its sink was told that it streams the channel. */
   isAnnounced = false;
   /** The event that is handed on at this moment. */
-  handing: LogEntry | undefined;
+  emitting: LogEntry | undefined;
   #phase: Phase;
   #log: EventLog | undefined;
   /** The offset of the last event that was handed on to a subscription. What lies between it and `read` was hidden. */
-  #handedOn = 0;
+  #lastEmitted = 0;
   /** Events, and their bytes, that were hidden since the client was last told its position. */
   #hidden = 0;
   #hiddenBytes = 0;
@@ -131,7 +131,7 @@ export class Cursor implements ChannelReader, Task {
   }
 
   /** The newest event of each key, where the client is to get those alone when it lags. */
-  get #newest(): LatestIndex | undefined {
+  get #latestIndex(): LatestIndex | undefined {
     const slow = this.#slow;
     return typeof slow === 'object' ? this.channel.latest(slow) : undefined;
   }
@@ -168,13 +168,13 @@ export class Cursor implements ChannelReader, Task {
 
   // ---- Its subscriptions
 
-  join(subscription: ChannelSubscription): void {
+  add(subscription: StreamSubscription): void {
     this.#subscriptions = this.#subscriptions.concat(subscription);
     if (this.#stretch === 'live') subscription.caughtUp?.();
   }
 
   /** Answers whether the subscription was one of its own. */
-  part(subscription: ChannelSubscription): boolean {
+  remove(subscription: StreamSubscription): boolean {
     const before = this.#subscriptions;
     this.#subscriptions = before.filter((other) => other !== subscription);
     return this.#subscriptions.length < before.length;
@@ -192,12 +192,12 @@ export class Cursor implements ChannelReader, Task {
   // ---- The position of its client
 
   /** Its client is being told its position. */
-  told(): void {
+  positionSent(): void {
     this.#hidden = this.#hiddenBytes = 0;
   }
 
   /** An event, or what was made of it, goes out to the client. */
-  give(position: Position): void {
+  delivered(position: Position): void {
     const { given, log, read } = this;
     // An event that an operator has held back does not stand for the gap or preface that is owed.
     if (!given) return;
@@ -207,7 +207,7 @@ export class Cursor implements ChannelReader, Task {
     if (!log.has(position) && position.offset >= log.floor.offset) return;
     const { offset, mark } = position;
     // With the last event that was emitted the client also has all that was hidden after it.
-    this.given = offset >= this.#handedOn ? read : { offset, mark };
+    this.given = offset >= this.#lastEmitted ? read : { offset, mark };
   }
 
   // ---- The start, in the order in which its reader calls these
@@ -263,7 +263,7 @@ export class Cursor implements ChannelReader, Task {
   /** Finds the position from which it reads, or that there is a gap. */
   start(requested: Requested): void {
     const { channel } = this;
-    const { preface, present = channel.openedAt } = this.#opening;
+    const { preface, present = channel.liveAfter } = this.#opening;
     const log = (this.#log = channel.log);
     const isNew = requested.kind === 'none' || !channel.hasHistory;
     if (isNew && preface) {
@@ -271,7 +271,7 @@ export class Cursor implements ChannelReader, Task {
       this.#phase = { kind: 'preface', preface };
       return;
     }
-    const beginning = isNew ? begunAnew(log, this.#replay, present) : resumed(requested, log);
+    const beginning = isNew ? whereToBegin(log, this.#replay, present) : whereToResume(requested, log);
     if (!('reason' in beginning)) return this.#passTo(beginning);
     this.read = log.floor;
     this.#phase = { kind: 'gap', gap: beginning, preface };
@@ -290,7 +290,7 @@ export class Cursor implements ChannelReader, Task {
     if (when === 'in turn') return this.goOn('in this turn');
     // The log lets go of entries after this, so everything is taken that the client can take.
     let before = -1;
-    while (!this.isEnded && this.read.offset !== before && (!this.#mustWait || this.#sink.makeRoom())) {
+    while (!this.isEnded && this.read.offset !== before && (!this.#mustWait || this.#sink.flushForRoom())) {
       before = this.read.offset;
       this.advance();
     }
@@ -312,12 +312,12 @@ export class Cursor implements ChannelReader, Task {
   /** Hands on what has come since, as much as the client can take. */
   advance(): void {
     // A subscription may publish, and so lead back here.
-    if (!this.started || this.isEnded || handingOn.includes(this)) return;
-    handingOn.push(this);
+    if (!this.started || this.isEnded || activeCursors.includes(this)) return;
+    activeCursors.push(this);
     try {
       this.#advance();
     } finally {
-      handingOn.pop();
+      activeCursors.pop();
     }
   }
 
@@ -327,7 +327,8 @@ export class Cursor implements ChannelReader, Task {
       this.#changeLog();
     }
     const { log } = this;
-    const hasLagged = this.#phase === READING && this.read.offset < (this.#newest?.floor ?? log.floor.offset);
+    const hasLagged =
+      this.#phase === READING && this.read.offset < (this.#latestIndex?.floor ?? log.floor.offset);
     if (hasLagged && this.#slow === 'disconnect') return this.#sink.disconnect();
     if (this.#mustWait) return this.#noteLag();
     if (hasLagged) this.#fallBehind('lagged');
@@ -402,7 +403,7 @@ export class Cursor implements ChannelReader, Task {
       this.#tellGap(wasInLog ? { ...gap, reason: 'lagged' } : gap, phase.preface);
       this.#passTo(this.read);
     } else if (upTo.kind === 'position') this.#passTo(upTo.position);
-    this.#sink.batch(text.batch(this.reader.position.tell(), this.read));
+    this.#sink.batch(text.batch(this.reader.position.takeId(), this.read));
     return !this.#mustWait && !this.isEnded;
   }
 
@@ -410,7 +411,7 @@ export class Cursor implements ChannelReader, Task {
   #passTo(position: Position): void {
     this.#phase = READING;
     this.read = this.given = position;
-    this.#handedOn = position.offset;
+    this.#lastEmitted = position.offset;
   }
 
   /** An absent channel has another position now. Its client must have that before the old one is worth nothing. */
@@ -432,7 +433,7 @@ export class Cursor implements ChannelReader, Task {
   }
 
   #read(): void {
-    const newest = this.#newest;
+    const newest = this.#latestIndex;
     if (newest && (this.#lag === 'lagging' || this.read.offset < this.log.floor.offset))
       this.#readNewest(newest);
     else if (this.#sink.takesBatches) this.#readBatches();
@@ -461,7 +462,7 @@ export class Cursor implements ChannelReader, Task {
   #handOnBatch(batch: Batch): void {
     this.read = this.given = batch.upTo;
     this.#sink.batch(batch);
-    if (batch.id === 'not stored') this.reader.moved('lazy');
+    if (batch.idAtClient === 'not stored') this.reader.moved('lazy');
   }
 
   #readEvents(): void {
@@ -481,30 +482,30 @@ export class Cursor implements ChannelReader, Task {
     if (wanting.length === 0 && this.isSubscribed) {
       const { offset, mark, event } = entry;
       this.#hide({ offset, mark }, event.bytes);
-    } else this.#give(entry, wanting);
+    } else this.#emit(entry, wanting);
     return !this.#mustWait && !this.isEnded;
   }
 
-  #wanting(entry: LogEntry): readonly ChannelSubscription[] {
+  #wanting(entry: LogEntry): readonly StreamSubscription[] {
     const subscriptions = this.#subscriptions;
     if (!subscriptions.some(({ wants }) => wants)) return subscriptions;
     return subscriptions.filter(({ wants }) => wants?.(entry, this.channel) ?? true);
   }
 
-  #give(entry: LogEntry, subscriptions: readonly ChannelSubscription[]): void {
+  #emit(entry: LogEntry, subscriptions: readonly StreamSubscription[]): void {
     const { offset, mark } = entry;
     this.read = { offset, mark };
-    this.#handedOn = offset;
+    this.#lastEmitted = offset;
     const event = this.channel.event(entry);
-    this.handing = entry;
+    this.emitting = entry;
     for (const subscription of subscriptions) subscription.next(event);
-    this.handing = undefined;
-    this.#sink.handedOn();
+    this.emitting = undefined;
+    this.#sink.eventEmitted();
   }
 
   /** Passes an event that nobody wants. The client has got past it when all that was handed on before it is out. */
   #hide(position: Position, bytes: number): void {
-    const isNothingHeld = this.given !== undefined && this.given.offset >= this.#handedOn;
+    const isNothingHeld = this.given !== undefined && this.given.offset >= this.#lastEmitted;
     this.read = position;
     if (!isNothingHeld) return;
     this.given = position;
@@ -517,11 +518,11 @@ export class Cursor implements ChannelReader, Task {
 
   /** Runs code that reaches subscriptions, whoever has published. */
   #inContext(task: () => void): void {
-    handingOn.push(this);
+    activeCursors.push(this);
     try {
       this.#sink.inContext(task);
     } finally {
-      handingOn.pop();
+      activeCursors.pop();
     }
   }
 }

@@ -19,11 +19,11 @@ export interface Preface {
   /** Resolves when there is one to take. */
   prepare(): Promise<void>;
   /** The text that can be sent now. Where there is none, one of the two functions is called later, for one call of this. */
-  take(prepared: () => void, failed: (error: unknown) => void): PrefaceText | undefined;
+  take(prepared: () => void, failed: (error: unknown) => void): ReadyPreface | undefined;
 }
 
 /** A preface that is ready to be sent. */
-export interface PrefaceText {
+export interface ReadyPreface {
   /** The position that it stands for. */
   readonly upTo: NamedPosition;
   /** Whether the log held everything after that position when the preface was asked for, or later. */

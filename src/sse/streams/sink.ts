@@ -33,10 +33,10 @@ export interface Sink {
   readonly method: 'running' | 'subscribing' | 'returned';
   readonly backPressure: BackPressure;
   /** Writes the gathered events at once, to take more. Answers whether it does. */
-  makeRoom(): boolean;
+  flushForRoom(): boolean;
   batch(batch: Batch): void;
   /** All subscriptions that want an event have got it. */
-  handedOn(): void;
+  eventEmitted(): void;
   /** Its client's position has moved without an event; `urgent` if the log may have let go of the old one before the next heartbeat. */
   moved(when: 'urgent' | 'lazy'): void;
   gap(cursor: Cursor, gap: Gap): void;
@@ -49,25 +49,25 @@ export interface Sink {
   /** A channel is streamed no more. */
   unsubscribed(channel: string): void;
   /** The position of every channel that was asked for is known. */
-  located(): void;
+  positionsKnown(): void;
   /**
    * Every cursor has started and handed on as much as the sink takes; `at once` if all channels were open already, so that
    * no other stream has waited for them as well.
    */
-  begun(when: 'at once' | 'later'): void;
+  allStarted(when: 'at once' | 'later'): void;
 }
 
 /** A plain subscription: a gap is an event among the others, there are no prefaces, and nothing holds it up. */
-export const PLAIN: Sink = {
+export const DETACHED: Sink = {
   gate: undefined,
   slow: 'gap',
   takesBatches: false,
   takesPrefaces: false,
   method: 'returned',
   backPressure: 'none',
-  makeRoom: () => true,
+  flushForRoom: () => true,
   batch: () => undefined,
-  handedOn: () => undefined,
+  eventEmitted: () => undefined,
   moved: () => undefined,
   gap: (cursor, gap) => {
     const { channel, read } = cursor;
@@ -79,6 +79,6 @@ export const PLAIN: Sink = {
   },
   subscribed: () => undefined,
   unsubscribed: () => undefined,
-  located: () => undefined,
-  begun: () => undefined,
+  positionsKnown: () => undefined,
+  allStarted: () => undefined,
 };

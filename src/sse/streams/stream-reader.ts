@@ -13,7 +13,7 @@ import type { StreamRequest } from './channel-stream.js';
 import { ClientPosition } from './client-position.js';
 import { Cursor } from './cursor.js';
 import type { Preface } from './preface.js';
-import { PLAIN, type Sink } from './sink.js';
+import { DETACHED, type Sink } from './sink.js';
 import type { Streams } from './streams.js';
 
 /**
@@ -30,7 +30,7 @@ export class StreamReader {
   /** Promises and decisions that the start waits for. */
   #awaited = 0;
   /** How the start goes: `at once` unless it waits for anything but the Promises of channels that are open. */
-  #pace: 'at once' | 'later' = 'at once';
+  #begins: 'at once' | 'later' = 'at once';
   #entered = 0;
   #completed = 0;
 
@@ -76,11 +76,11 @@ export class StreamReader {
     if (known) this.position.leave(known);
     const names = this.position.cursors.map(({ channel }) => channel.name);
     refuseTooMany([...names, name], this.streams.maxChannels);
-    const from = this.position.in(name, lastEventId);
+    const from = this.position.beginningIn(name, lastEventId);
     const cursor = this.streams.channels.enter(name, (channel) => new Cursor(channel, this, from, request));
     this.position.add(cursor);
     this.#entered++;
-    if (!cursor.channel.isOpen) this.#pace = 'later';
+    if (!cursor.channel.isOpen) this.#begins = 'later';
     this.#await(cursor, cursor.channel.opened);
     return cursor;
   }
@@ -96,12 +96,12 @@ export class StreamReader {
       try {
         decided(isGranted);
       } finally {
-        this.#arrived();
+        this.#awaitedCame();
       }
     });
     if (!isAsked) return false;
     this.#awaited++;
-    this.#pace = 'later';
+    this.#begins = 'later';
     return true;
   }
 
@@ -119,7 +119,7 @@ export class StreamReader {
     const cursor = this.position.of(name);
     if (!cursor || cursor.isEnded) return false;
     this.#unsubscribed(cursor);
-    this.position.leave(cursor, 'untold');
+    this.position.leave(cursor, 'unnamed');
     cursor.end();
     return true;
   }
@@ -128,7 +128,7 @@ export class StreamReader {
   leave(cursor: Cursor): void {
     if (this.position.of(cursor.channel.name) !== cursor) return;
     // The event that makes it leave is out: its id still names the channel.
-    if (cursor.handing) this.sink.handedOn();
+    if (cursor.emitting) this.sink.eventEmitted();
     if (!cursor.isEnded) {
       this.#unsubscribed(cursor);
       cursor.stop();
@@ -143,7 +143,7 @@ export class StreamReader {
     for (const cursor of this.position.cursors) this.#unsubscribed(cursor);
     // A stream that was made for it may be subscribed to even now, and asks whether it may.
     const { gate } = this.#sink;
-    this.#sink = gate ? { ...PLAIN, gate } : PLAIN;
+    this.#sink = gate ? { ...DETACHED, gate } : DETACHED;
     for (const cursor of this.position.cursors) {
       if (cursor.isSubscribed) cursor.goOn('in the next turn');
       else this.leave(cursor);
@@ -188,15 +188,15 @@ export class StreamReader {
   #await(cursor: Cursor, ready: Promise<void>): void {
     this.#awaited++;
     ready.then(
-      () => this.#arrived(),
+      () => this.#awaitedCame(),
       (error: unknown) => {
         this.failed(cursor, error);
-        this.#arrived();
+        this.#awaitedCame();
       },
     );
   }
 
-  #arrived(): void {
+  #awaitedCame(): void {
     if (--this.#awaited === 0) this.#start();
   }
 
@@ -210,12 +210,12 @@ export class StreamReader {
       // An error until the response has begun is the request's error.
       const prepared = cursor.prepare(requested);
       if (!prepared) continue;
-      this.#pace = 'later';
+      this.#begins = 'later';
       this.#await(cursor, prepared);
     }
     if (this.isStarting) return;
     for (const [cursor, requested] of fresh) cursor.start(requested);
-    this.sink.located();
+    this.sink.positionsKnown();
     for (const [cursor] of fresh) cursor.tellGapOwed();
     for (const [cursor] of fresh) cursor.advance();
     for (const [cursor] of fresh) {
@@ -223,8 +223,8 @@ export class StreamReader {
       cursor.isAnnounced = true;
       this.sink.subscribed(cursor.channel.name);
     }
-    this.sink.begun(this.#pace);
-    this.#pace = 'at once';
+    this.sink.allStarted(this.#begins);
+    this.#begins = 'at once';
   }
 
   /** The cursors that have not started, each with the position that the client asks for in its channel. */

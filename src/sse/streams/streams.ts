@@ -49,12 +49,12 @@ export class Streams implements OnApplicationShutdown {
   ) {}
 
   /** Runs code for a response. */
-  run<Result>(response: StreamReader, task: () => Result): Result {
-    return this.#storage.run(response, task);
+  run<Result>(reader: StreamReader, task: () => Result): Result {
+    return this.#storage.run(reader, task);
   }
 
   /** The reader of the response that code runs for now. */
-  get response(): StreamReader | undefined {
+  get responseReader(): StreamReader | undefined {
     return this.#storage.getStore();
   }
 
