@@ -5,7 +5,7 @@ export interface Task {
   run(): void;
 }
 
-/** How often in a turn tasks may lead to tasks: channels to connections, say. */
+/** Rounds in one turn: a task that a task of one round adds, as a channel adds connections, runs in the next. */
 const ROUNDS = 6;
 /** Milliseconds after which the event loop gets a turn although there are tasks left. */
 const SLICE = 10;
@@ -46,7 +46,7 @@ export class RunQueue {
 
   #runTasks(): void {
     const until = performance.now() + SLICE;
-    // Grows while its tasks run: each round ends where it had ended when the round began.
+    // Tasks add to this array. A round ends at the length that the array had when the round began.
     const tasks = (this.#tasks = this.#tasks.concat(this.#next));
     this.#next = [];
     let done = 0;

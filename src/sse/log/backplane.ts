@@ -56,11 +56,11 @@ export interface SseBackplane {
   follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog>;
 
   /**
-   * Part of what is kept of a channel, oldest first: the `limit` events that follow `after`, else the newest
-   * `limit` up to `upTo`, which is the last of them, or of all. Of both, the first `limit` between the two.
+   * Part of the log of a channel, oldest first. With `after` the first `limit` events after it, with `upTo` the newest
+   * `limit` up to and including it, with both the first `limit` between them, with neither the newest `limit`.
    *
-   * A position that the log does not hold is `missing`; then the range begins at the oldest that is left, or ends
-   * at the newest. Of a channel that is not there the range is empty, at nothing yet.
+   * If the log does not hold a position, `missing` says why; then the range begins at the oldest that is left, or ends
+   * at the newest. The range of a channel that does not exist is empty, and its head is the position of offset 0.
    */
   read(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange>;
 

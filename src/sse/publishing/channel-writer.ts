@@ -24,8 +24,8 @@ export interface PublishOptions {
  * The way of an event from `hub.publish()` to the log of its channel: it is checked, encoded once, and appended to the
  * log by the backplane. That tells its followers, one `Channel` for each channel that is streamed: channels/channel.ts.
  *
- * Calls on one channel take effect in their order, also where an asynchronous schema holds one of them up. Nothing
- * waits where no such schema is.
+ * Calls on one channel take effect in their order, also where an asynchronous schema holds one of them up. Without
+ * such a schema nothing waits.
  */
 export class ChannelWriter {
   #published = 0;
@@ -87,7 +87,10 @@ export class ChannelWriter {
     });
   }
 
-  /** Checks and encodes an event. A Promise is returned only where that takes a turn, and is to be awaited as it is. */
+  /**
+   * Checks and encodes an event. It returns a Promise only where a schema is asynchronous or calls before it wait. The
+   * caller awaits that first of all, see {@link SerialQueue}.
+   */
   #encoded(
     channel: string,
     event: SseEventInput,

@@ -40,7 +40,7 @@ interface Way {
 
 /**
  * The events of some channels. In a response it reads from the client's position and at its pace; anywhere else it
- * is a plain source, and a gap is one of its events.
+ * is an ordinary Observable, and a gap is one of its events.
  */
 export class ChannelStream extends Observable<SseEvent> {
   /** The reader of the response that it was made for. */
@@ -80,7 +80,7 @@ export class ChannelStream extends Observable<SseEvent> {
     const isLookUp = request.replay !== undefined || request.lastEventId.kind !== 'none';
     return {
       reader: new StreamReader(streams, DETACHED),
-      // It may have been made for one response, or for none, and be subscribed to for another.
+      // The response that subscribes counts, before the one that it was made for.
       responseReader: streams.responseReader ?? response,
       brought: isLookUp ? undefined : response?.position.brought,
       pace: 'client',
@@ -98,7 +98,7 @@ const wayIn = (response: StreamReader, pace: Way['pace']): Way => ({
 /** One subscription to the events of some channels. */
 export class StreamSubscription implements Unsubscribable {
   readonly wants?: Wants;
-  /** Everything that was in the log of a channel when its cursor began was handed on. */
+  /** Called once for each channel, when everything was handed on that was in its log when the cursor began. */
   readonly caughtUp?: () => void;
   closed = false;
   /** The number of channels that have not completed. */
@@ -179,7 +179,10 @@ export class StreamSubscription implements Unsubscribable {
     }
   }
 
-  /** An event that cannot be judged is not passed: the stream fails, and its client comes back for it. */
+  /**
+   * Whether a subscription wants an event. If `wants` throws, the stream fails. The event then counts as wanted, so that
+   * the client's position does not move past it and the client gets it when it comes back.
+   */
   #isWanted(wants: Wants, entry: LogEntry, channel: Channel): boolean {
     try {
       return wants(entry, channel);

@@ -24,9 +24,9 @@ const NONE: readonly Cursor[] = [];
 
 /** The position of a client in a channel that is not read: it came with it, or the channel was left. */
 interface Kept {
-  /** There is none for a channel without history. */
+  /** `NO_POSITION` for a channel without history. */
   readonly lastEventId: LastEventId;
-  /** Whether the ids of the client go on to name it. */
+  /** Whether the client's ids still name the channel. */
   readonly ids: 'named' | 'unnamed';
   /** In a channel that was left: the offset up to which events of it may still come out. */
   readonly read?: number;
@@ -35,8 +35,8 @@ interface Kept {
 /**
  * The positions of a client in the channels of its response, of which its ids are made.
  *
- * An id takes the place of all that the client was sent before, so each says all that it has: also of channels that
- * it came with and that are not read yet, and of those that were left.
+ * A client keeps only its last id, so each id has the positions of all its channels: also of those that it came with
+ * and that are not read yet, and of those that were left.
  */
 export class ClientPosition {
   // Two independent flags: how ids are written, and whether one is due.
@@ -98,7 +98,7 @@ export class ClientPosition {
   /**
    * The position of its client in a channel that is entered.
    *
-   * @param asked the answer where none is known
+   * @param asked the position to take where none is kept
    */
   beginningIn(channel: string, asked: LastEventId): LastEventId {
     const kept = this.#kept?.get(channel);
@@ -124,19 +124,19 @@ export class ClientPosition {
     if (kept) this.#keep(channel.name, ids === 'unnamed' ? { ...kept, ids } : kept);
   }
 
-  /** Names the position of its client in a channel, should it be entered. */
+  /** Sets where the client begins in a channel, if that is entered. Ids do not name the channel before. */
   beginAt(channel: string, lastEventId: LastEventId): void {
     this.#keep(channel, { lastEventId, ids: 'unnamed' });
   }
 
-  /** A channel that is not read is not told any more: its client wants it no more. */
+  /** Takes a channel that its client has left out of the ids, also one that has ended. */
   forget(channel: string): void {
     this.#state = 'moved on';
     this.#cursors = this.#cursors.filter((cursor) => cursor.channel.name !== channel);
     if (this.#kept?.get(channel)?.ids === 'named') this.#kept.delete(channel);
   }
 
-  /** The event at a place goes out to the client. */
+  /** The event at a place is sent to the client. */
   give({ channel, position }: Place): void {
     const cursor = this.of(channel);
     if (cursor) return cursor.delivered(position);
@@ -160,8 +160,8 @@ export class ClientPosition {
   }
 
   /**
-   * The place that a value carries: that of the very event, or the one that its id names, in the channel that it
-   * names or else the one whose hash the id has.
+   * The place of a value: for an event object of the hub its own. For a copy the one that its `id` names, in the channel
+   * of its `channel` field or else in the one whose hash the id has.
    */
   placeOf(value: object): Place | undefined {
     const origin = originOf(value);
@@ -191,8 +191,8 @@ export class ClientPosition {
   }
 
   /**
-   * The id that names the client's present position, which is told to it then; undefined where no channel has
-   * one, or where the id that it has says more.
+   * The id of the client's present position, for the caller to send; it counts as sent. Undefined where there is nothing
+   * to send: no channel has a position, or the id that the client already has says more.
    */
   takeId(): string | undefined {
     this.hasMoved = false;
@@ -210,7 +210,8 @@ export class ClientPosition {
         ids.push([name, channel.idOf(given)]);
         continue;
       }
-      // The id that it came with names this channel alone, perhaps, and has no place beside others.
+      // The client came with a bare id and was not told of the gap yet. No other id before that: a bare id cannot stand
+      // in a vector, and a client that is cut off now has to come back with it.
       if (cursor.owesGap && hasHistory && this.brought.kind !== 'named') return undefined;
       needsNames ||= hasHistory;
       if (isJoinable) ids.push([name, undefined]);
@@ -229,7 +230,7 @@ export class ClientPosition {
   }
 }
 
-/** The place that a copy of an event, which an operator or somebody else has made, says that it is from. */
+/** The place that a copy of an event names in its `id` and `channel`. */
 function carriedBy(value: object): (EventId & { readonly channel: string | undefined }) | undefined {
   const { id, channel } = value as { readonly id?: unknown; readonly channel?: unknown };
   const carried = typeof id === 'string' ? parseId(id) : undefined;

@@ -41,9 +41,9 @@ const NOBODY: readonly StreamSubscription[] = [];
 
 /** Events that a cursor hands on before others get a turn. */
 const EVENTS_A_TURN = 500;
-/** The same for bytes that go out as batches. */
+/** Batches that a cursor hands on before others get a turn. */
 const BATCHES_A_TURN = 4;
-/** Milliseconds. Events that are kept for less may be gone before the next heartbeat: few are further apart. */
+/** Milliseconds. With a shorter `age` events may be gone before the next heartbeat, which is rarely further away. */
 const SHORT_AGE = 120_000;
 
 /** The cursors that are handing something on: the innermost last, as an event of one may lead to an event of another. */
@@ -68,14 +68,13 @@ export const currentCursor = (): Cursor | undefined => activeCursors.at(-1);
  * - `reading`: `advance()` hands on what the log has, as far as the sink takes it.
  * - `ended`: by `stop()`, from any phase.
  *
- * A phase that owes nothing is passed over. A cursor that falls behind while it reads tells its client of the gap as
- * soon as the client takes something again, and goes on from what is left, or from a preface.
+ * `gap` and `preface` are skipped where there is none. A cursor that falls behind while it reads tells its client of the
+ * gap as soon as the client takes something again, and goes on from what is left, or from a preface.
  *
  * Two positions: `read` is how far it has come in the log, and decides whether there is a gap. `given` is what its
- * client has: it moves with what was written to the client and with what the hub itself hides from it, and with
- * nothing else, so what an operator holds or swallows is not counted. `given` is never beyond `read`. It is there while
- * the cursor reads, and undefined while a gap or preface is owed: a client that is cut off then comes back with the
- * position that it came with.
+ * client has, and never beyond `read`. It moves when an event, or what was made of one, is written, and past events that
+ * `filter` or `types` hide. It does not move past an event that an operator swallows or holds. It is undefined while a
+ * gap or preface is owed: a client that is cut off then comes back with the position that it came with.
  *
  * From here an event goes to the subscriptions (see channel-stream.ts) or, as a batch, straight to the sink (sink.ts).
  */
@@ -89,20 +88,20 @@ export class Cursor implements ChannelReader, Task {
   access: 'guarded' | 'open' = 'guarded';
   /** Whether its sink was told that it streams the channel. */
   isAnnounced = false;
-  /** The event that is handed on at this moment. */
+  /** The event that the subscriptions are getting at this moment. */
   emitting: LogEntry | undefined;
   #phase: Phase;
   #log: EventLog | undefined;
-  /** The offset of the last event that was handed on to a subscription. What lies between it and `read` was hidden. */
+  /** The offset of the last event that subscriptions got, or of `#passTo()`. Events between it and `read` were hidden. */
   #lastEmitted = 0;
   /** Events, and their bytes, that were hidden since the client was last told its position. */
   #hidden = 0;
   #hiddenBytes = 0;
   /** Replaced and never changed, so that subscriptions may come and go while they are being told. */
   #subscriptions = NOBODY;
-  /** `lagging`: with `slow: { latest }` the client gets the newest event of each key alone, until it has caught up. */
+  /** `lagging`: it was backed up and behind. With `slow: { latest }` the client gets only the newest event of each key, until it has caught up. */
   #lag: 'none' | 'lagging' = 'none';
-  /** `past`: not everything was handed on yet that was in the log at the beginning. */
+  /** `past` until everything was handed on that was in the log at the start. */
   #stretch: 'past' | 'live' = 'past';
   /** When its task in the run queue comes, if there is one. */
   #due: 'in this turn' | 'in the next turn' | undefined;
@@ -130,7 +129,7 @@ export class Cursor implements ChannelReader, Task {
     return this.#sink.slow ?? this.channel.settings.slow;
   }
 
-  /** The newest event of each key, where the client is to get those alone when it lags. */
+  /** The index for the policy `{ latest }`; undefined with another policy. */
   get #latestIndex(): LatestIndex | undefined {
     const slow = this.#slow;
     return typeof slow === 'object' ? this.channel.latest(slow) : undefined;
@@ -184,14 +183,14 @@ export class Cursor implements ChannelReader, Task {
     return this.#subscriptions.length > 0;
   }
 
-  /** Gives all subscriptions something that is no event of the log. */
+  /** Gives all subscriptions an event that is not in the log. */
   tell(event: SseEvent): void {
     for (const subscription of this.#subscriptions) subscription.next(event);
   }
 
   // ---- The position of its client
 
-  /** Its client is being told its position. */
+  /** Its client was sent its position. */
   positionSent(): void {
     this.#hidden = this.#hiddenBytes = 0;
   }
@@ -199,20 +198,20 @@ export class Cursor implements ChannelReader, Task {
   /** An event, or what was made of it, goes out to the client. */
   delivered(position: Position): void {
     const { given, log, read } = this;
-    // An event that an operator has held back does not stand for the gap or preface that is owed.
+    // An event that an operator has held back does not settle an owed gap or preface.
     if (!given) return;
     // An operator that changes the order does not take the client back, and an event of a log that was replaced says
     // nothing of this one.
     if (position.offset <= given.offset || position.offset > read.offset) return;
     if (!log.has(position) && position.offset >= log.floor.offset) return;
     const { offset, mark } = position;
-    // With the last event that was emitted the client also has all that was hidden after it.
+    // After the last event that was emitted, all that followed was hidden: the client is past that, too.
     this.given = offset >= this.#lastEmitted ? read : { offset, mark };
   }
 
   // ---- The start, in the order in which its reader calls these
 
-  /** The position that the client sent, until the cursor has begun there. */
+  /** The position to begin from, as it was sent or asked for; undefined once the cursor has started. */
   get lastEventId(): LastEventId | undefined {
     return this.#opening.lastEventId;
   }
@@ -231,7 +230,7 @@ export class Cursor implements ChannelReader, Task {
     return this.#locate(requested) ?? this.#preparePreface(requested);
   }
 
-  /** Has the log brought up to date if the client may know more of it, or is owed more of it, than is held here. */
+  /** Brings the log up to date if it does not hold the client's position, or the client is to get a replay. */
   #locate(requested: Requested): Promise<void> | undefined {
     const { channel } = this;
     if (!channel.hasHistory || this.#opening.located) return undefined;
@@ -323,7 +322,7 @@ export class Cursor implements ChannelReader, Task {
 
   #advance(): void {
     if (this.#log !== this.channel.log) {
-      if (this.#mustWait) return; // until it can be told, its position is one of the old log
+      if (this.#mustWait) return; // its position is of the old log until its client can be told of a gap
       this.#changeLog();
     }
     const { log } = this;
@@ -375,7 +374,7 @@ export class Cursor implements ChannelReader, Task {
     this.#tellGap({ reason, requested: given ? channel.idOf(given) : '' }, this.reader.preface(channel));
   }
 
-  /** Goes on from the oldest event that is left, or from a preface. That may be less than when the gap was found. */
+  /** Goes on from the oldest event that is left now, or from a preface. More may have gone since the gap was found. */
   #tellGap({ reason, requested }: OwedGap, preface: Preface | undefined): void {
     this.#passTo(this.log.floor);
     if (preface) {
@@ -386,7 +385,7 @@ export class Cursor implements ChannelReader, Task {
     this.#inContext(() => this.#sink.gap(this, gap));
   }
 
-  /** Answers whether its client takes more, and has had the preface if one was due. */
+  /** @returns whether to go on reading: no preface is due any more, and the client takes more */
   #sendPreface(): boolean {
     const phase = this.#phase;
     if (phase.kind !== 'preface') return !this.isEnded;
@@ -398,8 +397,8 @@ export class Cursor implements ChannelReader, Task {
     const { upTo, wasInLog } = text;
     const gap = gapAt(upTo, this.log);
     if (gap) {
-      // With the preface, so that its client has no position in between: cut off there, it is to come back for it. A
-      // log that has moved past a preface that it held is one that the client was too slow for.
+      // The gap is told with the preface, so that its client has no position in between: cut off there, it comes back for
+      // the preface. If the log once held everything after the preface, it has moved on since: the client was too slow.
       this.#tellGap(wasInLog ? { ...gap, reason: 'lagged' } : gap, phase.preface);
       this.#passTo(this.read);
     } else if (upTo.kind === 'position') this.#passTo(upTo.position);
@@ -414,7 +413,7 @@ export class Cursor implements ChannelReader, Task {
     this.#lastEmitted = position.offset;
   }
 
-  /** An absent channel has another position now. Its client must have that before the old one is worth nothing. */
+  /** An absent channel has another position now. Its client must be sent that before the old one expires. */
   #moveWithAbsent(): void {
     const { head } = this.log;
     if (this.read.mark === head.mark) return;

@@ -15,7 +15,7 @@ import type { Cursor } from './cursor.js';
 export type BackPressure = 'none' | 'full' | 'backed up';
 
 /**
- * The output of a reader: a response, or a plain subscription.
+ * The output of a reader: a response, or a subscription outside one (`DETACHED`).
  *
  * A cursor asks for `backPressure` before each event and goes on when its reader is told to `resume()`. Events go to
  * subscriptions, in `inContext()`, or as batches of bytes straight to the sink, where `takesBatches`.
@@ -57,7 +57,7 @@ export interface Sink {
   allStarted(when: 'at once' | 'later'): void;
 }
 
-/** A plain subscription: a gap is an event among the others, there are no prefaces, and nothing holds it up. */
+/** The sink of a subscription outside a response: a gap is an event among the others, there are no prefaces, and nothing holds it up. */
 export const DETACHED: Sink = {
   gate: undefined,
   slow: 'gap',

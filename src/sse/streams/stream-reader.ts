@@ -29,7 +29,7 @@ export class StreamReader {
   #sink: Sink;
   /** Promises and decisions that the start waits for. */
   #awaited = 0;
-  /** How the start goes: `at once` unless it waits for anything but the Promises of channels that are open. */
+  /** `later` once the start has waited for anything but Promises of channels that were open already. */
   #begins: 'at once' | 'later' = 'at once';
   #entered = 0;
   #completed = 0;
@@ -53,7 +53,7 @@ export class StreamReader {
     return this.#awaited > 0;
   }
 
-  /** Whether it has read any channel. */
+  /** Whether any channel was entered. */
   get isUsed(): boolean {
     return this.#entered > 0;
   }
@@ -111,7 +111,7 @@ export class StreamReader {
   }
 
   /**
-   * Takes a channel away from its client: to whoever reads it here it has completed.
+   * Takes a channel away from its client: its subscriptions complete.
    *
    * @returns whether it was streamed
    */
@@ -127,21 +127,22 @@ export class StreamReader {
   /** Nobody here wants a channel any more. */
   leave(cursor: Cursor): void {
     if (this.position.of(cursor.channel.name) !== cursor) return;
-    // The event that makes it leave is out: its id still names the channel.
+    // An operator may leave because of the event that it gets (`take(1)`): that goes out first, with an id that has the
+    // channel.
     if (cursor.emitting) this.sink.eventEmitted();
     if (!cursor.isEnded) {
       this.#unsubscribed(cursor);
       cursor.stop();
       this.streams.channels.leave(cursor);
     }
-    // A completed channel stays in the ids of its client, who would get it again.
+    // A completed channel stays in the ids. Otherwise the client would get it again.
     if (!cursor.isAtEnd) this.position.leave(cursor);
   }
 
   /** The response is over. Channels that are still subscribed to, as they were shared, go on as a plain source. */
   end(): void {
     for (const cursor of this.position.cursors) this.#unsubscribed(cursor);
-    // A stream that was made for it may be subscribed to even now, and asks whether it may.
+    // Streams that were made for it may still be subscribed to, and the gate is asked for these, too.
     const { gate } = this.#sink;
     this.#sink = gate ? { ...DETACHED, gate } : DETACHED;
     for (const cursor of this.position.cursors) {
@@ -169,7 +170,7 @@ export class StreamReader {
     cursor.fail(error);
   }
 
-  /** A cursor has ended by itself: its channel can be given back. That the client has all of it stays in the ids. */
+  /** A cursor has ended by itself: its channel can be given back. Its position stays in the client's ids. */
   ended(cursor: Cursor): void {
     if (cursor.isAtEnd) this.#completed++;
     this.#unsubscribed(cursor);
@@ -207,7 +208,6 @@ export class StreamReader {
   #start(): void {
     const fresh = this.#fresh();
     for (const [cursor, requested] of fresh) {
-      // An error until the response has begun is the request's error.
       const prepared = cursor.prepare(requested);
       if (!prepared) continue;
       this.#begins = 'later';
@@ -249,16 +249,13 @@ export class StreamReader {
   }
 }
 
-/** @throws SseError `TOO_MANY_CHANNELS` for more than one response may have, and for ids that could be too long */
+/** @throws SseError `TOO_MANY_CHANNELS` for more channels than may be read together, and for ids that could be too long */
 export function refuseTooMany(channels: readonly string[], maxChannels: number): void {
   const isTooMany = channels.length > maxChannels;
-  // The longest name there is fits.
+  // One channel always fits, however long its name.
   if (!isTooMany && (channels.length === 1 || longestId(channels) <= MAX_ID_BYTES)) return;
-  const most = isTooMany
-    ? `limits.channelsPerConnection (${maxChannels}) channels, not ${channels.length}`
-    : `channels whose names fit into an id of ${MAX_ID_BYTES} bytes`;
-  throw new SseError(
-    'TOO_MANY_CHANNELS',
-    `One response takes at most ${most}. Stream fewer, or open a second connection.`,
-  );
+  const fault = isTooMany
+    ? `At most limits.channelsPerConnection (${maxChannels}) channels can be read together, not ${channels.length}.`
+    : `The names of these channels are too long together for an id of ${MAX_ID_BYTES} bytes.`;
+  throw new SseError('TOO_MANY_CHANNELS', `${fault} Name fewer at a time.`);
 }
