@@ -79,7 +79,10 @@ export class ChannelDefinitions {
     return this.rulesOf(name).settings;
   }
 
-  /** Forgets the known names when a definition that is not listed has come into use: they may be its names, and are refused then. */
+  /**
+   * Forgets the known names when a definition that is not listed has come into use: they may be its names, and are
+   * refused then.
+   */
   #forgetIfDefined(): void {
     if (this.#unlisted === processWide.unlisted.size) return;
     this.#unlisted = processWide.unlisted.size;

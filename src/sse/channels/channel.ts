@@ -14,7 +14,10 @@ import type { RunQueue, Task } from './run-queue.js';
 /** Somebody who reads a channel. */
 export interface ChannelReader {
   readonly channel: Channel;
-  /** The log has grown, or has ended, and is to be read: `at once` if entries are about to leave it, else in the reader's turn. */
+  /**
+   * The log has grown, or has ended, and is to be read: `at once` if entries are about to leave it, else in the
+   * reader's turn.
+   */
   changed(when: 'at once' | 'in turn'): void;
   /** The hub was closed. */
   end(): void;

@@ -5,8 +5,8 @@ import type { SseConnection } from './sse-connection.js';
 
 /**
  * Lets streams in: each counts among the open ones, against `limits`, until its response is over. A client over a
- * limit is sent away in the way in which it comes back, as an EventSource that gets an error status never does (HTML
- * 9.2.3, "fail the connection"). `drain.ts` sees the streams out when the application closes.
+ * limit is sent away. With `whenFull: 'retry'` it gets a 200 with `retry:` and comes back: an EventSource that gets an
+ * error status never does (HTML 9.2.3, "fail the connection"). `drain.ts` sees the streams out when the application closes.
  */
 @Injectable()
 export class Admission {

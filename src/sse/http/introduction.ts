@@ -3,14 +3,14 @@ import type { SseConnection } from './sse-connection.js';
 
 /** The beginning of a response: how long its client waits before it reconnects, and the position where it begins. */
 export class Introduction {
-  /** As it was when the positions at the start were known, until the response is open. */
+  /** The first text, made when the positions at the start were known; kept until it is sent. */
   #opening: string | undefined;
   /** `left out`: the response has begun without one, as a stock route without streams of the hub does. */
   #state: 'due' | 'given' | 'left out' = 'due';
 
   constructor(private readonly connection: Pick<SseConnection, 'reader' | 'settings'>) {}
 
-  /** The positions of channels are known. @returns what the client is to be told of them now */
+  /** The positions of channels are known. @returns the text for the client now; empty if it comes with the opening */
   positionsKnown(): string {
     const { reader, settings } = this.connection;
     const id = reader.position.takeId();
@@ -40,7 +40,7 @@ export class Introduction {
     this.#state = text === '' ? 'left out' : 'given';
   }
 
-  /** Tells the client its position. */
+  /** The text that tells the client its position. */
   position(id: string, retry?: number): string {
     return this.connection.settings.plain ? positionBlock(id, retry) : positionEvent(id, retry);
   }

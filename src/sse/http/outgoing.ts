@@ -8,7 +8,7 @@ import type { Outbox } from './outbox.js';
 import { checkEvent, foreignEvent } from './plain-event.js';
 import type { SseConnection } from './sse-connection.js';
 
-/** Values of sources that ignore back-pressure which may wait for a Promise before them. */
+/** Values of unpaced sources that may wait behind a Promise. */
 const MAX_WAITING = 1_000;
 
 /** A value on its way out. */
@@ -59,7 +59,7 @@ export class Outgoing {
     if (!handing) this.eventEmitted();
   }
 
-  /** The event is out, as far as it comes out at once. */
+  /** All values are here that were made of the event at once, without waiting. */
   eventEmitted(): void {
     const made = this.#made;
     if (made.length === 0) return;
@@ -127,12 +127,12 @@ export class Outgoing {
     const id = made ? made.id : (value as { readonly id?: string }).id;
     const isNumbered =
       isStock && id === undefined && !this.connection.reader.isUsed && made?.isComment === false;
-    // An id that is not the hub's would take the place of the client's positions, so it goes where there are none.
+    // An id that is not the hub's would replace the client's positions, so it is sent only where there are none.
     const ownId = position.hasHubIds ? undefined : isNumbered ? String(++this.#number) : id;
     this.outbox.add(body, ownId, pace);
   }
 
-  /** A plain source does not begin where this client is: what the client has is passed over. */
+  /** A stream outside the response does not begin at this client's position: events that the client has are dropped. */
   #hasSeen({ channel, entry, log }: EventOrigin): boolean {
     const seen = positionIn(this.connection.lastEventId, channel);
     return seen !== undefined && entry.offset <= seen.offset && log.has(seen);

@@ -55,7 +55,7 @@ export function checkEvent(value: unknown, path: string): void {
 export const ownEvent = (type: string, data: object): string =>
   eventBody({ type, data: JSON.stringify(data) });
 
-/** A gap, as a route tells it; undefined where a plain stream makes no event of it. */
+/** The text of a gap; undefined on a `plain` route without a `gap` function, or where that gives none. */
 export function gapText(gap: Gap, plain: PlainStream | boolean): string | undefined {
   if (!plain) return ownEvent('gap', gap);
   if (plain === true) return undefined;

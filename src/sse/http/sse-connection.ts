@@ -79,7 +79,7 @@ interface Ending {
  * 1. `SseServer` makes it, and `Admission` lets it in, `register()`, or turns it away, `end()` or `fail()`.
  * 2. `identified()`: the features get their part in it (connection-part.ts). Then the method runs.
  * 3. `serveDirectly()` feeds it with what the method returned, or `serve()` with what interceptors make of that.
- * 4. Its reader opens the channels, asks the gate, and tells it of the start: `located()`, `begun()`.
+ * 4. Its reader opens the channels, asks the gate, and tells it of the start: `positionsKnown()`, `allStarted()`.
  * 5. `run()`, in the run queue, opens the response, and then writes what was gathered since the last time.
  * 6. `batch()` or `next()` brings an event. A value of `next()` becomes text and a position in outgoing.ts.
  * 7. `complete()`, `error()` or `end()` begins the end, `run()` brings it about, and `close()` gives everything back.
@@ -90,7 +90,7 @@ export class SseConnection implements Sink, Task {
   readonly lastEventId: LastEventId;
   readonly reader: StreamReader;
   readonly pipeline: Pipeline;
-  /** When its request was let in: `performance.now()`. */
+  /** When it was made, before it was let in: `performance.now()`. */
   readonly beganAt = performance.now();
   /** The user that it belongs to, as `identify` says; undefined for an unknown one, and until that is known. */
   identity: Identity | undefined;
@@ -261,7 +261,7 @@ export class SseConnection implements Sink, Task {
     const { backPressure } = this.#outbox;
     if (this.isOpen && backPressure !== 'backed up' && !this.#isAwaiting) {
       this.#outbox.flush();
-      // Another channel may have waited for room, which is to read on when there is some.
+      // The full outbox may have stopped another channel, which reads on now.
       if (backPressure === 'full') this.#readOn('in this turn');
     }
     return this.backPressure === 'none';
@@ -315,7 +315,7 @@ export class SseConnection implements Sink, Task {
     this.#outbox.add(body, id, 'unpaced');
   }
 
-  /** By policy: the client was too slow. It comes back and resumes. */
+  /** Cuts the connection, so that its client does not take what it has for the whole, and comes back. */
   disconnect(): void {
     this.exchange.response.destroy();
     this.close();
@@ -369,7 +369,7 @@ export class SseConnection implements Sink, Task {
     } catch (another) {
       logger.error(another);
     }
-    // A value that waits for a Promise does not: its position has not moved, and it comes again.
+    // A value that is still awaited is dropped: its position has not moved, so the client gets it again.
     this.#outgoing?.close();
     if (this.settings.plain) return this.disconnect(); // its client would take a clean end for the whole
     this.#outbox.add(errorText(error));
@@ -406,7 +406,7 @@ export class SseConnection implements Sink, Task {
     return this.#outgoing?.isWaiting === true;
   }
 
-  /** Resolves when the client may take more. For what is asked for value by value. */
+  /** Resolves when the client may take more: for async iterables, which are asked for one value at a time. */
   room(): Promise<void> {
     return new Promise((resolve) => {
       (this.#waiting ??= []).push(resolve);
@@ -443,7 +443,7 @@ export class SseConnection implements Sink, Task {
 
   // ---- What it writes
 
-  /** Tells the client something that is no event of a channel. */
+  /** Sends an event of this package, which belongs to no channel's log. */
   tell(type: string, data: object): void {
     if (this.settings.plain) return;
     // It comes whether the client reads or not, so it counts among what may wait.
@@ -494,7 +494,7 @@ export class SseConnection implements Sink, Task {
     return heartbeat;
   }
 
-  /** In the next turn a long replay lets others in between. */
+  /** Lets the channels read on. A long replay does so in the next turn, so that others get in between. */
   #readOn(when: 'in this turn' | 'in the next turn'): void {
     if (this.isClosed) return;
     if (this.#due === 'nothing') {
@@ -569,7 +569,7 @@ export class SseConnection implements Sink, Task {
     return news;
   }
 
-  /** Whether the client has all there will ever be. A response that is forced to its end may hold something back. */
+  /** Whether the client has all there will ever be. Not known at a forced end: more might have come. */
   get #hasNothingToSay(): boolean {
     const isFinished = this.#ending?.how === 'finished' && !this.#isAwaiting;
     return isFinished && this.#outbox.isEmpty && this.reader.isExhausted;

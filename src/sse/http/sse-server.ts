@@ -25,7 +25,7 @@ export interface ConnectionSettings {
   /** Milliseconds that a client has to take the last bytes when its stream is ended. */
   readonly grace: number;
   readonly slow: SlowPolicy | undefined;
-  /** Without streams of the hub a stock route is as Nest has it, which numbers events that have no id. */
+  /** `stock`: without streams of the hub it sends events as Nest does, which numbers those that have no id. */
   readonly route: 'own' | 'stock';
   /** Whether its client takes every event for one of the application's. */
   readonly plain: PlainStream | boolean;
@@ -86,7 +86,7 @@ export class SseServer {
     return isWrapped || this.interceptors.length > 0 || interceptors.length > 0;
   }
 
-  /** Serves a response from its method. Nest waits until that has done its work. */
+  /** Serves a response from its method. @returns resolves when Nest need not wait any more */
   serve(route: ServedRoute, response: object, call: () => unknown): Promise<void> {
     const settled = new Promise<void>((done, fail) => {
       const headOf = (exchange: Exchange): ResponseHead => new OwnHead(exchange, route, { done, fail });

@@ -41,7 +41,7 @@ export class SseInterceptor implements NestInterceptor {
     toNest: Subscriber<unknown>,
   ): (() => void) | undefined {
     const fail = (error: unknown): void => toNest.error(error);
-    // Nest takes the last value of a route that is not stock, so that there has to be one.
+    // On a route of this package Nest awaits the last value, so there must be one.
     const done = (): void => {
       toNest.next(undefined);
       toNest.complete();

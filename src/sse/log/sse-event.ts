@@ -94,16 +94,25 @@ export type GapReason =
   | 'evicted'
   /** It read so slowly that the log moved past it. */
   | 'lagged'
-  /** The log does not have the event that the client's position names: it was lost, the store was restored from an older state, or the position is of another log. */
+  /**
+   * The log does not have the event that the client's position names: it was lost, the store was restored from an
+   * older state, or the position is of another log.
+   */
   | 'unknown'
   /** Its last event ID is no position. */
   | 'unreadable';
 
-/** The data of a `gap` event. After it comes a snapshot if the channel has one and the client can be sent it, else everything that the log still has. */
+/**
+ * The data of a `gap` event. After it comes a snapshot if the channel has one and the client can be sent it, else
+ * everything that the log still has.
+ */
 export interface Gap {
   readonly channel: string;
   readonly reason: GapReason;
-  /** The client's last event ID: the one that it sent or, if it fell behind while connected, the last that it was given. Empty if it had none. */
+  /**
+   * The client's last event ID: the one that it sent or, if it fell behind while connected, the last that it was
+   * given. Empty if it had none.
+   */
   readonly requested: string;
   /** The id of the oldest event that is left, or null where there is none. */
   readonly oldest: string | null;

@@ -49,7 +49,10 @@ export const POSITION_TYPE = 'sse-position';
 export const positionEvent = (id: string, retry?: number): string =>
   idLine(id) + (retry === undefined ? '' : `retry: ${retry}\n`) + `event: ${POSITION_TYPE}\ndata: {}\n\n`;
 
-/** As {@link positionEvent}, but without data, so that no event is dispatched: for clients that take every event for one of the application's. */
+/**
+ * As {@link positionEvent}, but without data, so that no event is dispatched: for clients that take every event for
+ * one of the application's.
+ */
 export const positionBlock = (id: string, retry?: number): string =>
   idLine(id) + (retry === undefined ? '' : `retry: ${retry}\n`) + '\n';
 

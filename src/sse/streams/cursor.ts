@@ -99,7 +99,10 @@ export class Cursor implements ChannelReader, Task {
   #hiddenBytes = 0;
   /** Replaced and never changed, so that subscriptions may come and go while they are being told. */
   #subscriptions = NOBODY;
-  /** `lagging`: it was backed up and behind. With `slow: { latest }` the client gets only the newest event of each key, until it has caught up. */
+  /**
+   * `lagging`: it was backed up and behind. With `slow: { latest }` the client gets only the newest event of each
+   * key, until it has caught up.
+   */
   #lag: 'none' | 'lagging' = 'none';
   /** `past` until everything was handed on that was in the log at the start. */
   #stretch: 'past' | 'live' = 'past';

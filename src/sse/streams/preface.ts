@@ -26,7 +26,10 @@ export interface Preface {
 export interface ReadyPreface {
   /** The position that it stands for. */
   readonly upTo: NamedPosition;
-  /** Whether the log has held everything after `upTo` at some time since the preface was asked for. If not now, it has moved on. */
+  /**
+   * Whether the log has held everything after `upTo` at some time since the preface was asked for. If not now, it has
+   * moved on.
+   */
   readonly wasInLog: boolean;
   /** @param id names the position that it takes its client to; undefined where the channel has no history */
   batch(id: string | undefined, upTo: Position): Batch;

@@ -37,7 +37,10 @@ export interface Sink {
   batch(batch: Batch): void;
   /** All subscriptions that want an event have got it. */
   eventEmitted(): void;
-  /** Its client's position has moved without an event; `urgent` if the log may have let go of the old one before the next heartbeat. */
+  /**
+   * Its client's position has moved without an event; `urgent` if the log may have let go of the old one before the
+   * next heartbeat.
+   */
   moved(when: 'urgent' | 'lazy'): void;
   gap(cursor: Cursor, gap: Gap): void;
   /** The log has moved past the client, and the policy is to disconnect it. */
@@ -57,7 +60,10 @@ export interface Sink {
   allStarted(when: 'at once' | 'later'): void;
 }
 
-/** The sink of a subscription outside a response: a gap is an event among the others, there are no prefaces, and nothing holds it up. */
+/**
+ * The sink of a subscription outside a response: a gap is an event among the others, there are no prefaces, and
+ * nothing holds it up.
+ */
 export const DETACHED: Sink = {
   gate: undefined,
   slow: 'gap',
