@@ -9,22 +9,21 @@ import type { AnyEvents, ChannelName, EventMap, PublishedEvent } from '../log/ss
 
 type EventTypes = Readonly<Record<string, EventType<unknown> | StandardSchemaV1>>;
 
+/** The data that a schema takes or gives, or that `type()` has named. */
+type DataOf<Type, Side extends 'input' | 'output'> = Type extends StandardSchemaV1
+  ? NonNullable<Type['~standard']['types']>[Side]
+  : Type extends EventType<infer Data>
+    ? Data
+    : never;
+
 /** The published data of each type: of a schema its input. */
 type PublishedOf<Types extends EventTypes> = {
-  readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
-    ? NonNullable<Types[Type]['~standard']['types']>['input']
-    : Types[Type] extends EventType<infer Data>
-      ? Data
-      : never;
+  readonly [Type in keyof Types & string]: DataOf<Types[Type], 'input'>;
 };
 
 /** The data of each type as it arrives: what JSON makes of it, or of the output of a schema. */
 type ReceivedOf<Types extends EventTypes> = {
-  readonly [Type in keyof Types & string]: Types[Type] extends StandardSchemaV1
-    ? JsonOf<NonNullable<Types[Type]['~standard']['types']>['output']>
-    : Types[Type] extends EventType<infer Data>
-      ? JsonOf<Data>
-      : never;
+  readonly [Type in keyof Types & string]: JsonOf<DataOf<Types[Type], 'output'>>;
 };
 
 type EventsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : ReceivedOf<Types>;

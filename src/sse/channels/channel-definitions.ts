@@ -70,23 +70,15 @@ export class ChannelDefinitions {
    * definition that is not listed
    */
   rulesOf(name: string): ChannelRules {
-    this.#forgetIfDefined();
+    // A definition may make the name of a channel that was used before by a plain string.
+    if (this.#unlisted !== processWide.unlisted.size) this.#known.clear();
+    this.#unlisted = processWide.unlisted.size;
     return this.#known.get(name) ?? this.#find(name);
   }
 
   /** @throws SseError as {@link rulesOf} */
   settingsOf(name: string): ChannelSettings {
     return this.rulesOf(name).settings;
-  }
-
-  /**
-   * Forgets the known names when a definition that is not listed has come into use: they may be its names, and are
-   * refused then.
-   */
-  #forgetIfDefined(): void {
-    if (this.#unlisted === processWide.unlisted.size) return;
-    this.#unlisted = processWide.unlisted.size;
-    this.#known.clear();
   }
 
   #find(name: string): ChannelRules {

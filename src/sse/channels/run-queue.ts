@@ -39,9 +39,7 @@ export class RunQueue {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
-      this.#runTasks();
-    });
+    setImmediate(() => this.#runTasks());
   }
 
   #runTasks(): void {

@@ -22,10 +22,13 @@ export class Admission {
 
   /** Lets a stream in, or turns it away. @throws what the application's `connectionKey` throws */
   admit(connection: SseConnection): boolean {
-    const key = this.#keyOf(connection);
+    const { limits, connectionKey } = this.settings;
+    // Without a limit per key the application is not asked for keys.
+    const key = limits.connectionsPerKey === Infinity ? undefined : connectionKey(connection.request);
+    const isFull = this.#isStopped || this.#admitted.size >= limits.connections;
     const isOneTooMany = key !== undefined && this.#perKey.isReached(key);
     // A stream that is turned away for another reason takes no token of this second.
-    if (this.#isFull || isOneTooMany || !this.#perSecond.take()) {
+    if (isFull || isOneTooMany || !this.#perSecond.take()) {
       this.turnAway(connection, isOneTooMany ? tooManyOfOne : tooManyOfAll);
       return false;
     }
@@ -65,16 +68,6 @@ export class Admission {
   retry(): number {
     const { retry, shutdown } = this.settings;
     return retry + Math.floor(Math.random() * shutdown.spread);
-  }
-
-  get #isFull(): boolean {
-    return this.#isStopped || this.#admitted.size >= this.settings.limits.connections;
-  }
-
-  /** Without a limit per key the application is not asked for keys. */
-  #keyOf({ request }: SseConnection): string | undefined {
-    const { limits, connectionKey } = this.settings;
-    return limits.connectionsPerKey === Infinity ? undefined : connectionKey(request);
   }
 
   /** Each gets a random age, so that clients that came together, as after a restart, do not leave together. */

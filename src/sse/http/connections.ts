@@ -36,7 +36,7 @@ export interface ConnectionFilter {
   readonly user?: string;
 }
 
-/** What other instances are asked for, and told to end. */
+/** A question of another instance, or an order. */
 interface Asked {
   readonly filter: ConnectionFilter;
 }
@@ -116,7 +116,7 @@ export class Connections {
    * @throws SseError `INVALID_OPTIONS`; `BACKPLANE_AWAY`, `HUB_CLOSED`: it was done in this process alone
    */
   disconnect(filter: ConnectionFilter): Promise<OrderOutcome> {
-    // An id is on one instance only. (JavaScript may give null, which #matching() refuses.)
+    // An id is on one instance only. (JavaScript may give null, which matching() refuses.)
     const isOfOne = (filter as ConnectionFilter | null)?.id !== undefined;
     return this.orders.give('disconnect', { filter }, isOfOne ? 'one' : 'all');
   }
@@ -130,7 +130,7 @@ export class Connections {
    * @throws SseError `INVALID_OPTIONS`
    */
   #end(filter: ConnectionFilter, at: number): number {
-    const ended = new Set(this.#matching(filter).filter(({ beganAt }) => beganAt <= at));
+    const ended = new Set(this.matching(filter).filter(({ beganAt }) => beganAt <= at));
     for (const connection of [...this.#open]) {
       if (ended.has(connection)) connection.end();
       else if (!connection.isOpen && connection.beganAt <= at) this.#wait(connection, filter);
@@ -145,14 +145,14 @@ export class Connections {
   }
 
   /** @throws SseError `INVALID_OPTIONS` for a filter with a wrong value: it must not match every connection */
-  #matching(filter: ConnectionFilter): SseConnection[] {
+  matching(filter: ConnectionFilter): SseConnection[] {
     checkObject(filter, ['id', 'channel', 'user'], 'A filter of connections');
     for (const [name, value] of Object.entries(filter)) stringOf(name, value);
     return [...this.#open].filter((connection) => matches(connection, filter));
   }
 
   #detailsOf(filter: ConnectionFilter): ConnectionDetails[] {
-    return this.#matching(filter).map(({ info }) => info);
+    return this.matching(filter).map(({ info }) => info);
   }
 }
 

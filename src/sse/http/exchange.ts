@@ -67,6 +67,11 @@ export class Exchange {
     return this.response.destroyed || this.response.writableEnded || this.socket.destroyed === true;
   }
 
+  /** Whether the status is decided, so that an error can only be told in the stream. */
+  get isHeadSent(): boolean {
+    return this.response.headersSent;
+  }
+
   /** The status as `@HttpCode()`, Nest's default for the method, or an interceptor has left it. */
   get statusCode(): number {
     return this.#adapted.statusCode ?? this.response.statusCode;

@@ -12,12 +12,6 @@ const FULL = 64 * 1024;
 /** Characters from which on a text that many clients get is written by itself, so that they share its bytes. */
 const SHARED = 8 * 1024;
 
-/** A large text that is shared, and what was gathered before it. */
-interface Part {
-  readonly before: string;
-  readonly shared: SharedText;
-}
-
 /**
  * The bytes on their way to one client: gathered for a turn of the event loop, then written at once.
  *
@@ -26,7 +20,8 @@ interface Part {
  * the pace `unpaced`, may then add `queuedBytes` on top, and no more.
  */
 export class Outbox {
-  #parts: Part[] = [];
+  /** Large texts that are shared, and what was gathered between them. */
+  #parts: (string | SharedText)[] = [];
   /** Text that was gathered after the parts. */
   #tail = '';
   /** Characters of all that. */
@@ -68,7 +63,9 @@ export class Outbox {
     if (typeof body === 'string' || text.length < SHARED) {
       this.#tail += line + text;
     } else {
-      this.#parts.push({ before: this.#tail + line, shared: body });
+      const before = this.#tail + line;
+      if (before) this.#parts.push(before);
+      this.#parts.push(body);
       this.#tail = '';
     }
     const length = line.length + text.length;
@@ -117,12 +114,10 @@ export class Outbox {
     clearTimeout(this.#resting);
   }
 
-  #write(parts: readonly Part[], tail: string, writer: ResponseWriter): void {
+  #write(parts: readonly (string | SharedText)[], tail: string, writer: ResponseWriter): void {
     let isTaken = true;
-    for (const { before, shared } of parts) {
-      if (before) writer.write(before);
-      isTaken = writer.writeShared(shared);
-    }
+    for (const part of parts)
+      isTaken = typeof part === 'string' ? writer.write(part) : writer.writeShared(part);
     if (tail) isTaken = writer.write(tail);
     this.#wrote(isTaken ? 'taken' : 'not taken', writer);
   }
@@ -130,7 +125,11 @@ export class Outbox {
   #wrote(outcome: 'taken' | 'not taken', writer: ResponseWriter): void {
     this.#wroteAt = performance.now();
     const { coalesce } = this.connection.settings;
-    if (coalesce > 0) this.#rest(coalesce);
+    if (coalesce > 0)
+      this.#resting ??= setTimeout(() => {
+        this.#resting = undefined;
+        this.flush();
+      }, coalesce);
     if (outcome === 'taken' || this.#isBackedUp) return;
     this.#isBackedUp = true;
     writer.onceDrained(() => {
@@ -138,12 +137,5 @@ export class Outbox {
       this.#onTop = 0;
       this.connection.drained();
     });
-  }
-
-  #rest(milliseconds: number): void {
-    this.#resting ??= setTimeout(() => {
-      this.#resting = undefined;
-      this.flush();
-    }, milliseconds);
   }
 }

@@ -1,8 +1,9 @@
-import { IntrinsicException, Logger, type MessageEvent } from '@nestjs/common';
+import { Logger, type MessageEvent } from '@nestjs/common';
 import { errorMessage } from '../error-message.js';
 import type { Gap } from '../log/sse-event.js';
 import { eventBody } from '../protocol/event-stream.js';
 import { SseError } from '../sse.errors.js';
+import { isObject } from '../values.js';
 import type { PlainStream } from './sse-route.metadata.js';
 
 /**
@@ -14,25 +15,17 @@ export function foreignEvent(value: unknown): {
   readonly body: string;
   readonly isComment: boolean;
 } {
-  const event =
-    (typeof value === 'object' && value !== null) || typeof value === 'function'
-      ? (value as MessageEvent)
-      : ({ data: value } as { data: never });
-  const { type, id, retry, comment } = event as MessageEvent;
+  const event = isObject(value) || typeof value === 'function' ? (value as MessageEvent) : { data: value };
+  const { type, id, retry, comment } = event as Partial<MessageEvent>;
   const data: unknown = event.data;
   const body = eventBody({
-    type: type === undefined || type === null ? undefined : oneLine(type),
-    retry: retry === undefined || retry === null ? undefined : oneLine(retry),
+    type: oneLine(type),
+    retry: oneLine(retry),
     comment: comment ?? undefined,
-    data:
-      data === undefined || data === null
-        ? undefined
-        : typeof data === 'string'
-          ? data
-          : JSON.stringify(data),
+    data: typeof data === 'string' ? data : JSON.stringify(data ?? undefined), // which makes nothing of undefined
   });
   const isComment = comment != null && data === undefined && type === undefined && retry === undefined;
-  return { id: id === undefined || id === null ? undefined : oneLine(id), body, isComment };
+  return { id: oneLine(id), body, isComment };
 }
 
 const FIELDS: readonly (keyof MessageEvent)[] = ['data', 'type', 'id', 'retry', 'comment'];
@@ -68,12 +61,10 @@ export function gapText(gap: Gap, plain: PlainStream | boolean): string | undefi
   }
 }
 
-const oneLine = (value: unknown): string => String(value).replace(/[\r\n\0]/g, '');
+const oneLine = (value: string | number | null | undefined): string | undefined =>
+  value === undefined || value === null ? undefined : String(value).replace(/[\r\n\0]/g, '');
 
 /** An error after the head was sent: what the client may know of it. */
 export function errorText(error: unknown): string {
   return eventBody({ type: 'error', data: errorMessage(error) });
 }
-
-/** Whether an error is worth a line in the log; an IntrinsicException was thrown to be silent. */
-export const isLogged = (error: unknown): boolean => !(error instanceof IntrinsicException);

@@ -5,8 +5,6 @@ import type { RouteDescription } from './sse-route.metadata.js';
 
 /** Sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
 export interface ResponseHead {
-  /** Whether the status is decided, so that an error can only be told in the stream. */
-  readonly isSent: boolean;
   /**
    * Sends the head, and the first text with it.
    *
@@ -62,10 +60,6 @@ export class OwnHead implements ResponseHead {
     this.#outcome = outcome;
   }
 
-  get isSent(): boolean {
-    return this.exchange.response.headersSent;
-  }
-
   send(text: string): boolean {
     const { exchange } = this;
     exchange.keepOpen();
@@ -101,8 +95,8 @@ export class OwnHead implements ResponseHead {
    * instance. Not before the head is sent: an exception filter may still be answering.
    */
   left(): void {
-    const { response } = this.exchange;
-    if (response.headersSent && !response.writableEnded) response.end();
+    const { response, isHeadSent } = this.exchange;
+    if (isHeadSent && !response.writableEnded) response.end();
   }
 }
 
@@ -114,12 +108,8 @@ export class NestHead implements ResponseHead {
     private readonly toNest: Subscriber<unknown>,
   ) {}
 
-  get isSent(): boolean {
-    return this.exchange.response.headersSent;
-  }
-
   send(text: string): boolean {
-    if (!this.isSent) return false;
+    if (!this.exchange.isHeadSent) return false;
     if (text) this.exchange.write(text);
     return true;
   }

@@ -53,13 +53,12 @@ function iterate(
       until = performance.now() + SLICE;
     }
   };
-  const over = (end: () => void): void => {
+  const over = handOn().finally(() => {
     isOver = true;
-    end();
-  };
-  handOn().then(
-    () => over(() => subscriber.complete()),
-    (error: unknown) => over(() => subscriber.error(error)),
+  });
+  over.then(
+    () => subscriber.complete(),
+    (error: unknown) => subscriber.error(error),
   );
   return () => {
     if (!isOver) giveUp(async () => iterator.return?.());

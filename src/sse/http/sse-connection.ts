@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { InternalServerErrorException, Logger, type HttpException } from '@nestjs/common';
+import { InternalServerErrorException, IntrinsicException, Logger, type HttpException } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import type { Batch } from '../channels/channel.js';
 import type { RunQueue, Task } from '../channels/run-queue.js';
@@ -26,7 +26,7 @@ import { Introduction } from './introduction.js';
 import { Outbox } from './outbox.js';
 import { Outgoing } from './outgoing.js';
 import { Pipeline } from './pipeline.js';
-import { errorText, gapText, isLogged, ownEvent } from './plain-event.js';
+import { errorText, gapText, ownEvent } from './plain-event.js';
 import type { ResponseHead } from './response-head.js';
 import { ResponseWriter } from './response-writer.js';
 import { abortSignal } from './signal.js';
@@ -37,13 +37,8 @@ const logger = new Logger('SseConnection');
 /** Errors that may be over when the client comes back. */
 const PASSING: ReadonlySet<SseErrorCode> = new Set(['HUB_FULL', 'BACKPLANE_AWAY']);
 
-/** How far a response has come, until it is closed. */
-type Stage = 'preparing' | 'ready' | 'open';
-
-/** All that is due before the response closes. */
+/** How a response ends. One that is not open yet has to open first. */
 interface Ending {
-  /** How far the response has come: one that is not open yet has to open first. */
-  stage: Stage;
   /**
    * - `finished`: its Observable has completed or failed. All that it emitted goes out first.
    * - `forced`: it ends from outside, with what was published by now, whatever its Observable may still have to say.
@@ -94,7 +89,9 @@ export class SseConnection implements Sink, Task {
   readonly beganAt = performance.now();
   /** The user that it belongs to, as `identify` says; undefined for an unknown one, and until that is known. */
   identity: Identity | undefined;
-  #state: Stage | Ending | 'closed' = 'preparing';
+  #state: 'preparing' | 'ready' | 'open' | 'closed' = 'preparing';
+  /** There once its end is decided; the state goes on to say how far the response has come. */
+  #ending: Ending | undefined;
   /**
    * How it is fed: with what comes out of interceptors, with what its method returned, with a stream of the hub as it
    * is, or with the bytes of such a stream. Bytes are the same for all clients, and need a channel that is alone.
@@ -160,24 +157,11 @@ export class SseConnection implements Sink, Task {
 
   /** Whether the head is sent. */
   get isOpen(): boolean {
-    return this.#stage === 'open';
+    return this.#state === 'open';
   }
 
   get isClosed(): boolean {
     return this.#state === 'closed';
-  }
-
-  get #stage(): Stage | 'closed' {
-    return typeof this.#state === 'object' ? this.#state.stage : this.#state;
-  }
-
-  get #ending(): Ending | undefined {
-    return typeof this.#state === 'object' ? this.#state : undefined;
-  }
-
-  #reach(stage: 'ready' | 'open'): void {
-    if (typeof this.#state === 'object') this.#state.stage = stage;
-    else this.#state = stage;
   }
 
   // ---- From its request to its stream
@@ -212,7 +196,7 @@ export class SseConnection implements Sink, Task {
       const [only] = channels;
       const isAlone = channels.length === 1 && !wants && this.reader.position.isAlone(only as string);
       this.#feed = isAlone ? 'batched' : 'hub';
-      this.#reach('ready');
+      this.#state = 'ready';
       this.pipeline.join(source.join(this.reader, this));
     } else {
       this.#feed = 'returned';
@@ -224,7 +208,7 @@ export class SseConnection implements Sink, Task {
 
   /** The method has resolved: the head can be sent when the positions are known. */
   ready(): void {
-    if (this.#stage === 'preparing') this.#reach('ready');
+    if (this.#state === 'preparing') this.#state = 'ready';
     // Not at once: what fails in this turn still gets a real HTTP status.
     this.#queue.addNext(this);
   }
@@ -232,8 +216,7 @@ export class SseConnection implements Sink, Task {
   // ---- What its reader asks it, and tells it
 
   get gate(): ChannelGate | undefined {
-    for (const { gate } of this.#parts) if (gate) return gate;
-    return undefined;
+    return this.#parts.find((part) => part.gate)?.gate;
   }
 
   get slow(): SlowPolicy | undefined {
@@ -283,13 +266,12 @@ export class SseConnection implements Sink, Task {
 
   positionsKnown(): void {
     this.#outbox.add(this.#introduction.positionsKnown(), undefined, 'unpaced');
-    this.scheduleRun();
   }
 
   allStarted(when: 'at once' | 'later'): void {
     const isOfHub = this.#feed === 'hub' || this.#feed === 'batched';
-    // Nothing is left that could fail. Done in the turn of the request, as its garbage is young then and cheap.
-    if (isOfHub && when === 'at once' && this.#stage === 'ready') this.run();
+    // There is nothing left that could fail. Done in the turn of the request, its garbage is young and cheap.
+    if (isOfHub && when === 'at once' && this.#state === 'ready') this.run();
   }
 
   batch(batch: Batch): void {
@@ -330,7 +312,7 @@ export class SseConnection implements Sink, Task {
       const cursor = currentCursor();
       const isForeign = cursor !== undefined && cursor.reader !== this.reader;
       if (isForeign) this.#foreignValue(cursor, value);
-      if (this.#stage === 'preparing' && isObject(value) && isOfHub(value)) return this.#refuseAnswer();
+      if (this.#state === 'preparing' && isObject(value) && isOfHub(value)) return this.#refuseAnswer();
       this.#outgoing ??= new Outgoing(this, this.#outbox);
       this.#outgoing.add(value, isForeign ? undefined : cursor);
     } catch (error) {
@@ -341,12 +323,13 @@ export class SseConnection implements Sink, Task {
 
   error(error: unknown): void {
     if (this.isClosed) return;
-    if (!this.isOpen && this.#outbox.isEmpty && !this.head.isSent) {
+    if (!this.isOpen && this.#outbox.isEmpty && !this.exchange.isHeadSent) {
       // The error may be over when the client comes back, and an EventSource that gets an error status never does.
       if (error instanceof SseError && PASSING.has(error.code)) return this.admission.turnAway(this);
       return this.fail(error);
     }
-    if (isLogged(error)) logger.error(error);
+    // An IntrinsicException of Nest asks for silence.
+    if (!(error instanceof IntrinsicException)) logger.error(error);
     this.#failInStream(error);
   }
 
@@ -519,12 +502,16 @@ export class SseConnection implements Sink, Task {
     if (this.isClosed || !this.#mayOpen()) return false;
     const retry = this.#ending?.retry;
     // An EventSource that gets 403 stays away; one that gets some of its channels is told of the others.
-    const refusal = this.#refusal();
-    const news = this.#news();
+    let refusal: HttpException | undefined;
+    let news = '';
+    for (const part of this.#parts) {
+      refusal ??= part.refusal?.();
+      news += part.firstEvents?.() ?? '';
+    }
     const opening = this.#introduction.opening(retry);
     try {
-      if (refusal && !this.head.isSent) throw refusal;
-      if (news === '' && this.#hasNothingToSay && !this.head.isSent) {
+      if (refusal && !this.exchange.isHeadSent) throw refusal;
+      if (news === '' && this.#hasNothingToSay && !this.exchange.isHeadSent) {
         this.close();
         this.head.stayAway();
         return false;
@@ -538,7 +525,7 @@ export class SseConnection implements Sink, Task {
       this.fail(error); // Node checks the values of headers only now.
       return false;
     }
-    this.#reach('open');
+    this.#state = 'open';
     this.#introduction.opened(opening);
     this.#outbox.open(new ResponseWriter(this.exchange));
     this.connections.opened(this);
@@ -551,22 +538,8 @@ export class SseConnection implements Sink, Task {
 
   #mayOpen(): boolean {
     if (this.#ending?.how === 'forced') return true;
-    const hasCause = this.#state !== 'preparing' || !this.#outbox.isEmpty;
+    const hasCause = this.#state !== 'preparing' || this.#ending !== undefined || !this.#outbox.isEmpty;
     return hasCause && !this.reader.isStarting;
-  }
-
-  #refusal(): HttpException | undefined {
-    for (const part of this.#parts) {
-      const refusal = part.refusal?.();
-      if (refusal) return refusal;
-    }
-    return undefined;
-  }
-
-  #news(): string {
-    let news = '';
-    for (const part of this.#parts) news += part.firstEvents?.() ?? '';
-    return news;
   }
 
   /** Whether the client has all there will ever be. Not known at a forced end: more might have come. */
@@ -584,16 +557,14 @@ export class SseConnection implements Sink, Task {
    * @param farewell the last event
    */
   end(retry?: number, farewell = ''): void {
-    const stage = this.#stage;
-    if (stage === 'closed') return;
-    this.#state = { stage, how: 'forced', retry, farewell: this.settings.plain ? '' : farewell };
+    if (this.isClosed) return;
+    this.#ending = { how: 'forced', retry, farewell: this.settings.plain ? '' : farewell };
     this.scheduleRun();
   }
 
   /** The Observable has nothing more to say. */
   #finish(): void {
-    if (typeof this.#state === 'string' && this.#state !== 'closed')
-      this.#state = { stage: this.#state, how: 'finished' };
+    this.#ending ??= { how: 'finished' };
   }
 
   #end({ retry, farewell = '' }: Pick<Ending, 'retry' | 'farewell'>): void {

@@ -60,9 +60,8 @@ export function Sse(path?: string | string[], options: SseRouteOptions = {}): Ss
   const { method = RequestMethod.GET, ...settings } = options;
   return (target: object, key: string | symbol, descriptor: PropertyDescriptor): void => {
     const original = descriptor.value as Method;
-    const injected = injectedParameters(target, key);
     // Nest leaves a response alone that it has injected; after the parameters of the method it is in nobody's way.
-    const responseIndex = parameterCount(target, key, original, injected);
+    const responseIndex = parameterCount(target, key, original);
     Res()(target, key, responseIndex);
     // The method may have asked for the response with `passthrough`, and then Nest would answer all the same.
     Reflect.defineMetadata(PASSTHROUGH, false, target.constructor, key);
@@ -87,23 +86,10 @@ export const LastEventId: () => ParameterDecorator = createParamDecorator(
 /** Nest's key for whether it answers although the response is injected. */
 const PASSTHROUGH = '__responsePassthrough__';
 
-type InjectedParameters = Readonly<Record<string, { readonly index: number }>>;
-
-function injectedParameters(target: object, key: string | symbol): InjectedParameters {
-  return (Reflect.getMetadata('__routeArguments__', target.constructor, key) ?? {}) as InjectedParameters;
-}
-
 /** How many parameters a method has, those with a default among them. */
-function parameterCount(
-  target: object,
-  key: string | symbol,
-  method: Method,
-  injected: InjectedParameters,
-): number {
+function parameterCount(target: object, key: string | symbol, method: Method): number {
   const types = Reflect.getMetadata('design:paramtypes', target, key) as unknown[] | undefined;
-  return Math.max(
-    method.length,
-    types?.length ?? 0,
-    ...Object.values(injected).map(({ index }) => index + 1),
-  );
+  const injected = (Reflect.getMetadata('__routeArguments__', target.constructor, key) ?? {}) as object;
+  const indices = Object.values(injected).map(({ index }: { readonly index: number }) => index);
+  return Math.max(method.length, types?.length ?? 0, ...indices.map((index) => index + 1));
 }

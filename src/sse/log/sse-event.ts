@@ -20,18 +20,13 @@ export type ChannelName<Events extends EventMap = AnyEvents, Inputs extends Even
 };
 
 /** The types of the events of a channel's name. */
-export type EventsOf<Name> = Name extends { readonly [EVENTS]?: infer Events }
-  ? Exclude<Events, undefined> extends EventMap
-    ? Exclude<Events, undefined>
-    : AnyEvents
-  : AnyEvents;
+export type EventsOf<Name> = Name extends { readonly [EVENTS]?: infer Events } ? Known<Events> : AnyEvents;
 
 /** The types of what may be published to a channel's name. */
-export type InputsOf<Name> = Name extends { readonly [INPUTS]?: infer Inputs }
-  ? Exclude<Inputs, undefined> extends EventMap
-    ? Exclude<Inputs, undefined>
-    : AnyEvents
-  : AnyEvents;
+export type InputsOf<Name> = Name extends { readonly [INPUTS]?: infer Inputs } ? Known<Inputs> : AnyEvents;
+
+/** The types that a name carries; of a plain string it is inferred that it carries something unknown. */
+type Known<Events> = Exclude<Events, undefined> extends EventMap ? Exclude<Events, undefined> : AnyEvents;
 
 // Type aliases and no interfaces, so that declaration files of users need not import them.
 type EventExtras = {

@@ -17,7 +17,7 @@ import type { AnyEvents, EventMap, SseEventInput } from '../log/sse-event.js';
 import { errorEvent, type StoredEvent } from '../log/stored-event.js';
 import { abandoned, failureOf, lost, type FormLastEvent, type PipeFailure } from './pipe-failure.js';
 import { LOOK_INTERVAL, OwnWill } from './pipe-will.js';
-import { isSource, MAX_PENDING, publishedObservable, type Source } from '../publishing/published-source.js';
+import { isSource, publishedObservable, type Source } from '../publishing/published-source.js';
 
 /** Options of `hub.pipe()`. */
 export interface PipeOptions<Inputs extends EventMap = AnyEvents> {
@@ -126,7 +126,7 @@ export class SourcePipe {
   #open(resolve: () => void, reject: (error: unknown) => void): () => void {
     const { source } = this;
     if (isObservable(source)) {
-      const { maxPending = MAX_PENDING } = this.options;
+      const { maxPending } = this.options;
       const published = publishedObservable(source, (event) => this.#publish(event), maxPending);
       const subscription = published.subscribe({ complete: resolve, error: reject });
       return () => subscription.unsubscribe();

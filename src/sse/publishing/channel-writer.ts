@@ -28,8 +28,10 @@ export interface PublishOptions {
  * such a schema nothing waits.
  */
 export class ChannelWriter {
-  #published = 0;
-  #failedEmits = 0;
+  /** Events that were published since the start. */
+  published = 0;
+  /** Events of `emit()` that could not be published, since the start. */
+  failedEmits = 0;
   readonly #queue = new SerialQueue();
   readonly #failures = new SparseLog();
   readonly #logger = new Logger('SseHub');
@@ -39,16 +41,6 @@ export class ChannelWriter {
     private readonly backplane: SseBackplane,
     private readonly settings: Pick<SseSettings, 'maxEventBytes'>,
   ) {}
-
-  /** Events that were published since the start. */
-  get published(): number {
-    return this.#published;
-  }
-
-  /** Events of `emit()` that could not be published, since the start. */
-  get failedEmits(): number {
-    return this.#failedEmits;
-  }
 
   /** @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL` */
   check(channel: string): void {
@@ -62,19 +54,17 @@ export class ChannelWriter {
     const encoded = this.#encoded(channel, event, rules);
     const stored = encoded instanceof Promise ? await encoded : encoded;
     const position = await this.backplane.append(channel, rules.settings, stored, publishId);
-    this.#published++;
+    this.published++;
     return rules.settings.history ? formatId(position, channelHash(channel)) : (stored.id ?? '');
   }
 
   /** Publishes an event for which nobody waits: a failure is counted, and some are logged. */
   emit(channel: string, event: SseEventInput, options?: PublishOptions): void {
-    this.publish(channel, event, options).catch((error: unknown) => {
-      this.#emitFailed(channel, error);
-    });
+    this.publish(channel, event, options).catch((error: unknown) => this.#emitFailed(channel, error));
   }
 
   #emitFailed(channel: string, error: unknown): void {
-    this.#failedEmits++;
+    this.failedEmits++;
     const code = error instanceof SseError ? error.code : 'other';
     // A timer may well emit once more while the application closes.
     if (code === 'HUB_CLOSED') return;

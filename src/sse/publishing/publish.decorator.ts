@@ -1,10 +1,10 @@
 import { Inject } from '@nestjs/common';
 import { identity, isObservable, type Observable } from 'rxjs';
-import { isThenable } from '../values.js';
+import { isObject, isThenable } from '../values.js';
 import { hasOwnRoute, inPlaceOf, type Method } from '../wrapped-method.js';
 import { definedBy, type ChannelDefinition } from '../channels/channel-definition.js';
 import { ChannelPattern } from '../channels/channel-pattern.js';
-import { isAsyncIterable, MAX_PENDING, publishedItems, publishedObservable } from './published-source.js';
+import { isAsyncIterable, publishedItems, publishedObservable } from './published-source.js';
 import type { EventMap, SseEventInput } from '../log/sse-event.js';
 import { COPY, type NamedChannels, type PackageCopy } from '../package-copy.js';
 import { storedEvent } from '../log/stored-event.js';
@@ -166,7 +166,7 @@ export function Publish(
 /** The result for the caller of a method, whose own result is published. */
 function published(result: unknown, publish: (data: unknown) => Promise<unknown>): unknown {
   if (isThenable(result)) return Promise.resolve(result).then((value) => published(value, publish));
-  if (isObservable(result)) return publishedObservable(result, publish, MAX_PENDING);
+  if (isObservable(result)) return publishedObservable(result, publish);
   if (isAsyncIterable(result)) return publishedItems(result, publish);
   if (isLost(result)) return Promise.reject(noJson());
   return publish(result).then(() => result);
@@ -174,11 +174,7 @@ function published(result: unknown, publish: (data: unknown) => Promise<unknown>
 
 /** Whether JSON would drop all its items: a Set, a Map, what a generator that is not async gives. */
 const isLost = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  !Array.isArray(value) &&
-  Symbol.iterator in value &&
-  !('toJSON' in value);
+  isObject(value) && !Array.isArray(value) && Symbol.iterator in value && !('toJSON' in value);
 
 const noJson = (): SseError =>
   new SseError(
@@ -194,20 +190,18 @@ function filled(channel: string | ChannelDefinition): ChannelOf<unknown, unknown
     );
   }
   const pattern = new ChannelPattern(typeof channel === 'string' ? channel : channel.pattern);
-  // Which parameters a definition takes, the compiler does not know here.
-  const nameOf = (params: object): string =>
-    typeof channel === 'string' ? pattern.fill({ ...params }) : channel.of(...([params] as unknown as []));
   return (result, args) => {
     const candidates = [result, ...args];
-    return nameOf(
-      Object.fromEntries(pattern.params.map((param) => [param, valueOf(param, candidates, pattern)])),
-    );
+    const values = pattern.params.map((param) => [param, valueOf(param, candidates, pattern)] as const);
+    const params = Object.fromEntries(values);
+    // Which parameters a definition takes, the compiler does not know here.
+    return typeof channel === 'string' ? pattern.fill(params) : channel.of(...([params] as unknown as []));
   };
 }
 
 function valueOf(param: string, candidates: readonly unknown[], { text }: ChannelPattern): string | number {
   for (const candidate of candidates) {
-    if (typeof candidate !== 'object' || candidate === null) continue;
+    if (!isObject(candidate)) continue;
     const value = (candidate as Readonly<Record<string, unknown>>)[param];
     if (typeof value === 'string' || typeof value === 'number') return value;
   }

@@ -2,7 +2,7 @@ import { concatMap, defer, isObservable, tap, type Observable } from 'rxjs';
 import { SseError } from '../sse.errors.js';
 
 /** Items of an Observable that wait to be published; it cannot be paused. */
-export const MAX_PENDING = 10_000;
+const MAX_PENDING = 10_000;
 
 /** Something that gives one item after the other. */
 export type Source<T> = AsyncIterable<T> | Observable<T>;
@@ -22,7 +22,7 @@ export const isSource = (value: unknown): value is Source<unknown> =>
 export function publishedObservable<T>(
   source: Observable<T>,
   publish: (item: T) => Promise<unknown>,
-  maxPending: number,
+  maxPending = MAX_PENDING,
 ): Observable<T> {
   return defer(() => {
     let pending = 0;

@@ -60,10 +60,9 @@ export class ClientPosition {
   /** @param brought the last event ID that the client came with */
   constructor(readonly brought: LastEventId) {
     if (brought.kind !== 'named') return;
-    const kept = [...brought.positions].map(
-      ([channel, id = NO_POSITION]) => [channel, { lastEventId: id, ids: 'named' }] as const,
-    );
-    this.#kept = new Map<string, Kept>(kept);
+    const kept = (this.#kept = new Map<string, Kept>());
+    for (const [channel, lastEventId = NO_POSITION] of brought.positions)
+      kept.set(channel, { lastEventId, ids: 'named' });
   }
 
   get cursors(): readonly Cursor[] {

@@ -8,6 +8,7 @@ import type { EventsOf, SseEvent } from '../log/sse-event.js';
 import { parseLastEventId } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { Replay } from '../sse.options.js';
+import type { ChannelSettings } from '../sse.settings.js';
 import {
   booleanOf,
   checkObject,
@@ -72,9 +73,7 @@ export class HubStreams {
     channels: Name | readonly Name[],
     options: StreamOptions<SseEvent<EventsOf<Name>>>,
   ): Observable<SseEvent<EventsOf<Name>>> {
-    const names = namesOf(channels);
-    for (const name of names) this.definitions.settingsOf(name);
-    refuseTooMany(names, this.streams.maxChannels);
+    const names = [...this.#settingsOf(channels).keys()];
     checkObject(
       options,
       ['lastEventId', 'replay', 'authorize', 'filter', 'types', 'ifAbsent', 'onCaughtUp'],
@@ -97,9 +96,7 @@ export class HubStreams {
     channels: Name | readonly Name[],
     query: HistoryQuery,
   ): Promise<ChannelHistory<EventsOf<Name>>> {
-    const names = namesOf(channels);
-    const settings = new Map(names.map((name) => [name, this.definitions.settingsOf(name)]));
-    refuseTooMany(names, this.streams.maxChannels);
+    const settings = this.#settingsOf(channels);
     checkObject(query, ['after', 'upTo', 'limit'], 'hub.history()');
     const { after, upTo } = query;
     optional(stringOf, 'after', after);
@@ -122,14 +119,20 @@ export class HubStreams {
   stats(): BackplaneStats & { readonly subscribers: number } {
     return { ...this.backplane.stats(), subscribers: this.streams.channels.subscribers };
   }
-}
 
-/** @throws SseError `INVALID_CHANNEL` */
-function namesOf<Name extends string>(channels: Name | readonly Name[]): readonly Name[] {
-  // JavaScript may give anything: whatever is no list is looked at as a name.
-  const names = Array.isArray(channels) ? [...new Set(channels as readonly Name[])] : [channels as Name];
-  if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'Name at least one channel.');
-  return names;
+  /**
+   * The settings of the channels that are named.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `TOO_MANY_CHANNELS`
+   */
+  #settingsOf(channels: string | readonly string[]): ReadonlyMap<string, ChannelSettings> {
+    // JavaScript may give anything: whatever is no list is looked at as a name.
+    const names = Array.isArray(channels) ? (channels as readonly string[]) : [channels as string];
+    if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'Name at least one channel.');
+    const settings = new Map(names.map((name) => [name, this.definitions.settingsOf(name)]));
+    refuseTooMany([...settings.keys()], this.streams.maxChannels);
+    return settings;
+  }
 }
 
 /** Whether `filter` and `types` let an event through; undefined where all are. @throws SseError `INVALID_OPTIONS` */

@@ -80,9 +80,7 @@ export const DETACHED: Sink = {
     cursor.tell(gapEvent(gap, channel.hasHistory ? channel.idOf(read) : undefined));
   },
   disconnect: () => undefined,
-  inContext: (task) => {
-    task();
-  },
+  inContext: (task) => task(),
   subscribed: () => undefined,
   unsubscribed: () => undefined,
   positionsKnown: () => undefined,

@@ -26,7 +26,6 @@ import type { Streams } from './streams.js';
 export class StreamReader {
   /** The position of its client. */
   readonly position: ClientPosition;
-  #sink: Sink;
   /** Promises and decisions that the start waits for. */
   #awaited = 0;
   /** `later` once the start has waited for anything but Promises of channels that were open already. */
@@ -37,15 +36,11 @@ export class StreamReader {
   /** @param brought the position that its client came with */
   constructor(
     private readonly streams: Streams,
-    sink: Sink,
+    /** The output; a plain one once the response is over. */
+    public sink: Sink,
     brought: LastEventId = NO_POSITION,
   ) {
-    this.#sink = sink;
     this.position = new ClientPosition(brought);
-  }
-
-  get sink(): Sink {
-    return this.#sink;
   }
 
   /** Whether a channel is being opened, so that its position is not known. */
@@ -143,8 +138,8 @@ export class StreamReader {
   end(): void {
     for (const cursor of this.position.cursors) this.#unsubscribed(cursor);
     // Streams that were made for it may still be subscribed to, and the gate is asked for these, too.
-    const { gate } = this.#sink;
-    this.#sink = gate ? { ...DETACHED, gate } : DETACHED;
+    const { gate } = this.sink;
+    this.sink = gate ? { ...DETACHED, gate } : DETACHED;
     for (const cursor of this.position.cursors) {
       if (cursor.isSubscribed) cursor.goOn('in the next turn');
       else this.leave(cursor);

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Channels } from '../channels/channels.js';
+import { isObject } from '../values.js';
 import type { Prefaces } from './preface.js';
 import type { StreamReader } from './stream-reader.js';
 
@@ -24,11 +25,7 @@ export function endsAt(subscriber: object, reader: StreamReader): void {
  */
 export function readerBehind(subscriber: object): StreamReader | undefined {
   // rxjs gives every subscriber that an operator makes the one after it as its `destination`.
-  for (
-    let at: unknown = subscriber;
-    typeof at === 'object' && at !== null;
-    at = (at as { destination?: unknown }).destination
-  ) {
+  for (let at: unknown = subscriber; isObject(at); at = (at as { destination?: unknown }).destination) {
     const reader = (at as EndOfResponse)[READER];
     if (reader) return reader;
   }
