@@ -101,7 +101,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
     return new ForbiddenException('None of these channels may be streamed.');
   }
 
-  opening(): string {
+  firstEvents(): string {
     let text = '';
     for (const channel of this.#denied ?? []) text += ownEvent('denied', denial(channel, 'forbidden'));
     return text;
@@ -119,7 +119,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
    * A value has come through the cursor of another reader. It is refused unless its channel is unrestricted, or was
    * granted to this connection for that very reader.
    */
-  arrived(cursor: Cursor): void {
+  foreignValue(cursor: Cursor): void {
     if (cursor.access === 'open') return;
     const { name } = cursor.channel;
     if (!this.access.authorization.isRestricted(name) || this.#grants.some((grant) => isOf(grant, cursor)))

@@ -21,7 +21,7 @@ export class ChannelDefinitions {
   /** In the order in which they were added. */
   readonly #definitions = new Map<ChannelRule, ChannelRules>();
   readonly #known = new Map<string, ChannelRules>();
-  /** How many definitions had made names without being listed, when names were looked up. */
+  /** The size of `processWide.unlisted` when names were last looked up. */
   #unlisted = 0;
   /** The rules of channels that no definition matches. */
   readonly #unmatched: ChannelRules;
@@ -50,7 +50,7 @@ export class ChannelDefinitions {
       if (same) {
         throw new SseError(
           'DUPLICATE_DEFINITION',
-          `Two definitions are of the same channels: "${same.pattern}" and "${pattern}". Export one and use it in both places.`,
+          `Two definitions match the same channels: "${same.pattern}" and "${pattern}". Export one and use it in both places.`,
         );
       }
       const { options, schemas } = definition;
@@ -99,13 +99,13 @@ export class ChannelDefinitions {
   }
 }
 
-/** A definition that no application lists would be without effect. */
+/** Refuses a name of a definition that no module lists: the definition would be without effect. */
 function refuseUnlisted(name: string): void {
   for (const definition of processWide.unlisted) {
     if (!definition.matches(name)) continue;
     throw new SseError(
       'UNKNOWN_CHANNEL',
-      `The channel "${name}" is one of the definition of "${definition.pattern}", which is not in force. List it in SseModule.forFeature([…]).`,
+      `The channel "${name}" belongs to the definition "${definition.pattern}", which is not in force. List it in SseModule.forFeature([…]).`,
     );
   }
 }

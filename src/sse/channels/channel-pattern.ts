@@ -23,7 +23,7 @@ export interface PatternMatch {
   readonly params: Readonly<Record<string, string>>;
   /**
    * Whether the name writes every parameter as `encodeURIComponent()` does. `orders/a` and `orders/%61` are
-   * two channels, but the second is no canonical one: of decoded parameters both would look the same.
+   * two channels with the same decoded parameters, and only the first is canonical.
    */
   readonly isCanonical: boolean;
 }
@@ -42,7 +42,7 @@ export class ChannelPattern {
     if (params.some((param) => !/^\w+$/.test(param)) || new Set(params).size < params.length) {
       throw new SseError(
         'INVALID_CHANNEL',
-        `The parameters of the channel pattern "${text}" need names of their own, of letters, digits and underscores.`,
+        `The parameters of the channel pattern "${text}" need distinct names of letters, digits and underscores.`,
       );
     }
   }
@@ -119,12 +119,12 @@ function refuseWildcards({ text, segments }: ChannelPattern): void {
   throw invalidChannel('pattern', text, fault);
 }
 
-/** The same for patterns of the same channels, whatever their parameters are called. */
+/** A pattern without the names of its parameters: equal for two patterns that match the same channels. */
 export const shapeOf = (pattern: string): string => pattern.replaceAll(/(?<=^|\/):\w+/g, ':');
 
 const isParam = (segment: string): boolean => segment.startsWith(':');
 
-/** The text that `encodeURIComponent()` makes a segment of; undefined where the segment is not written as it writes. */
+/** The text that `encodeURIComponent()` makes a segment of; undefined where it would write the segment otherwise. */
 function decoded(segment: string): string | undefined {
   try {
     const value = decodeURIComponent(segment);

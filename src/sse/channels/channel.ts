@@ -14,7 +14,10 @@ import type { RunQueue, Task } from './run-queue.js';
 /** Somebody who reads a channel. */
 export interface ChannelReader {
   readonly channel: Channel;
-  /** The log has grown, or has ended: it is to be read at once, or in the reader's turn. */
+  /**
+   * The log has grown, or has ended, and is to be read: `at once` if entries are about to leave it, else in the
+   * reader's turn.
+   */
   changed(when: 'at once' | 'in turn'): void;
   /** The hub was closed. */
   end(): void;
@@ -26,8 +29,8 @@ export class Batch extends SharedText {
     text: string,
     /** The position of its last event. */
     readonly upTo: Position,
-    /** `not stored`: its last event has no data, and several engines do not store the id of a block without. */
-    readonly id: 'stored' | 'not stored' = 'stored',
+    /** `not stored`: its last event has no data, so several browser engines do not remember its id. */
+    readonly idAtClient: 'stored' | 'not stored' = 'stored',
   ) {
     super(text);
   }
@@ -38,7 +41,7 @@ const BATCH_LENGTH = 64 * 1024;
 /** Batches that are remembered: clients that come back together are often behind by the same events. */
 const BATCHES = 8;
 
-/** Stands for the log that a closed channel followed. */
+/** Marks a closed channel: there is nothing left to stop. */
 const CLOSED: Omit<FollowedLog, 'log'> = { stop: () => undefined };
 
 /**
@@ -59,12 +62,12 @@ export class Channel implements LogFollower, Task {
   /** Batches of the log as it is up to an offset, by the offset after which they begin. */
   readonly #batches = new Map<number, Batch>();
   #batchesUpTo = -1;
-  /** An index for each policy that some client here has. */
+  /** By policy; made when a cursor first needs it. */
   readonly #latest = new Map<LatestPolicy, LatestIndex>();
   #followed: Omit<FollowedLog, 'log'> | undefined;
   #log: EventLog | undefined;
   /** The newest event when the log was opened: events after it are live. */
-  #openedAt: Position | undefined;
+  #liveAfter: Position | undefined;
   /** Whether it waits in the run queue. */
   #isDue = false;
   /** Four characters of the ids of its events. */
@@ -84,7 +87,7 @@ export class Channel implements LogFollower, Task {
       if (this.#followed === CLOSED) followed.stop();
       else this.#followed = followed;
       this.#log ??= followed.log;
-      this.#openedAt ??= followed.log.head;
+      this.#liveAfter ??= followed.log.head;
     });
   }
 
@@ -101,12 +104,12 @@ export class Channel implements LogFollower, Task {
     return this.#followed?.locate?.(position);
   }
 
-  /** Fetches what was let go of here alone. Undefined where nothing is missing. */
+  /** Fetches the entries that only this process had to drop. Undefined where nothing is missing. */
   refill(): Promise<void> | undefined {
     return this.#followed?.refill?.();
   }
 
-  /** Whether its log holds the very event that a position names. */
+  /** Whether a position is that of an event in the log, or of the last that left it. */
   has(position: Position): boolean {
     return this.log.has(position);
   }
@@ -130,14 +133,14 @@ export class Channel implements LogFollower, Task {
     return this.#log?.head;
   }
 
-  /** The position for readers that have waited for the log to open. */
-  get openedAt(): Position {
-    return this.#openedAt as Position;
+  /** The position at which readers begin that have waited for the log to open. */
+  get liveAfter(): Position {
+    return this.#liveAfter as Position;
   }
 
   appended(entry: LogEntry): void {
     if (!this.#log) {
-      this.#openedAt ??= entry.previous;
+      this.#liveAfter ??= entry.previous;
       return;
     }
     for (const index of this.#latest.values()) index.add(entry);
@@ -162,7 +165,7 @@ export class Channel implements LogFollower, Task {
     this.#log = log;
     this.#batches.clear();
     this.#latest.clear();
-    this.#openedAt = log.floor;
+    this.#liveAfter = log.floor;
     this.#announce();
   }
 
@@ -176,7 +179,7 @@ export class Channel implements LogFollower, Task {
     this.#changes.next('at once');
   }
 
-  /** The newest event of each key, from now on. */
+  /** The index of a policy; the first call makes it, of the events that the log holds then. */
   latest(policy: LatestPolicy): LatestIndex {
     let index = this.#latest.get(policy);
     if (!index) {
@@ -229,7 +232,7 @@ export class Channel implements LogFollower, Task {
     this.queue.add(this);
   }
 
-  /** Some events in a row, or some of them. */
+  /** A batch of the first of these entries, as many as `BATCH_LENGTH` takes. */
   batchOf(entries: Iterable<LogEntry>): Batch {
     const hash = this.hasHistory ? this.hash : undefined;
     let text = '';

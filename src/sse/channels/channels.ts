@@ -9,7 +9,7 @@ import type { RunQueue } from './run-queue.js';
  * the turn in which that happens, and never throws.
  */
 export interface ChannelObserver {
-  /** Somebody streams a channel that nobody did, and it is open. */
+  /** A channel has its first stream, and is open. */
   used(channel: string): void;
   /** The last one has left it. */
   unused(channel: string): void;
@@ -39,9 +39,9 @@ export class Channels {
   }
 
   /**
-   * Has a channel read.
+   * Adds a reader to a channel, whose name the caller has checked. The first reader opens it.
    *
-   * @throws SseError `HUB_CLOSED`; `INVALID_CHANNEL` and `UNKNOWN_CHANNEL` were thrown before
+   * @throws SseError `HUB_CLOSED`
    */
   enter<Reader extends ChannelReader>(name: string, readerOf: (channel: Channel) => Reader): Reader {
     if (this.#closed) throw hubClosed();
@@ -85,7 +85,7 @@ export class Channels {
       this.backplane.follow(name, settings, follower);
     const channel = new Channel(name, settings, follow, this.queue);
     this.#channels.set(name, channel);
-    // Not before: what is published on hearing of it is live to those who wait for the channel to open.
+    // Not before the log is open: events that an observer publishes then are live to readers that wait for the opening.
     const opened = (): void => {
       if (this.#channels.get(name) !== channel) return;
       this.#used.add(channel);

@@ -19,7 +19,7 @@ export function type<Data>(): EventType<Data> {
   return UNCHECKED;
 }
 
-/** By the type of an event what its data is checked by; undefined is no check. */
+/** The schema of each type of event; undefined where data is not checked. */
 export type EventSchemas = ReadonlyMap<string, StandardSchemaV1 | undefined>;
 
 /** Issues that a message lists. */
@@ -28,7 +28,7 @@ const LISTED = 3;
 /**
  * The schemas among the events of a definition.
  *
- * @returns undefined where there is none, so that nothing of the channel is looked at
+ * @returns undefined where there is none, so that events of the channel are not checked at all
  * @throws SseError `INVALID_OPTIONS` for what is neither a schema nor made by `type()`: an older version of a
  * library perhaps, and nothing would be checked; `INVALID_EVENT`, `RESERVED_TYPE`
  */

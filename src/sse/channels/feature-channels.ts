@@ -4,8 +4,8 @@ import type { ChannelRule } from './channel-definition.js';
 import { COPY, refuseOtherVersion, type PackageCopy } from '../package-copy.js';
 
 /**
- * The description of the tokens of such providers, in whichever copy of this package. They are known by it: values of
- * other providers may be proxies, as those of nestjs-cls, that refuse to be looked into.
+ * The description of the tokens of {@link featureChannels}, the same in every copy of this package. The providers are
+ * found by it, as values of other providers may be proxies, such as those of nestjs-cls, that must not be looked into.
  */
 const TOKEN = 'nestjs-sse-hub:feature-channels';
 

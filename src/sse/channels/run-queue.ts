@@ -1,11 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
 
-/** Something to do once at the end of a turn of the event loop. */
+/** Something to do at the end of a turn of the event loop. A task sees to it that it is not added twice. */
 export interface Task {
   run(): void;
 }
 
-/** How often in a turn tasks may lead to tasks: channels to connections, say. */
+/** Rounds in one turn: a task that a task of one round adds, as a channel adds connections, runs in the next. */
 const ROUNDS = 6;
 /** Milliseconds after which the event loop gets a turn although there are tasks left. */
 const SLICE = 10;
@@ -13,11 +13,10 @@ const SLICE = 10;
 const TASKS_A_LOOK = 64;
 
 /**
- * Gathers what happens in one turn of the event loop: channels that have grown are read once, however
- * often they were published to, and connections are written to once. Tasks run in the order in which
- * they were added, those added meanwhile after them. Events that lead to events without an end do not
- * keep the event loop, nor do very many tasks: what is left after some rounds, or some milliseconds, waits
- * for the next turn.
+ * The tasks of one turn of the event loop. A channel is read once, however often it was published to, and a connection is
+ * written to once. Tasks run in the order in which they were added, and tasks that they add run after them. After some
+ * rounds or some milliseconds the rest waits for the next turn, so that neither very many tasks nor events that lead to
+ * events without an end keep the event loop.
  */
 @Injectable()
 export class RunQueue {
@@ -45,7 +44,7 @@ export class RunQueue {
 
   #runTasks(): void {
     const until = performance.now() + SLICE;
-    // Grows while its tasks run: each round ends where it had ended when the round began.
+    // Tasks add to this array. A round ends at the length that the array had when the round began.
     const tasks = (this.#tasks = this.#tasks.concat(this.#next));
     this.#next = [];
     let done = 0;

@@ -6,9 +6,9 @@ import { ANSWER_TIME } from './scatter-gather.js';
 
 /*
  * Orders hold on all instances, also on those that are away when one is given: the cluster keeps them in a log. An
- * order is about what was open, or being decided, when it was given; so it does no harm to read one late, or twice.
+ * order concerns only what was open, or being decided, when it was given, so it does no harm to read one late or twice.
  *
- * A room that obeys orders of a subject registers for it at the start: `orders.obey('disconnect', …)`. The instance
+ * A feature that obeys orders about a subject registers for it at the start: `orders.obey('disconnect', …)`. The instance
  * that gives an order { id, about, … } carries it out itself first. Each other one broadcasts { id, ended } when it
  * has, and the giver waits up to a second for the reports of those that are there.
  */

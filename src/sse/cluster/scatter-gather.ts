@@ -6,7 +6,7 @@ import { withTimeout } from '../with-timeout.js';
 import type { SseCluster } from './cluster.js';
 
 /*
- * One instance asks all others a question and gathers their answers. A room that can answer questions of a subject
+ * One instance asks all others a question and gathers their answers. A feature that answers questions about a subject
  * registers for it at the start: `questions.answer('connections', …)`.
  *
  * The asker broadcasts { id, question: { about, … } }; each of the others broadcasts { id, items, isLast }, in as many

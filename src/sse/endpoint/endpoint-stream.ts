@@ -52,7 +52,7 @@ export class EndpointStream implements ConnectionPart {
   }
 
   /** Its client joins channels by this id, and has to know it before any event of them. */
-  opening(): string {
+  firstEvents(): string {
     return ownEvent('connection', { id: this.connection.id });
   }
 
@@ -76,7 +76,7 @@ export class EndpointStream implements ConnectionPart {
     if (refusal) return refusal;
     const left = leave.filter((channel) => this.#leave(channel));
     // Its client must not come back with an id that names what it has left.
-    if (left.length > 0) this.connection.located();
+    if (left.length > 0) this.connection.positionsKnown();
     // A channel may be named like a member of Object.prototype, as "constructor".
     const positionOf = new Map(Object.entries(positions));
     const joinings = join.map((channel) => this.#join(channel, positionOf.get(channel)));

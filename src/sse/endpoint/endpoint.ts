@@ -53,7 +53,7 @@ export class Endpoint implements OnApplicationBootstrap {
   /** The stream of the current request. */
   stream(): Observable<SseEvent> {
     // The method of every route runs in the context of its response.
-    const connection = this.streams.response?.sink as SseConnection;
+    const connection = this.streams.responseReader?.sink as SseConnection;
     const atFirst = this.#streamOf(connection, this.#requestedBy(connection));
     const { authorization } = this.access;
     const { limits } = this.settings;

@@ -5,8 +5,8 @@ import type { SseConnection } from './sse-connection.js';
 
 /**
  * Lets streams in: each counts among the open ones, against `limits`, until its response is over. A client over a
- * limit is sent away in the way in which it comes back, as an EventSource that gets an error status never does (HTML
- * 9.2.3, "fail the connection"). `drain.ts` sees the streams out when the application closes.
+ * limit is sent away. With `whenFull: 'retry'` it gets a 200 with `retry:` and comes back: an EventSource that gets an
+ * error status never does (HTML 9.2.3, "fail the connection"). `drain.ts` sees the streams out when the application closes.
  */
 @Injectable()
 export class Admission {
@@ -21,7 +21,7 @@ export class Admission {
   }
 
   /** Lets a stream in, or turns it away. @throws what the application's `connectionKey` throws */
-  admits(connection: SseConnection): boolean {
+  admit(connection: SseConnection): boolean {
     const { limits, connectionKey } = this.settings;
     // Without a limit per key the application is not asked for keys.
     const key = limits.connectionsPerKey === Infinity ? undefined : connectionKey(connection.request);
@@ -40,7 +40,7 @@ export class Admission {
       clearTimeout(aging);
       // A response that has waited behind another may be over twice.
       if (this.#admitted.delete(connection) && key !== undefined) this.#perKey.remove(key);
-      connection.left();
+      connection.over();
     });
     return true;
   }

@@ -11,18 +11,21 @@ export type ConnectionHandle = Pick<
 
 /**
  * A feature's part in one connection: the seam by which access control and the endpoint take part in a response. It is
- * made when it is known who the connection belongs to, before the method of the route runs, and is never called for
- * an event of the connection's own channels.
+ * made when it is known who the connection belongs to, before the method of the route runs. It is not called for each
+ * event, except `foreignValue()` for values from elsewhere.
  */
 export interface ConnectionPart {
   /** Decides which channels the client gets. One part of a connection has a gate, at most. */
   readonly gate?: ChannelGate;
   /** Somebody is being asked whether the client may stream this channel. */
   isDeciding?(channel: string): boolean;
-  /** An answer in place of the stream, asked for when the head is due. On a stock route it ends the stream. */
+  /**
+   * An HTTP answer in place of the stream, asked for when the head is due. If Nest has sent the head, it ends the
+   * stream as an error event.
+   */
   refusal?(): HttpException | undefined;
   /** Events that the client gets before those of its channels. Where there are some, the answer is never 204. */
-  opening?(): string;
+  firstEvents?(): string;
   /** The connection streams a channel of its own from now on. */
   began?(channel: string): void;
   /**
@@ -30,7 +33,7 @@ export interface ConnectionPart {
    *
    * @throws HttpException that ends the stream in place of the value
    */
-  arrived?(cursor: Cursor): void;
+  foreignValue?(cursor: Cursor): void;
   /** The response is over. */
   closed?(): void;
 }

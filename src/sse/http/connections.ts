@@ -41,7 +41,7 @@ interface Asked {
   readonly filter: ConnectionFilter;
 }
 
-/** Filters that one connection may wait with; one that is to wait with more is ended. */
+/** Filters that one connection may wait with; with more it is ended without waiting. */
 const MAX_WAITING = 100;
 
 /**
@@ -116,7 +116,7 @@ export class Connections {
    * @throws SseError `INVALID_OPTIONS`; `BACKPLANE_AWAY`, `HUB_CLOSED`: it was done in this process alone
    */
   disconnect(filter: ConnectionFilter): Promise<OrderOutcome> {
-    // An id is on one instance only. JavaScript may give null, which is refused when it is done here.
+    // An id is on one instance only. (JavaScript may give null, which matching() refuses.)
     const isOfOne = (filter as ConnectionFilter | null)?.id !== undefined;
     return this.orders.give('disconnect', { filter }, isOfOne ? 'one' : 'all');
   }
@@ -144,7 +144,7 @@ export class Connections {
     else this.#waiting.set(connection, filters);
   }
 
-  /** @throws SseError `INVALID_OPTIONS` for what is no condition: it must not match everybody */
+  /** @throws SseError `INVALID_OPTIONS` for a filter with a wrong value: it must not match every connection */
   matching(filter: ConnectionFilter): SseConnection[] {
     checkObject(filter, ['id', 'channel', 'user'], 'A filter of connections');
     for (const [name, value] of Object.entries(filter)) stringOf(name, value);

@@ -17,8 +17,8 @@ import type { Carrier } from './exchange.js';
 const LONGEST_GOODBYE = 10_000;
 
 /**
- * Sees all streams out when the application closes: Nest closes the server next, and a server that has open sockets
- * waits for them for ever. New streams are turned away by the admission from then on.
+ * Ends all streams when the application closes: Nest closes the server next, and a server that has open sockets waits
+ * for them for ever. From then on the admission turns new streams away.
  */
 @Injectable()
 export class Drain implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -70,7 +70,7 @@ export class Drain implements OnApplicationBootstrap, BeforeApplicationShutdown 
   }
 
   #destroyUnused(): void {
-    // A socket that has become a WebSocket never had a request, in Node's terms, but was read from.
+    // A socket that has become a WebSocket never emitted `request`, but has been read from.
     for (const socket of this.#unused) if (socket.bytesRead === 0) socket.destroy();
   }
 }

@@ -62,7 +62,7 @@ export class Exchange {
     return this.request.method === 'HEAD';
   }
 
-  /** Whether the client has gone already. */
+  /** Whether the client has gone, or the response has ended. */
   get isOver(): boolean {
     return this.response.destroyed || this.response.writableEnded || this.socket.destroyed === true;
   }
@@ -94,7 +94,7 @@ export class Exchange {
     socket.cork?.();
     try {
       this.writeHead(statusCode, headers);
-      // Node keeps the head for as long as the response; written for itself it is kept as one string and not as its parts.
+      // Saves memory: Node keeps the head for as long as the response, as one string if it is flushed alone, else as parts.
       this.response.flushHeaders();
       this.write(text);
     } finally {
@@ -119,7 +119,10 @@ export class Exchange {
     return { ...Object.fromEntries(before), ...headers };
   }
 
-  /** A stream is silent for longer than the server would let a request be. Not on HTTP/2, where streams share the socket. */
+  /**
+   * A stream is silent for longer than the server would let a request be. Not on HTTP/2, where streams share the
+   * socket.
+   */
   keepOpen(): void {
     if (!this.isHttp1) return;
     const { socket } = this;
@@ -143,8 +146,8 @@ export class Exchange {
   /**
    * Calls a listener when the response is over: ended, or its client gone. It may be called twice.
    *
-   * A response that waits behind another one on the same socket, because the client did not wait for
-   * it, has no socket yet and never hears of its end. For that one the socket is asked.
+   * A pipelined response, which waits for the one before it on the same connection, has no socket yet and never hears of
+   * its end. For that one the request's socket is asked.
    */
   onceOver(listener: () => void): void {
     const { response } = this;

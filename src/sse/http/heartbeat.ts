@@ -86,5 +86,8 @@ export class Heartbeat {
   }
 }
 
-/** A heartbeat comes late by at most this, an eighth of it: a power of two, so that different heartbeats meet. */
+/**
+ * Milliseconds to a multiple of which times are rounded up: at most an eighth of the heartbeat, and a power of two,
+ * so that routes with different heartbeats share a time.
+ */
 const stepOf = (heartbeat: number): number => 2 ** Math.max(0, Math.floor(Math.log2(heartbeat / 8)));

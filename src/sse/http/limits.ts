@@ -26,7 +26,7 @@ export class RateLimit {
     return true;
   }
 
-  /** Milliseconds until there are so many tokens, as of the last attempt, if nobody takes any before. */
+  /** Milliseconds from the last attempt until there are so many tokens, if nobody takes one before. */
   wait(count: number): number {
     return Math.max(0, Math.ceil(((count - this.#tokens) / this.perSecond) * 1_000));
   }

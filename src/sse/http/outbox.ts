@@ -15,9 +15,9 @@ const SHARED = 8 * 1024;
 /**
  * The bytes on their way to one client: gathered for a turn of the event loop, then written at once.
  *
- * Until the response is open it takes as much as may wait for a client. From then on it is full for the rest of the
- * turn when enough was gathered for one write, and backed up while the client does not take what was written. A
- * source that ignores back-pressure, of the pace `own`, may then add `queuedBytes` on top, and no more.
+ * Until the response is open it takes `queuedBytes`. From then on it is full for the rest of the turn at `FULL`, enough
+ * for one write, and backed up while the client does not take what was written. Sources that ignore back-pressure, of
+ * the pace `unpaced`, may then add `queuedBytes` on top, and no more.
  */
 export class Outbox {
   /** Large texts that are shared, and what was gathered between them. */
@@ -26,18 +26,18 @@ export class Outbox {
   #tail = '';
   /** Characters of all that. */
   #length = 0;
-  /** The ones among them that came at their own pace. */
+  /** Those of them that came from unpaced sources. */
   #unpaced = 0;
   #writer: ResponseWriter | undefined;
   #isBackedUp = false;
-  /** Characters that came at their own pace and were written on top of what the client has not taken. */
+  /** Characters of unpaced sources that were written on top of what the client has not taken. */
   #onTop = 0;
-  /** The time window of the last write, in which what comes is gathered for the next. */
+  /** The timer of `coalesce` after a write: until it fires, text is gathered for the next write. */
   #resting: NodeJS.Timeout | undefined;
   #wroteAt = performance.now();
 
   constructor(
-    private readonly connection: Pick<SseConnection, 'settings' | 'filled' | 'drained' | 'overflowed'>,
+    private readonly connection: Pick<SseConnection, 'settings' | 'scheduleRun' | 'drained' | 'overflowed'>,
   ) {}
 
   get backPressure(): BackPressure {
@@ -70,11 +70,11 @@ export class Outbox {
     }
     const length = line.length + text.length;
     this.#length += length;
-    if (pace === 'own') this.#unpaced += length;
-    this.connection.filled();
+    if (pace === 'unpaced') this.#unpaced += length;
+    this.connection.scheduleRun();
   }
 
-  /** Writes bytes that all clients share. */
+  /** Writes bytes that all clients share, at once unless something waits. */
   addBatch(batch: Batch): void {
     const writer = this.#writer;
     if (!writer || !this.isEmpty || this.#resting) return this.add(batch);
@@ -91,7 +91,7 @@ export class Outbox {
     if (this.isEmpty || !writer) return;
     const parts = this.#parts;
     const tail = this.#tail;
-    // A burst may be large. What comes on top of it, to a client that has not taken it, is counted.
+    // One write may be large. Only bytes that are written while the client has not taken the last ones are counted.
     if (this.#isBackedUp) this.#onTop += this.#unpaced;
     this.#parts = [];
     this.#tail = '';

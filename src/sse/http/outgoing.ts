@@ -5,10 +5,10 @@ import type { Place } from '../streams/client-position.js';
 import type { Cursor } from '../streams/cursor.js';
 import { isObject, isThenable } from '../values.js';
 import type { Outbox } from './outbox.js';
-import { checkEvent, plainEvent } from './plain-event.js';
+import { checkEvent, foreignEvent } from './plain-event.js';
 import type { SseConnection } from './sse-connection.js';
 
-/** Values of sources that ignore back-pressure which may wait for a Promise before them. */
+/** Values of unpaced sources that may wait behind a Promise. */
 const MAX_WAITING = 1_000;
 
 /** A value on its way out. */
@@ -24,10 +24,10 @@ interface Item {
 /**
  * Makes text of what an Observable emits, and moves the client's position with it.
  *
- * A value takes the place of the event that it carries, the very event or its id, otherwise of the one that is
- * being handed on when it comes. Of several that are made of one event while that is handed on, the last alone
- * moves the position: a client that is cut off in between gets all of them again. A Promise is awaited, and what
- * comes after it waits; its place is that of the moment in which it was emitted.
+ * A value has the position of the event that it carries, as itself or by its id, and otherwise of the event that is being
+ * handed on when the value comes. Of several values that are made of one event only the last moves the client's
+ * position, so a client that is cut off in between gets all of them again. A Promise is awaited, and values after it
+ * wait; its position is that of the moment in which it was emitted.
  */
 export class Outgoing {
   /** Values that came while an event of this response is handed on. */
@@ -51,16 +51,16 @@ export class Outgoing {
 
   /** @param own the cursor of this response that is handing on an event, if the value comes of one */
   add(value: unknown, own: Cursor | undefined): void {
-    const handing = own?.channel.hasHistory ? own.handing : undefined;
+    const handing = own?.channel.hasHistory ? own.emitting : undefined;
     const carried = isObject(value) ? this.connection.reader.position.placeOf(value) : undefined;
     const place = carried ?? (own && handing && { channel: own.channel.name, position: handing });
     // Nothing but a stream of the hub, read at the client's pace, heeds what the client can take.
-    this.#made.push({ value, place, moves: place !== undefined, pace: own?.pace ?? 'own' });
-    if (!handing) this.handedOn();
+    this.#made.push({ value, place, moves: place !== undefined, pace: own?.pace ?? 'unpaced' });
+    if (!handing) this.eventEmitted();
   }
 
-  /** The event is out, as far as it comes out at once. */
-  handedOn(): void {
+  /** All values are here that were made of the event at once, without waiting. */
+  eventEmitted(): void {
     const made = this.#made;
     if (made.length === 0) return;
     this.#made = [];
@@ -83,7 +83,7 @@ export class Outgoing {
     if (!waiting) return;
     if (waiting.length > 0) {
       waiting.push(item);
-      if (item.pace === 'own' && waiting.length > MAX_WAITING)
+      if (item.pace === 'unpaced' && waiting.length > MAX_WAITING)
         this.connection.overflowed(
           `waits for a Promise that does not settle: ${waiting.length} values wait with it, more than ${MAX_WAITING}`,
         );
@@ -119,23 +119,23 @@ export class Outgoing {
     // Stock routes are as Nest has them.
     const isStock = this.connection.settings.route === 'stock';
     if (!origin && !isStock) checkEvent(value, this.connection.exchange.path);
-    const made = origin ? undefined : plainEvent(value);
+    const made = origin ? undefined : foreignEvent(value);
     const body = made?.body ?? sharedBody((origin as EventOrigin).entry.event);
     if (place) {
       if (moves) position.give(place);
-      const told = moves ? position.tell() : undefined;
+      const told = moves ? position.takeId() : undefined;
       if (moves && !isDispatched(value)) position.hasMoved = true;
       return this.outbox.add(body, told, pace);
     }
     const id = made ? made.id : (value as { readonly id?: string }).id;
     const isNumbered =
       isStock && id === undefined && !this.connection.reader.isUsed && made?.isComment === false;
-    // An id that is not the hub's would take the place of the client's positions, so it goes where there are none.
-    const ownId = position.hasAny ? undefined : isNumbered ? String(++this.#number) : id;
+    // An id that is not the hub's would replace the client's positions, so it is sent only where there are none.
+    const ownId = position.hasHubIds ? undefined : isNumbered ? String(++this.#number) : id;
     this.outbox.add(body, ownId, pace);
   }
 
-  /** A plain source does not begin where this client is: what the client has is passed over. */
+  /** A stream outside the response does not begin at this client's position: events that the client has are dropped. */
   #hasSeen({ channel, entry, log }: EventOrigin): boolean {
     const seen = positionIn(this.connection.lastEventId, channel);
     return seen !== undefined && entry.offset <= seen.offset && log.has(seen);

@@ -42,8 +42,8 @@ export class Pipeline {
   }
 
   /**
-   * Makes the stream that the method returned part of this response. Interceptors may subscribe to it by themselves, and
-   * then nothing but this shows where it leads.
+   * Makes the stream that the method returned part of this response. An interceptor may subscribe to it by itself, and
+   * then this is the only link to the response.
    */
   own(source: Observable<unknown>): Observable<unknown> {
     return new Observable((subscriber: Subscriber<unknown>) => {

@@ -10,7 +10,7 @@ import type { PlainStream } from './sse-route.metadata.js';
  * An event that is not the hub's, in the form that Nest gives it: line ends are taken out of what must
  * be one line, null and undefined data have no line, and what is no object is the data.
  */
-export function plainEvent(value: unknown): {
+export function foreignEvent(value: unknown): {
   readonly id: string | undefined;
   readonly body: string;
   readonly isComment: boolean;
@@ -48,13 +48,13 @@ export function checkEvent(value: unknown, path: string): void {
 export const ownEvent = (type: string, data: object): string =>
   eventBody({ type, data: JSON.stringify(data) });
 
-/** A gap, as a route tells it; undefined where a plain stream makes no event of it. */
+/** The text of a gap; undefined on a `plain` route without a `gap` function, or where that gives none. */
 export function gapText(gap: Gap, plain: PlainStream | boolean): string | undefined {
   if (!plain) return ownEvent('gap', gap);
   if (plain === true) return undefined;
   try {
     const formed = plain.gap?.(gap);
-    return formed && plainEvent(formed).body;
+    return formed && foreignEvent(formed).body;
   } catch (error) {
     new Logger('SseConnection').error(error);
     return undefined;
@@ -65,6 +65,6 @@ const oneLine = (value: string | number | null | undefined): string | undefined 
   value === undefined || value === null ? undefined : String(value).replace(/[\r\n\0]/g, '');
 
 /** An error after the head was sent: what the client may know of it. */
-export function errorEvent(error: unknown): string {
+export function errorText(error: unknown): string {
   return eventBody({ type: 'error', data: errorMessage(error) });
 }

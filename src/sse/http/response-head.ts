@@ -8,7 +8,7 @@ export interface ResponseHead {
   /**
    * Sends the head, and the first text with it.
    *
-   * @returns false if that is not yet to be; it is asked again then
+   * @returns false if Nest has not sent the head yet: call it again
    */
   send(text: string): boolean;
   /** Answers 204, which tells an EventSource to stay away. */
@@ -17,7 +17,7 @@ export interface ResponseHead {
   fail(error: unknown): void;
   /** Ends the response after what was written. */
   end(): void;
-  /** Lets Nest be done with the request. */
+  /** Tells Nest that the request is done. On a stock route that ends the response, so it comes only at the end there. */
   release(): void;
   /** The client has left. */
   left(): void;
@@ -49,7 +49,7 @@ export interface RouteOutcome {
 
 /** The head of an `@Sse()` route of this package. */
 export class OwnHead implements ResponseHead {
-  /** Until it is known. Then nothing of it is held: the stream may go on for days. */
+  /** Undefined once Nest was told: it keeps the request in memory, and the stream may go on for days. */
   #outcome: RouteOutcome | undefined;
 
   constructor(
@@ -91,8 +91,8 @@ export class OwnHead implements ResponseHead {
   }
 
   /**
-   * Nest does so, too: what an application has put around the end, as to save a session, runs for every stream. Without
-   * a head it is not a stream yet: an exception filter may still be answering.
+   * Calls `end()` although the client has gone, as Nest does: middleware may have wrapped it, to save a session for
+   * instance. Not before the head is sent: an exception filter may still be answering.
    */
   left(): void {
     const { response, isHeadSent } = this.exchange;

@@ -35,7 +35,7 @@ function iterated(values: AsyncIterable<unknown>, connection: SseConnection): Ob
   });
 }
 
-/** @returns what gives the rest up, unless there is none */
+/** @returns the teardown, which closes the iterator if that has not ended */
 function iterate(
   iterator: AsyncIterator<unknown>,
   subscriber: Subscriber<unknown>,

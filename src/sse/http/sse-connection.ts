@@ -26,7 +26,7 @@ import { Introduction } from './introduction.js';
 import { Outbox } from './outbox.js';
 import { Outgoing } from './outgoing.js';
 import { Pipeline } from './pipeline.js';
-import { errorEvent, gapText, ownEvent } from './plain-event.js';
+import { errorText, gapText, ownEvent } from './plain-event.js';
 import type { ResponseHead } from './response-head.js';
 import { ResponseWriter } from './response-writer.js';
 import { abortSignal } from './signal.js';
@@ -59,18 +59,22 @@ interface Ending {
  *     └────────────┴──────────┴──► ending ───► closed
  * ```
  *
- * - `preparing`: `identify` and the method are running. Nothing of the response is sent, and an error is an HTTP error.
- * - `ready`: the method has returned its stream. The head waits until the positions of the channels are known.
+ * - `preparing`: `identify` and the method are running. An error is an HTTP error. Where an interceptor emits already, the
+ *   response opens from here.
+ * - `ready`: the method has returned its stream. The head waits until the positions of the channels are known. An error is
+ *   an HTTP error as long as nothing was emitted.
  * - `open`: the head is sent. From here on an error can only be told in the stream.
- * - `ending`: its end is decided, see {@link Ending}. `end()` has the last word, otherwise the first that decides it.
- * - `closed`: nothing is written or held any more. The client may leave in any state, which leads here at once.
+ * - `ending`: see {@link Ending}. It keeps its stage, as a response that is not open opens before it ends. A later `end()`
+ *   replaces an ending, a later `complete()` or `error()` does not.
+ * - `closed`: nothing is written or held any more. Also reached at once, from every state: the client leaves, is
+ *   disconnected, or gets an HTTP answer in place of the stream (`fail()`, 204).
  *
  * The calls in the life of a response, in their order:
  *
  * 1. `SseServer` makes it, and `Admission` lets it in, `register()`, or turns it away, `end()` or `fail()`.
  * 2. `identified()`: the features get their part in it (connection-part.ts). Then the method runs.
  * 3. `serveDirectly()` feeds it with what the method returned, or `serve()` with what interceptors make of that.
- * 4. Its reader opens the channels, asks the gate, and tells it of the start: `located()`, `begun()`.
+ * 4. Its reader opens the channels, asks the gate, and tells it of the start: `positionsKnown()`, `allStarted()`.
  * 5. `run()`, in the run queue, opens the response, and then writes what was gathered since the last time.
  * 6. `batch()` or `next()` brings an event. A value of `next()` becomes text and a position in outgoing.ts.
  * 7. `complete()`, `error()` or `end()` begins the end, `run()` brings it about, and `close()` gives everything back.
@@ -81,7 +85,7 @@ export class SseConnection implements Sink, Task {
   readonly lastEventId: LastEventId;
   readonly reader: StreamReader;
   readonly pipeline: Pipeline;
-  /** When its request was let in: `performance.now()`. */
+  /** When it was made, before it was let in: `performance.now()`. */
   readonly beganAt = performance.now();
   /** The user that it belongs to, as `identify` says; undefined for an unknown one, and until that is known. */
   identity: Identity | undefined;
@@ -151,7 +155,7 @@ export class SseConnection implements Sink, Task {
 
   // ---- Its state
 
-  /** Whether the head is sent, so that it is known whose it is and what it streams. */
+  /** Whether the head is sent. */
   get isOpen(): boolean {
     return this.#state === 'open';
   }
@@ -236,11 +240,11 @@ export class SseConnection implements Sink, Task {
     return backPressure === 'none' && this.#isAwaiting ? 'full' : backPressure;
   }
 
-  makeRoom(): boolean {
+  flushForRoom(): boolean {
     const { backPressure } = this.#outbox;
     if (this.isOpen && backPressure !== 'backed up' && !this.#isAwaiting) {
       this.#outbox.flush();
-      // Another channel may have waited for room, which is to read on when there is some.
+      // The full outbox may have stopped another channel, which reads on now.
       if (backPressure === 'full') this.#readOn('in this turn');
     }
     return this.backPressure === 'none';
@@ -260,13 +264,13 @@ export class SseConnection implements Sink, Task {
     if (!this.exchange.isHead) this.connections.features.ended(channel, this);
   }
 
-  located(): void {
-    this.#outbox.add(this.#introduction.located(), undefined, 'own');
+  positionsKnown(): void {
+    this.#outbox.add(this.#introduction.positionsKnown(), undefined, 'unpaced');
   }
 
-  begun(when: 'at once' | 'later'): void {
+  allStarted(when: 'at once' | 'later'): void {
     const isOfHub = this.#feed === 'hub' || this.#feed === 'batched';
-    // There is nothing left that could fail. What is done in one go leaves no garbage that grows old.
+    // There is nothing left that could fail. Done in the turn of the request, its garbage is young and cheap.
     if (isOfHub && when === 'at once' && this.#state === 'ready') this.run();
   }
 
@@ -274,9 +278,9 @@ export class SseConnection implements Sink, Task {
     this.#outbox.addBatch(batch);
   }
 
-  handedOn(): void {
+  eventEmitted(): void {
     try {
-      this.#outgoing?.handedOn();
+      this.#outgoing?.eventEmitted();
     } catch (error) {
       this.error(error);
     }
@@ -287,13 +291,13 @@ export class SseConnection implements Sink, Task {
   }
 
   gap(cursor: Cursor, gap: Gap): void {
-    const id = cursor.channel.hasHistory ? this.reader.position.tell() : undefined;
+    const id = cursor.channel.hasHistory ? this.reader.position.takeId() : undefined;
     const body = gapText(gap, this.settings.plain);
     if (body === undefined) return this.disconnect(); // a clean end would be taken for the whole
-    this.#outbox.add(body, id, 'own');
+    this.#outbox.add(body, id, 'unpaced');
   }
 
-  /** By policy: the client was too slow. It comes back and resumes. */
+  /** Cuts the connection, so that its client does not take what it has for the whole, and comes back. */
   disconnect(): void {
     this.exchange.response.destroy();
     this.close();
@@ -307,7 +311,7 @@ export class SseConnection implements Sink, Task {
     try {
       const cursor = currentCursor();
       const isForeign = cursor !== undefined && cursor.reader !== this.reader;
-      if (isForeign) this.#arrived(cursor, value);
+      if (isForeign) this.#foreignValue(cursor, value);
       if (this.#state === 'preparing' && isObject(value) && isOfHub(value)) return this.#refuseAnswer();
       this.#outgoing ??= new Outgoing(this, this.#outbox);
       this.#outgoing.add(value, isForeign ? undefined : cursor);
@@ -330,9 +334,9 @@ export class SseConnection implements Sink, Task {
   }
 
   complete(): void {
-    this.handedOn();
+    this.eventEmitted();
     this.#finish();
-    this.filled();
+    this.scheduleRun();
   }
 
   /** Hands an error to the exception filters, in place of a stream. */
@@ -344,22 +348,22 @@ export class SseConnection implements Sink, Task {
   #failInStream(error: unknown): void {
     // The events that an Observable has emitted before it failed still go out. Of several errors the first is told.
     try {
-      this.#outgoing?.handedOn();
+      this.#outgoing?.eventEmitted();
     } catch (another) {
       logger.error(another);
     }
-    // A value that waits for a Promise does not: its position has not moved, and it comes again.
+    // A value that is still awaited is dropped: its position has not moved, so the client gets it again.
     this.#outgoing?.close();
     if (this.settings.plain) return this.disconnect(); // its client would take a clean end for the whole
-    this.#outbox.add(errorEvent(error));
+    this.#outbox.add(errorText(error));
     this.#finish();
     // It may be an event that could not be written: then its source does not know that it is over.
     this.pipeline.release();
   }
 
   /** Looks at a value that comes by a cursor of another response, or of none: its stream is shared. */
-  #arrived(cursor: Cursor, value: unknown): void {
-    for (const part of this.#parts) part.arrived?.(cursor);
+  #foreignValue(cursor: Cursor, value: unknown): void {
+    for (const part of this.#parts) part.foreignValue?.(cursor);
     const { name } = cursor.channel;
     const { told } = this.settings;
     if (told.has('shared') || this.reader.position.of(name)) return;
@@ -385,7 +389,7 @@ export class SseConnection implements Sink, Task {
     return this.#outgoing?.isWaiting === true;
   }
 
-  /** Resolves when the client may take more. For what is asked for value by value. */
+  /** Resolves when the client may take more: for async iterables, which are asked for one value at a time. */
   room(): Promise<void> {
     return new Promise((resolve) => {
       (this.#waiting ??= []).push(resolve);
@@ -395,14 +399,14 @@ export class SseConnection implements Sink, Task {
   /** No Promise is awaited any more. */
   settled(): void {
     this.#resume();
-    this.filled();
+    this.scheduleRun();
   }
 
   /** The client has taken what was written, and can take more. */
   drained(): void {
     if (this.isClosed) return;
     this.#resume();
-    if (this.#ending) this.filled();
+    if (this.#ending) this.scheduleRun();
   }
 
   /** More waits than is allowed to, of what cannot be paused. @param fault says of what, and of how much */
@@ -420,22 +424,22 @@ export class SseConnection implements Sink, Task {
 
   // ---- What it writes
 
-  /** Tells the client something that is no event of a channel. */
+  /** Sends an event of this package, which belongs to no channel's log. */
   tell(type: string, data: object): void {
     if (this.settings.plain) return;
     // It comes whether the client reads or not, so it counts among what may wait.
-    this.#outbox.add(ownEvent(type, data), undefined, 'own');
+    this.#outbox.add(ownEvent(type, data), undefined, 'unpaced');
   }
 
   /** There is something to write, or the end has come. */
-  filled(): void {
+  scheduleRun(): void {
     if (this.#due !== 'nothing' || this.isClosed) return;
     this.#due = 'write';
     this.#queue.add(this);
   }
 
   run(): void {
-    // Before it is open it takes another amount than afterwards.
+    // Asked before #open(), which lowers the limit: what was full before may not look full afterwards.
     const before = this.#outbox.backPressure;
     if (!this.isOpen && !this.#open()) return;
     // Events that were published before the end still go out, although their channel's turn may come later.
@@ -471,7 +475,7 @@ export class SseConnection implements Sink, Task {
     return heartbeat;
   }
 
-  /** In the next turn a long replay lets others in between. */
+  /** Lets the channels read on. A long replay does so in the next turn, so that others get in between. */
   #readOn(when: 'in this turn' | 'in the next turn'): void {
     if (this.isClosed) return;
     if (this.#due === 'nothing') {
@@ -484,7 +488,7 @@ export class SseConnection implements Sink, Task {
   /** Sends the client's position if it has moved past events that were not sent. */
   #tellMoved(): boolean {
     const { position } = this.reader;
-    const id = position.hasMoved ? position.tell() : undefined;
+    const id = position.hasMoved ? position.takeId() : undefined;
     if (id === undefined) return false;
     this.#outbox.add(this.#introduction.position(id));
     return true;
@@ -500,7 +504,7 @@ export class SseConnection implements Sink, Task {
     let news = '';
     for (const part of this.#parts) {
       refusal ??= part.refusal?.();
-      news += part.opening?.() ?? '';
+      news += part.firstEvents?.() ?? '';
     }
     const opening = this.#introduction.opening(retry);
     try {
@@ -512,7 +516,7 @@ export class SseConnection implements Sink, Task {
       }
       const isWithNews = retry === undefined && !this.settings.plain;
       if (!this.head.send(isWithNews ? opening + news : opening)) {
-        setTimeout(() => this.filled(), 1);
+        setTimeout(() => this.scheduleRun(), 1);
         return false;
       }
     } catch (error) {
@@ -536,7 +540,7 @@ export class SseConnection implements Sink, Task {
     return hasCause && !this.reader.isStarting;
   }
 
-  /** Whether the client has all there will ever be. A response that is forced to its end may hold something back. */
+  /** Whether the client has all there will ever be. Not known at a forced end: more might have come. */
   get #hasNothingToSay(): boolean {
     const isFinished = this.#ending?.how === 'finished' && !this.#isAwaiting;
     return isFinished && this.#outbox.isEmpty && this.reader.isExhausted;
@@ -553,7 +557,7 @@ export class SseConnection implements Sink, Task {
   end(retry?: number, farewell = ''): void {
     if (this.isClosed) return;
     this.#ending = { how: 'forced', retry, farewell: this.settings.plain ? '' : farewell };
-    this.filled();
+    this.scheduleRun();
   }
 
   /** The Observable has nothing more to say. */
@@ -573,7 +577,7 @@ export class SseConnection implements Sink, Task {
   }
 
   /** The response is over: it has ended, or its client has left. */
-  left(): void {
+  over(): void {
     this.close();
     this.head.left();
   }

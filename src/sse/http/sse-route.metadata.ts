@@ -43,7 +43,7 @@ export interface SseRouteSettings {
   readonly plain?: boolean | PlainStream;
 }
 
-/** The marks that Nest leaves on a stock `@Sse()` method, on its options, on what has interceptors, and `@Header()`s. */
+/** Nest's metadata keys: for a stock `@Sse()` method, its options, interceptors, and `@Header()`s. */
 const STOCK_SSE = '__sse__';
 const STOCK_OPTIONS = '__sseOptions__';
 const INTERCEPTORS = '__interceptors__';
@@ -85,7 +85,10 @@ export interface RouteDescription {
   readonly interceptors: readonly object[];
   /** The value of `@Header('Cache-Control')`. */
   readonly cacheControl: (() => string) | undefined;
-  /** The method as other interceptors see it: with Nest's mark. With that, the method itself would be served by Nest. */
+  /**
+   * A copy of the method with Nest's mark, for other interceptors to see. With the mark on the method itself, Nest
+   * would serve it.
+   */
   readonly standIn: Method;
   /** Whether a decorator above `@Sse()` has put a function of its own in the place of the method. */
   readonly isWrapped: boolean;

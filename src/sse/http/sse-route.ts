@@ -31,7 +31,7 @@ export class SseRouteGuard implements CanActivate {
 }
 
 /**
- * A method around a controller's: it has its response served by the application that has routed the request.
+ * Wraps the method of a controller: the application that has routed the request serves the response.
  *
  * @param responseIndex the parameter in which Nest injects the response
  */

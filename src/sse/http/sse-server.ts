@@ -25,7 +25,7 @@ export interface ConnectionSettings {
   /** Milliseconds that a client has to take the last bytes when its stream is ended. */
   readonly grace: number;
   readonly slow: SlowPolicy | undefined;
-  /** Without streams of the hub a stock route is as Nest has it, which numbers events that have no id. */
+  /** `stock`: without streams of the hub it sends events as Nest does, which numbers those that have no id. */
   readonly route: 'own' | 'stock';
   /** Whether its client takes every event for one of the application's. */
   readonly plain: PlainStream | boolean;
@@ -78,19 +78,19 @@ export class SseServer {
   }
 
   /**
-   * Whether the interceptor serves a route: others want to see what the method returns, or a decorator around it may
-   * return something else, or Nest answers.
+   * Whether the interceptor serves a route, and not the method itself: on a stock route, where Nest answers; below a
+   * decorator, which may return something else; and where other interceptors want to see the result.
    */
   intercepts({ isStock, isWrapped, interceptors }: RouteDescription): boolean {
     if (isStock) return this.settings.stockRoutes === 'serve';
     return isWrapped || this.interceptors.length > 0 || interceptors.length > 0;
   }
 
-  /** Serves a response from its method. Nest waits until that has done its work. */
+  /** Serves a response from its method. @returns resolves when Nest need not wait any more */
   serve(route: ServedRoute, response: object, call: () => unknown): Promise<void> {
     const settled = new Promise<void>((done, fail) => {
       const headOf = (exchange: Exchange): ResponseHead => new OwnHead(exchange, route, { done, fail });
-      this.open(route, response, headOf, (connection) => {
+      this.connect(route, response, headOf, (connection) => {
         const serve = (returned: unknown): void =>
           connection.serveDirectly(streamOf(returned, connection, route.name));
         const result = call();
@@ -122,7 +122,7 @@ export class SseServer {
    * @param feed runs the method of the route, in the context of the connection
    * @returns undefined if it is turned away, or the client has gone already
    */
-  open(
+  connect(
     route: ServedRoute,
     response: object,
     headOf: (exchange: Exchange) => ResponseHead,
@@ -137,8 +137,8 @@ export class SseServer {
     }
     const { streams, connections, admission } = this;
     const connection = new SseConnection(exchange, head, route.connection, streams, connections, admission);
-    if (!admission.admits(connection)) {
-      exchange.onceOver(() => connection.left());
+    if (!admission.admit(connection)) {
+      exchange.onceOver(() => connection.over());
       return undefined;
     }
     const routed = RoutedRequest.of(response);

@@ -41,7 +41,7 @@ export class SseInterceptor implements NestInterceptor {
     toNest: Subscriber<unknown>,
   ): (() => void) | undefined {
     const fail = (error: unknown): void => toNest.error(error);
-    // Nest takes the last value of a route that is not stock, so that there has to be one.
+    // On a route of this package Nest awaits the last value, so there must be one.
     const done = (): void => {
       toNest.next(undefined);
       toNest.complete();
@@ -49,7 +49,7 @@ export class SseInterceptor implements NestInterceptor {
     const headOf = (exchange: Exchange): ResponseHead =>
       route.isStock ? new NestHead(exchange, toNest) : new OwnHead(exchange, route, { done, fail });
     const response = context.switchToHttp().getResponse<object>();
-    const connection = this.server.open(route, response, headOf, (made) => {
+    const connection = this.server.connect(route, response, headOf, (made) => {
       made.serve(this.#watched(next.handle(), made, route));
       // Nothing tells when the method of a stock route has resolved, and Nest does not wait for it either.
       if (route.isStock) made.ready();

@@ -16,23 +16,25 @@ import type { StoredEvent } from './stored-event.js';
  * with it. A position names that very event: a log that was lost, rewound or replaced never holds a position of
  * the one before it.
  *
- * **Nothing yet.** Reading a channel that is not there creates nothing, anywhere. Such a channel has a position
- * too, of offset 0: it is held by the log that is made of the channel later, for as long as no other log of the
- * channel can have come and gone in between and that log has let go of nothing since its birth. How long that can
- * be told is the implementation's: it may say no too often, never yes.
+ * **Nothing yet.** Reading a channel that is not there creates nothing, anywhere. Such a channel has a position, too, of
+ * offset 0. A client that comes back with it has missed nothing if the log that was made since is the first one, and
+ * still has its first event. An implementation may forget that, and then there is a gap; it never takes a client with a
+ * gap for one without.
  *
- * One that keeps the logs elsewhere, for several processes, may lose its connection. It finds its way
- * back by itself and then brings every followed log up to date, without a hole: what it missed it reads,
- * and where that is gone, it says so by the log's `floor`. Until then `follow` and `read` reject with
- * `BACKPLANE_AWAY`, after a limited time of waiting perhaps, and `append` as said there.
+ * An implementation that keeps the logs on a server may lose its connection. It connects again by itself and then brings
+ * every followed log up to date, without a hole: it reads the events that it missed, and where these are gone, the log's
+ * `floor` says so. Until then `follow` and `read` reject with `BACKPLANE_AWAY`, perhaps after waiting for a limited
+ * time, and `append` as said there.
+ *
+ * Implementations: backplanes/memory, lmdb, redis and nats.
  */
 export interface SseBackplane {
   /**
    * Stores an event after all earlier ones of its channel. Resolves with its position when it is as
    * durable as the backplane promises. Followers in this process are told before it resolves.
    *
-   * @param publishId what makes a second attempt the same publication: within {@link PUBLISH_ID_MEMORY}
-   * it is stored once, and both answer with its position
+   * @param publishId the publisher's name for the event: within {@link PUBLISH_ID_MEMORY} it is stored once, and a second
+   * attempt answers with the position of the first
    * @throws SseError `CHANNEL_COMPLETED`, `HUB_FULL`, `PUBLISH_REJECTED`: it was not stored and never
    * will be. `PUBLISH_UNCERTAIN`: it was sent, and no answer came in time; a second attempt with the same
    * `publishId` finds out.
@@ -54,11 +56,11 @@ export interface SseBackplane {
   follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog>;
 
   /**
-   * Part of what is kept of a channel, oldest first: the `limit` events that follow `after`, else the newest
-   * `limit` up to `upTo`, which is the last of them, or of all. Of both, the first `limit` between the two.
+   * Part of the log of a channel, oldest first. With `after` the first `limit` events after it, with `upTo` the newest
+   * `limit` up to and including it, with both the first `limit` between them, with neither the newest `limit`.
    *
-   * A position that the log does not hold is `missing`; then the range begins at the oldest that is left, or ends
-   * at the newest. Of a channel that is not there the range is empty, at nothing yet.
+   * If the log does not hold a position, `missing` says why; then the range begins at the oldest that is left, or ends
+   * at the newest. The range of a channel that does not exist is empty, and its head is the position of offset 0.
    */
   read(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange>;
 

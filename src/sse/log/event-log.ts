@@ -15,7 +15,7 @@ export interface LogEntry extends Position {
 /** The positions between which a log can be read. */
 export type LogBounds = Readonly<Pick<EventLog, 'floor' | 'head'>>;
 
-/** Beyond all offsets: meanwhile nothing is offered a second time. */
+/** The value of `#offered` while readers are being offered the log: no offset is beyond it, so nothing is offered twice. */
 const OFFERING = Infinity;
 
 /**
@@ -24,14 +24,14 @@ const OFFERING = Infinity;
  * Offsets increase strictly. Everything after `floor` up to `head` is kept. A reader whose position is an event
  * that the log holds, or the floor itself, has missed nothing; of any other position the log cannot prove that.
  *
- * What was not offered to readers yet is offered before the log lets go of it.
+ * An entry is offered to the readers before the log drops it.
  */
 export class EventLog {
   /** The last event that is no longer kept; before the first event its offset is 0. */
   floor: Position;
   /** The newest event. */
   head: Position;
-  /** Events up to this offset were deleted, not pushed out by later ones. */
+  /** Events up to this offset were deleted by `purge()`, not pushed out by later ones. */
   clearedAt = 0;
   /** The bytes of all entries. */
   bytes = 0;
@@ -45,7 +45,7 @@ export class EventLog {
 
   /**
    * @param begin the position before everything that is going to be in it
-   * @param offer has readers take what they have not been offered, who can: it is called before that is let go of
+   * @param offer lets readers take entries that they have not been offered; called before one of these is dropped
    */
   constructor(
     begin: Position,
@@ -64,7 +64,7 @@ export class EventLog {
     return this.head.offset === 0 && !this.completed;
   }
 
-  /** Whether it has, or had last of all that it let go of, the very event that a position names. */
+  /** Whether a position is that of an event in the log, or of the last event that left it. */
   has({ offset, mark }: Position): boolean {
     if (offset === this.head.offset) return mark === this.head.mark;
     if (offset === this.floor.offset) return mark === this.floor.mark;
@@ -73,16 +73,15 @@ export class EventLog {
     return entry?.offset === offset && entry.mark === mark;
   }
 
-  /** Why not everything after a position can be proved to be there; undefined if it can. */
+  /** Why events after a position may be missing; undefined if none are. */
   missing(position: Position): Extract<GapReason, 'evicted' | 'unknown'> | undefined {
     if (this.has(position)) return undefined;
     return position.offset < this.floor.offset ? 'evicted' : 'unknown';
   }
 
   /**
-   * Lets go of the oldest entries that there is no room for beside an event of so many bytes, and of those that are
-   * too old. To be called before the event's offset is chosen: readers that are offered what goes may publish
-   * themselves.
+   * Drops the entries that are too old, and then the oldest until an event of so many bytes fits. To be called before
+   * the event's offset is chosen: readers that are offered these entries may publish.
    */
   makeRoom(bytes: number, now: number): void {
     this.expire(now);
@@ -120,7 +119,7 @@ export class EventLog {
     if (upTo.offset > this.head.offset) this.head = upTo;
   }
 
-  /** Clears all there is because somebody wants it gone: nobody misses it. */
+  /** Clears the log on request: events that are deleted on purpose leave no gap. */
   purge(): void {
     const { head } = this;
     this.clear(head);
@@ -164,9 +163,8 @@ export class EventLog {
   }
 
   /**
-   * Whether there is an entry that can be let go of. While readers are offered what there is, nothing leaves: some
-   * have not had their turn, and another may have published. What is published then is beyond `newest`, the newest
-   * entry when the call began. It stays until the next event comes, over the limits, or readers that publish for
+   * Whether the oldest entry can be dropped. Not while readers are being offered the log, as some have not had their turn.
+   * Nor, until the next event, an entry that was published during this call, so after `newest`: readers that publish for
    * each event that they read would never come to an end.
    */
   #mayLeave(newest: number): boolean {
@@ -174,7 +172,7 @@ export class EventLog {
     return oldest !== undefined && oldest.offset <= newest && this.#offered !== OFFERING;
   }
 
-  /** Has everything offered, if that was not done with what lies up to an offset. */
+  /** Offers everything to the readers, unless everything up to an offset was offered before. */
   #offerUpTo(offset: number): void {
     if (offset <= this.#offered) return;
     const newest = this.head.offset;
@@ -186,7 +184,7 @@ export class EventLog {
     }
   }
 
-  /** Lets go of the oldest entry, unless a reader that was offered it had all cleared. */
+  /** Drops the oldest entry, unless a reader that was offered it has purged the log meanwhile. */
   #evict(): void {
     const entry = this.at(0) as LogEntry;
     this.#offerUpTo(entry.offset);

@@ -2,7 +2,7 @@ import type { Requested } from '../protocol/position.js';
 import type { EventLog } from './event-log.js';
 import type { Gap, GapReason, SseEvent } from './sse-event.js';
 
-/** A requested position, or the text that was sent in its place. */
+/** A position that a client asked for, or the text that could not be read as one. */
 export type NamedPosition = Exclude<Requested, { readonly kind: 'none' }>;
 
 /** A gap that a client has not been told of yet. */
@@ -19,7 +19,7 @@ export function gapAt(requested: NamedPosition, log: EventLog): OwedGap | undefi
   return reason && { reason, requested: requested.text };
 }
 
-/** A gap as an event of a plain stream. */
+/** A gap as an event of a stream outside a response. */
 export function gapEvent(gap: Gap, id: string | undefined): SseEvent {
   return Object.freeze({
     channel: gap.channel,

@@ -18,7 +18,7 @@ import type { EventMap, GapReason, PublishedEvent } from './sse-event.js';
 export interface HistoryQuery {
   /** A position of the channels, an id for instance: only what came after it, the oldest first. */
   readonly after?: string;
-  /** A position of the channels, the `start` of a page for instance: only what came up to it, the newest of it. */
+  /** A position of the channels, the `start` of a page for instance: only events up to it, the newest `limit` of them. */
   readonly upTo?: string;
   /** The most events to return, of all channels together: a whole number of at least 1. @defaultValue all that are kept */
   readonly limit?: number;
@@ -28,10 +28,10 @@ export interface HistoryQuery {
 export interface ChannelHistory<Events extends EventMap> {
   /** Oldest first: those of a channel in the order of its log, those of several in the order of their publishing. */
   readonly events: readonly PublishedEvent<Events>[];
-  /** The position before the first of them: `upTo` it is the page before this one. */
+  /** The position before the first of them. Pass it as `upTo` for the page before this one. */
   readonly start: string;
   /**
-   * The position after the last of them: `after` it is the next page, and a stream of the same channels that begins
+   * The position after the last of them. Pass it as `after` for the next page; a stream of the same channels that begins
    * here continues them without a hole. The empty string if none of the channels has a history.
    */
   readonly position: string;
@@ -96,7 +96,7 @@ export async function readPast(
   };
 }
 
-/** Reads ids for some channels. No log is at hand that could tell to which of two channels with one hash an id belongs. */
+/** Reads ids for some channels. No log is at hand, so an id counts for both of two channels with the same hash. */
 function requestedBy(channels: readonly string[]): (channel: string, id: string | undefined) => Requested {
   const candidates = new Map(channels.map((name) => [name, { hash: channelHash(name), has: () => false }]));
   return (channel, id) => requestedIn(channel, parseLastEventId(id), candidates);

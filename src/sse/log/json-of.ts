@@ -23,8 +23,8 @@ type JsonOfEach<T> = T extends JsonPrimitive
           ? JsonOfObject<T>
           : never;
 
-// One of primitives alone stays the type that it is, and keeps its name. To look deeper for that would go round in
-// circles with types that refer to themselves.
+// An object of primitives is left as it is, so that its type keeps its name. Only one level is looked at: with recursive
+// types a deeper look would never end.
 type JsonOfObject<T extends object> = T extends readonly (infer Item)[]
   ? [Item] extends [Exclude<JsonPrimitive, undefined>]
     ? T

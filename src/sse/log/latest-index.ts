@@ -24,7 +24,7 @@ export class LatestIndex {
     this.#takeIn();
   }
 
-  /** Every event after this offset is here that is the newest of its key. */
+  /** After this offset the index is complete: it has the newest event of every key. */
   get floor(): number {
     return Math.max(this.#floor, this.log.clearedAt);
   }
@@ -51,7 +51,7 @@ export class LatestIndex {
     return [...this.#newest.values()].filter((entry) => entry.offset > from);
   }
 
-  /** An event that is about to leave the log may be read before the channel is told of it. */
+  /** The log may be read, when it makes room, before `add()` was called for its newest entries. */
   #takeIn(): void {
     for (const entry of this.log.entriesAfter(this.#upTo)) this.add(entry);
   }
@@ -61,7 +61,7 @@ export class LatestIndex {
       return this.policy.latest(this.eventOf(entry));
     } catch (error) {
       new Logger('SseHub').error(error);
-      return entry; // a key of its own: it is left out for nothing
+      return entry; // a key of its own, so that no other event replaces it
     }
   }
 }

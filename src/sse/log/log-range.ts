@@ -1,7 +1,7 @@
 import type { LogRange, RangeQuery } from './backplane.js';
 import type { EventLog, LogEntry } from './event-log.js';
 
-/** A log, as far as it takes to read a part of it. */
+/** The members of a log that {@link rangeOf} needs. */
 export type ReadableLog = Pick<EventLog, 'floor' | 'head' | 'size' | 'at' | 'indexAfter' | 'missing'>;
 
 /** The part of a log that is asked for, as {@link SseBackplane.read} answers with it. */

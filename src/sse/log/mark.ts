@@ -21,9 +21,9 @@ function pair(): string {
 }
 
 /**
- * A mark: eight random characters, 47 bits, that another event at the same offset would not have.
+ * A mark: eight random characters, 47 bits, so that two events with the same offset differ.
  *
  * It is made anew for each attempt to store an event, and never derived from anything: a store that came back
- * older gives an offset away a second time, and a mark must not come with it.
+ * older uses an offset a second time, and then the mark must be another.
  */
 export const newMark = (): string => pair() + pair() + pair() + pair();

@@ -15,8 +15,8 @@ export interface EventHolder {
   has(position: Position): boolean;
 }
 
-// An operator may hand on the very event or one it made of it. Only of the very event is the origin
-// known here; a spread copy must not claim to have the bytes of the one it was made of.
+// Only the event object itself has an origin. The fields of a copy may have been changed, so the bytes of the original
+// may be wrong for it.
 const origins = new WeakMap<object, EventOrigin>();
 const events = new WeakMap<LogEntry, SseEvent>();
 

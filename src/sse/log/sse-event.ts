@@ -28,7 +28,7 @@ export type InputsOf<Name> = Name extends { readonly [INPUTS]?: infer Inputs } ?
 /** The types that a name carries; of a plain string it is inferred that it carries something unknown. */
 type Known<Events> = Exclude<Events, undefined> extends EventMap ? Exclude<Events, undefined> : AnyEvents;
 
-// These are aliases and no interfaces: declarations of who uses them need no name for them then.
+// Type aliases and no interfaces, so that declaration files of users need not import them.
 type EventExtras = {
   /** Only on channels without history, where the hub makes no ids. No CR, LF or NUL. */
   readonly id?: string;
@@ -89,16 +89,25 @@ export type GapReason =
   | 'evicted'
   /** It read so slowly that the log moved past it. */
   | 'lagged'
-  /** The log does not have the event that it names: that was lost, the store came back older, or it is of another log. */
+  /**
+   * The log does not have the event that the client's position names: it was lost, the store was restored from an
+   * older state, or the position is of another log.
+   */
   | 'unknown'
   /** Its last event ID is no position. */
   | 'unreadable';
 
-/** The data of a `gap` event. After it comes a snapshot if the channel has one, else everything that the log still has. */
+/**
+ * The data of a `gap` event. After it comes a snapshot if the channel has one and the client can be sent it, else
+ * everything that the log still has.
+ */
 export interface Gap {
   readonly channel: string;
   readonly reason: GapReason;
-  /** The position it asked for, as it wrote it. */
+  /**
+   * The client's last event ID: the one that it sent or, if it fell behind while connected, the last that it was
+   * given. Empty if it had none.
+   */
   readonly requested: string;
   /** The id of the oldest event that is left, or null where there is none. */
   readonly oldest: string | null;

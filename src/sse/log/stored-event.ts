@@ -14,8 +14,9 @@ export interface StoredEvent {
   readonly id: string | undefined;
   readonly retry: number | undefined;
   readonly comment: string | undefined;
-  /** The data as text, and whether that text is JSON of what was published. */
+  /** The data as it is sent. */
   readonly data: string | undefined;
+  /** Whether `data` is JSON of the published value, and not the published string itself. */
   readonly json: boolean;
 }
 
@@ -40,7 +41,7 @@ export function storedEvent(event: SseEventInput, ids: IdsBy, maxBytes: number):
     if (!FIELDS.has(field)) {
       throw new SseError(
         'INVALID_EVENT',
-        `An event has no field "${field}". It takes type, data, id, retry and comment; put it into data.`,
+        `An event has no field "${field}". It takes type, data, id, retry and comment. Put other values into data.`,
       );
     }
   }
@@ -114,7 +115,7 @@ function idOf(id: unknown, ids: IdsBy): string | undefined {
   if (NOT_ASCII.test(text))
     throw invalid(
       'id',
-      'is of ASCII alone, as several clients cannot send back another; encodeURIComponent() makes it so',
+      'is printable ASCII, as some clients cannot send back anything else. Encode it with encodeURIComponent()',
     );
   // A client sends it back in a header, and is turned down for good if that is too long.
   if (Buffer.byteLength(text) > MAX_ID_BYTES) throw invalid('id', `has at most ${MAX_ID_BYTES} bytes`);

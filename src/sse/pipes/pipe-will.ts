@@ -40,7 +40,7 @@ export async function tellLast(
 ): Promise<void> {
   if (!last) return;
   try {
-    await writer.tell(channel, last, `pipe/${id}`);
+    await writer.appendLast(channel, last, `pipe/${id}`);
   } catch (error) {
     // Then somebody else has ended it, and listeners have had the end.
     if (!(error instanceof SseError && error.code === 'CHANNEL_COMPLETED')) throw error;

@@ -4,8 +4,8 @@ export const MAX_CHANNEL_LENGTH = 200;
 const CONTROL_OR_LONE_SURROGATE = /[\p{Cc}\p{Cs}]/u;
 
 /**
- * The fault of a channel's name, and what to do about it, or nothing: 1 to 200 characters, segments separated by `/`,
- * none of them empty, no control characters. A name is no path: `..` is a segment like any other.
+ * The fault of a channel's name and what to do about it; undefined for a valid name. A name has 1 to 200 characters, in
+ * segments separated by `/`, none of them empty, without control characters. It is no path: `..` is an ordinary segment.
  */
 export function channelNameFault(name: unknown): string | undefined {
   if (typeof name !== 'string') return `is ${name === null ? 'null' : typeof name}, not a string`;
@@ -22,7 +22,7 @@ export function channelNameFault(name: unknown): string | undefined {
 /** A value that is still to be put in, as routers write it. `ChannelDefinition.of()` encodes these characters. */
 const PLACEHOLDER = /^(:\w+|\{.*\})$/;
 
-/** The fault of a name that is a pattern rather, or nothing. */
+/** The fault of a name in which a placeholder was left (`:id`, `{id}`); undefined if there is none. */
 export function placeholderFault(name: string): string | undefined {
   const found = name.split('/').find((segment) => PLACEHOLDER.test(segment));
   return (

@@ -43,13 +43,16 @@ export const POSITION_TYPE = 'sse-position';
 
 /**
  * An event that moves the client's position, and may set how long it waits before it reconnects. It has data:
- * Firefox, WebKit and several libraries do not store the id of a block without, although the standard says so
- * ("9.2.6 Interpreting an event stream").
+ * Firefox, WebKit and several libraries do not store the id of a block that has none, although the standard tells
+ * them to ("9.2.6 Interpreting an event stream").
  */
 export const positionEvent = (id: string, retry?: number): string =>
   idLine(id) + (retry === undefined ? '' : `retry: ${retry}\n`) + `event: ${POSITION_TYPE}\ndata: {}\n\n`;
 
-/** The same as a block that dispatches nothing, for clients that take every event for theirs. */
+/**
+ * As {@link positionEvent}, but without data, so that no event is dispatched: for clients that take every event for
+ * one of the application's.
+ */
 export const positionBlock = (id: string, retry?: number): string =>
   idLine(id) + (retry === undefined ? '' : `retry: ${retry}\n`) + '\n';
 

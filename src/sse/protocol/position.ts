@@ -2,8 +2,8 @@
  * A place in one channel's log: everything up to and including one event has been seen.
  *
  * It names that very event. Its `offset` says where it is, its `mark` which one it is: a log that was lost and
- * made anew, or came back older, may give an offset away again, but not the mark. A position of offset 0 lies
- * before the first event of a log, or of one that is not there yet.
+ * made anew, or came back older, may use an offset again, but never a mark. A position of offset 0 lies before
+ * a log's first event, also of a log that does not exist yet.
  */
 export interface Position {
   readonly offset: number;
@@ -29,12 +29,12 @@ const ID = /^(\d{1,16})\.([0-9A-Za-z]{1,28})([0-9A-Za-z]{4})$/;
 /** The ids of version 0.1: the random name of a log, and an offset. */
 const OF_VERSION_0_1 = /^[0-9A-Za-z]{1,16}-\d{1,16}$/;
 
-/** The position that such an id stands for: no log holds it. */
+/** A position that no log holds: for ids of version 0.1, and ids that cannot be read. */
 export const NOWHERE: Position = { offset: Number.MAX_SAFE_INTEGER, mark: '' };
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
-/** A number from 0 to 2³² - 1 that says little of a channel's name, but always the same (FNV-1a). */
+/** A hash of a channel's name (FNV-1a), 0 to 2³² - 1, the same in every process. */
 export function channelNumber(channel: string): number {
   let number = 0x811c9dc5;
   for (let i = 0; i < channel.length; i++) number = Math.imul(number ^ channel.charCodeAt(i), 0x01000193);
@@ -58,7 +58,7 @@ export function channelHash(channel: string): string {
 /** An event's id: its position, and the hash of its channel's name. */
 export const formatId = ({ offset, mark }: Position, hash: string): string => `${offset}.${mark}${hash}`;
 
-/** In the place of a position, for a channel without history: it is streamed, and that is all there is to say. */
+/** Stands in an id for a channel without history, which is streamed and has no position. */
 const NO_HISTORY = '*';
 
 /**
@@ -146,7 +146,7 @@ export type Requested =
   | { readonly kind: 'position'; readonly position: Position; readonly text: string }
   | { readonly kind: 'unreadable'; readonly text: string };
 
-/** A channel among whose events a client's id may be. */
+/** A channel that an id may belong to. */
 export interface Candidate {
   readonly hash: string;
   /** Whether its log holds that very event. */
@@ -157,8 +157,8 @@ export interface Candidate {
  * The position that a client asks for in one of the channels of its response.
  *
  * A channel that a named id leaves out has no position. A bare id belongs to the channel whose hash it has; if
- * several have it, to the one that holds the event. If it is nobody's, or it cannot be told whose, each of those
- * that it may be of is asked, and says `gap`.
+ * several have it, to the one that holds the event. If no channel has that hash it counts for every channel, and if
+ * several have it and none holds the event, for each of those: they then find that there is a gap.
  *
  * @param channels those of the response, by name
  */

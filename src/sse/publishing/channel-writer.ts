@@ -22,10 +22,10 @@ export interface PublishOptions {
 
 /**
  * The way of an event from `hub.publish()` to the log of its channel: it is checked, encoded once, and appended to the
- * log by the backplane. From there the log tells its readers: channels/channel.ts.
+ * log by the backplane. That tells its followers, one `Channel` for each channel that is streamed: channels/channel.ts.
  *
- * Calls on one channel take effect in their order, also where an asynchronous schema holds one of them up. Nothing
- * waits where no such schema is.
+ * Calls on one channel take effect in their order, also where an asynchronous schema holds one of them up. Without
+ * such a schema nothing waits.
  */
 export class ChannelWriter {
   /** Events that were published since the start. */
@@ -77,7 +77,10 @@ export class ChannelWriter {
     });
   }
 
-  /** Checks and encodes an event. A Promise is returned only where that takes a turn, and is to be awaited as it is. */
+  /**
+   * Checks and encodes an event. It returns a Promise only where a schema is asynchronous or calls before it wait. The
+   * caller awaits that first of all, see {@link SerialQueue}.
+   */
   #encoded(
     channel: string,
     event: SseEventInput,
@@ -106,7 +109,7 @@ export class ChannelWriter {
   }
 
   /** Stores an event that {@link lastEvent} has made. It is kept for clients that come back. */
-  async tell(channel: string, event: StoredEvent, publishId: string): Promise<void> {
+  async appendLast(channel: string, event: StoredEvent, publishId: string): Promise<void> {
     const { settings } = this.definitions.rulesOf(channel);
     await this.#queue.run(channel, () => this.backplane.append(channel, settings, event, publishId));
   }

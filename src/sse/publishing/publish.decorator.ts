@@ -84,7 +84,7 @@ const HUB = Symbol('SseHub');
  * has already done its work then.
  *
  * The parameters of a pattern are filled from the result, or else from the first argument that is an object with
- * a string or a number of that name; of a source, each item is such a result.
+ * a string or a number of that name. For an Observable or an async iterable each item is such a result.
  *
  * It needs an instance that Nest has made of its class: the hub is injected.
  *
@@ -150,7 +150,7 @@ export function Publish(
       if (!hub) {
         throw new SseError(
           'MODULE_MISSING',
-          `${where} has no hub to publish with. Its class is for Nest to make, in an application that imports SseModule.forRoot(); it can be called when the constructor is done.`,
+          `${where} has no hub to publish with. Nest has to make the instance, in an application that imports SseModule.forRoot(), and the method must not be called in its constructor.`,
         );
       }
       const publish = async (item: unknown): Promise<unknown> => {
@@ -172,7 +172,7 @@ function published(result: unknown, publish: (data: unknown) => Promise<unknown>
   return publish(result).then(() => result);
 }
 
-/** Whether all that is in it would be lost: a Set, a Map, what a generator that is not async gives. */
+/** Whether JSON would drop all its items: a Set, a Map, what a generator that is not async gives. */
 const isLost = (value: unknown): boolean =>
   isObject(value) && !Array.isArray(value) && Symbol.iterator in value && !('toJSON' in value);
 

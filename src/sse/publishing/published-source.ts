@@ -17,7 +17,7 @@ export const isSource = (value: unknown): value is Source<unknown> =>
  * An Observable whose items are published, one after the other, before they are handed on. What waits when it
  * is unsubscribed from is not published.
  *
- * @param maxPending items that wait; one more is an SseError `SOURCE_TOO_FAST`
+ * @param maxPending items that may wait; with one more it fails with `SOURCE_TOO_FAST`
  */
 export function publishedObservable<T>(
   source: Observable<T>,

@@ -7,7 +7,7 @@ const MAX_WAITING = 10_000;
  * Keeps the calls on each channel in their order where one of them has to wait for something first. Where none waits
  * there is no queue, and a call takes effect in the turn in which it is made.
  *
- * A call whose turn it is must be made as soon as the Promise of its turn resolves, before anything else is awaited.
+ * After `await turn()` the call must follow at once, with no other `await` between: the next turn comes right after.
  */
 export class SerialQueue {
   /** By channel: settles when the last call that waits has had its turn. */
@@ -26,7 +26,7 @@ export class SerialQueue {
   /**
    * Resolves with what a call has waited for, when all calls before it have had their turn.
    *
-   * @throws SseError `PUBLISH_REJECTED`: too many wait
+   * @throws SseError `PUBLISH_REJECTED`, at once and not as a rejection: too many wait
    */
   turn<T>(channel: string, ready: T | Promise<T>): Promise<T> {
     if (this.#waiting >= MAX_WAITING) {
@@ -37,7 +37,7 @@ export class SerialQueue {
       );
     }
     this.#waiting++;
-    // A failure that comes before the turn is told in the turn.
+    // Also where `ready` fails early, the calls before it come first.
     const settled = Promise.allSettled([ready, this.#last.get(channel)]);
     const turn = settled.then(() => ready);
     // Resolves after the turn has, so that the caller of this turn goes on before the caller of the next.

@@ -3,10 +3,10 @@ import type { NamedPosition, OwedGap } from '../log/gap.js';
 import { eventBody, idLine } from '../protocol/event-stream.js';
 import type { Position } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
-import type { PrefaceText } from '../streams/preface.js';
+import type { ReadyPreface } from '../streams/preface.js';
 
 /** The state of a channel, as it goes to every client that needs it. */
-export class Snapshot implements PrefaceText {
+export class Snapshot implements ReadyPreface {
   /** The bytes for all clients with the same id, as it is where a response has one channel. */
   #batch: Batch | undefined;
   #id: string | undefined;

@@ -10,6 +10,9 @@ export interface ChannelGate {
    * @returns false where nobody is to be asked: the channel is open, and `decided` is never called
    */
   ask(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): boolean;
-  /** The client does not get a channel that it still waits for. */
+  /**
+   * Tells the client that it does not get a channel. Called after `decided(false)` by a stream that still wants the
+   * channel.
+   */
   denied(channel: string): void;
 }

@@ -5,7 +5,7 @@ import type { Channel } from '../channels/channel.js';
 import type { LogEntry } from '../log/event-log.js';
 import type { SseEvent } from '../log/sse-event.js';
 import type { Cursor } from './cursor.js';
-import { PLAIN } from './sink.js';
+import { DETACHED } from './sink.js';
 import { StreamReader } from './stream-reader.js';
 import { readerBehind, type Streams } from './streams.js';
 
@@ -30,8 +30,8 @@ export interface StreamRequest {
 /** How a stream gets to its subscriber. */
 interface Way {
   readonly reader: StreamReader;
-  /** The response that it belongs to, or that subscribed: its gate is asked. */
-  readonly response: StreamReader | undefined;
+  /** The reader of the response that it belongs to, or that subscribed: its gate is asked. */
+  readonly responseReader: StreamReader | undefined;
   /** The position that the client came with. */
   readonly brought: LastEventId | undefined;
   /** See {@link Cursor}. */
@@ -40,12 +40,12 @@ interface Way {
 
 /**
  * The events of some channels. In a response it reads from the client's position and at its pace; anywhere else it
- * is a plain source, and a gap is one of its events.
+ * is an ordinary Observable, and a gap is one of its events.
  */
 export class ChannelStream extends Observable<SseEvent> {
-  /** The response that it was made for. */
-  readonly #response: StreamReader | undefined;
-  /** Whether the method itself made it, which may have returned it. */
+  /** The reader of the response that it was made for. */
+  readonly #responseReader: StreamReader | undefined;
+  /** Whether it was made while the method ran, so that the method may have returned it. */
   readonly #isOfMethod: boolean;
 
   constructor(
@@ -53,8 +53,8 @@ export class ChannelStream extends Observable<SseEvent> {
     readonly request: StreamRequest,
   ) {
     super((subscriber) => this.#subscribed(subscriber, this.#wayTo(subscriber)));
-    this.#response = streams.response;
-    this.#isOfMethod = this.#response?.sink.method === 'running';
+    this.#responseReader = streams.responseReader;
+    this.#isOfMethod = this.#responseReader?.sink.method === 'running';
   }
 
   /** Makes it part of a response. */
@@ -63,22 +63,25 @@ export class ChannelStream extends Observable<SseEvent> {
   }
 
   #subscribed(observer: Observer<SseEvent>, way: Way): Unsubscribable {
-    return new ChannelSubscription(way.reader, observer, this.request).enter(way, this.request);
+    return new StreamSubscription(way.reader, observer, this.request).enter(way, this.request);
   }
 
   #wayTo(subscriber: Subscriber<SseEvent>): Way {
     const { request, streams } = this;
-    const response = this.#response;
+    const response = this.#responseReader;
     const behind = readerBehind(subscriber);
     if (behind) return wayIn(behind, 'client');
-    // The method's own, by a way that cannot be seen. It may be shared: others must not wait for this client.
-    if (response && this.#isOfMethod && response.sink.method === 'subscribing') return wayIn(response, 'own');
-    // The way may still lead to the client, or be something that the method looks up: that says where to begin.
+    // The method returned it behind an operator whose subscriber leads nowhere, such as share(). Others may have subscribed
+    // to it as well and must not wait for this client.
+    if (response && this.#isOfMethod && response.sink.method === 'subscribing')
+      return wayIn(response, 'unpaced');
+    // It may still lead to the client, or be a look-up such as firstValueFrom(hub.stream(channel, { replay: 1 })), which
+    // says itself where to begin.
     const isLookUp = request.replay !== undefined || request.lastEventId.kind !== 'none';
     return {
-      reader: new StreamReader(streams, PLAIN),
-      // It may have been made for one response, or for none, and be subscribed to for another.
-      response: streams.response ?? response,
+      reader: new StreamReader(streams, DETACHED),
+      // The response that subscribes counts, before the one that it was made for.
+      responseReader: streams.responseReader ?? response,
       brought: isLookUp ? undefined : response?.position.brought,
       pace: 'client',
     };
@@ -87,15 +90,15 @@ export class ChannelStream extends Observable<SseEvent> {
 
 const wayIn = (response: StreamReader, pace: Way['pace']): Way => ({
   reader: response,
-  response,
+  responseReader: response,
   brought: response.position.brought,
   pace,
 });
 
 /** One subscription to the events of some channels. */
-export class ChannelSubscription implements Unsubscribable {
+export class StreamSubscription implements Unsubscribable {
   readonly wants?: Wants;
-  /** Everything that was in the log of a channel when its cursor began was handed on. */
+  /** Called once for each channel, when everything was handed on that was in its log when the cursor began. */
   readonly caughtUp?: () => void;
   closed = false;
   /** The number of channels that have not completed. */
@@ -139,11 +142,11 @@ export class ChannelSubscription implements Unsubscribable {
   unsubscribe(): void {
     this.closed = true;
     for (const cursor of this.reader.position.cursors)
-      if (cursor.part(this) && !cursor.isSubscribed) this.reader.leave(cursor);
+      if (cursor.remove(this) && !cursor.isSubscribed) this.reader.leave(cursor);
   }
 
   #enterIfGranted(name: string, way: Way, request: StreamRequest): void {
-    const gate = request.authorize ? way.response?.sink.gate : undefined;
+    const gate = request.authorize ? way.responseReader?.sink.gate : undefined;
     const isAsked =
       gate &&
       this.reader.ask(gate, name, (isGranted) =>
@@ -163,8 +166,8 @@ export class ChannelSubscription implements Unsubscribable {
     const lastEventId = brought && brought.kind !== 'none' ? brought : request.lastEventId;
     const cursor = reader.enter(name, lastEventId, request);
     if (!request.authorize) cursor.access = 'open';
-    if (pace === 'own') cursor.pace = 'own';
-    cursor.join(this);
+    if (pace === 'unpaced') cursor.pace = 'unpaced';
+    cursor.add(this);
   }
 
   /** Runs something that fails the stream if it throws. */
@@ -176,7 +179,10 @@ export class ChannelSubscription implements Unsubscribable {
     }
   }
 
-  /** An event that cannot be judged is not passed: the stream fails, and its client comes back for it. */
+  /**
+   * Whether a subscription wants an event. If `wants` throws, the stream fails. The event then counts as wanted, so that
+   * the client's position does not move past it and the client gets it when it comes back.
+   */
   #isWanted(wants: Wants, entry: LogEntry, channel: Channel): boolean {
     try {
       return wants(entry, channel);

@@ -24,10 +24,10 @@ const NONE: readonly Cursor[] = [];
 
 /** The position of a client in a channel that is not read: it came with it, or the channel was left. */
 interface Kept {
-  /** There is none for a channel without history. */
+  /** `NO_POSITION` for a channel without history. */
   readonly lastEventId: LastEventId;
-  /** Whether the ids of the client go on to name it. */
-  readonly ids: 'told' | 'untold';
+  /** Whether the client's ids still name the channel. */
+  readonly ids: 'named' | 'unnamed';
   /** In a channel that was left: the offset up to which events of it may still come out. */
   readonly read?: number;
 }
@@ -35,8 +35,8 @@ interface Kept {
 /**
  * The positions of a client in the channels of its response, of which its ids are made.
  *
- * An id takes the place of all that the client was sent before, so each says all that it has: also of channels that
- * it came with and that are not read yet, and of those that were left.
+ * A client keeps only its last id, so each id has the positions of all its channels: also of those that it came with
+ * and that are not read yet, and of those that were left.
  */
 export class ClientPosition {
   // Two independent flags: how ids are written, and whether one is due.
@@ -62,7 +62,7 @@ export class ClientPosition {
     if (brought.kind !== 'named') return;
     const kept = (this.#kept = new Map<string, Kept>());
     for (const [channel, lastEventId = NO_POSITION] of brought.positions)
-      kept.set(channel, { lastEventId, ids: 'told' });
+      kept.set(channel, { lastEventId, ids: 'named' });
   }
 
   get cursors(): readonly Cursor[] {
@@ -74,7 +74,7 @@ export class ClientPosition {
   }
 
   /** Whether the response has ids of the hub. */
-  get hasAny(): boolean {
+  get hasHubIds(): boolean {
     if (this.isJoinable || this.#cursors.some(({ channel }) => channel.hasHistory)) return true;
     for (const { lastEventId } of this.#kept?.values() ?? []) if (lastEventId.kind === 'bare') return true;
     return false;
@@ -82,7 +82,7 @@ export class ClientPosition {
 
   /** Whether the ids name no other channel than this one. */
   isAlone(channel: string): boolean {
-    return [...(this.#kept ?? [])].every(([name, { ids }]) => name === channel || ids === 'untold');
+    return [...(this.#kept ?? [])].every(([name, { ids }]) => name === channel || ids === 'unnamed');
   }
 
   of(channel: string): Cursor | undefined {
@@ -97,47 +97,48 @@ export class ClientPosition {
   /**
    * The position of its client in a channel that is entered.
    *
-   * @param asked the answer where none is known
+   * @param asked the position to take where none is kept
    */
-  in(channel: string, asked: LastEventId): LastEventId {
+  beginningIn(channel: string, asked: LastEventId): LastEventId {
     const kept = this.#kept?.get(channel);
     if (kept) return kept.lastEventId;
-    // A position that a client has come with counts once: later ones are kept, or are forgotten.
+    // A named id was split into #kept at the start. A channel that is missing there was forgotten since, so the id must
+    // not bring it back.
     return asked === this.brought && asked.kind === 'named' ? NO_POSITION : asked;
   }
 
   /**
    * A channel is not read any more. The position of its client is kept.
    *
-   * @param ids `untold` for a channel that is taken away: the ids do not name it any more
+   * @param ids `unnamed` for a channel that is taken away: the ids do not name it any more
    */
-  leave(cursor: Cursor, ids: Kept['ids'] = 'told'): void {
+  leave(cursor: Cursor, ids: Kept['ids'] = 'named'): void {
     const { given, read, channel } = cursor;
     this.#state = 'moved on';
     this.#cursors = this.#cursors.filter((other) => other !== cursor);
     const kept: Kept | undefined =
       given && channel.hasHistory
-        ? { lastEventId: parseLastEventId(channel.idOf(given)), ids: 'told', read: read.offset }
+        ? { lastEventId: parseLastEventId(channel.idOf(given)), ids: 'named', read: read.offset }
         : this.#kept?.get(channel.name);
-    if (kept) this.#keep(channel.name, ids === 'untold' ? { ...kept, ids } : kept);
+    if (kept) this.#keep(channel.name, ids === 'unnamed' ? { ...kept, ids } : kept);
   }
 
-  /** Names the position of its client in a channel, should it be entered. */
+  /** Sets where the client begins in a channel, if that is entered. Ids do not name the channel before. */
   beginAt(channel: string, lastEventId: LastEventId): void {
-    this.#keep(channel, { lastEventId, ids: 'untold' });
+    this.#keep(channel, { lastEventId, ids: 'unnamed' });
   }
 
-  /** A channel that is not read is not told any more: its client wants it no more. */
+  /** Takes a channel that its client has left out of the ids, also one that has ended. */
   forget(channel: string): void {
     this.#state = 'moved on';
     this.#cursors = this.#cursors.filter((cursor) => cursor.channel.name !== channel);
-    if (this.#kept?.get(channel)?.ids === 'told') this.#kept.delete(channel);
+    if (this.#kept?.get(channel)?.ids === 'named') this.#kept.delete(channel);
   }
 
-  /** The event at a place goes out to the client. */
+  /** The event at a place is sent to the client. */
   give({ channel, position }: Place): void {
     const cursor = this.of(channel);
-    if (cursor) return cursor.give(position);
+    if (cursor) return cursor.delivered(position);
     const kept = this.#kept?.get(channel);
     if (kept?.read === undefined || kept.lastEventId.kind !== 'bare') return;
     const { hash, position: given } = kept.lastEventId;
@@ -158,8 +159,8 @@ export class ClientPosition {
   }
 
   /**
-   * The place that a value carries: that of the very event, or the one that its id names, in the channel that it
-   * names or else the one whose hash the id has.
+   * The place of a value: for an event object of the hub its own. For a copy the one that its `id` names, in the channel
+   * of its `channel` field or else in the one whose hash the id has.
    */
   placeOf(value: object): Place | undefined {
     const origin = originOf(value);
@@ -189,33 +190,34 @@ export class ClientPosition {
   }
 
   /**
-   * The id that names the client's present position, which is told to it then; undefined where no channel has
-   * one, or where the id that it has says more.
+   * The id of the client's present position, for the caller to send; it counts as sent. Undefined where there is nothing
+   * to send: no channel has a position, or the id that the client already has says more.
    */
-  tell(): string | undefined {
+  takeId(): string | undefined {
     this.hasMoved = false;
     const { isJoinable } = this;
     const ids: [string, string | undefined][] = [];
-    let isPartial = isJoinable;
+    let needsNames = isJoinable;
     for (const cursor of this.#cursors) {
       const { given, channel } = cursor;
       const { name, hasHistory } = channel;
       if (!cursor.started || (hasHistory && !given && this.#kept?.has(name))) continue;
-      cursor.told();
+      cursor.positionSent();
       if (hasHistory && given) {
         this.#state = 'moved on';
         this.#kept?.delete(name);
         ids.push([name, channel.idOf(given)]);
         continue;
       }
-      // The id that it came with names this channel alone, perhaps, and has no place beside others.
+      // The client came with a bare id and was not told of the gap yet. No other id before that: a bare id cannot stand
+      // in a vector, and a client that is cut off now has to come back with it.
       if (cursor.owesGap && hasHistory && this.brought.kind !== 'named') return undefined;
-      isPartial ||= hasHistory;
+      needsNames ||= hasHistory;
       if (isJoinable) ids.push([name, undefined]);
     }
-    for (const [name, { lastEventId, ids: told, read }] of this.#kept ?? []) {
-      if (told === 'untold') continue;
-      isPartial ||= read === undefined;
+    for (const [name, { lastEventId, ids: names, read }] of this.#kept ?? []) {
+      if (names === 'unnamed') continue;
+      needsNames ||= read === undefined;
       if (lastEventId.kind === 'bare') ids.push([name, lastEventId.text]);
       else if (isJoinable) ids.push([name, undefined]);
     }
@@ -223,11 +225,11 @@ export class ClientPosition {
     const [first] = ids;
     // An empty id says that the client has left every channel that it had.
     if (!first) return isJoinable ? '' : undefined;
-    return ids.length === 1 && !isPartial ? first[1] : formatVector(ids);
+    return ids.length === 1 && !needsNames ? first[1] : formatVector(ids);
   }
 }
 
-/** The place that a copy of an event, which an operator or somebody else has made, says that it is from. */
+/** The place that a copy of an event names in its `id` and `channel`. */
 function carriedBy(value: object): (EventId & { readonly channel: string | undefined }) | undefined {
   const { id, channel } = value as { readonly id?: unknown; readonly channel?: unknown };
   const carried = typeof id === 'string' ? parseId(id) : undefined;

@@ -6,8 +6,8 @@ import type { LatestIndex } from '../log/latest-index.js';
 import type { GapReason, SseEvent } from '../log/sse-event.js';
 import type { LastEventId, Position, Requested } from '../protocol/position.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
-import { begunAnew, resumed } from './beginning.js';
-import type { ChannelSubscription, StreamRequest } from './channel-stream.js';
+import { whereToBegin, whereToResume } from './beginning.js';
+import type { StreamSubscription, StreamRequest } from './channel-stream.js';
 import type { Preface } from './preface.js';
 import type { Sink } from './sink.js';
 import type { StreamReader } from './stream-reader.js';
@@ -37,20 +37,20 @@ interface Opening {
 const READING = { kind: 'reading' } as const;
 const ENDED = { kind: 'ended' } as const;
 const UNREAD: Position = { offset: 0, mark: '' };
-const NOBODY: readonly ChannelSubscription[] = [];
+const NOBODY: readonly StreamSubscription[] = [];
 
 /** Events that a cursor hands on before others get a turn. */
 const EVENTS_A_TURN = 500;
-/** The same for bytes that go out as batches. */
+/** Batches that a cursor hands on before others get a turn. */
 const BATCHES_A_TURN = 4;
-/** Milliseconds. Events that are kept for less may be gone before the next heartbeat: few are further apart. */
+/** Milliseconds. With a shorter `age` events may be gone before the next heartbeat, which is rarely further away. */
 const SHORT_AGE = 120_000;
 
 /** The cursors that are handing something on: the innermost last, as an event of one may lead to an event of another. */
-const handingOn: Cursor[] = [];
+const activeCursors: Cursor[] = [];
 
 /** The cursor that hands on an event at this moment: it tells the code that gets the event which reader it is from. */
-export const currentCursor = (): Cursor | undefined => handingOn.at(-1);
+export const currentCursor = (): Cursor | undefined => activeCursors.at(-1);
 
 /**
  * The place of one reader in one channel's log. Live delivery, replay after a reconnect and a slow client that
@@ -59,23 +59,22 @@ export const currentCursor = (): Cursor | undefined => handingOn.at(-1);
  * ```
  * opening ──► gap ──► preface ──► reading ──► ended
  *                        ▲           │
- *                        └─ had gap ─┘
+ *                        └ fell behind, and there is a preface
  * ```
  *
  * - `opening`: its position is not known. `start()` ends it.
- * - `gap`: its client comes back to a log that cannot serve its position, and is told so by `tellGapOwed()`.
+ * - `gap`: at its start the log could not serve the client's position; `tellGapOwed()` tells the client so.
  * - `preface`: something that stands for the log up to a position goes to the client first.
  * - `reading`: `advance()` hands on what the log has, as far as the sink takes it.
  * - `ended`: by `stop()`, from any phase.
  *
- * A phase that owes nothing is passed over. A cursor that falls behind while it reads tells its client of the gap as
- * soon as the client takes something again, and goes on from what is left, or from a preface.
+ * `gap` and `preface` are skipped where there is none. A cursor that falls behind while it reads tells its client of the
+ * gap as soon as the client takes something again, and goes on from what is left, or from a preface.
  *
  * Two positions: `read` is how far it has come in the log, and decides whether there is a gap. `given` is what its
- * client has: it moves with what was written to the client and with what the hub itself hides from it, and with
- * nothing else, so what an operator holds or swallows is not counted. `given` is never beyond `read`. It is there while
- * the cursor reads, and undefined while a gap or preface is owed: a client that is cut off then comes back with the
- * position that it came with.
+ * client has, and never beyond `read`. It moves when an event, or what was made of one, is written, and past events that
+ * `filter` or `types` hide. It does not move past an event that an operator swallows or holds. It is undefined while a
+ * gap or preface is owed: a client that is cut off then comes back with the position that it came with.
  *
  * From here an event goes to the subscriptions (see channel-stream.ts) or, as a batch, straight to the sink (sink.ts).
  */
@@ -83,26 +82,29 @@ export class Cursor implements ChannelReader, Task {
   read = UNREAD;
   /** The position of its client, for the ids that it is sent. */
   given: Position | undefined;
-  /** `own`: it ignores back-pressure, as others than its client may depend on it. */
-  pace: 'client' | 'own' = 'client';
+  /** `unpaced`: it ignores back-pressure, as others than its client may depend on it. */
+  pace: 'client' | 'unpaced' = 'client';
   /** `open`: opened with `authorize: false`, so that its events may reach any response. */
   access: 'guarded' | 'open' = 'guarded';
   /** Whether its sink was told that it streams the channel. */
   isAnnounced = false;
-  /** The event that is handed on at this moment. */
-  handing: LogEntry | undefined;
+  /** The event that the subscriptions are getting at this moment. */
+  emitting: LogEntry | undefined;
   #phase: Phase;
   #log: EventLog | undefined;
-  /** The offset of the last event that was handed on to a subscription. What lies between it and `read` was hidden. */
-  #handedOn = 0;
+  /** The offset of the last event that subscriptions got, or of `#passTo()`. Events between it and `read` were hidden. */
+  #lastEmitted = 0;
   /** Events, and their bytes, that were hidden since the client was last told its position. */
   #hidden = 0;
   #hiddenBytes = 0;
   /** Replaced and never changed, so that subscriptions may come and go while they are being told. */
   #subscriptions = NOBODY;
-  /** `lagging`: with `slow: { latest }` the client gets the newest event of each key alone, until it has caught up. */
+  /**
+   * `lagging`: it was backed up and behind. With `slow: { latest }` the client gets only the newest event of each
+   * key, until it has caught up.
+   */
   #lag: 'none' | 'lagging' = 'none';
-  /** `past`: not everything was handed on yet that was in the log at the beginning. */
+  /** `past` until everything was handed on that was in the log at the start. */
   #stretch: 'past' | 'live' = 'past';
   /** When its task in the run queue comes, if there is one. */
   #due: 'in this turn' | 'in the next turn' | undefined;
@@ -130,8 +132,8 @@ export class Cursor implements ChannelReader, Task {
     return this.#sink.slow ?? this.channel.settings.slow;
   }
 
-  /** The newest event of each key, where the client is to get those alone when it lags. */
-  get #newest(): LatestIndex | undefined {
+  /** The index for the policy `{ latest }`; undefined with another policy. */
+  get #latestIndex(): LatestIndex | undefined {
     const slow = this.#slow;
     return typeof slow === 'object' ? this.channel.latest(slow) : undefined;
   }
@@ -168,13 +170,13 @@ export class Cursor implements ChannelReader, Task {
 
   // ---- Its subscriptions
 
-  join(subscription: ChannelSubscription): void {
+  add(subscription: StreamSubscription): void {
     this.#subscriptions = this.#subscriptions.concat(subscription);
     if (this.#stretch === 'live') subscription.caughtUp?.();
   }
 
   /** Answers whether the subscription was one of its own. */
-  part(subscription: ChannelSubscription): boolean {
+  remove(subscription: StreamSubscription): boolean {
     const before = this.#subscriptions;
     this.#subscriptions = before.filter((other) => other !== subscription);
     return this.#subscriptions.length < before.length;
@@ -184,35 +186,35 @@ export class Cursor implements ChannelReader, Task {
     return this.#subscriptions.length > 0;
   }
 
-  /** Gives all subscriptions something that is no event of the log. */
+  /** Gives all subscriptions an event that is not in the log. */
   tell(event: SseEvent): void {
     for (const subscription of this.#subscriptions) subscription.next(event);
   }
 
   // ---- The position of its client
 
-  /** Its client is being told its position. */
-  told(): void {
+  /** Its client was sent its position. */
+  positionSent(): void {
     this.#hidden = this.#hiddenBytes = 0;
   }
 
   /** An event, or what was made of it, goes out to the client. */
-  give(position: Position): void {
+  delivered(position: Position): void {
     const { given, log, read } = this;
-    // An event that an operator has held back does not stand for the gap or preface that is owed.
+    // An event that an operator has held back does not settle an owed gap or preface.
     if (!given) return;
     // An operator that changes the order does not take the client back, and an event of a log that was replaced says
     // nothing of this one.
     if (position.offset <= given.offset || position.offset > read.offset) return;
     if (!log.has(position) && position.offset >= log.floor.offset) return;
     const { offset, mark } = position;
-    // With the last event that was handed on go those that were hidden after it.
-    this.given = offset >= this.#handedOn ? read : { offset, mark };
+    // After the last event that was emitted, all that followed was hidden: the client is past that, too.
+    this.given = offset >= this.#lastEmitted ? read : { offset, mark };
   }
 
   // ---- The start, in the order in which its reader calls these
 
-  /** The position that the client sent, until the cursor has begun there. */
+  /** The position to begin from, as it was sent or asked for; undefined once the cursor has started. */
   get lastEventId(): LastEventId | undefined {
     return this.#opening.lastEventId;
   }
@@ -231,7 +233,7 @@ export class Cursor implements ChannelReader, Task {
     return this.#locate(requested) ?? this.#preparePreface(requested);
   }
 
-  /** Has the log brought up to date if the client may know more of it, or is owed more of it, than is held here. */
+  /** Brings the log up to date if it does not hold the client's position, or the client is to get a replay. */
   #locate(requested: Requested): Promise<void> | undefined {
     const { channel } = this;
     if (!channel.hasHistory || this.#opening.located) return undefined;
@@ -263,7 +265,7 @@ export class Cursor implements ChannelReader, Task {
   /** Finds the position from which it reads, or that there is a gap. */
   start(requested: Requested): void {
     const { channel } = this;
-    const { preface, present = channel.openedAt } = this.#opening;
+    const { preface, present = channel.liveAfter } = this.#opening;
     const log = (this.#log = channel.log);
     const isNew = requested.kind === 'none' || !channel.hasHistory;
     if (isNew && preface) {
@@ -271,7 +273,7 @@ export class Cursor implements ChannelReader, Task {
       this.#phase = { kind: 'preface', preface };
       return;
     }
-    const beginning = isNew ? begunAnew(log, this.#replay, present) : resumed(requested, log);
+    const beginning = isNew ? whereToBegin(log, this.#replay, present) : whereToResume(requested, log);
     if (!('reason' in beginning)) return this.#passTo(beginning);
     this.read = log.floor;
     this.#phase = { kind: 'gap', gap: beginning, preface };
@@ -290,7 +292,7 @@ export class Cursor implements ChannelReader, Task {
     if (when === 'in turn') return this.goOn('in this turn');
     // The log lets go of entries after this, so everything is taken that the client can take.
     let before = -1;
-    while (!this.isEnded && this.read.offset !== before && (!this.#mustWait || this.#sink.makeRoom())) {
+    while (!this.isEnded && this.read.offset !== before && (!this.#mustWait || this.#sink.flushForRoom())) {
       before = this.read.offset;
       this.advance();
     }
@@ -312,22 +314,23 @@ export class Cursor implements ChannelReader, Task {
   /** Hands on what has come since, as much as the client can take. */
   advance(): void {
     // A subscription may publish, and so lead back here.
-    if (!this.started || this.isEnded || handingOn.includes(this)) return;
-    handingOn.push(this);
+    if (!this.started || this.isEnded || activeCursors.includes(this)) return;
+    activeCursors.push(this);
     try {
       this.#advance();
     } finally {
-      handingOn.pop();
+      activeCursors.pop();
     }
   }
 
   #advance(): void {
     if (this.#log !== this.channel.log) {
-      if (this.#mustWait) return; // until it can be told, its position is one of the old log
+      if (this.#mustWait) return; // its position is of the old log until its client can be told of a gap
       this.#changeLog();
     }
     const { log } = this;
-    const hasLagged = this.#phase === READING && this.read.offset < (this.#newest?.floor ?? log.floor.offset);
+    const hasLagged =
+      this.#phase === READING && this.read.offset < (this.#latestIndex?.floor ?? log.floor.offset);
     if (hasLagged && this.#slow === 'disconnect') return this.#sink.disconnect();
     if (this.#mustWait) return this.#noteLag();
     if (hasLagged) this.#fallBehind('lagged');
@@ -374,7 +377,7 @@ export class Cursor implements ChannelReader, Task {
     this.#tellGap({ reason, requested: given ? channel.idOf(given) : '' }, this.reader.preface(channel));
   }
 
-  /** Goes on from the oldest event that is left, or from a preface. That may be less than when the gap was found. */
+  /** Goes on from the oldest event that is left now, or from a preface. More may have gone since the gap was found. */
   #tellGap({ reason, requested }: OwedGap, preface: Preface | undefined): void {
     this.#passTo(this.log.floor);
     if (preface) {
@@ -385,7 +388,7 @@ export class Cursor implements ChannelReader, Task {
     this.#inContext(() => this.#sink.gap(this, gap));
   }
 
-  /** Answers whether its client takes more, and has had the preface if one was due. */
+  /** @returns whether to go on reading: no preface is due any more, and the client takes more */
   #sendPreface(): boolean {
     const phase = this.#phase;
     if (phase.kind !== 'preface') return !this.isEnded;
@@ -397,12 +400,12 @@ export class Cursor implements ChannelReader, Task {
     const { upTo, wasInLog } = text;
     const gap = gapAt(upTo, this.log);
     if (gap) {
-      // With the preface, so that its client has no position in between: cut off there, it is to come back for it. A
-      // log that has moved past a preface that it held is one that the client was too slow for.
+      // The gap is told with the preface, so that its client has no position in between: cut off there, it comes back for
+      // the preface. If the log once held everything after the preface, it has moved on since: the client was too slow.
       this.#tellGap(wasInLog ? { ...gap, reason: 'lagged' } : gap, phase.preface);
       this.#passTo(this.read);
     } else if (upTo.kind === 'position') this.#passTo(upTo.position);
-    this.#sink.batch(text.batch(this.reader.position.tell(), this.read));
+    this.#sink.batch(text.batch(this.reader.position.takeId(), this.read));
     return !this.#mustWait && !this.isEnded;
   }
 
@@ -410,10 +413,10 @@ export class Cursor implements ChannelReader, Task {
   #passTo(position: Position): void {
     this.#phase = READING;
     this.read = this.given = position;
-    this.#handedOn = position.offset;
+    this.#lastEmitted = position.offset;
   }
 
-  /** An absent channel has another position now. Its client must have that before the old one is worth nothing. */
+  /** An absent channel has another position now. Its client must be sent that before the old one expires. */
   #moveWithAbsent(): void {
     const { head } = this.log;
     if (this.read.mark === head.mark) return;
@@ -432,7 +435,7 @@ export class Cursor implements ChannelReader, Task {
   }
 
   #read(): void {
-    const newest = this.#newest;
+    const newest = this.#latestIndex;
     if (newest && (this.#lag === 'lagging' || this.read.offset < this.log.floor.offset))
       this.#readNewest(newest);
     else if (this.#sink.takesBatches) this.#readBatches();
@@ -461,7 +464,7 @@ export class Cursor implements ChannelReader, Task {
   #handOnBatch(batch: Batch): void {
     this.read = this.given = batch.upTo;
     this.#sink.batch(batch);
-    if (batch.id === 'not stored') this.reader.moved('lazy');
+    if (batch.idAtClient === 'not stored') this.reader.moved('lazy');
   }
 
   #readEvents(): void {
@@ -481,30 +484,30 @@ export class Cursor implements ChannelReader, Task {
     if (wanting.length === 0 && this.isSubscribed) {
       const { offset, mark, event } = entry;
       this.#hide({ offset, mark }, event.bytes);
-    } else this.#give(entry, wanting);
+    } else this.#emit(entry, wanting);
     return !this.#mustWait && !this.isEnded;
   }
 
-  #wanting(entry: LogEntry): readonly ChannelSubscription[] {
+  #wanting(entry: LogEntry): readonly StreamSubscription[] {
     const subscriptions = this.#subscriptions;
     if (!subscriptions.some(({ wants }) => wants)) return subscriptions;
     return subscriptions.filter(({ wants }) => wants?.(entry, this.channel) ?? true);
   }
 
-  #give(entry: LogEntry, subscriptions: readonly ChannelSubscription[]): void {
+  #emit(entry: LogEntry, subscriptions: readonly StreamSubscription[]): void {
     const { offset, mark } = entry;
     this.read = { offset, mark };
-    this.#handedOn = offset;
+    this.#lastEmitted = offset;
     const event = this.channel.event(entry);
-    this.handing = entry;
+    this.emitting = entry;
     for (const subscription of subscriptions) subscription.next(event);
-    this.handing = undefined;
-    this.#sink.handedOn();
+    this.emitting = undefined;
+    this.#sink.eventEmitted();
   }
 
   /** Passes an event that nobody wants. The client has got past it when all that was handed on before it is out. */
   #hide(position: Position, bytes: number): void {
-    const isNothingHeld = this.given !== undefined && this.given.offset >= this.#handedOn;
+    const isNothingHeld = this.given !== undefined && this.given.offset >= this.#lastEmitted;
     this.read = position;
     if (!isNothingHeld) return;
     this.given = position;
@@ -517,11 +520,11 @@ export class Cursor implements ChannelReader, Task {
 
   /** Runs code that reaches subscriptions, whoever has published. */
   #inContext(task: () => void): void {
-    handingOn.push(this);
+    activeCursors.push(this);
     try {
       this.#sink.inContext(task);
     } finally {
-      handingOn.pop();
+      activeCursors.pop();
     }
   }
 }

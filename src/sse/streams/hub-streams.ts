@@ -47,7 +47,7 @@ export interface StreamOptions<Event = SseEvent> {
   readonly types?: readonly string[];
   /**
    * How to treat a channel to which nothing was ever published, or whose `ttl` is over: `'wait'` for its first
-   * event, or `'end'` as if it was completed, so that a client that is not behind is answered 204.
+   * event, or `'end'` as if it was completed, so that a client that has everything is answered 204.
    * @defaultValue 'wait'
    */
   readonly ifAbsent?: 'wait' | 'end';

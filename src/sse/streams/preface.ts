@@ -18,15 +18,18 @@ export const Prefaces = Symbol('Prefaces');
 export interface Preface {
   /** Resolves when there is one to take. */
   prepare(): Promise<void>;
-  /** The text that can be sent now. Where there is none, one of the two functions is called later, for one call of this. */
-  take(prepared: () => void, failed: (error: unknown) => void): PrefaceText | undefined;
+  /** The preface, if it is ready. Otherwise one of the two functions of the first such call is called later. */
+  take(prepared: () => void, failed: (error: unknown) => void): ReadyPreface | undefined;
 }
 
 /** A preface that is ready to be sent. */
-export interface PrefaceText {
+export interface ReadyPreface {
   /** The position that it stands for. */
   readonly upTo: NamedPosition;
-  /** Whether the log held everything after that position when the preface was asked for, or later. */
+  /**
+   * Whether the log has held everything after `upTo` at some time since the preface was asked for. If not now, it has
+   * moved on.
+   */
   readonly wasInLog: boolean;
   /** @param id names the position that it takes its client to; undefined where the channel has no history */
   batch(id: string | undefined, upTo: Position): Batch;

@@ -6,7 +6,7 @@ import type { ChannelGate } from './channel-gate.js';
 import type { Cursor } from './cursor.js';
 
 /**
- * Why a sink takes no events now:
+ * Whether a sink takes events now:
  *
  * - `none`: it takes more;
  * - `full`: it has enough for this turn, or waits for a Promise;
@@ -15,32 +15,35 @@ import type { Cursor } from './cursor.js';
 export type BackPressure = 'none' | 'full' | 'backed up';
 
 /**
- * The output of a reader: a response, or a plain subscription.
+ * The output of a reader: a response, or a subscription outside one (`DETACHED`).
  *
  * A cursor asks for `backPressure` before each event and goes on when its reader is told to `resume()`. Events go to
- * consumers, in `inContext()`, or all of them as batches of bytes, where `takesBatches`.
+ * subscriptions, in `inContext()`, or as batches of bytes straight to the sink, where `takesBatches`.
  */
 export interface Sink {
   /** Decides which channels it gets; undefined where all are open. */
   readonly gate: ChannelGate | undefined;
-  /** The policy for a log that has moved past it, in place of the channel's setting. */
+  /** The policy for a slow client, in place of the channel's setting. */
   readonly slow: SlowPolicy | undefined;
-  /** Whether it takes events as bytes. It reads one channel then. */
+  /** Whether it takes events as bytes. Then it reads one channel. */
   readonly takesBatches: boolean;
   /** Whether its client can be sent a preface. */
   readonly takesPrefaces: boolean;
   /** The state of the method whose result it sends: streams that the method made belong to the response. */
   readonly method: 'running' | 'subscribing' | 'returned';
   readonly backPressure: BackPressure;
-  /** Writes what was gathered. Answers whether it takes more now. */
-  makeRoom(): boolean;
+  /** Writes the gathered events at once, to take more. Answers whether it does. */
+  flushForRoom(): boolean;
   batch(batch: Batch): void;
-  /** Everybody who wants an event has got it. */
-  handedOn(): void;
-  /** Its client's position has moved without an event; `urgent` if the log may have let go of the old one before the next heartbeat. */
+  /** All subscriptions that want an event have got it. */
+  eventEmitted(): void;
+  /**
+   * Its client's position has moved without an event; `urgent` if the log may have let go of the old one before the
+   * next heartbeat.
+   */
   moved(when: 'urgent' | 'lazy'): void;
   gap(cursor: Cursor, gap: Gap): void;
-  /** The log has moved past a client that shall be disconnected then. */
+  /** The log has moved past the client, and the policy is to disconnect it. */
   disconnect(): void;
   /** Runs user code in the context of the one who subscribed, not of whoever published. */
   inContext(task: () => void): void;
@@ -49,25 +52,28 @@ export interface Sink {
   /** A channel is streamed no more. */
   unsubscribed(channel: string): void;
   /** The position of every channel that was asked for is known. */
-  located(): void;
+  positionsKnown(): void;
   /**
-   * Everything there was to read was handed on, as much as it takes; `at once` if all channels were open already, so that
-   * nobody else has waited for them as well.
+   * Every cursor has started and handed on as much as the sink takes; `at once` if all channels were open already, so that
+   * no other stream has waited for them as well.
    */
-  begun(when: 'at once' | 'later'): void;
+  allStarted(when: 'at once' | 'later'): void;
 }
 
-/** A plain subscription: a gap is an event among the others, there are no prefaces, and nothing holds it up. */
-export const PLAIN: Sink = {
+/**
+ * The sink of a subscription outside a response: a gap is an event among the others, there are no prefaces, and
+ * nothing holds it up.
+ */
+export const DETACHED: Sink = {
   gate: undefined,
   slow: 'gap',
   takesBatches: false,
   takesPrefaces: false,
   method: 'returned',
   backPressure: 'none',
-  makeRoom: () => true,
+  flushForRoom: () => true,
   batch: () => undefined,
-  handedOn: () => undefined,
+  eventEmitted: () => undefined,
   moved: () => undefined,
   gap: (cursor, gap) => {
     const { channel, read } = cursor;
@@ -77,6 +83,6 @@ export const PLAIN: Sink = {
   inContext: (task) => task(),
   subscribed: () => undefined,
   unsubscribed: () => undefined,
-  located: () => undefined,
-  begun: () => undefined,
+  positionsKnown: () => undefined,
+  allStarted: () => undefined,
 };

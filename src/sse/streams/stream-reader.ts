@@ -13,7 +13,7 @@ import type { StreamRequest } from './channel-stream.js';
 import { ClientPosition } from './client-position.js';
 import { Cursor } from './cursor.js';
 import type { Preface } from './preface.js';
-import { PLAIN, type Sink } from './sink.js';
+import { DETACHED, type Sink } from './sink.js';
 import type { Streams } from './streams.js';
 
 /**
@@ -28,8 +28,8 @@ export class StreamReader {
   readonly position: ClientPosition;
   /** Promises and decisions that the start waits for. */
   #awaited = 0;
-  /** How the start goes: `at once` unless it waits for anything but the Promises of channels that are open. */
-  #pace: 'at once' | 'later' = 'at once';
+  /** `later` once the start has waited for anything but Promises of channels that were open already. */
+  #begins: 'at once' | 'later' = 'at once';
   #entered = 0;
   #completed = 0;
 
@@ -48,7 +48,7 @@ export class StreamReader {
     return this.#awaited > 0;
   }
 
-  /** Whether it has read any channel. */
+  /** Whether any channel was entered. */
   get isUsed(): boolean {
     return this.#entered > 0;
   }
@@ -71,11 +71,11 @@ export class StreamReader {
     if (known) this.position.leave(known);
     const names = this.position.cursors.map(({ channel }) => channel.name);
     refuseTooMany([...names, name], this.streams.maxChannels);
-    const from = this.position.in(name, lastEventId);
+    const from = this.position.beginningIn(name, lastEventId);
     const cursor = this.streams.channels.enter(name, (channel) => new Cursor(channel, this, from, request));
     this.position.add(cursor);
     this.#entered++;
-    if (!cursor.channel.isOpen) this.#pace = 'later';
+    if (!cursor.channel.isOpen) this.#begins = 'later';
     this.#await(cursor, cursor.channel.opened);
     return cursor;
   }
@@ -91,12 +91,12 @@ export class StreamReader {
       try {
         decided(isGranted);
       } finally {
-        this.#arrived();
+        this.#awaitedCame();
       }
     });
     if (!isAsked) return false;
     this.#awaited++;
-    this.#pace = 'later';
+    this.#begins = 'later';
     return true;
   }
 
@@ -106,7 +106,7 @@ export class StreamReader {
   }
 
   /**
-   * Takes a channel away from its client: to whoever reads it here it has completed.
+   * Takes a channel away from its client: its subscriptions complete.
    *
    * @returns whether it was streamed
    */
@@ -114,7 +114,7 @@ export class StreamReader {
     const cursor = this.position.of(name);
     if (!cursor || cursor.isEnded) return false;
     this.#unsubscribed(cursor);
-    this.position.leave(cursor, 'untold');
+    this.position.leave(cursor, 'unnamed');
     cursor.end();
     return true;
   }
@@ -122,23 +122,24 @@ export class StreamReader {
   /** Nobody here wants a channel any more. */
   leave(cursor: Cursor): void {
     if (this.position.of(cursor.channel.name) !== cursor) return;
-    // The event that makes it leave is out: its id still names the channel.
-    if (cursor.handing) this.sink.handedOn();
+    // An operator may leave because of the event that it gets (`take(1)`): that goes out first, with an id that has the
+    // channel.
+    if (cursor.emitting) this.sink.eventEmitted();
     if (!cursor.isEnded) {
       this.#unsubscribed(cursor);
       cursor.stop();
       this.streams.channels.leave(cursor);
     }
-    // A completed channel stays in the ids of its client, who would get it again.
+    // A completed channel stays in the ids. Otherwise the client would get it again.
     if (!cursor.isAtEnd) this.position.leave(cursor);
   }
 
   /** The response is over. Channels that are still subscribed to, as they were shared, go on as a plain source. */
   end(): void {
     for (const cursor of this.position.cursors) this.#unsubscribed(cursor);
-    // A stream that was made for it may be subscribed to even now, and asks whether it may.
+    // Streams that were made for it may still be subscribed to, and the gate is asked for these, too.
     const { gate } = this.sink;
-    this.sink = gate ? { ...PLAIN, gate } : PLAIN;
+    this.sink = gate ? { ...DETACHED, gate } : DETACHED;
     for (const cursor of this.position.cursors) {
       if (cursor.isSubscribed) cursor.goOn('in the next turn');
       else this.leave(cursor);
@@ -164,7 +165,7 @@ export class StreamReader {
     cursor.fail(error);
   }
 
-  /** A cursor has ended by itself: its channel can be given back. That the client has all of it stays in the ids. */
+  /** A cursor has ended by itself: its channel can be given back. Its position stays in the client's ids. */
   ended(cursor: Cursor): void {
     if (cursor.isAtEnd) this.#completed++;
     this.#unsubscribed(cursor);
@@ -183,15 +184,15 @@ export class StreamReader {
   #await(cursor: Cursor, ready: Promise<void>): void {
     this.#awaited++;
     ready.then(
-      () => this.#arrived(),
+      () => this.#awaitedCame(),
       (error: unknown) => {
         this.failed(cursor, error);
-        this.#arrived();
+        this.#awaitedCame();
       },
     );
   }
 
-  #arrived(): void {
+  #awaitedCame(): void {
     if (--this.#awaited === 0) this.#start();
   }
 
@@ -202,15 +203,14 @@ export class StreamReader {
   #start(): void {
     const fresh = this.#fresh();
     for (const [cursor, requested] of fresh) {
-      // An error until the response has begun is the request's error.
       const prepared = cursor.prepare(requested);
       if (!prepared) continue;
-      this.#pace = 'later';
+      this.#begins = 'later';
       this.#await(cursor, prepared);
     }
     if (this.isStarting) return;
     for (const [cursor, requested] of fresh) cursor.start(requested);
-    this.sink.located();
+    this.sink.positionsKnown();
     for (const [cursor] of fresh) cursor.tellGapOwed();
     for (const [cursor] of fresh) cursor.advance();
     for (const [cursor] of fresh) {
@@ -218,8 +218,8 @@ export class StreamReader {
       cursor.isAnnounced = true;
       this.sink.subscribed(cursor.channel.name);
     }
-    this.sink.begun(this.#pace);
-    this.#pace = 'at once';
+    this.sink.allStarted(this.#begins);
+    this.#begins = 'at once';
   }
 
   /** The cursors that have not started, each with the position that the client asks for in its channel. */
@@ -229,7 +229,10 @@ export class StreamReader {
       .map((cursor) => [cursor, this.#requestedOf(cursor)]);
   }
 
-  /** The client's position in a channel, of the id that it sent for all channels that it asked for at once. */
+  /**
+   * The position that the client sent for a channel. A bare id does not name its channel, so it is looked for among all
+   * channels that were asked for with the same id, which is the same object, and those that have started.
+   */
   #requestedOf({ channel: { name }, lastEventId = NO_POSITION, located }: Cursor): Requested {
     if (lastEventId.kind === 'none') return lastEventId;
     const candidates = this.position.cursors.filter(
@@ -241,16 +244,13 @@ export class StreamReader {
   }
 }
 
-/** @throws SseError `TOO_MANY_CHANNELS` for more than one response may have, and for ids that could be too long */
+/** @throws SseError `TOO_MANY_CHANNELS` for more channels than may be read together, and for ids that could be too long */
 export function refuseTooMany(channels: readonly string[], maxChannels: number): void {
   const isTooMany = channels.length > maxChannels;
-  // The longest name there is fits.
+  // One channel always fits, however long its name.
   if (!isTooMany && (channels.length === 1 || longestId(channels) <= MAX_ID_BYTES)) return;
-  const most = isTooMany
-    ? `limits.channelsPerConnection (${maxChannels}) channels, not ${channels.length}`
-    : `channels whose names fit into an id of ${MAX_ID_BYTES} bytes`;
-  throw new SseError(
-    'TOO_MANY_CHANNELS',
-    `One response takes at most ${most}. Stream fewer, or open a second connection.`,
-  );
+  const fault = isTooMany
+    ? `At most limits.channelsPerConnection (${maxChannels}) channels can be read together, not ${channels.length}.`
+    : `The names of these channels are too long together for an id of ${MAX_ID_BYTES} bytes.`;
+  throw new SseError('TOO_MANY_CHANNELS', `${fault} Name fewer at a time.`);
 }

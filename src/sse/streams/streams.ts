@@ -5,7 +5,7 @@ import { isObject } from '../values.js';
 import type { Prefaces } from './preface.js';
 import type { StreamReader } from './stream-reader.js';
 
-/** The reader of a response, on the subscriber at its end, to whom all that its Observable emits gets in the end. */
+/** Key under which the last subscriber of a response holds its reader. */
 const READER = Symbol('StreamReader');
 
 interface EndOfResponse {
@@ -18,8 +18,8 @@ export function endsAt(subscriber: object, reader: StreamReader): void {
 }
 
 /**
- * The reader of the response that a subscriber leads to, through whatever operators. Which request somebody's code
- * runs for does not tell: one user's event may well make another's operator subscribe to a stream.
+ * The reader of the response that a subscriber leads to, through whatever operators. AsyncLocalStorage
+ * cannot answer this: an event that was published in one request may make an operator of another subscribe.
  *
  * @returns undefined where the way cannot be seen, as through `share()`, or leads elsewhere
  */
@@ -33,8 +33,8 @@ export function readerBehind(subscriber: object): StreamReader | undefined {
 }
 
 /**
- * All that the streams of an application share, and the response that code runs for: from its method it is carried
- * to `hub.stream()`, for streams of which the way cannot be seen.
+ * The parts that all streams of an application share, and an AsyncLocalStorage with the reader of the response whose
+ * method is running: `hub.stream()` uses it where `readerBehind()` finds nothing.
  */
 export class Streams implements OnApplicationShutdown {
   readonly #storage = new AsyncLocalStorage<StreamReader>();
@@ -46,12 +46,12 @@ export class Streams implements OnApplicationShutdown {
   ) {}
 
   /** Runs code for a response. */
-  run<Result>(response: StreamReader, task: () => Result): Result {
-    return this.#storage.run(response, task);
+  run<Result>(reader: StreamReader, task: () => Result): Result {
+    return this.#storage.run(reader, task);
   }
 
   /** The reader of the response that code runs for now. */
-  get response(): StreamReader | undefined {
+  get responseReader(): StreamReader | undefined {
     return this.#storage.getStore();
   }
 

@@ -9,9 +9,9 @@ describe('The streams of an application', () => {
     const streams = new Streams({} as Channels, {} as Prefaces, 1);
     const reader = {} as StreamReader;
     const responses = streams.run(reader, () => {
-      const before = streams.response;
+      const before = streams.responseReader;
       streams.onApplicationShutdown();
-      return [before, streams.response];
+      return [before, streams.responseReader];
     });
     expect(responses).toEqual([reader, undefined]);
   });
