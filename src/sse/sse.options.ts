@@ -192,7 +192,7 @@ export interface SseBaseOptions extends ChannelOptions {
   readonly stockRoutes?: 'serve' | 'leave';
   readonly shutdown?: ShutdownOptions;
   /**
-   * Who may stream a channel that no method with `@AuthorizeChannel()` covers: `open` is everybody who gets past the
+   * Access to channels that no method with `@AuthorizeChannel()` covers: `open` is for everybody who gets past the
    * guards of a route, `deny` is nobody, on all routes. Streams with `authorize: false`, and those that the application
    * itself subscribes to, are not affected. The ready endpoint always denies such channels. @defaultValue 'open'
    */

@@ -26,7 +26,7 @@ export class Outbox {
   #tail = '';
   /** Characters of all that. */
   #length = 0;
-  /** Those of them that came from unpaced sources. */
+  /** The share of them that came from unpaced sources. */
   #unpaced = 0;
   #writer: ResponseWriter | undefined;
   #isBackedUp = false;

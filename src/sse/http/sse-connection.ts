@@ -54,9 +54,8 @@ interface Ending {
  * One response, from its request to its end: what its Observable emits goes out as an event stream.
  *
  * ```
- * preparing ───► ready ───► open
- *     │            │          │
- *     └────────────┴──────────┴──► ending ───► closed
+ * preparing ───► ready ───► open ───► closed
+ *     └─────────────────────►┘
  * ```
  *
  * - `preparing`: `identify` and the method are running. An error is an HTTP error. Where an interceptor emits already, the
@@ -64,10 +63,11 @@ interface Ending {
  * - `ready`: the method has returned its stream. The head waits until the positions of the channels are known. An error is
  *   an HTTP error as long as nothing was emitted.
  * - `open`: the head is sent. From here on an error can only be told in the stream.
- * - `ending`: see {@link Ending}. It keeps its stage, as a response that is not open opens before it ends. A later `end()`
- *   replaces an ending, a later `complete()` or `error()` does not.
  * - `closed`: nothing is written or held any more. Also reached at once, from every state: the client leaves, is
  *   disconnected, or gets an HTTP answer in place of the stream (`fail()`, 204).
+ *
+ * Its end may be decided in each state but the last, see {@link Ending}. A later `end()` replaces that decision, a later
+ * `complete()` or `error()` does not.
  *
  * The calls in the life of a response, in their order:
  *
