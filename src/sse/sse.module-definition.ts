@@ -28,7 +28,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .setExtras(
       {
         isGlobal: true,
-        /** Mounts the ready endpoint: one connection for many channels that the client chooses. @defaultValue none */
+        /** Mounts the ready-made endpoint: one connection for many channels that the client chooses. @defaultValue none */
         endpoint: undefined as EndpointOptions | undefined,
       },
       (definition, { isGlobal, endpoint }) => ({

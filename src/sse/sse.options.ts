@@ -120,7 +120,7 @@ export interface SseLimits {
    */
   readonly queuedBytes?: number;
   /**
-   * Channels that one connection of the ready endpoint may join in a second, by POST; further joins are answered
+   * Channels that one connection of the ready-made endpoint may join in a second, by POST; further joins are answered
    * with 429. The largest burst is `channelsPerConnection`. @defaultValue 10
    */
   readonly joinsPerSecond?: number;
@@ -193,8 +193,8 @@ export interface SseBaseOptions extends ChannelOptions {
   readonly shutdown?: ShutdownOptions;
   /**
    * Access to channels that no method with `@AuthorizeChannel()` covers: `open` is for everybody who gets past the
-   * guards of a route, `deny` is nobody, on all routes. Streams with `authorize: false`, and those that the application
-   * itself subscribes to, are not affected. The ready endpoint always denies such channels. @defaultValue 'open'
+   * guards of a route, `deny` for nobody, on all routes. Streams with `authorize: false`, and those that the application
+   * itself subscribes to, are not affected. The ready-made endpoint always denies such channels. @defaultValue 'open'
    */
   readonly unguarded?: 'open' | 'deny';
   /** Milliseconds that a method with `@AuthorizeChannel()` may take; then its answer is no. @defaultValue 5_000 */

@@ -13,7 +13,7 @@ const IN_A = /(?:^|&)rooms%2Fa=([^&]+)/;
 
 const dataOf = (events: readonly { data: string }[]): string[] => events.map(({ data }) => data);
 
-describe.each(adapters)('the ready endpoint (%s)', (adapter) => {
+describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
   const start = (...[sse, options]: Parameters<typeof startEndpointApp>) =>
     startEndpointApp(sse, { ...options, adapter });
 

@@ -321,7 +321,7 @@ describe.each(Object.entries(knowingStreams))(
       expect(await (await fetch(`${url}/page`)).json()).toEqual({ data: 'page' });
     });
 
-    it('spares the ready endpoint', async () => {
+    it('spares the ready-made endpoint', async () => {
       const { hub, url } = await startEndpointApp({}, { configure: using(wrapping(isStream)) });
       const { client } = await openEndpoint(url, ['rooms/a']);
       await hub.publish('rooms/a', { type: 'said', data: 'hello' });
