@@ -114,8 +114,12 @@ export class Draft {
     if (this.find(channel)?.completed) throw channelCompleted(channel);
     const record = this.use(channel, settings);
     const { added } = this.#change(channel);
-    const position = { offset: record.head.offset + 1, mark: newMark() };
-    added.push({ ...position, previous: record.head, at: this.now, event });
+    const previous = record.head;
+    const offset = previous.offset + 1;
+    const mark = newMark();
+    // Written out, as in memory: a spread is slow, and this is done for each event.
+    added.push({ offset, mark, previous, at: this.now, event });
+    const position = { offset, mark };
     record.head = position;
     record.bytes += event.bytes;
     this.#bytes += event.bytes;

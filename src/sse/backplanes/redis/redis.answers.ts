@@ -86,7 +86,7 @@ export function noticeOf(message: string): Notice | undefined {
   const entry = (): ReceivedEntry | undefined => {
     const event = decodeEvent(message.slice(end + 1));
     const known = positionOf(previous, previousMark);
-    return event && { ...position, previous: known.offset, known, at: Number(at), event };
+    return event && { offset: position.offset, mark, previous: known.offset, known, at: Number(at), event };
   };
   return { kind, position, entry };
 }

@@ -91,7 +91,8 @@ export class RedisLogs implements RemoteLogs {
         const position = positionOf(offset, mark);
         const [previous, previousMark = ''] = words.split(' ');
         const known = positionOf(previous, previousMark);
-        return { position, entry: { ...position, previous: known.offset, known, at: Number(at), event } };
+        const entry = { offset: position.offset, mark, previous: known.offset, known, at: Number(at), event };
+        return { position, entry };
       }
     }
   }
