@@ -166,7 +166,7 @@ const infoOf = (details: ConnectionDetails, instance: string): ConnectionInfo =>
 function matches(connection: SseConnection, { id, channel, user }: ConnectionFilter): boolean {
   return (
     (id === undefined || connection.isNamed(id)) &&
-    (channel === undefined || connection.streams(channel)) &&
+    (channel === undefined || connection.hasOrAwaits(channel)) &&
     (user === undefined || connection.identity?.user === user)
   );
 }

@@ -147,8 +147,8 @@ export class SseConnection implements Sink, Task {
     return this.#id === id;
   }
 
-  /** Whether it streams a channel, or somebody is being asked whether it may. */
-  streams(channel: string): boolean {
+  /** Whether it has a channel, or waits for the decision whether it may have it. */
+  hasOrAwaits(channel: string): boolean {
     if (this.reader.position.names.includes(channel)) return true;
     return this.#parts.some((part) => part.isDeciding?.(channel));
   }
@@ -265,7 +265,9 @@ export class SseConnection implements Sink, Task {
   }
 
   positionsKnown(): void {
-    this.#outbox.add(this.#introduction.positionsKnown(), undefined, 'unpaced');
+    const text = this.#introduction.positionsKnown();
+    if (text) this.#outbox.add(text, undefined, 'unpaced');
+    this.scheduleRun();
   }
 
   allStarted(when: 'at once' | 'later'): void {
@@ -365,10 +367,10 @@ export class SseConnection implements Sink, Task {
   #foreignValue(cursor: Cursor, value: unknown): void {
     for (const part of this.#parts) part.foreignValue?.(cursor);
     const { name } = cursor.channel;
-    const { told } = this.settings;
-    if (told.has('shared') || this.reader.position.of(name)) return;
+    const { warned } = this.settings;
+    if (warned.has('shared') || this.reader.position.of(name)) return;
     if (!isObject(value) || originOf(value)?.channel !== name) return;
-    told.add('shared');
+    warned.add('shared');
     logger.warn(
       `Events of "${name}" reach ${this.exchange.path} by a stream that is not its own, as through share(): a client that comes back does not get what it missed. Give each response a stream of its own.`,
     );

@@ -30,7 +30,7 @@ export interface ConnectionSettings {
   /** Whether its client takes every event for one of the application's. */
   readonly plain: PlainStream | boolean;
   /** Faults of the route that were logged: once is enough. */
-  readonly told: Set<'shared' | 'wrapped'>;
+  readonly warned: Set<'shared' | 'wrapped'>;
 }
 
 /** A route that streams events, and the settings of its responses. */
@@ -175,7 +175,7 @@ export class SseServer {
       slow: settings.slow,
       route: isStock ? 'stock' : 'own',
       plain: settings.plain ?? false,
-      told: new Set(),
+      warned: new Set(),
     };
   }
 }

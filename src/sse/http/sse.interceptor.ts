@@ -63,12 +63,12 @@ export class SseInterceptor implements NestInterceptor {
     { pipeline }: SseConnection,
     route: ServedRoute,
   ): Observable<unknown> {
-    const { told } = route.connection;
-    if (told.has('wrapped')) return outcome;
+    const { warned } = route.connection;
+    if (warned.has('wrapped')) return outcome;
     return outcome.pipe(
       tap((value) => {
-        if (told.has('wrapped') || !isWrapped(value, pipeline.shown)) return;
-        told.add('wrapped');
+        if (warned.has('wrapped') || !isWrapped(value, pipeline.shown)) return;
+        warned.add('wrapped');
         const names = [...this.server.interceptors, ...route.interceptors].map(nameOf).join(', ');
         logger.warn(
           `An interceptor changes the events of ${route.name}, and their types are lost: ${names}. Let it pass streams by: if (isSseRoute(context)) return next.handle().`,
