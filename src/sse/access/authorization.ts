@@ -9,7 +9,7 @@ import {
 import { SparseLog } from '../sparse-log.js';
 
 /** The question that a method with `@AuthorizeChannel()` is asked. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- which adapter's request it is, the application knows
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the application knows the type of its adapter's request
 export interface ChannelAccess<Params = Readonly<Record<string, string>>, Request = any> {
   readonly channel: string;
   /** The values of the pattern's parameters, decoded. */

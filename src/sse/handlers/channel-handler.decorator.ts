@@ -4,8 +4,8 @@ import { ChannelPattern } from '../channels/channel-pattern.js';
 import { COPY, processWide, type NamedChannels, type PackageCopy } from '../package-copy.js';
 import { SseError } from '../sse.errors.js';
 
-/** Which channels a method is for: those that match a pattern, or a definition's. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- whatever its events are
+/** The channels that a method is for: those that match a pattern, or a definition's. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a definition is taken whatever the types of its events
 export type ChannelsOf<Pattern extends string> = Pattern | ChannelDefinition<Pattern, any>;
 
 /**

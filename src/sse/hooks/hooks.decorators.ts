@@ -8,7 +8,7 @@ import {
 /** The argument of a method with `@OnSubscribe()` or `@OnUnsubscribe()`. */
 export interface ChannelSubscription<
   Params = Readonly<Record<string, string>>,
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- which adapter's request it is, the application knows
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the application knows the type of its adapter's request
   Request = any,
 > extends ChannelUse<Params> {
   /** The user, as `identify` says. */

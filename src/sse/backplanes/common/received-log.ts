@@ -22,7 +22,7 @@ export type Verdict = 'no read' | 'to be read';
  * The log of one channel as it is received from a server, in pieces that may come late, early, twice, or from another
  * log: entries from notices and answers, ranges from reads. {@link LocalCopy} decides when to read.
  *
- * It is never assumed that the log is still the same. Marks prove it:
+ * The log may have become another at any time, and marks tell:
  * - An entry is the next one only if it names a position that this log holds.
  * - An entry at or below the head whose mark is not the one held there is of another log.
  * - A range continues the log only if the server says that it holds the head; otherwise it replaces the log.

@@ -36,7 +36,7 @@ export class HeldChannel {
       log.completed = true;
       this.followers.tell((follower) => follower.completed());
     }
-    // It was purged, has aged, or had to make room for others.
+    // The channel was purged, its events have aged, or it had to make room for others.
     if (log.floor.offset < record.floor.offset) log.clear(record.floor);
     log.clearedAt = record.clearedAt;
   }

@@ -82,7 +82,7 @@ export async function stateOf(store: NatsStore, token: string): Promise<ChannelS
   const isOfOpen = (one: StoredMessage): boolean => isOf(one, after);
   const isOfEnded = (one: StoredMessage): boolean => end !== undefined && isOf(one, end.after, end);
   if (newestEvent && !(newest && (isOfOpen(newest) || isOfEnded(newest)))) {
-    // It came too late, or is not of this package.
+    // The newest message came too late, or is not of this package.
     const messages = await read(store, token, 0, newestEvent.seq);
     newest = messages.findLast(isOfOpen) ?? messages.findLast(isOfEnded);
   }

@@ -36,7 +36,7 @@ interface Active {
  * head record is made `active` before. While the channel is active, publications are pipelined and nothing more is
  * checked.
  *
- * What was not taken is sent again when the streams are there, as `NotNow` says. Until then no step begins, and no
+ * A publication that no stream has taken is sent again when the streams are there, see `NotNow`. Until then no step begins, and no
  * publication is stored after one that was sent later: events would change places.
  */
 export class NatsChannel {
@@ -58,12 +58,12 @@ export class NatsChannel {
     this.token = tokenOf(name);
   }
 
-  /** It can be forgotten: whatever is needed of it can be read again. */
+  /** Whether this object can be forgotten, as all that it knows can be read again. */
   get isIdle(): boolean {
     return this.#steps.isIdle && this.#unanswered.size === 0 && !this.receiving.isFollowed;
   }
 
-  /** Its newest position is to be recorded when it falls quiet. */
+  /** Whether the newest position is to be recorded when the channel falls quiet. */
   get isActive(): boolean {
     return this.#active !== undefined;
   }

@@ -1,7 +1,7 @@
 interface Rememberable {
-  /** It can be forgotten. */
+  /** Whether nothing is lost by forgetting the channel. */
   readonly isIdle: boolean;
-  /** It has something to do later, so it is forgotten only when there are very many. */
+  /** Whether the channel has something to do later, so that it is forgotten only when there are very many. */
   readonly isActive: boolean;
 }
 

@@ -247,8 +247,8 @@ return { text(head), mark }
 /**
  * KEYS 1: what identifies the store. ARGV 1: its name if it is made now. Answers its name.
  *
- * It gets another name when it has come back empty, and when its clock has been set back, so that positions of absent
- * channels, which name the store and a time, are no longer valid. A replica that takes over may be some milliseconds
+ * A store that has come back empty, or whose clock was set back, gets another name, so that positions of absent channels,
+ * which name the store and a time, are no longer valid. A replica that takes over may be some milliseconds
  * behind.
  */
 const store = script(

@@ -13,7 +13,7 @@ import {
   type RedisSource,
 } from './redis-client.js';
 
-/* eslint-disable @typescript-eslint/no-explicit-any -- whatever modules, scripts and type mappings one was made with */
+/* eslint-disable @typescript-eslint/no-explicit-any -- a client is taken whatever modules, scripts and type mappings it has */
 export type NodeRedis = RedisClientType<any, any, any, any, any>;
 type SentinelOptions = RedisSentinelOptions<any, any, any, any, any>;
 type ClusterOptions = RedisClusterOptions<any, any, any, any, any>;

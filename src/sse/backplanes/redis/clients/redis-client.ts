@@ -46,7 +46,7 @@ export interface PackageClient {
 }
 
 /**
- * One connection to the primary of a Redis, of whichever package. It ends once: who wants it back opens another.
+ * One connection to the primary of a Redis, of whichever package. It ends once, and is never opened again.
  *
  * Each call throws RefusedByRedis when the server has answered and done nothing, NotConnected when nothing was sent.
  * Any other error: it was sent, and there is no answer.
