@@ -37,9 +37,9 @@ import { SseHub } from './sse-hub.js';
 import { MODULE_OPTIONS_TOKEN, type SseModuleOptions } from './sse.module-definition.js';
 import { StreamRoutes } from './sse.routes.js';
 import { moduleSettings, SSE_SETTINGS, type SseSettings } from './sse.settings.js';
+import { Streams } from './streams/channel-stream.js';
 import { HubStreams } from './streams/hub-streams.js';
 import { Prefaces } from './streams/preface.js';
-import { Streams } from './streams/streams.js';
 
 /*
  * The wiring: the parts of the package, and what each is made of. A class that stands here alone has `@Injectable()` and

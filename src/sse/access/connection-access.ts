@@ -1,6 +1,6 @@
 import { ForbiddenException, Logger } from '@nestjs/common';
 import type { ConnectionHandle, ConnectionPart } from '../http/connection-part.js';
-import { ownEvent } from '../http/plain-event.js';
+import { ownEvent } from '../http/event-body.js';
 import type { ChannelGate } from '../streams/channel-gate.js';
 import type { Cursor } from '../streams/cursor.js';
 import type { StreamReader } from '../streams/stream-reader.js';

@@ -2,7 +2,7 @@ import { catchError, EMPTY, finalize, merge, mergeAll, Subject, type Observable 
 import type { Authorization } from '../access/authorization.js';
 import type { ConnectionPart } from '../http/connection-part.js';
 import { RateLimit } from '../http/limits.js';
-import { ownEvent } from '../http/plain-event.js';
+import { ownEvent } from '../http/event-body.js';
 import type { SseConnection } from '../http/sse-connection.js';
 import type { SseEvent } from '../log/sse-event.js';
 import { longestId, MAX_ID_BYTES, parseLastEventId } from '../protocol/position.js';

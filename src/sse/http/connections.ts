@@ -49,7 +49,7 @@ const MAX_WAITING = 100;
  * from the moment in which it is let in, so there are some of which it is not known yet who they belong to.
  */
 export class Connections {
-  readonly #open = new Set<SseConnection>();
+  readonly #all = new Set<SseConnection>();
   /** Connections of which it is not known yet whether they match, with the filters of those that are to end. */
   readonly #waiting = new Map<SseConnection, ConnectionFilter[]>();
 
@@ -65,21 +65,21 @@ export class Connections {
     orders.obey('disconnect', ({ filter }: Asked, at) => this.#end(filter, at));
     // Nobody knows which orders were missed: a client that comes back is asked anew who it is, and what it may have.
     orders.onMissed(() => {
-      for (const connection of [...this.#open]) connection.end(admission.retry());
+      for (const connection of [...this.#all]) connection.end(admission.retry());
     });
   }
 
   get size(): number {
-    return this.#open.size;
+    return this.#all.size;
   }
 
   add(connection: SseConnection): void {
-    this.#open.add(connection);
+    this.#all.add(connection);
     this.heartbeat.add(connection);
   }
 
   delete(connection: SseConnection): void {
-    this.#open.delete(connection);
+    this.#all.delete(connection);
     this.#waiting.delete(connection);
     this.heartbeat.delete(connection);
   }
@@ -131,7 +131,7 @@ export class Connections {
    */
   #end(filter: ConnectionFilter, at: number): number {
     const ended = new Set(this.matching(filter).filter(({ beganAt }) => beganAt <= at));
-    for (const connection of [...this.#open]) {
+    for (const connection of [...this.#all]) {
       if (ended.has(connection)) connection.end();
       else if (!connection.isOpen && connection.beganAt <= at) this.#wait(connection, filter);
     }
@@ -148,7 +148,7 @@ export class Connections {
   matching(filter: ConnectionFilter): SseConnection[] {
     checkObject(filter, ['id', 'channel', 'user'], 'A filter of connections');
     for (const [name, value] of Object.entries(filter)) stringOf(name, value);
-    return [...this.#open].filter((connection) => matches(connection, filter));
+    return [...this.#all].filter((connection) => matches(connection, filter));
   }
 
   #detailsOf(filter: ConnectionFilter): ConnectionDetails[] {

@@ -5,7 +5,7 @@ import type { Place } from '../streams/client-position.js';
 import type { Cursor } from '../streams/cursor.js';
 import { isObject, isThenable } from '../values.js';
 import type { Outbox } from './outbox.js';
-import { checkEvent, foreignEvent } from './plain-event.js';
+import { checkEvent, foreignEvent } from './event-body.js';
 import type { SseConnection } from './sse-connection.js';
 
 /** Values of unpaced sources that may wait behind a Promise. */
@@ -39,7 +39,7 @@ export class Outgoing {
   constructor(
     private readonly connection: Pick<
       SseConnection,
-      'reader' | 'lastEventId' | 'settings' | 'exchange' | 'error' | 'settled' | 'overflowed'
+      'reader' | 'lastEventId' | 'settings' | 'exchange' | 'error' | 'drained' | 'overflowed'
     >,
     private readonly outbox: Outbox,
   ) {}
@@ -49,13 +49,13 @@ export class Outgoing {
     return this.#waiting !== undefined && this.#waiting.length > 0;
   }
 
-  /** @param own the cursor of this response that is handing on an event, if the value comes of one */
-  add(value: unknown, own: Cursor | undefined): void {
-    const handing = own?.channel.hasHistory ? own.emitting : undefined;
+  /** @param from the cursor of this response that is handing on an event, if the value comes of one */
+  add(value: unknown, from: Cursor | undefined): void {
+    const handing = from?.channel.hasHistory ? from.emitting : undefined;
     const carried = isObject(value) ? this.connection.reader.position.placeOf(value) : undefined;
-    const place = carried ?? (own && handing && { channel: own.channel.name, position: handing });
+    const place = carried ?? (from && handing && { channel: from.channel.name, position: handing });
     // Nothing but a stream of the hub, read at the client's pace, heeds what the client can take.
-    this.#made.push({ value, place, moves: place !== undefined, pace: own?.pace ?? 'unpaced' });
+    this.#made.push({ value, place, moves: place !== undefined, pace: from?.pace ?? 'unpaced' });
     if (!handing) this.eventEmitted();
   }
 
@@ -109,7 +109,7 @@ export class Outgoing {
       this.connection.error(error);
       return;
     }
-    this.connection.settled();
+    this.connection.drained();
   }
 
   #write({ place, moves, pace }: Item, value: unknown): void {

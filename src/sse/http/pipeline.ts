@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
 import { Observable, type Observer, type Subscriber, type Unsubscribable } from 'rxjs';
 import type { StreamReader } from '../streams/stream-reader.js';
-import { endsAt } from '../streams/streams.js';
+import { endsAt } from '../streams/channel-stream.js';
 
 /**
  * The subscriptions of a response: to the stream that its method returned, and to the one that interceptors make of it.
@@ -33,7 +33,7 @@ export class Pipeline {
 
   /** Subscribes to what the method returned, with no interceptor in between. */
   subscribeSource(source: Observable<unknown>, observer: Observer<unknown>): void {
-    this.#outcome = this.own(source).subscribe(observer);
+    this.#outcome = this.bind(source).subscribe(observer);
   }
 
   /** Takes a stream of the hub that is read without subscribing. */
@@ -45,7 +45,7 @@ export class Pipeline {
    * Makes the stream that the method returned part of this response. An interceptor may subscribe to it by itself, and
    * then this is the only link to the response.
    */
-  own(source: Observable<unknown>): Observable<unknown> {
+  bind(source: Observable<unknown>): Observable<unknown> {
     return new Observable((subscriber: Subscriber<unknown>) => {
       // It neither begins nor ends: an operator that repeats or retries it would do so for ever.
       if (this.#isReleased) return undefined;
@@ -66,9 +66,9 @@ export class Pipeline {
 
   /** The same, with what interceptors are shown of it. */
   show(source: Observable<unknown>): Observable<unknown> {
-    const own = this.own(source);
+    const bound = this.bind(source);
     return new Observable((subscriber) =>
-      own.subscribe({
+      bound.subscribe({
         next: (value) => {
           this.shown = value;
           subscriber.next(value);

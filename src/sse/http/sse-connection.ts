@@ -10,24 +10,22 @@ import { parseLastEventId, type LastEventId } from '../protocol/position.js';
 import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { ChannelGate } from '../streams/channel-gate.js';
-import { ChannelStream } from '../streams/channel-stream.js';
+import { ChannelStream, type Streams } from '../streams/channel-stream.js';
 import { isOfHub } from '../streams/client-position.js';
 import { currentCursor, type Cursor } from '../streams/cursor.js';
 import type { BackPressure, Sink } from '../streams/sink.js';
 import { StreamReader } from '../streams/stream-reader.js';
-import type { Streams } from '../streams/streams.js';
 import { isObject } from '../values.js';
 import type { Admission } from './admission.js';
 import { NO_PARTS, type ConnectionPart } from './connection-part.js';
 import type { ConnectionDetails, Connections } from './connections.js';
 import type { Exchange } from './exchange.js';
 import type { Identity } from './identity.js';
-import { Introduction } from './introduction.js';
 import { Outbox } from './outbox.js';
 import { Outgoing } from './outgoing.js';
 import { Pipeline } from './pipeline.js';
-import { errorText, gapText, ownEvent } from './plain-event.js';
-import type { ResponseHead } from './response-head.js';
+import { errorText, gapText, ownEvent } from './event-body.js';
+import { Introduction, type ResponseHead } from './response-head.js';
 import { ResponseWriter } from './response-writer.js';
 import { abortSignal } from './signal.js';
 import type { ConnectionSettings } from './sse-server.js';
@@ -398,13 +396,7 @@ export class SseConnection implements Sink, Task {
     });
   }
 
-  /** No Promise is awaited any more. */
-  settled(): void {
-    this.#resume();
-    this.scheduleRun();
-  }
-
-  /** The client has taken what was written, and can take more. */
+  /** The client can take more: it has taken what was written, or no Promise is awaited any more. */
   drained(): void {
     if (this.isClosed) return;
     this.#resume();

@@ -3,7 +3,7 @@ import { ModulesContainer } from '@nestjs/core';
 import { NEVER, type Observable } from 'rxjs';
 import type { SlowPolicy } from '../sse.options.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
-import { Streams } from '../streams/streams.js';
+import { Streams } from '../streams/channel-stream.js';
 import { isThenable } from '../values.js';
 import { Admission } from './admission.js';
 import { Connections } from './connections.js';
@@ -107,12 +107,12 @@ export class SseServer {
 
   /** The result of a method, as the interceptors are given it. */
   returned(connection: SseConnection, { name }: ServedRoute, returned: unknown): unknown {
-    const own = (result: unknown): Observable<unknown> => {
+    const bound = (result: unknown): Observable<unknown> => {
       const source = streamOf(result, connection, name);
       connection.ready();
       return connection.pipeline.show(source);
     };
-    return isThenable(returned) ? Promise.resolve(returned).then(own) : own(returned);
+    return isThenable(returned) ? Promise.resolve(returned).then(bound) : bound(returned);
   }
 
   /**

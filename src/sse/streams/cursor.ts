@@ -1,12 +1,11 @@
 import type { Batch, Channel, ChannelReader } from '../channels/channel.js';
 import type { Task } from '../channels/run-queue.js';
 import type { EventLog, LogEntry } from '../log/event-log.js';
-import { gapAt, type OwedGap } from '../log/gap.js';
+import { gapAt, type NamedPosition, type OwedGap } from '../log/gap.js';
 import type { LatestIndex } from '../log/latest-index.js';
 import type { GapReason, SseEvent } from '../log/sse-event.js';
 import type { LastEventId, Position, Requested } from '../protocol/position.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
-import { whereToBegin, whereToResume } from './beginning.js';
 import type { StreamSubscription, StreamRequest } from './channel-stream.js';
 import type { Preface } from './preface.js';
 import type { Sink } from './sink.js';
@@ -527,4 +526,30 @@ export class Cursor implements ChannelReader, Task {
       activeCursors.pop();
     }
   }
+}
+
+/** The position from which a cursor reads, or the gap that its client is told of first. */
+type Beginning = Position | OwedGap;
+
+/** Finds where a client goes on that has sent a position. */
+function whereToResume(requested: NamedPosition, log: EventLog): Beginning {
+  // Without a gap it is a position, and no unreadable text.
+  return gapAt(requested, log) ?? (requested as Extract<NamedPosition, { kind: 'position' }>).position;
+}
+
+/**
+ * Finds where a client without a position begins: at the present, or with events that were published before.
+ *
+ * @param present the newest event when the stream was asked for
+ */
+function whereToBegin(log: EventLog, replay: Replay, present: Position): Beginning {
+  const { floor, clearedAt } = log;
+  // "all" has a gap if the log has dropped events, other than by purge().
+  if (replay === 'all') return floor.offset > clearedAt ? { reason: 'evicted', requested: '' } : floor;
+  // The start may have waited since `present` was read. The position of an absent channel may have been renewed,
+  const read = present.offset === 0 && floor.offset === 0 ? floor : present;
+  // and the log of another may have moved past it.
+  const reason = log.missing(read);
+  if (reason) return { reason, requested: '' };
+  return replay === 'none' ? read : log.before(replay, read);
 }

@@ -20,9 +20,8 @@ import {
   replayOf,
   stringOf,
 } from '../validate.js';
-import { ChannelStream, type StreamRequest } from './channel-stream.js';
+import { ChannelStream, type StreamRequest, type Streams } from './channel-stream.js';
 import { refuseTooMany } from './stream-reader.js';
-import type { Streams } from './streams.js';
 
 /** Options of `hub.stream()`. */
 export interface StreamOptions<Event = SseEvent> {

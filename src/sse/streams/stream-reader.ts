@@ -9,19 +9,18 @@ import {
 import { SseError } from '../sse.errors.js';
 import type { Channel } from '../channels/channel.js';
 import type { ChannelGate } from './channel-gate.js';
-import type { StreamRequest } from './channel-stream.js';
+import type { StreamRequest, Streams } from './channel-stream.js';
 import { ClientPosition } from './client-position.js';
 import { Cursor } from './cursor.js';
 import type { Preface } from './preface.js';
 import { DETACHED, type Sink } from './sink.js';
-import type { Streams } from './streams.js';
 
 /**
- * Reads the channels of one response, or of one plain subscription: a cursor for each channel, one position for the
+ * Reads the channels of one response, or of one subscription outside a response: a cursor for each channel, one position for the
  * client, one sink for the output.
  *
  * Cursors that enter while others wait start together, in `#start()`: there a reconnect can be read from top to
- * bottom. Where each begins is in beginning.ts; how it reads in cursor.ts.
+ * bottom. Where each begins and how it reads is in cursor.ts.
  */
 export class StreamReader {
   /** The position of its client. */
@@ -36,7 +35,7 @@ export class StreamReader {
   /** @param brought the position that its client came with */
   constructor(
     private readonly streams: Streams,
-    /** The output; a plain one once the response is over. */
+    /** The output; detached once the response is over. */
     public sink: Sink,
     brought: LastEventId = NO_POSITION,
   ) {
@@ -134,7 +133,7 @@ export class StreamReader {
     if (!cursor.isAtEnd) this.position.leave(cursor);
   }
 
-  /** The response is over. Channels that are still subscribed to, as they were shared, go on as a plain source. */
+  /** The response is over. Channels that are still subscribed to, as they were shared, go on without it. */
   end(): void {
     for (const cursor of this.position.cursors) this.#unsubscribed(cursor);
     // Streams that were made for it may still be subscribed to, and the gate is asked for these, too.

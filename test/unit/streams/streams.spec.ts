@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Channels } from '../../../src/sse/channels/channels.js';
 import type { Prefaces } from '../../../src/sse/streams/preface.js';
 import type { StreamReader } from '../../../src/sse/streams/stream-reader.js';
-import { Streams } from '../../../src/sse/streams/streams.js';
+import { Streams } from '../../../src/sse/streams/channel-stream.js';
 
 describe('The streams of an application', () => {
   it('carry a response no more when the application has ended', () => {
