@@ -72,7 +72,7 @@ export type { FormLastEvent, LastEvent, PipeFailure } from './pipes/pipe-failure
 export { SseHub } from './sse-hub.js';
 export type { PublishOptions } from './publishing/channel-writer.js';
 export type { HubStats } from './sse-hub.js';
-export type { StreamOptions } from './streams/hub-streams.js';
+export type { StreamOptions } from './streams/streams.js';
 export { whileLeading } from './cluster/while-leading.js';
 export { SseError, type SseErrorCode } from './sse.errors.js';
 export { SseModule } from './sse.module.js';

@@ -10,7 +10,7 @@ import type { SourcePipes } from './pipes/source-pipes.js';
 import type { PresenceMembers } from './presence/member.js';
 import type { Presence } from './presence/presence.js';
 import type { ChannelWriter, PublishOptions } from './publishing/channel-writer.js';
-import type { HubStreams, StreamOptions } from './streams/hub-streams.js';
+import type { StreamOptions, Streams } from './streams/streams.js';
 
 /** Numbers of this process, of now unless they say otherwise. */
 export interface HubStats {
@@ -40,7 +40,7 @@ export class SseHub {
   constructor(
     private readonly writer: ChannelWriter,
     private readonly pipes: SourcePipes,
-    private readonly streams: HubStreams,
+    private readonly streams: Streams,
     private readonly open: Connections,
     private readonly revocations: Revocations,
     private readonly people: Presence,

@@ -37,9 +37,8 @@ import { SseHub } from './sse-hub.js';
 import { MODULE_OPTIONS_TOKEN, type SseModuleOptions } from './sse.module-definition.js';
 import { StreamRoutes } from './sse.routes.js';
 import { moduleSettings, SSE_SETTINGS, type SseSettings } from './sse.settings.js';
-import { Streams } from './streams/channel-stream.js';
-import { HubStreams } from './streams/hub-streams.js';
 import { Prefaces } from './streams/preface.js';
+import { Streams } from './streams/streams.js';
 
 /*
  * The wiring: the parts of the package, and what each is made of. A class that stands here alone has `@Injectable()` and
@@ -119,13 +118,7 @@ const core: Provider[] = [
   made(Orders, SseCluster),
   made(SubscriberCounts, Channels, ScatterGather),
   made(ChannelWriter, ChannelDefinitions, SseBackplane, SSE_SETTINGS),
-  {
-    provide: Streams,
-    inject: [Channels, Prefaces, SSE_SETTINGS],
-    useFactory: (channels: Channels, prefaces: Prefaces, { limits }: SseSettings) =>
-      new Streams(channels, prefaces, limits.channelsPerConnection),
-  },
-  made(HubStreams, Streams, ChannelDefinitions, SseBackplane, SubscriberCounts),
+  made(Streams, Channels, Prefaces, ChannelDefinitions, SseBackplane, SubscriberCounts, SSE_SETTINGS),
   ConnectionFeatures,
   Heartbeat,
   made(Connections, Heartbeat, ConnectionFeatures, Admission, ScatterGather, Orders, SseCluster),
@@ -160,7 +153,7 @@ export const providers: Provider[] = [
   ...features,
   made(StreamRoutes, ApplicationConfig, ModulesContainer, SseServer, SseInterceptor),
   made(Shutdown, Channels, Presence, SseCluster, SseBackplane),
-  made(SseHub, ChannelWriter, SourcePipes, HubStreams, Connections, Revocations, Presence),
+  made(SseHub, ChannelWriter, SourcePipes, Streams, Connections, Revocations, Presence),
   { provide: SHARED_HUB, useExisting: SseHub },
   { provide: SHARED_DEFINITIONS, useExisting: ChannelDefinitions },
 ];

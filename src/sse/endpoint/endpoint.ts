@@ -20,7 +20,7 @@ import type { SseEvent } from '../log/sse-event.js';
 import { SseHub } from '../sse-hub.js';
 import { SseError } from '../sse.errors.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
-import { Streams } from '../streams/channel-stream.js';
+import { Streams } from '../streams/streams.js';
 import { LONGEST_TIMER } from '../validate.js';
 import { EndpointStream } from './endpoint-stream.js';
 import {

@@ -35,7 +35,7 @@ export class Admission {
     if (key !== undefined) this.#perKey.add(key);
     this.#admitted.add(connection);
     connection.register();
-    const aging = this.#endInTime(connection);
+    const aging = this.#endAtItsAge(connection);
     connection.exchange.onceOver(() => {
       clearTimeout(aging);
       // A response that has waited behind another may be over twice.
@@ -47,15 +47,10 @@ export class Admission {
 
   /** Sends a client away so that it comes back. @param refusal the error of a client that is no EventSource */
   turnAway(connection: SseConnection, refusal = notAvailable): void {
-    if (this.#isStopped) {
-      connection.exchange.closeAfterwards();
-      connection.end(this.retry());
-    } else if (this.settings.whenFull === 'retry') {
-      connection.end(this.retry());
-    } else {
-      connection.exchange.response.setHeader('Retry-After', Math.ceil(this.retry() / 1000));
-      connection.fail(refusal());
-    }
+    if (this.#isStopped) connection.exchange.closeAfterwards();
+    if (this.#isStopped || this.settings.whenFull === 'retry') return connection.end(this.retry());
+    connection.exchange.response.setHeader('Retry-After', Math.ceil(this.retry() / 1000));
+    connection.fail(refusal());
   }
 
   /** Lets nobody in from now on. @returns the streams that are in */
@@ -71,7 +66,7 @@ export class Admission {
   }
 
   /** Each gets a random age, so that clients that came together, as after a restart, do not leave together. */
-  #endInTime(connection: SseConnection): NodeJS.Timeout | undefined {
+  #endAtItsAge(connection: SseConnection): NodeJS.Timeout | undefined {
     const { retry, limits } = this.settings;
     if (limits.connectionAge === Infinity) return undefined;
     const age = limits.connectionAge * (1 - Math.random() / 2);

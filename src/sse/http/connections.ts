@@ -165,7 +165,7 @@ const infoOf = (details: ConnectionDetails, instance: string): ConnectionInfo =>
 
 function matches(connection: SseConnection, { id, channel, user }: ConnectionFilter): boolean {
   return (
-    (id === undefined || connection.isNamed(id)) &&
+    (id === undefined || connection.hasId(id)) &&
     (channel === undefined || connection.hasOrAwaits(channel)) &&
     (user === undefined || connection.identity?.user === user)
   );

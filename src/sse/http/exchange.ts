@@ -25,7 +25,7 @@ export interface Carrier {
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** Listeners by the socket whose end they wait for; one listener of the socket for all requests sent ahead on it. */
+/** Listeners by the socket whose end they wait for; one listener of the socket for all pipelined requests on it. */
 const awaitingEnd = new WeakMap<Socket, Set<() => void>>();
 
 /**

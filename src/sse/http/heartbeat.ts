@@ -18,7 +18,7 @@ export class Heartbeat {
   readonly #due = new Map<number, Set<Beating>>();
   #timer: NodeJS.Timeout | undefined;
   #wakesAt = Infinity;
-  /** The turn of the event loop after which the next of those that are due are looked at. */
+  /** The immediate in which the rest of those that are due are looked at. */
   #rest: NodeJS.Immediate | undefined;
 
   add(beating: Beating): void {
@@ -53,7 +53,7 @@ export class Heartbeat {
     this.#sleep();
     if (time === Infinity) return;
     this.#wakesAt = time;
-    // A group may have become due while others were looked at, and one that is rounded up lie beyond the longest timer.
+    // A group may have become due while others were looked at. A time that was rounded up may lie beyond the longest timer.
     const wait = Math.min(Math.max(time - performance.now(), 0), LONGEST_TIMER);
     this.#timer = setTimeout(() => this.#look(), wait);
     // The server keeps the process alive, not this.

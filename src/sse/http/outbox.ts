@@ -17,7 +17,7 @@ const SHARED = 8 * 1024;
  *
  * Until the response is open it takes `queuedBytes`. From then on it is full for the rest of the turn at `FULL`, enough
  * for one write, and backed up while the client does not take what was written. Sources that ignore back-pressure, of
- * the pace `unpaced`, may then add `queuedBytes` on top, and no more.
+ * the pace `unpaced`, may add `queuedBytes` more while it is backed up.
  */
 export class Outbox {
   /** Large texts that are shared, and what was gathered between them. */
@@ -98,9 +98,7 @@ export class Outbox {
     this.#length = this.#unpaced = 0;
     const { queuedBytes } = this.connection.settings;
     if (this.#onTop > queuedBytes)
-      this.connection.overflowed(
-        `does not read: ${this.#onTop} bytes wait for it, more than queuedBytes (${queuedBytes})`,
-      );
+      this.connection.overflowed(`does not read: more than queuedBytes (${queuedBytes}) wait for it`);
     else this.#write(parts, tail, writer);
   }
 

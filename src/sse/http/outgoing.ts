@@ -59,15 +59,15 @@ export class Outgoing {
     if (!handing) this.eventEmitted();
   }
 
-  /** All values are here that were made of the event at once, without waiting. */
+  /** All values have come that operators made of the event synchronously. */
   eventEmitted(): void {
     const made = this.#made;
     if (made.length === 0) return;
     this.#made = [];
     for (const [i, item] of made.entries()) {
       const { place } = item;
-      const isLater = (later: Item): boolean => isSame(place, later.place) && isDispatched(later.value);
-      if (place && made.slice(i + 1).some(isLater)) item.moves = false;
+      const replacesIt = (later: Item): boolean => isSame(place, later.place) && isDispatched(later.value);
+      if (place && made.slice(i + 1).some(replacesIt)) item.moves = false;
       this.#send(item);
     }
   }
@@ -121,11 +121,12 @@ export class Outgoing {
     if (!origin && !isStock) checkEvent(value, this.connection.exchange.path);
     const made = origin ? undefined : foreignEvent(value);
     const body = made?.body ?? sharedBody((origin as EventOrigin).entry.event);
+    if (place && !moves) return this.outbox.add(body, undefined, pace);
     if (place) {
-      if (moves) position.give(place);
-      const told = moves ? position.takeId() : undefined;
-      if (moves && !isDispatched(value)) position.hasMoved = true;
-      return this.outbox.add(body, told, pace);
+      position.give(place);
+      const id = position.takeId();
+      if (!isDispatched(value)) position.hasMoved = true;
+      return this.outbox.add(body, id, pace);
     }
     const id = made ? made.id : (value as { readonly id?: string }).id;
     const isNumbered =

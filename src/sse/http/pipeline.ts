@@ -89,7 +89,7 @@ export class Pipeline {
   release(): void {
     this.#isReleased = true;
     this.#end(() => this.#outcome?.unsubscribe());
-    // Still open where an interceptor has no teardown, or has shared it with others: they are not left waiting.
+    // Still open where an interceptor has no teardown, or has shared it with others: these subscribers are not left waiting.
     for (const subscriber of this.#subscribers ?? []) this.#end(() => subscriber.complete());
     this.#outcome = undefined;
   }

@@ -28,7 +28,7 @@ export interface ResponseHead {
 const UNCACHED = 'private, no-cache, no-store, must-revalidate, max-age=0';
 
 /** The headers that Nest gives a stream: they keep caches and nginx from holding it back. */
-const headers = (cacheControl: string): OutgoingHttpHeaders => ({
+const headersOf = (cacheControl: string): OutgoingHttpHeaders => ({
   'Content-Type': 'text/event-stream',
   'Cache-Control': cacheControl,
   Pragma: 'no-cache',
@@ -37,7 +37,7 @@ const headers = (cacheControl: string): OutgoingHttpHeaders => ({
 });
 
 // Made once, not for each response. HTTP/2 forbids hop-by-hop headers (RFC 9113, 8.2.2).
-const HTTP_2 = { transformed: headers(UNCACHED), exact: headers(`${UNCACHED}, no-transform`) };
+const HTTP_2 = { transformed: headersOf(UNCACHED), exact: headersOf(`${UNCACHED}, no-transform`) };
 const HTTP_1 = {
   transformed: { ...HTTP_2.transformed, Connection: 'keep-alive' },
   exact: { ...HTTP_2.exact, Connection: 'keep-alive' },

@@ -10,11 +10,12 @@ import { parseLastEventId, type LastEventId } from '../protocol/position.js';
 import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { ChannelGate } from '../streams/channel-gate.js';
-import { ChannelStream, type Streams } from '../streams/channel-stream.js';
+import { ChannelStream } from '../streams/channel-stream.js';
 import { isOfHub } from '../streams/client-position.js';
 import { currentCursor, type Cursor } from '../streams/cursor.js';
 import type { BackPressure, Sink } from '../streams/sink.js';
 import { StreamReader } from '../streams/stream-reader.js';
+import type { Streams } from '../streams/streams.js';
 import { isObject } from '../values.js';
 import type { Admission } from './admission.js';
 import { NO_PARTS, type ConnectionPart } from './connection-part.js';
@@ -52,12 +53,12 @@ interface Ending {
  * One response, from its request to its end: what its Observable emits goes out as an event stream.
  *
  * ```
- * preparing ───► ready ───► open ───► closed
- *     └─────────────────────►┘
+ * preparing ──► ready ──► open ──► closed
+ *     └─────────────────►──┘
  * ```
  *
- * - `preparing`: `identify` and the method are running. An error is an HTTP error. Where an interceptor emits already, the
- *   response opens from here.
+ * - `preparing`: `identify` and the method are running. An error is an HTTP error. The response opens from here where an
+ *   interceptor emits already, or where its end is decided, as for a client that is turned away.
  * - `ready`: the method has returned its stream. The head waits until the positions of the channels are known. An error is
  *   an HTTP error as long as nothing was emitted.
  * - `open`: the head is sent. From here on an error can only be told in the stream.
@@ -137,11 +138,13 @@ export class SseConnection implements Sink, Task {
   get info(): ConnectionDetails {
     const { identity } = this;
     const { path, address } = this.exchange;
-    const [connectedAt, channels] = [new Date(this.#connectedAt), this.reader.position.names];
+    const connectedAt = new Date(this.#connectedAt);
+    const channels = this.reader.position.names;
     return { id: this.id, connectedAt, channels, path, address, ...(identity && { user: identity.user }) };
   }
 
-  isNamed(id: string): boolean {
+  /** Compares without making an id for a connection that has none yet. */
+  hasId(id: string): boolean {
     return this.#id === id;
   }
 
@@ -175,7 +178,7 @@ export class SseConnection implements Sink, Task {
     this.#parts = this.connections.features.partsOf(this);
   }
 
-  /** Adds a part that is made by the method of the route. It has the first word. */
+  /** Adds a part that is made by the method of the route. It comes before the others. */
   add(part: ConnectionPart): void {
     this.#parts = [part, ...this.#parts];
   }
@@ -270,7 +273,7 @@ export class SseConnection implements Sink, Task {
 
   allStarted(when: 'at once' | 'later'): void {
     const isOfHub = this.#feed === 'hub' || this.#feed === 'batched';
-    // There is nothing left that could fail. Done in the turn of the request, its garbage is young and cheap.
+    // There is nothing left that could fail. What is allocated within the turn of the request dies young, and is cheap.
     if (isOfHub && when === 'at once' && this.#state === 'ready') this.run();
   }
 
@@ -312,7 +315,7 @@ export class SseConnection implements Sink, Task {
       const cursor = currentCursor();
       const isForeign = cursor !== undefined && cursor.reader !== this.reader;
       if (isForeign) this.#foreignValue(cursor, value);
-      if (this.#state === 'preparing' && isObject(value) && isOfHub(value)) return this.#refuseAnswer();
+      if (this.#state === 'preparing' && isObject(value) && isOfHub(value)) return this.#refuseCached();
       this.#outgoing ??= new Outgoing(this, this.#outbox);
       this.#outgoing.add(value, isForeign ? undefined : cursor);
     } catch (error) {
@@ -374,8 +377,8 @@ export class SseConnection implements Sink, Task {
     );
   }
 
-  /** A cache, for instance: its events have no place in a channel of this response, and nobody was asked for them. */
-  #refuseAnswer(): void {
+  /** A cache, for instance: its events have no place in a channel of this response, and no gate was asked for them. */
+  #refuseCached(): void {
     logger.error(
       `An interceptor has answered ${this.exchange.path} with events of the hub, without having called the handler. A cache does that: exclude the routes that stream.`,
     );
@@ -403,7 +406,7 @@ export class SseConnection implements Sink, Task {
     if (this.#ending) this.scheduleRun();
   }
 
-  /** More waits than is allowed to, of what cannot be paused. @param fault says of what, and of how much */
+  /** More waits than may, of a source that cannot be paused. @param fault says of what, and how much */
   overflowed(fault: string): void {
     logger.warn(`A client of ${this.exchange.path} ${fault}. It was disconnected.`);
     this.disconnect();
@@ -421,7 +424,7 @@ export class SseConnection implements Sink, Task {
   /** Sends an event of this package, which belongs to no channel's log. */
   tell(type: string, data: object): void {
     if (this.settings.plain) return;
-    // It comes whether the client reads or not, so it counts among what may wait.
+    // It comes whether the client reads or not, so it counts against `queuedBytes`.
     this.#outbox.add(ownEvent(type, data), undefined, 'unpaced');
   }
 
@@ -433,7 +436,7 @@ export class SseConnection implements Sink, Task {
   }
 
   run(): void {
-    // Asked before #open(), which lowers the limit: what was full before may not look full afterwards.
+    // Asked before and after #open(), which changes the limit from queuedBytes to that of one write.
     const before = this.#outbox.backPressure;
     if (!this.isOpen && !this.#open()) return;
     // Events that were published before the end still go out, although their channel's turn may come later.
@@ -493,23 +496,24 @@ export class SseConnection implements Sink, Task {
     this.#due = 'nothing';
     if (this.isClosed || !this.#mayOpen()) return false;
     const retry = this.#ending?.retry;
-    // An EventSource that gets 403 stays away; one that gets some of its channels is told of the others.
+    // An EventSource that gets an error status stays away; one that gets some of its channels is told of the others.
     let refusal: HttpException | undefined;
-    let news = '';
+    let firstEvents = '';
     for (const part of this.#parts) {
       refusal ??= part.refusal?.();
-      news += part.firstEvents?.() ?? '';
+      firstEvents += part.firstEvents?.() ?? '';
     }
     const opening = this.#introduction.opening(retry);
     try {
       if (refusal && !this.exchange.isHeadSent) throw refusal;
-      if (news === '' && this.#hasNothingToSay && !this.exchange.isHeadSent) {
+      if (firstEvents === '' && this.#hasNothingToSay && !this.exchange.isHeadSent) {
         this.close();
         this.head.stayAway();
         return false;
       }
-      const isWithNews = retry === undefined && !this.settings.plain;
-      if (!this.head.send(isWithNews ? opening + news : opening)) {
+      const isSentAway = retry !== undefined;
+      if (!this.head.send(isSentAway || this.settings.plain ? opening : opening + firstEvents)) {
+        // A stock route: Nest has not sent the head yet, and nothing tells when it has.
         setTimeout(() => this.scheduleRun(), 1);
         return false;
       }

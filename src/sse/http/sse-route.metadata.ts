@@ -74,7 +74,7 @@ export function checkRouteSettings(settings: SseRouteSettings): void {
   else optional(booleanOf, 'plain', plain);
 }
 
-/** A route as its decorators describe it. Decorators that wrap a method copy that, as Nest's conventions ask for. */
+/** A route as its decorators describe it. Decorators that wrap a method copy its metadata, as Nest's conventions ask for. */
 export interface RouteDescription {
   /** Class and method, for messages. */
   readonly name: string;

@@ -3,7 +3,7 @@ import { ModulesContainer } from '@nestjs/core';
 import { NEVER, type Observable } from 'rxjs';
 import type { SlowPolicy } from '../sse.options.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
-import { Streams } from '../streams/channel-stream.js';
+import { Streams } from '../streams/streams.js';
 import { isThenable } from '../values.js';
 import { Admission } from './admission.js';
 import { Connections } from './connections.js';
@@ -25,7 +25,7 @@ export interface ConnectionSettings {
   /** Milliseconds that a client has to take the last bytes when its stream is ended. */
   readonly grace: number;
   readonly slow: SlowPolicy | undefined;
-  /** `stock`: without streams of the hub it sends events as Nest does, which numbers those that have no id. */
+  /** `stock`: a route of Nest. Events of other sources have the ids there that Nest gives: it numbers those without. */
   readonly route: 'own' | 'stock';
   /** Whether its client takes every event for one of the application's. */
   readonly plain: PlainStream | boolean;

@@ -20,7 +20,7 @@ import { RoutedRequest, SseServer } from './sse-server.js';
 
 /*
  * The way of a request from Nest's routing to its connection. The guard of the route notes the request on its response,
- * and the wrapper around the method finds it there. Not by the method or the instance: applications wrap those.
+ * and the wrapper around the method finds it there. The method and the instance cannot hold it: applications wrap those.
  */
 
 /** Options of `@Sse()`. An option that is left out has the value of the module or the channel. */
@@ -44,15 +44,15 @@ export interface SseDecorator {
 }
 
 /**
- * Notes which application's server a response is for. It guards nothing: a guard is the one thing that a decorator can
- * add to a route which Nest makes for each application, runs before all interceptors, and hands the response.
+ * Notes which application's server a response is for. It guards nothing. A decorator can add nothing else that Nest makes
+ * for each application, runs before all interceptors, and hands the response.
  */
 @Injectable()
 export class SseRouteGuard implements CanActivate {
   constructor(@Inject(ModulesContainer) private readonly modules: ModulesContainer) {}
 
   canActivate(context: ExecutionContext): boolean {
-    // Without a server the method says what is missing; guards of the application come first.
+    // Not refused here: guards of the application come first. Without a server the wrapper says what is missing.
     const server = SseServer.of(this.modules);
     const route = server?.routeOf(context.getClass(), context.getHandler());
     if (!server || !route || route.isStock) return true;
@@ -91,7 +91,7 @@ export function Sse(path?: string | string[], options: SseRouteOptions = {}): Ss
   const { method = RequestMethod.GET, ...settings } = options;
   return (target: object, key: string | symbol, descriptor: PropertyDescriptor): void => {
     const original = descriptor.value as Method;
-    // Nest leaves a response alone that it has injected; after the parameters of the method it is in nobody's way.
+    // Nest does not answer where it has injected the response. After the parameters of the method it is in nobody's way.
     const responseIndex = parameterCount(target, key, original);
     Res()(target, key, responseIndex);
     // The method may have asked for the response with `passthrough`, and then Nest would answer all the same.

@@ -29,7 +29,7 @@ export class SseInterceptor implements NestInterceptor {
     if (context.getType() !== 'http') return next.handle();
     const route = this.server.routeOf(context.getClass(), context.getHandler());
     if (!route || !this.server.intercepts(route)) return next.handle();
-    // Interceptors that wrap what routes return spare streams, which they know by Nest's mark on the handler.
+    // Interceptors that wrap what routes return leave streams alone, which they know by Nest's mark on the handler.
     if (!route.isStock) Object.assign(context, { getHandler: () => route.standIn });
     return new Observable((toNest) => this.#serve(route, context, next, toNest));
   }

@@ -5,8 +5,8 @@ export interface ChannelGate {
   /**
    * Asks whether a reader may have a channel.
    *
-   * @param decided is called later. It is a callback and no Promise, so that a grant acts before the channel can be
-   * taken away again
+   * @param decided is called later. A callback and no Promise: a grant takes effect in the same call, so that no revocation
+   * comes in between
    * @returns false where nobody is to be asked: the channel is open, and `decided` is never called
    */
   ask(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): boolean;

@@ -1,17 +1,14 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import type { OnApplicationShutdown } from '@nestjs/common';
 import { Observable, type Observer, type Subscriber, type Unsubscribable } from 'rxjs';
 import { formatIds, type LastEventId } from '../protocol/position.js';
 import type { Replay } from '../sse.options.js';
 import type { Channel } from '../channels/channel.js';
-import type { Channels } from '../channels/channels.js';
 import type { LogEntry } from '../log/event-log.js';
 import type { SseEvent } from '../log/sse-event.js';
 import { isObject } from '../values.js';
 import type { Cursor } from './cursor.js';
-import type { Prefaces } from './preface.js';
 import { DETACHED } from './sink.js';
 import { StreamReader } from './stream-reader.js';
+import type { Streams } from './streams.js';
 
 type Wants = (entry: LogEntry, channel: Channel) => boolean;
 
@@ -48,7 +45,7 @@ interface Way {
  */
 export class ChannelStream extends Observable<SseEvent> {
   /** The reader of the response that it was made for. */
-  readonly #responseReader: StreamReader | undefined;
+  readonly #madeFor: StreamReader | undefined;
   /** Whether it was made while the method ran, so that the method may have returned it. */
   readonly #isOfMethod: boolean;
 
@@ -57,8 +54,8 @@ export class ChannelStream extends Observable<SseEvent> {
     readonly request: StreamRequest,
   ) {
     super((subscriber) => this.#subscribed(subscriber, this.#wayTo(subscriber)));
-    this.#responseReader = streams.responseReader;
-    this.#isOfMethod = this.#responseReader?.sink.method === 'running';
+    this.#madeFor = streams.responseReader;
+    this.#isOfMethod = this.#madeFor?.sink.method === 'running';
   }
 
   /** Makes it part of a response. */
@@ -72,21 +69,21 @@ export class ChannelStream extends Observable<SseEvent> {
 
   #wayTo(subscriber: Subscriber<SseEvent>): Way {
     const { request, streams } = this;
-    const response = this.#responseReader;
-    const behind = readerBehind(subscriber);
-    if (behind) return wayIn(behind, 'client');
-    // The method returned it behind an operator whose subscriber leads nowhere, such as share(). Others may have subscribed
-    // to it as well and must not wait for this client.
-    if (response && this.#isOfMethod && response.sink.method === 'subscribing')
-      return wayIn(response, 'unpaced');
-    // It may still lead to the client, or be a look-up such as firstValueFrom(hub.stream(channel, { replay: 1 })), which
-    // says itself where to begin.
-    const isLookUp = request.replay !== undefined || request.lastEventId.kind !== 'none';
+    const madeFor = this.#madeFor;
+    const response = readerBehind(subscriber);
+    if (response) return wayIn(response, 'client');
+    // The method returned it behind an operator that hides its subscriber, such as share(). Others may have subscribed to it
+    // as well and must not wait for this client.
+    if (madeFor && this.#isOfMethod && madeFor.sink.method === 'subscribing')
+      return wayIn(madeFor, 'unpaced');
+    // The subscriber may lead to the client out of sight, and then begins where that was. One that says itself where to
+    // begin does so, as firstValueFrom(hub.stream(channel, { replay: 1 })) does.
+    const saysWhere = request.replay !== undefined || request.lastEventId.kind !== 'none';
     return {
       reader: new StreamReader(streams, DETACHED),
       // The response that subscribes counts, before the one that it was made for.
-      responseReader: streams.responseReader ?? response,
-      brought: isLookUp ? undefined : response?.position.brought,
+      responseReader: streams.responseReader ?? madeFor,
+      brought: saysWhere ? undefined : madeFor?.position.brought,
       pace: 'client',
     };
   }
@@ -166,9 +163,10 @@ export class StreamSubscription implements Unsubscribable {
   }
 
   #enter(name: string, { reader, brought, pace }: Way, request: StreamRequest): void {
-    // A position that the client sent comes first: it is where it was when it lost its connection.
+    // A position that the client sent comes first: that is where the client was when it lost its connection.
     const lastEventId = brought && brought.kind !== 'none' ? brought : request.lastEventId;
     const cursor = reader.enter(name, lastEventId, request);
+    // All subscriptions of a response to a channel share the cursor: these two hold for them all, to its end.
     if (!request.authorize) cursor.access = 'open';
     if (pace === 'unpaced') cursor.pace = 'unpaced';
     cursor.add(this);
@@ -206,45 +204,16 @@ export class StreamSubscription implements Unsubscribable {
   }
 }
 
-/**
- * The parts that all streams of an application share, and an AsyncLocalStorage with the reader of the response whose
- * method is running: `hub.stream()` uses it where `readerBehind()` finds nothing.
- */
-export class Streams implements OnApplicationShutdown {
-  readonly #storage = new AsyncLocalStorage<StreamReader>();
-
-  constructor(
-    readonly channels: Channels,
-    readonly prefaces: Prefaces,
-    readonly maxChannels: number,
-  ) {}
-
-  /** Runs code for a response. */
-  run<Result>(reader: StreamReader, task: () => Result): Result {
-    return this.#storage.run(reader, task);
-  }
-
-  /** The reader of the response that code runs for now. */
-  get responseReader(): StreamReader | undefined {
-    return this.#storage.getStore();
-  }
-
-  /** Until Node 24 every Promise of the process passes all storages on, also those of applications that have ended. */
-  onApplicationShutdown(): void {
-    this.#storage.disable();
-  }
-}
-
-/** Key under which the last subscriber of a response holds its reader. */
+/** Key under which the subscriber at the end of all operators of a response holds the response's reader. */
 const READER = Symbol('StreamReader');
 
-interface EndOfResponse {
+interface MarkedSubscriber {
   [READER]?: StreamReader;
 }
 
 /** Says that what reaches a subscriber goes to the client of a response. */
 export function endsAt(subscriber: object, reader: StreamReader): void {
-  (subscriber as EndOfResponse)[READER] = reader;
+  (subscriber as MarkedSubscriber)[READER] = reader;
 }
 
 /**
@@ -256,7 +225,7 @@ export function endsAt(subscriber: object, reader: StreamReader): void {
 export function readerBehind(subscriber: object): StreamReader | undefined {
   // rxjs gives every subscriber that an operator makes the one after it as its `destination`.
   for (let at: unknown = subscriber; isObject(at); at = (at as { destination?: unknown }).destination) {
-    const reader = (at as EndOfResponse)[READER];
+    const reader = (at as MarkedSubscriber)[READER];
     if (reader) return reader;
   }
   return undefined;

@@ -39,7 +39,6 @@ interface Kept {
  * and that are not read yet, and of those that were left.
  */
 export class ClientPosition {
-  // Two independent flags: how ids are written, and whether one is due.
   /**
    * Whether channels are joined to the response while it goes on. Then its ids say which: they name every
    * channel, also a single one, and those without history.
@@ -48,11 +47,11 @@ export class ClientPosition {
   /** Whether it has moved since the client was last told. */
   hasMoved = false;
   /**
-   * A response has few channels, most have one: an array is smaller than a map, and no slower. One that is
-   * replaced has no room in reserve, and may be gone through while channels come and go.
+   * A response has few channels, most have one: an array is smaller than a map, and no slower. It is replaced and never
+   * changed: that takes no spare memory, and loops over it stay safe.
    */
   #cursors: readonly Cursor[] = NONE;
-  /** `as brought`: its client has all that it came with, and nothing else. */
+  /** `as brought`: the id with which the client came still says everything. */
   #state: 'as brought' | 'moved on' = 'as brought';
   /** By channel, in the order in which they were left. */
   #kept: Map<string, Kept> | undefined;
@@ -80,7 +79,7 @@ export class ClientPosition {
     return false;
   }
 
-  /** Whether the ids name no other channel than this one. */
+  /** Whether the ids name no other channel than this one. Asked before a channel is entered. */
   isAlone(channel: string): boolean {
     return [...(this.#kept ?? [])].every(([name, { ids }]) => name === channel || ids === 'unnamed');
   }
@@ -102,8 +101,8 @@ export class ClientPosition {
   beginningIn(channel: string, asked: LastEventId): LastEventId {
     const kept = this.#kept?.get(channel);
     if (kept) return kept.lastEventId;
-    // A named id was split into #kept at the start. A channel that is missing there was forgotten since, so the id must
-    // not bring it back.
+    // A named id was split into #kept at the start. A channel that is missing there is not in the id, or was forgotten
+    // since, and the id must not bring it back.
     return asked === this.brought && asked.kind === 'named' ? NO_POSITION : asked;
   }
 
@@ -128,7 +127,7 @@ export class ClientPosition {
     this.#keep(channel, { lastEventId, ids: 'unnamed' });
   }
 
-  /** Takes a channel that its client has left out of the ids, also one that has ended. */
+  /** Removes from the ids a channel that its client has left, also one that has ended. */
   forget(channel: string): void {
     this.#state = 'moved on';
     this.#cursors = this.#cursors.filter((cursor) => cursor.channel.name !== channel);
@@ -169,11 +168,11 @@ export class ClientPosition {
     if (!carried) return undefined;
     const { position, hash, channel } = carried;
     const named = channel === undefined ? undefined : this.#at(channel, position);
-    return named ?? this.#at(this.#alike(hash, position), position);
+    return named ?? this.#at(this.#channelOfHash(hash, position), position);
   }
 
   /** The channel whose hash an id has; of several the one that holds the event. */
-  #alike(hash: string, position: Position): string | undefined {
+  #channelOfHash(hash: string, position: Position): string | undefined {
     const alike = this.#cursors.filter((cursor) => cursor.started && cursor.channel.hash === hash);
     const cursor = alike.find(({ log }) => log.has(position)) ?? alike[0];
     if (cursor) return cursor.channel.name;
@@ -196,29 +195,30 @@ export class ClientPosition {
   takeId(): string | undefined {
     this.hasMoved = false;
     const { isJoinable } = this;
+    // A bare id names no channel, so it stands only for the single one that there is.
     const ids: [string, string | undefined][] = [];
     let needsNames = isJoinable;
     for (const cursor of this.#cursors) {
       const { given, channel } = cursor;
       const { name, hasHistory } = channel;
       if (!cursor.started || (hasHistory && !given && this.#kept?.has(name))) continue;
+      // The client came with a bare id and was not told of the gap yet. No other id before that: a bare id cannot stand
+      // in a vector, and a client that is cut off now has to come back with it.
+      if (cursor.owesGap && hasHistory && this.brought.kind !== 'named') return undefined;
       cursor.positionSent();
       if (hasHistory && given) {
         this.#state = 'moved on';
         this.#kept?.delete(name);
         ids.push([name, channel.idOf(given)]);
-        continue;
+      } else {
+        needsNames ||= hasHistory;
+        if (isJoinable) ids.push([name, undefined]);
       }
-      // The client came with a bare id and was not told of the gap yet. No other id before that: a bare id cannot stand
-      // in a vector, and a client that is cut off now has to come back with it.
-      if (cursor.owesGap && hasHistory && this.brought.kind !== 'named') return undefined;
-      needsNames ||= hasHistory;
-      if (isJoinable) ids.push([name, undefined]);
     }
-    for (const [name, { lastEventId, ids: names, read }] of this.#kept ?? []) {
-      if (names === 'unnamed') continue;
-      needsNames ||= read === undefined;
-      if (lastEventId.kind === 'bare') ids.push([name, lastEventId.text]);
+    for (const [name, kept] of this.#kept ?? []) {
+      if (kept.ids === 'unnamed') continue;
+      needsNames ||= kept.read === undefined; // it came with the client, and is not read yet
+      if (kept.lastEventId.kind === 'bare') ids.push([name, kept.lastEventId.text]);
       else if (isJoinable) ids.push([name, undefined]);
     }
     if (this.#state === 'as brought' && this.brought.kind !== 'none') return undefined;

@@ -42,7 +42,7 @@ const NOBODY: readonly StreamSubscription[] = [];
 const EVENTS_A_TURN = 500;
 /** Batches that a cursor hands on before others get a turn. */
 const BATCHES_A_TURN = 4;
-/** Milliseconds. With a shorter `age` events may be gone before the next heartbeat, which is rarely further away. */
+/** Milliseconds of `age` below which events may be gone before the next heartbeat; few heartbeats are longer. */
 const SHORT_AGE = 120_000;
 
 /** The cursors that are handing something on: the innermost last, as an event of one may lead to an event of another. */
@@ -91,7 +91,10 @@ export class Cursor implements ChannelReader, Task {
   emitting: LogEntry | undefined;
   #phase: Phase;
   #log: EventLog | undefined;
-  /** The offset of the last event that subscriptions got, or of `#passTo()`. Events between it and `read` were hidden. */
+  /**
+   * The offset of the last event that subscriptions got, or of `#passTo()`. Without batches, the events between it and
+   * `read` were hidden.
+   */
   #lastEmitted = 0;
   /** Events, and their bytes, that were hidden since the client was last told its position. */
   #hidden = 0;
@@ -137,8 +140,9 @@ export class Cursor implements ChannelReader, Task {
     return typeof slow === 'object' ? this.channel.latest(slow) : undefined;
   }
 
-  get #opening(): Opening {
-    return this.#phase as Opening;
+  /** What its opening has found out so far. Not to be asked once it has started. */
+  get #opening(): Partial<Opening> {
+    return this.#phase as Partial<Opening>;
   }
 
   /** Whether its position is known. */
@@ -205,7 +209,7 @@ export class Cursor implements ChannelReader, Task {
     // An operator that changes the order does not take the client back, and an event of a log that was replaced says
     // nothing of this one.
     if (position.offset <= given.offset || position.offset > read.offset) return;
-    if (!log.has(position) && position.offset >= log.floor.offset) return;
+    if (isOfOtherLog(position, log)) return;
     const { offset, mark } = position;
     // After the last event that was emitted, all that followed was hidden: the client is past that, too.
     this.given = offset >= this.#lastEmitted ? read : { offset, mark };
@@ -218,15 +222,15 @@ export class Cursor implements ChannelReader, Task {
     return this.#opening.lastEventId;
   }
 
-  /** The position in the log, as it is now, that the requested one stands for. */
+  /** Where the requested position is in the log of now, which may be another log. */
   get located(): Position | undefined {
     return this.#opening.located?.position;
   }
 
   /**
-   * Prepares what it needs to start with, one thing after the other.
+   * Begins the next thing that has to be awaited before it can start. It is called again after each.
    *
-   * @returns undefined where there is nothing to wait for any more
+   * @returns undefined where there is nothing left to wait for
    */
   prepare(requested: Requested): Promise<void> | undefined {
     return this.#locate(requested) ?? this.#preparePreface(requested);
@@ -237,7 +241,7 @@ export class Cursor implements ChannelReader, Task {
     const { channel } = this;
     if (!channel.hasHistory || this.#opening.located) return undefined;
     const done = (position?: Position): void => {
-      this.#phase = { ...this.#opening, located: { position } };
+      this.#phase = { ...(this.#phase as Opening), located: { position } };
     };
     if (requested.kind === 'none')
       return this.#replay === 'none' ? undefined : channel.refill()?.then(() => done());
@@ -251,7 +255,7 @@ export class Cursor implements ChannelReader, Task {
     if (channel.hasHistory && requested.kind !== 'none' && !gapAt(requested, channel.log)) return undefined;
     const preface = this.reader.preface(channel);
     if (!preface) return undefined;
-    this.#phase = { ...this.#opening, preface };
+    this.#phase = { ...(this.#phase as Opening), preface };
     return preface.prepare();
   }
 
@@ -274,7 +278,6 @@ export class Cursor implements ChannelReader, Task {
     }
     const beginning = isNew ? whereToBegin(log, this.#replay, present) : whereToResume(requested, log);
     if (!('reason' in beginning)) return this.#passTo(beginning);
-    this.read = log.floor;
     this.#phase = { kind: 'gap', gap: beginning, preface };
   }
 
@@ -341,7 +344,7 @@ export class Cursor implements ChannelReader, Task {
     if (this.isAtEnd) this.end();
   }
 
-  /** Nothing more comes: the channel was completed, or the hub was closed. */
+  /** Nothing more comes: the channel was completed or taken away, or the hub was closed. */
   end(): void {
     if (this.isEnded) return;
     this.stop();
@@ -366,11 +369,11 @@ export class Cursor implements ChannelReader, Task {
     const log = (this.#log = this.channel.log);
     if (this.#phase !== READING)
       this.read = log.floor; // nothing was sent yet, so nothing was lost
-    else if (!log.has(read) || (given && !log.has(given) && given.offset >= log.floor.offset))
+    else if (!log.has(read) || (given && isOfOtherLog(given, log)))
       this.#fallBehind(log.missing(read) ?? 'unknown');
   }
 
-  /** Its client has not got everything after `given`. */
+  /** Something after `given` is gone. */
   #fallBehind(reason: GapReason): void {
     const { channel, given } = this;
     this.#tellGap({ reason, requested: given ? channel.idOf(given) : '' }, this.reader.preface(channel));
@@ -399,8 +402,8 @@ export class Cursor implements ChannelReader, Task {
     const { upTo, wasInLog } = text;
     const gap = gapAt(upTo, this.log);
     if (gap) {
-      // The gap is told with the preface, so that its client has no position in between: cut off there, it comes back for
-      // the preface. If the log once held everything after the preface, it has moved on since: the client was too slow.
+      // If the log once held everything after the preface, it has moved on since: the client was too slow. The preface
+      // stands until the gap is told, so that the client has no position yet: cut off there, it comes back for both.
       this.#tellGap(wasInLog ? { ...gap, reason: 'lagged' } : gap, phase.preface);
       this.#passTo(this.read);
     } else if (upTo.kind === 'position') this.#passTo(upTo.position);
@@ -527,6 +530,10 @@ export class Cursor implements ChannelReader, Task {
     }
   }
 }
+
+/** Whether a position was of another log: this one would hold it otherwise. */
+const isOfOtherLog = (position: Position, log: EventLog): boolean =>
+  position.offset >= log.floor.offset && !log.has(position);
 
 /** The position from which a cursor reads, or the gap that its client is told of first. */
 type Beginning = Position | OwedGap;

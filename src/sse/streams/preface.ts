@@ -18,7 +18,7 @@ export const Prefaces = Symbol('Prefaces');
 export interface Preface {
   /** Resolves when there is one to take. */
   prepare(): Promise<void>;
-  /** The preface, if it is ready. Otherwise one of the two functions of the first such call is called later. */
+  /** The preface, if it is ready. Otherwise it is made, and one of the two functions of the call that began that is called then. */
   take(prepared: () => void, failed: (error: unknown) => void): ReadyPreface | undefined;
 }
 
@@ -27,8 +27,8 @@ export interface ReadyPreface {
   /** The position that it stands for. */
   readonly upTo: NamedPosition;
   /**
-   * Whether the log has held everything after `upTo` at some time since the preface was asked for. If not now, it has
-   * moved on.
+   * Whether the log has held everything after `upTo` at some time since the preface was asked for. If it does
+   * not hold that now, it has moved on.
    */
   readonly wasInLog: boolean;
   /** @param id names the position that it takes its client to; undefined where the channel has no history */

@@ -32,14 +32,14 @@ export interface Sink {
   /** The state of the method whose result it sends: streams that the method made belong to the response. */
   readonly method: 'running' | 'subscribing' | 'returned';
   readonly backPressure: BackPressure;
-  /** Writes the gathered events at once, to take more. Answers whether it does. */
+  /** Writes the gathered events at once, to take more. @returns whether it takes more now */
   flushForRoom(): boolean;
   batch(batch: Batch): void;
   /** All subscriptions that want an event have got it. */
   eventEmitted(): void;
   /**
-   * Its client's position has moved without an event; `urgent` if the log may have let go of the old one before the
-   * next heartbeat.
+   * Its client's position has moved without an event. The next heartbeat tells the client; `urgent` if the log may have
+   * let go of the old position by then.
    */
   moved(when: 'urgent' | 'lazy'): void;
   gap(cursor: Cursor, gap: Gap): void;
@@ -54,8 +54,8 @@ export interface Sink {
   /** The position of every channel that was asked for is known. */
   positionsKnown(): void;
   /**
-   * Every cursor has started and handed on as much as the sink takes; `at once` if all channels were open already, so that
-   * no other stream has waited for them as well.
+   * Every cursor has started and handed on as much as the sink takes. `later` if something had to be waited for: then other
+   * streams may have waited for the same, and go on in the same turn.
    */
   allStarted(when: 'at once' | 'later'): void;
 }

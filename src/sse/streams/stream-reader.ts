@@ -9,11 +9,12 @@ import {
 import { SseError } from '../sse.errors.js';
 import type { Channel } from '../channels/channel.js';
 import type { ChannelGate } from './channel-gate.js';
-import type { StreamRequest, Streams } from './channel-stream.js';
+import type { StreamRequest } from './channel-stream.js';
 import { ClientPosition } from './client-position.js';
 import { Cursor } from './cursor.js';
 import type { Preface } from './preface.js';
 import { DETACHED, type Sink } from './sink.js';
+import type { Streams } from './streams.js';
 
 /**
  * Reads the channels of one response, or of one subscription outside a response: a cursor for each channel, one position for the
@@ -27,8 +28,8 @@ export class StreamReader {
   readonly position: ClientPosition;
   /** Promises and decisions that the start waits for. */
   #awaited = 0;
-  /** `later` once the start has waited for anything but Promises of channels that were open already. */
-  #begins: 'at once' | 'later' = 'at once';
+  /** `later` once the start has waited: for a channel to open, for a gate, or for what `prepare()` of a cursor needs. */
+  #startsWhen: 'at once' | 'later' = 'at once';
   #entered = 0;
   #completed = 0;
 
@@ -74,7 +75,7 @@ export class StreamReader {
     const cursor = this.streams.channels.enter(name, (channel) => new Cursor(channel, this, from, request));
     this.position.add(cursor);
     this.#entered++;
-    if (!cursor.channel.isOpen) this.#begins = 'later';
+    if (!cursor.channel.isOpen) this.#startsWhen = 'later';
     this.#await(cursor, cursor.channel.opened);
     return cursor;
   }
@@ -95,7 +96,7 @@ export class StreamReader {
     });
     if (!isAsked) return false;
     this.#awaited++;
-    this.#begins = 'later';
+    this.#startsWhen = 'later';
     return true;
   }
 
@@ -121,8 +122,8 @@ export class StreamReader {
   /** Nobody here wants a channel any more. */
   leave(cursor: Cursor): void {
     if (this.position.of(cursor.channel.name) !== cursor) return;
-    // An operator may leave because of the event that it gets (`take(1)`): that goes out first, with an id that has the
-    // channel.
+    // An operator may leave because of the event that it gets (`take(1)`): the event goes out before the channel leaves, so
+    // that its id still names the channel.
     if (cursor.emitting) this.sink.eventEmitted();
     if (!cursor.isEnded) {
       this.#unsubscribed(cursor);
@@ -164,7 +165,7 @@ export class StreamReader {
     cursor.fail(error);
   }
 
-  /** A cursor has ended by itself: its channel can be given back. Its position stays in the client's ids. */
+  /** A cursor has ended: its channel can be given back. */
   ended(cursor: Cursor): void {
     if (cursor.isAtEnd) this.#completed++;
     this.#unsubscribed(cursor);
@@ -204,7 +205,7 @@ export class StreamReader {
     for (const [cursor, requested] of fresh) {
       const prepared = cursor.prepare(requested);
       if (!prepared) continue;
-      this.#begins = 'later';
+      this.#startsWhen = 'later';
       this.#await(cursor, prepared);
     }
     if (this.isStarting) return;
@@ -217,8 +218,8 @@ export class StreamReader {
       cursor.isAnnounced = true;
       this.sink.subscribed(cursor.channel.name);
     }
-    this.sink.allStarted(this.#begins);
-    this.#begins = 'at once';
+    this.sink.allStarted(this.#startsWhen);
+    this.#startsWhen = 'at once';
   }
 
   /** The cursors that have not started, each with the position that the client asks for in its channel. */
@@ -229,8 +230,8 @@ export class StreamReader {
   }
 
   /**
-   * The position that the client sent for a channel. A bare id does not name its channel, so it is looked for among all
-   * channels that were asked for with the same id, which is the same object, and those that have started.
+   * The position that the client sent for a channel. A bare id does not name its channel. Candidates are the channels that
+   * have started, and those that were asked for with the same id: the same object.
    */
   #requestedOf({ channel: { name }, lastEventId = NO_POSITION, located }: Cursor): Requested {
     if (lastEventId.kind === 'none') return lastEventId;

@@ -1,12 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Channels } from '../../../src/sse/channels/channels.js';
-import type { Prefaces } from '../../../src/sse/streams/preface.js';
 import type { StreamReader } from '../../../src/sse/streams/stream-reader.js';
-import { Streams } from '../../../src/sse/streams/channel-stream.js';
+import { Streams } from '../../../src/sse/streams/streams.js';
 
 describe('The streams of an application', () => {
   it('carry a response no more when the application has ended', () => {
-    const streams = new Streams({} as Channels, {} as Prefaces, 1);
+    const none = {} as never;
+    const streams = new Streams(none, none, none, none, none, { limits: none });
     const reader = {} as StreamReader;
     const responses = streams.run(reader, () => {
       const before = streams.responseReader;

@@ -1,4 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Observable } from 'rxjs';
+import type { Channels } from '../channels/channels.js';
 import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import { isEverywhere, type Reach } from '../cluster/scatter-gather.js';
 import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
@@ -8,7 +11,7 @@ import type { EventsOf, SseEvent } from '../log/sse-event.js';
 import { parseLastEventId } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { Replay } from '../sse.options.js';
-import type { ChannelSettings } from '../sse.settings.js';
+import type { ChannelSettings, SseSettings } from '../sse.settings.js';
 import {
   booleanOf,
   checkObject,
@@ -20,8 +23,9 @@ import {
   replayOf,
   stringOf,
 } from '../validate.js';
-import { ChannelStream, type StreamRequest, type Streams } from './channel-stream.js';
-import { refuseTooMany } from './stream-reader.js';
+import { ChannelStream, type StreamRequest } from './channel-stream.js';
+import type { Prefaces } from './preface.js';
+import { refuseTooMany, type StreamReader } from './stream-reader.js';
 
 /** Options of `hub.stream()`. */
 export interface StreamOptions<Event = SseEvent> {
@@ -58,14 +62,25 @@ export interface StreamOptions<Event = SseEvent> {
   readonly onCaughtUp?: (position: string) => void;
 }
 
-/** Streams and history of channels for the hub: checks the arguments. The streams themselves: channel-stream.ts. */
-export class HubStreams {
+/**
+ * The streams of an application: checks what the hub is asked for, has the parts that all streams share, and knows for
+ * which response code runs. The stream itself: channel-stream.ts.
+ */
+export class Streams implements OnApplicationShutdown {
+  /** The reader of the response whose method is running: `hub.stream()` asks for it. */
+  readonly #storage = new AsyncLocalStorage<StreamReader>();
+  readonly maxChannels: number;
+
   constructor(
-    private readonly streams: Streams,
+    readonly channels: Channels,
+    readonly prefaces: Prefaces,
     private readonly definitions: ChannelDefinitions,
     private readonly backplane: SseBackplane,
     private readonly counts: SubscriberCounts,
-  ) {}
+    { limits }: Pick<SseSettings, 'limits'>,
+  ) {
+    this.maxChannels = limits.channelsPerConnection;
+  }
 
   /** @throws SseError as `hub.stream()` */
   stream<Name extends string>(
@@ -85,7 +100,7 @@ export class HubStreams {
     const onCaughtUp = optional(functionOf, 'onCaughtUp', options.onCaughtUp);
     const wants = wantsOf(options as StreamOptions);
     const request = { channels: names, lastEventId, replay, authorize, ifAbsent, wants, onCaughtUp };
-    const stream: Observable<unknown> = new ChannelStream(this.streams, request);
+    const stream: Observable<unknown> = new ChannelStream(this, request);
     // Events were checked to be of these types when they were published.
     return stream as Observable<SseEvent<EventsOf<Name>>>;
   }
@@ -104,7 +119,7 @@ export class HubStreams {
       throw new SseError('INVALID_OPTIONS', 'hub.history() takes "after" or "upTo", not both.');
     const limit = countOf('limit', query.limit ?? Infinity, 1);
     const past: unknown = await readPast(settings, { ...query, limit }, this.backplane);
-    // As above.
+    // Events were checked to be of these types when they were published.
     return past as ChannelHistory<EventsOf<Name>>;
   }
 
@@ -116,7 +131,22 @@ export class HubStreams {
   }
 
   stats(): BackplaneStats & { readonly subscribers: number } {
-    return { ...this.backplane.stats(), subscribers: this.streams.channels.subscribers };
+    return { ...this.backplane.stats(), subscribers: this.channels.subscribers };
+  }
+
+  /** Runs code for a response. */
+  run<Result>(reader: StreamReader, task: () => Result): Result {
+    return this.#storage.run(reader, task);
+  }
+
+  /** The reader of the response that code runs for now. */
+  get responseReader(): StreamReader | undefined {
+    return this.#storage.getStore();
+  }
+
+  /** Until Node 24 every Promise carries all storages along, also those of applications that have ended. */
+  onApplicationShutdown(): void {
+    this.#storage.disable();
   }
 
   /**
@@ -129,12 +159,12 @@ export class HubStreams {
     const names = Array.isArray(channels) ? (channels as readonly string[]) : [channels as string];
     if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'Name at least one channel.');
     const settings = new Map(names.map((name) => [name, this.definitions.settingsOf(name)]));
-    refuseTooMany([...settings.keys()], this.streams.maxChannels);
+    refuseTooMany([...settings.keys()], this.maxChannels);
     return settings;
   }
 }
 
-/** Whether `filter` and `types` let an event through; undefined where all are. @throws SseError `INVALID_OPTIONS` */
+/** Whether `filter` and `types` let an event through; undefined where every event passes. @throws SseError `INVALID_OPTIONS` */
 function wantsOf({ filter, types }: StreamOptions): StreamRequest['wants'] {
   optional(functionOf, 'filter', filter);
   if (types !== undefined) listOf('types', types, 'event types', (type) => typeof type === 'string');
