@@ -23,7 +23,7 @@ import type { NatsStore } from './nats-store.js';
  *
  * A log is identified by the message that ended the one before it (`after`). A publisher that does not know of an end
  * yet may store events after it: they name the ended log, and belong to none. The heads stream is believed where the
- * log stream has nothing left to say.
+ * log stream has nothing of the channel any more.
  */
 
 /** Attempts at something that other processes may interfere with. */
@@ -104,8 +104,8 @@ export async function stateOf(store: NatsStore, token: string): Promise<ChannelS
 /**
  * Reads a log: from an event on if that is there, else all of it.
  *
- * The oldest message of a log follows on nothing that is known, unless it says so itself: so it counts as the last
- * one that was deleted. A deletion during the read may leave a hole; then the log is read again.
+ * It is not known what the oldest message of a log follows on, unless it says so itself. So it counts as the last one
+ * that was deleted. A deletion during the read may leave a hole; then the log is read again.
  */
 export function readLog(store: NatsStore, token: string, known?: Position): Promise<KeptLog> {
   return insist('other', token, async () => {
