@@ -77,7 +77,9 @@ export async function stateOf(store: NatsStore, token: string): Promise<ChannelS
   const completed = record?.kind === 'completed' ? record : undefined;
   const ending = newestEnd && endOf(decodeMessage(newestEnd));
   let newest = newestEvent && decodeMessage(newestEvent);
+  // The newest end of a log that anything tells of: the events, the record, or the end itself.
   const after = [newest?.after, record?.after, completed?.end].reduce(later, ending?.end);
+  // What is known of that end. The record outlives the message.
   const end = [completed, ending].find((one) => one && isSamePosition(one.end, after));
   const isOfOpen = (one: StoredMessage): boolean => isOf(one, after);
   const isOfEnded = (one: StoredMessage): boolean => end !== undefined && isOf(one, end.after, end);
@@ -116,6 +118,7 @@ export function readLog(store: NatsStore, token: string, known?: Position): Prom
     let from = known && known.offset < head.offset ? known : undefined;
     let messages = await read(store, token, from?.offset ?? 0, newest.event);
     if (from && !isSamePosition(messages[0], from)) {
+      // It was deleted, or is of another stream.
       from = undefined;
       messages = await read(store, token, 0, newest.event);
     }

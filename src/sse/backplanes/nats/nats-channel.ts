@@ -84,6 +84,7 @@ export class NatsChannel {
   /** Ends the log, and answers with its head. */
   complete({ ttl }: ChannelSettings): Promise<Position> {
     const { store } = this;
+    /** The end that an earlier attempt has published: an attempt after it publishes no second one. */
     let made: Position | undefined;
     return this.#step(async (before) => {
       let state = before;
@@ -96,7 +97,7 @@ export class NatsChannel {
         this.#active = undefined;
         state = await stateOf(store, this.token);
       }
-      // Its time may be over already.
+      // The ttl of the end that was made is over already.
       if (state.kind !== 'completed') return beginAt(made as Position);
       const { head, end, record, newest } = state;
       if (record?.kind !== 'completed' || record.end.offset < end.end.offset)
