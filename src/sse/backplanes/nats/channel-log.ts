@@ -23,7 +23,7 @@ import type { NatsStore } from './nats-store.js';
  *
  * A log is identified by the message that ended the one before it (`after`). A publisher that does not know of an end
  * yet may store events after it: they name the ended log, and belong to none. The heads stream is believed where the
- * log stream has nothing left to say.
+ * log stream has nothing of the channel any more.
  */
 
 /** Attempts at something that other processes may interfere with. */
@@ -77,7 +77,9 @@ export async function stateOf(store: NatsStore, token: string): Promise<ChannelS
   const completed = record?.kind === 'completed' ? record : undefined;
   const ending = newestEnd && endOf(decodeMessage(newestEnd));
   let newest = newestEvent && decodeMessage(newestEvent);
+  // The newest end of a log that anything tells of: the events, the record, or the end itself.
   const after = [newest?.after, record?.after, completed?.end].reduce(later, ending?.end);
+  // What is known of that end. The record outlives the message.
   const end = [completed, ending].find((one) => one && isSamePosition(one.end, after));
   const isOfOpen = (one: StoredMessage): boolean => isOf(one, after);
   const isOfEnded = (one: StoredMessage): boolean => end !== undefined && isOf(one, end.after, end);
@@ -104,8 +106,8 @@ export async function stateOf(store: NatsStore, token: string): Promise<ChannelS
 /**
  * Reads a log: from an event on if that is there, else all of it.
  *
- * The oldest message of a log follows on nothing that is known, unless it says so itself: so it counts as the last
- * one that was deleted. A deletion during the read may leave a hole; then the log is read again.
+ * It is not known what the oldest message of a log follows on, unless it says so itself. So it counts as the last one
+ * that was deleted. A deletion during the read may leave a hole; then the log is read again.
  */
 export function readLog(store: NatsStore, token: string, known?: Position): Promise<KeptLog> {
   return insist('other', token, async () => {
@@ -116,6 +118,7 @@ export function readLog(store: NatsStore, token: string, known?: Position): Prom
     let from = known && known.offset < head.offset ? known : undefined;
     let messages = await read(store, token, from?.offset ?? 0, newest.event);
     if (from && !isSamePosition(messages[0], from)) {
+      // It was deleted, or is of another stream.
       from = undefined;
       messages = await read(store, token, 0, newest.event);
     }

@@ -31,11 +31,11 @@ const DEFAULTS: NodeConnectionOptions = {
   noAsyncTraces: true,
 };
 
-/** Milliseconds for answers to requests that are no publications; a request is sent again then, perhaps to another server. */
+/** Milliseconds for the answer to a request other than a publication. Then it is sent again, perhaps to another server. */
 const API_TIMEOUT = 5_000;
 
 /** Milliseconds between two searches for publications that have waited too long. */
-const LOOK = 500;
+const EXPIRY = 500;
 
 export interface PublishOptions {
   /** Makes a second attempt the same message. */
@@ -63,24 +63,24 @@ interface Unacknowledged {
  */
 export class JetStreamConnection {
   #state: 'up' | 'down' | 'closed' = 'up';
-  #watcher: { up(): void; down?(): void } | undefined;
+  #changed: ((isUp: boolean) => void) | undefined;
   readonly #subscriptions = new Set<Subscription>();
-  /** Reject requests that have no answer yet. */
+  /** The `reject` of each request that has no answer yet. */
   readonly #requests = new Set<(error: Error) => void>();
   readonly #inbox = createInbox();
-  /** By reply subject, in the order in which they were sent, which is that in which their time is over. */
+  /** By reply subject, in the order in which they were sent, and in which their time will be over. */
   readonly #publications = new Map<string, Unacknowledged>();
   #sent = 0;
-  readonly #looking: NodeJS.Timeout;
+  readonly #expiring: NodeJS.Timeout;
 
   private constructor(
     readonly nats: NatsConnection,
     readonly jsm: JetStreamManager,
     private readonly publishTimeout: number,
-    private readonly disconnect: () => Promise<void>,
+    private readonly isOwn: boolean,
   ) {
     this.subscribe(`${this.#inbox}.*`, (message) => this.#acknowledged(message));
-    this.#looking = setInterval(() => this.#look(), LOOK).unref();
+    this.#expiring = setInterval(() => this.#expire(), EXPIRY).unref();
     void this.#follow();
   }
 
@@ -90,14 +90,14 @@ export class JetStreamConnection {
    * @throws SseError `BACKPLANE_FAILED`
    */
   static async open({ connection: given, publishTimeout }: NatsSettings): Promise<JetStreamConnection> {
-    const nats = isConnection(given) ? given : await connected(given);
-    const disconnect = async (): Promise<void> => (nats === given ? undefined : nats.close());
+    const isOwn = !isConnection(given);
+    const nats = isOwn ? await connected(given) : given;
     try {
       checkVersion(nats);
       const timeouts = { publish: publishTimeout, request: API_TIMEOUT };
-      return await JetStreamConnection.on(nats, timeouts, disconnect);
+      return await JetStreamConnection.on(nats, timeouts, isOwn);
     } catch (error) {
-      await disconnect();
+      if (isOwn) await nats.close();
       throw error;
     }
   }
@@ -106,15 +106,15 @@ export class JetStreamConnection {
    * Shares a connection with others.
    *
    * @param timeouts milliseconds for the answers to publications and to other requests
-   * @param disconnect called by {@link close}
+   * @param isOwn whether {@link close} ends it
    */
   static async on(
     nats: NatsConnection,
     { publish, request }: { readonly publish: number; readonly request: number },
-    disconnect = (): Promise<void> => Promise.resolve(),
+    isOwn = false,
   ): Promise<JetStreamConnection> {
     const jsm = await jetstreamManager(nats, { timeout: request, checkAPI: false });
-    return new JetStreamConnection(nats, jsm, publish, disconnect);
+    return new JetStreamConnection(nats, jsm, publish, isOwn);
   }
 
   get isUp(): boolean {
@@ -122,8 +122,8 @@ export class JetStreamConnection {
   }
 
   /** Calls back whenever the connection goes up or down from now on. */
-  watch(watcher: { up(): void; down?(): void }): void {
-    this.#watcher = watcher;
+  watch(changed: (isUp: boolean) => void): void {
+    this.#changed = changed;
   }
 
   /** @throws NoAnswer */
@@ -154,14 +154,6 @@ export class JetStreamConnection {
     });
   }
 
-  /** Publishes to whoever subscribes, and to no stream. Resolves when the server has it. */
-  broadcast(subject: string, text: string): Promise<void> {
-    return this.request(() => {
-      this.nats.publish(subject, text);
-      return this.nats.flush();
-    });
-  }
-
   /**
    * Calls back with what is published on a subject, also after a reconnect.
    *
@@ -185,7 +177,7 @@ export class JetStreamConnection {
     return this.request(() => this.nats.flush());
   }
 
-  /** Rejects everything unanswered: whoever was to answer is gone. */
+  /** Rejects everything unanswered, as the server or leader that was to answer is gone. */
   giveUp(): void {
     const lost = new NoAnswer('the connection was lost');
     for (const { reject } of this.#publications.values()) reject(lost);
@@ -196,10 +188,10 @@ export class JetStreamConnection {
 
   async close(): Promise<void> {
     this.#state = 'closed';
-    clearInterval(this.#looking);
+    clearInterval(this.#expiring);
     this.giveUp();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
-    await this.disconnect();
+    if (this.isOwn) await this.nats.close();
   }
 
   #acknowledged(message: Msg): void {
@@ -212,7 +204,7 @@ export class JetStreamConnection {
     else publication.resolve(answer);
   }
 
-  #look(): void {
+  #expire(): void {
     const now = performance.now();
     for (const [reply, { until, reject }] of this.#publications) {
       if (until > now) return;
@@ -227,10 +219,10 @@ export class JetStreamConnection {
       if (status.type === 'disconnect' || status.type === 'close') {
         this.#state = 'down';
         this.giveUp();
-        this.#watcher?.down?.();
+        this.#changed?.(false);
       } else if (status.type === 'reconnect') {
         this.#state = 'up';
-        this.#watcher?.up();
+        this.#changed?.(true);
       } else if (status.type === 'error') {
         new Logger('SseHub').warn(`NATS says: ${status.error.message}`);
       }

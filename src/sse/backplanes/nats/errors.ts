@@ -1,6 +1,6 @@
 import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
 import { InvalidArgumentError, TimeoutError } from '@nats-io/transport-node';
-import { noAnswer, notSent, SseError, type BackplaneCall } from '../../sse.errors.js';
+import { noAnswer, notSent, SseError } from '../../sse.errors.js';
 
 /** A request has no answer, and will have none: its time is over, or the connection was lost. */
 export class NoAnswer extends Error {}
@@ -8,10 +8,10 @@ export class NoAnswer extends Error {}
 /** A message was not stored: no stream takes the subject, or it was not sent. */
 export class NotTaken extends Error {}
 
-/** Somebody has changed what was being read. */
+/** Another process changed what was being read. */
 export class Changed extends Error {}
 
-/** Somebody else was faster: the subject has a newer message than its sender knew, or {@link Changed}. Nothing was stored. */
+/** Another process was faster: the subject has a newer message than was expected, or {@link Changed}. Nothing was stored. */
 export const isConflict = (error: unknown): boolean =>
   error instanceof Changed ||
   (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamWrongLastSequence);
@@ -29,19 +29,14 @@ export const isNotTaken = (error: unknown): boolean =>
 export const isNoAnswer = (error: unknown): boolean =>
   error instanceof NoAnswer || error instanceof TimeoutError;
 
-/** The error of a publication to a log. A conflict, and what was not taken, is for those who can try again. */
-export function publishFailure(error: unknown): unknown {
-  if (isConflict(error) || isNotTaken(error)) return error;
+/** Throws why an event was not published. Errors after which it can be tried again stay as they are. */
+export function publishFailed(error: unknown): never {
+  if (isConflict(error) || isNotTaken(error)) throw error;
   const { message } = error as Error;
   if (error instanceof InvalidArgumentError)
-    return notSent('publish', `NATS does not take the event (${message}): raise max_payload of the server.`);
-  if (error instanceof JetStreamApiError) return notSent('publish', `NATS refuses the event (${message}).`);
-  return noAnswer('publish', noReply(error));
-}
-
-/** The error for the caller when nothing was published by the call. */
-export function callFailure(call: BackplaneCall, error: unknown): SseError {
-  return error instanceof SseError ? error : notSent(call, noReply(error));
+    throw notSent('publish', `NATS does not take the event (${message}): raise max_payload of the server.`);
+  if (error instanceof JetStreamApiError) throw notSent('publish', `NATS refuses the event (${message}).`);
+  throw noAnswer('publish', noReply(error));
 }
 
 export const noReply = (error: unknown): string => `NATS did not answer (${(error as Error).message}).`;

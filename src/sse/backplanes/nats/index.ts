@@ -10,13 +10,13 @@ import { natsSettings, type NatsBackplaneOptions } from './nats.options.js';
  *
  *   stream <prefix>-log     subject .event.<channel>   events and purges of a channel
  *                           subject .end.<channel>     ends of its logs: completions
- *                           subject .anchor, .barrier  see anchors.ts and NatsStream.caughtUp()
+ *                           subject .anchor, .barrier  see anchors.ts and NatsStream.catchUp()
  *                           republished on <prefix>-live.…, to which followers subscribe
  *   stream <prefix>-heads   subject .channel.<channel> one record, which outlives the limits of the log stream:
- *                           somebody publishes, or the newest position, or that the channel is completed
+ *                           active (somebody publishes), quiet (with the newest position), or completed
  *
  * A message names the end of the log before its own (which identifies the log) and the newest event that its publisher
- * knew. Its sequence and a random mark are its position, so that a stream that comes back older or anew shows.
+ * knew. Its position is its sequence and a random mark, which shows whether a stream came back older or was made anew.
  *
  * NatsLogs is the port. For an event's way read on in nats-channel.ts (publish) and receiving.ts (follow);
  * channel-log.ts reads a log, anchors.ts gives positions of absent logs. Below them: nats-store.ts (the two streams, and
@@ -36,14 +36,14 @@ export type { NatsBackplaneOptions } from './nats.options.js';
  * `<prefix>-cluster.>`, `$JS.API.>`, `$JS.EVENT.ADVISORY.STREAM.>` and `_INBOX.>`. The streams are made at the start
  * if they are not there.
  *
- * Idle channels are given back by the limits `maxAge` and `maxBytes` of the events and `headAge` of the positions, not
- * by the channel's `ttl`: that counts for how long a channel stays completed.
+ * An idle channel is forgotten by the limits `maxAge` and `maxBytes` of the events and `headAge` of the positions. Its
+ * `ttl` only says for how long it stays completed.
  *
  * **Experimental** in these respects, where a server cannot keep a rule or was seen not to:
  * - A channel stays completed for its `ttl`, but no longer than `headAge`: servers before 2.11 have no age for a
  *   single message.
- * - A `publish()` that is a `PUBLISH_UNCERTAIN` may still be stored later, when the connection was frozen: a server
- *   cannot be told until when it may store a message.
+ * - A `publish()` that rejects with `PUBLISH_UNCERTAIN` may still be stored later, when the connection was frozen: a
+ *   server cannot be told until when it may store a message.
  * - Several servers (`replicas` from 2 on) with 2.9.10: one that was killed, and not stopped, came back without the
  *   oldest events, said that it was up to date, and was elected leader again. That was seen where part of a stream
  *   had been deleted, as `purge()` and histories do that are full. Clients who have not had those events are told of

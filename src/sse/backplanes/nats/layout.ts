@@ -3,6 +3,7 @@ import type { Msg } from '@nats-io/transport-node';
 import { newMark } from '../../log/mark.js';
 import type { Position } from '../../protocol/position.js';
 import { isObject } from '../../values.js';
+import { objectIn } from '../common/event-text.js';
 
 /**
  * The form of everything stored in JetStream, as `index.ts` describes it: names of streams and subjects, the
@@ -156,25 +157,19 @@ export interface End {
   readonly until: number;
 }
 
-/** JSON has no word for a time that never comes. */
+/** A time that never comes is written as text, as JSON has no `Infinity`. */
 export const encodeRecord = (record: HeadRecord): string =>
   JSON.stringify(record, (_key, value: unknown) => (value === Infinity ? 'Infinity' : value));
 
 /** The record that was encoded; undefined if this package did not write the text. */
 export function decodeRecord(text: string): HeadRecord | undefined {
-  try {
-    const read: unknown = JSON.parse(text, (_key, value: unknown) =>
-      value === 'Infinity' ? Infinity : value,
-    );
-    return isRecord(read) ? read : undefined;
-  } catch {
-    return undefined;
-  }
+  const read = objectIn(text) as { until?: unknown } | undefined;
+  if (read?.until === 'Infinity') read.until = Infinity;
+  return read && isRecord(read) ? read : undefined;
 }
 
-function isRecord(value: unknown): value is HeadRecord {
-  if (!isObject(value)) return false;
-  const { kind, after, head, end, until } = value as Record<string, unknown>;
+function isRecord(read: object): read is HeadRecord {
+  const { kind, after, head, end, until } = read as Partial<Record<string, unknown>>;
   if (after !== undefined && !isPosition(after)) return false;
   if (kind === 'active') return true;
   if (kind === 'quiet') return isPosition(head);

@@ -1,4 +1,3 @@
-import type { PubAck } from '@nats-io/jetstream';
 import { WINDOW } from '../../log/backplane.js';
 import { newMark } from '../../log/mark.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
@@ -8,7 +7,7 @@ import { encodeEvent } from '../common/event-text.js';
 import type { Notice, Publication } from '../common/remote-logs.js';
 import { ConcurrencyLimit } from '../common/tasks.js';
 import { insist, stateOf, type ChannelState } from './channel-log.js';
-import { isNoAnswer, isNotTaken, NotTaken, publishFailure } from './errors.js';
+import { isNoAnswer, isNotTaken, NotTaken, publishFailed } from './errors.js';
 import { beginAt, decodeMessage, encodeMessage, newMessage, tokenOf, type StoredMessage } from './layout.js';
 import type { NatsStore } from './nats-store.js';
 import { Receiving } from './receiving.js';
@@ -26,18 +25,19 @@ interface Active {
 /**
  * The changes that this process makes to one channel, in the order of the calls, and its notices.
  *
- *                 append: alone, as a `next`                       append: as an `event`, without waiting
- *   not active ─────────────────────────────────▶ active (Active) ────────────────────────────────────────▶ active
- *       ▲                                           │
- *       └───── quiet for a while (rest), ended, completed, not taken, forget ◀──────────────────────────────┘
+ *                append, alone, as a `next`
+ *   not active ─────────────────────────────▶ active (Active): append as an `event`, without waiting
+ *       ▲                                       │
+ *       └───────────────────────────────────────┘
+ *         quiet for a while (recordHead), the log was ended, or the streams may be others (forget)
  *
  * A publication that is alone is a step: it begins when everything before it was answered, and keeps those after it
  * waiting until it is answered. The server checks that it follows directly on the newest event known here, and the
  * head record is made `active` before. While the channel is active, publications are pipelined and nothing more is
  * checked.
  *
- * A publication that no stream has taken is sent again when the streams are there, see `NotNow`. Until then no step begins, and no
- * publication is stored after one that was sent later: events would change places.
+ * A publication that no stream has taken is sent again when the streams are there: see `NotNow`. Until then no step
+ * begins, and no publication is stored after one that was sent later: events would change places.
  */
 export class NatsChannel {
   readonly token: string;
@@ -76,7 +76,7 @@ export class NatsChannel {
       const known = this.#recentlyActive();
       // Not awaited: the next one is sent at once.
       if (known) return { position: this.#send(publication, number, known) };
-      return { position: Promise.resolve(await this.#sendAlone(publication, number)) };
+      return { position: await this.#sendAlone(publication, number) };
     });
     return done.then(({ position }) => position);
   }
@@ -84,6 +84,7 @@ export class NatsChannel {
   /** Ends the log, and answers with its head. */
   complete({ ttl }: ChannelSettings): Promise<Position> {
     const { store } = this;
+    /** The end that an earlier attempt has published: an attempt after it publishes no second one. */
     let made: Position | undefined;
     return this.#step(async (before) => {
       let state = before;
@@ -96,7 +97,7 @@ export class NatsChannel {
         this.#active = undefined;
         state = await stateOf(store, this.token);
       }
-      // Its time may be over already.
+      // The ttl of the end that was made is over already.
       if (state.kind !== 'completed') return beginAt(made as Position);
       const { head, end, record, newest } = state;
       if (record?.kind !== 'completed' || record.end.offset < end.end.offset)
@@ -161,7 +162,7 @@ export class NatsChannel {
    * Records the position of the newest event, if the channel has fallen quiet. Other processes may do so too, or
    * publish: the record is of the one that replaces it first.
    */
-  async rest(now: number): Promise<void> {
+  async recordHead(now: number): Promise<void> {
     const { store } = this;
     const { quietAfter } = store.settings;
     if (!this.#active || now - this.#active.usedAt < quietAfter || !this.#steps.isIdle) return;
@@ -223,18 +224,12 @@ export class NatsChannel {
     const subject = store.names.event(this.token);
     const { after, known } = active;
     const message = newMessage(kind, store.now(), { after, known, mark, text: encodeEvent(event) });
-    let ack: PubAck;
-    try {
-      ack = await store.log.publish(subject, encodeMessage(message), {
-        // A publish id counts for its channel alone.
-        publishId: publishId === undefined ? undefined : `${subject} ${encodeURIComponent(publishId)}`,
-        expected,
-      });
-    } catch (error) {
-      throw publishFailure(error);
-    }
+    // A publish id counts for its channel alone.
+    const id = publishId === undefined ? undefined : `${subject} ${encodeURIComponent(publishId)}`;
+    const stored = store.log.publish(subject, encodeMessage(message), { publishId: id, expected });
+    const ack = await stored.catch(publishFailed);
     this.#stored = Math.max(this.#stored, number);
-    const position = { offset: ack.seq, mark: ack.duplicate ? await this.#markAt(ack) : mark };
+    const position = { offset: ack.seq, mark: ack.duplicate ? await this.#markAt(ack.seq) : mark };
     if (this.receiving.isTooLate({ ...position, after })) throw channelCompleted(this.name);
     if (ack.duplicate) return position;
     // A sequence that was given away twice: the stream is another.
@@ -246,7 +241,7 @@ export class NatsChannel {
   }
 
   /** The mark of an event that an earlier attempt has stored. If it was deleted, no log holds its position. */
-  async #markAt({ seq }: PubAck): Promise<string> {
+  async #markAt(seq: number): Promise<string> {
     const stored = await this.store.log.message(seq);
     return (stored && decodeMessage(stored)?.mark) ?? newMark();
   }

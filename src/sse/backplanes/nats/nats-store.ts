@@ -1,30 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { nanos } from '@nats-io/transport-node';
 import { PUBLISH_ID_MEMORY } from '../../log/backplane.js';
-import type { Position } from '../../protocol/position.js';
 import type { Connection } from '../common/remote-logs.js';
 import { LowerBoundClock } from '../common/server-clock.js';
 import { coalesced, giveUpAfter } from '../common/tasks.js';
 import type { JetStreamConnection } from './connection.js';
-import {
-  decodeMessage,
-  encodeRecord,
-  lastTokenOf,
-  namesOf,
-  type HeadRecord,
-  type Names,
-  type StoredMessage,
-} from './layout.js';
+import { encodeRecord, lastTokenOf, namesOf, type HeadRecord, type Names } from './layout.js';
 import { NatsStream } from './nats-stream.js';
 import type { NatsSettings } from './nats.options.js';
 
 /** Bytes of the heads stream: about two million channels. */
 const HEADS_BYTES = 256 * 1024 ** 2;
 
-/** How often in a row the leaders are made to catch up; beyond, once a second. */
+/** Catch-ups of the leaders that may follow on each other at once. Further ones are made once a second. */
 const MAX_CATCH_UPS = 100;
 
-/** Milliseconds for one look whether the streams are there, as a leader may be gone, and between two looks. */
+/** Milliseconds after which a look for the streams is given up, as a leader may be gone, and between two looks. */
 const LOOK = 2_000;
 const RETRY = 250;
 
@@ -35,9 +26,9 @@ const RETRY = 250;
  *   there ─────────────────────────────▶ away        there, away ──────────▶ looking ──────────▶ there
  *                                                                      the streams are there, and their leaders know all
  *
- * Only while they are `there` calls are made, as `RemoteLogs` says. A leader that was elected a moment ago may answer
- * before it knows all that was acknowledged; so an answer that misses something is believed only after the leader has
- * proved that it does: see {@link catchUp}.
+ * Calls are made only while they are `there`, as `RemoteLogs` says. A leader that was elected a moment ago may answer
+ * before it knows all that was acknowledged. So an answer that misses something is believed only after the leader has
+ * proved that it knows all: see {@link catchUp}.
  */
 export class NatsStore {
   readonly names: Names;
@@ -85,7 +76,7 @@ export class NatsStore {
   async open(): Promise<void> {
     await this.log.open();
     await this.heads.open();
-    await this.#caughtUp();
+    await this.#leadersCatchUp();
   }
 
   /** As `RemoteLogs.watch`. */
@@ -98,13 +89,13 @@ export class NatsStore {
       this.connection.giveUp();
       this.lookAgain();
     });
-    this.connection.watch({ up: () => this.lookAgain(), down: () => this.#away() });
+    this.connection.watch((isUp) => (isUp ? this.lookAgain() : this.#away()));
     if (this.connection.isUp) return 'up';
     this.#phase = 'away';
     return 'away';
   }
 
-  /** The streams may be gone or others now, or their leaders may not know all. */
+  /** To be called when the streams may be gone or others, or when their leaders may not know all. */
   lookAgain(): void {
     // A reconnect leads to another look.
     if (this.#phase === 'looking' || !this.connection.isUp) return;
@@ -116,7 +107,7 @@ export class NatsStore {
   /** Resolves when the leaders have all that was stored before the call. */
   readonly catchUp = coalesced(async () => {
     await this.#allowance();
-    await this.#caughtUp();
+    await this.#leadersCatchUp();
   });
 
   /** The server's time, in milliseconds since 1970. */
@@ -127,13 +118,6 @@ export class NatsStore {
   /** Replaces the head record of a channel. Rejects with a conflict if its sequence is another by now. */
   async replaceRecord(token: string, record: HeadRecord, expected: number): Promise<void> {
     await this.heads.publish(this.names.head(token), encodeRecord(record), { expected });
-  }
-
-  /** The message at a position; undefined if there is none, or another. */
-  async messageAt({ offset, mark }: Position): Promise<StoredMessage | undefined> {
-    const stored = await this.log.message(offset);
-    const message = stored && decodeMessage(stored);
-    return message?.mark === mark ? message : undefined;
   }
 
   close(): Promise<void> {
@@ -163,11 +147,11 @@ export class NatsStore {
 
   async #ensure(): Promise<void> {
     await Promise.all([this.log.ensure(), this.heads.ensure()]);
-    await this.#caughtUp();
+    await this.#leadersCatchUp();
   }
 
-  async #caughtUp(): Promise<void> {
-    const [time] = await Promise.all([this.log.caughtUp(), this.heads.caughtUp()]);
+  async #leadersCatchUp(): Promise<void> {
+    const [time] = await Promise.all([this.log.catchUp(), this.heads.catchUp()]);
     this.#clock.observe(time);
   }
 

@@ -8,6 +8,7 @@ import {
   type PubAck,
   type StreamConfig,
   type StreamInfo,
+  type StreamInfoRequestOptions,
 } from '@nats-io/jetstream';
 import { nanos, type Msg } from '@nats-io/transport-node';
 import type { JetStreamConnection, PublishOptions } from './connection.js';
@@ -22,7 +23,7 @@ const IDLE = 5_000;
 /** Milliseconds within which a consumer sends the first message. */
 const PATIENCE = 1_000;
 
-/** Milliseconds for which a stream is made that is not there, and between two attempts. */
+/** Milliseconds for which making a missing stream is tried, and between two attempts. */
 const MAKING = 2_000;
 const PAUSE = 50;
 
@@ -42,8 +43,8 @@ export type NatsStreamConfig = Partial<StreamConfig> & Pick<StreamConfig, 'name'
  * One stream of JetStream. Every call is answered by the stream's leader, and rejects as soon as the connection is
  * lost.
  *
- * A server before 2.10 says that a subject has no message when its newest was deleted by {@link delete}. So that is
- * only for subjects of one message.
+ * A server before 2.10 says that a subject has no message when its newest was deleted by {@link delete}. So only
+ * messages that are alone on their subject may be deleted by it.
  */
 export class NatsStream {
   /** When the stream was found to be made anew: `performance.now()`. */
@@ -81,14 +82,13 @@ export class NatsStream {
     this.#created = created;
   }
 
-  info(subjects?: string): Promise<StreamInfo> {
-    const options = subjects === undefined ? undefined : { subjects_filter: subjects };
+  info(options?: Partial<StreamInfoRequestOptions>): Promise<StreamInfo> {
     return this.connection.request(() => this.#streams.info(this.#name, options));
   }
 
   /** The subjects that match a filter and have a message. */
   async subjects(filter: string): Promise<string[]> {
-    const { state } = await this.info(filter);
+    const { state } = await this.info({ subjects_filter: filter });
     return Object.keys(state.subjects ?? {});
   }
 
@@ -112,12 +112,12 @@ export class NatsStream {
 
   /**
    * Resolves when the leader has all that was stored before the call, with the server's time. A leader that was
-   * elected a moment ago may answer without; but it acknowledges what is written only in its order.
+   * elected a moment ago may answer before it has; but it acknowledges a message only after all those before.
    *
-   * The limits of the stream delete the message that this writes: deletions of part of a stream are the less safe the
-   * more there are, as `natsBackplane()` says.
+   * The message that this writes is not deleted but left to the limits of the stream: servers were seen to lose events
+   * after deletions, as `natsBackplane()` says.
    */
-  async caughtUp(): Promise<number> {
+  async catchUp(): Promise<number> {
     const { seq } = await this.publish(`${this.#name}.barrier`, '');
     return (await this.message(seq))?.time ?? 0;
   }
@@ -172,7 +172,7 @@ export class NatsStream {
     return this.#message({ seq: Math.max(from, 1), next_by_subj: subject } as MsgRequest);
   }
 
-  /** The last ones may be missing. */
+  /** All at once, where {@link #walk} asks for one by one. The newest may be missing. */
   async #consume(subject: string, from: number): Promise<StreamMessage[]> {
     const { consumers } = this.connection.jsm;
     const options = {
@@ -228,15 +228,13 @@ export class NatsStream {
     return stored ? { seq: stored.seq, text: stored.string(), time: stored.time.getTime() } : undefined;
   }
 
-  #make(): Promise<StreamInfo> {
-    return this.connection
-      .request(() => this.#streams.add(this.config))
-      .catch((refusal: unknown) =>
-        // Another instance may have been faster.
-        this.info().catch(() => {
-          throw refusal;
-        }),
-      );
+  async #make(): Promise<StreamInfo> {
+    try {
+      return await this.connection.request(() => this.#streams.add(this.config));
+    } catch (refusal) {
+      // Another instance may have been faster.
+      return this.info().catch(() => Promise.reject(refusal as Error));
+    }
   }
 
   get #streams() {

@@ -23,7 +23,7 @@ export type NatsClusterOptions = Pick<NatsSettings, 'replicas' | 'storage'>;
 /** Milliseconds within which the server answers. An answer that comes later is of no use to the holder of a lease. */
 const ANSWER_TIME = 2 * BEAT;
 
-/** Milliseconds between two signs of life by which an instance is remembered when it is away. */
+/** Milliseconds between two signs of life in the stream `-known`, where an instance is remembered when it is away. */
 const REMINDER = 15_000;
 
 /**
@@ -41,10 +41,9 @@ export class NatsClusterLink implements ClusterLink {
   readonly wills: NatsWills;
   readonly #leases: NatsStream;
   readonly #known: NatsStream;
-  readonly #log: NatsStream;
   /** The sequence of each holder's last message, by token; `unknown` if a publication had no answer. */
   readonly #held = new Map<string, number | 'unknown'>();
-  /** The time of the last sign of life in the second stream: `performance.now()`. */
+  /** When the last sign of life was published to the stream `-known`: `performance.now()`. */
   #remindedAt = -Infinity;
 
   private constructor(
@@ -65,8 +64,8 @@ export class NatsClusterLink implements ClusterLink {
       subjects: [`${root}.known.*`, `${root}.clock.*`],
       max_age: nanos(AWAY_TIME),
     });
-    this.#log = stream('-orders', { subjects: [`${root}.order`], max_msgs: ORDERS });
-    this.orders = new NatsOrders(this.#log, `${root}.order`);
+    const order = `${root}.order`;
+    this.orders = new NatsOrders(stream('-orders', { subjects: [order], max_msgs: ORDERS }), order);
     const wills = `${root}.will`;
     this.wills = new NatsWills(stream('-wills', { ...last, subjects: [`${wills}.*.*`] }), wills);
   }
@@ -82,16 +81,22 @@ export class NatsClusterLink implements ClusterLink {
   }
 
   async open(events: LinkEvents): Promise<void> {
-    await Promise.all([this.#leases, this.#known, this.#log].map((stream) => stream.ensure()));
+    await Promise.all([this.#leases.ensure(), this.#known.ensure()]);
     this.connection.subscribe(`${this.root}.say`, (message) => events.received(message.string()));
     // JetStream may come later than the server.
     const ensure = () => this.#leases.ensure().catch(() => undefined);
-    this.connection.watch({ up: () => void ensure().then(() => events.reconnected()) });
+    this.connection.watch((isUp) => {
+      if (isUp) void ensure().then(() => events.reconnected());
+    });
     await this.connection.flush();
   }
 
   send(text: string): Promise<void> {
-    return this.connection.broadcast(`${this.root}.say`, text);
+    const { connection } = this;
+    return connection.request(() => {
+      connection.nats.publish(`${this.root}.say`, text);
+      return connection.nats.flush();
+    });
   }
 
   async hold(name: string, token: string, as: 'candidate' | 'leader'): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { PUBLISH_ID_MEMORY } from '../../log/backplane.js';
 import { checkObject, countOf, defined, invalid, oneOf } from '../../validate.js';
+import { isObject } from '../../values.js';
 import { REMOTE_OPTIONS, remoteSettings, type RemoteOptions } from '../common/remote.options.js';
 
 /** Options of {@link natsBackplane}. */
@@ -18,8 +19,8 @@ export interface NatsBackplaneOptions extends RemoteOptions {
   readonly storage?: 'file' | 'memory';
   /**
    * Milliseconds after which the stream lets go of an event, whatever its channel says: at least
-   * 120,000, for which publish ids are remembered. What is idle is given back by this, so a channel that
-   * was idle for longer is empty. @defaultValue 604_800_000, seven days
+   * 120,000, for which publish ids are remembered. A channel that was idle for longer is empty.
+   * @defaultValue 604_800_000, seven days
    */
   readonly maxAge?: number;
   /** Bytes of all events, all channels together; beyond, the oldest go. @defaultValue 1 GiB */
@@ -56,8 +57,7 @@ export function natsSettings(options: NatsBackplaneOptions = {}): NatsSettings {
   const defaults = { ...DEFAULTS, quietAfter: Math.max(DEFAULTS.quietAfter, least) };
   const settings: NatsSettings = { ...remote, ...defaults, ...defined(options) };
   const { connection, replicas, storage, maxAge, maxBytes, quietAfter, headAge } = settings;
-  if (typeof connection !== 'object' || (connection as object | null) === null)
-    invalid('connection', connection, 'connection options or a connection');
+  if (!isObject(connection)) invalid('connection', connection, 'connection options or a connection');
   if (!Number.isInteger(replicas) || replicas < 1 || replicas > 5)
     invalid('replicas', replicas, 'a whole number from 1 to 5');
   oneOf('storage', storage, ['file', 'memory']);

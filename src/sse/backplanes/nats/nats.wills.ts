@@ -1,5 +1,6 @@
 import type { WillStore } from '../common/cluster-link.js';
-import { orNoStream, type NatsStream } from './nats-stream.js';
+import { lastTokenOf } from './layout.js';
+import { orNoStream, type NatsStream, type StreamMessage } from './nats-stream.js';
 
 /** Wills, each the last message of its subject `<root>.<instance>.<id>`. The stream is made for the first one. */
 export class NatsWills implements WillStore {
@@ -13,7 +14,7 @@ export class NatsWills implements WillStore {
   }
 
   async has(instance: string, id: string): Promise<boolean> {
-    return (await this.#textOf(instance, id)) !== undefined;
+    return (await this.#newest(this.#subject(instance, id))) !== undefined;
   }
 
   async remove(instance: string, id: string): Promise<void> {
@@ -21,26 +22,25 @@ export class NatsWills implements WillStore {
   }
 
   async owners(): Promise<readonly string[]> {
-    const all = await this.#namesOf('*');
-    return [...new Set(all.map(([instance]) => instance))];
+    const subjects = await this.#subjectsOf('*');
+    return [...new Set(subjects.map((subject) => subject.split('.').at(-2) as string))];
   }
 
   async of(instance: string): Promise<ReadonlyMap<string, string>> {
     const wills = new Map<string, string>();
-    for (const [, id] of await this.#namesOf(instance)) {
-      const text = await this.#textOf(instance, id);
-      if (text !== undefined) wills.set(id, text);
+    for (const subject of await this.#subjectsOf(instance)) {
+      const will = await this.#newest(subject);
+      if (will) wills.set(lastTokenOf(subject), will.text);
     }
     return wills;
   }
 
-  async #namesOf(instance: string): Promise<[instance: string, id: string][]> {
-    const subjects = (await orNoStream(this.stream.subjects(this.#subject(instance, '*')))) ?? [];
-    return subjects.map((subject) => subject.split('.').slice(-2) as [instance: string, id: string]);
+  async #subjectsOf(instance: string): Promise<string[]> {
+    return (await orNoStream(this.stream.subjects(this.#subject(instance, '*')))) ?? [];
   }
 
-  async #textOf(instance: string, id: string): Promise<string | undefined> {
-    return (await orNoStream(this.stream.newest(this.#subject(instance, id))))?.text;
+  #newest(subject: string): Promise<StreamMessage | undefined> {
+    return orNoStream(this.stream.newest(subject));
   }
 
   #subject(instance: string, id: string): string {

@@ -78,7 +78,7 @@ export class Receiving {
     return this.#end !== undefined && offset > this.#end.offset && isSamePosition(after, this.#end.after);
   }
 
-  /** @param last the sequence before it on the subject; if that was deleted, the publisher knew it as `known` */
+  /** @param last the sequence before it on the subject, or 0 if the stream had deleted that: then `known` says more */
   #entry({ offset, mark, at, text, kind, known }: StoredMessage, last: number): ReceivedEntry | undefined {
     const event = decodeEvent(text);
     if (!event) return undefined;

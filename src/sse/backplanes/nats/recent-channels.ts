@@ -16,7 +16,7 @@ export class RecentChannels<Channel extends Rememberable> extends Map<string, Ch
     const channel = this.get(name) ?? make();
     this.delete(name);
     this.set(name, channel);
-    // Two for each that is added, so that those that stay hold up nobody.
+    // Two for each that is added, so that those that stay do not make the list grow.
     for (let i = 0; i < 2 && this.size > this.most.idle; i++) this.#reviewOldest();
     return channel;
   }
