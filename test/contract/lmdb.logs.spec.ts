@@ -79,6 +79,17 @@ describe('a channel on the disk without publishing and without listeners', () =>
     },
   );
 
+  it('is handed over as it is to those who follow it anew while others publish to it anew', async () => {
+    const options = { ttl: 10_000 };
+    await append('a', options);
+    after(10_000);
+    const [follower, position] = await Promise.all([follow('a', options), append('a', options)]);
+    expect(follower.log.head).toEqual(position);
+    const next = await append('a', options);
+    expect(follower.offsets).toEqual([position.offset, next.offset]);
+    expect(copyOf(follower)).toEqual(await all('a'));
+  });
+
   it('is given back although nobody asks for it, with all its events', async () => {
     for (let n = 0; n < 3_000; n++) void append('a', { ttl: 40, ...KEEP_ALL });
     await append('b');

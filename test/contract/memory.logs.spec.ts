@@ -321,6 +321,19 @@ describe('a publish id in memory', () => {
     expect([await attempt()]).toEqual(await Promise.all(again));
     expect(await offsetsOf('a')).toEqual([1]);
   });
+
+  it('is known also when those have used it who were offered what had to go for its event', async () => {
+    const options: ChannelOptions = { history: { count: 1 } };
+    const attempt = () => backplane.append('a', settingsOf(options), stored('x'), 'id');
+    const follower = await follow('a', options);
+    const first = await append('a', options);
+    const again: Promise<Position>[] = [];
+    follower.leaving = () => {
+      if (again.length === 0) again.push(attempt());
+    };
+    expect([await attempt()]).toEqual(await Promise.all(again));
+    expect(follower.told).toEqual([first.offset, first.offset + 1]);
+  });
 });
 
 describe('a process', () => {

@@ -17,7 +17,7 @@ export interface OpenBackplane {
  */
 export type BackplaneFactory = (limits: Required<SseLimits>) => OpenBackplane | Promise<OpenBackplane>;
 
-/** @throws SseError whose stack says no more than its message, as the fault is not in the code */
+/** @throws SseError in one line: the fault is not in the code, so its stack would tell nothing */
 export async function openBackplane(
   open: BackplaneFactory,
   limits: Required<SseLimits>,
@@ -29,7 +29,7 @@ export async function openBackplane(
   }
 }
 
-/** Nest prints an error that keeps an application from starting with its stack, its causes and its properties. */
+/** Leaves out stack, cause and properties: Nest prints them all when an error ends the start. */
 function inOneLine({ code, message }: SseError): SseError {
   const error = new SseError(code, message);
   Object.defineProperty(error, 'code', { enumerable: false });

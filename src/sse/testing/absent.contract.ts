@@ -4,7 +4,7 @@ import { bothWays, dataOf, numbers, type ChannelUnderTest, type MakeChannel } fr
 import { eventually } from './eventually.js';
 import type { TestGlobals } from './test-globals.js';
 
-/** Milliseconds after which a completed channel is gone, so that a test can wait for it. */
+/** With this ttl a completed channel is gone soon enough for a test to wait. */
 const SHORT: ChannelOptions = { ttl: 600 };
 
 /** The two ways to learn the position of a channel that is not there. */
@@ -17,7 +17,7 @@ const WAYS = {
   },
 };
 
-/** Looks at a channel by all ways, and leaves. */
+/** Looks at a channel in both ways, and leaves. */
 const looksAt = (channel: ChannelUnderTest): Promise<Position[]> =>
   Promise.all(Object.values(WAYS).map((way) => way(channel)));
 
@@ -56,7 +56,7 @@ export function describeAbsent(test: TestGlobals, make: MakeChannel): void {
       await eventually(() => backplane.stats().channels === channels);
     });
 
-    it('does not have the position of an event of another, nor has it when it is there', async () => {
+    it('does not have the position of an event of another channel, not even when it is made', async () => {
       const [one, absent] = [make(), make()];
       const position = await one.append();
       expect(await absent.from(position)).toEqual(GAP);
@@ -68,7 +68,7 @@ export function describeAbsent(test: TestGlobals, make: MakeChannel): void {
     it('leaves those who follow it a valid position for as long as they do, also after the ttl', async () => {
       const [channel, clock] = [make(SHORT), make(SHORT)];
       const followers = [await channel.listener(), await channel.listener()];
-      // Another channel of the same ttl comes and goes: so long has it been.
+      // When another channel of the same ttl has come and gone, that ttl is over.
       await clock.append();
       await clock.end();
       const heads = followers.map(({ log }) => log.head);
@@ -81,7 +81,7 @@ export function describeAbsent(test: TestGlobals, make: MakeChannel): void {
       }
     });
 
-    it('has forgotten its former log: no position of that is believed, and the next can be waited for', async () => {
+    it('has forgotten its former log, and has a position of nothing yet that is valid for the next', async () => {
       const former = make(SHORT);
       const births = await looksAt(former);
       const positions = await former.appendNumbers(3);
@@ -105,10 +105,10 @@ export function describeAbsent(test: TestGlobals, make: MakeChannel): void {
 
 type Way = keyof typeof WAYS;
 
-type Happening = (channel: ChannelUnderTest) => Promise<unknown>;
+type Change = (channel: ChannelUnderTest) => Promise<unknown>;
 
-/** Happenings after which nothing yet still holds, with the data that follow it then. */
-const HOLDING: readonly [when: string, happening: Happening, data: unknown[]][] = [
+/** Changes that leave the position of nothing yet valid, with the data that follow it then. */
+const HOLDING: readonly [when: string, change: Change, data: unknown[]][] = [
   ['while the channel is not there', () => Promise.resolve(), []],
   ['when events are published', ({ appendNumbers }) => appendNumbers(2), [0, 1]],
   [
@@ -123,30 +123,30 @@ const HOLDING: readonly [when: string, happening: Happening, data: unknown[]][] 
   ],
 ];
 
-/** Happenings after which it is a gap, on a channel that keeps two events. */
-const LOSING: readonly [when: string, happening: Happening][] = [
+/** Changes that make it a gap, on a channel that keeps two events. */
+const LOSING: readonly [when: string, change: Change][] = [
   ['the log has let go of an event', ({ appendNumbers }) => appendNumbers(3)],
   ['the log was purged', ({ append, purge }) => Promise.all([append(), purge()])],
 ];
 
 function describeNothingYet({ describe, expect, it }: TestGlobals, make: MakeChannel, way: Way): void {
   describe(`nothing yet, learnt by ${way},`, () => {
-    for (const [when, happening, data] of HOLDING) {
+    for (const [when, change, data] of HOLDING) {
       it(`has missed nothing ${when}, nor when that is completed`, async () => {
         const channel = make();
         const position = await WAYS[way](channel);
-        await happening(channel);
+        await change(channel);
         expect(await channel.from(position)).toEqual(bothWays(data));
         await channel.complete();
         expect(await channel.from(position)).toEqual(bothWays(data));
       });
     }
 
-    for (const [when, happening] of LOSING) {
+    for (const [when, change] of LOSING) {
       it(`is a gap when ${when}`, async () => {
         const channel = make({ history: { count: 2 } });
         const position = await WAYS[way](channel);
-        await happening(channel);
+        await change(channel);
         expect(await channel.from(position)).toEqual(GAP);
         await channel.append('b');
         expect(await channel.from(position)).toEqual(GAP);

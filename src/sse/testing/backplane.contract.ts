@@ -153,15 +153,14 @@ function describePublishIds({ describe, expect, it }: TestGlobals, make: MakeCha
   });
 }
 
-function describeCompleting(test: TestGlobals, make: MakeChannel): void {
-  const { describe, expect, it } = test;
+function describeCompleting({ describe, expect, it }: TestGlobals, make: MakeChannel): void {
   describe('complete', () => {
     it('refuses what is appended after it, and neither stores nor lets go of anything for that', async () => {
       const { append, complete, kept, listener } = make({ history: { count: 2 } });
       const follower = await listener();
       const accepted = [append('a'), append('b'), complete()] as const;
-      await expectRefusal(test, 'CHANNEL_COMPLETED', append('c'), append('d'));
-      await expectRefusal(test, 'CHANNEL_COMPLETED', append('e'));
+      await expectRefusal(expect, 'CHANNEL_COMPLETED', append('c'), append('d'));
+      await expectRefusal(expect, 'CHANNEL_COMPLETED', append('e'));
       const [, head] = await Promise.all(accepted);
       expect(await kept()).toEqual(['a', 'b']);
       expect(follower.log).toMatchObject({ size: 2, head });
@@ -179,7 +178,7 @@ function describeCompleting(test: TestGlobals, make: MakeChannel): void {
       const late = await listener();
       expect([late.log.completed, dataOf(late.seen)]).toEqual([true, ['a', 'b']]);
       expect([await from(a), await from(b)]).toEqual([bothWays(['b']), bothWays([])]);
-      await expectRefusal(test, 'CHANNEL_COMPLETED', append());
+      await expectRefusal(expect, 'CHANNEL_COMPLETED', append());
     });
 
     it('ends a channel that was never published to, and no other', async () => {
@@ -187,7 +186,7 @@ function describeCompleting(test: TestGlobals, make: MakeChannel): void {
       const follower = await one.listener();
       await one.complete();
       expect(follower.told).toContain('completed');
-      await expectRefusal(test, 'CHANNEL_COMPLETED', one.append());
+      await expectRefusal(expect, 'CHANNEL_COMPLETED', one.append());
       for (const { log } of [follower, await one.listener()])
         expect(log).toMatchObject({ completed: true, isAbsent: false });
       expect((await other.listener()).log.completed).toBe(false);
@@ -196,8 +195,7 @@ function describeCompleting(test: TestGlobals, make: MakeChannel): void {
   });
 }
 
-function describePurging(test: TestGlobals, make: MakeChannel): void {
-  const { describe, expect, it } = test;
+function describePurging({ describe, expect, it }: TestGlobals, make: MakeChannel): void {
   describe('purge', () => {
     it('lets go of all events that were appended before it, and of none after it', async () => {
       const { append, purge, kept } = make();
@@ -220,20 +218,19 @@ function describePurging(test: TestGlobals, make: MakeChannel): void {
       const { append, complete, purge, listener } = make();
       await complete();
       await purge();
-      await expectRefusal(test, 'CHANNEL_COMPLETED', append());
+      await expectRefusal(expect, 'CHANNEL_COMPLETED', append());
       expect((await listener()).log.completed).toBe(true);
     });
   });
 }
 
-function describeClosing(test: TestGlobals, make: MakeChannel): void {
-  const { describe, expect, it } = test;
+function describeClosing({ describe, expect, it }: TestGlobals, make: MakeChannel): void {
   describe('close', () => {
     it('makes every call after it reject with HUB_CLOSED, and may come twice', async () => {
       const { backplane, append, listener, read, complete, purge } = make();
       await append();
       await Promise.all([backplane.close(), backplane.close()]);
-      await expectRefusal(test, 'HUB_CLOSED', append(), listener(), read(), complete(), purge());
+      await expectRefusal(expect, 'HUB_CLOSED', append(), listener(), read(), complete(), purge());
     });
 
     it('holds at once, also in the middle of a telling', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { LogRange, RangeQuery, SseBackplane } from '../log/backplane.js';
+import type { RangeQuery, SseBackplane } from '../log/backplane.js';
 import type { LogEntry } from '../log/event-log.js';
 import { storedEvent, type StoredEvent } from '../log/stored-event.js';
 import type { Position } from '../protocol/position.js';
@@ -7,35 +7,6 @@ import type { ChannelOptions } from '../sse.options.js';
 import { channelSettings, moduleSettings, type ChannelSettings } from '../sse.settings.js';
 import { eventually } from './eventually.js';
 import { Listener } from './listener.js';
-
-/** One channel of a test. */
-export interface ChannelUnderTest {
-  readonly backplane: SseBackplane;
-  readonly channel: string;
-  readonly settings: ChannelSettings;
-  append(data?: unknown): Promise<Position>;
-  /** Appends the numbers from 0 on, each when the one before it is stored. */
-  appendNumbers(count: number): Promise<Position[]>;
-  /** Appends the numbers from 0 on, without waiting for one before the next. */
-  appendAtOnce(count: number): Promise<Position[]>;
-  complete(): Promise<void>;
-  purge(): Promise<void>;
-  listener(): Promise<Listener>;
-  /** Reads all that is kept, but for what the query leaves out. */
-  read(query?: Partial<RangeQuery>): Promise<LogRange>;
-  /** The data of all that is kept, oldest first. */
-  kept(): Promise<unknown[]>;
-  /** The data that a reader gets from a position on, by both ways to ask; undefined where it is told of a gap. */
-  from(position: Position): Promise<ReturnType<typeof bothWays>>;
-  /** Completes the channel, and waits until its `ttl` is over and its log is gone. */
-  end(): Promise<void>;
-}
-
-/** The same answer by both ways to ask. */
-export const bothWays = (data: unknown[] | undefined) => ({ read: data, followed: data });
-
-/** Makes a channel of that name, or of one that no other has. */
-export type MakeChannel = (options?: ChannelOptions, name?: string) => ChannelUnderTest;
 
 export const settingsOf = (options: ChannelOptions = {}): ChannelSettings =>
   channelSettings(options, moduleSettings().channel);
@@ -57,13 +28,18 @@ export const offsetsOf = (positions: readonly Position[]): number[] => positions
 export const positionsOf = (entries: readonly Position[]): Position[] =>
   entries.map(({ offset, mark }) => ({ offset, mark }));
 
+/** The same answer by both ways to ask. */
+export const bothWays = (data: unknown[] | undefined) => ({ read: data, followed: data });
+
+/** One channel of a test, whose name no other has unless one is given. */
 export function channelOn(
   backplane: SseBackplane,
   options?: ChannelOptions,
   channel = `contract/${randomUUID()}`,
-): ChannelUnderTest {
+) {
   const settings = settingsOf(options);
   const append = (data: unknown = 'x') => backplane.append(channel, settings, stored(data));
+  /** Reads all that is kept, but for what the query leaves out. */
   const read = (query: Partial<RangeQuery> = {}) =>
     backplane.read(channel, settings, { limit: Infinity, ...query });
   const complete = () => backplane.complete(channel, settings);
@@ -73,24 +49,29 @@ export function channelOn(
     channel,
     settings,
     append,
-    appendNumbers: async (count) => {
+    /** Appends the numbers from 0 on, each when the one before it is stored. */
+    appendNumbers: async (count: number) => {
       const positions: Position[] = [];
       for (let n = 0; n < count; n++) positions.push(await append(n));
       return positions;
     },
-    appendAtOnce: (count) => Promise.all(numbers(count).map((n) => append(n))),
+    /** Appends the numbers from 0 on, without waiting for one before the next. */
+    appendAtOnce: (count: number) => Promise.all(numbers(count).map((n) => append(n))),
     complete,
     purge: () => backplane.purge(channel),
     listener,
     read,
+    /** The data of all that is kept, oldest first. */
     kept: async () => dataOf((await read()).entries),
-    from: async (position) => {
+    /** The data that a reader gets from a position on, by both ways to ask; undefined where it is told of a gap. */
+    from: async (position: Position) => {
       const { entries, missing } = await read({ after: position });
       const follower = await listener();
       const followed = await follower.after(position);
       follower.stop();
       return { read: missing ? undefined : dataOf(entries), followed: followed && dataOf(followed) };
     },
+    /** Completes the channel, and waits until its `ttl` is over and its log is gone. */
     end: async () => {
       // Only a completed channel ends on every backplane: some keep the others for as long as there is room.
       await complete();
@@ -98,3 +79,8 @@ export function channelOn(
     },
   };
 }
+
+export type ChannelUnderTest = ReturnType<typeof channelOn>;
+
+/** Makes a channel of that name, or of one that no other has. */
+export type MakeChannel = (options?: ChannelOptions, name?: string) => ChannelUnderTest;

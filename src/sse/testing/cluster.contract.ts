@@ -200,21 +200,15 @@ function describeMembership({ describe, expect, it }: TestGlobals, instances: In
   });
 }
 
-function describeClosing(test: TestGlobals, instances: Instances): void {
-  const { describe, expect, it } = test;
+function describeClosing({ describe, expect, it }: TestGlobals, instances: Instances): void {
   describe('close', () => {
     it('makes calls reject with HUB_CLOSED, and may come twice', async () => {
-      const [cluster] = await instances.clusters(1);
-      await Promise.all([cluster!.close(), cluster!.close()]);
-      const { wills } = cluster!;
-      const ofCluster = [
-        cluster!.broadcast('news', 1),
-        cluster!.instances(),
-        cluster!.order(1),
-        cluster!.away(),
-      ];
+      const [one] = await instances.clusters(1);
+      await Promise.all([one!.close(), one!.close()]);
+      const { wills } = one!;
+      const ofCluster = [one!.broadcast('news', 1), one!.instances(), one!.order(1), one!.away()];
       const ofWills = [wills.leave('a', 'x'), wills.isThere('a'), wills.remove('a'), wills.orphaned()];
-      await expectRefusal(test, 'HUB_CLOSED', ...ofCluster, ...ofWills);
+      await expectRefusal(expect, 'HUB_CLOSED', ...ofCluster, ...ofWills);
     });
 
     it('ends all telling and all work, and nothing begins after it', async () => {

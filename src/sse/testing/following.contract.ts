@@ -8,8 +8,29 @@ import {
   type MakeChannel,
 } from './channel-under-test.js';
 import { entriesOf, LateReader, Listener } from './listener.js';
-import { stepsOf, type Step } from './random-steps.js';
 import type { TestGlobals } from './test-globals.js';
+
+/** An action on a channel. */
+type Step = 'append' | 'follow' | 'stop' | 'wait';
+
+/** Each step as often as it is to be drawn. */
+const STEPS: readonly Step[] = [...Array<Step>(6).fill('append'), 'follow', 'follow', 'stop', 'wait', 'wait'];
+
+/** Five to sixty random steps, which the seed determines. */
+function stepsOf(seed: number): Step[] {
+  const next = random(seed);
+  const count = 5 + Math.floor(next() * 56);
+  return Array.from({ length: count }, () => STEPS[Math.floor(next() * STEPS.length)] as Step);
+}
+
+/** Numbers from 0 up to 1, by a linear congruence of which it takes the high bits. */
+function random(seed: number): () => number {
+  let state = BigInt(seed) + 1n;
+  return () => {
+    state = BigInt.asUintN(64, state * 6_364_136_223_846_793_005n + 1_442_695_040_888_963_407n);
+    return Number(state >> 32n) / 2 ** 32;
+  };
+}
 
 /** Takes steps without waiting for one before the next, unless a step says so. */
 async function taken({ backplane, channel, settings, append }: ChannelUnderTest, steps: readonly Step[]) {

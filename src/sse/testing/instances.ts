@@ -1,6 +1,6 @@
 import type { SseCluster } from '../cluster/cluster.js';
 
-/** Instances of one application, which know of nobody else. */
+/** Instances of one application, apart from those of other tests. */
 export interface ClusterUnderTest {
   /** One more instance, which has joined the others. */
   join(): Promise<Member>;
@@ -12,7 +12,7 @@ export interface ClusterUnderTest {
 
 export interface Member {
   readonly cluster: SseCluster;
-  /** Keeps everything from it and to it, without a word to it, until `restore()`. Not where it cannot happen. */
+  /** Drops, silently, all that comes from it or goes to it, until `restore()`. Left out where that cannot happen. */
   cutOff?(): void;
   restore?(): void;
 }

@@ -1,15 +1,44 @@
-import type { SseCluster } from '../cluster/cluster.js';
-import { LEASE_TIME } from '../cluster/cluster.js';
+import { LEASE_TIME, type SseCluster } from '../cluster/cluster.js';
 import { numbers } from './channel-under-test.js';
 import { eventually } from './eventually.js';
 import type { Instances } from './instances.js';
-import { LeaseHistory } from './lease-history.js';
 import { expectRefusal, type TestGlobals } from './test-globals.js';
 
-/** Milliseconds for a machine that is busy with other things. */
-const LITTLE = 1_000;
+/** Milliseconds by which a busy machine may be late. */
+const SLACK = 1_000;
 
-/** A lease that the first holds, and that the others ask for. */
+/** Records the holders of a lease that several instances ask for. */
+export class LeaseHistory {
+  /** All holders, one after another. */
+  readonly holders: SseCluster[] = [];
+  /** The holders at this moment: never more than one. */
+  readonly present = new Set<SseCluster>();
+  /** The most that held it at a time. */
+  most = 0;
+
+  constructor(readonly name = 'lease') {}
+
+  /** @returns gives it back */
+  ask(cluster: SseCluster): () => void {
+    return cluster.lead(this.name, (signal) => {
+      this.holders.push(cluster);
+      this.present.add(cluster);
+      this.most = Math.max(this.most, this.present.size);
+      signal.addEventListener('abort', () => this.present.delete(cluster));
+    });
+  }
+
+  get holder(): SseCluster | undefined {
+    return [...this.present][0];
+  }
+
+  /** Waits until somebody has held it as often as this, all in all. */
+  async changes(count: number): Promise<void> {
+    await eventually(() => this.holders.length >= count);
+  }
+}
+
+/** A lease that the first instance holds, and that the others ask for. */
 async function leaseOf(first: SseCluster, ...others: SseCluster[]) {
   const lease = new LeaseHistory();
   const giveBack = lease.ask(first);
@@ -19,8 +48,7 @@ async function leaseOf(first: SseCluster, ...others: SseCluster[]) {
 }
 
 /** The promises of `lead`. */
-export function describeLeading(test: TestGlobals, instances: Instances): void {
-  const { describe, expect, it } = test;
+export function describeLeading({ describe, expect, it }: TestGlobals, instances: Instances): void {
   describe('lead', () => {
     it('lets one work at a time, of all that ask', async () => {
       const clusters = await instances.clusters(3);
@@ -76,7 +104,7 @@ export function describeLeading(test: TestGlobals, instances: Instances): void {
       await timed(() => other!.close());
       expect(lease.holders).toEqual([one, other, third]);
       expect(lease.most).toBe(1);
-      // Less than a beat: nobody has waited until somebody asks again.
+      // Sooner than the next candidate would have asked again by itself.
       for (const milliseconds of beginnings) expect(milliseconds).toBeLessThan(500);
     });
 
@@ -95,7 +123,7 @@ export function describeLeading(test: TestGlobals, instances: Instances): void {
     it('goes on as long as the holder gives signs of life', async () => {
       const [one, other] = await instances.clusters(2);
       const { lease } = await leaseOf(one!, other!);
-      const until = Date.now() + LEASE_TIME + LITTLE;
+      const until = Date.now() + LEASE_TIME + SLACK;
       await eventually(() => Date.now() > until);
       expect(lease.holders).toEqual([one]);
       expect(lease.present.size).toBe(1);
@@ -107,7 +135,7 @@ export function describeLeading(test: TestGlobals, instances: Instances): void {
       one.cutOff!();
       const cutOffAt = Date.now();
       await lease.changes(2);
-      expect(Date.now() - cutOffAt).toBeLessThan(LEASE_TIME + LITTLE);
+      expect(Date.now() - cutOffAt).toBeLessThan(LEASE_TIME + SLACK);
       expect([lease.most, lease.holder]).toEqual([1, other.cluster]);
       // Messages that the first had sent meanwhile arrive now, and take nothing from the second.
       one.restore!();
@@ -128,10 +156,8 @@ export function describeLeading(test: TestGlobals, instances: Instances): void {
       const [one, other] = await instances.clusters(2);
       const { lease } = await leaseOf(one!, other!);
       await server!.stop();
-      for (const cluster of [one!, other!]) {
-        await expectRefusal(test, 'BACKPLANE_AWAY', cluster.broadcast('news', 1));
-        await expectRefusal(test, 'BACKPLANE_AWAY', cluster.instances());
-      }
+      for (const cluster of [one!, other!])
+        await expectRefusal(expect, 'BACKPLANE_AWAY', cluster.broadcast('news', 1), cluster.instances());
       await eventually(() => lease.present.size === 0);
       await server!.start();
       await lease.changes(2);

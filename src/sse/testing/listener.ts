@@ -4,14 +4,13 @@ import type { Position } from '../protocol/position.js';
 import type { ChannelSettings } from '../sse.settings.js';
 
 /** All that a log keeps. */
-export const entriesOf = (log: EventLog): LogEntry[] =>
-  Array.from({ length: log.size }, (_, i) => log.at(i)!);
+export const entriesOf = (log: EventLog): LogEntry[] => [...log.entriesAfter(0)];
 
 /** Follows a channel, and remembers what it was given and told. */
 export class Listener implements LogFollower {
-  /** The entries that the log had when it was handed over, and after them those that were told of since then. */
+  /** The entries of the log when it was handed over, and after them those of which the follower was told. */
   readonly seen: LogEntry[] = [];
-  /** All that was told from the call of `follow` on, in short: an offset, or what happened. */
+  /** All news since the call of `follow`, in short: an offset, or the name of the call. */
   readonly told: (number | 'completed' | 'replaced')[] = [];
   /** Entries that were told of before they were in the log. */
   readonly early: unknown[] = [];
@@ -37,7 +36,7 @@ export class Listener implements LogFollower {
     return this.seen.map(({ offset }) => offset);
   }
 
-  /** Finds a position as a reader does: the log holds it, or knows which of its own it stands for. */
+  /** Finds a position as a reader does: in the log, or by `locate`. */
   async locate(position: Position): Promise<Position | undefined> {
     if (this.log.has(position)) return position;
     const located = await this.#followed!.locate?.(position);
@@ -46,7 +45,7 @@ export class Listener implements LogFollower {
     return located;
   }
 
-  /** The entries after a position, or undefined where it cannot be proved that these are all. */
+  /** The entries after a position; undefined where some may be missing. */
   async after(position: Position): Promise<LogEntry[] | undefined> {
     const located = await this.locate(position);
     return located && [...this.log.entriesAfter(located.offset)];
@@ -73,7 +72,7 @@ export class Listener implements LogFollower {
   }
 
   leaving(): void {
-    // A test may have something to do then; there is nothing to remember.
+    // Tests replace it; there is nothing to remember.
   }
 
   moved(): void {
@@ -86,8 +85,7 @@ export class Listener implements LogFollower {
 }
 
 /**
- * Reads a log no sooner than it has to, as a hub with much to do does: when entries are about to leave, and when it
- * is asked what it has.
+ * Reads a log as late as it can, as a busy hub does: when entries are about to leave, and when it is asked what it has.
  */
 export class LateReader {
   readonly #taken: LogEntry[] = [];

@@ -5,17 +5,11 @@ import type { Instances } from './instances.js';
 import { expectRefusal, type TestGlobals } from './test-globals.js';
 
 /** Milliseconds by which the clocks of instances on one machine may seem to differ. */
-const LITTLE = 200;
-
-interface ReceivedOrder {
-  readonly order: unknown;
-  readonly at: number;
-  readonly from: string;
-}
+const SLACK = 200;
 
 /** Records the orders that an instance is given, and how often it is told that some may be missed. */
 export class ReceivedOrders {
-  readonly received: ReceivedOrder[] = [];
+  readonly received: { readonly order: unknown; readonly at: number; readonly from: string }[] = [];
   missed = 0;
   readonly end: () => void;
 
@@ -36,8 +30,7 @@ export class ReceivedOrders {
 }
 
 /** The promises of `order` and `obey`, beside those that `broadcast` makes too. */
-export function describeOrders(test: TestGlobals, instances: Instances): void {
-  const { describe, expect, it } = test;
+export function describeOrders({ describe, expect, it }: TestGlobals, instances: Instances): void {
   describe('order', () => {
     it('comes to all in one order, whoever gives it, and says when it was given', async () => {
       const clusters = await instances.clusters(3);
@@ -52,7 +45,7 @@ export function describeOrders(test: TestGlobals, instances: Instances): void {
         expect([orders, missed]).toEqual([all[0]!.orders, 0]);
         for (const { at } of received) {
           expect(at).toBeGreaterThanOrEqual(before - 1);
-          expect(at).toBeLessThan(after + LITTLE);
+          expect(at).toBeLessThan(after + SLACK);
         }
       }
       expect(new Set(all[0]!.orders.map((order) => JSON.stringify(order))).size).toBe(90);
@@ -89,10 +82,10 @@ export function describeOrders(test: TestGlobals, instances: Instances): void {
       other.restore!();
       await there.until(3);
       expect([there.orders, there.missed]).toEqual([['before', 'first', 'second'], 0]);
-      // Not when it was read: what has begun since then is another matter.
+      // The time is that of the order, not that of reading it: requests that began in between are not meant.
       for (const [i, at] of given.entries()) {
         expect(there.received[i + 1]!.at).toBeGreaterThanOrEqual(at - 1);
-        expect(there.received[i + 1]!.at).toBeLessThan(at + LITTLE);
+        expect(there.received[i + 1]!.at).toBeLessThan(at + SLACK);
       }
       await eventually(async () => (await one.cluster.away()).length === 0);
     }, 20_000);
@@ -101,8 +94,7 @@ export function describeOrders(test: TestGlobals, instances: Instances): void {
       const { server } = instances;
       const clusters = await instances.clusters(2);
       await server!.stop();
-      await expectRefusal(test, 'BACKPLANE_AWAY', clusters[0]!.order('lost'));
-      await expectRefusal(test, 'BACKPLANE_AWAY', clusters[0]!.away());
+      await expectRefusal(expect, 'BACKPLANE_AWAY', clusters[0]!.order('lost'), clusters[0]!.away());
       await server!.start();
       const all = clusters.map((cluster) => new ReceivedOrders(cluster));
       const isGiven = (): Promise<boolean> =>
@@ -111,7 +103,7 @@ export function describeOrders(test: TestGlobals, instances: Instances): void {
           () => false,
         );
       await eventually(isGiven);
-      // A server that has lost the log cannot tell what it had: that is told, and stands for the order.
+      // If the server has lost the log, `missed()` is called in place of the order.
       await eventually(() => all.every(({ missed, orders }) => missed > 0 || orders.includes('next')));
     }, 20_000);
   });

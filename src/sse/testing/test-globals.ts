@@ -35,7 +35,7 @@ export interface Matchers<Result> {
 
 /** Expects that each of these calls is refused with an `SseError` of that code. */
 export async function expectRefusal(
-  { expect }: TestGlobals,
+  expect: Expect,
   code: SseErrorCode,
   ...calls: Promise<unknown>[]
 ): Promise<void> {

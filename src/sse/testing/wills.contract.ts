@@ -1,5 +1,5 @@
-import type { SseCluster } from '../cluster/cluster.js';
-import { LEASE_TIME } from '../cluster/cluster.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import { LEASE_TIME, type SseCluster } from '../cluster/cluster.js';
 import { eventually } from './eventually.js';
 import type { Instances } from './instances.js';
 import type { TestGlobals } from './test-globals.js';
@@ -7,14 +7,11 @@ import type { TestGlobals } from './test-globals.js';
 /** Milliseconds between two looks at the wills of others. */
 const INTERVAL = 1_000;
 
-const pause = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** The texts of the wills that an instance sees to be orphaned, by their ids. */
+/** The texts of the orphaned wills that an instance sees, by their ids. */
 const orphanedFor = async (cluster: SseCluster): Promise<Record<string, string>> =>
   Object.fromEntries((await cluster.wills.orphaned()).map(({ id, text }) => [id, text]));
 
-/** Looks as one does who carries out wills, until it sees some. */
+/** Looks as often as instances that carry out wills do, until there are some. */
 async function untilOrphaned(cluster: SseCluster): Promise<Record<string, string>> {
   for (;;) {
     const orphaned = await orphanedFor(cluster);
@@ -23,7 +20,7 @@ async function untilOrphaned(cluster: SseCluster): Promise<Record<string, string
   }
 }
 
-/** The orphaned wills that are seen in so much time. */
+/** All orphaned wills that are seen within that time. */
 async function orphanedWithin(cluster: SseCluster, milliseconds: number): Promise<Record<string, string>> {
   const seen = {};
   for (const until = Date.now() + milliseconds; Date.now() < until; await pause(INTERVAL))

@@ -5,7 +5,7 @@ import { sizeOf, type ChannelRecord } from './records.js';
 
 /** A channel that is on the disk, or that somebody follows here, or both. */
 export class HeldChannel {
-  /** As it is on the disk; nothing if it is not there. */
+  /** As it is on the disk; undefined if it is not there. */
   record: Readonly<ChannelRecord> | undefined;
   readonly followers = new Followers<LogFollower>();
   /** A copy of the log on the disk, while somebody follows. */
@@ -24,7 +24,7 @@ export class HeldChannel {
     return this.record !== undefined && now - this.lastUse(now) >= this.record.ttl;
   }
 
-  /** Brings the copy up to the record, which has these new entries, and tells followers. */
+  /** Brings the copy up to date with the record, and tells followers. */
   update(added: readonly LogEntry[]): void {
     const { log, record } = this;
     if (!log || !record) return;
@@ -42,7 +42,7 @@ export class HeldChannel {
   }
 }
 
-/** All channels, as the last transaction has left them. Of their events it has the numbers alone. */
+/** All channels as of the last transaction. It counts their events, and does not hold them. */
 export class Catalogue {
   readonly channels = new Map<string, HeldChannel>();
   /** Channels with events, the one that was published to longest ago first. */
@@ -51,7 +51,7 @@ export class Catalogue {
   events = 0;
   /** The newest time that was on the disk when it was loaded. */
   lastUse = 0;
-  /** When idle channels were last given back for want of room. */
+  /** When idle channels were last looked for, for want of room. */
   madeRoomAt = 0;
 
   /** Loads all that is on the disk. Answers the channels that are followed, whose copies are outdated now. */
@@ -68,28 +68,26 @@ export class Catalogue {
     return followed;
   }
 
-  /** A channel's record as it was written; without one the channel is gone. */
+  /** Takes over a channel's record as it was written; without one the channel is gone. */
   set(name: string, record: ChannelRecord | undefined, use: 'published' | 'other'): void {
-    const held = this.channels.get(name) ?? new HeldChannel(name);
+    const held = this.hold(name);
     this.#count(held.record, -1);
     this.#count(record, 1);
     held.record = record;
     const hasEvents = record !== undefined && sizeOf(record) > 0;
     if (use === 'published' || !hasEvents) this.recent.delete(held);
     if (hasEvents) this.recent.add(held);
-    if (record) this.channels.set(name, held);
-    else this.channels.delete(name);
+    if (!record) this.channels.delete(name);
   }
 
-  /** The channel, for one who follows it. The first to come brings a copy of its log. */
-  follow(name: string, copy: (held: HeldChannel) => EventLog): HeldChannel {
+  /** The channel of that name, which is in the catalogue from now on. */
+  hold(name: string): HeldChannel {
     const held = this.channels.get(name) ?? new HeldChannel(name);
-    held.log ??= copy(held);
     this.channels.set(name, held);
     return held;
   }
 
-  /** A follower has left. With the last one goes the copy, and a channel that is not on the disk. */
+  /** Follows up on a follower that has left. With the last one goes the copy, and a channel that is not on the disk. */
   leave(held: HeldChannel, now: number): void {
     if (held.followers.size > 0) return;
     held.log = undefined;

@@ -10,7 +10,7 @@ import { withTimeout } from '../../with-timeout.js';
 import type { Draft } from './draft.js';
 import type { LmdbOptions } from './lmdb.options.js';
 
-/** No channel has this name: calls about others, or about none, have it. */
+/** Stands for the channel in calls about several channels, or about none. */
 export const NO_CHANNEL = '';
 
 /** A planned call is answered at once, or when the draft is committed; or it waits for the next draft. */
@@ -34,8 +34,8 @@ interface Call {
 }
 
 /**
- * Takes the calls in their order, in one transaction after the other: all that come while one is being
- * committed share the next. On a slow disk the transactions get larger, and not the events fewer.
+ * Takes the calls in their order, in one transaction after the other. The calls that come while one is being committed
+ * share the next: on a slow disk transactions get larger, and no fewer events are stored.
  */
 export class CommitQueue {
   #waiting: Call[] = [];
@@ -45,7 +45,7 @@ export class CommitQueue {
   #isClosed = false;
 
   /**
-   * @param begin makes an empty draft; throws when what is on the disk cannot be made use of
+   * @param begin makes an empty draft; throws when the data on the disk cannot be used
    * @param commit rejects when nothing of the draft was written
    */
   constructor(
@@ -55,10 +55,10 @@ export class CommitQueue {
   ) {}
 
   /**
-   * Does something to a channel when it is its turn.
+   * Plans a call when it is its turn, and answers it.
    *
-   * @throws SseError `HUB_CLOSED`. For who publishes `PUBLISH_REJECTED`, or `PUBLISH_UNCERTAIN`: the
-   * transaction did not end in time. For others `BACKPLANE_AWAY`
+   * @throws SseError `HUB_CLOSED`. For a publish `PUBLISH_REJECTED`, or `PUBLISH_UNCERTAIN`: the
+   * transaction did not end in time. For other calls `BACKPLANE_AWAY`
    */
   run<T>(kind: Kind, channel: string, plan: (draft: Draft) => Outcome<T>): Promise<T> {
     const { path, maxPending } = this.settings;
@@ -73,7 +73,7 @@ export class CommitQueue {
     });
   }
 
-  /** Refuses what waits, and answers whether the last transaction has ended: it is given `publishTimeout`. */
+  /** Refuses the waiting calls, and answers whether the last transaction has ended within `publishTimeout`. */
   close(): Promise<boolean> {
     this.#isClosed = true;
     for (const call of this.#waiting.splice(0)) refuse(call, hubClosed());
@@ -84,27 +84,21 @@ export class CommitQueue {
   async #takeAll(): Promise<void> {
     const watch = setInterval(() => this.#refuseLate(), Math.max(this.settings.publishTimeout / 4, 1));
     watch.unref();
-    while (this.#waiting.length > 0) {
-      const draft = this.#begin();
-      if (!draft) break;
-      this.#plan(draft);
-      if (!draft.isEmpty) await this.#commit(draft);
+    try {
+      while (this.#waiting.length > 0) {
+        const draft = this.begin();
+        this.#plan(draft);
+        if (!draft.isEmpty) await this.#commit(draft);
+      }
+    } catch (error) {
+      // Without a draft no call can be planned.
+      for (const call of this.#waiting.splice(0)) refuse(call, this.#notTaken(call, error));
     }
     clearInterval(watch);
     this.#work = undefined;
   }
 
-  /** Without a draft nothing can be done for those who wait. */
-  #begin(): Draft | undefined {
-    try {
-      return this.begin();
-    } catch (error) {
-      for (const call of this.#waiting.splice(0)) refuse(call, this.#notTaken(call, error));
-      return undefined;
-    }
-  }
-
-  /** All calls of a channel wait if its next one waits for the draft after this. */
+  /** A call that waits for the next draft holds back the later ones of its channel. */
   #plan(draft: Draft): void {
     const givesRoom = this.#waiting[0]?.kind === 'room';
     const deferred = new Set<string>();

@@ -11,7 +11,7 @@ import { entryOf, SCHEMA, type ChannelRecord, type EntryRecord, type PublishIdRe
 /** Plain MessagePack, which also others can read. */
 const TABLE = { encoding: 'msgpack', encoder: { useRecords: false } } as const;
 
-/** The tables in one directory. It is read at once, and written in transactions that end on the disk. */
+/** The tables in one directory. Reads are synchronous; a write is a transaction, which ends on the disk. */
 export class Database {
   readonly tables: ReturnType<typeof tablesOf>;
   #lastWrite: unknown;
@@ -39,9 +39,9 @@ export class Database {
       root = open({
         path,
         noSubdir: false,
-        // A transaction is on the disk when it is said to be: clients are given no id that a power loss takes back.
+        // A commit resolves when it is on the disk, so that no loss of power takes back an id that clients have.
         overlappingSync: false,
-        // Each transaction is begun by us alone. Otherwise LMDB makes promises of its own that reject unheard.
+        // Only `commit()` begins transactions. Those of LMDB's own have promises that reject unheard.
         eventTurnBatching: false,
       });
       return new Database(root, infoOf(root), lock);
@@ -95,7 +95,7 @@ export class Database {
     try {
       await this.#commit(write);
     } catch (error) {
-      // Pages that a transaction has freed can be used when the next one is over. On a full disk that may never come.
+      // Pages that a transaction frees can be used once the next one is over. On a full disk an empty one will do.
       await this.#commit(() => undefined).catch(() => {
         throw error;
       });
@@ -112,7 +112,7 @@ export class Database {
       });
       this.#lastWrite = mark;
     } catch (error) {
-      // LMDB rejects with an error that holds another promise, of the true reason.
+      // LMDB's error holds a promise that rejects with the true reason.
       await (error as { commitError?: Promise<unknown> }).commitError;
       throw error;
     } finally {
@@ -126,7 +126,7 @@ export class Database {
   }
 }
 
-/** The table about the others. Throws before anything is written, if this version cannot use what is there. */
+/** The table about the directory itself. Throws before anything is written if this version cannot use the data. */
 function infoOf(root: RootDatabase): Table<unknown, string> {
   const names = [...root.getKeys()];
   if (names.length > 0 && !names.includes('info')) throw new Error('it has the data of something else');

@@ -11,10 +11,10 @@ export const MAX_DIRECTORY_BYTES = 80;
 /**
  * Keeps a directory to one holder, of all processes on this machine, in containers too.
  *
- * Each who wants it listens on a socket of its own in the directory, and then looks whether another one
- * answers. The system closes the socket of a process that was killed, so that nobody answers there any more;
- * its name is never used again, so that to delete it takes nothing from anybody. Two who come in the very
- * same moment may both find the other, but never neither.
+ * Each candidate listens on a socket of its own in the directory, and then looks whether another one answers. The
+ * system closes the socket of a process that was killed, so that nobody answers there any more; its name is never used
+ * again, so it is safe to delete. Two candidates that come in the same moment may find each other, and then neither has
+ * the lock; both of them never have it.
  */
 export class DirectoryLock {
   private constructor(private readonly server: Server) {}
@@ -30,8 +30,8 @@ export class DirectoryLock {
         if (await answers(join(directory, name))) return undefined;
         await rm(join(directory, name), { force: true });
       }
-      // A process that looked between the making of our socket and its listening has deleted it, and was found just
-      // now, unless it has gone already. Without the name nobody would find us.
+      // A candidate that looked after our socket was made and before it listened has deleted its name. We have found
+      // that candidate just now, unless it has gone already; then nobody who comes later would find us.
       isHeld = await answers(join(directory, own));
       return isHeld ? lock : undefined;
     } finally {
@@ -49,13 +49,13 @@ export class DirectoryLock {
 
 async function listen(path: string): Promise<Server> {
   const server = createServer((socket) => socket.destroy());
-  // Exclusive: of a worker of `node:cluster` the first process would have the socket otherwise.
+  // Exclusive: otherwise the primary process of `node:cluster` would have the socket of a worker.
   server.listen({ path, exclusive: true });
   await once(server, 'listening');
   return server.unref();
 }
 
-/** Whether somebody listens. One who may not ask, or gets no answer for being one of too many, is told so too. */
+/** Whether somebody listens. A connection that is not permitted, or is one too many, counts as an answer. */
 async function answers(path: string): Promise<boolean> {
   const socket = connect(path);
   try {

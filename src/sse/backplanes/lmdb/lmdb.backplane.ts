@@ -64,7 +64,7 @@ export class LmdbBackplane implements SseBackplane {
     );
     for (const { record } of this.#catalogue.channels.values())
       if (record) this.#sweep.within(Math.min(record.ttl, record.age));
-    // First of all, what is over since the last process ended.
+    // Begins with the channels that have expired since the last process ended.
     this.#sweep.soon();
   }
 
@@ -80,7 +80,7 @@ export class LmdbBackplane implements SseBackplane {
       if (publishId !== undefined) {
         const known = this.#publishIds.find(channel, publishId, draft.now);
         if (known) return { now: known };
-        // An earlier attempt is in this draft. Whether it was stored is known at the next one.
+        // An earlier attempt is in this draft, and only the next draft knows whether it was stored.
         if (draft.published.has(publishIdKey(channel, publishId))) return 'later';
       }
       const position = draft.append(channel, settings, event);
@@ -95,17 +95,17 @@ export class LmdbBackplane implements SseBackplane {
     this.#sweepFor(settings);
     const limits = limitsOf(settings);
     return this.#queue.run('other', channel, (draft) => {
-      // Changes in this draft would be on the disk, and not in the log yet.
+      // The copy is made of the records on the disk, which have no change of this draft yet.
       if (draft.changed.has(channel)) return 'later';
+      const join = () => this.#follow(channel, follower, limits);
       const found = draft.find(channel);
       if (found) {
-        // Nobody waits for this to be written; should it not be, the next one who comes writes it.
+        // Nobody waits for this write. If it fails, the next follower makes it.
         if (found.ttl !== settings.ttl || found.age !== limits.age) draft.use(channel, settings);
-        return { now: this.#follow(channel, follower, (held) => this.#copyOf(held, limits)) };
+        return { now: join() };
       }
       draft.admit(channel);
-      const begin = draft.nothingYet(channel);
-      const join = () => this.#follow(channel, follower, (held) => emptyCopyOf(held, begin, limits));
+      // Changed now means idle until now: the former log has to go from the disk first.
       return draft.changed.has(channel) ? { afterCommit: join } : { now: join() };
     });
   }
@@ -177,7 +177,7 @@ export class LmdbBackplane implements SseBackplane {
     if (leaves) this.#sweep.soon();
   }
 
-  /** Gives back what has outlived its time, and deletes what earlier transactions have left over. */
+  /** Gives back what has expired, and deletes what earlier transactions have left over. */
   async #age(some: readonly HeldChannel[]): Promise<void> {
     do {
       await this.#queue.run('room', NO_CHANNEL, (draft) => {
@@ -206,11 +206,11 @@ export class LmdbBackplane implements SseBackplane {
     this.#publishIds.remember(channel, publishId, { offset, mark }, at);
   }
 
-  #follow(channel: string, follower: LogFollower, copy: (held: HeldChannel) => EventLog): FollowedLog {
+  #follow(channel: string, follower: LogFollower, limits: EventLog['limits']): FollowedLog {
     if (this.#closing) throw hubClosed();
-    const held = this.#catalogue.follow(channel, copy);
+    const held = this.#catalogue.hold(channel);
+    const log = (held.log ??= this.#copyOf(held, limits));
     const leave = held.followers.add(follower);
-    const log = held.log as EventLog;
     log.expire(this.#clock.now());
     return {
       log,
@@ -221,9 +221,10 @@ export class LmdbBackplane implements SseBackplane {
   }
 
   #copyOf(held: HeldChannel, limits: EventLog['limits']): EventLog {
-    const { record } = held;
-    if (!record) return emptyCopyOf(held, { offset: 0, mark: this.#births.markOf(held.name) }, limits);
-    const log = emptyCopyOf(held, record.floor, limits);
+    const { name, record, followers } = held;
+    const begin = record?.floor ?? { offset: 0, mark: this.#births.markOf(name) };
+    const log = new EventLog(begin, limits, () => followers.tell((follower) => follower.leaving()));
+    if (!record) return log;
     for (let offset = record.floor.offset + 1; offset <= record.head.offset; offset++)
       log.push(this.database.entry(record.log, offset));
     log.clearedAt = record.clearedAt;
@@ -237,6 +238,3 @@ export class LmdbBackplane implements SseBackplane {
 }
 
 const limitsOf = (settings: ChannelSettings) => settings.history ?? WINDOW;
-
-const emptyCopyOf = (held: HeldChannel, begin: Position, limits: EventLog['limits']): EventLog =>
-  new EventLog(begin, limits, () => held.followers.tell((follower) => follower.leaving()));

@@ -17,11 +17,9 @@ export interface LmdbOptions {
   readonly maxPending?: number;
 }
 
-const OPTIONS = ['path', 'publishTimeout', 'maxPending'];
-
 /** Applies the defaults. @throws SseError `INVALID_OPTIONS` that names the option and what it takes */
 export function lmdbSettings(options: LmdbOptions): Required<LmdbOptions> {
-  checkObject(options, OPTIONS, 'lmdbBackplane()');
+  checkObject(options, ['path', 'publishTimeout', 'maxPending'], 'lmdbBackplane()');
   const { path, publishTimeout = 5_000, maxPending = 10_000 } = options;
   if (stringOf('path', path) === '') invalid('path', path, 'the name of a directory');
   return {

@@ -3,8 +3,8 @@ import { NO_CHANNEL, type CommitQueue } from './commit-queue.js';
 import type { Database } from './database.js';
 
 /**
- * Wills in a directory, which one process has at a time: whatever another instance has left there is that of a
- * process that has ended. They are written with the events, in the same transactions.
+ * Wills in a directory. One process has it at a time, so a will of another instance is that of a process that has
+ * ended. Wills are written with the events, in the same transactions.
  */
 export class LmdbWills implements SseWills {
   constructor(

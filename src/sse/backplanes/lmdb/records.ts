@@ -3,8 +3,8 @@ import { eventBody } from '../../protocol/event-stream.js';
 import type { Position } from '../../protocol/position.js';
 
 /**
- * The form of what is stored. It changes with each change to the records in this file, or to the tables
- * and their keys, that an older version would not understand.
+ * The version of the stored form. It is raised with each change to the records in this file, or to the tables and their
+ * keys, that an older version of the package would not understand.
  */
 export const SCHEMA = 2;
 
@@ -20,7 +20,7 @@ export interface ChannelRecord extends LogBounds {
   completed: boolean;
   /** When it was last of use, in milliseconds since 1970. */
   touched: number;
-  /** From its settings: what time does to it also when nobody comes to say how it is configured. */
+  /** From its settings, as a channel also expires when nobody uses it any more. */
   ttl: number;
   age: number;
 }
@@ -46,7 +46,7 @@ export function entryRecord({ mark, previous, at, event }: LogEntry): EntryRecor
   return [mark, previous.mark, at, bytes, json, data, type, id, retry, comment];
 }
 
-/** Makes the body that clients are sent of the event's fields again. */
+/** Makes an entry of its record, and with it the body that clients are sent. */
 export function entryOf(offset: number, record: EntryRecord): LogEntry {
   const [mark, previousMark, at, bytes, json, ...fields] = record;
   const [data, type, id, retry, comment] = fields.map((field) => field ?? undefined) as Fields;

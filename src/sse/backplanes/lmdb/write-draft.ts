@@ -4,10 +4,10 @@ import type { Database } from './database.js';
 import type { Draft } from './draft.js';
 import { entryRecord } from './records.js';
 
-/** Records of entries, and of publish ids, that one transaction deletes at most. */
+/** The most records of entries, and of publish ids, that one transaction deletes. */
 const ERASE_AT_ONCE = 1_000;
 
-/** Writes a draft, in a transaction. Answers whether entries are left over that a later one has to delete. */
+/** Writes a draft, in a transaction. Answers whether it left entries over, for a later one to delete. */
 export function writeDraft(draft: Draft, database: Database): boolean {
   const { channels, entries, leftovers, births, wills } = database.tables;
   let room = ERASE_AT_ONCE;
@@ -42,7 +42,7 @@ export function writeDraft(draft: Draft, database: Database): boolean {
   return leaves;
 }
 
-/** Deletes some of the entries that are of no use, and answers how many. */
+/** Deletes some of the entries that were left over, and answers how many. */
 function eraseLeftovers({ tables: { entries, leftovers } }: Database, limit: number): number {
   let erased = 0;
   for (const { key: log, value: upTo } of leftovers.getRange({ limit })) {
@@ -57,7 +57,7 @@ function eraseLeftovers({ tables: { entries, leftovers } }: Database, limit: num
   return erased;
 }
 
-/** Writes what was published with an id, and deletes some of what was so too long ago. */
+/** Writes the new publish ids, and deletes some of the old ones. */
 function writePublishIds({ published, now }: Draft, { tables: { publishIds } }: Database): void {
   let [newest = 0] = publishIds.getKeys({ reverse: true, limit: 1 });
   for (const record of published.values()) void publishIds.put(++newest, record);

@@ -23,9 +23,10 @@ import { Sweep } from '../common/sweep.js';
 
 export type MemoryBackplaneLimits = Pick<Required<SseLimits>, 'channels' | 'historyBytes'>;
 
-/** The least time between two searches for room, in milliseconds. */
+/** The least time between two searches for idle logs, in milliseconds. */
 const ROOM_INTERVAL = 1_000;
 
+/** A change of a log, and those who followed it then. */
 interface News {
   readonly what: (follower: LogFollower) => void;
   readonly to: Followers<LogFollower>['present'];
@@ -37,10 +38,10 @@ class MemoryLog {
   readonly followers = new Followers<LogFollower>();
   /** When it was last published to, or its last follower left. */
   touched: number;
-  /** The events and bytes of the log that the backplane has counted. */
+  /** The events and bytes of the log in the sums of the backplane. */
   countedEvents = 0;
   countedBytes = 0;
-  /** The news that followers are being told, and after it the news that this has led to. */
+  /** First the news that followers are being told, then the news that it has led to. */
   readonly #news: News[] = [];
 
   constructor(
@@ -51,12 +52,12 @@ class MemoryLog {
   ) {
     this.touched = now;
     this.log = new EventLog({ offset: 0, mark: birth }, settings.history ?? WINDOW, () => {
-      // At once, also in the midst of other news: afterwards it would be too late.
+      // At once, even in the midst of other news: later the entries would be gone.
       this.followers.tell((follower) => follower.leaving());
     });
   }
 
-  /** Tells those who follow now, as soon as all have been told of what was before. */
+  /** Tells those who follow now, once the news before this is told. */
   tell(what: News['what']): void {
     if (this.followers.size === 0) return;
     if (this.#news.push({ what, to: this.followers.present }) > 1) return;
@@ -74,8 +75,8 @@ class MemoryLog {
 /**
  * Logs in this process's memory: the default. They end with the process.
  *
- * Every call takes effect in its own turn. Readers that are told of something, or offered what has to go, may call
- * again in the midst of it, and may close everything.
+ * Every call takes effect in its own turn. Followers that are told of something, or offered what has to go, may make
+ * calls in the midst of it, `close()` included: what was known before the telling has to be looked up again.
  */
 export class MemoryBackplane implements SseBackplane {
   readonly #logs = new Map<string, MemoryLog>();
@@ -103,7 +104,7 @@ export class MemoryBackplane implements SseBackplane {
     event: StoredEvent,
     publishId?: string,
   ): Promise<Position> {
-    const known = publishId !== undefined && this.#publishIds.find(channel, publishId, this.#clock.now());
+    const known = this.#known(channel, publishId);
     if (known) return known;
     const held = this.#open(channel, settings);
     const { log } = held;
@@ -111,15 +112,14 @@ export class MemoryBackplane implements SseBackplane {
     const now = this.#clock.now();
     log.makeRoom(event.bytes, now);
     this.#count(held);
-    // Readers that were offered what had to go may have completed the channel, or closed everything.
+    // Followers that were offered what had to go may have published this event, completed the channel, or closed all.
+    const knownSince = this.#known(channel, publishId);
+    if (knownSince) return knownSince;
     this.#checkWritable(held);
-    const { head: previous } = log;
-    const offset = previous.offset + 1;
-    const mark = newMark();
-    // Written out, as a spread of the position takes V8 six microseconds for each event.
-    const entry: LogEntry = { offset, mark, previous, at: now, event };
+    const previous = log.head;
+    const entry: LogEntry = { offset: previous.offset + 1, mark: newMark(), previous, at: now, event };
     log.add(entry);
-    const position = { offset, mark };
+    const position = log.head;
     if (publishId !== undefined) this.#publishIds.remember(channel, publishId, position, now);
     this.#count(held);
     held.touched = now;
@@ -127,6 +127,11 @@ export class MemoryBackplane implements SseBackplane {
     held.tell((follower) => follower.appended(entry));
     this.#trim(held);
     return position;
+  }
+
+  /** The position of the event that was published with that id, if there is one. */
+  #known(channel: string, publishId: string | undefined): Position | undefined {
+    return publishId === undefined ? undefined : this.#publishIds.find(channel, publishId, this.#clock.now());
   }
 
   #checkWritable({ name, log }: MemoryLog): void {
@@ -143,7 +148,7 @@ export class MemoryBackplane implements SseBackplane {
       stop: () => {
         if (!leave()) return;
         held.touched = this.#clock.now();
-        // Nothing has happened to it: whoever comes next finds it as it was.
+        // An absent channel has nothing to keep: whoever comes next finds it the same.
         if (held.followers.size === 0 && held.log.isAbsent) this.#logs.delete(held.name);
       },
     };
@@ -151,12 +156,9 @@ export class MemoryBackplane implements SseBackplane {
 
   async read(channel: string, _settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
     const held = this.#find(channel);
-    if (!held) {
-      const begin = { offset: 0, mark: this.#births.markOf(channel) };
-      return rangeOf(new EventLog(begin, WINDOW), query);
-    }
-    this.#expire(held, this.#clock.now());
-    return rangeOf(held.log, query);
+    if (held) this.#expire(held, this.#clock.now());
+    const log = held?.log ?? new EventLog({ offset: 0, mark: this.#births.markOf(channel) }, WINDOW);
+    return rangeOf(log, query);
   }
 
   async complete(channel: string, settings: ChannelSettings): Promise<void> {
@@ -190,7 +192,7 @@ export class MemoryBackplane implements SseBackplane {
     this.#events = 0;
   }
 
-  /** A log that should have been given back is not found, however late the sweep comes. */
+  /** The log of a channel, unless it has outlived its ttl, however late the sweep comes. */
   #find(channel: string): MemoryLog | undefined {
     this.#checkOpen();
     const held = this.#logs.get(channel);
@@ -214,7 +216,7 @@ export class MemoryBackplane implements SseBackplane {
     return made;
   }
 
-  /** Gives back what is idle. Not often: it looks at all logs. */
+  /** Drops the idle logs. Not often, as it looks at all. */
   #makeRoom(): void {
     const now = this.#clock.now();
     if (now < this.#madeRoomAt + ROOM_INTERVAL) return;
@@ -224,7 +226,7 @@ export class MemoryBackplane implements SseBackplane {
     }
   }
 
-  /** Moves a log to the end of those that were published to. One busy channel costs nothing. */
+  /** Makes a log the most recent one. It costs nothing when it is that already, as for one busy channel. */
   #touch(held: MemoryLog): void {
     if (this.#latest === held) return;
     this.#recent.delete(held);
@@ -232,7 +234,7 @@ export class MemoryBackplane implements SseBackplane {
     this.#latest = held;
   }
 
-  /** Makes room for all logs together: empties the one that has been idle longest, and shortens this one last. */
+  /** Keeps `historyBytes`: empties the logs that were published to longest ago, and shortens this one last. */
   #trim(current: MemoryLog): void {
     const { historyBytes } = this.limits;
     for (const held of this.#recent) {
@@ -251,7 +253,7 @@ export class MemoryBackplane implements SseBackplane {
 
   #emptied(held: MemoryLog): void {
     this.#count(held);
-    // Readers that were offered what had to go may have published to it.
+    // Followers that were offered what had to go may have published to it.
     if (held.log.size > 0) return;
     this.#recent.delete(held);
     if (this.#latest === held) this.#latest = undefined;
@@ -268,7 +270,7 @@ export class MemoryBackplane implements SseBackplane {
     this.#count(held);
   }
 
-  /** Counts what has changed of a log since it was counted last. */
+  /** Brings the sums up to date with one log. */
   #count(held: MemoryLog): void {
     if (this.#isClosed) return;
     const { size: events, bytes } = held.log;

@@ -3,14 +3,6 @@ import { hubClosed } from '../../sse.errors.js';
 import type { ClusterListener, OrderFollower, SseCluster } from '../../cluster/cluster.js';
 import type { SseWills, Will } from '../../cluster/wills.js';
 import { Followers, Listeners } from '../common/followers.js';
-import { MemoryWills } from './memory.wills.js';
-
-/** An instance that has not closed. */
-interface Member {
-  readonly listeners: Listeners;
-  /** None is ever away, so there is no log of orders. */
-  readonly followers: Followers<OrderFollower>;
-}
 
 /** A wish for a lease, and the signal of its work. */
 interface Candidate {
@@ -20,13 +12,17 @@ interface Candidate {
 
 /** The state that the instances of one process share; a test has several instances. */
 export class MemoryBus {
-  readonly members = new Map<string, Member>();
+  /** The instances that have not closed. */
+  readonly members = new Map<string, MemoryCluster>();
   /** Candidates for each lease, its holder first. */
   readonly queues = new Map<string, Candidate[]>();
   readonly wills = new Map<string, Will>();
 }
 
-/** The cluster of a single instance: it hears itself, and has every lease. It has closed when it is no member. */
+/**
+ * The cluster of one process. A single instance hears itself, and has every lease. No instance is ever away, so there
+ * is no log of orders. An instance that is no member of the bus any more has closed.
+ */
 export class MemoryCluster implements SseCluster {
   readonly instance = randomUUID();
   readonly wills: SseWills;
@@ -34,22 +30,22 @@ export class MemoryCluster implements SseCluster {
   readonly #followers = new Followers<OrderFollower>();
   readonly #stops = new Set<() => void>();
 
-  /** @param wills keeps those of this instance elsewhere than in memory */
+  /** @param wills makes the wills of an instance, where they are kept elsewhere than in memory */
   constructor(
     private readonly bus = new MemoryBus(),
     wills = (instance: string): SseWills => new MemoryWills(instance, bus),
   ) {
-    bus.members.set(this.instance, { listeners: this.#listeners, followers: this.#followers });
+    bus.members.set(this.instance, this);
     this.wills = wills(this.instance);
   }
 
   async broadcast(topic: string, message: unknown): Promise<void> {
     this.#checkOpen();
     const text = JSON.stringify(message);
-    // As it would be if it came from elsewhere: nobody shares the object, and nobody is told in the caller's turn.
+    // As from another process: nobody shares the object, and nobody is told in the caller's turn.
     await Promise.resolve();
-    for (const { listeners } of this.bus.members.values())
-      listeners.tell(topic, JSON.parse(text), this.instance);
+    for (const member of this.bus.members.values())
+      member.#listeners.tell(topic, JSON.parse(text), this.instance);
   }
 
   listen(topic: string, listener: ClusterListener): () => void {
@@ -79,8 +75,8 @@ export class MemoryCluster implements SseCluster {
     const at = performance.now();
     const text = JSON.stringify(order);
     await Promise.resolve();
-    for (const { followers } of this.bus.members.values())
-      followers.tell((follower) => follower.given(JSON.parse(text), at, this.instance));
+    for (const member of this.bus.members.values())
+      member.#followers.tell((follower) => follower.given(JSON.parse(text), at, this.instance));
   }
 
   obey(follower: OrderFollower): () => void {
@@ -113,9 +109,38 @@ export class MemoryCluster implements SseCluster {
   }
 }
 
-/** In a later turn, as it would be if a server had to be asked. By then it may be over. */
+/** Begins in a later turn, as if a server had to be asked. The lease may be given back by then. */
 function begin({ work, controller }: Candidate): void {
   queueMicrotask(() => {
     if (!controller.signal.aborted) work(controller.signal);
   });
+}
+
+/** Wills in memory. They end with the process, and so does everybody who could carry them out. */
+class MemoryWills implements SseWills {
+  constructor(
+    private readonly instance: string,
+    private readonly bus: MemoryBus,
+  ) {}
+
+  async leave(id: string, text: string): Promise<void> {
+    this.#wills.set(id, { instance: this.instance, id, text });
+  }
+
+  async isThere(id: string): Promise<boolean> {
+    return this.#wills.has(id);
+  }
+
+  async remove(id: string): Promise<void> {
+    this.#wills.delete(id);
+  }
+
+  async orphaned(): Promise<readonly Will[]> {
+    return [...this.#wills.values()].filter(({ instance }) => !this.bus.members.has(instance));
+  }
+
+  get #wills(): Map<string, Will> {
+    if (!this.bus.members.has(this.instance)) throw hubClosed();
+    return this.bus.wills;
+  }
 }
