@@ -1,6 +1,5 @@
-import type { EventLog } from '../log/event-log.js';
-import { gapAt, type NamedPosition, type OwedGap } from '../log/gap.js';
-import type { Position } from '../protocol/position.js';
+import { gapAt, type EventLog, type OwedGap } from '../log/event-log.js';
+import type { NamedPosition, Position } from '../protocol/position.js';
 import type { Replay } from '../sse.options.js';
 
 /** The position from which a cursor reads, or the gap that its client is told of first. */

@@ -1,7 +1,6 @@
 import type { Batch, Channel, ChannelReader } from '../channels/channel.js';
 import type { Task } from '../channels/run-queue.js';
-import type { EventLog, LogEntry } from '../log/event-log.js';
-import { gapAt, type OwedGap } from '../log/gap.js';
+import { gapAt, type EventLog, type LogEntry, type OwedGap } from '../log/event-log.js';
 import type { LatestIndex } from '../log/latest-index.js';
 import type { GapReason, SseEvent } from '../log/sse-event.js';
 import type { LastEventId, Position, Requested } from '../protocol/position.js';
