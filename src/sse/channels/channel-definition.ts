@@ -16,19 +16,15 @@ type DataOf<Type, Side extends 'input' | 'output'> = Type extends StandardSchema
     ? Data
     : never;
 
-/** The published data of each type: of a schema its input. */
-type PublishedOf<Types extends EventTypes> = {
-  readonly [Type in keyof Types & string]: DataOf<Types[Type], 'input'>;
-};
-
 /** The data of each type as it arrives: what JSON makes of it, or of the output of a schema. */
-type ReceivedOf<Types extends EventTypes> = {
-  readonly [Type in keyof Types & string]: JsonOf<DataOf<Types[Type], 'output'>>;
-};
+type EventsOfTypes<Types extends EventTypes> = string extends keyof Types
+  ? AnyEvents
+  : { readonly [Type in keyof Types & string]: JsonOf<DataOf<Types[Type], 'output'>> };
 
-type EventsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : ReceivedOf<Types>;
-
-type InputsOfTypes<Types extends EventTypes> = string extends keyof Types ? AnyEvents : PublishedOf<Types>;
+/** The data of each type as it is published: of a schema its input. */
+type InputsOfTypes<Types extends EventTypes> = string extends keyof Types
+  ? AnyEvents
+  : { readonly [Type in keyof Types & string]: DataOf<Types[Type], 'input'> };
 
 /** Options of `defineChannel()`. The module's options are the defaults. */
 export interface ChannelDefinitionOptions<Types extends EventTypes> extends Omit<ChannelOptions, 'slow'> {

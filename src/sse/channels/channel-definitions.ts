@@ -85,27 +85,21 @@ export class ChannelDefinitions {
     const fault = channelNameFault(name) ?? placeholderFault(name);
     if (fault) throw invalidChannel('name', name, fault);
     const [, match] = [...this.#definitions].find(([definition]) => definition.matches(name)) ?? [];
-    if (!match && this.module.strictChannels) {
-      throw new SseError(
-        'UNKNOWN_CHANNEL',
-        `The channel "${name}" matches no definition, and strictChannels is on. Define it with defineChannel() and list it in SseModule.forFeature().`,
-      );
-    }
-    if (!match) refuseUnlisted(name);
+    const refusal = match ? undefined : this.#refusalOf(name);
+    if (refusal) throw new SseError('UNKNOWN_CHANNEL', `The channel "${name}" ${refusal}.`);
     const rules = match ?? this.#unmatched;
     if (this.#known.size >= REMEMBERED) this.#known.clear();
     this.#known.set(name, rules);
     return rules;
   }
-}
 
-/** Refuses a name of a definition that no module lists: the definition would be without effect. */
-function refuseUnlisted(name: string): void {
-  for (const definition of processWide.unlisted) {
-    if (!definition.matches(name)) continue;
-    throw new SseError(
-      'UNKNOWN_CHANNEL',
-      `The channel "${name}" belongs to the definition "${definition.pattern}", which is not in force. List it in SseModule.forFeature([…]).`,
-    );
+  /** Why a name that no definition matches is refused; undefined if it may be used. */
+  #refusalOf(name: string): string | undefined {
+    if (this.module.strictChannels)
+      return 'matches no definition, and strictChannels is on. Define it with defineChannel() and list it in SseModule.forFeature()';
+    // A definition that made the name and that no module lists would be without effect.
+    const unlisted = [...processWide.unlisted].find((definition) => definition.matches(name));
+    if (!unlisted) return undefined;
+    return `belongs to the definition "${unlisted.pattern}", which is not in force. List it in SseModule.forFeature([…])`;
   }
 }

@@ -1,4 +1,4 @@
-import { channelNameFault } from '../protocol/channel-name.js';
+import { channelNameFault, uriDecoded } from '../protocol/channel-name.js';
 import { invalidChannel, SseError } from '../sse.errors.js';
 
 type ParamNames<Pattern extends string> = Pattern extends `${infer Segment}/${infer Rest}`
@@ -34,10 +34,9 @@ export class ChannelPattern {
 
   /** @throws SseError `INVALID_CHANNEL` */
   constructor(readonly text: string) {
-    const fault = channelNameFault(text);
+    const fault = channelNameFault(text) ?? wildcardFault(text);
     if (fault) throw invalidChannel('pattern', text, fault);
     this.segments = text.split('/');
-    refuseWildcards(this);
     const { params } = this;
     if (params.some((param) => !/^\w+$/.test(param)) || new Set(params).size < params.length) {
       throw new SseError(
@@ -86,7 +85,7 @@ export class ChannelPattern {
       if (value === undefined) isCanonical = false;
       params.push([own.slice(1), value ?? segment]);
     }
-    // All who are asked about a channel share them.
+    // Frozen, as all handlers that are asked about a channel share them.
     return { params: Object.freeze(Object.fromEntries(params)), isCanonical };
   }
 
@@ -112,11 +111,10 @@ export class ChannelPattern {
 /** Stars and braces mean something elsewhere; here they would stand for themselves, and match nothing. */
 const WILDCARD = /[*{}]|^[+#>]$/;
 
-function refuseWildcards({ text, segments }: ChannelPattern): void {
-  const found = segments.find((segment) => !isParam(segment) && WILDCARD.test(segment));
-  if (found === undefined) return;
-  const fault = `has the segment ${found}. A parameter is written :name, and stands for one whole segment; give a pattern for each number of segments`;
-  throw invalidChannel('pattern', text, fault);
+function wildcardFault(pattern: string): string | undefined {
+  const found = pattern.split('/').find((segment) => !isParam(segment) && WILDCARD.test(segment));
+  if (found === undefined) return undefined;
+  return `has the segment ${found}. A parameter is written :name, and stands for one whole segment; give a pattern for each number of segments`;
 }
 
 /** A pattern without the names of its parameters: equal for two patterns that match the same channels. */
@@ -124,12 +122,8 @@ export const shapeOf = (pattern: string): string => pattern.replaceAll(/(?<=^|\/
 
 const isParam = (segment: string): boolean => segment.startsWith(':');
 
-/** The text that `encodeURIComponent()` makes a segment of; undefined where it would write the segment otherwise. */
+/** The value that `encodeURIComponent()` writes as this segment; undefined where it would write it otherwise. */
 function decoded(segment: string): string | undefined {
-  try {
-    const value = decodeURIComponent(segment);
-    return encodeURIComponent(value) === segment ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = uriDecoded(segment);
+  return value !== undefined && encodeURIComponent(value) === segment ? value : undefined;
 }

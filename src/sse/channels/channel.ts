@@ -1,13 +1,12 @@
 import { Subject } from 'rxjs';
-import { idLine } from '../protocol/event-stream.js';
+import { idLine, SharedText } from '../protocol/event-stream.js';
 import { channelHash, formatId, type Position } from '../protocol/position.js';
 import type { LatestPolicy } from '../sse.options.js';
 import type { ChannelSettings } from '../sse.settings.js';
-import type { FollowedLog, LogFollower } from '../log/backplane.js';
+import type { FollowedLog, LogFollower, SseBackplane } from '../log/backplane.js';
 import type { EventLog, LogEntry } from '../log/event-log.js';
 import { LatestIndex } from '../log/latest-index.js';
 import { publishedEvent } from '../log/published-event.js';
-import { SharedText } from '../log/shared-text.js';
 import type { Gap, GapReason, SseEvent } from '../log/sse-event.js';
 import type { RunQueue, Task } from './run-queue.js';
 
@@ -59,7 +58,7 @@ export class Channel implements LogFollower, Task {
    * turn, however much was published.
    */
   readonly #changes = new Subject<'at once' | 'in turn'>();
-  /** Batches of the log as it is up to an offset, by the offset after which they begin. */
+  /** By the offset after which they begin; they are right while the log's head is at `#batchesUpTo`. */
   readonly #batches = new Map<number, Batch>();
   #batchesUpTo = -1;
   /** By policy; made when a cursor first needs it. */
@@ -76,14 +75,14 @@ export class Channel implements LogFollower, Task {
   constructor(
     readonly name: string,
     readonly settings: ChannelSettings,
-    follow: (follower: LogFollower) => Promise<FollowedLog>,
+    backplane: SseBackplane,
     readonly queue: RunQueue,
   ) {
     this.hash = channelHash(name);
     this.#changes.subscribe((when) => {
       for (const reader of this.readers) reader.changed(when);
     });
-    this.opened = follow(this).then((followed) => {
+    this.opened = backplane.follow(name, settings, this).then((followed) => {
       if (this.#followed === CLOSED) followed.stop();
       else this.#followed = followed;
       this.#log ??= followed.log;
@@ -160,7 +159,7 @@ export class Channel implements LogFollower, Task {
   }
 
   replaced(log: EventLog): void {
-    // First the readers get what they can take of the one before.
+    // First the readers get what they can take of the old log.
     this.readNow();
     this.#log = log;
     this.#batches.clear();

@@ -1,5 +1,5 @@
 import { hubClosed } from '../sse.errors.js';
-import type { FollowedLog, LogFollower, SseBackplane } from '../log/backplane.js';
+import type { SseBackplane } from '../log/backplane.js';
 import { Channel, type ChannelReader } from './channel.js';
 import type { ChannelDefinitions } from './channel-definitions.js';
 import type { RunQueue } from './run-queue.js';
@@ -80,12 +80,9 @@ export class Channels {
   }
 
   #open(name: string): Channel {
-    const settings = this.definitions.settingsOf(name);
-    const follow = (follower: LogFollower): Promise<FollowedLog> =>
-      this.backplane.follow(name, settings, follower);
-    const channel = new Channel(name, settings, follow, this.queue);
+    const channel = new Channel(name, this.definitions.settingsOf(name), this.backplane, this.queue);
     this.#channels.set(name, channel);
-    // Not before the log is open: events that an observer publishes then are live to readers that wait for the opening.
+    // Not before the log is open, so that events that an observer publishes are live to readers that wait for the opening.
     const opened = (): void => {
       if (this.#channels.get(name) !== channel) return;
       this.#used.add(channel);

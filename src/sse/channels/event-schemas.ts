@@ -7,7 +7,7 @@ import { isThenable } from '../values.js';
 
 declare const DATA: unique symbol;
 
-/** Says of which type the data of an event is, to the compiler alone. */
+/** Tells the compiler the type of an event's data. At run time it does nothing. */
 export interface EventType<Data> {
   readonly [DATA]?: Data;
 }
@@ -54,7 +54,7 @@ function schemaOf(name: string, value: unknown): StandardSchemaV1 {
 }
 
 /**
- * An event with what its schema makes of its data. Only an asynchronous schema costs a Promise.
+ * An event with the output of its schema as its data. Only an asynchronous schema costs a Promise.
  *
  * @throws SseError `INVALID_EVENT`: its type is not one of the channel's; `INVALID_DATA`: its data is not what
  * the schema takes. Or the Promise rejects with that.
@@ -93,12 +93,8 @@ export function checkedEvent(
 
 function outputOf(result: StandardSchemaV1.Result<unknown>, channel: string, eventType: string): unknown {
   if (!result.issues) return result.value;
-  throw invalidData(
-    channel,
-    eventType,
-    `is not what its schema takes: ${listOf(result.issues)}`,
-    result.issues,
-  );
+  const { issues } = result;
+  throw invalidData(channel, eventType, `is not what its schema takes: ${listOf(issues)}`, issues);
 }
 
 function schemaFailure(channel: string, eventType: string, cause: unknown): SseError {

@@ -54,19 +54,15 @@ export class RunQueue {
         end = tasks.length;
       }
       if (done > 0 && done % TASKS_A_LOOK === 0 && performance.now() > until) break;
-      this.#do(tasks[done] as Task);
+      try {
+        (tasks[done] as Task).run();
+      } catch (error) {
+        // One task's failure never ends another's.
+        this.#logger.error(error);
+      }
     }
     this.#tasks = tasks.slice(done);
     this.#scheduled = false;
     if (this.#tasks.length > 0 || this.#next.length > 0) this.#schedule();
-  }
-
-  #do(task: Task): void {
-    try {
-      task.run();
-    } catch (error) {
-      // One task's failure never ends another's.
-      this.#logger.error(error);
-    }
   }
 }

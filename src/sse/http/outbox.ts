@@ -1,6 +1,5 @@
 import type { Batch } from '../channels/channel.js';
-import type { SharedText } from '../log/shared-text.js';
-import { HEARTBEAT, idLine } from '../protocol/event-stream.js';
+import { HEARTBEAT, idLine, type SharedText } from '../protocol/event-stream.js';
 import type { Cursor } from '../streams/cursor.js';
 import type { BackPressure } from '../streams/sink.js';
 import type { ResponseWriter } from './response-writer.js';

@@ -1,5 +1,5 @@
 import { originOf, type EventOrigin } from '../log/published-event.js';
-import { sharedBody } from '../log/shared-text.js';
+import { sharedBody } from '../log/stored-event.js';
 import { channelHash, isSamePosition, type LastEventId, type Position } from '../protocol/position.js';
 import type { Place } from '../streams/client-position.js';
 import type { Cursor } from '../streams/cursor.js';

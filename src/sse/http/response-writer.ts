@@ -1,7 +1,6 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { SharedText } from '../log/shared-text.js';
-import { chunk } from '../protocol/event-stream.js';
+import { chunk, type SharedText } from '../protocol/event-stream.js';
 import type { Exchange } from './exchange.js';
 
 /**

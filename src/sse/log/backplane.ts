@@ -48,8 +48,8 @@ export interface SseBackplane {
 
   /**
    * Follows a channel, which need not be there. The log that it resolves with is kept up to date until
-   * `stop()`: each entry is in it before the follower is told. A channel that is there is not given back while it
-   * is followed, however long its `ttl`.
+   * `stop()`: each entry is in it before the follower is told. A channel that is there is kept while it is
+   * followed, however short its `ttl`.
    *
    * @throws SseError `HUB_FULL`, `BACKPLANE_AWAY`
    */
@@ -67,7 +67,7 @@ export interface SseBackplane {
   /** Ends a channel: followers everywhere are told, and `append` is refused for the channel's `ttl`. */
   complete(channel: string, settings: ChannelSettings): Promise<void>;
 
-  /** Lets go of all events of a channel, everywhere. Positions go on: its newest event becomes the floor. */
+  /** Deletes all events of a channel, everywhere. Positions go on: its newest event becomes the floor. */
   purge(channel: string): Promise<void>;
 
   /** The numbers of this process. */
@@ -96,8 +96,8 @@ export interface LogFollower {
   /** The log's `completed` was set. */
   completed(): void;
   /**
-   * The channel is still not there, and its position of nothing yet has changed: it is the log's `head`. Called before
-   * half of the time is over for which the position before is valid.
+   * The channel is still not there, and its position of offset 0 has changed: the log's `head` is the new one. Called
+   * before half of the time is over for which the old one is valid.
    */
   moved(): void;
   /**
@@ -117,8 +117,8 @@ export interface FollowedLog {
   readonly log: EventLog;
   /**
    * Finds a position that the log does not hold, as a client that another process has served may know newer events. It
-   * brings the log up to date with all that is stored at the time of the call, and answers the position in the log, or
-   * in the one that has replaced it, that the given one stands for; `undefined` if there is none. Left out where the
+   * brings the log up to date with all that is stored at the time of the call, and resolves with the position in the log,
+   * or in the one that has replaced it, that the given one stands for; `undefined` if there is none. Left out where the
    * log is always up to date.
    *
    * @throws SseError `BACKPLANE_AWAY`
@@ -146,6 +146,21 @@ export interface LogRange extends LogBounds {
   readonly entries: readonly LogEntry[];
   /** Why the log does not hold the position that was asked for. */
   readonly missing?: Extract<GapReason, 'evicted' | 'unknown'> | undefined;
+}
+
+/** The members of a log that {@link rangeOf} needs. */
+export type ReadableLog = Pick<EventLog, 'floor' | 'head' | 'size' | 'at' | 'indexAfter' | 'missing'>;
+
+/** The answer of {@link SseBackplane.read} where the whole log is at hand. */
+export function rangeOf(log: ReadableLog, { after, upTo, limit }: RangeQuery): LogRange {
+  const missingAfter = after && log.missing(after);
+  const missingUpTo = upTo && log.missing(upTo);
+  const end = upTo && !missingUpTo ? log.indexAfter(upTo.offset) : log.size;
+  const oldest = after ? 0 : Math.max(0, end - limit);
+  const start = after && !missingAfter ? log.indexAfter(after.offset) : oldest;
+  const entries: LogEntry[] = [];
+  for (let i = start; i < end && entries.length < limit; i++) entries.push(log.at(i) as LogEntry);
+  return { floor: log.floor, head: log.head, entries, missing: missingAfter ?? missingUpTo };
 }
 
 export interface BackplaneStats {

@@ -1,5 +1,5 @@
 import type { HistoryOptions } from '../sse.options.js';
-import type { Position } from '../protocol/position.js';
+import type { NamedPosition, Position } from '../protocol/position.js';
 import type { GapReason } from './sse-event.js';
 import type { StoredEvent } from './stored-event.js';
 
@@ -14,6 +14,13 @@ export interface LogEntry extends Position {
 
 /** The positions between which a log can be read. */
 export type LogBounds = Readonly<Pick<EventLog, 'floor' | 'head'>>;
+
+/** A gap that a client has not been told of yet. */
+export interface OwedGap {
+  readonly reason: GapReason;
+  /** The position from which something is missing, as the client would write it; empty if it had none. */
+  readonly requested: string;
+}
 
 /** The value of `#offered` while readers are being offered the log: no offset is beyond it, so nothing is offered twice. */
 const OFFERING = Infinity;
@@ -80,8 +87,8 @@ export class EventLog {
   }
 
   /**
-   * Drops the entries that are too old, and then the oldest until an event of so many bytes fits. To be called before
-   * the event's offset is chosen: readers that are offered these entries may publish.
+   * Drops the entries that are too old, and then the oldest until an event of so many bytes fits. Call it before the
+   * event's offset is chosen: readers that are offered these entries may publish.
    */
   makeRoom(bytes: number, now: number): void {
     this.expire(now);
@@ -97,20 +104,20 @@ export class EventLog {
     this.bytes += entry.event.bytes;
   }
 
-  /** Adds the newest entry, and lets go of those that there is no room for. */
+  /** Adds the newest entry, and drops those that there is no room for. */
   push(entry: LogEntry): void {
     this.makeRoom(entry.event.bytes, entry.at);
     this.add(entry);
   }
 
-  /** Lets go of what is older than the limit. */
+  /** Drops what is older than the limit. */
   expire(now: number): void {
     if (this.limits.age === Infinity) return;
     const newest = this.head.offset;
     while (this.#mayLeave(newest) && (this.at(0) as LogEntry).at <= now - this.limits.age) this.#evict();
   }
 
-  /** Lets go of everything up to a position, which may be later than all there is. What comes after it stays. */
+  /** Drops everything up to a position, which may be later than all there is. Later events stay. */
   clear(upTo: Position = this.head): void {
     if (this.size > 0) this.#offerUpTo(this.head.offset);
     while ((this.at(0)?.offset ?? Infinity) <= upTo.offset) this.#evict();
@@ -156,16 +163,16 @@ export class EventLog {
     return first === end ? position : (this.at(first) as LogEntry).previous;
   }
 
-  /** Lets go of the oldest entries until the others have at most so many bytes; the newest stays. */
+  /** Drops the oldest entries until the others have at most so many bytes; the newest stays. */
   shrink(bytes: number): void {
     const newest = this.head.offset;
     while (this.size > 1 && this.#mayLeave(newest) && this.bytes > bytes) this.#evict();
   }
 
   /**
-   * Whether the oldest entry can be dropped. Not while readers are being offered the log, as some have not had their turn.
-   * Nor, until the next event, an entry that was published during this call, so after `newest`: readers that publish for
-   * each event that they read would never come to an end.
+   * Whether the oldest entry can be dropped. It stays while readers are being offered the log, as some have not had their
+   * turn. An entry that was published during this call, so after `newest`, stays until the next event: otherwise readers
+   * that publish for each event that they read would never come to an end.
    */
   #mayLeave(newest: number): boolean {
     const oldest = this.at(0);
@@ -199,4 +206,11 @@ export class EventLog {
       this.#start = 0;
     }
   }
+}
+
+/** Why a log cannot be read on from a position; undefined if it can. */
+export function gapAt(requested: NamedPosition, log: EventLog): OwedGap | undefined {
+  if (requested.kind === 'unreadable') return { reason: 'unreadable', requested: requested.text };
+  const reason = log.missing(requested.position);
+  return reason && { reason, requested: requested.text };
 }

@@ -50,12 +50,6 @@ interface Part {
   readonly gap: GapReason | undefined;
 }
 
-/** An entry of a log on its page. */
-interface Item {
-  readonly part: Part;
-  readonly entry: LogEntry;
-}
-
 /** Reads a page of the past of some channels: in each the order is that of the log, between them that of the time. */
 export async function readPast(
   channels: ReadonlyMap<string, ChannelSettings>,
@@ -88,7 +82,7 @@ export async function readPast(
   const gap = parts.find((part) => part.gap)?.gap;
   return {
     events: page.map(({ part: { channel, hash, range }, entry }) =>
-      publishedEvent(channel, holderOf(range as LogRange), entry, hash),
+      publishedEvent(channel, logOf(range as LogRange), entry, hash),
     ),
     start: formatIds(bounds.map(({ part, start }) => namedIn(part, start))),
     position: formatIds(bounds.map(({ part, end }) => namedIn(part, end))),
@@ -109,7 +103,7 @@ function positionOf(name: 'after' | 'upTo', requested: Requested): Partial<Range
 }
 
 /** Each log stays in its order, although the clocks of those who publish may differ. */
-function inOrderOfTime(parts: readonly Part[]): Item[] {
+function inOrderOfTime(parts: readonly Part[]): { readonly part: Part; readonly entry: LogEntry }[] {
   const items = parts.flatMap((part) => {
     let time = 0;
     return (part.range?.entries ?? []).map((entry) => {
@@ -125,7 +119,8 @@ const namedIn = (
   position: Position | undefined,
 ): readonly [channel: string, id: string | undefined] => [channel, position && formatId(position, hash)];
 
-const holderOf = ({ floor, head, entries }: LogRange) => ({
+/** The log of an event's origin, as far as it was read. */
+const logOf = ({ floor, head, entries }: LogRange) => ({
   has: ({ offset, mark }: Position): boolean =>
     [floor, head, ...entries].some((one) => one.offset === offset && one.mark === mark),
 });

@@ -1,12 +1,12 @@
 /** Values without a form in JSON: they are dropped. */
 type NoJson = ((...args: never[]) => unknown) | symbol;
 
-/** Values that JSON has as they are: literals and branded texts and numbers among them. */
+/** Values that JSON keeps as they are, literal and branded types among them. */
 type JsonPrimitive = string | number | boolean | null | undefined;
 
 /**
- * The type of what a subscriber reads where that was published: what JSON makes of it. A Date is a string, and so is
- * what any `toJSON()` gives; functions and symbols are dropped; a bigint has no form, and is `never`.
+ * The type of what a subscriber reads where a `T` was published: what JSON makes of it. A Date is a string; a value with
+ * `toJSON()` is what that gives; functions and symbols are dropped; a bigint has no form, and is `never`.
  */
 export type JsonOf<T> = unknown extends T ? T : JsonOfEach<T>;
 

@@ -3,7 +3,7 @@ import type { LatestPolicy } from '../sse.options.js';
 import type { EventLog, LogEntry } from './event-log.js';
 import type { SseEvent } from './sse-event.js';
 
-/** Keys that are remembered; beyond, the one that was published to longest ago goes. */
+/** Keys that are remembered. With one more, the key that was published to longest ago is dropped. */
 const MAX_KEYS = 10_000;
 
 /** The newest event of each key, also where the log has no room for it any more. */
@@ -19,8 +19,7 @@ export class LatestIndex {
     private readonly log: EventLog,
     private readonly eventOf: (entry: LogEntry) => SseEvent,
   ) {
-    this.#floor = log.floor.offset;
-    this.#upTo = this.#floor;
+    this.#floor = this.#upTo = log.floor.offset;
     this.#takeIn();
   }
 
@@ -35,12 +34,11 @@ export class LatestIndex {
     const key = this.#keyOf(entry);
     this.#newest.delete(key);
     this.#newest.set(key, entry);
-    const [oldest] = this.#newest;
-    if (!oldest) return;
-    const [oldestKey, { offset }] = oldest;
+    const [oldestKey, { offset }] = this.#newest.entries().next().value as [unknown, LogEntry];
     const isDeleted = offset <= this.log.clearedAt;
     if (!isDeleted && this.#newest.size <= MAX_KEYS) return;
     this.#newest.delete(oldestKey);
+    // Without a key that is dropped for lack of room the index is incomplete; without a deleted event it is not.
     if (!isDeleted) this.#floor = offset;
   }
 

@@ -1,18 +1,13 @@
-import { formatId, type Position } from '../protocol/position.js';
-import type { LogEntry } from './event-log.js';
-import type { SseEvent } from './sse-event.js';
+import { formatId } from '../protocol/position.js';
+import type { EventLog, LogEntry } from './event-log.js';
+import type { Gap, SseEvent } from './sse-event.js';
 
 /** The origin of an event: a connection finds there the bytes that were made already. */
 export interface EventOrigin {
   readonly channel: string;
   readonly entry: LogEntry;
-  /** The log that it was read from. */
-  readonly log: EventHolder;
-}
-
-/** A log, or part of one, that knows which events it holds. */
-export interface EventHolder {
-  has(position: Position): boolean;
+  /** The log that it was read from, or the part of it that was read. */
+  readonly log: Pick<EventLog, 'has'>;
 }
 
 // Only the event object itself has an origin. The fields of a copy may have been changed, so the bytes of the original
@@ -27,7 +22,7 @@ const events = new WeakMap<LogEntry, SseEvent>();
  */
 export function publishedEvent(
   channel: string,
-  log: EventHolder,
+  log: EventOrigin['log'],
   entry: LogEntry,
   hash: string | undefined,
 ): SseEvent {
@@ -55,6 +50,16 @@ export function publishedEvent(
   events.set(entry, event);
   origins.set(event, { channel, entry, log });
   return event;
+}
+
+/** A gap as an event of a stream outside a response. */
+export function gapEvent(gap: Gap, id: string | undefined): SseEvent {
+  return Object.freeze({
+    channel: gap.channel,
+    ...(id !== undefined && { id }),
+    type: 'gap',
+    data: Object.freeze(gap),
+  });
 }
 
 /** The origin of an event, if it is one that {@link publishedEvent} made. */

@@ -12,7 +12,7 @@ export type AnyEvents = Readonly<Record<string, any>>;
 
 /**
  * A channel's name that carries the types of its events; at run time it is a string like any other. What is
- * published may be of other types than what arrives: a schema makes the one of the other.
+ * published may be of other types than what arrives: a schema turns the one into the other.
  */
 export type ChannelName<Events extends EventMap = AnyEvents, Inputs extends EventMap = Events> = string & {
   readonly [EVENTS]?: Events;
@@ -25,7 +25,7 @@ export type EventsOf<Name> = Name extends { readonly [EVENTS]?: infer Events } ?
 /** The types of what may be published to a channel's name. */
 export type InputsOf<Name> = Name extends { readonly [INPUTS]?: infer Inputs } ? Known<Inputs> : AnyEvents;
 
-/** The types that a name carries; of a plain string it is inferred that it carries something unknown. */
+/** The types that a name carries. For a plain string `unknown` is inferred. */
 type Known<Events> = Exclude<Events, undefined> extends EventMap ? Exclude<Events, undefined> : AnyEvents;
 
 // Type aliases and no interfaces, so that declaration files of users need not import them.
@@ -51,7 +51,7 @@ export type SseEventInput<Events extends EventMap = AnyEvents> = string extends 
   ? EventExtras & { readonly type?: string; readonly data?: unknown }
   : { [Type in keyof Events & string]: Typed<Type, Events[Type]> }[keyof Events & string];
 
-type ReceivedFields<Data> = Omit<MessageEvent, 'data' | 'type'> & {
+type Received<Type, Data> = Omit<MessageEvent, 'data' | 'type'> & {
   /** The channel that it was published to. */
   readonly channel: string;
   /**
@@ -59,10 +59,7 @@ type ReceivedFields<Data> = Omit<MessageEvent, 'data' | 'type'> & {
    * Parsed when it is first read.
    */
   readonly data: Data;
-};
-
-type Received<Type, Data> = ReceivedFields<Data> &
-  (undefined extends Type ? { readonly type?: Exclude<Type, undefined> } : { readonly type: Type });
+} & (undefined extends Type ? { readonly type?: Exclude<Type, undefined> } : { readonly type: Type });
 
 /** An event as `hub.stream()` and `hub.history()` hand it out. It is frozen and shared by all who get it. */
 // Distributive: a stream of two kinds of channels has the events of both.

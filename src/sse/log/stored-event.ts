@@ -1,11 +1,11 @@
-import { eventBody, isOneLine, normalText } from '../protocol/event-stream.js';
+import { eventBody, isOneLine, normalText, SharedText } from '../protocol/event-stream.js';
 import { MAX_ID_BYTES } from '../protocol/position.js';
 import { reasonOf, SseError } from '../sse.errors.js';
 import { RESERVED_TYPES, type SseEventInput } from './sse-event.js';
 
 /** An event as a log keeps it: encoded once, when it was published. */
 export interface StoredEvent {
-  /** Its lines but the id's, with the blank line that ends them. */
+  /** Its lines without that of the id, with the blank line that ends them. */
   readonly body: string;
   /** The length of `body` in UTF-8. */
   readonly bytes: number;
@@ -75,16 +75,26 @@ export function lastEvent(event: SseEventInput, ids: IdsBy, maxBytes: number): S
 }
 
 /** An event that tells of an error by a text. */
-export function errorEvent(message: string): StoredEvent {
-  const nothing = { id: undefined, retry: undefined, comment: undefined };
-  return restoredEvent({ ...nothing, type: 'error', data: normalText(message), json: false });
-}
+export const errorEvent = (message: string): StoredEvent =>
+  lastEvent({ type: 'error', data: message }, 'hub', Infinity);
 
 /** An event of fields that were checked before: its body is made again. */
 export function restoredEvent(fields: Omit<StoredEvent, 'body' | 'bytes'>): StoredEvent {
   const { type, id, retry, comment, data, json } = fields;
   const body = eventBody({ type, retry, comment, data });
   return { body, bytes: Buffer.byteLength(body), type, id, retry, comment, data, json };
+}
+
+const bodies = new WeakMap<StoredEvent, SharedText>();
+
+/** The body of an event, which all clients get, whatever their ids. */
+export function sharedBody(event: StoredEvent): SharedText {
+  let shared = bodies.get(event);
+  if (!shared) {
+    shared = new SharedText(event.body);
+    bodies.set(event, shared);
+  }
+  return shared;
 }
 
 /** @throws SseError `INVALID_EVENT`, `RESERVED_TYPE` */

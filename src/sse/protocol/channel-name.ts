@@ -19,7 +19,7 @@ export function channelNameFault(name: unknown): string | undefined {
   return undefined;
 }
 
-/** A value that is still to be put in, as routers write it. `ChannelDefinition.of()` encodes these characters. */
+/** A placeholder as routers write it. No name that `ChannelDefinition.of()` makes has one: it encodes these characters. */
 const PLACEHOLDER = /^(:\w+|\{.*\})$/;
 
 /** The fault of a name in which a placeholder was left (`:id`, `{id}`); undefined if there is none. */
@@ -28,4 +28,13 @@ export function placeholderFault(name: string): string | undefined {
   return (
     found && `has ${found} in the place of a value. Make it with ChannelDefinition.of(), or put the value in`
   );
+}
+
+/** A text with its percent-encoding undone; undefined where that is malformed. */
+export function uriDecoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }

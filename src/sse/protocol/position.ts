@@ -1,3 +1,5 @@
+import { uriDecoded } from './channel-name.js';
+
 /**
  * A place in one channel's log: everything up to and including one event has been seen.
  *
@@ -21,8 +23,6 @@ export const isSamePosition = (one: Position | undefined, other: Position | unde
  */
 export const MAX_ID_BYTES = 4096;
 
-const LONGEST_OFFSET = 16;
-const LONGEST_MARK = 28;
 const HASH_LENGTH = 4;
 const ID = /^(\d{1,16})\.([0-9A-Za-z]{1,28})([0-9A-Za-z]{4})$/;
 
@@ -118,20 +118,12 @@ function parseNamed(text: string): LastEventId {
     const equals = part.indexOf('=');
     const value = part.slice(equals + 1);
     const id = parseBare(value);
-    const channel = equals > 0 ? decode(part.slice(0, equals)) : undefined;
+    const channel = equals > 0 ? uriDecoded(part.slice(0, equals)) : undefined;
     if ((id.kind !== 'bare' && value !== NO_HISTORY) || channel === undefined)
       return { kind: 'unreadable', text };
     positions.set(channel, id.kind === 'bare' ? id : undefined);
   }
   return { kind: 'named', text, positions };
-}
-
-function decode(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The id of one event, if the text is one. */
@@ -140,11 +132,13 @@ export function parseId(text: string): EventId | undefined {
   return parsed.kind === 'bare' && parsed.position !== NOWHERE ? parsed : undefined;
 }
 
-/** The position that a client asks for in one channel. */
-export type Requested =
-  | { readonly kind: 'none' }
+/** A position that a client asks for in one channel, or the text that could not be read as one. */
+export type NamedPosition =
   | { readonly kind: 'position'; readonly position: Position; readonly text: string }
   | { readonly kind: 'unreadable'; readonly text: string };
+
+/** All that a client may ask for in one channel. */
+export type Requested = { readonly kind: 'none' } | NamedPosition;
 
 /** A channel that an id may belong to. */
 export interface Candidate {
@@ -168,26 +162,21 @@ export function requestedIn(
   channels: ReadonlyMap<string, Candidate>,
 ): Requested {
   if (lastEventId.kind === 'none' || lastEventId.kind === 'unreadable') return lastEventId;
-  const isOwner = lastEventId.kind === 'bare' && ownersOf(lastEventId, channels).has(channel);
-  const id = lastEventId.kind === 'named' ? lastEventId.positions.get(channel) : isOwner && lastEventId;
+  if (lastEventId.kind === 'bare' && !ownersOf(lastEventId, channels).includes(channel)) return NO_POSITION;
+  const id = lastEventId.kind === 'named' ? lastEventId.positions.get(channel) : lastEventId;
   return id ? { kind: 'position', position: id.position, text: id.text } : NO_POSITION;
 }
 
-function ownersOf(
-  { position, hash }: EventId,
-  channels: ReadonlyMap<string, Candidate>,
-): ReadonlyMap<string, Candidate> {
-  const alike = [...channels].filter(([, candidate]) => candidate.hash === hash);
-  const holders = alike.length > 1 ? alike.filter(([, candidate]) => candidate.has(position)) : alike;
-  if (holders.length > 0) return new Map(holders);
-  return alike.length > 0 ? new Map(alike) : channels;
+function ownersOf({ position, hash }: EventId, channels: ReadonlyMap<string, Candidate>): string[] {
+  const all = [...channels.keys()];
+  const alike = all.filter((name) => channels.get(name)?.hash === hash);
+  const holders = alike.length > 1 ? alike.filter((name) => channels.get(name)?.has(position)) : alike;
+  return [holders, alike, all].find((names) => names.length > 0) ?? [];
 }
+
+/** The most bytes of `=`, an offset, `.`, a mark, a hash, and `&` before the next channel. */
+const LONGEST_POSITION = 1 + 16 + 1 + 28 + HASH_LENGTH + 1;
 
 /** The most bytes that an id with the positions of these channels takes. */
 export const longestId = (channels: readonly string[]): number =>
-  channels.reduce((sum, channel) => sum + encodedLength(channel), 0);
-
-/** The most bytes that a channel takes of an id, with the sign that separates it from the next. */
-export function encodedLength(channel: string): number {
-  return encodeURIComponent(channel).length + 1 + LONGEST_OFFSET + 1 + LONGEST_MARK + HASH_LENGTH + 1;
-}
+  channels.reduce((sum, channel) => sum + encodeURIComponent(channel).length + LONGEST_POSITION, 0);

@@ -92,9 +92,7 @@ export class ChannelWriter {
       storedEvent(checked, idsBy(settings), maxEventBytes);
     // The event is encoded before it waits: the publisher may change the data meanwhile.
     const checked = checkedEvent(channel, event, schemas);
-    const stored = checked instanceof Promise ? checked.then(encode) : encode(checked);
-    const waits = stored instanceof Promise || this.#queue.isWaitedFor(channel);
-    return waits ? this.#queue.turn(channel, stored) : stored;
+    return this.#queue.turn(channel, checked instanceof Promise ? checked.then(encode) : encode(checked));
   }
 
   /**

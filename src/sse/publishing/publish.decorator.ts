@@ -129,7 +129,7 @@ export function Publish(
   checkObject(options, ['type', 'data'], '@Publish()');
   const { type } = options;
   const dataOf = optional(functionOf<(result: unknown) => unknown>, 'data', options.data) ?? identity;
-  // So that a wrong type is found where it is written.
+  // Checked here, so that a wrong type is found where it is written.
   if (type !== undefined) storedEvent({ type, data: '' }, 'hub', Infinity);
   const channelOf = typeof channel === 'function' ? channel : filled(channel);
   const definition = definedBy(channel) && (channel as ChannelDefinition);
@@ -168,19 +168,15 @@ function published(result: unknown, publish: (data: unknown) => Promise<unknown>
   if (isThenable(result)) return Promise.resolve(result).then((value) => published(value, publish));
   if (isObservable(result)) return publishedObservable(result, publish);
   if (isAsyncIterable(result)) return publishedItems(result, publish);
-  if (isLost(result)) return Promise.reject(noJson());
-  return publish(result).then(() => result);
+  if (!isLost(result)) return publish(result).then(() => result);
+  const fault = 'A method with @Publish() has returned an iterable that has no JSON form.';
+  const remedy = 'Return an array for one event, or an async iterable for one event of each item.';
+  return Promise.reject(new SseError('NOT_SERIALIZABLE', `${fault} ${remedy}`));
 }
 
-/** Whether JSON would drop all its items: a Set, a Map, what a generator that is not async gives. */
+/** Whether JSON would drop all its items, as those of a Set, a Map or a synchronous generator. */
 const isLost = (value: unknown): boolean =>
   isObject(value) && !Array.isArray(value) && Symbol.iterator in value && !('toJSON' in value);
-
-const noJson = (): SseError =>
-  new SseError(
-    'NOT_SERIALIZABLE',
-    'A method with @Publish() has returned an iterable that has no JSON form. Return an array for one event, or an async iterable for one event of each item.',
-  );
 
 function filled(channel: string | ChannelDefinition): ChannelOf<unknown, unknown[]> {
   if (typeof channel !== 'string' && !definedBy(channel)) {
@@ -194,7 +190,7 @@ function filled(channel: string | ChannelDefinition): ChannelOf<unknown, unknown
     const candidates = [result, ...args];
     const values = pattern.params.map((param) => [param, valueOf(param, candidates, pattern)] as const);
     const params = Object.fromEntries(values);
-    // Which parameters a definition takes, the compiler does not know here.
+    // The compiler does not know here which parameters a definition takes.
     return typeof channel === 'string' ? pattern.fill(params) : channel.of(...([params] as unknown as []));
   };
 }

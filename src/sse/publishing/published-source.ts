@@ -14,8 +14,8 @@ export const isSource = (value: unknown): value is Source<unknown> =>
   isObservable(value) || isAsyncIterable(value);
 
 /**
- * An Observable whose items are published, one after the other, before they are handed on. What waits when it
- * is unsubscribed from is not published.
+ * An Observable whose items are published, one after the other, before they are handed on. Items that wait when it is
+ * unsubscribed from are not published.
  *
  * @param maxPending items that may wait; with one more it fails with `SOURCE_TOO_FAST`
  */
@@ -28,7 +28,11 @@ export function publishedObservable<T>(
     let pending = 0;
     return source.pipe(
       tap(() => {
-        if (++pending > maxPending) throw tooFast(maxPending);
+        if (++pending <= maxPending) return;
+        throw new SseError(
+          'SOURCE_TOO_FAST',
+          `More than ${maxPending} items of an Observable wait to be published, and it cannot be paused. Use an async iterable, or let it emit less.`,
+        );
       }),
       concatMap(async (item) => {
         await publish(item);
@@ -49,9 +53,3 @@ export async function* publishedItems<T>(
     yield item;
   }
 }
-
-const tooFast = (maxPending: number): SseError =>
-  new SseError(
-    'SOURCE_TOO_FAST',
-    `More than ${maxPending} items of an Observable wait to be published, and it cannot be paused. Use an async iterable, or let it emit less.`,
-  );

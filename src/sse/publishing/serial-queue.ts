@@ -14,21 +14,21 @@ export class SerialQueue {
   readonly #last = new Map<string, Promise<unknown>>();
   #waiting = 0;
 
-  isWaitedFor(channel: string): boolean {
-    return this.#last.has(channel);
-  }
-
   /** Makes a call that waits for nothing but the calls before it: at once where there are none. */
   run<T>(channel: string, call: () => Promise<T>): Promise<T> {
-    return this.isWaitedFor(channel) ? this.turn(channel, undefined).then(call) : call();
+    const turn = this.turn(channel, undefined);
+    return turn ? turn.then(call) : call();
   }
 
   /**
-   * Resolves with what a call has waited for, when all calls before it have had their turn.
+   * Resolves with what a call has waited for, when all calls before it have had their turn. Where there is nothing to wait
+   * for it is no Promise.
    *
    * @throws SseError `PUBLISH_REJECTED`, at once and not as a rejection: too many wait
    */
-  turn<T>(channel: string, ready: T | Promise<T>): Promise<T> {
+  turn<T>(channel: string, ready: T | Promise<T>): T | Promise<T> {
+    const before = this.#last.get(channel);
+    if (!before && !(ready instanceof Promise)) return ready;
     if (this.#waiting >= MAX_WAITING) {
       Promise.resolve(ready).catch(() => undefined);
       throw new SseError(
@@ -38,7 +38,7 @@ export class SerialQueue {
     }
     this.#waiting++;
     // Also where `ready` fails early, the calls before it come first.
-    const settled = Promise.allSettled([ready, this.#last.get(channel)]);
+    const settled = Promise.allSettled([ready, before]);
     const turn = settled.then(() => ready);
     // Resolves after the turn has, so that the caller of this turn goes on before the caller of the next.
     const last: Promise<unknown> = Promise.allSettled([turn]).then(() => {

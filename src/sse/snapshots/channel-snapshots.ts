@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { Channel } from '../channels/channel.js';
 import { answerInTime, type ChannelHandlers, type MatchedHandler } from '../handlers/channel-handlers.js';
-import { gapAt, type NamedPosition } from '../log/gap.js';
-import { parseId, type Position } from '../protocol/position.js';
+import { gapAt } from '../log/event-log.js';
+import { parseId, type NamedPosition, type Position } from '../protocol/position.js';
 import type { SseSettings } from '../sse.settings.js';
 import type { Preface, Prefaces } from '../streams/preface.js';
 import { Snapshot, snapshotBody } from './snapshot.js';

@@ -1,7 +1,7 @@
 import { Batch } from '../channels/channel.js';
-import type { NamedPosition, OwedGap } from '../log/gap.js';
+import type { OwedGap } from '../log/event-log.js';
 import { eventBody, idLine } from '../protocol/event-stream.js';
-import type { Position } from '../protocol/position.js';
+import type { NamedPosition, Position } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { ReadyPreface } from '../streams/preface.js';
 

@@ -1,10 +1,9 @@
 import type { Batch, Channel, ChannelReader } from '../channels/channel.js';
 import type { Task } from '../channels/run-queue.js';
-import type { EventLog, LogEntry } from '../log/event-log.js';
-import { gapAt, type NamedPosition, type OwedGap } from '../log/gap.js';
+import { gapAt, type EventLog, type LogEntry, type OwedGap } from '../log/event-log.js';
 import type { LatestIndex } from '../log/latest-index.js';
 import type { GapReason, SseEvent } from '../log/sse-event.js';
-import type { LastEventId, Position, Requested } from '../protocol/position.js';
+import type { LastEventId, NamedPosition, Position, Requested } from '../protocol/position.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
 import type { StreamSubscription, StreamRequest } from './channel-stream.js';
 import type { Preface } from './preface.js';

@@ -1,6 +1,5 @@
-import type { NamedPosition } from '../log/gap.js';
 import type { Batch, Channel } from '../channels/channel.js';
-import type { Position } from '../protocol/position.js';
+import type { NamedPosition, Position } from '../protocol/position.js';
 
 /**
  * A seam: something that may stand for a channel's log up to a position, as a snapshot does. A client gets it where

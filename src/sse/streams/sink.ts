@@ -1,5 +1,5 @@
 import type { Batch } from '../channels/channel.js';
-import { gapEvent } from '../log/gap.js';
+import { gapEvent } from '../log/published-event.js';
 import type { Gap } from '../log/sse-event.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { ChannelGate } from './channel-gate.js';

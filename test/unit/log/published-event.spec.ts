@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { LogEntry } from '../../../src/sse/log/event-log.js';
-import { gapEvent } from '../../../src/sse/log/gap.js';
-import { originOf, publishedEvent } from '../../../src/sse/log/published-event.js';
+import { gapEvent, originOf, publishedEvent } from '../../../src/sse/log/published-event.js';
 import type { Gap, SseEvent, SseEventInput } from '../../../src/sse/log/sse-event.js';
 import { entryAt, stored } from '../stored-events.js';
 

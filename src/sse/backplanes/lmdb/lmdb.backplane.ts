@@ -1,5 +1,6 @@
 import { hubClosed } from '../../sse.errors.js';
 import {
+  rangeOf,
   WINDOW,
   type BackplaneStats,
   type FollowedLog,
@@ -9,7 +10,6 @@ import {
   type SseBackplane,
 } from '../../log/backplane.js';
 import { EventLog } from '../../log/event-log.js';
-import { rangeOf } from '../../log/log-range.js';
 import type { StoredEvent } from '../../log/stored-event.js';
 import type { Position } from '../../protocol/position.js';
 import type { ChannelSettings } from '../../sse.settings.js';

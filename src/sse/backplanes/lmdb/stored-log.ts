@@ -1,5 +1,5 @@
+import type { ReadableLog } from '../../log/backplane.js';
 import type { LogEntry } from '../../log/event-log.js';
-import type { ReadableLog } from '../../log/log-range.js';
 import type { Position } from '../../protocol/position.js';
 import type { Database } from './database.js';
 import { sizeOf, type ChannelRecord } from './records.js';

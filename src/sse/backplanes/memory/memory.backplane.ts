@@ -2,6 +2,7 @@ import { channelCompleted, hubClosed, tooManyChannels } from '../../sse.errors.j
 import type { SseLimits } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
 import {
+  rangeOf,
   WINDOW,
   type BackplaneStats,
   type FollowedLog,
@@ -10,7 +11,6 @@ import {
   type RangeQuery,
   type SseBackplane,
 } from '../../log/backplane.js';
-import { rangeOf } from '../../log/log-range.js';
 import { EventLog, type LogEntry } from '../../log/event-log.js';
 import type { StoredEvent } from '../../log/stored-event.js';
 import { newMark } from '../../log/mark.js';

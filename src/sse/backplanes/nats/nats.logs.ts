@@ -1,6 +1,5 @@
-import { WINDOW, type LogRange, type RangeQuery } from '../../log/backplane.js';
+import { rangeOf, WINDOW, type LogRange, type RangeQuery } from '../../log/backplane.js';
 import { EventLog } from '../../log/event-log.js';
-import { rangeOf } from '../../log/log-range.js';
 import type { Position } from '../../protocol/position.js';
 import { notSent, SseError, type BackplaneCall } from '../../sse.errors.js';
 import type { HistoryOptions } from '../../sse.options.js';

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { sharedBody } from '../../../src/sse/log/shared-text.js';
+import { sharedBody } from '../../../src/sse/log/stored-event.js';
 import { chunk } from '../../../src/sse/protocol/event-stream.js';
 import { storedOf } from '../stored-events.js';
 
