@@ -5,6 +5,8 @@ export {
   OnLastUnsubscribed,
   OnSubscribe,
   OnUnsubscribe,
+  type ChannelSubscription,
+  type ChannelUse,
 } from './hooks/hooks.decorators.js';
 export { Publish, type PublishDecorator, type PublishedAs } from './publishing/publish.decorator.js';
 export {
@@ -14,10 +16,9 @@ export {
   type SseRouteOptions,
   type Streamed,
 } from './http/sse.decorator.js';
-export { isSseRoute } from './http/sse-route.metadata.js';
-export type { PlainStream } from './http/sse-route.metadata.js';
+export { isSseRoute, type PlainStream } from './http/sse-route.metadata.js';
 export type { EndpointOptions } from './endpoint/endpoint.controller.js';
-export { SseSnapshot } from './snapshots/sse-snapshot.decorator.js';
+export { SseSnapshot, type SnapshotOf, type SnapshotRequest } from './snapshots/sse-snapshot.decorator.js';
 export type { Denial, DenialReason } from './access/connection-access.js';
 export type { ChannelAccess } from './access/authorization.js';
 export {
@@ -30,8 +31,12 @@ export {
   type RangeQuery,
 } from './log/backplane.js';
 export type { BackplaneFactory, OpenBackplane } from './backplanes/backplane-factory.js';
-export { ChannelDefinition, defineChannel } from './channels/channel-definition.js';
-export type { ChannelDefinitionOptions, ChannelRule } from './channels/channel-definition.js';
+export {
+  ChannelDefinition,
+  defineChannel,
+  type ChannelDefinitionOptions,
+  type ChannelRule,
+} from './channels/channel-definition.js';
 export type { ChannelParams, MatchedParams } from './channels/channel-pattern.js';
 export type { ConnectionDetails, ConnectionFilter, ConnectionInfo } from './http/connections.js';
 export type { Reach } from './cluster/scatter-gather.js';
@@ -44,14 +49,12 @@ export {
 } from './cluster/cluster.js';
 export type { OrderOutcome } from './cluster/orders.js';
 export type { SseWills, Will } from './cluster/wills.js';
-export type { ChannelSubscription, ChannelUse } from './hooks/hooks.decorators.js';
 export type { Identify, Identity } from './http/identity.js';
 export { EventLog, type LogEntry } from './log/event-log.js';
 export { type, type EventSchemas, type EventType } from './channels/event-schemas.js';
 export type { ChannelHistory, HistoryQuery } from './log/history.js';
 export type { JsonOf } from './log/json-of.js';
 export type { StoredEvent } from './log/stored-event.js';
-export type { SnapshotOf, SnapshotRequest } from './snapshots/sse-snapshot.decorator.js';
 export type { Position } from './protocol/position.js';
 export type { ChannelSettings, HistorySettings, PresenceSettings } from './sse.settings.js';
 export type {
@@ -69,9 +72,8 @@ export type {
 export type { PresenceEvent, PresenceMember, PresenceMembers } from './presence/member.js';
 export type { PipeOptions } from './pipes/source-pipe.js';
 export type { FormLastEvent, LastEvent, PipeFailure } from './pipes/pipe-failure.js';
-export { SseHub } from './sse-hub.js';
+export { SseHub, type HubStats } from './sse-hub.js';
 export type { PublishOptions } from './publishing/channel-writer.js';
-export type { HubStats } from './sse-hub.js';
 export type { StreamOptions } from './streams/streams.js';
 export { whileLeading } from './cluster/while-leading.js';
 export { SseError, type SseErrorCode } from './sse.errors.js';

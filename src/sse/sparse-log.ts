@@ -3,13 +3,17 @@ const INTERVAL = 10_000;
 /** Kinds that are told apart; further kinds count as one. */
 const MAX_KINDS = 20;
 
+/** For the end of a line. */
+export const moreLikeIt = (leftOut: number): string =>
+  leftOut > 0 ? ` (${leftOut} more since the last such line.)` : '';
+
 interface Kind {
   writtenAt: number;
   /** Lines left out since then. */
   leftOut: number;
 }
 
-/** Writes at most one log line of a kind in ten seconds, so that clients cannot fill the log. */
+/** Writes at most one log line of a kind in ten seconds, so that neither clients nor an outage can fill the log. */
 export class SparseLog {
   readonly #kinds = new Map<string, Kind>();
 

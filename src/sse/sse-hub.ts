@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { Revocations } from './access/revocations.js';
+import type { Access } from './access/access.js';
 import type { OrderOutcome } from './cluster/orders.js';
 import type { Reach } from './cluster/scatter-gather.js';
 import type { ConnectionFilter, ConnectionInfo, Connections } from './http/connections.js';
@@ -42,7 +42,7 @@ export class SseHub {
     private readonly pipes: SourcePipes,
     private readonly streams: Streams,
     private readonly open: Connections,
-    private readonly revocations: Revocations,
+    private readonly access: Access,
     private readonly people: Presence,
   ) {}
 
@@ -199,7 +199,7 @@ export class SseHub {
    * was taken from the streams of this process, and from those of other instances perhaps. Call it again
    */
   async revoke(user: string, channel: string): Promise<OrderOutcome> {
-    return this.revocations.revoke(user, channel);
+    return this.access.revoke(user, channel);
   }
 
   /**

@@ -21,7 +21,7 @@ export interface SseOptionsFactory {
   createSseOptions(): SseModuleOptions | Promise<SseModuleOptions>;
 }
 
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<SseModuleOptions>({ moduleName: 'Sse' })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createSseOptions')

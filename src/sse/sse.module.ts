@@ -9,19 +9,21 @@ import {
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import type { ChannelRule } from './channels/channel-definition.js';
 import type { ChannelDefinitions } from './channels/channel-definitions.js';
+import { Channels } from './channels/channels.js';
 import { declaredChannels, featureChannels } from './channels/feature-channels.js';
 import { SseCluster } from './cluster/cluster.js';
 import { HandlerDiscovery } from './handlers/handler-discovery.js';
 import { Hooks } from './hooks/hooks.js';
+import { SseBackplane } from './log/backplane.js';
 import { COPY, processWide } from './package-copy.js';
+import { Presence } from './presence/presence.js';
 import { SHARED_HUB } from './publishing/publish.decorator.js';
 import { SseError } from './sse.errors.js';
 import { SseHub } from './sse-hub.js';
-import { ASYNC_OPTIONS_TYPE, ConfigurableModuleClass, OPTIONS_TYPE } from './sse.module-definition.js';
+import { ConfigurableModuleClass, OPTIONS_TYPE } from './sse.module-definition.js';
 import { providers, SHARED_DEFINITIONS } from './sse.providers.js';
 import { StreamRoutes } from './sse.routes.js';
 import { moduleSettings, SSE_SETTINGS, type SseSettings } from './sse.settings.js';
-import { Shutdown } from './sse.shutdown.js';
 
 /**
  * Server-Sent Events: `SseHub` to inject, and `@Sse()` routes that stream what is published with it.
@@ -42,7 +44,10 @@ export class SseModule
     private readonly routes: StreamRoutes,
     private readonly discovery: HandlerDiscovery,
     private readonly hooks: Hooks,
-    private readonly shutdown: Shutdown,
+    private readonly channels: Channels,
+    private readonly presence: Presence,
+    @Inject(SseCluster) private readonly cluster: SseCluster,
+    @Inject(SseBackplane) private readonly backplane: SseBackplane,
   ) {
     super();
   }
@@ -53,20 +58,13 @@ export class SseModule
     return super.forRoot(options);
   }
 
-  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    return super.forRootAsync(options);
-  }
-
   /**
    * Declares the channels of a feature. If several definitions match a name, the first one listed applies.
    *
    * @throws SseError `DUPLICATE_DEFINITION` at start-up, if two definitions are of the same channels
    */
   static forFeature(definitions: readonly ChannelRule[]): DynamicModule {
-    return {
-      module: SseFeatureModule,
-      providers: [featureChannels(definitions)],
-    };
+    return { module: SseFeatureModule, providers: [featureChannels(definitions)] };
   }
 
   configure(): void {
@@ -81,8 +79,15 @@ export class SseModule
     this.hooks.start();
   }
 
+  /**
+   * Ends the streams that are in no response, and leaves the other instances. Nothing can be published afterwards.
+   * Before it, pipes have told their listeners that they end (pipes/), and every response was ended (http/drain.ts).
+   */
   async onApplicationShutdown(): Promise<void> {
-    await this.shutdown.run();
+    this.channels.close();
+    this.presence.close();
+    await this.cluster.close();
+    await this.backplane.close();
   }
 
   /** An application has one hub, also where several copies of this package are installed. */
@@ -103,11 +108,11 @@ export class SseModule
 class SseFeatureModule implements OnModuleInit {
   constructor(private readonly modules: ModulesContainer) {}
 
-  /** For modules that are loaded lazily: the definitions of the others are known since the start. */
+  /** Only modules that are loaded lazily need it: the definitions of the others are known since the start. */
   onModuleInit(): void {
-    const hubs = [...this.modules.values()].map(
-      (module) => module.providers.get(SHARED_DEFINITIONS)?.instance,
-    ) as (ChannelDefinitions | undefined)[];
-    for (const definitions of hubs) definitions?.add(declaredChannels(this.modules));
+    for (const module of this.modules.values()) {
+      const hub = module.providers.get(SHARED_DEFINITIONS)?.instance as ChannelDefinitions | undefined;
+      hub?.add(declaredChannels(this.modules));
+    }
   }
 }

@@ -1,7 +1,6 @@
 import type { InjectionToken, Provider } from '@nestjs/common';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { Access } from './access/access.js';
-import { Revocations } from './access/revocations.js';
 import { openBackplane, type BackplaneFactory, type OpenBackplane } from './backplanes/backplane-factory.js';
 import { MemoryBackplane } from './backplanes/memory/memory.backplane.js';
 import { MemoryCluster } from './backplanes/memory/memory.cluster.js';
@@ -31,7 +30,6 @@ import { Presence } from './presence/presence.js';
 import { ChannelWriter } from './publishing/channel-writer.js';
 import { SHARED_HUB } from './publishing/publish.decorator.js';
 import { Snapshots } from './snapshots/channel-snapshots.js';
-import { Shutdown } from './sse.shutdown.js';
 import { SseError } from './sse.errors.js';
 import { SseHub } from './sse-hub.js';
 import { MODULE_OPTIONS_TOKEN, type SseModuleOptions } from './sse.module-definition.js';
@@ -136,8 +134,7 @@ const core: Provider[] = [
 const features: Provider[] = [
   ChannelHandlers,
   made(HandlerDiscovery, ModulesContainer, ChannelDefinitions, ChannelHandlers, SSE_SETTINGS),
-  made(Access, SSE_SETTINGS, ChannelHandlers, ConnectionFeatures),
-  made(Revocations, Access, ChannelDefinitions, Orders),
+  made(Access, SSE_SETTINGS, ChannelHandlers, ChannelDefinitions, Orders, ConnectionFeatures),
   made(Snapshots, ChannelHandlers, SSE_SETTINGS),
   { provide: Prefaces, useExisting: Snapshots },
   made(Hooks, ChannelHandlers, Channels, ConnectionFeatures),
@@ -152,8 +149,7 @@ export const providers: Provider[] = [
   ...core,
   ...features,
   made(StreamRoutes, ApplicationConfig, ModulesContainer, SseServer, SseInterceptor),
-  made(Shutdown, Channels, Presence, SseCluster, SseBackplane),
-  made(SseHub, ChannelWriter, SourcePipes, Streams, Connections, Revocations, Presence),
+  made(SseHub, ChannelWriter, SourcePipes, Streams, Connections, Access, Presence),
   { provide: SHARED_HUB, useExisting: SseHub },
   { provide: SHARED_DEFINITIONS, useExisting: ChannelDefinitions },
 ];

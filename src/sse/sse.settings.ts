@@ -1,11 +1,8 @@
 import type {
   ChannelOptions,
-  ConnectionKey,
   HistoryOptions,
   PresenceOptions,
-  Replay,
   ShutdownOptions,
-  SlowPolicy,
   SseBaseOptions,
   SseLimits,
 } from './sse.options.js';
@@ -19,7 +16,6 @@ import {
   lifetimeOf,
   millisecondsOf,
   oneOf,
-  optional,
   replayOf,
   slowOf,
   withDefaults,
@@ -32,11 +28,8 @@ export type HistorySettings = Required<HistoryOptions> | undefined;
 export type PresenceSettings = Required<PresenceOptions> | undefined;
 
 /** The options of one channel with every default in place. */
-export interface ChannelSettings {
+export interface ChannelSettings extends Required<Pick<ChannelOptions, 'ttl' | 'replay' | 'slow'>> {
   readonly history: HistorySettings;
-  readonly ttl: number;
-  readonly replay: Replay;
-  readonly slow: SlowPolicy;
   readonly presence: PresenceSettings;
 }
 
@@ -44,22 +37,11 @@ export interface ChannelSettings {
 export const SSE_SETTINGS = Symbol('SSE_SETTINGS');
 
 /** The options of the module with every default in place. */
-export interface SseSettings {
+export interface SseSettings extends Required<Omit<SseBaseOptions, keyof ChannelOptions>> {
+  /** The settings of channels that no definition matches; those of the others inherit from them. */
   readonly channel: ChannelSettings;
-  readonly maxEventBytes: number;
-  readonly heartbeat: number;
-  readonly retry: number;
-  readonly strictChannels: boolean;
-  readonly strictHandlers: boolean;
   readonly limits: Required<SseLimits>;
-  readonly connectionKey: ConnectionKey;
-  readonly whenFull: 'retry' | 'refuse';
-  readonly stockRoutes: 'serve' | 'leave';
   readonly shutdown: Required<ShutdownOptions>;
-  readonly unguarded: 'open' | 'deny';
-  readonly authorizeTime: number;
-  readonly reauthorize: number;
-  readonly snapshotTime: number;
 }
 
 const MIB = 1024 * 1024;
@@ -123,7 +105,8 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     'SseModule.forRoot()',
   );
   const { backplane } = options as { readonly backplane?: unknown };
-  optional(backplaneOf, 'backplane', backplane);
+  const opensOne = 'what a function such as redisBackplane() of nestjs-sse-hub/redis gives';
+  if (backplane !== undefined) functionOf('backplane', backplane, opensOne);
   const given = { ...defaults, ...defined(options) };
   const limits = withDefaults('limits', options.limits, DEFAULTS.limits);
   for (const [name, value] of Object.entries(limits)) countOf(`limits.${name}`, value, 1);
@@ -148,9 +131,6 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     snapshotTime: millisecondsOf('snapshotTime', given.snapshotTime, 1),
   };
 }
-
-const backplaneOf = (name: string, value: unknown): unknown =>
-  functionOf(name, value, 'what a function such as redisBackplane() of nestjs-sse-hub/redis gives');
 
 /** The settings of a channel: its options, and the inherited settings for those that it leaves out. */
 export function channelSettings(options: ChannelOptions, inherited: ChannelSettings): ChannelSettings {

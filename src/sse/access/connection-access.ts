@@ -37,9 +37,9 @@ interface Decision {
   /** When the channel was requested: `performance.now()`. */
   readonly requestedAt: number;
   /**
-   * - `revoked`: it was revoked after the request, and is refused whatever the answer.
-   * - `doubtful`: a revocation that is older than the request came in late. The answer may be older than it, so a yes
-   *   is asked for once more.
+   * - `revoked`: the channel was revoked after the request, and is refused whatever the answer.
+   * - `doubtful`: the channel was revoked before the request, and this instance learned it after. The answer may be older
+   *   than the revocation, so after a yes the application is asked once more.
    */
   state: 'open' | 'doubtful' | 'revoked';
 }
@@ -53,10 +53,7 @@ interface Decision {
 export class ConnectionAccess implements ConnectionPart, ChannelGate {
   readonly #pending = new Set<Decision>();
   #grants: readonly Grant[] = [];
-  /**
-   * When channels began that were joined after the response was open: `#withdraw()` needs it for those without a
-   * grant.
-   */
+  /** When channels began that were joined after the response was open, for those that need no grant. */
   #late: Map<string, number> | undefined;
   /** Channels that were refused before the response was open. */
   #denied: Set<string> | undefined;
@@ -81,7 +78,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
 
   ask(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): boolean {
     if (!this.access.authorization.isRestricted(channel)) return false;
-    this.#decide(channel, reader, decided);
+    void this.#decide(channel, reader, decided);
     return true;
   }
 
@@ -119,11 +116,9 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
    * A value has come through the cursor of another reader. It is refused unless its channel is unrestricted, or was
    * granted to this connection for that very reader.
    */
-  foreignValue(cursor: Cursor): void {
-    if (cursor.access === 'open') return;
-    const { name } = cursor.channel;
-    if (!this.access.authorization.isRestricted(name) || this.#grants.some((grant) => isOf(grant, cursor)))
-      return;
+  foreignValue({ access, channel: { name }, reader }: Cursor): void {
+    if (access === 'open' || !this.access.authorization.isRestricted(name)) return;
+    if (this.#grants.some((grant) => grant.channel === name && grant.reader === reader)) return;
     logger.error(
       `The channel "${name}" reached a response without a question to @AuthorizeChannel(): its stream is shared, and was subscribed to for another response. Give each response a stream of its own, or say "authorize: false".`,
     );
@@ -165,24 +160,20 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
     for (const { decided } of pending) decided(false);
   }
 
-  #decide(channel: string, reader: StreamReader, decided: (isGranted: boolean) => void): void {
+  async #decide(channel: string, reader: StreamReader, decided: Decision['decided']): Promise<void> {
     const requestedAt = performance.now();
     const decision: Decision = { channel, decided, requestedAt, state: 'open' };
     this.#pending.add(decision);
-    const decide = async (): Promise<void> => {
-      const answer = await this.#answer(channel);
-      if (!this.#pending.has(decision)) return; // refused when the connection closed
-      if (answer && decision.state === 'doubtful') {
-        decision.state = 'open';
-        return decide();
-      }
-      this.#pending.delete(decision);
-      // A shared stream may be subscribed to after its response has ended.
-      const isGranted = answer && decision.state === 'open' && !this.connection.isClosed;
-      if (isGranted) this.#granted({ channel, reader, requestedAt });
-      decided(isGranted);
-    };
-    void decide();
+    let answer = await this.#answer(channel);
+    while (answer && decision.state === 'doubtful' && this.#pending.has(decision)) {
+      decision.state = 'open';
+      answer = await this.#answer(channel);
+    }
+    if (!this.#pending.delete(decision)) return; // refused when the connection closed
+    // A shared stream may be subscribed to after its response has ended.
+    const isGranted = answer && decision.state === 'open' && !this.connection.isClosed;
+    if (isGranted) this.#granted({ channel, reader, requestedAt });
+    decided(isGranted);
   }
 
   #granted(grant: Grant): void {
@@ -239,9 +230,6 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
 }
 
 const denial = (channel: string, reason: DenialReason): Denial => ({ channel, reason });
-
-const isOf = ({ channel, reader }: Grant, { channel: { name }, reader: by }: Cursor): boolean =>
-  channel === name && reader === by;
 
 function isStreamed({ channel, reader }: Pick<Grant, 'channel' | 'reader'>): boolean {
   return reader.position.of(channel)?.isEnded === false;

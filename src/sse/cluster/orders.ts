@@ -75,9 +75,9 @@ export class Orders {
   }
 
   /**
-   * @param extent `'one'` if at most one instance has anything to do: then it is over if this one had
-   * @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED`: it was carried out on this instance alone. What the room throws
-   * that obeys such orders
+   * @param extent `'one'` if at most one instance has anything to do: if this one had, the others are not told
+   * @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED`: it was carried out on this instance alone. Also whatever the room
+   * throws that obeys such orders
    */
   async give(about: string, deed: object, extent: 'all' | 'one' = 'all'): Promise<OrderOutcome> {
     const order: Order = { ...deed, about, id: randomUUID() };
@@ -93,6 +93,7 @@ export class Orders {
       await this.cluster.order(order);
       const [there, away] = await Promise.all([this.cluster.instances(), this.cluster.away()]);
       const haveAll = (): boolean => there.every((instance) => reports.has(instance));
+      // An application of one instance sets no timer.
       if (!haveAll()) {
         const reported = new Promise<void>((resolve) => {
           changed = () => {

@@ -135,11 +135,11 @@ export class ScatterGather {
   }
 
   #hear(message: Message, from: string): void {
-    if ('question' in message) void this.#reply(message.id, message.question);
-    else this.#gather(message, from);
-  }
-
-  #gather({ id, items, isLast }: Extract<Message, { items: unknown }>, from: string): void {
+    if ('question' in message) {
+      void this.#reply(message.id, message.question);
+      return;
+    }
+    const { id, items, isLast } = message;
     const gathering = this.#gatherings.get(id);
     if (!gathering) return; // another's question, or one that is over
     const { answers, missing, takes, done } = gathering;

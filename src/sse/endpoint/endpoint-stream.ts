@@ -7,7 +7,6 @@ import type { SseConnection } from '../http/sse-connection.js';
 import type { SseEvent } from '../log/sse-event.js';
 import { longestId, MAX_ID_BYTES, parseLastEventId } from '../protocol/position.js';
 import type { SseHub } from '../sse-hub.js';
-import { SseError } from '../sse.errors.js';
 import type { SseLimits } from '../sse.options.js';
 import type { ChangeOutcome, JoinsAndLeaves, JoinableStreams, RefusedChange } from './joinable-streams.js';
 
@@ -51,7 +50,7 @@ export class EndpointStream implements ConnectionPart {
     return this.connection.identity?.user;
   }
 
-  /** Its client joins channels by this id, and has to know it before any event of them. */
+  /** The client joins channels by this id, and has to know it before any event of them. */
   firstEvents(): string {
     return ownEvent('connection', { id: this.connection.id });
   }
@@ -60,7 +59,7 @@ export class EndpointStream implements ConnectionPart {
     this.joinable.delete(this.connection.id);
   }
 
-  /** All that its client gets. It does not complete: the client may join more. */
+  /** All events of the client. The Observable does not complete, as the client may join more channels. */
   events(atFirst: Observable<SseEvent>): Observable<SseEvent> {
     return merge(atFirst, this.#joined.pipe(mergeAll()));
   }
@@ -71,29 +70,25 @@ export class EndpointStream implements ConnectionPart {
     this.#entering.delete(channel);
   }
 
+  /** @throws SseError if a channel cannot be reached; part of the change may have been made */
   async change({ join, leave, positions }: JoinsAndLeaves): Promise<ChangeOutcome | RefusedChange> {
     const refusal = this.#refusalOf(join, leave);
     if (refusal) return refusal;
     const left = leave.filter((channel) => this.#leave(channel));
-    // Its client must not come back with an id that names what it has left.
+    // The client must not come back with an id that names a channel it has left.
     if (left.length > 0) this.connection.positionsKnown();
     // A channel may be named like a member of Object.prototype, as "constructor".
     const positionOf = new Map(Object.entries(positions));
     const joinings = join.map((channel) => this.#join(channel, positionOf.get(channel)));
-    try {
-      const granted = await Promise.all(joinings.map(({ isGranted }) => isGranted));
-      const joined = join.filter((_, i) => granted[i] && !joinings[i]?.isLeft);
-      return {
-        joined,
-        positions: this.#positionsIn(joined),
-        denied: join.filter((_, i) => !granted[i]),
-        left,
-        channels: this.connection.reader.position.names,
-      };
-    } catch (error) {
-      if (error instanceof SseError) return { refused: 'away', message: error.message };
-      throw error;
-    }
+    const granted = await Promise.all(joinings.map(({ isGranted }) => isGranted));
+    const joined = join.filter((_, i) => granted[i] && !joinings[i]?.isLeft);
+    return {
+      joined,
+      positions: this.#positionsIn(joined),
+      denied: join.filter((_, i) => !granted[i]),
+      left,
+      channels: this.connection.reader.position.names,
+    };
   }
 
   /** Why a change cannot be made; then nothing is changed. */
@@ -135,9 +130,8 @@ export class EndpointStream implements ConnectionPart {
   #join(channel: string, position: string | undefined): Joining {
     const known = this.#joining.get(channel);
     if (known) return known;
-    const isStreamed = this.connection.reader.position.names.includes(channel);
-    if (isStreamed) return { isLeft: false, isGranted: Promise.resolve(true) };
-    const joining: Joining = { isLeft: false, isGranted: Promise.resolve(false) };
+    const joining: Joining = { isLeft: false, isGranted: Promise.resolve(true) };
+    if (this.connection.reader.position.names.includes(channel)) return joining;
     joining.isGranted = this.#joinIfGranted(channel, position, joining).finally(() => {
       if (this.#joining.get(channel) === joining) this.#joining.delete(channel);
     });
@@ -176,10 +170,10 @@ export class EndpointStream implements ConnectionPart {
         }),
         finalize(() => {
           if (isEntering()) this.#entering.delete(channel);
-          resolve(); // it has completed already, or the client has gone
+          resolve(); // the channel has completed already, or the client has gone
         }),
       );
-      // After a failure nobody is subscribed any more, while the error may still be on its way.
+      // After a failure nobody subscribes any more, while the error may still be on its way to the client.
       if (this.#joined.observed) this.#joined.next(stream);
       else resolve();
     });

@@ -31,10 +31,8 @@ export interface EndpointOptions {
   /** Decorators of the endpoint's controller, for throttling or an API's description, for example. */
   readonly decorators?: readonly ClassDecorator[];
   /** Its version, as in `@Controller()`. @defaultValue that of the application */
-  readonly version?: VersionValue;
+  readonly version?: NonNullable<ControllerOptions['version']>;
 }
-
-type VersionValue = NonNullable<ControllerOptions['version']>;
 
 /**
  * Makes the controller class of the endpoint.

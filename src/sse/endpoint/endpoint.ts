@@ -26,7 +26,6 @@ import { EndpointStream } from './endpoint-stream.js';
 import {
   JoinableStreams,
   type ChangeOutcome,
-  type ChangeRequest,
   type JoinsAndLeaves,
   type RefusedChange,
 } from './joinable-streams.js';
@@ -65,7 +64,11 @@ export class Endpoint implements OnApplicationBootstrap {
     this.#refuseForms(exchange);
     const change = this.#changeOf(body);
     const identity = await this.identification.of(exchange.adaptedRequest);
-    const outcome = await this.#changed({ connection, user: identity?.user, change });
+    const time = Math.min(this.settings.authorizeTime + ANSWER_TIME, LONGEST_TIMER);
+    // Text that cannot be an id is not worth a question to all instances.
+    const outcome =
+      CONNECTION_ID.test(connection) &&
+      (await this.joinable.changeAnywhere({ connection, user: identity?.user, change }, time));
     if (!outcome) throw new NotFoundException('There is no such connection.');
     if (!('refused' in outcome)) return outcome;
     if (outcome.retry !== undefined)
@@ -149,17 +152,6 @@ export class Endpoint implements OnApplicationBootstrap {
     if (change.join.some((channel) => change.leave.includes(channel)))
       throw new BadRequestException('Name a channel in "join" or in "leave", not in both.');
     return change;
-  }
-
-  async #changed(request: ChangeRequest): Promise<ChangeOutcome | RefusedChange | undefined> {
-    if (!CONNECTION_ID.test(request.connection)) return undefined;
-    const time = Math.min(this.settings.authorizeTime + ANSWER_TIME, LONGEST_TIMER);
-    try {
-      return await this.joinable.changeAnywhere(request, time);
-    } catch (error) {
-      if (error instanceof SseError) return { refused: 'away', message: error.message };
-      throw error;
-    }
   }
 }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ScatterGather } from '../cluster/scatter-gather.js';
+import { SseError } from '../sse.errors.js';
 import type { EndpointStream } from './endpoint-stream.js';
 
 /** A change of the channels of a stream, as its client asks for it. */
@@ -56,7 +57,7 @@ export class JoinableStreams {
   constructor(private readonly instances: ScatterGather) {
     instances.answer(
       'channels',
-      // No answer: the stream is not here.
+      // An instance without the stream answers with nothing.
       (request: ChangeRequest) => this.change(request)?.then((outcome) => [outcome]) ?? [],
     );
   }
@@ -76,7 +77,7 @@ export class JoinableStreams {
   change({ connection, user, change }: ChangeRequest): Promise<ChangeOutcome | RefusedChange> | undefined {
     const stream = this.#streams.get(connection);
     if (!stream || (stream.user !== undefined && stream.user !== user)) return undefined;
-    return stream.change(change);
+    return stream.change(change).catch(refusedAsAway);
   }
 
   /**
@@ -84,12 +85,19 @@ export class JoinableStreams {
    *
    * @param time milliseconds that another instance may take
    * @returns undefined if there is none, or it is somebody else's
-   * @throws SseError `BACKPLANE_AWAY`, `HUB_CLOSED`
    */
   async changeAnywhere(
     request: ChangeRequest,
     time: number,
   ): Promise<ChangeOutcome | RefusedChange | undefined> {
-    return this.change(request) ?? this.instances.askOne('channels', request, time);
+    const here = this.change(request);
+    if (here) return here;
+    const elsewhere = this.instances.askOne<ChangeOutcome | RefusedChange>('channels', request, time);
+    return elsewhere.catch(refusedAsAway);
   }
+}
+
+function refusedAsAway(error: unknown): RefusedChange {
+  if (error instanceof SseError) return { refused: 'away', message: error.message };
+  throw error;
 }

@@ -9,8 +9,8 @@ import { SseError } from '../sse.errors.js';
 export type ChannelsOf<Pattern extends string> = Pattern | ChannelDefinition<Pattern, any>;
 
 /**
- * A decorator for methods that take one argument, or none. The method may say more exactly what it returns; a
- * `TypedPropertyDescriptor` could be set, too, and would have it be of one type.
+ * A decorator for methods that take one argument, or none. The descriptor is readonly, unlike `TypedPropertyDescriptor`:
+ * a method may then return a more exact type than `Result`.
  */
 export type HandlerDecorator<Argument, Result> = (
   target: object,
@@ -18,7 +18,7 @@ export type HandlerDecorator<Argument, Result> = (
   descriptor: { readonly value?: (argument: Argument) => Result },
 ) => void;
 
-/** A decorator of a method. */
+/** The declaration that one decorator makes of a method. */
 export interface DescribedHandler {
   readonly kind: HandlerKind;
   readonly pattern: ChannelPattern;
@@ -33,8 +33,8 @@ const HANDLERS = 'nestjs-sse-hub:handlers';
 /**
  * Describes a method. It may be decorated several times, for several kinds or patterns.
  *
- * What is described is the property and not the function in it: another decorator may put a function of its own in
- * the place of the method, and a subclass may override it. It is called by its name all the same.
+ * The description belongs to the property and not to the function in it: another decorator may put a function of its own
+ * in the place of the method, and a subclass may override it. The method is called by its name all the same.
  *
  * @throws SseError `INVALID_CHANNEL`; `INVALID_HANDLER` when it is applied to what Nest's scanner does not find: a
  * channel whose authoriser is never asked would be open to everybody

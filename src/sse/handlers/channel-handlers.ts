@@ -20,47 +20,46 @@ export interface MatchedHandler extends PatternMatch {
   readonly handler: ChannelHandler;
 }
 
+interface OfOneKind {
+  readonly all: readonly ChannelHandler[];
+  /** By the name of a channel. */
+  readonly matched: Map<string, readonly MatchedHandler[]>;
+}
+
 /** Names whose handlers are remembered, for each kind. */
 const REMEMBERED = 10_000;
 
 /** The methods of the application that do something for some channels. */
 export class ChannelHandlers {
-  readonly #handlers = new Map<HandlerKind, ChannelHandler[]>();
-  readonly #known = new Map<HandlerKind, Map<string, readonly MatchedHandler[]>>();
+  readonly #kinds = new Map<HandlerKind, OfOneKind>();
 
   /** @throws SseError `DUPLICATE_DEFINITION` if two methods tell the state of one pattern */
   add(handlers: Iterable<ChannelHandler>): void {
     for (const handler of handlers) {
-      const { kind } = handler;
-      const others = this.#handlers.get(kind) ?? [];
-      if (kind === 'snapshot') refuseSecond(handler, others);
-      this.#handlers.set(kind, [...others, handler]);
+      const { all } = this.#kinds.get(handler.kind) ?? { all: [] };
+      if (handler.kind === 'snapshot') refuseSecond(handler, all);
+      this.#kinds.set(handler.kind, { all: [...all, handler], matched: new Map() });
     }
-    this.#known.clear();
   }
 
   has(kind: HandlerKind): boolean {
-    return this.#handlers.has(kind);
+    return this.#kinds.has(kind);
   }
 
   /** The handlers whose pattern a channel's name matches, in the order in which they were found. */
   of(kind: HandlerKind, channel: string): readonly MatchedHandler[] {
-    const handlers = this.#handlers.get(kind);
+    const handlers = this.#kinds.get(kind);
     if (!handlers) return [];
-    let known = this.#known.get(kind);
-    if (!known || known.size >= REMEMBERED) {
-      known = new Map<string, readonly MatchedHandler[]>();
-      this.#known.set(kind, known);
-    }
-    let matched = known.get(channel);
-    if (!matched) {
-      matched = handlers.flatMap((handler) => {
-        const match = handler.pattern.match(channel);
-        return match ? [{ handler, ...match }] : [];
-      });
-      known.set(channel, matched);
-    }
-    return matched;
+    const { all, matched } = handlers;
+    const known = matched.get(channel);
+    if (known) return known;
+    const found = all.flatMap((handler) => {
+      const match = handler.pattern.match(channel);
+      return match ? [{ handler, ...match }] : [];
+    });
+    if (matched.size >= REMEMBERED) matched.clear();
+    matched.set(channel, found);
+    return found;
   }
 }
 
@@ -68,7 +67,7 @@ export class ChannelHandlers {
  * Asks a handler, and logs it if the answer takes too long.
  *
  * @param time milliseconds
- * @throws ServiceUnavailableException of that message, if it takes longer; whatever the handler throws
+ * @throws ServiceUnavailableException with the message, if the handler takes longer; whatever the handler throws
  */
 export async function answerInTime(
   handler: ChannelHandler,

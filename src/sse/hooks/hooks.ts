@@ -4,7 +4,9 @@ import { Logger } from '@nestjs/common';
 import type { ChannelHandlers, HandlerKind } from '../handlers/channel-handlers.js';
 import type { ChannelObserver, Channels } from '../channels/channels.js';
 import type { ConnectionFeatures, ConnectionHandle, StreamObserver } from '../http/connection-part.js';
-import type { ChannelSubscription } from './hooks.decorators.js';
+import type { ChannelSubscription, ChannelUse } from './hooks.decorators.js';
+
+type SubscriptionDetails = Omit<ChannelSubscription, keyof ChannelUse>;
 
 /** Calls methods of the application when clients begin and end to stream a channel. */
 export class Hooks implements ChannelObserver, StreamObserver {
@@ -52,7 +54,9 @@ export class Hooks implements ChannelObserver, StreamObserver {
     if (!this.#hasHook(channel, 'subscribe', 'unsubscribe')) return;
     let alternation = this.#subscriptions.get(subscriber);
     if (!alternation) {
-      alternation = new Alternation((name, change) => this.#call(change, name, detailsOf(subscriber)));
+      const { id: connection, identity, request } = subscriber;
+      const details: SubscriptionDetails = { connection, user: identity?.user, request };
+      alternation = new Alternation((name, change) => this.#call(change, name, details));
       this.#subscriptions.set(subscriber, alternation);
     }
     this.#scope.runInAsyncScope(() => alternation.add(channel, kind));
@@ -105,13 +109,3 @@ class Alternation {
     this.#waiting.delete(key);
   }
 }
-
-const detailsOf = ({
-  id,
-  identity,
-  request,
-}: ConnectionHandle): Pick<ChannelSubscription, 'connection' | 'user' | 'request'> => ({
-  connection: id,
-  user: identity?.user,
-  request,
-});

@@ -6,14 +6,14 @@ import type { ChannelWriter } from '../publishing/channel-writer.js';
 import { SseError } from '../sse.errors.js';
 
 /*
- * The will of a pipe, in the sense of MQTT: the last event of its channel, which is left with the histories and which
- * another instance publishes if this process ends without a word (lost-pipes.ts).
+ * The will of a pipe, in the sense of MQTT: the last event of its channel. It is stored beside the histories, and another
+ * instance publishes it if this process ends without a word (source-pipes.ts).
  */
 
 /** Milliseconds between two looks at wills. */
 export const LOOK_INTERVAL = 1_000;
 
-/** The end of a channel as far as it is still to come. As JSON it is read by instances of other versions. */
+/** The rest of a pipe's work, at the end of its channel. Instances of other versions read it as JSON. */
 export interface PipeWill {
   readonly channel: string;
   /** The event that listeners are still to be told. */
@@ -22,14 +22,14 @@ export interface PipeWill {
   readonly complete: boolean;
 }
 
-/** @throws where it is the text of something else */
+/** @throws if the text is not that of a will */
 export function willOfText(text: string): PipeWill {
   const { channel, last, complete } = JSON.parse(text) as PipeWill;
   return { channel, last: last && restoredEvent(last), complete };
 }
 
 /**
- * Tells listeners the last event, if there is one: once, however often it is tried.
+ * Publishes the last event, if there is one. It is stored once, however often this is tried.
  *
  * @param id of the will
  */
@@ -42,7 +42,7 @@ export async function tellLast(
   try {
     await writer.appendLast(channel, last, `pipe/${id}`);
   } catch (error) {
-    // Then somebody else has ended it, and listeners have had the end.
+    // Somebody else has completed the channel, and its listeners know that it has ended.
     if (!(error instanceof SseError && error.code === 'CHANNEL_COMPLETED')) throw error;
   }
 }
@@ -56,9 +56,9 @@ export async function tellLast(
 export class OwnWill {
   readonly #id = randomUUID();
   #state: 'new' | 'left' | 'ended' = 'new';
-  /** The last attempt to store it; undefined if there was none. */
+  /** The last attempt to store the will; undefined if there was none. */
   #stored: Promise<void> | undefined;
-  /** When it was last known to be there: `performance.now()`. */
+  /** When the will was last known to be stored: `performance.now()`. */
   #seenAt = 0;
 
   constructor(
@@ -83,7 +83,7 @@ export class OwnWill {
   }
 
   /**
-   * Stores it again where it is no longer there.
+   * Stores the will again if the store does not have it any more.
    *
    * @returns `lost` if others may have carried it out, so that the pipe cannot go on
    */
@@ -106,7 +106,7 @@ export class OwnWill {
    */
   async endWith(last: StoredEvent | undefined): Promise<void> {
     this.#state = 'ended';
-    await this.#stored?.catch(() => undefined); // so that it is removed after it was stored
+    await this.#stored?.catch(() => undefined); // the will must not be stored after it was removed
     this.will = { ...this.will, last };
     await this.carryOut();
   }
@@ -127,7 +127,7 @@ export class OwnWill {
   async #store(): Promise<void> {
     const now = performance.now();
     const { last } = this.will;
-    // The event's body is made of the rest.
+    // The body is left out: restoredEvent() makes it of the other fields.
     const text = JSON.stringify({
       ...this.will,
       last: last && { ...last, body: undefined, bytes: undefined },

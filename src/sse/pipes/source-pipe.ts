@@ -55,8 +55,8 @@ export class SourcePipe {
   #published = 0;
   #stopped: PipeFailure | undefined;
   #reject: ((reason: unknown) => void) | undefined;
-  /** Resolves when listeners would be told if this process ended. */
-  #isSafe: Promise<void> | undefined;
+  /** Resolves when the will is stored. Nothing is published before. */
+  #willLeft: Promise<void> | undefined;
 
   /**
    * @param countListeners of the channel, on all instances
@@ -78,7 +78,7 @@ export class SourcePipe {
   }
 
   /**
-   * Publishes all there is.
+   * Publishes what the source gives, and then tells listeners the end.
    *
    * @param owe is called when listeners could not be told how it ended; then the will is still to be carried out
    * @returns how many events were published, if the source has come to its end
@@ -94,8 +94,8 @@ export class SourcePipe {
       await new Promise<void>((resolve, reject) => {
         this.#reject = reject;
         if (signal?.aborted) return abort();
-        this.#isSafe = this.will.leave(this.#lastEvent(failureOf('lost', lost(this.channel))));
-        this.#isSafe.catch(reject);
+        this.#willLeft = this.will.leave(this.#lastEvent(failureOf('lost', lost(this.channel))));
+        this.#willLeft.catch(reject);
         closeSource = this.#open(resolve, reject);
         void Promise.allSettled([this.#watchWill(ending.signal), this.#watchListeners(ending.signal)]);
       });
@@ -133,7 +133,7 @@ export class SourcePipe {
     }
     const iterator = source[Symbol.asyncIterator]();
     this.#pull(iterator).then(resolve, reject);
-    // A generator that waits for something returns when it has that: nobody waits for it here.
+    // A generator that awaits something returns only after that, so it is not waited for.
     const close = async (): Promise<unknown> => iterator.return?.();
     return () => void close().catch(() => undefined);
   }
@@ -147,12 +147,12 @@ export class SourcePipe {
   }
 
   async #publish(event: SseEventInput): Promise<void> {
-    await this.#isSafe;
+    await this.#willLeft;
     await this.writer.publish(this.channel, event);
     this.#published++;
   }
 
-  /** The event that tells listeners a failure; undefined for none. A fault of the option `error` is logged. */
+  /** The event that tells listeners of a failure; undefined for none. A fault of the option `error` is logged. */
   async #lastEvent(failure: PipeFailure): Promise<StoredEvent | undefined> {
     const { reason, message } = failure;
     const { channel, options, writer } = this;
@@ -181,11 +181,11 @@ export class SourcePipe {
   async #watchListeners(signal: AbortSignal): Promise<void> {
     const { abandonAfter } = this.options;
     if (abandonAfter === undefined) return;
-    for (let inVain = 0; inVain < 2;) {
+    for (let zeros = 0; zeros < 2;) {
       await delay(abandonAfter, undefined, { signal, ref: false });
       // An instance that cannot be asked may have listeners.
       const count = await this.countListeners().catch(() => 1);
-      inVain = count === 0 ? inVain + 1 : 0;
+      zeros = count === 0 ? zeros + 1 : 0;
     }
     this.stop('abandoned', abandoned(abandonAfter));
   }

@@ -48,20 +48,16 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     const pipe = new SourcePipe(channel, source, options, this.writer, this.cluster.wills, count);
     const end = pipe.run(() => this.#owe(pipe.will));
     this.#running.set(pipe, end);
-    try {
-      return await end;
-    } finally {
-      this.#running.delete(pipe);
-    }
+    return end.finally(() => this.#running.delete(pipe));
   }
 
-  /** Before the streams are ended: listeners have not got everything, and they shall know it. */
+  /** Runs before the streams are ended, so that listeners are told that they have not got everything. */
   async onModuleDestroy(): Promise<void> {
     this.#closing.abort();
     this.#stopLeading?.();
     for (const pipe of this.#running.keys()) pipe.stop('closing', hubClosed());
     const told = Promise.allSettled(this.#running.values());
-    // A schema that does not answer holds up what comes after it, and must not hold up the application.
+    // A schema that does not answer holds up the events after it. It must not hold up the application.
     await withTimeout(told, this.settings.shutdown.grace, () => undefined);
   }
 
@@ -71,18 +67,24 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     if (this.#owed.size === 1) void this.#payOff();
   }
 
-  /** One after the other: if one fails, the others would as well. */
+  /** Carries them out one after the other: if one fails, the others would as well. */
   async #payOff(): Promise<void> {
     const { signal } = this.#closing;
     for (const will of this.#owed) {
-      while (!signal.aborted && !(await succeeds(will.carryOut()))) await pause(signal);
-      this.#owed.delete(will);
+      while (!signal.aborted && this.#owed.has(will)) {
+        try {
+          await will.carryOut();
+          this.#owed.delete(will);
+        } catch {
+          await pause(signal);
+        }
+      }
     }
   }
 
   /** Ends the channels of processes that have ended, while this instance leads. */
   async #endLost(signal: AbortSignal): Promise<void> {
-    /** Wills that could not be carried out, which the log has said. */
+    /** Ids of wills that could not be carried out, and of which the log says so. */
     const warned = new Set<string>();
     while (!signal.aborted) {
       // Without an answer the next look may have one.
@@ -110,12 +112,6 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 }
-
-const succeeds = (promise: Promise<unknown>): Promise<boolean> =>
-  promise.then(
-    () => true,
-    () => false,
-  );
 
 const pause = (signal: AbortSignal): Promise<unknown> =>
   delay(LOOK_INTERVAL, undefined, { signal, ref: false }).catch(() => undefined);

@@ -15,10 +15,10 @@ import { MembersCopy, SharedMembers } from './shared-members.js';
 type Reconcile = (channel: string, user: string) => void;
 
 /**
- * - `unknown`: it has no copy.
- * - `follower`: it has the copy of `leader`, and follows another one as soon as that is heard.
+ * - `unknown`: this instance has no copy of the list.
+ * - `follower`: it has a copy of the list of `leader`, and follows another leader as soon as it hears one.
  * - `orphan`: the leader has ended in order, and the copy is complete.
- * - `leader`: it has the lease, which each of the others may get. When it loses it, it is `unknown`.
+ * - `leader`: it has the lease, which an instance may get in any of the other roles, and becomes `unknown` without it.
  */
 type Role =
   | { readonly kind: 'unknown' }
@@ -26,7 +26,7 @@ type Role =
   | { readonly kind: 'orphan' }
   | { readonly kind: 'leader'; readonly reconcile: Reconcile };
 
-/** Milliseconds for which a leader that was cut off may go on announcing in vain before it notices. */
+/** Milliseconds for which a leader that was cut off may go on announcing, unheard, before it notices. */
 const UNHEARD = 2 * LEASE_TIME;
 
 /**
@@ -89,8 +89,7 @@ export class AnnouncedMembers {
   /** The copies of the other instances that have one. */
   async elsewhere(): Promise<Entry[][]> {
     const { answers } = await this.questions.ask('announced').catch(() => ({ answers: [] }));
-    const known = answers.filter(({ items }) => items[0] === KNOWN);
-    return known.map(({ items }) => items.slice(1) as Entry[]);
+    return answers.flatMap(({ items: [known, ...entries] }) => (known === KNOWN ? [entries as Entry[]] : []));
   }
 
   /**
@@ -134,8 +133,8 @@ export class AnnouncedMembers {
    * An announcement is in the log, or never will be.
    *
    * @param place `newest`: it is the newest event of this member in the log. `maybe older`: it was a former leader's,
-   * so others of this member may follow it. After such a `leave` the member stays, and is doubtful until the leader
-   * has looked
+   * so others of this member may follow it. After such a `leave` the member stays on the list, and is doubtful until
+   * the leader has reconciled it
    */
   settled(announcement: Announcement, place: 'newest' | 'maybe older'): void {
     const { type, channel, stay: member } = announcement;
@@ -177,7 +176,8 @@ export class AnnouncedMembers {
     } else if (role.kind !== 'leader') {
       this.#follow(from);
       if ('channel' in message) this.#pending.delete(keyOf(message.channel, message.user));
-      if ('entries' in message) this.#pending.clear(); // those that are still pending come next
+      // The leader tells what is still pending after the whole list; anything else is done.
+      if ('entries' in message) this.#pending.clear();
       this.#copy.hear(message);
     }
   }

@@ -6,6 +6,7 @@ import { LEASE_TIME, type SseCluster } from '../cluster/cluster.js';
 import { ANSWER_TIME } from '../cluster/scatter-gather.js';
 import type { SseBackplane } from '../log/backplane.js';
 import { storedEvent } from '../log/stored-event.js';
+import { moreLikeIt, SparseLog } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import type { AnnouncedMembers } from './announced-members.js';
@@ -27,7 +28,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'HUB_FULL',
 ]);
 
-/** Codes that need no warning: the channel or the hub has ended, so nobody is left to be told. */
+/** Codes that need no warning: the channel or the hub has ended, so nobody is left who wants the announcement. */
 const OVER: ReadonlySet<string> = new Set(['CHANNEL_COMPLETED', 'HUB_CLOSED']);
 
 /**
@@ -39,8 +40,9 @@ const OVER: ReadonlySet<string> = new Set(['CHANNEL_COMPLETED', 'HUB_CLOSED']);
  */
 export class PresenceLeader {
   readonly #instances = new Map<string, MembersCopy>();
-  /** By {@link keyOf}: the timer of a time of grace, or an announcement is being published. */
+  /** Members with something under way, by {@link keyOf}: the timer of a time of grace, or a publication. */
   readonly #busy = new Map<string, NodeJS.Timeout | 'publishing'>();
+  readonly #failures = new SparseLog();
   readonly #logger = new Logger('SseHub');
 
   /** @param signal is aborted when the lease is lost, or given back */
@@ -78,16 +80,13 @@ export class PresenceLeader {
   }
 
   #hear(message: ListMessage, from: string): void {
-    const copy = this.#instances.get(from) ?? this.#copyOf(from);
-    this.#instances.set(from, copy);
+    let copy = this.#instances.get(from);
+    if (!copy) {
+      const changed = (channel: string, user: string): void => this.#reconcile(channel, user);
+      copy = new MembersCopy(new Members(), changed, () => broadcast(this.cluster, LOCAL, { asks: from }));
+      this.#instances.set(from, copy);
+    }
     copy.hear(message);
-  }
-
-  #copyOf(instance: string): MembersCopy {
-    const reconcile = (channel: string, user: string): void => this.#reconcile(channel, user);
-    return new MembersCopy(new Members(), reconcile, () =>
-      broadcast(this.cluster, LOCAL, { asks: instance }),
-    );
   }
 
   /**
@@ -109,8 +108,8 @@ export class PresenceLeader {
   }
 
   /**
-   * Announces a `join`, or starts the time of grace, if what was announced of a user differs from what is so. Does
-   * nothing during a publication, as that ends with it.
+   * Announces a `join`, or starts the time of grace, if a user is present and not announced, or announced and not
+   * present. Does nothing while an announcement of the user is being published: it is called again after that.
    */
   #reconcile(channel: string, user: string, grace = this.#graceOf(channel)): void {
     const key = keyOf(channel, user);
@@ -119,11 +118,13 @@ export class PresenceLeader {
     const pending = this.announced.pendingOf(channel, user);
     const present = this.#present(channel, user);
     const announced = this.announced.members.get(channel, user);
+    if (pending || present) {
+      clearTimeout(busy);
+      this.#busy.delete(key);
+    }
     if (pending) {
       void this.#publish(pending, 'maybe older');
     } else if (present) {
-      clearTimeout(busy);
-      this.#busy.delete(key);
       const isDue = announced
         ? this.announced.isDoubtful(channel, user)
         : this.announced.members.countIn(channel) < this.settings.limits.membersPerChannel;
@@ -150,8 +151,6 @@ export class PresenceLeader {
   async #publish(announcement: Announcement, place: 'newest' | 'maybe older'): Promise<void> {
     const { channel, stay: member } = announcement;
     const key = keyOf(channel, member.user);
-    const busy = this.#busy.get(key);
-    if (busy !== 'publishing') clearTimeout(busy);
     this.#busy.set(key, 'publishing');
     while (!this.signal.aborted && !(await this.#tryPublish(announcement)))
       await delay(RETRY, undefined, { signal: this.signal, ref: false }).catch(() => undefined);
@@ -168,17 +167,16 @@ export class PresenceLeader {
     if (!settings.presence?.events) return true;
     this.announced.say(announcement);
     try {
-      const data: PresenceEvent = {
-        user: member.user,
-        ...(member.info !== undefined && { info: member.info }),
-      };
+      const data: PresenceEvent = { user: member.user, info: member.info };
       const event = storedEvent({ type, data }, 'hub', this.settings.maxEventBytes);
       await this.backplane.append(channel, settings, event, `presence-${id}`);
       return true;
     } catch (error) {
       const code = error instanceof SseError ? error.code : '';
+      // While the backplane is away, all announcements fail every second.
+      const line = `A ${type} could not be published to the channel "${channel}": ${String(error)}`;
       if (!OVER.has(code))
-        this.#logger.warn(`A ${type} could not be published to the channel "${channel}": ${String(error)}`);
+        this.#failures.add(code, (leftOut) => this.#logger.warn(line + moreLikeIt(leftOut)));
       return !PASSING.has(code);
     }
   }

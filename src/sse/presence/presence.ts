@@ -50,7 +50,7 @@ export class Presence implements StreamObserver {
   readonly #connections = new WeakMap<Member, LocalConnections>();
   readonly #announced: AnnouncedMembers;
   readonly #questions: ScatterGather;
-  /** An application without members pays for nothing: `unused` until the first one comes. */
+  /** `unused` until the first member comes: an application without members pays for nothing. */
   #state: 'unused' | 'used' | 'closed' = 'unused';
   #heartbeat: NodeJS.Timeout | undefined;
 
@@ -141,13 +141,13 @@ export class Presence implements StreamObserver {
   #known(channel: string): CountedMember[] {
     const local = this.#local.in(channel).flatMap((member) => {
       const { open, newestAt } = this.#connections.get(member) as LocalConnections;
-      // The second one brings the info into the order of time, among those that other instances know.
+      // The second entry gives the info its place in time: of all entries of a user the newest one's info is taken.
       return [
         { ...member, connections: open.size },
         ...(newestAt > member.since ? [{ ...member, connections: 0, since: newestAt }] : []),
       ];
     });
-    // The info of a local member is at least as new as the one that was announced: it comes after it.
+    // Local members come after announced ones, as their info is at least as new.
     return this.#announced.isLeader ? [...this.#announced.in(channel), ...local] : local;
   }
 

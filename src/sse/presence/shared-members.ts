@@ -15,42 +15,38 @@ export class SharedMembers {
 
   set(channel: string, member: Member): void {
     this.members.set(channel, member);
-    broadcast(this.cluster, this.topic, {
-      version: ++this.#version,
-      channel,
-      user: member.user,
-      stay: member,
-    });
+    this.#tell({ version: ++this.#version, channel, user: member.user, stay: member });
   }
 
   delete(channel: string, user: string): void {
     this.members.delete(channel, user);
-    broadcast(this.cluster, this.topic, { version: ++this.#version, channel, user });
+    this.#tell({ version: ++this.#version, channel, user });
   }
 
   tellVersion(): void {
-    broadcast(this.cluster, this.topic, { version: this.#version });
+    this.#tell({ version: this.#version });
   }
 
   tellAll(): void {
     const parts = partsOf(this.members);
     for (const [part, entries] of parts.entries())
-      broadcast(this.cluster, this.topic, { version: this.#version, entries, part, parts: parts.length });
+      this.#tell({ version: this.#version, entries, part, parts: parts.length });
+  }
+
+  #tell(message: ListMessage): void {
+    broadcast(this.cluster, this.topic, message);
   }
 }
-
-/** No list has this version. */
-const UNKNOWN = -1;
 
 /** Keeps members as another instance's {@link SharedMembers} has them. */
 export class MembersCopy {
   /** When the keeper was heard last: `performance.now()`. */
   heardAt = 0;
   /**
-   * The version of the copy: 0 at first, as that of a new list. `asked`: it lacks a change, and the keeper was asked
-   * for the whole list.
+   * The version of the copy: 0 at first, as that of a new list. `unknown`: another instance has begun to keep the list.
+   * `asked`: the copy lacks a change, and the keeper was asked for the whole list.
    */
-  #version: number | 'asked' = 0;
+  #version: number | 'unknown' | 'asked' = 0;
   /** The parts of the whole list that have come so far. */
   #parts: (readonly Entry[])[] = [];
 
@@ -66,7 +62,7 @@ export class MembersCopy {
 
   /** Another instance keeps the list from now on, with versions of its own. */
   expectAnotherKeeper(): void {
-    this.#version = UNKNOWN;
+    this.#version = 'unknown';
   }
 
   hear(message: ListMessage): void {

@@ -9,8 +9,8 @@ import { Snapshot, snapshotBody } from './snapshot.js';
 import type { SnapshotOf } from './sse-snapshot.decorator.js';
 
 /*
- * A channel with a method `@SseSnapshot()` has a snapshot, the preface of its log. A client that needs it has a
- * `DueSnapshot`, which has it made by the `ChannelSnapshots` of the channel, for all clients at once.
+ * The snapshot of a channel comes from its method with `@SseSnapshot()`, and is the preface of its log. Each client that
+ * needs one has a `DueSnapshot`. The `ChannelSnapshots` of the channel make one snapshot for all who need it.
  */
 
 type SnapshotSettings = Pick<SseSettings, 'snapshotTime' | 'maxEventBytes'>;
@@ -63,7 +63,7 @@ class DueSnapshot implements Preface {
     return this.#making;
   }
 
-  /** The last one is as good as it gets, wherever the log has gone. */
+  /** The snapshot, if it will do. That of the last attempt does, even if the log has moved past it. */
   get #ready(): Snapshot | undefined {
     const made = this.#made;
     return made && (this.#attempts >= ATTEMPTS || !this.snapshots.isOutdated(made)) ? made : undefined;
@@ -121,10 +121,10 @@ class ChannelSnapshots {
     logger.warn(
       `${handler.name} gave an "after" for "${channel.name}" that is not in its log (${missed.reason}): ${missed.requested}. Clients are told of a gap, and get all that the log has.`,
     );
-    return new Snapshot(body, upTo, missed);
+    return new Snapshot(body, upTo, false);
   }
 
-  /** The event that a state includes last may be on its way here from another process, or its log be gone. */
+  /** Looks for the last event of a state, which may be on its way from another process, or of a log that is gone. */
   async #find(after: NamedPosition): Promise<NamedPosition> {
     const { channel } = this;
     if (after.kind !== 'position' || channel.log.has(after.position)) return after;
@@ -132,7 +132,7 @@ class ChannelSnapshots {
     if (located) return at(located);
     const { log } = channel;
     const isOfAnotherLog = log.missing(after.position) === 'unknown';
-    // Its log was lost, or given back when nobody used it. The state has nothing of the log since then.
+    // That log was lost, or given back when nobody used it. The state includes nothing of the log in its place.
     return isOfAnotherLog && log.floor.offset === 0 ? at(log.floor) : after;
   }
 }
@@ -141,7 +141,7 @@ const at = (position: Position): NamedPosition => ({ kind: 'position', position,
 
 const offsetOf = (named: NamedPosition): number => (named.kind === 'position' ? named.position.offset : -1);
 
-/** JavaScript gives anything. */
+/** A caller in JavaScript may give anything. */
 function namedBy(after: unknown): NamedPosition {
   const text = String(after).slice(0, 200);
   const position = typeof after === 'string' ? parseId(after)?.position : undefined;

@@ -1,5 +1,4 @@
 import { Batch } from '../channels/channel.js';
-import type { OwedGap } from '../log/event-log.js';
 import { eventBody, idLine } from '../protocol/event-stream.js';
 import type { NamedPosition, Position } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
@@ -14,17 +13,13 @@ export class Snapshot implements ReadyPreface {
   /**
    * @param body the `snapshot` event without its id
    * @param upTo the position up to which the state is complete
-   * @param gap between the state and the log, of which nobody can tell what it hides
+   * @param wasInLog if not, there is a gap between the state and the log, and nobody knows what is missing
    */
   constructor(
     private readonly body: string,
     readonly upTo: NamedPosition,
-    private readonly gap?: OwedGap,
+    readonly wasInLog = true,
   ) {}
-
-  get wasInLog(): boolean {
-    return this.gap === undefined;
-  }
 
   batch(id: string | undefined, upTo: Position): Batch {
     if (!this.#batch || this.#id !== id) {

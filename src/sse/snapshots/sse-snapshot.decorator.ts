@@ -18,9 +18,9 @@ export interface SnapshotOf<State = unknown> {
   readonly state: State;
   /**
    * The id of the last event that the state includes: what `publish()` resolved with, or the `position` of
-   * `hub.history()`. Without it the stream goes on from where the channel was before the method was called. One
-   * of a log that is gone stands for the beginning of the one in its place, if that is kept.
-   * Not looked at on a channel without history.
+   * `hub.history()`. Without it the stream goes on from where the channel was before the method was called. An id
+   * of a log that is gone stands for the beginning of the log in its place, if that is kept. It is ignored on a
+   * channel without history.
    */
   readonly after?: string | undefined;
 }

@@ -187,7 +187,7 @@ describe.each(adapters)('names that a client sends (%s)', (adapter) => {
     const { ChannelHandlers } = await import('../../../src/sse/handlers/channel-handlers.js');
     const handlers = app.get(ChannelHandlers, { strict: false });
     const known = handlers.of('authorize', 'rooms/0');
-    for (let i = 0; i < 10_000; i++) handlers.of('authorize', `rooms/${i}`);
+    for (let i = 0; i <= 10_000; i++) handlers.of('authorize', `rooms/${i}`);
     // It was forgotten meanwhile, and found again.
     expect(handlers.of('authorize', 'rooms/0')).not.toBe(known);
     expect(handlers.of('authorize', 'rooms/0')).toEqual(known);
