@@ -76,34 +76,23 @@ export function checkedEvent(
   }
   const schema = schemas.get(eventType);
   if (!schema) return event;
+  const refuse = (fault: string, cause: unknown): never => {
+    const subject = `The data of an event of type "${eventType}" of the channel "${channel}"`;
+    throw new SseError('INVALID_DATA', `${subject} ${fault}`, { cause });
+  };
+  const checked = (result: StandardSchemaV1.Result<unknown>): SseEventInput => {
+    if (!result.issues) return { ...event, data: result.value };
+    return refuse(`is not what its schema takes: ${listOf(result.issues)}`, result.issues);
+  };
+  const failed = (error: unknown): never =>
+    refuse(`cannot be checked. Its schema fails: ${reasonOf(error)}`, error);
   let result: StandardSchemaV1.Result<unknown> | Promise<StandardSchemaV1.Result<unknown>>;
   try {
     result = schema['~standard'].validate(data);
   } catch (error) {
-    throw schemaFailure(channel, eventType, error);
+    return failed(error);
   }
-  if (!isThenable(result)) return { ...event, data: outputOf(result, channel, eventType) };
-  return Promise.resolve(result).then(
-    (later) => ({ ...event, data: outputOf(later, channel, eventType) }),
-    (error: unknown) => {
-      throw schemaFailure(channel, eventType, error);
-    },
-  );
-}
-
-function outputOf(result: StandardSchemaV1.Result<unknown>, channel: string, eventType: string): unknown {
-  if (!result.issues) return result.value;
-  const { issues } = result;
-  throw invalidData(channel, eventType, `is not what its schema takes: ${listOf(issues)}`, issues);
-}
-
-function schemaFailure(channel: string, eventType: string, cause: unknown): SseError {
-  return invalidData(channel, eventType, `cannot be checked. Its schema fails: ${reasonOf(cause)}`, cause);
-}
-
-function invalidData(channel: string, eventType: string, fault: string, cause: unknown): SseError {
-  const data = `The data of an event of type "${eventType}" of the channel "${channel}"`;
-  return new SseError('INVALID_DATA', `${data} ${fault}`, { cause });
+  return isThenable(result) ? Promise.resolve(result).then(checked, failed) : checked(result);
 }
 
 function listOf(issues: readonly StandardSchemaV1.Issue[]): string {

@@ -106,7 +106,8 @@ export class Connections {
       ? await this.instances.ask<ConnectionDetails>('connections', { filter })
       : undefined;
     return [here, ...(others?.answers ?? [])].flatMap(({ from, items }) =>
-      items.map((details) => infoOf(details, from)),
+      // A time of another instance comes as text.
+      items.map((one) => ({ ...one, connectedAt: new Date(one.connectedAt), instance: from })),
     );
   }
 
@@ -155,13 +156,6 @@ export class Connections {
     return this.matching(filter).map(({ info }) => info);
   }
 }
-
-/** A time of another instance comes as text. */
-const infoOf = (details: ConnectionDetails, instance: string): ConnectionInfo => ({
-  ...details,
-  connectedAt: new Date(details.connectedAt),
-  instance,
-});
 
 function matches(connection: SseConnection, { id, channel, user }: ConnectionFilter): boolean {
   return (

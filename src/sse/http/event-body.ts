@@ -65,6 +65,4 @@ const oneLine = (value: string | number | null | undefined): string | undefined 
   value === undefined || value === null ? undefined : String(value).replace(/[\r\n\0]/g, '');
 
 /** An error after the head was sent: what the client may know of it. */
-export function errorText(error: unknown): string {
-  return eventBody({ type: 'error', data: errorMessage(error) });
-}
+export const errorText = (error: unknown): string => eventBody({ type: 'error', data: errorMessage(error) });

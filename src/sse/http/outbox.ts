@@ -1,4 +1,3 @@
-import type { Batch } from '../channels/channel.js';
 import { HEARTBEAT, idLine, type SharedText } from '../protocol/event-stream.js';
 import type { Cursor } from '../streams/cursor.js';
 import type { BackPressure } from '../streams/sink.js';
@@ -74,10 +73,10 @@ export class Outbox {
   }
 
   /** Writes bytes that all clients share, at once unless something waits. */
-  addBatch(batch: Batch): void {
+  addShared(shared: SharedText): void {
     const writer = this.#writer;
-    if (!writer || !this.isEmpty || this.#resting) return this.add(batch);
-    this.#wrote(writer.writeShared(batch) ? 'taken' : 'not taken', writer);
+    if (!writer || !this.isEmpty || this.#resting) return this.add(shared);
+    this.#wrote(writer.writeShared(shared) ? 'taken' : 'not taken', writer);
   }
 
   /** Writes what waits, unless it is to be gathered for longer. */

@@ -28,20 +28,15 @@ export interface ResponseHead {
 const UNCACHED = 'private, no-cache, no-store, must-revalidate, max-age=0';
 
 /** The headers that Nest gives a stream: they keep caches and nginx from holding it back. */
-const headersOf = (cacheControl: string): OutgoingHttpHeaders => ({
+const headersOf = (cacheControl: string, isHttp1: boolean): OutgoingHttpHeaders => ({
   'Content-Type': 'text/event-stream',
   'Cache-Control': cacheControl,
   Pragma: 'no-cache',
   Expires: '0',
   'X-Accel-Buffering': 'no',
+  // HTTP/2 forbids hop-by-hop headers (RFC 9113, 8.2.2).
+  ...(isHttp1 && { Connection: 'keep-alive' }),
 });
-
-// Made once, not for each response. HTTP/2 forbids hop-by-hop headers (RFC 9113, 8.2.2).
-const HTTP_2 = { transformed: headersOf(UNCACHED), exact: headersOf(`${UNCACHED}, no-transform`) };
-const HTTP_1 = {
-  transformed: { ...HTTP_2.transformed, Connection: 'keep-alive' },
-  exact: { ...HTTP_2.exact, Connection: 'keep-alive' },
-};
 
 /** The outcome of a route that Nest waits for: it has done its work, or has failed. */
 export interface RouteOutcome {
@@ -66,9 +61,8 @@ export class OwnHead implements ResponseHead {
     const { exchange } = this;
     exchange.keepOpen();
     const { settings, cacheControl } = this.route;
-    const headers = (exchange.isHttp1 ? HTTP_1 : HTTP_2)[settings.allowTransform ? 'transformed' : 'exact'];
-    const sent = cacheControl ? { ...headers, 'Cache-Control': cacheControl() } : headers;
-    exchange.begin(exchange.statusCode, sent, text);
+    const cache = cacheControl?.() ?? (settings.allowTransform ? UNCACHED : `${UNCACHED}, no-transform`);
+    exchange.begin(exchange.statusCode, headersOf(cache, exchange.isHttp1), text);
     return true;
   }
 

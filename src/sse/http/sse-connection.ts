@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { InternalServerErrorException, IntrinsicException, Logger, type HttpException } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import type { Batch } from '../channels/channel.js';
 import type { RunQueue, Task } from '../channels/run-queue.js';
 import { originOf } from '../log/published-event.js';
 import type { Gap } from '../log/sse-event.js';
-import { retryBlock } from '../protocol/event-stream.js';
+import { retryBlock, type SharedText } from '../protocol/event-stream.js';
 import { parseLastEventId, type LastEventId } from '../protocol/position.js';
 import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
@@ -75,7 +74,7 @@ interface Ending {
  * 3. `serveDirectly()` feeds it with what the method returned, or `serve()` with what interceptors make of that.
  * 4. Its reader opens the channels, asks the gate, and tells it of the start: `positionsKnown()`, `allStarted()`.
  * 5. `run()`, in the run queue, opens the response, and then writes what was gathered since the last time.
- * 6. `batch()` or `next()` brings an event. A value of `next()` becomes text and a position in outgoing.ts.
+ * 6. `write()` or `next()` brings an event. A value of `next()` becomes text and a position in outgoing.ts.
  * 7. `complete()`, `error()` or `end()` begins the end, `run()` brings it about, and `close()` gives everything back.
  *
  * Read next: stream-reader.ts for what feeds it, outgoing.ts and outbox.ts for what becomes of that.
@@ -277,8 +276,8 @@ export class SseConnection implements Sink, Task {
     if (isOfHub && when === 'at once' && this.#state === 'ready') this.run();
   }
 
-  batch(batch: Batch): void {
-    this.#outbox.addBatch(batch);
+  write(shared: SharedText): void {
+    this.#outbox.addShared(shared);
   }
 
   eventEmitted(): void {

@@ -1,13 +1,12 @@
-import { Batch } from '../channels/channel.js';
-import { eventBody, idLine } from '../protocol/event-stream.js';
-import type { NamedPosition, Position } from '../protocol/position.js';
+import { eventBody, idLine, SharedText } from '../protocol/event-stream.js';
+import type { NamedPosition } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { ReadyPreface } from '../streams/preface.js';
 
 /** The state of a channel, as it goes to every client that needs it. */
 export class Snapshot implements ReadyPreface {
   /** The bytes for all clients with the same id, as it is where a response has one channel. */
-  #batch: Batch | undefined;
+  #text: SharedText | undefined;
   #id: string | undefined;
 
   /**
@@ -21,12 +20,12 @@ export class Snapshot implements ReadyPreface {
     readonly wasInLog = true,
   ) {}
 
-  batch(id: string | undefined, upTo: Position): Batch {
-    if (!this.#batch || this.#id !== id) {
-      this.#batch = new Batch(id === undefined ? this.body : idLine(id) + this.body, upTo);
+  text(id: string | undefined): SharedText {
+    if (!this.#text || this.#id !== id) {
+      this.#text = new SharedText(id === undefined ? this.body : idLine(id) + this.body);
       this.#id = id;
     }
-    return this.#batch;
+    return this.#text;
   }
 }
 

@@ -148,18 +148,15 @@ export class StreamSubscription implements Unsubscribable {
 
   #enterIfGranted(name: string, way: Way, request: StreamRequest): void {
     const gate = request.authorize ? way.responseReader?.sink.gate : undefined;
-    const isAsked =
-      gate &&
-      this.reader.ask(gate, name, (isGranted) =>
-        this.#guarded(() => {
-          if (this.closed) return;
-          if (isGranted) return this.#enter(name, way, request);
-          gate.denied(name);
-          this.caughtUp?.(); // there is nothing to catch up with
-          this.complete();
-        }),
-      );
-    if (!isAsked) this.#enter(name, way, request);
+    const decided = (isGranted: boolean): void => {
+      if (this.closed) return;
+      if (isGranted) return this.#enter(name, way, request);
+      gate?.denied(name);
+      this.caughtUp?.(); // there is nothing to catch up with
+      this.complete();
+    };
+    if (!gate || !this.reader.ask(gate, name, (isGranted) => this.#guarded(() => decided(isGranted))))
+      this.#enter(name, way, request);
   }
 
   #enter(name: string, { reader, brought, pace }: Way, request: StreamRequest): void {

@@ -339,7 +339,10 @@ export class Cursor implements ChannelReader, Task {
     if (!this.#sendPreface()) return;
     if (log.isAbsent) this.#moveWithAbsent();
     else if (this.read.offset < log.head.offset) this.#read();
-    if (this.#stretch === 'past' && this.read.offset === this.log.head.offset) this.#catchUp();
+    if (this.#stretch === 'past' && this.read.offset === this.log.head.offset) {
+      this.#stretch = 'live';
+      for (const subscription of this.#subscriptions) subscription.caughtUp?.();
+    }
     if (this.isAtEnd) this.end();
   }
 
@@ -393,20 +396,19 @@ export class Cursor implements ChannelReader, Task {
   #sendPreface(): boolean {
     const phase = this.#phase;
     if (phase.kind !== 'preface') return !this.isEnded;
-    const text = phase.preface.take(
+    const ready = phase.preface.take(
       () => this.advance(),
       (error) => this.reader.failed(this, error),
     );
-    if (!text) return false;
-    const { upTo, wasInLog } = text;
-    const gap = gapAt(upTo, this.log);
-    if (gap) {
+    if (!ready) return false;
+    const end = whereToResume(ready.upTo, this.log);
+    if ('reason' in end) {
       // If the log once held everything after the preface, it has moved on since: the client was too slow. The preface
       // stands until the gap is told, so that the client has no position yet: cut off there, it comes back for both.
-      this.#tellGap(wasInLog ? { ...gap, reason: 'lagged' } : gap, phase.preface);
+      this.#tellGap(ready.wasInLog ? { ...end, reason: 'lagged' } : end, phase.preface);
       this.#passTo(this.read);
-    } else if (upTo.kind === 'position') this.#passTo(upTo.position);
-    this.#sink.batch(text.batch(this.reader.position.takeId(), this.read));
+    } else this.#passTo(end);
+    this.#sink.write(ready.text(this.reader.position.takeId()));
     return !this.#mustWait && !this.isEnded;
   }
 
@@ -428,11 +430,6 @@ export class Cursor implements ChannelReader, Task {
   #noteLag(): void {
     if (this.#sink.backPressure === 'backed up' && this.read.offset < this.log.head.offset)
       this.#lag = 'lagging';
-  }
-
-  #catchUp(): void {
-    this.#stretch = 'live';
-    for (const subscription of this.#subscriptions) subscription.caughtUp?.();
   }
 
   #read(): void {
@@ -464,7 +461,7 @@ export class Cursor implements ChannelReader, Task {
   /** A batch goes out in the moment in which it is read. */
   #handOnBatch(batch: Batch): void {
     this.read = this.given = batch.upTo;
-    this.#sink.batch(batch);
+    this.#sink.write(batch);
     if (batch.idAtClient === 'not stored') this.reader.moved('lazy');
   }
 
@@ -552,9 +549,9 @@ function whereToBegin(log: EventLog, replay: Replay, present: Position): Beginni
   const { floor, clearedAt } = log;
   // "all" has a gap if the log has dropped events, other than by purge().
   if (replay === 'all') return floor.offset > clearedAt ? { reason: 'evicted', requested: '' } : floor;
-  // The start may have waited since `present` was read. The position of an absent channel may have been renewed,
+  // The start may have waited since `present` was read: the position of an absent channel may have been renewed, and the log
+  // of another may have moved past it.
   const read = present.offset === 0 && floor.offset === 0 ? floor : present;
-  // and the log of another may have moved past it.
   const reason = log.missing(read);
   if (reason) return { reason, requested: '' };
   return replay === 'none' ? read : log.before(replay, read);

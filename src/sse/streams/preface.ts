@@ -1,5 +1,6 @@
-import type { Batch, Channel } from '../channels/channel.js';
-import type { NamedPosition, Position } from '../protocol/position.js';
+import type { Channel } from '../channels/channel.js';
+import type { SharedText } from '../protocol/event-stream.js';
+import type { NamedPosition } from '../protocol/position.js';
 
 /**
  * A seam: something that may stand for a channel's log up to a position, as a snapshot does. A client gets it where
@@ -31,5 +32,5 @@ export interface ReadyPreface {
    */
   readonly wasInLog: boolean;
   /** @param id names the position that it takes its client to; undefined where the channel has no history */
-  batch(id: string | undefined, upTo: Position): Batch;
+  text(id: string | undefined): SharedText;
 }

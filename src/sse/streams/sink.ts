@@ -1,6 +1,6 @@
-import type { Batch } from '../channels/channel.js';
 import { gapEvent } from '../log/published-event.js';
 import type { Gap } from '../log/sse-event.js';
+import type { SharedText } from '../protocol/event-stream.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { ChannelGate } from './channel-gate.js';
 import type { Cursor } from './cursor.js';
@@ -34,7 +34,8 @@ export interface Sink {
   readonly backPressure: BackPressure;
   /** Writes the gathered events at once, to take more. @returns whether it takes more now */
   flushForRoom(): boolean;
-  batch(batch: Batch): void;
+  /** Sends bytes that all clients share: a batch, or a preface. */
+  write(shared: SharedText): void;
   /** All subscriptions that want an event have got it. */
   eventEmitted(): void;
   /**
@@ -72,7 +73,7 @@ export const DETACHED: Sink = {
   method: 'returned',
   backPressure: 'none',
   flushForRoom: () => true,
-  batch: () => undefined,
+  write: () => undefined,
   eventEmitted: () => undefined,
   moved: () => undefined,
   gap: (cursor, gap) => {

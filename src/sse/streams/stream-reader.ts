@@ -201,7 +201,10 @@ export class StreamReader {
    * after each wait: more cursors may have entered, and logs may have changed.
    */
   #start(): void {
-    const fresh = this.#fresh();
+    // Those that have not started, each with the position that the client asks for in its channel.
+    const fresh = this.position.cursors
+      .filter(({ started, isEnded }) => !started && !isEnded)
+      .map((cursor) => [cursor, this.#requestedOf(cursor)] as const);
     for (const [cursor, requested] of fresh) {
       const prepared = cursor.prepare(requested);
       if (!prepared) continue;
@@ -220,13 +223,6 @@ export class StreamReader {
     }
     this.sink.allStarted(this.#startsWhen);
     this.#startsWhen = 'at once';
-  }
-
-  /** The cursors that have not started, each with the position that the client asks for in its channel. */
-  #fresh(): readonly (readonly [Cursor, Requested])[] {
-    return this.position.cursors
-      .filter(({ started, isEnded }) => !started && !isEnded)
-      .map((cursor) => [cursor, this.#requestedOf(cursor)]);
   }
 
   /**
