@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { channelHash, formatId } from '../protocol/position.js';
-import { SparseLog } from '../sparse-log.js';
+import { moreLikeIt, SparseLog } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import type { ChannelSettings, SseSettings } from '../sse.settings.js';
 import { checkObject, invalid, stringOf } from '../validate.js';
@@ -69,9 +69,8 @@ export class ChannelWriter {
     // A timer may well emit once more while the application closes.
     if (code === 'HUB_CLOSED') return;
     this.#failures.add(code, (leftOut) => {
-      const others = leftOut > 0 ? `, nor were ${leftOut} others since the last such line` : '';
       this.#logger.error(
-        `An event for the channel ${JSON.stringify(channel)} was not published${others}.`,
+        `An event for the channel ${JSON.stringify(channel)} was not published.${moreLikeIt(leftOut)}`,
         error instanceof Error ? error.stack : String(error),
       );
     });
