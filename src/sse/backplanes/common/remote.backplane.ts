@@ -71,6 +71,7 @@ export class RemoteBackplane implements SseBackplane {
   readonly #sweep = new Sweep<Held>(
     () => this.#held.values(),
     (some) => this.#refresh(some),
+    (held) => this.#timeOf(held),
   );
 
   /**
@@ -197,7 +198,7 @@ export class RemoteBackplane implements SseBackplane {
     const opened = this.#open(channel, copy);
     const held = { channel, settings, copy, opened, users: 0, comparedAt: performance.now() };
     this.#held.set(channel, held);
-    this.#sweep.within(Math.min(this.logs.comparisonInterval(settings), settings.history?.age ?? Infinity));
+    this.#sweep.within(this.#timeOf(held));
     return held;
   }
 
@@ -259,6 +260,11 @@ export class RemoteBackplane implements SseBackplane {
       this.#toCompare.delete(held);
       if (held.copy.isOpen) await held.copy.catchUp();
     });
+  }
+
+  /** Milliseconds after which a copy has to be compared, or something in it has to go. */
+  #timeOf({ settings }: Held): number {
+    return Math.min(this.logs.comparisonInterval(settings), settings.history?.age ?? Infinity);
   }
 
   /** Lets go of what is too old, and compares with the server what has rested for long enough. */
