@@ -120,9 +120,9 @@ export class LocalCopy {
     this.#received.expect(mark);
   }
 
-  /** The append is over. @returns whether its event had come by a notice, also if the log has let go of it since */
-  settle(mark: string): boolean {
-    return this.#received.settle(mark);
+  /** As {@link ReceivedLog.settle}. */
+  settle(mark: string, outcome: 'answered' | 'other'): boolean {
+    return this.#received.settle(mark, outcome);
   }
 
   /** Takes in a notice of the server. */
@@ -140,12 +140,6 @@ export class LocalCopy {
         return entry ? this.add(entry) : this.catchUp();
       }
     }
-  }
-
-  /** Takes in an entry that this process has appended: the answer was faster than the notice. */
-  answered(entry: ReceivedEntry): Promise<void> {
-    if (this.#state !== 'closed') this.#received.answered(entry);
-    return this.add(entry);
   }
 
   /**

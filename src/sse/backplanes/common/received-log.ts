@@ -35,9 +35,9 @@ export class ReceivedLog {
   readonly #followers = new Followers<LogFollower>();
   /** Entries whose predecessor is not here yet, by the predecessor's offset. */
   readonly #early = new Map<number, ReceivedEntry>();
-  /** Marks of events that this process is appending, until they are here. */
-  readonly #own = new Set<string>();
-  /** Marks of events that came by the answer to an append, and whose notices are still on their way. */
+  /** Marks of events that this process is appending and that are not in the log yet, and whether a notice has come. */
+  readonly #own = new Map<string, 'awaited' | 'noticed'>();
+  /** Marks of events that were answered, and whose notices are still on their way. */
   readonly #answered = new Set<string>();
   /**
    * For NATS, whose notices may name an older entry than the one before as `known`: the marks of the newest entries by
@@ -72,22 +72,28 @@ export class ReceivedLog {
 
   /** This process begins to append an event. */
   expect(mark: string): void {
-    this.#own.add(mark);
+    this.#own.set(mark, 'awaited');
   }
 
-  /** The append is over. @returns whether its event had come by a notice, also if the log has let go of it since */
-  settle(mark: string): boolean {
-    return !this.#own.delete(mark);
-  }
-
-  /** The notice of this event is still on its way, after its answer. */
-  answered({ mark }: Position): void {
-    if (this.#isGapless) this.#answered.add(mark);
+  /**
+   * The append is over.
+   *
+   * @param outcome `answered`: the event was stored, and its answer has come
+   * @returns whether its event had come before, also if the log has let go of it since
+   */
+  settle(mark: string, outcome: 'answered' | 'other'): boolean {
+    const own = this.#own.get(mark);
+    this.#own.delete(mark);
+    // Before the first range, the event may have been stored before the subscription was made: no notice comes then.
+    if (own === 'awaited' && outcome === 'answered' && this.#log && this.#isGapless) this.#answered.add(mark);
+    return own === undefined;
   }
 
   /** A notice has come; to be called once for each. @returns whether it tells anything new */
   takeNotice(position: Position): 'news' | 'known' {
-    return this.#answered.delete(position.mark) || this.has(position) ? 'known' : 'news';
+    if (this.#answered.delete(position.mark) || this.has(position)) return 'known';
+    if (this.#own.has(position.mark)) this.#own.set(position.mark, 'noticed');
+    return 'news';
   }
 
   has(position: Position): boolean {

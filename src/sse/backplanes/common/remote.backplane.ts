@@ -105,14 +105,14 @@ export class RemoteBackplane implements SseBackplane {
       this.logs.append(publication, left, number),
     );
     const { position, entry } = await appending.catch((error: unknown) => {
-      before?.settle(mark);
+      before?.settle(mark, 'other');
       throw error;
     });
-    const hasCome = before?.settle(mark) === true;
+    const hasCome = before?.settle(mark, entry ? 'answered' : 'other') === true;
     // If the channel is followed only since the call began, or anew, this is another copy than `before`.
     const copy = this.#held.get(channel)?.copy;
     if (!copy || (copy === before && hasCome && position.mark === mark)) return position;
-    if (entry) await copy.answered(entry).catch(warnUnlessAway);
+    if (entry) await copy.add(entry).catch(warnUnlessAway);
     else if (copy.isOpen && !copy.log.has(position)) await copy.catchUp();
     return position;
   }
