@@ -1,5 +1,5 @@
 import type { BackplaneFactory } from '../backplane-factory.js';
-import { openRemote } from '../common/open-remote.js';
+import { openRemote } from '../common/remote.backplane.js';
 import { RedisClusterLink } from './redis-cluster.link.js';
 import { RedisConnection } from './redis.connection.js';
 import { RedisLogs } from './redis.logs.js';
