@@ -232,7 +232,7 @@ describe('a local copy whose server is away', () => {
   it('opens with an error', async () => {
     const it = new Trial(3);
     it.isAway = true;
-    await expect(it.copy.open()).rejects.toThrow('away');
+    await expect(it.copy.catchUp()).rejects.toThrow('away');
   });
 
   it('tells nothing once it is closed', async () => {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import { ReceivedLog } from '../../../src/sse/backplanes/common/received-log.js';
 import { at, entry, offsetsOf, ServerLog, trial } from './local-copy.trial.js';
 
 describe('a local copy', () => {
@@ -67,16 +68,39 @@ describe('a local copy', () => {
     it.copy.expect('a6');
     await it.add(4);
     await it.add(5);
-    expect([it.copy.settle('a4'), it.copy.settle('a6')]).toEqual([true, false]);
+    expect([it.copy.settle('a4', 'answered'), it.copy.settle('a6', 'other')]).toEqual([true, false]);
   });
 
   it('knows the notices of what has come by answers, however little it keeps', async () => {
     const it = await trial(3, { count: 1 });
-    for (const offset of [4, 5, 6]) await it.copy.answered(entry(offset));
+    for (const offset of [4, 5, 6]) {
+      it.copy.expect(`a${offset}`);
+      it.copy.settle(`a${offset}`, 'answered');
+      await it.add(offset);
+    }
     for (const offset of [4, 5, 6])
       await it.copy.receive({ kind: 'entry', position: at(offset), entry: () => entry(offset) });
     const told = it.told.filter((what) => what !== 'leaving');
     expect({ told, reads: it.reads }).toEqual({ told: [4, 5, 6], reads: [] });
+  });
+
+  it('expects no second notice of what a notice has told before the answer', async () => {
+    const received = new ReceivedLog({ count: 1, bytes: Infinity, age: Infinity }, () => undefined);
+    received.replace(new ServerLog('a', 3).read(undefined, []));
+    received.expect('a5');
+    expect(received.takeNotice(at(5))).toBe('news');
+    received.add(entry(5)); // waits for the one before it
+    expect(received.settle('a5', 'answered')).toBe(false);
+    for (const offset of [4, 6, 7]) received.add(entry(offset)); // it is let go of
+    expect(received.takeNotice(at(5))).toBe('news');
+  });
+
+  it('expects no notice of what was stored before it was subscribed to', () => {
+    const received = new ReceivedLog({ count: 1, bytes: Infinity, age: Infinity }, () => undefined);
+    received.expect('a1');
+    received.settle('a1', 'answered');
+    received.replace(new ServerLog('a', 3).read(undefined, []));
+    expect(received.takeNotice(at(1))).toBe('news');
   });
 });
 

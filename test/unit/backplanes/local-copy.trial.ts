@@ -97,7 +97,7 @@ export class Trial implements LogFollower {
   }
 
   async open(): Promise<this> {
-    await this.copy.open();
+    await this.copy.catchUp();
     this.copy.follow(this);
     this.reads.length = 0;
     return this;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { absentPosition, ageOf } from '../../../src/sse/backplanes/redis/absent-position.js';
+import { absentPosition, ageOf } from '../../../src/sse/backplanes/redis/redis.answers.js';
 import { channelHash, formatId, parseLastEventId } from '../../../src/sse/protocol/position.js';
 
 const STORE = 'aB3dE6gH';

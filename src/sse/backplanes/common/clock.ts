@@ -1,15 +1,15 @@
 /**
- * Wall time that never goes back, for `age` and `ttl`, where a time that perhaps an earlier process has stored is
- * compared with now.
+ * Wall time that never goes back, for `age` and `ttl`: they compare the present with a time that perhaps an earlier
+ * process has stored.
  *
- * - It passes as real time does. A wall clock that was set back does not stop it, or everything would be kept longer by
- *   as much.
- * - It is never behind the wall clock. Real time stands still while the machine sleeps, and a machine without a
- *   battery starts in 1970; what is stored with such a time would have expired at the next start. A wall clock that
- *   was set forward by mistake cannot be told from that, and is believed.
- * - It is of this process: what others compare with needs the clock of a server.
+ * - It passes as real time does. If a wall clock that was set back stopped it, everything would be kept longer by as
+ *   much.
+ * - It is never behind the wall clock. `performance.now()` stands still while the machine sleeps, and a machine without a
+ *   battery starts in 1970; events stored with such a time would have expired at the next start. A wall clock that was
+ *   set forward by mistake looks the same, and is believed.
+ * - It is of this process. Times that other processes compare need the clock of a server.
  *
- * Each owner of logs has one of its own.
+ * Each owner of logs has its own.
  */
 export class Clock {
   /** Added to `performance.now()`. It only grows. */

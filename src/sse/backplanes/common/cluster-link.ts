@@ -1,47 +1,48 @@
 import { LEASE_TIME } from '../../cluster/cluster.js';
 
-/** Milliseconds between two signs of life of each instance, each leader, and each candidate for a lease. */
+/** Milliseconds between two signs of life of an instance, and between two questions for a lease. */
 export const BEAT = 1_000;
 
 /**
- * Milliseconds for which a sign of life lasts on the server. With the beat after which a candidate asks, a dead leader
- * is replaced within {@link LEASE_TIME}.
+ * Milliseconds for which a sign of life or a lease lasts on the server. A candidate asks within a {@link BEAT} after
+ * that, so a dead leader is replaced within {@link LEASE_TIME}.
  */
 export const ALIVE = LEASE_TIME - BEAT;
 
 /**
- * Milliseconds for which a leader relies on the server's yes, counted from its question. Less than {@link ALIVE}, so
- * that neither a clock that runs slower nor a short pause of the process makes two instances lead.
+ * Milliseconds for which a leader relies on the server's yes, counted from its question. It is less than {@link ALIVE},
+ * so that two instances do not lead after a short pause of the process, or if its clock is slow.
  */
 export const HELD = ALIVE - 500;
 
-/** Orders that the log keeps. */
+/** The most orders that the log keeps. */
 export const ORDERS = 10_000;
 
 /**
- * Port: what a server does for the instances of an application, as {@link RemoteCluster} needs it. Each call rejects
- * when the server cannot be reached or refuses; none waits for a connection that is known to be down.
+ * Port: what a server does for the instances of an application, as {@link RemoteCluster} needs it. A call rejects when
+ * the server cannot be reached or refuses. None waits for a connection that is known to be down.
  */
 export interface ClusterLink {
   readonly orders: OrderLog;
   readonly wills: WillStore;
 
-  /** Begins to receive. Resolves when it does. */
+  /** Resolves when it receives. */
   open(events: LinkEvents): Promise<void>;
 
   /** Sends a text to all instances that receive. Resolves when the server has it. */
   send(text: string): Promise<void>;
 
   /**
-   * Asks for a lease that nobody has, or keeps the one that this token has: for {@link ALIVE} from the moment in which
-   * the server does it.
+   * Gives a token the lease if nobody has it, or renews it if the token has it. It then lasts {@link ALIVE} from the
+   * moment in which the server does that.
    *
-   * @param as `candidate`: the token does not have it as far as is known; a server that has restarted may let it wait
+   * @param as `candidate`: as far as is known the token does not have it. After a restart of the server it may have to
+   * wait
    * @returns whether the token has it
    */
   hold(name: string, token: string, as: 'candidate' | 'leader'): Promise<boolean>;
 
-  /** Gives a lease back if this token has it. No call of `hold` is under way for that token, none follows. */
+  /** Gives a lease back if this token has it. No `hold()` for the token is under way, and none follows. */
   release(name: string, token: string): Promise<void>;
 
   /** Puts an instance on the list, for {@link ALIVE}. */
@@ -73,12 +74,12 @@ export interface Members {
 
 /** Port: the log of orders on a server. It works while the server has no room for events. */
 export interface OrderLog {
-  /** The position at which the log ends. Makes a log where there is none. */
+  /** The position at which the log ends. Makes the log if there is none. */
   end(): Promise<OrderPosition>;
 
   /**
-   * The orders after a position, or all that the log holds, the oldest first; undefined if the log does not
-   * hold the order at that position. The newest {@link ORDERS} are kept.
+   * The orders after a position, or all, the oldest first; undefined if the log does not hold the order at that
+   * position. The newest {@link ORDERS} are kept.
    */
   read(after?: OrderPosition): Promise<LoggedOrder[] | undefined>;
 
@@ -87,26 +88,26 @@ export interface OrderLog {
 }
 
 /**
- * A position in the log of orders. It names the order there, by a mark that another order at this place would not
- * have: so a log that has come back older does not pass for the one before.
+ * A position in the log of orders. It has a mark that only the order there has: a log that has come back older does not
+ * pass for the one before.
  */
 export type OrderPosition = string;
 
 export interface AddedOrder {
   readonly position: OrderPosition;
-  /** The position directly before it, where that is known. */
+  /** The position directly before it, if that is known. */
   readonly previous: OrderPosition | undefined;
 }
 
 export interface LoggedOrder {
   readonly position: OrderPosition;
-  /** Empty where something else than an order is, as at the birth of the log. */
+  /** Empty if the entry is no order, as at the birth of the log. */
   readonly text: string;
 }
 
 /**
- * Port: where a server keeps the wills of the instances, as durably as the logs. Each call rejects when the server
- * cannot be reached or refuses, and may be made again.
+ * Port: the wills of the instances on a server, stored as durably as the logs. A call rejects when the server cannot be
+ * reached or refuses, and may be repeated.
  */
 export interface WillStore {
   put(instance: string, id: string, text: string): Promise<void>;

@@ -1,26 +1,22 @@
-/** A local copy, as far as its size goes. */
-interface Holder {
-  /** Lets go of the oldest entries until the others have at most so many bytes; the newest stays. */
-  shrink(bytes: number): void;
-}
+import type { LocalCopy } from './local-copy.js';
 
 /**
- * How much the local copies of a process hold together. When it is too much, the one that grew longest ago gives up all
- * but its newest entry first. All that it had is still on the server.
+ * Limits the bytes of all local copies of a process together. Beyond the limit, the copy that grew longest ago first
+ * gives up all but its newest entry. The server still has what a copy gives up.
  */
 export class CopyMemory {
-  readonly #bytes = new Map<Holder, number>();
-  /** Copies that can give something up, the one that grew longest ago first. */
-  readonly #recent = new Set<Holder>();
+  readonly #bytes = new Map<LocalCopy, number>();
+  /** Copies that have something to give up, the one that grew longest ago first. */
+  readonly #recent = new Set<LocalCopy>();
   #total = 0;
 
   constructor(
-    /** Bytes of all together. */
+    /** Bytes of all copies together. */
     private readonly limit: number,
   ) {}
 
   /** A copy holds so many bytes now. */
-  holds(copy: Holder, bytes: number): void {
+  holds(copy: LocalCopy, bytes: number): void {
     const before = this.#bytes.get(copy) ?? 0;
     this.#bytes.set(copy, bytes);
     this.#total += bytes - before;
@@ -30,13 +26,13 @@ export class CopyMemory {
     this.#makeRoom(copy);
   }
 
-  forget(copy: Holder): void {
+  forget(copy: LocalCopy): void {
     this.#total -= this.#bytes.get(copy) ?? 0;
     this.#bytes.delete(copy);
     this.#recent.delete(copy);
   }
 
-  #makeRoom(current: Holder): void {
+  #makeRoom(current: LocalCopy): void {
     for (const copy of this.#recent) {
       const tooMuch = this.#total - this.limit;
       if (tooMuch <= 0) return;

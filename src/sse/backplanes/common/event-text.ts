@@ -12,13 +12,13 @@ interface Head {
   readonly d?: 0 | 1;
 }
 
-/** An event as a server keeps it: a line of JSON, and the data as it is, which is most of it. */
+/** The text of an event on a server: a line of JSON for all but the data, and then the data as it is. */
 export function encodeEvent({ type, id, retry, comment, data, json }: StoredEvent): string {
   const head = { t: type, i: id, r: retry, c: comment, d: data === undefined ? undefined : json ? 1 : 0 };
   return `${JSON.stringify(head)}\n${data ?? ''}`;
 }
 
-/** The event that was encoded; `undefined` of a text that somebody else wrote. */
+/** The event of a text; `undefined` if another application wrote the text. */
 export function decodeEvent(text: string): StoredEvent | undefined {
   const end = text.indexOf('\n');
   const head = end < 0 ? undefined : objectIn(text.slice(0, end));
@@ -38,7 +38,7 @@ function isHead(head: object): head is Head {
   );
 }
 
-/** The object that a text stands for in JSON; undefined for any other text, as somebody else may have sent it. */
+/** The object that a JSON text stands for; undefined for any other text, as another application may have sent it. */
 export function objectIn(text: string): object | undefined {
   try {
     const value: unknown = JSON.parse(text);

@@ -6,14 +6,13 @@ interface Place<Follower> {
 }
 
 /**
- * A list of followers, which are told of something in the order in which they came. One that is added twice is told
- * twice.
+ * A list of followers that are told news, in the order in which they came. One that is added twice is told twice.
  *
- * A follower that leaves is told nothing more, not even the news that others are being told at that moment. One that
- * is added meanwhile is told from the next news on.
+ * A follower that leaves is told nothing more, not even the news that the others are being told at that moment. One that
+ * is added in that moment is told from the next news on.
  */
 export class Followers<Follower> {
-  /** Never changed but replaced: a telling goes on with the list that it began with. */
+  /** Replaced and never changed, so that `tell()` goes on with the list that it began with. */
   #places: readonly Place<Follower>[] = [];
 
   get size(): number {
@@ -31,7 +30,7 @@ export class Followers<Follower> {
     };
   }
 
-  /** The list as it is now: `tell()` can be given it later, to tell nobody who came meanwhile. */
+  /** The present list, for a later `tell()` that leaves out those who come meanwhile. */
   get present(): readonly Place<Follower>[] {
     return this.#places;
   }

@@ -10,7 +10,7 @@ interface Term {
 }
 
 /**
- * A lease that somebody asks for, at each beat.
+ * A lease that this instance asks for at each beat.
  *
  * ```text
  *              the server says yes
@@ -20,14 +20,14 @@ interface Term {
  *  'stopped': from either, for good
  * ```
  *
- * A leader never relies on the lease for longer than the server holds it. The server may still hold it for an instance
- * that leads no more: see `#mayHold`.
+ * A leader never relies on the lease for longer than the server holds it. The server may hold it for longer than the
+ * instance leads: see `#mayHold`.
  */
 export class Lease {
-  /** Tells this one from all others who ask, on this instance too. */
+  /** Identifies this lease among all that ask, also those of the same instance. */
   readonly #token = randomUUID();
   #state: 'candidate' | Term | 'stopped' = 'candidate';
-  /** Whether the server may hold the lease for this one: it was asked to, and has not said no. */
+  /** Whether the server may hold the lease for this token: it was asked, and has not said no. */
   #mayHold = false;
   readonly #asked = coalesced(() => this.#ask());
 
@@ -38,17 +38,17 @@ export class Lease {
   ) {}
 
   /**
-   * Asks for the lease, or for more time. While the answer to an earlier question is still to come, it is asked once
-   * more after it: that answer may be older than the reason for this call.
+   * Asks for the lease, or for more time. If an earlier question has no answer yet, asks again after the answer, which
+   * may be older than the reason for this call.
    */
   beat(): void {
     void this.#asked();
   }
 
-  /** Ends the work at once. Resolves when the lease was given back, with whether there was one. */
+  /** Ends the work at once. Resolves when the lease was given back; with whether there may have been one. */
   async stop(): Promise<boolean> {
     this.#lose('stopped');
-    await this.#asked(); // asks nothing any more, and comes after the question that is under way
+    await this.#asked(); // waits for the question that is under way, and asks no other
     if (!this.#mayHold) return false;
     await this.link.release(this.name, this.#token);
     return true;
@@ -68,7 +68,7 @@ export class Lease {
     else this.#lose();
   }
 
-  /** The time is counted from the question, as the server may have begun to count at once. */
+  /** @param until counted from the question, as the server may have begun to count at once */
   #lead(until: number): void {
     if (this.#state === 'stopped') return;
     const left = until - performance.now();

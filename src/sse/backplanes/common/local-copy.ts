@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { FollowedLog, LogFollower } from '../../log/backplane.js';
+import type { LogFollower } from '../../log/backplane.js';
 import type { EventLog } from '../../log/event-log.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
 import type { HistoryOptions } from '../../sse.options.js';
@@ -25,10 +25,7 @@ interface Question {
   readonly reject: (error: unknown) => void;
 }
 
-/** A follower's view of a copy; `stop` answers whether it had not stopped yet. */
-type Followed = Omit<Required<FollowedLog>, 'stop'> & { stop(): boolean };
-
-/** Somebody who waits until followers were told of the entry at an offset. */
+/** A caller that waits until followers were told of the entry at an offset. */
 interface Arrival {
   readonly offset: number;
   readonly resolve: () => void;
@@ -39,7 +36,7 @@ interface Arrival {
  * it up to date; what they leave open is read from the server, by one read at a time.
  *
  * ```text
- *            open()                     shrink(): memory was needed
+ *         first read                    shrink(): memory was needed
  *  not open ───────▶ whole ◀─────────────────────────────────────────▶ shrunk
  *                      │       a read of everything that is kept         │
  *                      └───────────────▶ closed ◀────────────────────────┘
@@ -47,8 +44,8 @@ interface Arrival {
  *
  * `#state` begins as `whole`; the copy is open as soon as {@link ReceivedLog} has a log.
  *
- * A read is under way (`#reading`), or due (`#due`), or both: what makes it due while one is under way leads to
- * another. A read that is due and not under way waits for `#timer`.
+ * `#reading` is the read under way, `#due` the aim of the next one. While one is under way, another may become due, and
+ * follows it. Otherwise a due read waits for `#timer`.
  *
  * {@link ReceivedLog} holds the entries, and proves that they are of one log.
  */
@@ -74,7 +71,7 @@ export class LocalCopy {
     });
   }
 
-  /** To be read once it is open. */
+  /** To be used once it is open. */
   get log(): EventLog {
     return this.#received.log as EventLog;
   }
@@ -83,22 +80,12 @@ export class LocalCopy {
     return this.#received.log !== undefined;
   }
 
-  /** Reads the log for the first time, once it is subscribed to. Rejects with the error of the read. */
-  open(): Promise<void> {
-    return this.catchUp();
+  /** To be called once it is open. @returns ends that, and answers whether it had not ended yet */
+  follow(follower: LogFollower): () => boolean {
+    return this.#received.followers.add(follower);
   }
 
-  /** To be called once it is open. */
-  follow(follower: LogFollower): Followed {
-    return {
-      log: this.log,
-      locate: (position) => this.locate(position),
-      refill: () => this.refill(),
-      stop: this.#received.follow(follower),
-    };
-  }
-
-  /** As {@link FollowedLog.locate}. */
+  /** As `FollowedLog.locate()` (log/backplane.ts). */
   locate(position: Position): Promise<Position | undefined> {
     if (this.#state === 'closed') return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {
@@ -107,11 +94,11 @@ export class LocalCopy {
     });
   }
 
-  /** As {@link FollowedLog.refill}. */
+  /** As `FollowedLog.refill()`. */
   refill(): Promise<void> | undefined {
     if (this.#state !== 'shrunk') return undefined;
     this.#due = 'everything';
-    // By locate(), as catchUp() does not reject when the read fails.
+    // By `locate()`, which rejects when the read fails.
     return this.locate(this.log.floor).then(() => undefined);
   }
 
@@ -120,9 +107,9 @@ export class LocalCopy {
     this.#received.expect(mark);
   }
 
-  /** The append is over. @returns whether its event had come by a notice, also if the log has let go of it since */
-  settle(mark: string): boolean {
-    return this.#received.settle(mark);
+  /** As {@link ReceivedLog.settle}. */
+  settle(mark: string, outcome: 'answered' | 'other'): boolean {
+    return this.#received.settle(mark, outcome);
   }
 
   /** Takes in a notice of the server. */
@@ -142,17 +129,7 @@ export class LocalCopy {
     }
   }
 
-  /** Takes in an entry that this process has appended: the answer was faster than the notice. */
-  answered(entry: ReceivedEntry): Promise<void> {
-    if (this.#state !== 'closed') this.#received.answered(entry);
-    return this.add(entry);
-  }
-
-  /**
-   * Takes in an entry.
-   *
-   * @returns when followers were told of it, or it cannot be had at present
-   */
+  /** Takes in an entry. Resolves when followers were told of it, or it cannot be had at present. */
   async add(entry: ReceivedEntry): Promise<void> {
     if (this.#state === 'closed') return;
     this.#take(this.#received.add(entry));
@@ -179,7 +156,8 @@ export class LocalCopy {
   }
 
   /**
-   * Reads what may have been missed. A read that fails is tried again, until it succeeds or the copy is closed.
+   * Reads what may have been missed. The first read opens the copy; the channel must be subscribed to before. Once the
+   * copy is open, a read that fails is tried again until it succeeds or the copy is closed.
    *
    * @returns when it was read, or has failed; rejects only if the copy is not open yet
    */
@@ -220,20 +198,20 @@ export class LocalCopy {
 
   async #readWhileDue(): Promise<void> {
     try {
-      while (this.#due !== 'nothing' && !this.#isClosed()) {
+      while (this.#due !== 'nothing' && this.#state !== 'closed') {
         const due = this.#due;
         this.#due = 'nothing';
         await this.#read(due);
       }
     } catch (error) {
-      if (this.#isClosed()) return;
+      if (this.#state === 'closed') return;
       if (!this.isOpen) throw error;
       this.#want();
       this.#startTimer(RETRY);
     } finally {
-      // Without an await since `#due` was looked at: a call before was heeded, and one from now on begins another read.
+      // In the same turn as the last look at `#due`: no call of `catchUp()` can come between and be lost.
       this.#reading = undefined;
-      if (this.#received.hasEarly && !this.#isClosed()) this.#startTimer(PATIENCE);
+      if (this.#received.hasEarly && this.#state !== 'closed') this.#startTimer(PATIENCE);
     }
   }
 
@@ -244,7 +222,7 @@ export class LocalCopy {
     try {
       const positions = questions.map(({ position }) => position);
       const known = what === 'news' && !this.#asksForOlder(positions) ? this.#received.log?.head : undefined;
-      // Between its floor and its head the copy knows for itself.
+      // The copy itself knows whether the log holds a position between its floor and its head.
       const mayBeOnServer = ({ offset }: Position): boolean => offset === 0 || offset > (known?.offset ?? 0);
       const range = await this.source.read(known, positions.filter(mayBeOnServer));
       await this.#takeRange(known, range);
@@ -258,7 +236,7 @@ export class LocalCopy {
     }
   }
 
-  /** Whether a client has a position that was let go of here, and that the server may still have. */
+  /** Whether a position was let go of here that the server may still hold. */
   #asksForOlder(positions: readonly Position[]): boolean {
     return (
       this.#state === 'shrunk' && positions.some(({ offset }) => offset > 0 && offset < this.log.floor.offset)
@@ -268,10 +246,10 @@ export class LocalCopy {
   async #takeRange(known: Position | undefined, range: RemoteRange): Promise<void> {
     const { log } = this.#received;
     const isSame = log && known && (range.since || (await this.#leadsUpTo(log, known, range)));
-    if (this.#isClosed()) return;
+    if (this.#state === 'closed') return;
     if (isSame) this.#take(this.#received.goOn(log, range));
     else if (log && known && !isSamePosition(log.head, known)) {
-      // Notices came meanwhile of events that were not stored yet when the server looked: it has to look again.
+      // Notices came meanwhile of events that were stored after the read: read again.
       return this.#want();
     } else {
       this.#state = 'whole';
@@ -282,18 +260,18 @@ export class LocalCopy {
   }
 
   /**
-   * The server no longer holds our head. If so much was published that it has let go of it, the notices on their way
-   * lead up to what was read. If it is another log, they must have come before that is put in place, or they would pass
-   * for its first ones. In both cases: waits for them, and looks.
+   * Whether it is the same log, although the server no longer holds our head: then it has let go of the head, and the
+   * notices on their way lead up to the range that was read. Waits for them in any case. Those of a former log must not
+   * come after the range was put in place, or they would pass for the first ones of the new log.
    */
   async #leadsUpTo(log: EventLog, known: Position, { floor, head }: RemoteRange): Promise<boolean> {
     await this.source.noticesArrived();
     return floor.offset > known.offset && log.has(head);
   }
 
-  /** The position of the log that a client's position stands for, after a read that was asked for it. */
+  /** The position of the log that a client's position stands for, after a read that has asked about it. */
   #find(position: Position, { begins }: RemoteRange): Position | undefined {
-    if (this.#isClosed() || !this.isOpen) return undefined;
+    if (this.#state === 'closed' || !this.isOpen) return undefined;
     const { log } = this;
     if (log.has(position)) return position;
     const isBegin = log.floor.offset === 0 && begins.some((begin) => isSamePosition(begin, position));
@@ -317,10 +295,6 @@ export class LocalCopy {
     const waiting = this.#arrivals;
     this.#arrivals = waiting.filter((arrival) => arrival.offset > offset);
     release(waiting.filter((arrival) => arrival.offset <= offset));
-  }
-
-  #isClosed(): boolean {
-    return this.#state === 'closed';
   }
 
   #startTimer(after: number): void {

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { channelNumber } from '../../protocol/position.js';
 
-/** How many numbers there are: channels whose names fall into the same slot share one. */
+/** The size of the table. Channels whose names fall into the same slot share its number. */
 const SLOTS = 4_096;
 
 /** The number of a slot of channel names. */
@@ -11,12 +11,12 @@ export interface Slot {
 }
 
 /**
- * Knows whether a log has come and gone, in a table of fixed size: each slot of channel names has a random number,
- * which is changed whenever a log of the slot ends. The position of an absent channel (log/backplane.ts) is the birth
- * mark of the log that would be made now, and so is valid for as long as no log of its slot ends.
+ * Knows whether a log has come and gone, by a table of fixed size: each slot of channel names has a random number, which
+ * changes whenever a log of the slot ends. The position of an absent channel (log/backplane.ts) has the birth mark of
+ * the log that would be made now, and is valid until a log of its slot ends.
  *
- * The numbers are random and do not count: a store that came back older would count to the same number again, over
- * other logs.
+ * The numbers are random and not counters: a store that came back older would count to the same number again, for other
+ * logs.
  */
 export class LogBirths {
   readonly #numbers = new Uint32Array(SLOTS);
@@ -37,7 +37,7 @@ export class LogBirths {
     return `${this.store}${(this.#numbers[slotOf(channel)] as number).toString(36)}`;
   }
 
-  /** A log of a channel is let go of. Answers what has changed. */
+  /** A log of a channel has ended. Returns what has changed. */
   ended(channel: string): Slot {
     const slot = slotOf(channel);
     const number = randomInt(1, 2 ** 32);

@@ -1,10 +1,10 @@
 import { PUBLISH_ID_MEMORY } from '../../log/backplane.js';
 import type { Position } from '../../protocol/position.js';
 
-/** Ids that are remembered; beyond, the oldest goes before its time. */
+/** The most ids that are remembered. Beyond them the oldest is forgotten before its time. */
 export const MAX_PUBLISH_IDS = 100_000;
 
-/** The positions of events that were published lately with a `publishId`: a second attempt is not stored again. */
+/** The positions of recent events with a `publishId`: a second attempt is not stored again. */
 export class PublishIds {
   /** By channel and id, the oldest first. */
   readonly #known = new Map<string, { readonly position: Position; readonly at: number }>();

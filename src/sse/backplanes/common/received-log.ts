@@ -5,43 +5,40 @@ import type { HistoryOptions } from '../../sse.options.js';
 import { Followers } from './followers.js';
 import type { ReceivedEntry, RemoteRange } from './remote-logs.js';
 
-/** Entries that wait for the one before them, at most. What is beyond is read instead. */
+/** The most entries that wait for the one before them. If there are more, the log is read. */
 const MAX_EARLY = 1_000;
-/** Events that are remembered by their marks: about as many as a publisher has under way. */
+/** The most marks in `#passed`: about as many as a publisher has events under way. */
 const MAX_PASSED = 512;
 
 type Content = Omit<LogEntry, 'previous'>;
 
-/**
- * Whether a read of the server is needed. `no read`: what was received is in the log, or waits for an entry that is on
- * its way.
- */
+/** Whether a read is needed. `no read`: what was received is in the log, or waits for an entry that is on its way. */
 export type Verdict = 'no read' | 'to be read';
 
 /**
- * The log of one channel as it is received from a server, in pieces that may come late, early, twice, or from another
- * log: entries from notices and answers, ranges from reads. {@link LocalCopy} decides when to read.
+ * The log of one channel as it is received from a server: entries by notices and answers, ranges by reads. Each may come
+ * late, early, twice, or from another log. {@link LocalCopy} decides when to read.
  *
- * The log may have become another at any time, and marks tell:
+ * At any time the server's log may be another one. Marks show it:
  * - An entry is the next one only if it names a position that this log holds.
  * - An entry at or below the head whose mark is not the one held there is of another log.
  * - A range continues the log only if the server says that it holds the head; otherwise it replaces the log.
  *
- * The log of a channel that is not there is empty, at a position of offset 0. When its first event comes the copy goes
- * on from that position, though the server calls the log's birth otherwise, so that its readers are where they were.
+ * The log of an absent channel is empty, at a position of offset 0. When its first event comes, the copy goes on from
+ * that position, although the server's log has another birth mark, so that the readers keep their position.
  */
 export class ReceivedLog {
   #log: EventLog | undefined;
-  readonly #followers = new Followers<LogFollower>();
+  readonly followers = new Followers<LogFollower>();
   /** Entries whose predecessor is not here yet, by the predecessor's offset. */
   readonly #early = new Map<number, ReceivedEntry>();
-  /** Marks of events that this process is appending, until they are here. */
-  readonly #own = new Set<string>();
-  /** Marks of events that came by the answer to an append, and whose notices are still on their way. */
+  /** Marks of events that this process is appending and that are not in the log yet, and whether a notice has come. */
+  readonly #own = new Map<string, 'awaited' | 'noticed'>();
+  /** Marks of events that were answered, and whose notices are still on their way. */
   readonly #answered = new Set<string>();
   /**
-   * For NATS, whose notices may name an older entry than the one before as `known`: the marks of the newest entries by
-   * offset, also of those let go of. Empty until such a notice comes.
+   * The marks of the newest entries by offset, also of those let go of. Only for NATS, where `known` of a notice may be
+   * an older entry than the one before. Empty until such a notice comes.
    */
   readonly #passed = new Map<number, string>();
   /**
@@ -65,29 +62,30 @@ export class ReceivedLog {
     return this.#early.size > 0;
   }
 
-  /** @returns ends that, and answers whether it had not ended yet */
-  follow(follower: LogFollower): () => boolean {
-    return this.#followers.add(follower);
-  }
-
   /** This process begins to append an event. */
   expect(mark: string): void {
-    this.#own.add(mark);
+    this.#own.set(mark, 'awaited');
   }
 
-  /** The append is over. @returns whether its event had come by a notice, also if the log has let go of it since */
-  settle(mark: string): boolean {
-    return !this.#own.delete(mark);
-  }
-
-  /** The notice of this event is still on its way, after its answer. */
-  answered({ mark }: Position): void {
-    if (this.#isGapless) this.#answered.add(mark);
+  /**
+   * The append is over.
+   *
+   * @param outcome `answered`: the event was stored, and its answer has come
+   * @returns whether its event had come before, also if the log has let go of it since
+   */
+  settle(mark: string, outcome: 'answered' | 'other'): boolean {
+    const own = this.#own.get(mark);
+    this.#own.delete(mark);
+    // Before the first range, the event may have been stored before the subscription was made: no notice comes then.
+    if (own === 'awaited' && outcome === 'answered' && this.#log && this.#isGapless) this.#answered.add(mark);
+    return own === undefined;
   }
 
   /** A notice has come; to be called once for each. @returns whether it tells anything new */
   takeNotice(position: Position): 'news' | 'known' {
-    return this.#answered.delete(position.mark) || this.has(position) ? 'known' : 'news';
+    if (this.#answered.delete(position.mark) || this.has(position)) return 'known';
+    if (this.#own.has(position.mark)) this.#own.set(position.mark, 'noticed');
+    return 'news';
   }
 
   has(position: Position): boolean {
@@ -100,7 +98,7 @@ export class ReceivedLog {
     this.#answered.clear();
   }
 
-  /** A read begins. It has all that was noticed before, so what still waits is in its answer, or is of another log. */
+  /** A read begins. Entries that still wait are in its answer, or of another log. */
   readBegins(): void {
     this.#early.clear();
     this.#isGapless = true;
@@ -140,10 +138,12 @@ export class ReceivedLog {
     }
     if (head.offset > log.head.offset) this.clear(log, head, log.clearedAt);
     if (completed) this.complete(log);
-    // The channel is still not there, and its position was renewed.
-    else if (log.isAbsent && since && isSamePosition(since, log.head) && !isSamePosition(head, log.head))
-      this.#move(log, head);
-    // Notices that went beyond the head that was read, without passing it, are of another log than the one read.
+    // The channel is still absent, and its position was renewed.
+    else if (log.isAbsent && since && isSamePosition(since, log.head) && !isSamePosition(head, log.head)) {
+      log.floor = log.head = head;
+      this.followers.tell((follower) => follower.moved());
+    }
+    // Notices have brought the log beyond the head that was read, and it does not hold that head: it is another log.
     const isOther = head.offset <= log.head.offset && head.offset > log.floor.offset && !log.has(head);
     return isOther ? 'to be read' : 'no read';
   }
@@ -151,12 +151,11 @@ export class ReceivedLog {
   /**
    * Puts what a read has found in place of the log.
    *
-   * @param before the log so far, if everything was asked for although the log is known (a refill): what notices have
-   * added to it after the head that was read is kept
+   * @param before for a refill the log so far: entries that notices have added to it after the head that was read stay
    */
   replace(range: RemoteRange, before?: EventLog): Verdict {
     const log: EventLog = new EventLog(range.floor, this.limits, () => {
-      if (this.#log === log) this.#followers.tell((follower) => follower.leaving());
+      if (this.#log === log) this.followers.tell((follower) => follower.leaving());
     });
     for (const entry of range.entries) this.#put(log, entry, entry.previous);
     if (range.head.offset > log.head.offset) log.clear(range.head);
@@ -168,14 +167,14 @@ export class ReceivedLog {
     this.#log = log;
     this.#passed.clear();
     this.resized(log.bytes);
-    if (!isFirst) this.#followers.tell((follower) => follower.replaced(log));
+    if (!isFirst) this.followers.tell((follower) => follower.replaced(log));
     return before && !goesOn ? 'to be read' : 'no read';
   }
 
   complete(log: EventLog): void {
     if (log.completed) return;
     log.completed = true;
-    this.#followers.tell((follower) => follower.completed());
+    this.followers.tell((follower) => follower.completed());
   }
 
   /** Lets go of everything up to a position, after it was offered. Entries after it stay. */
@@ -208,16 +207,13 @@ export class ReceivedLog {
 
   /** Followers are told nothing afterwards. */
   close(): void {
-    this.#followers.clear();
+    this.followers.clear();
     this.#early.clear();
     this.#own.clear();
     this.#answered.clear();
   }
 
-  /**
-   * The first event of an absent channel continues the copy by its offset alone: the birth mark of its log cannot have
-   * been known.
-   */
+  /** For the first event of an absent channel its offset is enough: nobody could know the birth mark of its log. */
   #isOfSameLog(log: EventLog, { previous, known }: ReceivedEntry): boolean {
     if (known && (log.has(known) || this.#passed.get(known.offset) === known.mark)) return true;
     return log.isAbsent && previous === 0 && this.#isGapless;
@@ -233,13 +229,13 @@ export class ReceivedLog {
     const entry = this.#put(log, received, previous);
     if (this.#passed.size > 0) this.#pass(entry);
     this.resized(log.bytes);
-    this.#followers.tell((follower) => follower.appended(entry));
+    this.followers.tell((follower) => follower.appended(entry));
   }
 
-  /** @param previous the position before it on the server: if that is beyond our head, what lies between is gone */
+  /** @param previous the position before it on the server; if it is beyond our head, the entries between are gone */
   #put(log: EventLog, { offset, mark, at, event }: Content, previous: Position = log.head): LogEntry {
     if (previous.offset > log.head.offset) log.clear(previous);
-    // Our head, not `previous`: the first entry of an absent channel follows on the position that it had here.
+    // Our head, not `previous`: the first entry of an absent channel follows on the position that the channel had here.
     const entry = { offset, mark, previous: log.head, at, event };
     this.#own.delete(mark);
     log.push(entry);
@@ -255,11 +251,5 @@ export class ReceivedLog {
     this.#passed.set(offset, mark);
     const [oldest] = this.#passed.keys();
     if (oldest !== undefined && this.#passed.size > MAX_PASSED) this.#passed.delete(oldest);
-  }
-
-  /** The channel is still not there, and its position is another. */
-  #move(log: EventLog, nothingYet: Position): void {
-    log.floor = log.head = nothingYet;
-    this.#followers.tell((follower) => follower.moved());
   }
 }

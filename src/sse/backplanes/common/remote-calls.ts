@@ -2,28 +2,28 @@ import { type BackplaneCall, hubClosed, noAnswer, notSent, type SseError } from 
 import type { RemoteOptions } from './remote.options.js';
 
 /**
- * The server at hand did nothing, as it is the wrong one: a replica, or one that is starting. The call is sent again
- * when there is another connection, and waits like one that was never sent.
+ * The server did nothing, as it is a replica, or starting. The call waits as if it had not been sent, and is sent again
+ * on the next connection.
  */
 export class NotNow extends Error {}
 
-/** Milliseconds after which a call that could not be done is sent again, if no new connection has sent it before. */
+/** Milliseconds after which a call with {@link NotNow} is sent again, if there was no new connection before. */
 const AGAIN = 250;
 
 interface Call {
   /** Calls are sent in this order; a call that is sent again keeps its number. */
   readonly number: number;
-  /** Sends it, when there is a connection. */
+  /** Sends it. */
   readonly go: () => void;
   readonly refuse: (error: Error) => void;
 }
 
 /**
- * The calls to a server that may be away. They wait for the connection in the order in which they were made, or fail.
- * None waits for ever, and only so many wait.
+ * The calls to a server that may be away. They wait for the connection in the order in which they were made, but no
+ * longer than `publishTimeout`, and at most `maxPending` of them.
  *
- * `down` ⇄ `up` as the connection comes and goes; `closed` for good. A call is `waiting`, then `sent`, then `over`;
- * one that the server cannot do now goes from `sent` back to `waiting`.
+ * `down` ⇄ `up` as the connection comes and goes; `closed` for good. A call is `waiting`, then `sent`, then `over`. After
+ * {@link NotNow} it is `waiting` again.
  */
 export class RemoteCalls {
   #state: 'down' | 'up' | 'closed' = 'down';
@@ -128,7 +128,7 @@ export class RemoteCalls {
     }, AGAIN).unref();
   }
 
-  /** Refuses calls that were not sent. Resolves when none waits for an answer any more. */
+  /** Refuses the calls that were not sent. Resolves when all others have their answers. */
   async close(): Promise<void> {
     this.#state = 'closed';
     for (const call of this.#waiting) call.refuse(hubClosed());

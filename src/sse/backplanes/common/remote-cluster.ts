@@ -13,7 +13,7 @@ import { coalesced, giveUpAfter } from './tasks.js';
 /** Milliseconds within which a call that waits for the server is answered. */
 const ANSWER_TIME = 5_000;
 
-/** Milliseconds that the server is given to take the word that this instance leaves. */
+/** Milliseconds that each step of leaving may take. */
 const LEAVE_TIME = 1_000;
 
 /** The messages between instances: a broadcast on a topic, that a lease was given back, or an order. */
@@ -24,9 +24,9 @@ type Message = { readonly from: string } & (
 );
 
 /**
- * A cluster whose instances know of each other by a server. Each {@link BEAT} an instance gives a sign of life, reads
- * the orders, and asks for its leases. Messages about these only make it faster; a broadcast that is missed is not
- * repeated.
+ * A cluster whose instances know each other through a server. At each {@link BEAT} an instance gives a sign of life,
+ * reads the orders, and asks for its leases. Messages about orders and leases only make that faster. A broadcast that is
+ * missed is not repeated.
  */
 export class RemoteCluster implements SseCluster {
   readonly instance = randomUUID();
@@ -50,7 +50,7 @@ export class RemoteCluster implements SseCluster {
     );
   }
 
-  /** Joins the others; to be awaited before all else. Rejects with the server's refusal. */
+  /** Joins the other instances. To be awaited before all else; rejects with the server's refusal. */
   async start(): Promise<void> {
     const reconnected = (): void => {
       this.#orders.reconnected();
@@ -86,7 +86,7 @@ export class RemoteCluster implements SseCluster {
     return this.#closing ? () => undefined : this.#orders.follow(follower);
   }
 
-  /** Resolves when all orders were obeyed that had been given before the call. Rejects while that is not known. */
+  /** Resolves when all orders given before the call were obeyed. Rejects if that is not known. */
   async catchUp(): Promise<void> {
     if (!this.#closing) await giveUpAfter(ANSWER_TIME, this.#orders.catchUp);
   }
@@ -111,12 +111,12 @@ export class RemoteCluster implements SseCluster {
     this.#orders.close();
     const given = [...this.#leases].map((lease) => this.#giveBack(lease));
     given.push(this.link.withdraw(this.instance));
-    // If it fails, the others take this instance for dead a little later.
+    // If that fails, the other instances count this one as dead a little later.
     await giveUpAfter(LEAVE_TIME, () => Promise.allSettled(given)).catch(() => undefined);
     await giveUpAfter(LEAVE_TIME, () => this.link.close()).catch(() => undefined);
   }
 
-  /** The orders are read although notices tell of them: a connection that receives nothing looks healthy. */
+  /** Reads the orders although notices tell of them, as a connection that no longer receives looks healthy. */
   #beat(): void {
     if (this.#closing) return;
     const ignored = (): void => undefined; // the next beat tries again

@@ -7,10 +7,10 @@ import { Followers } from './followers.js';
 import { BoundedClock } from './server-clock.js';
 import { coalesced } from './tasks.js';
 
-/** Orders of its own that an instance remembers, to give them again. */
+/** The most orders of its own that an instance remembers, to give them again. */
 const REMEMBERED = 1_000;
 
-/** Milliseconds that an order may have been on its way to the log, at most. */
+/** The most milliseconds that an order can take on its way to the log. */
 const LONGEST_WAY = 5_000;
 
 /** An order as the log has it. */
@@ -25,9 +25,9 @@ interface Order {
   readonly order: unknown;
 }
 
-/** An instance that has added an order to the log tells the others with this, so that they need not ask. */
+/** Sent to the other instances with an order that was added to the log, so that they need not read it. */
 export interface OrderNotice {
-  /** The position directly before it, where its giver knows that. */
+  /** The position directly before it, if its giver knows that. */
   readonly previous?: OrderPosition | undefined;
   readonly position: OrderPosition;
   readonly text: string;
@@ -45,18 +45,18 @@ interface Given {
 }
 
 /**
- * The orders of all instances, as one of them reads them: a log on a server, which each reads on from where it
- * was. Notices only make it faster; what is missed is read a second later.
+ * The orders of all instances are a log on a server, which each instance reads on from its position. Notices make that
+ * faster; what they miss is read a second later.
  *
- * A position that the log does not hold is a gap: the log came back older, was emptied, or has let go of it.
- * Then each instance gives those of its own orders again that the log does not hold.
+ * A position that the log does not hold is a gap: the log came back older, was emptied, or has let go of it. Each
+ * instance then gives those of its own orders again that the log does not hold.
  */
 export class RemoteOrders {
   readonly #followers = new Followers<OrderFollower>();
   /** The newest last. */
   readonly #given = new Map<string, Given>();
   readonly #clock: BoundedClock;
-  /** The position up to which the log was read; or while the log is unknown, as after a gap, since when that is so. */
+  /** The position up to which the log was read; from a gap until the log is known again, the time of the gap. */
   #at: { readonly position: OrderPosition } | { readonly lostAt: number } = { lostAt: 0 };
   /** When the last complete read began, by `performance.now()`: an order that is read later was not in the log then. */
   #readBeganAt = 0;
@@ -64,7 +64,7 @@ export class RemoteOrders {
   #server: 'same' | 'other' = 'same';
   readonly #logger = new Logger('SseCluster');
 
-  /** Reads on. Resolves when everything was read that was in the log at the time of the call. */
+  /** Reads on. Resolves when all was read that was in the log at the call. */
   readonly catchUp = coalesced(() => this.#readOn());
 
   constructor(
@@ -132,7 +132,7 @@ export class RemoteOrders {
     const position = this.#position;
     const orders = position === undefined ? undefined : await this.link.orders.read(position);
     if (orders) {
-      // Orders that notices have told of meanwhile come before the rest, or are all that there is.
+      // Notices may have told of the first of them meanwhile, or of all and more.
       const told = orders.findIndex((order) => order.position === this.#position);
       const rest = this.#position === position ? orders : told < 0 ? [] : orders.slice(told + 1);
       for (const order of rest) {
@@ -168,7 +168,7 @@ export class RemoteOrders {
     }
   }
 
-  /** Gives again what the log said it has, and has not. */
+  /** Gives those orders again that were in the log once and no longer are. */
   async #giveAgain(readAt: number): Promise<void> {
     for (const [id, given] of this.#given)
       if (!given.isSeen && given.loggedAt < readAt) await this.#add(id, given, { again: true });
@@ -178,7 +178,7 @@ export class RemoteOrders {
     const { order } = given;
     const at = this.#clock.toServer(given.at);
     const text = JSON.stringify({ id, from: this.instance, at, order, ...again } satisfies Order);
-    // On another connection the log may be another one.
+    // After a reconnection it may be another log.
     const known = this.#server === 'other' ? undefined : this.#position;
     const added = await this.link.orders.add(text, known);
     given.loggedAt = performance.now();
@@ -203,7 +203,7 @@ export class RemoteOrders {
     if (!order) return;
     this.#see(order);
     const now = performance.now();
-    // However wrong a clock may be: it was not in the log at the read before, and on its way for LONGEST_WAY at most.
+    // However wrong a clock is: the last read did not find it, and it was on its way for at most LONGEST_WAY.
     const earliest = order.again ? -Infinity : this.#readBeganAt - LONGEST_WAY;
     const at = Math.min(Math.max(this.#clock.toLocal(order.at), earliest), now);
     this.#followers.tell((follower) => follower.given(order.order, at, order.from));

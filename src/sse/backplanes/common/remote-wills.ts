@@ -5,15 +5,14 @@ import { SseError } from '../../sse.errors.js';
 import { BEAT, type ClusterLink } from './cluster-link.js';
 
 /**
- * Milliseconds for which an instance must be missing from the list of members, in all looks, before its wills are
- * another's to carry out. An instance drops off the list `ALIVE` (4 s) after its last beat. It may have gone up to a
- * beat after that one, and counts as dead {@link LEASE_TIME} (5 s) after it went: up to two beats after it was dropped.
- * The third beat is for a server that has come back with an empty list, to which the instances return as each is
- * connected.
+ * Milliseconds for which an instance must be missing from the list of members, whenever it is read, before others may
+ * carry out its wills. An instance is dropped from the list `ALIVE` (4 s) after its last beat. It may have died up to a
+ * beat after that one, and counts as dead {@link LEASE_TIME} (5 s) after its death: up to two beats after it was
+ * dropped. The third beat is for a server that has come back with an empty list: the instances need a moment to return.
  */
 const MISSING = 3 * BEAT;
 
-/** Milliseconds: a longer pause between two looks says nothing about an instance that is missing in both. */
+/** Milliseconds: over a longer pause between two looks, an instance that is missing in both may have been there. */
 const LONGEST_PAUSE = 3 * BEAT;
 
 /** Milliseconds for which a call is tried again while the connection is away. */
@@ -24,7 +23,7 @@ const PAUSE = 100;
 
 /** The wills that instances have left with a server. */
 export class RemoteWills implements SseWills {
-  /** Since when each owner of wills is missing from the members: `performance.now()`. */
+  /** The owners of wills that are missing from the members, and since when by `performance.now()`. */
   #missing = new Map<string, number>();
   #lookedAt = -Infinity;
 
@@ -49,8 +48,10 @@ export class RemoteWills implements SseWills {
 
   orphaned(): Promise<readonly Will[]> {
     return this.answer(async () => {
-      const wills = await Promise.all((await this.#dead()).map((instance) => this.#of(instance)));
-      return wills.flat();
+      const wills = (await this.#dead()).map(async (instance) =>
+        Array.from(await this.link.wills.of(instance), ([id, text]) => ({ instance, id, text })),
+      );
+      return (await Promise.all(wills)).flat();
     });
   }
 
@@ -60,7 +61,7 @@ export class RemoteWills implements SseWills {
     const before = this.#missing;
     this.#missing = new Map(); // stays empty if a call below fails: then nothing is known
     const owners = await this.link.wills.owners();
-    // Asked for later, as an instance is a member before it leaves a will.
+    // After the owners, as an instance is a member before it leaves a will.
     const members = new Set(owners.length === 0 ? [] : (await this.link.members()).there);
     const now = (this.#lookedAt = performance.now());
     for (const owner of owners)
@@ -68,11 +69,7 @@ export class RemoteWills implements SseWills {
     return [...this.#missing].filter(([, since]) => askedAt - since >= MISSING).map(([owner]) => owner);
   }
 
-  async #of(instance: string): Promise<Will[]> {
-    return Array.from(await this.link.wills.of(instance), ([id, text]) => ({ instance, id, text }));
-  }
-
-  /** Tries again for a while: a connection that was lost is mostly there again in a moment. */
+  /** Tries again for a while: most lost connections are back in a moment. */
   async #insist(call: () => Promise<void>): Promise<void> {
     const until = performance.now() + PATIENCE;
     for (;;) {

@@ -12,12 +12,15 @@ import {
 import { newMark } from '../../log/mark.js';
 import type { StoredEvent } from '../../log/stored-event.js';
 import type { Position } from '../../protocol/position.js';
-import { hubClosed, SseError } from '../../sse.errors.js';
+import { hubClosed, reasonOf, SseError } from '../../sse.errors.js';
 import type { SseLimits } from '../../sse.options.js';
 import type { ChannelSettings } from '../../sse.settings.js';
+import type { OpenBackplane } from '../backplane-factory.js';
+import type { ClusterLink } from './cluster-link.js';
 import { CopyMemory } from './copy-memory.js';
 import { LocalCopy } from './local-copy.js';
 import { RemoteCalls } from './remote-calls.js';
+import { RemoteCluster } from './remote-cluster.js';
 import type { Connection, Notice, RemoteLogs } from './remote-logs.js';
 import type { RemoteOptions } from './remote.options.js';
 import { Sweep } from './sweep.js';
@@ -25,9 +28,9 @@ import { ConcurrencyLimit, giveUpAfter } from './tasks.js';
 
 /** Milliseconds that calls have for their answers when the application closes. */
 const CLOSE_GRACE = 1_000;
-/** Milliseconds between two tries to read the orders. */
+/** Milliseconds after which a read of the orders that failed is tried again. */
 const RETRY = 250;
-/** Copies that are compared with the server at the same time: there may be very many. */
+/** The most copies that are compared with the server at the same time. */
 const COMPARED_AT_ONCE = 50;
 
 /** A channel that is followed in this process. */
@@ -36,7 +39,7 @@ interface Held {
   readonly settings: ChannelSettings;
   readonly copy: LocalCopy;
   readonly opened: Promise<void>;
-  /** Callers of `follow` that follow it, or wait for it to open. */
+  /** Callers of `follow()` that follow it, or wait until it is open. */
   users: number;
   /** When it was last compared with the server, by `performance.now()`. */
   comparedAt: number;
@@ -45,12 +48,12 @@ interface Held {
 /**
  * Logs on a server, shared by all instances that use it, with a local copy of each that is followed here.
  *
- * Two things are let through to the server, each while the connection allows it:
- * - calls of the hub, on an `up` or `silent` connection;
- * - reads and subscriptions of the local copies, on an `up` connection only, as a copy is no use without notices.
+ * Two kinds of calls go to the server:
+ * - calls of the hub, while the connection is `up` or `silent`;
+ * - reads and subscriptions of the local copies, while it is `up`: without notices a copy is of no use.
  *
- * Both wait until the orders of the other instances were read (cluster/orders.ts): an instance that was cut off must
- * obey a `revoke()` before it sends anything.
+ * After a loss of the connection, both wait until the orders of the other instances were read (cluster/orders.ts): an
+ * instance that was cut off must obey a `revoke()` before it sends anything.
  *
  * `append()` gives an event to {@link RemoteLogs}. It comes back as an answer or a notice, on the other instances as a
  * notice only (`#open()`), and goes by {@link LocalCopy} to those who follow its channel.
@@ -65,17 +68,18 @@ export class RemoteBackplane implements SseBackplane {
   /** Channels that wait for their comparison. */
   readonly #toCompare = new Set<Held>();
   #connection: Connection | 'closed';
-  /** Counts the changes of the connection, so that `#goOn()` sees one after which the state is the same again. */
+  /** Counts the changes of the connection: `#goOn()` also stops if the state is the same again. */
   #changes = 0;
   #closing: Promise<void> | undefined;
   readonly #sweep = new Sweep<Held>(
     () => this.#held.values(),
     (some) => this.#refresh(some),
+    (held) => this.#timeOf(held),
   );
 
   /**
-   * @param catchUp reads the orders that were given while the connection was lost. Until it resolves no call is sent,
-   * and no notice is taken in. Rejects if they cannot be read now
+   * @param catchUp reads the orders that were given while the connection was lost; rejects if they cannot be read now.
+   * Until it resolves, no call is sent and no notice is taken in
    */
   constructor(
     private readonly logs: RemoteLogs,
@@ -87,7 +91,7 @@ export class RemoteBackplane implements SseBackplane {
     this.#calls = new RemoteCalls(logs.server, settings);
     this.#copying = new RemoteCalls(logs.server, { ...settings, maxPending: Infinity });
     this.#connection = logs.watch((connection) => this.#changed(connection));
-    this.#letThrough(); // no orders to catch up with: the cluster has just noted where they end (open-remote.ts)
+    this.#letThrough(); // no orders to catch up with: the cluster has just noted where they end (`openRemote()`)
   }
 
   async append(
@@ -104,14 +108,14 @@ export class RemoteBackplane implements SseBackplane {
       this.logs.append(publication, left, number),
     );
     const { position, entry } = await appending.catch((error: unknown) => {
-      before?.settle(mark);
+      before?.settle(mark, 'other');
       throw error;
     });
-    const hasCome = before?.settle(mark) === true;
+    const hasCome = before?.settle(mark, entry ? 'answered' : 'other') === true;
     // If the channel is followed only since the call began, or anew, this is another copy than `before`.
     const copy = this.#held.get(channel)?.copy;
     if (!copy || (copy === before && hasCome && position.mark === mark)) return position;
-    if (entry) await copy.answered(entry).catch(warnUnlessAway);
+    if (entry) await copy.add(entry).catch(warnUnlessAway);
     else if (copy.isOpen && !copy.log.has(position)) await copy.catchUp();
     return position;
   }
@@ -128,12 +132,17 @@ export class RemoteBackplane implements SseBackplane {
       throw error;
     }
     this.#checkOpen();
-    held.copy.expire(this.logs.now());
-    const followed = held.copy.follow(follower);
-    const stop = (): void => {
-      if (followed.stop()) this.#leave(held);
+    const { copy } = held;
+    copy.expire(this.logs.now());
+    const leave = copy.follow(follower);
+    return {
+      log: copy.log,
+      locate: (position) => copy.locate(position),
+      refill: () => copy.refill(),
+      stop: () => {
+        if (leave()) this.#leave(held);
+      },
     };
-    return { ...followed, stop };
   }
 
   read(channel: string, settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
@@ -197,7 +206,7 @@ export class RemoteBackplane implements SseBackplane {
     const opened = this.#open(channel, copy);
     const held = { channel, settings, copy, opened, users: 0, comparedAt: performance.now() };
     this.#held.set(channel, held);
-    this.#sweep.within(Math.min(this.logs.comparisonInterval(settings), settings.history?.age ?? Infinity));
+    this.#sweep.within(this.#timeOf(held));
     return held;
   }
 
@@ -207,7 +216,7 @@ export class RemoteBackplane implements SseBackplane {
       if (this.#copying.isUp) copy.receive(notice).catch(warnUnlessAway);
     };
     await this.#copying.run('other', (left) => this.logs.subscribe(channel, receive, left));
-    await copy.open();
+    await copy.catchUp();
   }
 
   #leave(held: Held): void {
@@ -261,6 +270,11 @@ export class RemoteBackplane implements SseBackplane {
     });
   }
 
+  /** Milliseconds after which a copy has to be compared, or something in it has to go. */
+  #timeOf({ settings }: Held): number {
+    return Math.min(this.logs.comparisonInterval(settings), settings.history?.age ?? Infinity);
+  }
+
   /** Lets go of what is too old, and compares with the server what has rested for long enough. */
   #refresh(some: readonly Held[]): undefined {
     const now = performance.now();
@@ -276,3 +290,26 @@ export class RemoteBackplane implements SseBackplane {
 const warnUnlessAway = (error: unknown): void => {
   if (!(error instanceof SseError)) new Logger('SseHub').error(error);
 };
+
+/**
+ * Makes a backplane of a server's logs, and a cluster of its link. Both use the connection of `logs`. The backplane
+ * closes that, so the cluster is to be closed first.
+ *
+ * @throws SseError `BACKPLANE_FAILED`, and nothing is left open
+ */
+export async function openRemote(
+  logs: RemoteLogs,
+  link: ClusterLink,
+  settings: Required<RemoteOptions>,
+  limits: Required<SseLimits>,
+): Promise<OpenBackplane> {
+  const cluster = new RemoteCluster(link);
+  try {
+    await cluster.start();
+  } catch (cause) {
+    await logs.close();
+    const reason = reasonOf(cause);
+    throw new SseError('BACKPLANE_FAILED', `The other instances cannot be joined: ${reason}`, { cause });
+  }
+  return { backplane: new RemoteBackplane(logs, settings, limits, () => cluster.catchUp()), cluster };
+}

@@ -11,11 +11,11 @@ export interface RemoteOptions {
    */
   readonly publishTimeout?: number;
   /**
-   * Whether a call that finds no connection is to `wait` until there is one or its time is over, or to `fail` at once.
+   * Whether a call without a connection is to `wait` until there is one or its time is over, or to `fail` at once.
    * @defaultValue 'wait'
    */
   readonly whileAway?: 'wait' | 'fail';
-  /** Calls that wait or have no answer yet; the next one fails at once, without being sent. @defaultValue 10_000 */
+  /** The most calls that wait or have no answer yet. The next one fails at once, unsent. @defaultValue 10_000 */
   readonly maxPending?: number;
 }
 

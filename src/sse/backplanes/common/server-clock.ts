@@ -1,12 +1,12 @@
-/** Milliseconds for which the best comparison of the clocks is trusted; a server's clock may be set back. */
+/** Milliseconds for which the best comparison of the clocks is trusted, as a server's clock may be set back. */
 const TRUSTED_FOR = 60_000;
 
 /** Milliseconds after which the clocks are compared again. */
 const COMPARED_FOR = 30_000;
 
 /**
- * The server's time, never ahead of it, as an answer was made before it came. So a deadline that is given in it is too
- * early rather than too late.
+ * An estimate of the server's time that is never ahead of it, as an answer is made before it arrives. So a deadline by
+ * it is too early rather than too late.
  */
 export class LowerBoundClock {
   #ahead = -Infinity;
@@ -28,8 +28,8 @@ export class LowerBoundClock {
 }
 
 /**
- * The server's time, known to within the duration of one call: for orders, whose times are compared with those of this
- * process.
+ * The server's time, known to within the duration of one call: for the times of orders, which are compared with times of
+ * this process.
  */
 export class BoundedClock {
   #least = 0;

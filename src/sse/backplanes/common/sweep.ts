@@ -4,24 +4,33 @@ const STEP = 1_000;
 const INTERVAL = { most: 30_000, least: 10 };
 
 /**
- * Visits all items of a collection again and again, step by step, and often enough for the shortest time that it was
- * told; for items that outlive their time, or have to be looked at now and then. It begins with the first call of
- * `within()` or `soon()`, and has one timer, which does not keep the process alive.
+ * Visits all items of a collection again and again, step by step: items that expire, or have to be looked at now and
+ * then. The item with the shortest time sets the pace. `within()` raises it at once. After a sweep that has not seen
+ * such an item it falls, but at most by half, as an announced item may come late.
+ *
+ * The first call of `within()` or `soon()` starts it. It has one timer, which does not keep the process alive.
  */
 export class Sweep<Item> {
   #interval = INTERVAL.most;
+  /** The shortest time among the items that were seen or announced since the present sweep began. */
+  #shortest = Infinity;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
-  /** @param visit may reject: what it could not do is there for the next sweep */
+  /**
+   * @param visit may reject: what it could not do is left for the next sweep
+   * @param time the time of an item in milliseconds. It is visited about four times in it
+   */
   constructor(
     private readonly items: () => Iterator<Item>,
     private readonly visit: (some: readonly Item[]) => Promise<void> | undefined,
+    private readonly time: (item: Item) => number,
   ) {}
 
-  /** Some items last only so many milliseconds. */
-  within(shortest: number): void {
-    const interval = Math.min(Math.max(shortest / 4, INTERVAL.least), INTERVAL.most);
+  /** Announces an item with such a time. */
+  within(time: number): void {
+    this.#shortest = Math.min(this.#shortest, time);
+    const interval = intervalFor(time);
     if (this.#timer && interval >= this.#interval) return;
     this.#interval = interval;
     this.#schedule(interval);
@@ -39,16 +48,26 @@ export class Sweep<Item> {
 
   #schedule(delay: number, rest?: Iterator<Item>): void {
     clearTimeout(this.#timer);
-    if (!this.#isStopped) this.#timer = setTimeout(() => this.#visit(rest ?? this.items()), delay).unref();
+    if (!this.#isStopped) this.#timer = setTimeout(() => this.#visit(rest), delay).unref();
   }
 
-  #visit(items: Iterator<Item>): void {
+  #visit(rest?: Iterator<Item>): void {
+    if (!rest) this.#shortest = Infinity;
+    const items = rest ?? this.items();
     const some: Item[] = [];
-    for (let next = items.next(); !next.done; next = items.next()) if (some.push(next.value) === STEP) break;
-    const goOn = (): void =>
-      some.length === STEP ? this.#schedule(0, items) : this.#schedule(this.#interval);
+    for (let next = items.next(); !next.done; next = items.next()) {
+      this.#shortest = Math.min(this.#shortest, this.time(next.value));
+      if (some.push(next.value) === STEP) break;
+    }
+    const goOn = (): void => {
+      if (some.length === STEP) return this.#schedule(0, items);
+      this.#interval = Math.min(intervalFor(this.#shortest), this.#interval * 2);
+      this.#schedule(this.#interval);
+    };
     const visited = this.visit(some);
     if (visited) void visited.then(goOn, () => this.#schedule(this.#interval));
     else goOn();
   }
 }
+
+const intervalFor = (time: number): number => Math.min(Math.max(time / 4, INTERVAL.least), INTERVAL.most);

@@ -1,14 +1,14 @@
 import { notSent } from '../../sse.errors.js';
 
 /**
- * Lets a few tasks run at the same time, in the order of the calls. A server that is asked for very much at once
- * answers all of it late; asked for a little at a time, it answers in time what was asked first.
+ * Runs a few tasks at the same time, in the order of the calls. A server that gets very many requests at once answers
+ * all of them late; if it gets a few at a time, it answers the first ones in time.
  */
 export class ConcurrencyLimit {
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  /** @param atOnce tasks that run at the same time */
+  /** @param atOnce the most tasks that run at the same time */
   constructor(private readonly atOnce: number) {}
 
   get isIdle(): boolean {
@@ -16,8 +16,8 @@ export class ConcurrencyLimit {
   }
 
   /**
-   * @param left milliseconds after which a task that still waits is not begun any more
-   * @throws SseError `BACKPLANE_AWAY` in place of a task that was not begun
+   * @param left milliseconds that the task may wait for its turn
+   * @throws SseError `BACKPLANE_AWAY` if it has waited for longer
    */
   async run<T>(task: () => Promise<T>, left = Infinity): Promise<T> {
     const until = performance.now() + left;
@@ -27,7 +27,7 @@ export class ConcurrencyLimit {
       if (performance.now() >= until) throw notSent('other', 'The server has too much else to do.');
       return await task();
     } finally {
-      // The next task takes the place over, so that none that is called now overtakes it.
+      // The next task takes this one's place, so that no later call overtakes it.
       const next = this.#waiting.shift();
       if (next) next();
       else this.#running--;
@@ -36,19 +36,17 @@ export class ConcurrencyLimit {
 }
 
 /**
- * Runs a task one at a time. A call while it runs leads to one more run after it, which all such calls share: the
- * present run may have looked too early for them.
+ * Runs a task, never twice at the same time. All calls during a run share one more run after it, as the present run may
+ * have looked too early for them.
  *
- * @returns runs the task; settles as a run does that began after the call
+ * @returns runs the task; settles as the run that began after the call
  */
 export function coalesced(task: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
   const run = (): Promise<void> => {
     next = undefined;
-    running = task().finally(() => {
-      running = undefined;
-    });
+    running = task().finally(() => (running = undefined));
     return running;
   };
   return () => {
@@ -58,10 +56,9 @@ export function coalesced(task: () => Promise<void>): () => Promise<void> {
 }
 
 /**
- * Gives up a task that takes longer than it may, or that nobody needs any more.
+ * Awaits a task, and gives it up when it takes too long or `closing` aborts.
  *
- * @param task is given a signal that aborts then, so that it can give back what it has begun
- * @param closing aborts when nobody needs the task any more
+ * @param task is called with a signal that aborts then, so that it can undo what it has begun
  */
 export async function giveUpAfter<T>(
   milliseconds: number,

@@ -61,6 +61,7 @@ export class LmdbBackplane implements SseBackplane {
     this.#sweep = new Sweep(
       () => this.#catalogue.channels.values(),
       (some) => this.#age(some),
+      ({ record }) => (record ? Math.min(record.ttl, record.age) : Infinity),
     );
     for (const { record } of this.#catalogue.channels.values())
       if (record) this.#sweep.within(Math.min(record.ttl, record.age));

@@ -88,6 +88,7 @@ export class MemoryBackplane implements SseBackplane {
   readonly #sweep = new Sweep(
     () => this.#logs.values(),
     (some) => this.#visit(some),
+    timeOf,
   );
   #latest: MemoryLog | undefined;
   #bytes = 0;
@@ -212,7 +213,7 @@ export class MemoryBackplane implements SseBackplane {
     if (this.#logs.size >= this.limits.channels) throw tooManyChannels(this.#logs.size);
     const made = new MemoryLog(channel, settings, this.#births.markOf(channel), this.#clock.now());
     this.#logs.set(channel, made);
-    this.#sweep.within(Math.min(settings.ttl, settings.history?.age ?? Infinity));
+    this.#sweep.within(timeOf(made));
     return made;
   }
 
@@ -288,3 +289,6 @@ export class MemoryBackplane implements SseBackplane {
     }
   }
 }
+
+/** Milliseconds after which something of a log has to go. */
+const timeOf = ({ settings: { ttl, history } }: MemoryLog): number => Math.min(ttl, history?.age ?? Infinity);

@@ -1,5 +1,5 @@
 import type { BackplaneFactory } from '../backplane-factory.js';
-import { openRemote } from '../common/open-remote.js';
+import { openRemote } from '../common/remote.backplane.js';
 import { JetStreamConnection } from './connection.js';
 import { NatsClusterLink } from './nats.cluster.js';
 import { NatsLogs } from './nats.logs.js';

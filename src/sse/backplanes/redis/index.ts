@@ -1,13 +1,12 @@
 import type { BackplaneFactory } from '../backplane-factory.js';
-import { openRemote } from '../common/open-remote.js';
+import { openRemote } from '../common/remote.backplane.js';
 import { RedisClusterLink } from './redis-cluster.link.js';
 import { RedisConnection } from './redis.connection.js';
 import { RedisLogs } from './redis.logs.js';
 import { redisSettings, type RedisBackplaneOptions } from './redis.options.js';
 
-export type { RedisClientModel } from './clients/model.js';
 export type { NodeRedisConnection } from './clients/node-redis.js';
-export type { RedisBackplaneOptions } from './redis.options.js';
+export type { RedisBackplaneOptions, RedisClientModel } from './redis.options.js';
 
 /**
  * Keeps the logs in Redis 7 or later, for several instances.

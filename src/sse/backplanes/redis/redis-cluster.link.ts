@@ -2,10 +2,8 @@ import { AWAY_TIME } from '../../cluster/cluster.js';
 import { ALIVE, type ClusterLink, type LinkEvents, type Members } from '../common/cluster-link.js';
 import type { RedisConnection } from './redis.connection.js';
 import { RedisOrders } from './redis.orders.js';
+import { ALLOW_OOM, CLOCK } from './redis.scripts.js';
 import { RedisWills } from './redis.wills.js';
-
-/** The scripts run also when the memory is full: `revoke()` has to work then, too. */
-const ALLOW_OOM = '#!lua flags=allow-oom';
 
 const HOLD = `${ALLOW_OOM}
 local holder = redis.call('GET', KEYS[1])
@@ -16,42 +14,36 @@ return 1`;
 const RELEASE = `${ALLOW_OOM}
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;
 
-/** The server's clock, in milliseconds: those of the instances may differ. */
-const NOW = `${ALLOW_OOM}
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
-
-/** An instance's score is the time until which it is there. It is remembered for longer, as being away. */
-const ENROL = `${NOW}
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ${AWAY_TIME})
-redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+/** An instance's score is the time until which it is there. It stays for longer, as being away. */
+const ENROL = `${ALLOW_OOM}${CLOCK}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', NOW - ${AWAY_TIME})
+redis.call('ZADD', KEYS[1], NOW + ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ${AWAY_TIME})`;
 
-const MEMBERS = `${NOW}
-local there, away = string.format('%.0f', now), string.format('%.0f', now - ${AWAY_TIME})
+const MEMBERS = `${ALLOW_OOM}${CLOCK}
+local there, away = string.format('%.0f', NOW), string.format('%.0f', NOW - ${AWAY_TIME})
 return {
   redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. there, '+inf'),
   redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. away, there)
 }`;
 
-const TIME = `${NOW}
-return now`;
+const TIME = `${ALLOW_OOM}${CLOCK}
+return NOW`;
 
-/** A cluster by Redis: leases are keys that expire, messages go by pub/sub. */
+/** A cluster on Redis: leases are keys that expire, messages go by pub/sub. */
 export class RedisClusterLink implements ClusterLink {
   readonly #topic: string;
   readonly #members: string;
   readonly orders: RedisOrders;
   readonly wills: RedisWills;
-  #unwatch: (() => void) | undefined;
-  /** The run ID of the server that was asked last. */
+  /** The run ID of the server that the last connection led to. */
   #run = '';
   /** The end of the quarantine, in which no candidate gets a lease: `performance.now()`. */
   #grantsFrom = Promise.resolve(0);
 
   constructor(private readonly connection: RedisConnection) {
     const { prefix, database } = connection;
-    // Pub/sub knows nothing of databases.
+    // Pub/sub does not separate databases.
     this.#topic = `${prefix}:cluster:${database}`;
     this.#members = `${prefix}:instances`;
     this.orders = new RedisOrders(connection);
@@ -59,12 +51,12 @@ export class RedisClusterLink implements ClusterLink {
   }
 
   /**
-   * Each new connection for commands goes through `silent`, which is taken for a reconnection. It also comes when only
-   * the notices were lost; one `reconnected()` too many does no harm.
+   * Takes `silent` for a reconnection: each new connection for commands goes through it. So it does when only the
+   * notices were lost, but a needless `reconnected()` does no harm.
    */
   async open(events: LinkEvents): Promise<void> {
     this.#grantsFrom = this.#quarantine();
-    this.#unwatch = this.connection.watch((state) => {
+    this.connection.watch((state) => {
       if (state !== 'silent') return;
       this.#grantsFrom = this.#quarantine();
       events.reconnected();
@@ -103,13 +95,12 @@ export class RedisClusterLink implements ClusterLink {
   }
 
   async close(): Promise<void> {
-    this.#unwatch?.();
     this.connection.unsubscribe(this.#topic);
   }
 
   /**
-   * A server that has just started, or was a replica a moment ago, may have lost a lease whose holder does not know of
-   * it yet. For as long as that may be, nobody is given one anew.
+   * A server that has just started, or was a replica a moment ago, may have lost a lease whose holder does not know it
+   * yet. Until such a lease has expired, no candidate gets one.
    *
    * @returns when that is over
    */
@@ -125,7 +116,7 @@ export class RedisClusterLink implements ClusterLink {
       // whose uptime says nothing.
       return connectedAt + ALIVE - (before === '' ? uptime : 0);
     } catch {
-      return connectedAt + ALIVE; // it is not told to this user, or the connection is gone again
+      return connectedAt + ALIVE; // the user may lack the right to INFO, or the connection is gone again
     }
   }
 

@@ -3,11 +3,10 @@ import type { LogBounds, LogEntry } from '../../log/event-log.js';
 import type { Position } from '../../protocol/position.js';
 import { decodeEvent } from '../common/event-text.js';
 import type { Notice, ReceivedEntry } from '../common/remote-logs.js';
-import { absentPosition, ageOf } from './absent-position.js';
 
 /** A channel's log as the script `read` finds it. */
 export interface Kept extends LogBounds {
-  /** A channel that is not there is answered as an empty log, at the position that says so. */
+  /** If the channel is not there, all the positions are the one that says so. */
   readonly isThere: boolean;
   readonly birth: Position;
   readonly clearedAt: number;
@@ -24,8 +23,8 @@ export interface Kept extends LogBounds {
  * Reads the answer of the script.
  *
  * @param store the name of the store in which it was read
- * @param known the position that a reader of the channel has. While it is young it is not renewed, so that the reader
- * need not be told of another
+ * @param known the position that a reader has. If it is that of an absent channel and young, it is not renewed, which
+ * saves telling the reader
  */
 export function keptOf(answer: readonly unknown[], store: string, ttl: number, known?: Position): Kept {
   const [now, head, mark, floor, floorMark, birth, born, cleared, done, hasAfter, hasUpTo] =
@@ -50,8 +49,8 @@ export function keptOf(answer: readonly unknown[], store: string, ttl: number, k
   };
 }
 
-/** An entry of a Stream as Redis answers with it: its id, and its fields and values in turn. */
-export type StreamEntry = readonly [id: string, fields: readonly string[] | null];
+/** An entry of a Stream as Redis answers with it. */
+export type StreamEntry = readonly [id: string, fieldsAndValues: readonly string[] | null];
 
 /** The entries that this package wrote; others are left out, with a warning. */
 export function entriesOf(stream: readonly StreamEntry[], key: string): LogEntry[] {
@@ -74,7 +73,7 @@ function entryOf(id: string, fields: readonly string[]): LogEntry | undefined {
   return { offset, mark, previous: positionOf(previous, previousMark), at: Number(at), event };
 }
 
-/** Reads a notice; `undefined` if somebody else has sent it. */
+/** Reads a notice; `undefined` if another application has sent it. */
 export function noticeOf(message: string): Notice | undefined {
   const end = message.indexOf('\n');
   const words = (end < 0 ? message : message.slice(0, end)).split(' ');
@@ -98,4 +97,39 @@ export const positionOf = (offset: string | undefined, mark = ''): Position => (
 
 export function warnOfForeign(what: string): void {
   new Logger('SseHub').warn(`${what} in Redis is not of this package, and is skipped.`);
+}
+
+/*
+ * The position of an absent channel ("nothing yet"): offset 0, and a mark of the store in which the channel was absent
+ * and the time of its clock. It is valid for half of the channel's ttl. For an eighth it is young, and not renewed: a
+ * channel that is followed is compared that often.
+ */
+
+/** The store's name, and milliseconds since 1970. The birth mark of a log is shorter. */
+const MARK = /^([0-9A-Za-z]{8})([0-9a-z]{7,9})$/;
+
+/** @param at when the channel was absent, in milliseconds since 1970 */
+export const absentPosition = (store: string, at: number): Position => ({
+  offset: 0,
+  mark: store + at.toString(36),
+});
+
+/**
+ * The age of such a position in milliseconds; undefined for any other position, and from `ttl / 2` on, when it is no
+ * longer valid. A log is there for at least its `ttl`, so none has come and gone in a shorter time. Only half of that
+ * is relied on, so that a clock that was set back by less than the other half does no harm.
+ *
+ * @param store the present store
+ * @param until the end of the time without a log: the birth of the log, or now
+ */
+export function ageOf(
+  { offset, mark }: Position,
+  store: string,
+  until: number,
+  ttl: number,
+): number | undefined {
+  const [, itsStore, at = ''] = (offset === 0 && MARK.exec(mark)) || [];
+  if (itsStore !== store) return undefined;
+  const age = until - Number.parseInt(at, 36);
+  return age >= 0 && age < ttl / 2 ? age : undefined;
 }

@@ -15,19 +15,20 @@ import { checkServer, isPassing, messageOf, startFailure, Unsupported, WrongServ
 import type { RedisSettings } from './redis.options.js';
 import { PROBE, SCRIPTS, type RedisScript } from './redis.scripts.js';
 
-/** Milliseconds that the start may take, and later a try to connect. */
+/** Milliseconds that the start may take, and later each attempt to connect. */
 const CONNECT_TIME = 5_000;
-/** Milliseconds between pings, and how many may be without an answer before the connection counts as lost. */
+/** Milliseconds between two pings. */
 const PING_INTERVAL = 5_000;
+/** Pings that may be without an answer before the connection counts as lost. */
 const MOST_UNANSWERED = 2;
-/** Milliseconds after which a server that cannot be used yet is asked again. */
+/** Milliseconds after which, at the start, a server that cannot be used yet is tried again. */
 const PATIENCE_INTERVAL = 100;
 /**
- * Milliseconds between two tries to be led to another server by the same address, and for which the connection to the
- * wrong one may still answer.
+ * Milliseconds after which, when the server is the wrong one, the address is tried again. For as long the connection to
+ * the wrong one may still answer.
  */
 const LEAVE_INTERVAL = 500;
-/** Topics that one command subscribes to. */
+/** The most topics of one SUBSCRIBE. */
 const TOPICS = 1_000;
 
 type State =
@@ -38,9 +39,9 @@ type State =
 const AWAY: State = { kind: 'away' };
 
 /**
- * Two connections to one Redis: one for commands and one for notices. After the start, which fails if they cannot be
- * made in {@link CONNECT_TIME}, lost ones are made again for ever. Commands are never queued for a connection that is
- * to come.
+ * Two connections to one Redis: one for commands and one for notices. The start fails if they cannot be made in
+ * {@link CONNECT_TIME}. Later a lost connection is made again, however long that takes. Commands never wait here for a
+ * connection.
  *
  * ```text
  *        commands: greeted           notices: all subscriptions are made
@@ -50,8 +51,8 @@ const AWAY: State = { kind: 'away' };
  *    └────────────────────────┴───── commands lost ────────────────────────┘
  * ```
  *
- * Notices are received from the server that takes the commands: when that connection is lost, both are made anew.
- * `close()` makes it `away` for good, without telling the watchers.
+ * Notices must come from the server that takes the commands: when the connection for commands is lost, both are made
+ * anew. `close()` makes the state `away` for good, without telling the watchers.
  *
  * A topic is a channel of Redis' pub/sub; a channel is one of the hub.
  */
@@ -59,14 +60,13 @@ export class RedisConnection {
   readonly clock = new LowerBoundClock();
   /** The beginning of the names of all keys and topics. */
   readonly prefix: string;
-  /** The number of the database, which notices know nothing of. */
   readonly database: number;
   #state: State = AWAY;
   readonly #subscriptions = new Map<string, Receive>();
-  /** Callers of `subscribe` that wait for a connection for notices. */
+  /** Callers of `subscribe()` that wait for a connection for notices. */
   #waiting: (() => void)[] = [];
-  readonly #watchers = new Set<(state: Connection) => void>();
-  /** The server that was asked last, for messages; before the first answer the address that was given. */
+  readonly #watchers: ((state: Connection) => void)[] = [];
+  /** The server that was tried last, or before that the given address: for messages. */
   #found: { readonly address: string };
   /** Whether a lost connection is being made again. */
   #isRegaining = false;
@@ -78,12 +78,24 @@ export class RedisConnection {
     this.#found = source;
   }
 
-  /** @throws SseError `BACKPLANE_FAILED` that says in one line what is wrong with the server or the options */
-  static async open({ find, prefix }: RedisSettings): Promise<RedisConnection> {
-    const connection = new RedisConnection(await find(prefix));
+  /** @throws SseError `BACKPLANE_FAILED`: what is wrong with the server or the options, in one line */
+  static async open({ find }: RedisSettings): Promise<RedisConnection> {
+    const connection = new RedisConnection(await find());
+    /** Why the server could not be used at the last attempt. */
     let refusal: unknown;
-    const start = (signal: AbortSignal): Promise<void> =>
-      connection.#start(signal, (error) => (refusal = error));
+    const start = async (signal: AbortSignal): Promise<void> => {
+      while (!connection.#state.commands) {
+        try {
+          await connection.#gainCommands(signal);
+          refusal = undefined;
+        } catch (error) {
+          refusal = isPassing(error) ? error : undefined;
+          if (!refusal) throw error;
+          await delay(PATIENCE_INTERVAL, undefined, { signal });
+        }
+      }
+      await connection.#gain(signal);
+    };
     try {
       await giveUpAfter(CONNECT_TIME, start, connection.#closing.signal);
     } catch (cause) {
@@ -97,17 +109,13 @@ export class RedisConnection {
     return (this.#state.commands ?? this.#found).address;
   }
 
-  get state(): Connection {
+  /** Tells of each change from now on. @returns the present state */
+  watch(changed: (state: Connection) => void): Connection {
+    this.#watchers.push(changed);
     return this.#state.kind;
   }
 
-  /** Tells of each change. @returns ends that */
-  watch(changed: (state: Connection) => void): () => void {
-    this.#watchers.add(changed);
-    return () => this.#watchers.delete(changed);
-  }
-
-  /** @throws NotConnected, RefusedByRedis, WrongServer. Any other error: there was no answer */
+  /** @throws NotConnected, RefusedByRedis, WrongServer; any other error if there was no answer */
   async send(...command: string[]): Promise<unknown> {
     const client = this.#state.commands;
     if (!client) throw new NotConnected();
@@ -122,8 +130,8 @@ export class RedisConnection {
   }
 
   /**
-   * Runs a script by its name. Where Redis has forgotten its scripts, as after SCRIPT FLUSH, it is sent again as text,
-   * after calls that were made later.
+   * Runs a script by its hash. If Redis has forgotten the script, as after SCRIPT FLUSH, its text is sent: calls that
+   * were made later overtake this one.
    */
   async run(script: RedisScript, keys: string[], args: string[]): Promise<unknown> {
     try {
@@ -139,8 +147,8 @@ export class RedisConnection {
   }
 
   /**
-   * Tells what comes on a topic until `unsubscribe()`, while the connection is `up`. Resolves when it is subscribed to;
-   * if the connection is lost meanwhile, when the next one is. A topic has one listener.
+   * Receives the messages of a topic until `unsubscribe()`, while the connection is `up`. A topic has one receiver.
+   * Resolves when the subscription is made; if the connection is lost before, when the next one has made it.
    *
    * @throws RefusedByRedis
    */
@@ -161,11 +169,11 @@ export class RedisConnection {
 
   unsubscribe(topic: string): void {
     this.#subscriptions.delete(topic);
-    // When it fails the connection is gone, and the next one has only what is subscribed to then.
+    // It fails when the connection is gone. The next one does not subscribe to the topic.
     this.#state.notices?.unsubscribe(topic).catch(() => undefined);
   }
 
-  /** Resolves when every notice that came before the call has been told: its answer comes after them. */
+  /** Resolves when every notice that came before the call has been told: the answer to a PING comes after them. */
   async noticesArrived(): Promise<void> {
     if (!this.#state.notices) throw new NotConnected();
     await this.#state.notices.send('PING');
@@ -178,27 +186,12 @@ export class RedisConnection {
     this.#state = AWAY;
   }
 
-  /** @param refused is told why the server cannot be used yet; undefined when it can */
-  async #start(signal: AbortSignal, refused: (error: RefusedByRedis | undefined) => void): Promise<void> {
-    while (!this.#state.commands) {
-      try {
-        await this.#gainCommands(signal);
-      } catch (error) {
-        if (!isPassing(error)) throw error;
-        refused(error);
-        await delay(PATIENCE_INTERVAL, undefined, { signal });
-      }
-    }
-    refused(undefined);
-    await this.#gain(signal);
-  }
-
   /** Makes the connections that are missing. */
   async #gain(signal: AbortSignal): Promise<void> {
     const commands = this.#state.commands ?? (await this.#gainCommands(signal));
     const receive: Receive = (text, topic) => this.#subscriptions.get(topic)?.(text, topic);
-    const notices = await this.#connect(receive, signal, (client) => this.#subscribeAll(client));
-    // The server may be another one by now.
+    const notices = await this.#connect(signal, (client) => this.#subscribeAll(client), receive);
+    // The connection for commands was lost meanwhile, and the next one may lead to another server.
     if (this.#state.commands !== commands) {
       notices.end();
       throw new NotConnected();
@@ -209,29 +202,25 @@ export class RedisConnection {
   }
 
   async #gainCommands(signal: AbortSignal): Promise<RedisClient> {
-    const commands = await this.#connect(
-      () => undefined,
-      signal,
-      (client) => this.#greet(client),
-    );
+    const commands = await this.#connect(signal, (client) => this.#greet(client));
     this.#become({ kind: 'silent', commands });
     this.#watchOver(commands);
     return commands;
   }
 
   async #connect(
-    receive: Receive,
     signal: AbortSignal,
     prepare: (client: RedisClient) => Promise<void>,
+    receive?: Receive,
   ): Promise<RedisClient> {
-    const client = await this.source.find(receive, signal);
+    const client = await this.source.find(signal, receive);
     this.#found = client;
     return connect(client, signal, prepare);
   }
 
   /**
-   * Finds out which server it is and whether it may do all that is needed, and makes the scripts known: a call that is
-   * answered with NOSCRIPT would be overtaken by later ones.
+   * Checks the server and the rights of the user, and loads the scripts: a call that is answered with NOSCRIPT would be
+   * overtaken by later ones.
    */
   async #greet(client: RedisClient): Promise<void> {
     checkServer(pairsOf(await client.send('HELLO')), this.prefix);
@@ -242,7 +231,7 @@ export class RedisConnection {
     this.clock.observe(Number(seconds) * 1_000 + Number(micros) / 1_000);
   }
 
-  /** Subscribes also to topics that are added meanwhile. */
+  /** Subscribes to all topics, also to those that are added meanwhile. */
   async #subscribeAll(client: RedisClient): Promise<void> {
     const done = new Set<string>();
     for (;;) {
@@ -255,7 +244,7 @@ export class RedisConnection {
       if (!this.#subscriptions.has(topic)) client.unsubscribe(topic).catch(() => undefined);
   }
 
-  /** Pings, so that a connection that is dead without a word is found out. */
+  /** Pings, to detect a connection that died without a close. */
   #watchOver(client: RedisClient): void {
     let unanswered = 0;
     const over = (why: unknown): void => {
@@ -274,7 +263,7 @@ export class RedisConnection {
     this.#giveUp(client, why);
   }
 
-  /** The server is the wrong one. Commands that are under way on the connection to it are answered still. */
+  /** Gives up the connection to a wrong server, after its answers to the commands that are under way. */
   #leave(client: RedisClient, why: WrongServer): void {
     if (this.#state.commands !== client) return;
     const { signal } = this.#closing;
@@ -294,7 +283,7 @@ export class RedisConnection {
     void this.#regain(why);
   }
 
-  /** Makes the missing connections again, until they are there. A refusal that does not pass is logged, once. */
+  /** Makes the missing connections again, until they are there. Logs a refusal that will not pass, once. */
   async #regain(why: unknown): Promise<void> {
     const { signal } = this.#closing;
     let logged = '';
@@ -329,7 +318,7 @@ export class RedisConnection {
   }
 }
 
-/** Reads an answer in which names and values come in turn. */
+/** Reads an answer in which names and values alternate. */
 export function pairsOf(answer: unknown): ReadonlyMap<string, string> {
   const flat = answer as unknown[];
   return new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[String(name), String(flat[i + 1])]] : [])));

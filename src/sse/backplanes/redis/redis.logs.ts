@@ -20,24 +20,24 @@ import { AS_IT_IS, SCRIPTS, type RedisScript } from './redis.scripts.js';
 
 /** Entries that one answer has at most; a longer range is read in several. */
 const PAGE = 1_000;
-/** The position before everything: no log holds it. */
+/** No log holds it: a read after it begins with the oldest entry. */
 const BEFORE_ALL: Position = { offset: -1, mark: '' };
-/** The longest time between two looks at the server's log, in milliseconds. */
+/** The most milliseconds between two comparisons of a copy with the server. */
 const LONGEST_REST = 200_000;
 /**
- * The names of the logs and their notices have it: instances of another version keep theirs apart. The instances,
- * leases, orders and wills are shared by all versions.
+ * Part of the names of logs and notices, so that instances of another version have their own. All versions share the
+ * instances, leases, orders and wills.
  */
 const VERSION = 2;
 
 /**
- * The logs in one Redis: what is done to each, as calls of the scripts. Notices come by plain pub/sub, one
+ * The logs in one Redis. Each operation is a call of a script (redis.scripts.ts). Notices come by plain pub/sub, with one
  * subscription for each channel that is followed here.
  */
 export class RedisLogs implements RemoteLogs {
   readonly server = 'Redis';
   readonly #prefix: string;
-  /** The name of the store, as far as it is known. */
+  /** The name of the store when it was last asked for. */
   #store = '';
 
   private constructor(private readonly connection: RedisConnection) {
@@ -48,9 +48,9 @@ export class RedisLogs implements RemoteLogs {
   static async open(connection: RedisConnection): Promise<RedisLogs> {
     const logs = new RedisLogs(connection);
     try {
-      // So that it is there before anything else: it shows that a Redis has come back empty.
+      // Before anything else, as the store's name shows whether a Redis has come back empty.
       await logs.#identify();
-      // Tries whether it may PUBLISH to our topics. Scripts do that last: without the right to it they would store an
+      // Tries whether the user may PUBLISH to our topics. Scripts do that last: without the right they would store an
       // event and then fail.
       await connection.send('PUBLISH', logs.#noticesOf(''), '');
     } catch (cause) {
@@ -61,8 +61,7 @@ export class RedisLogs implements RemoteLogs {
   }
 
   watch(changed: (connection: Connection) => void): Connection {
-    this.connection.watch(changed);
-    return this.connection.state;
+    return this.connection.watch(changed);
   }
 
   async append(publication: Publication, left: number): Promise<Appended> {
@@ -70,15 +69,14 @@ export class RedisLogs implements RemoteLogs {
     const { clock } = this.connection;
     const { count, bytes, age } = settings.history ?? WINDOW;
     const limits = [limitOf(count), limitOf(bytes), limitOf(age), limitOf(settings.ttl)];
+    const body = [String(event.bytes), encodeEvent(event)];
     const deadline = String(clock.in(left));
-    const answer = (await this.#run(
-      SCRIPTS.append,
-      channel,
-      [mark, ...limits, deadline, String(event.bytes), encodeEvent(event), String(PUBLISH_ID_MEMORY)],
-      publishId === undefined ? [] : [this.#keyOf(channel, `id:${publishId}`)],
-    ).catch(publishFailed)) as string[];
+    const args = [this.#noticesOf(channel), mark, ...limits, deadline, ...body, String(PUBLISH_ID_MEMORY)];
+    const keys = this.#keysOf(channel);
+    if (publishId !== undefined) keys.push(this.#keyOf(channel, `id:${publishId}`));
+    const answer = (await this.connection.run(SCRIPTS.append, keys, args).catch(publishFailed)) as string[];
     clock.observe(Number(answer.at(-1)));
-    // `words` is the position before the event if that was stored, and its mark if it is known.
+    // `words` is the position before a stored event, or the mark of a known one.
     const [outcome, offset, words = '', at] = answer;
     switch (outcome) {
       case 'late':
@@ -89,7 +87,7 @@ export class RedisLogs implements RemoteLogs {
         return { position: positionOf(offset, words) };
       default: {
         const position = positionOf(offset, mark);
-        const [previous, previousMark = ''] = words.split(' ');
+        const [previous, previousMark] = words.split(' ');
         const known = positionOf(previous, previousMark);
         const entry = { offset: position.offset, mark, previous: known.offset, known, at: Number(at), event };
         return { position, entry };
@@ -110,7 +108,7 @@ export class RedisLogs implements RemoteLogs {
       const kept = await this.#look('follow', channel, settings, query, asked);
       const { floor, head, clearedAt, completed, stream } = kept;
       if (!kept.hasAfter) {
-        // The log is another one, or has moved on so fast that there is a hole: from here on is all there is.
+        // It is another log, or has let go of the position. The answer begins with the oldest entry.
         entries = [];
         const isBegin = after && floor.offset === 0 && kept.beginsWith(after);
         if (!isBegin) since = undefined;
@@ -143,15 +141,13 @@ export class RedisLogs implements RemoteLogs {
 
   async complete(channel: string, settings: ChannelSettings): Promise<Position> {
     const args = [newMark(), limitOf(settings.ttl)];
-    const [offset, mark = ''] = (await this.#run(SCRIPTS.complete, channel, args).catch(
-      callFailed,
-    )) as string[];
+    const [offset, mark] = (await this.#run(SCRIPTS.complete, channel, args)) as string[];
     return positionOf(offset, mark);
   }
 
   async purge(channel: string): Promise<Position | undefined> {
-    const answer = (await this.#run(SCRIPTS.purge, channel, []).catch(callFailed)) as string[] | null;
-    return answer ? positionOf(answer[0], answer[1] ?? '') : undefined;
+    const answer = (await this.#run(SCRIPTS.purge, channel, [])) as string[] | null;
+    return answer ? positionOf(answer[0], answer[1]) : undefined;
   }
 
   async subscribe(channel: string, receive: (notice: Notice) => void): Promise<void> {
@@ -176,10 +172,7 @@ export class RedisLogs implements RemoteLogs {
     return this.connection.clock.in(0);
   }
 
-  /**
-   * Well before the `ttl`, which a look puts off; and so often that the position of an absent channel is renewed in
-   * time (absent-position.ts).
-   */
+  /** A comparison puts off the expiry of the channel, and renews the position of an absent one (redis.answers.ts). */
   comparisonInterval({ ttl }: ChannelSettings): number {
     return Math.min(ttl / 8, LONGEST_REST);
   }
@@ -189,10 +182,10 @@ export class RedisLogs implements RemoteLogs {
   }
 
   /**
-   * Reads a log. Where the answer depends on the store's name, it is read until that is the same before and after.
+   * Reads a log. If the answer depends on the store's name, reads until the name is the same before and after.
    *
-   * @param purpose `follow` puts off the expiry of the channel, and lets a reader keep the position of an absent one
-   * while that is young
+   * @param purpose `follow` puts off the expiry of the channel, and keeps the position of an absent one while it is
+   * young
    */
   async #look(
     purpose: 'look' | 'follow',
@@ -207,20 +200,20 @@ export class RedisLogs implements RemoteLogs {
     const args = [limitOf(age), expiry, ...ends, limitOf(limit)];
     for (;;) {
       const store = this.#store;
-      const answer = (await this.#run(SCRIPTS.read, channel, args).catch(callFailed)) as unknown[];
+      const answer = (await this.#run(SCRIPTS.read, channel, args)) as unknown[];
       const kept = keptOf(answer, store, ttl, known);
       const isSure = kept.isThere && [after, upTo, ...asked].every((position) => position?.offset !== 0);
       if (isSure || (await this.#identify().catch(callFailed)) === store) return kept;
     }
   }
 
-  /** Finds out which store this is. */
+  /** Asks for the name of the store. */
   async #identify(): Promise<string> {
     const name = await this.connection.run(SCRIPTS.store, [`${this.#prefix}:store`], [newMark()]);
     return (this.#store = String(name));
   }
 
-  /** The topic for notices of a channel. Pub/sub knows of no databases, so the name has the number of ours. */
+  /** The topic for notices of a channel. Pub/sub does not separate databases, so the name has the number of ours. */
   #noticesOf(channel: string): string {
     return `${this.#prefix}:${this.connection.database}:{${tagOf(channel)}}`;
   }
@@ -229,14 +222,18 @@ export class RedisLogs implements RemoteLogs {
     return `${this.#prefix}:{${tagOf(channel)}}:${what}`;
   }
 
-  #run(script: RedisScript, channel: string, args: string[], moreKeys: string[] = []): Promise<unknown> {
-    const keys = [this.#keyOf(channel, 'log'), this.#keyOf(channel, 'state'), ...moreKeys];
-    return this.connection.run(script, keys, [this.#noticesOf(channel), ...args]);
+  #keysOf(channel: string): string[] {
+    return [this.#keyOf(channel, 'log'), this.#keyOf(channel, 'state')];
+  }
+
+  async #run(script: RedisScript, channel: string, args: string[]): Promise<unknown> {
+    const allArgs = [this.#noticesOf(channel), ...args];
+    return this.connection.run(script, this.#keysOf(channel), allArgs).catch(callFailed);
   }
 }
 
 /** A hash tag ends at the first brace. */
 const tagOf = (channel: string): string => channel.replace(/[%{}]/g, encodeURIComponent);
 
-/** The empty string stands for no limit. */
+/** A limit as the scripts take it: empty for none. */
 const limitOf = (limit: number): string => (limit === Infinity ? '' : String(Math.ceil(limit)));

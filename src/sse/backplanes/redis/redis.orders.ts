@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { RedisConnection } from './redis.connection.js';
+import { ALLOW_OOM } from './redis.scripts.js';
 import {
   ORDERS,
   type AddedOrder,
@@ -10,19 +11,17 @@ import {
 
 type StreamEntry = [id: string, fields: [name: string, text: string]];
 
-/** Entries that are read at a time. */
+/** The most entries of one answer. */
 const PAGE = 1_000;
 
-/** Milliseconds after which a log that nobody uses is given back; each call puts it off once half of that is over. */
+/** Milliseconds after which a log expires that nobody uses. A call puts that off when half of it is over. */
 const IDLE = 24 * 60 * 60_000;
 
 /*
- * The log is a Stream. An id is `<offset>-<mark>`, and a mark is random, by which a log that has come back older is
- * recognised. The newest entry always stays, and the first one of all, at offset 0, is no order.
- *
- * By the flag the scripts run also when the memory of Redis is full: `revoke()` has to work then, too.
+ * The log is a Stream. An id is `<offset>-<mark>`. The mark is random: a log that has come back older is recognised by
+ * it. The newest entry always stays. The very first one, at offset 0, is no order.
  */
-const HEAD = `#!lua flags=allow-oom
+const HEAD = `${ALLOW_OOM}
 local LOG, BIRTH = KEYS[1], ARGV[1]
 local function last()
   local newest = redis.call('XREVRANGE', LOG, '+', '-', 'COUNT', 1)[1]
@@ -48,7 +47,7 @@ local id = redis.call('XADD', LOG, 'MAXLEN', ${ORDERS}, string.format('%.0f', of
 keep()
 return { id, previous }`;
 
-/** ARGV 2: the id that the range begins after, which is to be there; empty for all. ARGV 1 is there for HEAD alone. */
+/** ARGV 2: the id to read after, which must be there; empty for all. Only HEAD needs ARGV 1. */
 const READ = `${HEAD}
 local first = '-'
 if ARGV[2] ~= '' then

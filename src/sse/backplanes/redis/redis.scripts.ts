@@ -1,38 +1,45 @@
 import { createHash } from 'node:crypto';
 
-/**
- * Each thing that is done to a channel's log is one script, and Redis runs one at a time: all instances see the same
- * order. A channel has these keys, under one hash tag:
- *
- * - the log, a Stream: an entry's id is `<offset>-0`, its fields are `p` its mark, and offset and mark of the entry
- *   before it, `a` when it was published, `n` its bytes, and `e` the event;
- * - the state, a Hash: what holds for the log as a whole, see `load`. A channel without one is not there;
- * - for each publish id lately used a String with the position it was given: it is written with the event, so a
- *   Redis that comes back older has neither.
- *
- * Notices go out by PUBLISH: a line of words, and after it the event, if it is an entry's.
- *
- * A script reads first, and what can fail comes before the first write: an error means nothing was done.
- * By its shebang Redis refuses a script on a replica, and `append` also while the memory is full. The others are
- * allowed then (`allow-oom`), as purging frees memory.
- */
-const HEAD = `
-local LOG, STATE, NOTICES = KEYS[1], KEYS[2], ARGV[1]
+/** Redis runs such a script on a primary whose memory is not full. */
+const DENY_OOM = '#!lua';
+/** Redis runs such a script on a primary, also while its memory is full: `purge()` and `revoke()` have to work then. */
+export const ALLOW_OOM = '#!lua flags=allow-oom';
+
+/** Gives a script `NOW`, the server's clock in milliseconds: the clocks of the instances may differ. */
+export const CLOCK = `
 local TIME = redis.call('TIME')
 local NOW = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
+`;
+
+/**
+ * Each operation on a channel's log is one script, and Redis runs one at a time: all instances see the same order. A
+ * channel has these keys, under one hash tag:
+ *
+ * - the log, a Stream. An entry's id is `<offset>-0`. Its fields are `p` (its mark, and offset and mark of the entry
+ *   before it), `a` (when it was published), `n` (its bytes) and `e` (the event);
+ * - the state, a Hash of the variables that `load` sets. A channel without one is not there;
+ * - for each recent publish id, a String with the position of its event. Both are written together, so a Redis that
+ *   comes back older has neither.
+ *
+ * A notice is sent by PUBLISH: a line of words, and for an entry its event after that line.
+ *
+ * A script first reads and does all that can fail, and then writes: after an error nothing was done.
+ */
+const HEAD = `${CLOCK}
+local LOG, STATE, NOTICES = KEYS[1], KEYS[2], ARGV[1]
 
 local function text(number) return string.format('%.0f', number) end
 
--- An entry's mark, and offset and mark of the one before it; nothing if it is somebody else's.
+-- An entry's mark, and offset and mark of the one before it; nothing if another application wrote the entry.
 local function marksOf(entry)
   local fields = entry[2]
   if fields[1] ~= 'p' or fields[3] ~= 'a' or fields[5] ~= 'n' then return nil end
   return string.match(fields[2], '^(%w+) (%d+) (%w+)$')
 end
 
--- What holds for the log as a whole: its newest event (head, mark), the last one let go of (floor, floorMark), the
--- mark of the position before its first event (birth) and when it was made (born), what was purged up to (cleared),
--- whether it is done, the bytes of its entries, and the age that they may have.
+-- The state: the newest event (head, mark), the last one let go of (floor, floorMark), the mark of the position before
+-- the first event (birth), when the log was made (born), the offset up to which it was purged (cleared), whether it was
+-- completed (done), the bytes of its entries, and the age that they may have.
 local head, mark, floor, floorMark, birth, born, cleared, done, bytes, age
 local isChanged = false
 
@@ -48,7 +55,7 @@ local function load()
 end
 
 local function make(newBirth)
-  -- What is left of a log without its state is nobody's.
+  -- Entries may be left of a log that has lost its state.
   redis.call('DEL', LOG)
   head, mark, floor, floorMark, birth, born = 0, newBirth, 0, newBirth, newBirth, NOW
   cleared, done, bytes, age, isChanged = 0, false, 0, nil, true
@@ -93,7 +100,7 @@ local function trim(count, maxBytes)
   end
 end
 
--- Lets go of what is too old, and looks whether other hands have taken entries away at its beginning.
+-- Lets go of what is too old, and finds out whether another application has removed the oldest entries.
 local function tidy()
   trim()
   local oldest = redis.call('XRANGE', LOG, '-', '+', 'COUNT', 1)[1]
@@ -107,7 +114,7 @@ local function tidy()
   end
 end
 
--- Whether the log holds that very event, or had it last of all that it let go of.
+-- Whether the log holds that very event, or let go of it last.
 local function holds(offset, itsMark)
   if offset == head then return itsMark == mark end
   if offset == floor then return itsMark == floorMark end
@@ -121,21 +128,13 @@ local function publish(what, offset, itsMark)
 end
 `;
 
-/** Runs on a primary whose memory is not full. */
-const DENY_OOM = '#!lua';
-/** Runs on a primary. */
-const ALLOW_OOM = '#!lua flags=allow-oom';
-
 /** A script and the name under which Redis knows it. */
 export interface RedisScript {
   readonly text: string;
   readonly sha: string;
 }
 
-function script(shebang: string, body: string): RedisScript {
-  const text = shebang + body;
-  return { text, sha: createHash('sha1').update(text).digest('hex') };
-}
+const script = (text: string): RedisScript => ({ text, sha: createHash('sha1').update(text).digest('hex') });
 
 /**
  * KEYS 3: the publish id, if there is one. ARGV 2: the event's mark, which is the birth too of a log that is made
@@ -145,9 +144,7 @@ function script(shebang: string, body: string): RedisScript {
  * Answers one of `['stored', offset, '<offset> <mark>' of the position before it, at, now]`,
  * `['known', offset, mark, now]`, `['completed', now]` and `['late', now]`.
  */
-const append = script(
-  DENY_OOM,
-  `${HEAD}
+const append = script(`${DENY_OOM}${HEAD}
 local known = KEYS[3] and redis.call('GET', KEYS[3])
 if known then return { 'known', string.match(known, '%d+'), string.match(known, '%w+$'), text(NOW) } end
 local isThere = load()
@@ -162,7 +159,7 @@ local function add()
 end
 local added = add()
 if added.err then
-  -- Somebody else has written an entry with a later id.
+  -- Another application has written an entry with a later id.
   local info = redis.call('XINFO', 'STREAM', LOG)
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then offset = math.max(offset, tonumber(string.match(info[i + 1], '%d+')) + 1) end
@@ -179,23 +176,19 @@ if KEYS[3] then redis.call('SET', KEYS[3], position, 'PX', ARGV[10]) end
 redis.call('PUBLISH', NOTICES,
   'entry ' .. position .. ' ' .. before .. ' ' .. at .. '\\n' .. ARGV[9])
 return { 'stored', text(offset), before, at, text(NOW) }
-`,
-);
+`);
 
-/** In place of the ttl: reading does not put off the expiry of the channel, and leaves its age limit as it is. */
+/** Given in place of the ttl: the read does not put off the expiry of the channel, nor change its age limit. */
 export const AS_IT_IS = 'as it is';
 
 /**
- * ARGV 2: age, 3: ttl, or {@link AS_IT_IS}; 4 and 5: offset and mark of the position after which it reads, 6 and 7: of
- * the event up to which; an empty offset for none. 8: the most entries; empty for all. Without a position to read after
- * the newest come first; without one that the log holds it reads from the oldest on.
+ * ARGV 2: age, 3: ttl, or {@link AS_IT_IS}; 4 and 5: offset and mark of the position to read after, 6 and 7: of the
+ * event to read up to, each with an empty offset for none. 8: the most entries; empty for all. Without a position to
+ * read after, the newest entries come first. If the log does not hold that position, the oldest do.
  *
- * Answers now, and nothing else where the channel is not there; then what holds for the log as a whole, whether it
- * holds the two positions, and the entries.
+ * Answers the time; and if the channel is there also its state, whether it holds the two positions, and the entries.
  */
-const read = script(
-  ALLOW_OOM,
-  `${HEAD}
+const read = script(`${ALLOW_OOM}${HEAD}
 if not load() then return { text(NOW) } end
 local isFollowed = ARGV[3] ~= '${AS_IT_IS}'
 if isFollowed then age = tonumber(ARGV[2]) end
@@ -213,13 +206,10 @@ if after then entries = redis.call('XRANGE', LOG, first, last, unpack(limit))
 else entries = redis.call('XREVRANGE', LOG, last, first, unpack(limit)) end
 return { text(NOW), text(head), mark, text(floor), floorMark, birth, text(born), text(cleared), done and '1' or '0',
   hasAfter and '1' or '0', hasUpTo and '1' or '0', entries }
-`,
-);
+`);
 
 /** ARGV 2: the birth of the log if it is made now, 3: ttl. Answers the head. */
-const complete = script(
-  ALLOW_OOM,
-  `${HEAD}
+const complete = script(`${ALLOW_OOM}${HEAD}
 if not load() then make(ARGV[2]) end
 if not done then
   done = true
@@ -228,34 +218,26 @@ if not done then
 end
 keep(ARGV[3])
 return { text(head), mark }
-`,
-);
+`);
 
 /** Answers the head, or nothing if the channel is not there. */
-const purge = script(
-  ALLOW_OOM,
-  `${HEAD}
+const purge = script(`${ALLOW_OOM}${HEAD}
 if not load() then return false end
 redis.call('DEL', LOG)
 floor, floorMark, cleared, bytes = head, mark, head, 0
 save()
 publish('purged', head, mark)
 return { text(head), mark }
-`,
-);
+`);
 
 /**
- * KEYS 1: what identifies the store. ARGV 1: its name if it is made now. Answers its name.
+ * KEYS 1: the record of the store's name. ARGV 1: a name if it needs one. Answers its name.
  *
- * A store that has come back empty, or whose clock was set back, gets another name, so that positions of absent channels,
- * which name the store and a time, are no longer valid. A replica that takes over may be some milliseconds
+ * A store that has come back empty, or whose clock was set back, gets another name. The positions of absent channels
+ * have the store's name and a time, and are no longer valid then. A replica that takes over may be some milliseconds
  * behind.
  */
-const store = script(
-  ALLOW_OOM,
-  `
-local TIME = redis.call('TIME')
-local NOW = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
+const store = script(`${ALLOW_OOM}${CLOCK}
 local known = redis.call('HMGET', KEYS[1], 'name', 'time')
 local name, last = known[1], tonumber(known[2])
 if not name or not last or NOW < last - 100 then
@@ -263,14 +245,13 @@ if not name or not last or NOW < last - 100 then
 end
 if NOW > last + 100 then redis.call('HSET', KEYS[1], 'name', name, 'time', string.format('%.0f', NOW)) end
 return name
-`,
-);
+`);
 
 export const SCRIPTS = { append, read, complete, purge, store };
 
 /**
- * The commands that all our scripts call, here and for the cluster. A user who may not call them all would have a
- * script fail when it has done half.
+ * The commands that our scripts call, those of the cluster too. For a user who lacks the right to one of them, a script
+ * would fail half-way.
  */
 const CALLED = [
   ...['TIME', 'PUBLISH', 'DEL', 'EXISTS', 'GET', 'SET', 'PERSIST', 'PEXPIRE', 'PTTL'],
@@ -280,10 +261,10 @@ const CALLED = [
 ];
 
 /**
- * Does nothing. It is refused by a server that would refuse our scripts at present, and where the user lacks a right
- * that they need. KEYS 1: any name of ours.
+ * Does nothing. It is refused where our scripts would be: by a server that runs none at present, and where the user
+ * lacks a right. KEYS 1: any name of ours.
  */
-export const PROBE = `#!lua flags=allow-oom
+export const PROBE = `${ALLOW_OOM}
 for _, name in ipairs({ '${CALLED.join("', '")}' }) do
   local command = {}
   for word in string.gmatch(name .. ' ' .. KEYS[1], '%S+') do command[#command + 1] = word end

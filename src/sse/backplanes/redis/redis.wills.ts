@@ -1,16 +1,17 @@
 import type { WillStore } from '../common/cluster-link.js';
 import { pairsOf, type RedisConnection } from './redis.connection.js';
+import { ALLOW_OOM } from './redis.scripts.js';
 
-/** Runs on a full Redis: a will is small, and without it the listeners of a pipe would wait for ever. */
-const PUT = `#!lua flags=allow-oom
+/** A full Redis takes a will too: it is small, and without it the listeners of a pipe would wait for ever. */
+const PUT = `${ALLOW_OOM}
 redis.call('SADD', KEYS[1], ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])`;
 
-const REMOVE = `#!lua flags=allow-oom
+const REMOVE = `${ALLOW_OOM}
 redis.call('HDEL', KEYS[2], ARGV[2])
 if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[1], ARGV[1]) end`;
 
-/** A script, as ioredis makes an object of the answer to a plain HGETALL. */
+/** A script, because ioredis turns the answer to a plain HGETALL into an object. */
 const OF = `return redis.call('HGETALL', KEYS[2])`;
 
 /** Wills in Redis: a hash for each instance that has left some, and a set of these instances. */

@@ -1,10 +1,10 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { doneOrEnded, isReply, type PackageClient, type Receive, type RedisSource } from './redis-client.js';
 
-/** The options in which a connection of ours differs from its model; those of ioredis 5 and 6 are alike in this. */
+/** The options in which our client differs from its model, in ioredis 5 and 6. */
 const OURS = {
   lazyConnect: true,
-  // All that comes after a loss is ours.
+  // What the port forbids is switched off.
   retryStrategy: null,
   sentinelRetryStrategy: () => null,
   reconnectOnError: null,
@@ -12,21 +12,21 @@ const OURS = {
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: null,
-  // The check asks with INFO, which a user may lack the right to.
+  // The check sends INFO, to which a user may lack the right.
   enableReadyCheck: false,
   readOnly: false,
   monitor: false,
   disconnectTimeout: 0,
   commandTimeout: undefined,
   enableAutoPipelining: false,
-  // Answers as RESP2 has them.
+  // Answers as in RESP2.
   stringNumbers: false,
   replyMapping: 'legacy',
-  // Our prefix has it already: ioredis would not put it before the names of pub/sub channels.
+  // Our prefix begins with it, as ioredis does not put it before the names of pub/sub channels.
   keyPrefix: '',
 } satisfies RedisOptions;
 
-/** The connections of a client of the package `ioredis`. */
+/** The Redis that a client of the package `ioredis` leads to. */
 export function ioRedis(model: Redis | Cluster, prefix: string): RedisSource {
   return isCluster(model) ? ofCluster(model, prefix) : ofClient(model, prefix);
 }
@@ -38,12 +38,12 @@ function ofClient(model: Redis, prefix: string): RedisSource {
     prefix: `${keyPrefix}${prefix}`,
     database: db,
     address,
-    find: async (receive) => clientOf(model, receive, address),
+    find: async (_signal, receive) => clientOf(model, address, receive),
     retryIn: (attempt) => retryStrategy?.(attempt + 1),
   };
 }
 
-/** All keys of a hub are in one slot of the Cluster, hence on one server. */
+/** All keys of a hub are in one slot of the Cluster, and therefore on one server. */
 function ofCluster(model: Cluster, prefix: string): RedisSource {
   const { keyPrefix, redisOptions = {}, clusterRetryStrategy } = model.options;
   const taggedPrefix = `${keyPrefix ?? redisOptions.keyPrefix ?? ''}{${prefix}}`;
@@ -52,17 +52,17 @@ function ofCluster(model: Cluster, prefix: string): RedisSource {
     prefix: taggedPrefix,
     database: redisOptions.db ?? 0,
     address,
-    find: async (receive, signal) => clientOf(await ownerOf(taggedPrefix, model, signal), receive, address),
+    find: async (signal, receive) => clientOf(await ownerOf(taggedPrefix, model, signal), address, receive),
     retryIn: (attempt) => clusterRetryStrategy?.(attempt + 1),
   };
 }
 
-/** @param address the one that is known before it is connected */
-function clientOf(model: Redis, receive: Receive, address: string): PackageClient {
+/** @param address stands for the client until it is connected */
+function clientOf(model: Redis, address: string, receive?: Receive): PackageClient {
   const client = model.duplicate(OURS);
-  let said: unknown = new Error('the connection was closed');
-  client.on('error', (error: unknown) => (said = error));
-  client.on('message', (channel: string, text: string) => receive(text, channel));
+  let reason: unknown = new Error('the connection was closed');
+  client.on('error', (error: unknown) => (reason = error));
+  if (receive) client.on('message', (channel: string, text: string) => receive(text, channel));
   client.on('connect', () => {
     const { remoteAddress, remotePort } = client.stream;
     address = client.options.path ?? `${remoteAddress}:${remotePort}`;
@@ -71,15 +71,15 @@ function clientOf(model: Redis, receive: Receive, address: string): PackageClien
     get address() {
       return address;
     },
-    // The status stays "ready" until the socket says that it is closed; nothing is written in between.
+    // The status stays "ready" until the socket is closed, and nothing can be written in its last moments.
     get isReady() {
       return client.status === 'ready' && client.stream.writable;
     },
-    lost: new Promise((resolve) => client.on('end', () => resolve(said))),
-    // The event of the error has said more than this rejection does.
+    lost: new Promise((resolve) => client.on('end', () => resolve(reason))),
+    // The event 'error' has the reason. The rejection only says that the connection is closed.
     connect: () =>
       client.connect().catch((error: unknown) => {
-        throw isReply(said) || 'code' in Object(said) ? said : error;
+        throw isReply(reason) || 'code' in Object(reason) ? reason : error;
       }),
     send: ([name = '', ...args]) => client.call(name, ...args),
     subscribe: (channels) => client.subscribe(...channels),

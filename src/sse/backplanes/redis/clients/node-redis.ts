@@ -13,7 +13,7 @@ import {
   type RedisSource,
 } from './redis-client.js';
 
-/* eslint-disable @typescript-eslint/no-explicit-any -- a client is taken whatever modules, scripts and type mappings it has */
+/* eslint-disable @typescript-eslint/no-explicit-any -- clients with any modules, scripts and type mappings are accepted */
 export type NodeRedis = RedisClientType<any, any, any, any, any>;
 type SentinelOptions = RedisSentinelOptions<any, any, any, any, any>;
 type ClusterOptions = RedisClusterOptions<any, any, any, any, any>;
@@ -30,17 +30,17 @@ interface Address {
   readonly port: number;
 }
 
-/** The byte with which RESP3 begins a map: it is read as RESP2 has it, keys and values in turn. */
+/** The byte with which RESP3 begins a map. As in RESP2, we read one as an array of alternating keys and values. */
 const MAP = 37;
 
-/** The connections that the options of the package `redis`, of version 5 or newer, lead to. */
+/** The Redis that options of the package `redis`, of version 5 or newer, lead to. */
 export function ofOptions(create: Create, connection: NodeRedisConnection, prefix: string): RedisSource {
   if ('sentinelRootNodes' in connection) return ofSentinels(create, connection, prefix);
   if ('rootNodes' in connection) return ofCluster(create, connection, prefix);
   return nodeRedis(create(connection) as NodeRedis, prefix);
 }
 
-/** The connections of a client of the package `redis`. */
+/** The Redis that a client of the package `redis` leads to. */
 export function nodeRedis(model: NodeRedis, prefix: string): RedisSource {
   const options = model.options as ClientOptions;
   return source(keyPrefixOf(options) + prefix, options, addressOf(options), async () => model);
@@ -59,7 +59,7 @@ function ofSentinels(create: Create, options: SentinelOptions, prefix: string): 
   return source(keyPrefixOf(options) + prefix, nodeClientOptions, inWords(sentinelRootNodes), primary);
 }
 
-/** All keys of a hub are in one slot of the Cluster, hence on one server. Any node says on which. */
+/** All keys of a hub are in one slot of the Cluster, and therefore on one server. Any node knows on which. */
 function ofCluster(create: Create, options: ClusterOptions, prefix: string): RedisSource {
   const { rootNodes, defaults, nodeAddressMap } = options;
   const taggedPrefix = `${keyPrefixOf(options)}{${prefix}}`;
@@ -75,7 +75,7 @@ function ofCluster(create: Create, options: ClusterOptions, prefix: string): Red
   return source(taggedPrefix, defaults, inWords(nodes.map(({ options }) => socketOf(options))), owner);
 }
 
-/** @param find a model of the client that leads to the primary */
+/** @param find finds a model that leads to the primary */
 function source(
   prefix: string,
   options: ClientOptions | undefined,
@@ -87,13 +87,13 @@ function source(
     prefix,
     database: options?.database ?? 0,
     address,
-    find: async (receive, signal) => clientOf(await find(signal), receive),
+    find: async (signal, receive) => clientOf(await find(signal), receive),
     retryIn: (attempt, cause) => (typeof retry === 'function' ? retry(attempt, cause as Error) : retry),
   };
 }
 
-/** A client with the options of its model, which is not connected and leaves all the rest to us. */
-function clientOf(model: NodeRedis, receive: Receive): PackageClient {
+/** A client with the options of its model. It is not connected. What the port forbids is switched off. */
+function clientOf(model: NodeRedis, receive: Receive = () => undefined): PackageClient {
   const client = model.duplicate({
     disableOfflineQueue: true,
     // Calls have their own time limits; node-redis would make an AbortSignal for each.
@@ -120,12 +120,9 @@ function clientOf(model: NodeRedis, receive: Receive): PackageClient {
   };
 }
 
-/** Asks one question on a connection of its own. */
+/** Sends one command on a connection of its own. */
 async function ask(model: NodeRedis, command: string[], signal: AbortSignal): Promise<unknown> {
-  const client = await connect(
-    clientOf(model, () => undefined),
-    signal,
-  );
+  const client = await connect(clientOf(model), signal);
   try {
     return await client.send(...command);
   } finally {
@@ -133,7 +130,7 @@ async function ask(model: NodeRedis, command: string[], signal: AbortSignal): Pr
   }
 }
 
-/** Asks one node after the other, until one answers. @throws the error of the last one */
+/** Asks one node after the other until one answers. @throws the error of the last one */
 async function firstAnswer<Node, Answer>(
   nodes: readonly Node[],
   answer: (node: Node) => Promise<Answer>,
@@ -154,14 +151,14 @@ function clientAt(create: Create, options: ClientOptions = {}, { host, port }: A
   return create({ ...rest, socket: { ...rest.socket, host, port } } as ClientOptions) as NodeRedis;
 }
 
-/** Reads where a server of a Cluster says that a key is; undefined for itself. @throws any other error */
+/** The server that a MOVED answer names; undefined if the slot is still here. @throws any other error */
 function movedTo(error: unknown, { options }: NodeRedis): Address | undefined {
   const message = error instanceof RefusedByRedis ? error.message : '';
-  // The slot is on its way to another, which does not have it yet.
+  // The slot is moving to another server, which does not have all of it yet.
   if (message.startsWith('ASK ')) return undefined;
   const [, host, port] = /^MOVED \d+ (.*):(\d+)$/.exec(message) ?? [];
   if (port === undefined) throw error;
-  // One that does not know its own host leaves it out.
+  // A server that does not know its own host leaves it out.
   return { host: host || socketOf(options).host, port: Number(port) };
 }
 

@@ -1,34 +1,31 @@
 /*
- * - A model (model.ts) is a client of the application, from whose options the connections are made.
- * - A source is one Redis, to which the model or the option `connection` leads; it finds the primary.
- * - A package client is a client of `redis` or `ioredis` that we made, not connected yet.
- * - A Redis client is one connection of ours.
+ * - A model is a client of the application. Its options are those of our connections.
+ * - A source is one Redis, given by a model or the option `connection`. It finds the primary.
+ * - A package client is a client of `redis` or `ioredis` that a source has made.
+ * - A Redis client is one connection of ours, by a package client.
  */
 
-/**
- * One Redis, as the application's `redis` or `ioredis` reaches it: one server, the one that Sentinels call the primary,
- * or one shard of a Cluster. {@link connect} opens a connection to it.
- */
+/** One Redis: a server, the primary of some Sentinels, or one shard of a Cluster. */
 export interface RedisSource {
-  /** The beginning of all names. In a Cluster it has a hash tag, so that all keys are in one slot. */
+  /** The beginning of all names. In a Cluster it is a hash tag, so that all keys are in one slot. */
   readonly prefix: string;
   readonly database: number;
-  /** The server or servers that are asked first, in words. */
+  /** The server or servers that are tried first, for messages. */
   readonly address: string;
-  /** Finds the primary. Answers with a client of it which is not connected yet. */
-  find(receive: Receive, signal: AbortSignal): Promise<PackageClient>;
-  /** Milliseconds before a connection is opened again, as the application's client has it; anything else: we decide. */
+  /** Finds the primary. Resolves with a client of it that is not connected yet. */
+  find(signal: AbortSignal, receive?: Receive): Promise<PackageClient>;
+  /** Milliseconds before the next attempt, by the application's retry strategy. If it is no number, ours counts. */
   retryIn(attempt: number, cause: unknown): unknown;
 }
 
-/** Is told what comes on a channel of pub/sub that a connection has subscribed to. */
+/** Receives a message of pub/sub, on a channel that a connection has subscribed to. */
 export type Receive = (text: string, channel: string) => void;
 
 /**
- * Port: a client as one of the packages has it, for one connection.
+ * Port: a client of one of the packages, for one connection.
  *
- * The automatic work of the packages (to connect again, keep commands until then, and send those again that had no
- * answer) is switched off, as it would store events twice, or after their publisher was told that they are not.
+ * It must not connect again by itself, nor keep commands until then or repeat those without an answer: that would store
+ * events twice, or after their publisher was told that they are not stored.
  */
 export interface PackageClient {
   /** Host and port of the server, or the path of its socket. */
@@ -37,7 +34,7 @@ export interface PackageClient {
   /** Resolves with the reason when the connection is lost. */
   readonly lost: Promise<unknown>;
   connect(): Promise<unknown>;
-  /** The answer is as RESP2 has it, with strings for bytes. */
+  /** Answers as RESP2 does, with strings for bytes. */
   send(command: readonly string[]): Promise<unknown>;
   subscribe(channels: string[]): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
@@ -46,10 +43,10 @@ export interface PackageClient {
 }
 
 /**
- * One connection to the primary of a Redis, of whichever package. It ends once, and is never opened again.
+ * One connection to the primary of a Redis. It ends once, and is never opened again.
  *
- * Each call throws RefusedByRedis when the server has answered and done nothing, NotConnected when nothing was sent.
- * Any other error: it was sent, and there is no answer.
+ * Each call throws `RefusedByRedis` when the server has answered and done nothing, `NotConnected` when nothing was sent,
+ * and any other error when it was sent and there is no answer.
  */
 export class RedisClient {
   constructor(private readonly client: PackageClient) {}
@@ -85,7 +82,7 @@ export class RedisClient {
   }
 }
 
-/** Opens a connection and makes it ready for use. Nothing is left open when that fails or `signal` aborts. */
+/** Opens a connection and prepares it. Leaves nothing open when that fails or `signal` aborts. */
 export async function connect(
   client: PackageClient,
   signal: AbortSignal,
@@ -100,7 +97,7 @@ export async function connect(
   return opened;
 }
 
-/** Awaits something done on a connection, which is ended when that fails or takes too long. */
+/** Awaits work on a connection. Ends the connection when the work fails or `signal` aborts. */
 export async function doneOrEnded(
   work: Promise<unknown>,
   end: () => void,
@@ -129,8 +126,8 @@ export class NotConnected extends Error {
 }
 
 /**
- * Whether an error is an answer of Redis: `ErrorReply` of redis, `ReplyError` of ioredis. They are known by their
- * names, as the application may have another copy of the package than is found from here.
+ * Whether an error is an answer of Redis: `ErrorReply` of redis, `ReplyError` of ioredis. Recognised by their names, as
+ * the application may have another copy of the package than we would import.
  */
 export function isReply(error: unknown): error is Error {
   for (let type: unknown = error; type; type = Object.getPrototypeOf(type))
@@ -138,7 +135,7 @@ export function isReply(error: unknown): error is Error {
   return false;
 }
 
-/** Throws an error of a package again; as `RefusedByRedis` if it is an answer of Redis. */
+/** Throws an error of a package on; if it is an answer of Redis, as `RefusedByRedis`. */
 export function refused(error: unknown): never {
   throw isReply(error) ? new RefusedByRedis(error.message, { cause: error }) : error;
 }
