@@ -2,7 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import 'reflect-metadata';
 import { SseHub, SseModule } from '../../dist/index.js';
 import { EventLog } from '../../dist/sse/log/event-log.js';
-import { newMark } from '../../dist/sse/log/mark.js';
+import { newMark } from '../../dist/sse/backplanes/common/mark.js';
 import { storedEvent } from '../../dist/sse/log/stored-event.js';
 import { chunk } from '../../dist/sse/protocol/event-stream.js';
 import { BenchEvents } from './events.js';

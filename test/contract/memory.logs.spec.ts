@@ -149,6 +149,16 @@ describe('a channel in memory without publishing and without listeners', () => {
     for (const time of [1_500, 80_000, 400_000]) channels.push((after(time), backplane.stats().channels));
     expect(channels).toEqual([2, 1, 0]);
   });
+
+  it('begins anew when a reader of another publishes to it in the sweep that finds its ttl to be over', async () => {
+    const follower = await follow('a', { history: { age: 100 } });
+    follower.leaving = () => void append('b', { ttl: 100 });
+    await append('a', { history: { age: 100 } });
+    await append('b', { ttl: 100 });
+    after(150);
+    expect(await offsetsOf('b')).toHaveLength(1);
+    expect(backplane.stats().historyEvents).toBe(1);
+  });
 });
 
 describe('the age of an event in memory', () => {

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { encodeMessage } from '../../src/sse/backplanes/nats/layout.js';
 import { encodeEvent } from '../../src/sse/backplanes/common/event-text.js';
 import type { SseBackplane } from '../../src/sse/log/backplane.js';
-import { newMark } from '../../src/sse/log/mark.js';
+import { newMark } from '../../src/sse/backplanes/common/mark.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';

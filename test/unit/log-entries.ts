@@ -1,5 +1,5 @@
 import type { EventLog, LogEntry } from '../../src/sse/log/event-log.js';
-import { newMark } from '../../src/sse/log/mark.js';
+import { newMark } from '../../src/sse/backplanes/common/mark.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { storedOf } from './stored-events.js';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { EventLog, LogEntry } from '../../src/sse/log/event-log.js';
-import { newMark } from '../../src/sse/log/mark.js';
+import { newMark } from '../../src/sse/backplanes/common/mark.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import type { HistoryOptions } from '../../src/sse/sse.options.js';
 import { BIRTH, nextEntry, positionOf } from './log-entries.js';

@@ -1,4 +1,3 @@
-import { newMark } from '../log/mark.js';
 import type { RangeQuery } from '../log/backplane.js';
 import type { Position } from '../protocol/position.js';
 import {
@@ -11,6 +10,9 @@ import {
 import { entriesOf } from './listener.js';
 import type { TestGlobals } from './test-globals.js';
 
+/** A mark that no event has: marks are random. */
+const OTHER_MARK = 'another0';
+
 /** Fills a channel with so many events, whose data are the numbers from 0 on. */
 async function filled(count: number, channel: ChannelUnderTest) {
   const positions = await channel.appendNumbers(count);
@@ -20,7 +22,7 @@ async function filled(count: number, channel: ChannelUnderTest) {
     return { data: dataOf(entries), missing };
   };
   /** An event at that offset which this log never had. */
-  const another = (n: number): Position => ({ offset: positions[n]!.offset, mark: newMark() });
+  const another = (n: number): Position => ({ offset: positions[n]!.offset, mark: OTHER_MARK });
   return { ...channel, positions, data, another };
 }
 
@@ -100,7 +102,7 @@ export function describeReading({ describe, expect, it }: TestGlobals, make: Mak
       const { log } = follower;
       for (const position of positions)
         expect([log.has(position), log.missing(position)]).toEqual([true, undefined]);
-      const beyond = { offset: positions[3]!.offset + 1_000, mark: newMark() };
+      const beyond = { offset: positions[3]!.offset + 1_000, mark: OTHER_MARK };
       for (const position of [...numbers(4).map(another), beyond]) {
         expect(await follower.locate(position)).toBeUndefined();
         expect(log.missing(position)).toBe('unknown');

@@ -3,7 +3,7 @@ import { Controller, Inject, Sse } from '@nestjs/common';
 import { concatMap, map, Subject, take } from 'rxjs';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
 import { EventLog } from '../../../src/sse/log/event-log.js';
-import { newMark } from '../../../src/sse/log/mark.js';
+import { newMark } from '../../../src/sse/backplanes/common/mark.js';
 import { SseHub, type LogFollower, type SseModuleOptions } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { LogBirths } from '../../../src/sse/backplanes/common/log-births.js';
-import { newMark } from '../../../src/sse/log/mark.js';
+import { newMark } from '../../../src/sse/backplanes/common/mark.js';
 import { channelNumber } from '../../../src/sse/protocol/position.js';
 import { channelName } from '../texts.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { EventLog } from '../../../src/sse/log/event-log.js';
-import { newMark } from '../../../src/sse/log/mark.js';
+import { newMark } from '../../../src/sse/backplanes/common/mark.js';
 import type { Position } from '../../../src/sse/protocol/position.js';
 import type { HistoryOptions } from '../../../src/sse/sse.options.js';
 import { BIRTH, entriesOf, nextEntry, NO_LIMITS, positionOf, publish } from '../log-entries.js';

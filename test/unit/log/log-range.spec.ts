@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { rangeOf } from '../../../src/sse/log/backplane.js';
 import { EventLog, type LogEntry } from '../../../src/sse/log/event-log.js';
-import { newMark } from '../../../src/sse/log/mark.js';
+import { newMark } from '../../../src/sse/backplanes/common/mark.js';
 import type { Position } from '../../../src/sse/protocol/position.js';
 import { BIRTH, entriesOf, nextEntry, NO_LIMITS, positionOf } from '../log-entries.js';
 

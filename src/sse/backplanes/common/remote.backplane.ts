@@ -9,7 +9,7 @@ import {
   type RangeQuery,
   type SseBackplane,
 } from '../../log/backplane.js';
-import { newMark } from '../../log/mark.js';
+import { newMark } from './mark.js';
 import type { StoredEvent } from '../../log/stored-event.js';
 import type { Position } from '../../protocol/position.js';
 import { hubClosed, reasonOf, SseError } from '../../sse.errors.js';

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { open, type Database as Table, type RootDatabase } from 'lmdb';
 import type { LogEntry } from '../../log/event-log.js';
-import { newMark } from '../../log/mark.js';
+import { newMark } from '../common/mark.js';
 import { reasonOf, SseError } from '../../sse.errors.js';
 import { DirectoryLock, MAX_DIRECTORY_BYTES } from './directory-lock.js';
 import { dataFileFault } from './file-check.js';

@@ -1,6 +1,6 @@
 import { WINDOW } from '../../log/backplane.js';
 import type { LogEntry } from '../../log/event-log.js';
-import { newMark } from '../../log/mark.js';
+import { newMark } from '../common/mark.js';
 import type { StoredEvent } from '../../log/stored-event.js';
 import type { Position } from '../../protocol/position.js';
 import { channelCompleted, tooManyChannels } from '../../sse.errors.js';

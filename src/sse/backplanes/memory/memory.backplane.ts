@@ -13,7 +13,7 @@ import {
 } from '../../log/backplane.js';
 import { EventLog, type LogEntry } from '../../log/event-log.js';
 import type { StoredEvent } from '../../log/stored-event.js';
-import { newMark } from '../../log/mark.js';
+import { newMark } from '../common/mark.js';
 import type { Position } from '../../protocol/position.js';
 import { Clock } from '../common/clock.js';
 import { Followers } from '../common/followers.js';
@@ -261,6 +261,8 @@ export class MemoryBackplane implements SseBackplane {
   }
 
   #drop(held: MemoryLog): void {
+    // A follower that was offered what had to go of another log may have dropped it by now, and made a new one.
+    if (this.#logs.get(held.name) !== held) return;
     this.#empty(held);
     this.#logs.delete(held.name);
     this.#births.ended(held.name);

@@ -1,6 +1,6 @@
 import { RepublishHeaders } from '@nats-io/jetstream';
 import type { Msg } from '@nats-io/transport-node';
-import { newMark } from '../../log/mark.js';
+import { newMark } from '../common/mark.js';
 import type { Position } from '../../protocol/position.js';
 import { isObject } from '../../values.js';
 import { objectIn } from '../common/event-text.js';

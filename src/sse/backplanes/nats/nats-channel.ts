@@ -1,5 +1,5 @@
 import { WINDOW } from '../../log/backplane.js';
-import { newMark } from '../../log/mark.js';
+import { newMark } from '../common/mark.js';
 import { isSamePosition, type Position } from '../../protocol/position.js';
 import { channelCompleted, notSent, type BackplaneCall } from '../../sse.errors.js';
 import type { ChannelSettings } from '../../sse.settings.js';

@@ -1,6 +1,6 @@
 import { PUBLISH_ID_MEMORY, WINDOW, type LogRange, type RangeQuery } from '../../log/backplane.js';
 import type { LogEntry } from '../../log/event-log.js';
-import { newMark } from '../../log/mark.js';
+import { newMark } from '../common/mark.js';
 import type { Position } from '../../protocol/position.js';
 import { channelCompleted, notSent } from '../../sse.errors.js';
 import type { ChannelSettings } from '../../sse.settings.js';

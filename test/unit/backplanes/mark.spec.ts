@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { newMark } from '../../../src/sse/log/mark.js';
+import { newMark } from '../../../src/sse/backplanes/common/mark.js';
 
 /** More than one filling of the pool of random numbers. */
 const COUNT = 100_000;
