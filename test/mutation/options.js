@@ -6,7 +6,7 @@ const FURTHER_GUARDS = {
   log: ['test/contract/memory', 'test/e2e/streams/history', 'test/e2e/streams/gap'],
   channels: ['test/e2e/streams/channels', 'test/e2e/streams/burst', 'test/e2e/publishing'],
   publishing: [],
-  streams: [],
+  streams: ['test/e2e/http/latest', 'test/e2e/http/slow-clients', 'test/e2e/endpoint', 'test/e2e/snapshots'],
   http: [],
 };
 

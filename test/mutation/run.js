@@ -65,7 +65,8 @@ async function run() {
 }
 
 function copyTree() {
-  for (const name of ['src', 'test', 'package.json', 'jest.config.js', 'README.md']) {
+  const guides = readdirSync(root).filter((name) => name.endsWith('.md'));
+  for (const name of ['src', 'test', 'package.json', 'jest.config.js', ...guides]) {
     cpSync(join(root, name), join(copy, name), { recursive: true });
   }
   for (const name of ['node_modules', 'dist']) symlinkSync(join(root, name), join(copy, name));
