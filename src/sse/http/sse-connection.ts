@@ -73,8 +73,8 @@ interface Ending {
  * 2. `identified()`: the features get their part in it (connection-part.ts). Then the method runs.
  * 3. `serveDirectly()` feeds it with what the method returned, or `serve()` with what interceptors make of that.
  * 4. Its reader opens the channels, asks the gate, and tells it of the start: `positionsKnown()`, `allStarted()`.
- * 5. `run()`, in the run queue, opens the response, and then writes what was gathered since the last time.
- * 6. `write()` or `next()` brings an event. A value of `next()` becomes text and a position in outgoing.ts.
+ * 5. `write()` or `next()` brings an event, from the start on. A value of `next()` becomes text and a position in outgoing.ts.
+ * 6. `run()`, mostly in the run queue, opens the response, and writes what was gathered since the last time.
  * 7. `complete()`, `error()` or `end()` begins the end, `run()` brings it about, and `close()` gives everything back.
  *
  * Read next: stream-reader.ts for what feeds it, outgoing.ts and outbox.ts for what becomes of that.
@@ -92,7 +92,7 @@ export class SseConnection implements Sink, Task {
   #ending: Ending | undefined;
   /**
    * How it is fed: with what comes out of interceptors, with what its method returned, with a stream of the hub as it
-   * is, or with the bytes of such a stream. Bytes are the same for all clients, and need a channel that is alone.
+   * is, or with the bytes of such a stream. Bytes are the same for all clients: the response has one channel and no filter.
    */
   #feed: 'intercepted' | 'returned' | 'hub' | 'batched' = 'intercepted';
   /** Its task in the run queue: `read` resumes the reader before it writes. */
@@ -435,7 +435,7 @@ export class SseConnection implements Sink, Task {
   }
 
   run(): void {
-    // Asked before and after #open(), which changes the limit from queuedBytes to that of one write.
+    // Asked here and after #open(), which changes the limit from queuedBytes to that of one write.
     const before = this.#outbox.backPressure;
     if (!this.isOpen && !this.#open()) return;
     // Events that were published before the end still go out, although their channel's turn may come later.

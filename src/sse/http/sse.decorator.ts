@@ -44,8 +44,8 @@ export interface SseDecorator {
 }
 
 /**
- * Notes which application's server a response is for. It guards nothing. A decorator can add nothing else that Nest makes
- * for each application, runs before all interceptors, and hands the response.
+ * Notes which application's server a response is for. It guards nothing: of all that a decorator can add, only a guard is
+ * made for each application, runs before interceptors, and is given the response.
  */
 @Injectable()
 export class SseRouteGuard implements CanActivate {

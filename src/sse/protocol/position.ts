@@ -150,9 +150,13 @@ export interface Candidate {
 /**
  * The position that a client asks for in one of the channels of its response.
  *
- * A channel that a named id leaves out has no position. A bare id belongs to the channel whose hash it has; if
- * several have it, to the one that holds the event. If no channel has that hash it counts for every channel, and if
- * several have it and none holds the event, for each of those: they then find that there is a gap.
+ * A channel that a named id leaves out has no position. A bare id belongs
+ *
+ * - to the one channel that has its hash;
+ * - of several with its hash to the one that holds the event, or to all of them if none does;
+ * - to every channel if none has its hash.
+ *
+ * A channel that it does not really belong to finds that there is a gap.
  *
  * @param channels those of the response, by name
  */

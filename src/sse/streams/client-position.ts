@@ -190,7 +190,7 @@ export class ClientPosition {
 
   /**
    * The id of the client's present position, for the caller to send; it counts as sent. Undefined where there is nothing
-   * to send: no channel has a position, or the id that the client already has says more.
+   * to send: no channel has a position, or the id that the client came with holds something that a new one would lose.
    */
   takeId(): string | undefined {
     this.hasMoved = false;

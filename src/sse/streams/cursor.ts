@@ -69,10 +69,12 @@ export const currentCursor = (): Cursor | undefined => activeCursors.at(-1);
  * `gap` and `preface` are skipped where there is none. A cursor that falls behind while it reads tells its client of the
  * gap as soon as the client takes something again, and goes on from what is left, or from a preface.
  *
- * Two positions: `read` is how far it has come in the log, and decides whether there is a gap. `given` is what its
- * client has, and never beyond `read`. It moves when an event, or what was made of one, is written, and past events that
- * `filter` or `types` hide. It does not move past an event that an operator swallows or holds. It is undefined while a
- * gap or preface is owed: a client that is cut off then comes back with the position that it came with.
+ * Two positions:
+ *
+ * - `read` is how far it has come in the log, and decides whether there is a gap.
+ * - `given` is what its client has, and never beyond `read`. It moves with each event that is written, or what was made of
+ *   it, and past events that `filter` or `types` hide; not past one that an operator swallows or holds. While a gap or a
+ *   preface is owed it is undefined: a client that is cut off then comes back with the position that it came with.
  *
  * From here an event goes to the subscriptions (see channel-stream.ts) or, as a batch, straight to the sink (sink.ts).
  */

@@ -227,7 +227,7 @@ export class StreamReader {
 
   /**
    * The position that the client sent for a channel. A bare id does not name its channel. Candidates are the channels that
-   * have started, and those that were asked for with the same id: the same object.
+   * have started, and those that were asked for with the same id (the same object).
    */
   #requestedOf({ channel: { name }, lastEventId = NO_POSITION, located }: Cursor): Requested {
     if (lastEventId.kind === 'none') return lastEventId;
