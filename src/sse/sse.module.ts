@@ -9,14 +9,11 @@ import {
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import type { ChannelRule } from './channels/channel-definition.js';
 import type { ChannelDefinitions } from './channels/channel-definitions.js';
-import { Channels } from './channels/channels.js';
 import { declaredChannels, featureChannels } from './channels/feature-channels.js';
 import { SseCluster } from './cluster/cluster.js';
 import { HandlerDiscovery } from './handlers/handler-discovery.js';
 import { Hooks } from './hooks/hooks.js';
-import { SseBackplane } from './log/backplane.js';
 import { COPY, processWide } from './package-copy.js';
-import { Presence } from './presence/presence.js';
 import { SHARED_HUB } from './publishing/publish.decorator.js';
 import { SseError } from './sse.errors.js';
 import { SseHub } from './sse-hub.js';
@@ -24,6 +21,7 @@ import { ConfigurableModuleClass, OPTIONS_TYPE } from './sse.module-definition.j
 import { providers, SHARED_DEFINITIONS } from './sse.providers.js';
 import { StreamRoutes } from './sse.routes.js';
 import { moduleSettings, SSE_SETTINGS, type SseSettings } from './sse.settings.js';
+import { Shutdown } from './sse.shutdown.js';
 
 /**
  * Server-Sent Events: `SseHub` to inject, and `@Sse()` routes that stream what is published with it.
@@ -44,10 +42,7 @@ export class SseModule
     private readonly routes: StreamRoutes,
     private readonly discovery: HandlerDiscovery,
     private readonly hooks: Hooks,
-    private readonly channels: Channels,
-    private readonly presence: Presence,
-    @Inject(SseCluster) private readonly cluster: SseCluster,
-    @Inject(SseBackplane) private readonly backplane: SseBackplane,
+    private readonly shutdown: Shutdown,
   ) {
     super();
   }
@@ -79,15 +74,8 @@ export class SseModule
     this.hooks.start();
   }
 
-  /**
-   * Ends the streams that are in no response, and leaves the other instances. Nothing can be published afterwards.
-   * Before it, pipes have told their listeners that they end (pipes/), and every response was ended (http/drain.ts).
-   */
   async onApplicationShutdown(): Promise<void> {
-    this.channels.close();
-    this.presence.close();
-    await this.cluster.close();
-    await this.backplane.close();
+    await this.shutdown.run();
   }
 
   /** An application has one hub, also where several copies of this package are installed. */

@@ -35,6 +35,7 @@ import { SseHub } from './sse-hub.js';
 import { MODULE_OPTIONS_TOKEN, type SseModuleOptions } from './sse.module-definition.js';
 import { StreamRoutes } from './sse.routes.js';
 import { moduleSettings, SSE_SETTINGS, type SseSettings } from './sse.settings.js';
+import { Shutdown } from './sse.shutdown.js';
 import { Prefaces } from './streams/preface.js';
 import { Streams } from './streams/streams.js';
 
@@ -149,6 +150,7 @@ export const providers: Provider[] = [
   ...core,
   ...features,
   made(StreamRoutes, ApplicationConfig, ModulesContainer, SseServer, SseInterceptor),
+  made(Shutdown, Channels, Presence, SseCluster, SseBackplane),
   made(SseHub, ChannelWriter, SourcePipes, Streams, Connections, Access, Presence),
   { provide: SHARED_HUB, useExisting: SseHub },
   { provide: SHARED_DEFINITIONS, useExisting: ChannelDefinitions },

@@ -28,7 +28,7 @@ export interface ResponseHead {
 const UNCACHED = 'private, no-cache, no-store, must-revalidate, max-age=0';
 
 /** The headers that Nest gives a stream: they keep caches and nginx from holding it back. */
-const headersOf = (cacheControl: string, isHttp1: boolean): OutgoingHttpHeaders => ({
+const headersOf = (cacheControl: string, { isHttp1 }: Exchange): OutgoingHttpHeaders => ({
   'Content-Type': 'text/event-stream',
   'Cache-Control': cacheControl,
   Pragma: 'no-cache',
@@ -62,7 +62,7 @@ export class OwnHead implements ResponseHead {
     exchange.keepOpen();
     const { settings, cacheControl } = this.route;
     const cache = cacheControl?.() ?? (settings.allowTransform ? UNCACHED : `${UNCACHED}, no-transform`);
-    exchange.begin(exchange.statusCode, headersOf(cache, exchange.isHttp1), text);
+    exchange.begin(exchange.statusCode, headersOf(cache, exchange), text);
     return true;
   }
 

@@ -141,7 +141,7 @@ export class Cursor implements ChannelReader, Task {
     return typeof slow === 'object' ? this.channel.latest(slow) : undefined;
   }
 
-  /** What its opening has found out so far. Not to be asked once it has started. */
+  /** The findings of its opening so far. Not to be asked once it has started. */
   get #opening(): Partial<Opening> {
     return this.#phase as Partial<Opening>;
   }
@@ -223,7 +223,7 @@ export class Cursor implements ChannelReader, Task {
     return this.#opening.lastEventId;
   }
 
-  /** Where the requested position is in the log of now, which may be another log. */
+  /** The place of the requested position in the log of now, which may be another log. */
   get located(): Position | undefined {
     return this.#opening.located?.position;
   }

@@ -201,7 +201,7 @@ export class StreamReader {
    * after each wait: more cursors may have entered, and logs may have changed.
    */
   #start(): void {
-    // Those that have not started, each with the position that the client asks for in its channel.
+    // The cursors that have not started, each with the position that the client asks for in its channel.
     const fresh = this.position.cursors
       .filter(({ started, isEnded }) => !started && !isEnded)
       .map((cursor) => [cursor, this.#requestedOf(cursor)] as const);

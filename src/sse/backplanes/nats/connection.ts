@@ -77,7 +77,7 @@ export class JetStreamConnection {
     readonly nats: NatsConnection,
     readonly jsm: JetStreamManager,
     private readonly publishTimeout: number,
-    private readonly isOwn: boolean,
+    private readonly use: 'own' | 'shared',
   ) {
     this.subscribe(`${this.#inbox}.*`, (message) => this.#acknowledged(message));
     this.#expiring = setInterval(() => this.#expire(), EXPIRY).unref();
@@ -90,14 +90,14 @@ export class JetStreamConnection {
    * @throws SseError `BACKPLANE_FAILED`
    */
   static async open({ connection: given, publishTimeout }: NatsSettings): Promise<JetStreamConnection> {
-    const isOwn = !isConnection(given);
-    const nats = isOwn ? await connected(given) : given;
+    const isShared = isConnection(given);
+    const nats = isShared ? given : await connected(given);
     try {
       checkVersion(nats);
       const timeouts = { publish: publishTimeout, request: API_TIMEOUT };
-      return await JetStreamConnection.on(nats, timeouts, isOwn);
+      return await JetStreamConnection.on(nats, timeouts, isShared ? 'shared' : 'own');
     } catch (error) {
-      if (isOwn) await nats.close();
+      if (!isShared) await nats.close();
       throw error;
     }
   }
@@ -106,15 +106,15 @@ export class JetStreamConnection {
    * Shares a connection with others.
    *
    * @param timeouts milliseconds for the answers to publications and to other requests
-   * @param isOwn whether {@link close} ends it
+   * @param use of a connection of its own {@link close} ends the connection, too
    */
   static async on(
     nats: NatsConnection,
     { publish, request }: { readonly publish: number; readonly request: number },
-    isOwn = false,
+    use: 'own' | 'shared' = 'shared',
   ): Promise<JetStreamConnection> {
     const jsm = await jetstreamManager(nats, { timeout: request, checkAPI: false });
-    return new JetStreamConnection(nats, jsm, publish, isOwn);
+    return new JetStreamConnection(nats, jsm, publish, use);
   }
 
   get isUp(): boolean {
@@ -191,7 +191,7 @@ export class JetStreamConnection {
     clearInterval(this.#expiring);
     this.giveUp();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
-    if (this.isOwn) await this.nats.close();
+    if (this.use === 'own') await this.nats.close();
   }
 
   #acknowledged(message: Msg): void {
