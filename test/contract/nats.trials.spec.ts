@@ -1,3 +1,4 @@
+import { jetstreamManager } from '@nats-io/jetstream';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { natsBackplane, type NatsBackplaneOptions } from '../../src/sse/backplanes/nats/index.js';
 import type { SseBackplane } from '../../src/sse/log/backplane.js';
@@ -13,7 +14,7 @@ const yesOrNo = [() => true, () => false] as const;
 
 /** What a NATS server may do to the instances that use it. */
 describeWith('nats-server', 'several instances on one NATS server', (path) => {
-  const { serve, instance } = instancesOn(path);
+  const { serve, instance, client } = instancesOn(path);
   let server: NatsServer;
 
   beforeEach(async () => {
@@ -169,6 +170,19 @@ describeWith('nats-server', 'several instances on one NATS server', (path) => {
       expect(await refusal({ connection: { servers: server.address } })).toMatch(
         /has no JetStream\. Start it with -js/,
       );
+    });
+
+    it('leaves no subscription on a connection that it was given when it fails', async () => {
+      const connection = await client();
+      const { protocol } = connection as unknown as {
+        protocol: { subscriptions: { subs: Map<number, unknown> } };
+      };
+      const { streams } = await jetstreamManager(connection);
+      await streams.add({ name: 'foreign', subjects: ['sse-cluster.lease.*'] });
+      await refusal({ connection });
+      const before = protocol.subscriptions.subs.size;
+      expect(await refusal({ connection })).toMatch(/^The other instances cannot be joined/);
+      expect(protocol.subscriptions.subs.size).toBe(before);
     });
 
     it('fails on an option that is not there, or is wrong', () => {

@@ -307,6 +307,7 @@ export async function openRemote(
   try {
     await cluster.start();
   } catch (cause) {
+    await link.close().catch(() => undefined);
     await logs.close();
     const reason = reasonOf(cause);
     throw new SseError('BACKPLANE_FAILED', `The other instances cannot be joined: ${reason}`, { cause });
