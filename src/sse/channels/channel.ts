@@ -96,8 +96,8 @@ export class Channel implements LogFollower, Task {
   }
 
   /**
-   * Brings the log up to date with what other processes have stored, and then finds the position in it that one stands for
-   * which it did not hold. Undefined where the log knows all there is.
+   * Brings the log up to date with what other processes have stored, and then finds the position in it that corresponds to one
+   * which it did not hold before. Undefined where the log knows all there is.
    */
   locate(position: Position): Promise<Position | undefined> | undefined {
     return this.#followed?.locate?.(position);

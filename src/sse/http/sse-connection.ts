@@ -56,8 +56,8 @@ interface Ending {
  *     └─────────────────►──┘
  * ```
  *
- * - `preparing`: `identify` and the method are running. An error is an HTTP error. The response opens from here where an
- *   interceptor emits already, or where its end is decided, as for a client that is turned away.
+ * - `preparing`: `identify` and the method are running. An error is an HTTP error. It goes straight to `open` if an
+ *   interceptor emits before the method has returned, or if its end is decided, as for a client that is turned away.
  * - `ready`: the method has returned its stream. The head waits until the positions of the channels are known. An error is
  *   an HTTP error as long as nothing was emitted.
  * - `open`: the head is sent. From here on an error can only be told in the stream.
@@ -72,7 +72,7 @@ interface Ending {
  * 1. `SseServer` makes it, and `Admission` lets it in, `register()`, or turns it away, `end()` or `fail()`.
  * 2. `identified()`: the features get their part in it (connection-part.ts). Then the method runs.
  * 3. `serveDirectly()` feeds it with what the method returned, or `serve()` with what interceptors make of that.
- * 4. Its reader opens the channels, asks the gate, and tells it of the start: `positionsKnown()`, `allStarted()`.
+ * 4. The stream asks the gate, its reader opens the channels, and tells it of the start: `positionsKnown()`, `allStarted()`.
  * 5. `write()` or `next()` brings an event, from the start on. A value of `next()` becomes text and a position in outgoing.ts.
  * 6. `run()`, mostly in the run queue, opens the response, and writes what was gathered since the last time.
  * 7. `complete()`, `error()` or `end()` begins the end, `run()` brings it about, and `close()` gives everything back.
@@ -272,7 +272,7 @@ export class SseConnection implements Sink, Task {
 
   allStarted(when: 'at once' | 'later'): void {
     const isOfHub = this.#feed === 'hub' || this.#feed === 'batched';
-    // There is nothing left that could fail. What is allocated within the turn of the request dies young, and is cheap.
+    // Nothing can fail any more, so it opens now and not in the run queue: what is allocated in the turn of the request dies young.
     if (isOfHub && when === 'at once' && this.#state === 'ready') this.run();
   }
 
@@ -435,7 +435,7 @@ export class SseConnection implements Sink, Task {
   }
 
   run(): void {
-    // Asked here and after #open(), which changes the limit from queuedBytes to that of one write.
+    // #open() changes the limit of the outbox, from queuedBytes to one write: this looks before and after it.
     const before = this.#outbox.backPressure;
     if (!this.isOpen && !this.#open()) return;
     // Events that were published before the end still go out, although their channel's turn may come later.

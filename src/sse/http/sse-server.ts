@@ -78,7 +78,7 @@ export class SseServer {
   }
 
   /**
-   * Whether the interceptor serves a route, and not the method itself: on a stock route, where Nest answers; below a
+   * Whether our interceptor calls `connect()`, instead of the method's wrapper: on a stock route, where Nest answers; below a
    * decorator, which may return something else; and where other interceptors want to see the result.
    */
   intercepts({ isStock, isWrapped, interceptors }: RouteDescription): boolean {

@@ -20,7 +20,7 @@ import { RoutedRequest, SseServer } from './sse-server.js';
 
 /*
  * The way of a request from Nest's routing to its connection. The guard of the route notes the request on its response,
- * and the wrapper around the method finds it there. The method and the instance cannot hold it: applications wrap those.
+ * and the wrapper around the method finds it there. Neither the method nor the controller can hold it: applications wrap those.
  */
 
 /** Options of `@Sse()`. An option that is left out has the value of the module or the channel. */

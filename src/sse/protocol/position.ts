@@ -156,7 +156,7 @@ export interface Candidate {
  * - of several with its hash to the one that holds the event, or to all of them if none does;
  * - to every channel if none has its hash.
  *
- * A channel that it does not really belong to finds that there is a gap.
+ * The log of a channel that it does not really belong to does not hold the position, so that there is a gap.
  *
  * @param channels those of the response, by name
  */

@@ -101,8 +101,8 @@ export class ClientPosition {
   beginningIn(channel: string, asked: LastEventId): LastEventId {
     const kept = this.#kept?.get(channel);
     if (kept) return kept.lastEventId;
-    // A named id was split into #kept at the start. A channel that is missing there is not in the id, or was forgotten
-    // since, and the id must not bring it back.
+    // A named id was split into #kept at the start. A channel that is missing there was never in the id, or
+    // was forgotten since: it has no position.
     return asked === this.brought && asked.kind === 'named' ? NO_POSITION : asked;
   }
 
@@ -190,7 +190,7 @@ export class ClientPosition {
 
   /**
    * The id of the client's present position, for the caller to send; it counts as sent. Undefined where there is nothing
-   * to send: no channel has a position, or the id that the client came with holds something that a new one would lose.
+   * to send: no channel has a position, or the client has to keep its old id, because a new one would drop a position.
    */
   takeId(): string | undefined {
     this.hasMoved = false;
@@ -202,8 +202,8 @@ export class ClientPosition {
       const { given, channel } = cursor;
       const { name, hasHistory } = channel;
       if (!cursor.started || (hasHistory && !given && this.#kept?.has(name))) continue;
-      // The client came with a bare id and was not told of the gap yet. No other id before that: a bare id cannot stand
-      // in a vector, and a client that is cut off now has to come back with it.
+      // The client came with a bare id and was not told of the gap yet. It gets no id before that: its own cannot be part of
+      // a vector, and a client that is cut off now has to come back with it.
       if (cursor.owesGap && hasHistory && this.brought.kind !== 'named') return undefined;
       cursor.positionSent();
       if (hasHistory && given) {

@@ -72,8 +72,8 @@ export const currentCursor = (): Cursor | undefined => activeCursors.at(-1);
  * Two positions:
  *
  * - `read` is how far it has come in the log, and decides whether there is a gap.
- * - `given` is what its client has, and never beyond `read`. It moves with each event that is written, or what was made of
- *   it, and past events that `filter` or `types` hide; not past one that an operator swallows or holds. While a gap or a
+ * - `given` is what its client has, and never beyond `read`. It moves when an event, or a value that was
+ *   made of it, is written, and when `filter` or `types` hide one; not when an operator drops or holds one. While a gap or a
  *   preface is owed it is undefined: a client that is cut off then comes back with the position that it came with.
  *
  * From here an event goes to the subscriptions (see channel-stream.ts) or, as a batch, straight to the sink (sink.ts).
@@ -405,8 +405,8 @@ export class Cursor implements ChannelReader, Task {
     if (!ready) return false;
     const end = whereToResume(ready.upTo, this.log);
     if ('reason' in end) {
-      // If the log once held everything after the preface, it has moved on since: the client was too slow. The preface
-      // stands until the gap is told, so that the client has no position yet: cut off there, it comes back for both.
+      // If the log once held everything after the preface, it has overtaken that since: the client was too slow. The phase stays
+      // while the gap is told, so that the gap has no id: a client that is cut off there comes back for both.
       this.#tellGap(ready.wasInLog ? { ...end, reason: 'lagged' } : end, phase.preface);
       this.#passTo(this.read);
     } else this.#passTo(end);
@@ -551,8 +551,8 @@ function whereToBegin(log: EventLog, replay: Replay, present: Position): Beginni
   const { floor, clearedAt } = log;
   // "all" has a gap if the log has dropped events, other than by purge().
   if (replay === 'all') return floor.offset > clearedAt ? { reason: 'evicted', requested: '' } : floor;
-  // The start may have waited since `present` was read: the position of an absent channel may have been renewed, and the log
-  // of another may have moved past it.
+  // `present` may be old, as the start may have waited: an absent channel may have another position, and a log may have let go
+  // of that event.
   const read = present.offset === 0 && floor.offset === 0 ? floor : present;
   const reason = log.missing(read);
   if (reason) return { reason, requested: '' };

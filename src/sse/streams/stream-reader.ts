@@ -43,7 +43,7 @@ export class StreamReader {
     this.position = new ClientPosition(brought);
   }
 
-  /** Whether a channel is being opened, so that its position is not known. */
+  /** Whether the start waits for something, so that positions are not known. */
   get isStarting(): boolean {
     return this.#awaited > 0;
   }
@@ -226,8 +226,8 @@ export class StreamReader {
   }
 
   /**
-   * The position that the client sent for a channel. A bare id does not name its channel. Candidates are the channels that
-   * have started, and those that were asked for with the same id (the same object).
+   * The position that the client sent for a channel. A bare id does not name its channel. It may belong to any
+   * channel that has started, or that is entered with the same id (the same object).
    */
   #requestedOf({ channel: { name }, lastEventId = NO_POSITION, located }: Cursor): Requested {
     if (lastEventId.kind === 'none') return lastEventId;
