@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Subscriber } from 'rxjs';
-import { positionBlock, positionEvent, retryBlock } from '../protocol/event-stream.js';
+import { heartbeatComment, positionBlock, positionEvent, retryBlock } from '../protocol/event-stream.js';
 import type { Exchange } from './exchange.js';
 import type { SseConnection } from './sse-connection.js';
 import type { RouteDescription } from './sse-route.metadata.js';
@@ -179,7 +179,8 @@ export class Introduction {
 
   #textOf(id: string | undefined, retry: number): string {
     const { reader, settings } = this.connection;
-    if (id !== undefined) return this.position(id, retry);
-    return settings.route === 'stock' && !reader.isUsed ? '' : retryBlock(retry);
+    if (id === undefined && settings.route === 'stock' && !reader.isUsed) return '';
+    const comment = settings.heartbeat === 0 ? '' : heartbeatComment(settings.heartbeat);
+    return comment + (id === undefined ? retryBlock(retry) : this.position(id, retry));
   }
 }

@@ -59,6 +59,12 @@ export const retryBlock = (retry: number): string => `retry: ${retry}\n\n`;
 export const HEARTBEAT = ':\n';
 
 /**
+ * The comment in the first block that tells a client how long the stream is silent at most, in milliseconds: a silence that
+ * is much longer is a dead connection. A header could not be read across origins.
+ */
+export const heartbeatComment = (milliseconds: number): string => `: heartbeat ${milliseconds}\n`;
+
+/**
  * The form in which a client sees a text: every line end is LF, and half of a surrogate pair, which
  * UTF-8 cannot carry, is U+FFFD.
  */

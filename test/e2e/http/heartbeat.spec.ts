@@ -39,6 +39,16 @@ describe('The heartbeat', () => {
     },
   );
 
+  it.each([
+    ['in milliseconds', {}, ['heartbeat 15000']],
+    ['also without history', { history: 0 as const }, ['heartbeat 15000']],
+    ['and nothing where there is none', { heartbeat: 0 }, []],
+  ])('is announced in the first block, %s', async (_, sse, expected) => {
+    const { url } = await startSseApp({ sse, routes });
+    const client = await SseClient.open(`${url}/news`);
+    expect((await client.nextBlock()).comments).toEqual(expected);
+  });
+
   it('does not come to a stream that is busy', async () => {
     const silence = 2_000; // much longer than this process ever stands still
     const { hub, url } = await silent(silence);

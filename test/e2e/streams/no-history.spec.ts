@@ -19,7 +19,7 @@ describe.each(['events', 'piped'])('a channel with history: 0, streamed by /%s',
     expect(await hub.publish('news', { data: 'blank', id: '' })).toBe('');
     await client.take(3);
     expect(client.blocks.map(({ raw }) => raw)).toEqual([
-      'retry: 2000',
+      ': heartbeat 15000\nretry: 2000',
       'data: without',
       'id: my id = 1\ndata: with',
       'id: \ndata: blank',
