@@ -68,6 +68,8 @@ const rooms = {
   'sse/endpoint': ['sse/access', 'sse/handlers', 'sse/sse-hub.ts', ...ofCore],
   // Implementations of the ports.
   'sse/backplanes': ['sse/protocol', 'sse/log', 'sse/cluster', ...leaves],
+  // For pages, and other clients: nothing of Nest or rxjs comes with it.
+  'sse/client': ['sse/protocol', 'sse/log/sse-event.ts'],
   // Suites for an implementation of the ports, an entry of its own.
   'sse/testing': ['sse/protocol', 'sse/log', 'sse/cluster', ...leaves],
 };
@@ -82,6 +84,7 @@ const packages = {
   'sse/backplanes/nats': [...library, '@nats-io/jetstream', '@nats-io/transport-node'],
   'sse/backplanes/redis': [...library, 'redis', 'ioredis'],
   'sse/testing': ['node:*'],
+  'sse/client': ['eventsource-parser'],
 };
 
 for (const parent of ['', 'sse/']) {

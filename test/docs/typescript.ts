@@ -37,6 +37,7 @@ export function checkTypes(blocks: Block[]): Map<Block, string[]> {
     types: ['node'],
     paths: {
       'nestjs-sse-hub': [join(root, 'src/index.ts')],
+      'nestjs-sse-hub/client': [join(root, 'src/sse/client/index.ts')],
       'nestjs-sse-hub/testing': [join(root, 'src/sse/testing/index.ts')],
       'nestjs-sse-hub/*': [join(root, 'src/sse/backplanes/*/index.ts')],
     },

@@ -68,8 +68,8 @@ describe('the package as a user gets it', () => {
     const isOptional = (name: string) => manifest.peerDependenciesMeta[name]?.optional === true;
     expect(names.filter((name) => !isOptional(name))).toEqual(peers);
     expect(names.filter(isOptional)).toEqual(optionalPeers);
-    // It has types only: nothing of it runs.
-    expect(Object.keys(manifest.dependencies ?? {})).toEqual(['@standard-schema/spec']);
+    // The first has types only: nothing of it runs. The second is for the client alone.
+    expect(Object.keys(manifest.dependencies ?? {})).toEqual(['@standard-schema/spec', 'eventsource-parser']);
     expect(manifest.optionalDependencies).toBeUndefined();
     const atInstall = ['preinstall', 'install', 'postinstall', 'prepare', 'preprepare', 'postprepare'];
     expect(Object.keys(manifest.scripts).filter((name) => atInstall.includes(name))).toEqual([]);

@@ -1,5 +1,3 @@
-import type { MessageEvent } from '@nestjs/common';
-
 declare const EVENTS: unique symbol;
 declare const INPUTS: unique symbol;
 
@@ -51,7 +49,10 @@ export type SseEventInput<Events extends EventMap = AnyEvents> = string extends 
   ? EventExtras & { readonly type?: string; readonly data?: unknown }
   : { [Type in keyof Events & string]: Typed<Type, Events[Type]> }[keyof Events & string];
 
-type Received<Type, Data> = Omit<MessageEvent, 'data' | 'type'> & {
+type Received<Type, Data> = {
+  readonly id?: string;
+  readonly retry?: number;
+  readonly comment?: string;
   /** The channel that it was published to. */
   readonly channel: string;
   /**

@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Controller, Get, Header, Param, UnauthorizedException } from '@nestjs/common';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { whenTestEnds } from '../support/clean-up.js';
+import { root } from '../support/process.js';
+import { startSseApp, type SseApp } from '../support/sse-app.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { PATIENCE, type BrowserEngine } from './engines/browser-engine.js';
+import { launchChromium } from './engines/chromium.js';
+import { launchFirefox } from './engines/firefox.js';
+import { launchWebKit } from './engines/webkit.js';
+
+/** The built client, as a page loads it without a bundler. */
+const MODULES: Record<string, string> = {
+  'client/index.js': 'dist/sse/client/index.js',
+  'client/connection.js': 'dist/sse/client/connection.js',
+  'client/event-queue.js': 'dist/sse/client/event-queue.js',
+  'log/sse-event.js': 'dist/sse/log/sse-event.js',
+  'eventsource-parser.js': 'node_modules/eventsource-parser/dist/index.js',
+};
+
+/** Runs in the page: `listen()` connects, `until()` waits for what was written down. */
+const PAGE = `<!doctype html><title>Client</title>
+  <script type="importmap">{ "imports": { "eventsource-parser": "/modules/eventsource-parser.js" } }</script>
+  <script type="module">
+    import { connect } from '/modules/client/index.js';
+    const record = { states: [], events: [], gaps: 0 };
+    window.listen = (url, options = {}) => {
+      const client = connect(url, { ...options, onGap: () => record.gaps++ });
+      client.subscribe(() => record.states.push(client.state));
+      client.on('message', (data) => record.events.push(data));
+    };
+    window.until = async (isSo) => {
+      for (const end = Date.now() + ${PATIENCE}; !isSo(record); await new Promise((next) => setTimeout(next, 20)))
+        if (Date.now() > end) throw new Error('Not so: ' + isSo + ', but ' + JSON.stringify(record));
+      return record;
+    };
+    window.isLoaded = true;
+  </script>`;
+
+@Controller()
+class PageController {
+  @Get('client-page')
+  @Header('content-type', 'text/html')
+  page(): string {
+    return PAGE;
+  }
+
+  @Get('modules/*path')
+  @Header('content-type', 'text/javascript')
+  module(@Param('path') path: string[]): Promise<string> {
+    return readFile(join(root, MODULES[path.join('/')] ?? ''), 'utf8');
+  }
+
+  @Get('guarded')
+  guarded(): never {
+    throw new UnauthorizedException();
+  }
+}
+
+describe.each([
+  ['Chromium', launchChromium],
+  ['Firefox', launchFirefox],
+  ['WebKit', launchWebKit],
+] as const)('the client in %s', (_name, launch) => {
+  let launching: Promise<BrowserEngine>;
+  let browser: BrowserEngine;
+  beforeAll(async () => {
+    launching = launch();
+    browser = await launching;
+  });
+  afterAll(() =>
+    launching.then(
+      (launched) => launched.close(),
+      () => undefined,
+    ),
+  );
+
+  const start = (heartbeat = 15_000): Promise<SseApp> =>
+    startSseApp({
+      routes: { events: (hub) => hub.stream('news') },
+      controllers: [PageController],
+      sse: { retry: 50, heartbeat },
+      configure: (app) => app.enableCors(),
+    });
+
+  /** Opens the page of one app, and connects it to an address. */
+  async function listen(page: string, url: string): Promise<void> {
+    whenTestEnds(() => browser.open('about:blank'));
+    await browser.open(`${page}/client-page`);
+    await browser.evaluate(
+      `new Promise((next) => { const look = () => (window.isLoaded ? next() : setTimeout(look, 10)); look(); })`,
+    );
+    await browser.evaluate(`listen(${JSON.stringify(url)})`);
+  }
+  const until = (condition: string): Promise<unknown> =>
+    browser.evaluate(`until(({ states, events, gaps }) => ${condition})`);
+  const isOpen = (count: number): Promise<unknown> =>
+    until(`states.filter(({ kind }) => kind === 'open').length >= ${count}`);
+
+  async function proxyTo({ port }: SseApp): Promise<TcpProxy> {
+    const proxy = await TcpProxy.to(port);
+    whenTestEnds(() => proxy.close());
+    return proxy;
+  }
+
+  it('gets every event once, although its connection is severed, also on another origin', async () => {
+    const app = await start();
+    const proxy = await proxyTo(app);
+    await listen(app.url, `http://127.0.0.1:${proxy.port}/events`);
+    await isOpen(1);
+    await app.hub.publish('news', { data: { n: 1 } });
+    await until('events.length === 1');
+    proxy.sever();
+    await app.hub.publish('news', { data: { n: 2 } });
+    proxy.mend();
+    await isOpen(2);
+    await app.hub.publish('news', { data: { n: 3 } });
+    await until('events.length === 3');
+    expect(await until('true')).toMatchObject({ events: [{ n: 1 }, { n: 2 }, { n: 3 }], gaps: 0 });
+  });
+
+  it('notices a connection that has died in silence', async () => {
+    const app = await start(200);
+    const proxy = await proxyTo(app);
+    await listen(app.url, `http://127.0.0.1:${proxy.port}/events`);
+    await isOpen(1);
+    proxy.cut();
+    await until(`states.some(({ kind }) => kind === 'reconnecting')`);
+    await app.hub.publish('news', { data: 'missed' });
+    proxy.mend();
+    await until(`events.includes('missed')`);
+  });
+
+  it('says why it is closed', async () => {
+    const { url, hub } = await start();
+    await listen(url, '/guarded');
+    const closed = `states.some(({ kind, reason, status }) => kind === 'closed' && `;
+    await until(`${closed} reason === 'refused' && status === 401)`);
+    await listen(url, '/events');
+    await isOpen(1);
+    await hub.complete('news');
+    await until(`${closed} reason === 'completed')`);
+  });
+});
