@@ -1,7 +1,7 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { RESERVED_TYPES, type AnyEvents, type EventMap, type Gap } from '../log/sse-event.js';
 import { EventQueue } from './event-queue.js';
-import type { Closed, ConnectionState } from './state.js';
+import type { Closed, ConnectionState, Reconnecting } from './state.js';
 
 /** Milliseconds before a reconnect where the server has not said `retry:`. */
 const RETRY = 2_000;
@@ -9,8 +9,12 @@ const RETRY = 2_000;
 const LONGEST_WAIT = 30_000;
 /** Heartbeats of silence after which a connection counts as dead. */
 const SILENT_HEARTBEATS = 2.5;
-/** Statuses that may be others a moment later: of a full server, and of a proxy whose server restarts. */
-const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+/** Milliseconds before an attempt that follows a failed one, whatever the server asks for. */
+const LEAST_WAIT = 250;
+/** The longest timer in milliseconds: they count in 31 bits, and a longer one fires at once. */
+const LONGEST_TIMER = 2_147_483_647;
+/** Milliseconds in which bytes that have come are read, where a timer fires late: after sleep, or much work. */
+const LATE = 1_000;
 /** Times that `onRefused()` is asked in a row. */
 const MAX_REFUSALS = 3;
 const HEARTBEAT = /^heartbeat (\d+)$/;
@@ -40,6 +44,8 @@ export interface HubNews {
     readonly channel: string;
     readonly reason: 'forbidden' | 'revoked';
   }) => void;
+  /** The id of the connection, which a page sends to join and leave channels. It is another after each reconnect. */
+  readonly onConnection?: (connection: { readonly id: string }) => void;
   /** The client's identity has expired. The connection is made again, with the headers of then. */
   readonly onExpired?: () => void;
   /** The stream has failed on the server, or its source has. @param message what the client may know of it */
@@ -63,7 +69,8 @@ export interface ConnectOptions extends HubNews {
   readonly lastEventId?: string;
   /**
    * Is called with an answer that is no stream, and with a status that another attempt would not change: 401, 404, a page to
-   * log in. If it gives `true` the connection is tried again at once, three times in a row at most. Else it is closed.
+   * log in. If it gives `true` the connection is tried again at once, three times in a row at most. Else
+   * the connection is closed, also with an error that it throws.
    */
   readonly onRefused?: (response: Response) => unknown;
   /**
@@ -81,14 +88,19 @@ export interface ConnectOptions extends HubNews {
   readonly fetch?: typeof fetch;
 }
 
-type Listener = (data: never, event: never) => void;
+interface Listener {
+  readonly call: (data: never, event: never) => void;
+}
+
+/** Something that no further attempt would change. */
+class Unusable extends Error {}
 
 /** The outcome of one attempt. */
 type Outcome =
   /** It was open. */
   | { readonly kind: 'ended' }
   /** It was never open. */
-  | { readonly kind: 'failed'; readonly wait?: number | undefined }
+  | { readonly kind: 'failed'; readonly error?: unknown; readonly wait?: number | undefined }
   /** It was refused, and the application has done something about that. */
   | { readonly kind: 'mended' }
   | Closed;
@@ -113,19 +125,21 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
   /** Whether the hub has said that the identity has expired, and no stream was opened since. */
   #identity: 'valid' | 'expired' = 'valid';
   readonly #stopping = new AbortController();
-  readonly #stateListeners = new Set<() => void>();
+  readonly #stateListeners = new Set<{ readonly call: () => void }>();
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #queues = new Set<EventQueue<AnyReceived<Events>>>();
+  readonly #url: URL;
 
   /** Use `connect()`. */
   constructor(
-    private readonly url: string | URL,
+    url: string | URL,
     private readonly options: ConnectOptions,
   ) {
+    this.#url = new URL(url, page.document?.baseURI ?? page.location?.href);
     this.#lastEventId = options.lastEventId ?? '';
     const { signal } = options;
     if (signal?.aborted) this.close();
-    signal?.addEventListener('abort', () => this.close(), { once: true });
+    signal?.addEventListener('abort', () => this.close(), { once: true, signal: this.#stopping.signal });
     void this.#run();
   }
 
@@ -133,31 +147,40 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
     return this.#state;
   }
 
-  /** The position up to which events have arrived: for `lastEventId` of a later connection. */
+  /**
+   * The position up to which events have arrived: for `lastEventId` of a later connection. In a loop over the client take the
+   * `id` of the event that is done: later ones may wait.
+   */
   get lastEventId(): string {
     return this.#lastEventId;
   }
 
-  /** Calls a function after each change of `state`. @returns takes it off */
-  subscribe(listener: () => void): () => void {
-    this.#stateListeners.add(listener);
-    return () => this.#stateListeners.delete(listener);
-  }
+  /** Calls a function after each change of `state`. It is bound, as hooks take it. @returns takes it off */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    const entry = { call: listener };
+    this.#stateListeners.add(entry);
+    return () => this.#stateListeners.delete(entry);
+  };
 
   /** Calls a function with each event of a type, `message` for those without. @returns takes it off */
   on<Type extends keyof Events & string>(
     type: Type,
     listener: (data: Events[Type], event: ReceivedEvent<Type, Events[Type]>) => void,
   ): () => void {
+    const entry: Listener = { call: listener };
     const listeners = this.#listeners.get(type) ?? new Set();
-    this.#listeners.set(type, listeners.add(listener));
-    return () => listeners.delete(listener);
+    this.#listeners.set(type, listeners.add(entry));
+    return () => {
+      listeners.delete(entry);
+      if (listeners.size === 0) this.#listeners.delete(type);
+    };
   }
 
   /**
-   * All events from now on. While they are not taken the server is not read from, so that nothing piles up.
+   * All events from the first `next()` on. While they are not taken the server is not read from, so that nothing piles up.
+   * What the hub tells comes in between, in its place.
    *
-   * It ends when the connection is closed.
+   * It ends when the connection is closed. Leaving the loop closes the connection, unless something else listens.
    *
    * @throws Error where the connection was refused, or has failed
    */
@@ -166,14 +189,16 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
     this.#queues.add(queue);
     try {
       for (;;) {
-        const event = queue.shift();
-        if (event) yield event;
+        const item = queue.shift();
+        if (typeof item === 'function') item();
+        else if (item) yield item;
         else if (this.#state.kind !== 'closed') await queue.added();
         else return throwIfFailed(this.#state);
       }
     } finally {
       this.#queues.delete(queue);
       queue.close();
+      if (this.#queues.size === 0 && this.#listeners.size === 0) this.close();
     }
   }
 
@@ -191,9 +216,12 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
     this.#state = state;
     if (state.kind === 'closed') {
       this.#stopping.abort();
-      for (const queue of this.#queues) queue.wake();
+      for (const queue of this.#queues) {
+        if (state.reason === 'stopped') queue.close();
+        queue.wake();
+      }
     }
-    for (const listener of this.#stateListeners) guarded(listener);
+    for (const { call } of [...this.#stateListeners]) guarded(call);
   }
 
   // ---- Its life
@@ -207,10 +235,11 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
       refusals = outcome.kind === 'mended' ? refusals + 1 : 0;
       failures = outcome.kind === 'failed' ? failures + 1 : 0;
       if (outcome.kind === 'mended') continue;
-      const growing = Math.min(this.#retry * 2 ** failures, Math.max(this.#retry, LONGEST_WAIT));
-      const wait = outcome.kind === 'failed' && outcome.wait !== undefined ? outcome.wait : growing;
+      const base = Math.max(this.#retry, failures > 0 ? LEAST_WAIT : 0);
+      const growing = Math.min(base * 2 ** Math.min(failures, 20), Math.max(base, LONGEST_WAIT));
+      const { error, wait = growing } = outcome.kind === 'failed' ? outcome : {};
       // At random, so that clients that were cut off together do not come back together.
-      await this.#pause(failures, wait * (1 + Math.random() / 2));
+      await this.#pause({ attempt: failures, error }, wait * (1 + Math.random() / 2));
     }
   }
 
@@ -222,8 +251,9 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
     try {
       const response = await this.#request(giveUp);
       return (await this.#refusal(response, refusals)) ?? (await this.#read(response, giveUp));
-    } catch {
-      return { kind: this.#state.kind === 'open' ? 'ended' : 'failed' };
+    } catch (error) {
+      if (error instanceof Unusable) return { kind: 'closed', reason: 'failed', error };
+      return this.#state.kind === 'open' ? { kind: 'ended' } : { kind: 'failed', error };
     } finally {
       this.#stopping.signal.removeEventListener('abort', stop);
       giveUp.abort();
@@ -234,37 +264,45 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
     const { options } = this;
     const { body, credentials, method = body === undefined ? 'GET' : 'POST' } = options;
     const { timeout = 30_000, fetch: request = fetch } = options;
-    const timer = setTimeout(() => giveUp.abort(), timeout);
+    const timer = after(timeout, () => giveUp.abort(new Error(`No answer within ${timeout} ms.`)));
     try {
-      const given = typeof options.headers === 'function' ? await options.headers() : options.headers;
-      const headers = new Headers(given);
-      headers.set('Accept', 'text/event-stream');
-      const url = this.#address(headers);
+      const { headers: given } = options;
+      const headers = typeof given === 'function' ? await orAborted(giveUp.signal, given()) : given;
       const init: RequestInit & { readonly cache: 'no-store' } = {
         method,
-        headers,
         cache: 'no-store',
         signal: giveUp.signal,
+        ...(headers && { headers }),
         ...(body !== undefined && { body }),
         ...(credentials && { credentials }),
       };
-      return await request(url, init);
+      return await orAborted(giveUp.signal, request(this.#requestOf(init)));
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** Puts the position into the header or, on another origin, into the query: there the header would cost a preflight. */
-  #address(headers: Headers): string | URL {
-    if (this.#lastEventId === '') return this.url;
-    const page = (globalThis as { readonly location?: { readonly href: string } }).location?.href;
-    const url = page === undefined ? undefined : new URL(this.url, page);
-    if (!url || url.origin === new URL(page as string).origin) {
-      headers.set('Last-Event-ID', this.#lastEventId);
-      return this.url;
+  /**
+   * The request, with the position in its header or, on another origin, in its query: there the header would cost a preflight.
+   *
+   * @throws Unusable for options that `fetch()` does not take
+   */
+  #requestOf(init: RequestInit): Request {
+    const url = new URL(this.#url);
+    const isOtherOrigin = page.location !== undefined && url.origin !== page.origin;
+    const id = this.#lastEventId;
+    if (id !== '' && isOtherOrigin)
+      url.search += `${url.search === '' ? '?' : '&'}lastEventId=${encodeURIComponent(id)}`;
+    try {
+      const request = new Request(url, init);
+      request.headers.set('Accept', 'text/event-stream');
+      // As a browser sends it: a header is bytes, and the hub reads them as UTF-8.
+      if (id !== '' && !isOtherOrigin)
+        request.headers.set('Last-Event-ID', String.fromCharCode(...new TextEncoder().encode(id)));
+      return request;
+    } catch (cause) {
+      throw new Unusable(`The request cannot be made: ${String(cause)}`, { cause });
     }
-    url.searchParams.set('lastEventId', this.#lastEventId);
-    return url;
   }
 
   /** What an answer means that is no stream; undefined for a stream. */
@@ -273,26 +311,43 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
     if (status === 204) return { kind: 'closed', reason: 'completed' };
     const type = headers.get('Content-Type') ?? '';
     if (response.ok && /^text\/event-stream\b/i.test(type)) return undefined;
-    if (PASSING.has(status)) return { kind: 'failed', wait: retryAfter(headers) };
-    if (refusals < MAX_REFUSALS && (await this.options.onRefused?.(response)) === true)
-      return { kind: 'mended' };
+    if (isPassing(status))
+      return {
+        kind: 'failed',
+        wait: retryAfter(headers),
+        error: new Error(`The server has answered ${status}.`),
+      };
+    try {
+      if (refusals < MAX_REFUSALS && (await this.options.onRefused?.(response)) === true)
+        return { kind: 'mended' };
+    } catch (error) {
+      return { kind: 'closed', reason: 'failed', error: error as Error };
+    }
     return { kind: 'closed', reason: this.#identity === 'expired' ? 'expired' : 'refused', status };
   }
 
-  async #read(response: Response, giveUp: AbortController): Promise<Outcome> {
-    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  async #read({ body }: Response, giveUp: AbortController): Promise<Outcome> {
+    if (!body) throw new Unusable('The answer has no body that can be read.');
+    const reader = (body as ReadableStream<Uint8Array>).getReader();
+    giveUp.signal.addEventListener('abort', () => void reader.cancel().catch(() => undefined), {
+      once: true,
+    });
     const decoder = new TextDecoder();
     const { maxEventLength = 4 * 1024 * 1024 } = this.options;
     let failure: Error | undefined;
+    let isFirstBlock = true;
     const parser = createParser({
       maxBufferSize: maxEventLength,
-      onEvent: (event) => this.#received(event),
+      onEvent: (event) => {
+        isFirstBlock = false;
+        this.#received(event);
+      },
       onRetry: (retry) => {
         this.#retry = retry;
       },
       onComment: (comment) => {
         const milliseconds = HEARTBEAT.exec(comment)?.[1];
-        if (milliseconds !== undefined) this.#heartbeat = Number(milliseconds);
+        if (milliseconds !== undefined && isFirstBlock) this.#heartbeat = Number(milliseconds);
       },
       onError: ({ type }) => {
         if (type !== 'max-buffer-size-exceeded') return;
@@ -305,23 +360,21 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
     this.#heartbeat = 0;
     this.#set({ kind: 'open' });
     for (;;) {
-      // Any byte counts. Only what is waited for may come late: while nobody takes events nothing is read.
-      const silence = this.#heartbeat * SILENT_HEARTBEATS;
-      const watchdog = silence > 0 ? setTimeout(() => giveUp.abort(), silence) : undefined;
-      const { done, value } = await reader.read().finally(() => clearTimeout(watchdog));
+      // Any byte counts, and only while it is waited for: where nobody takes events nothing is read.
+      const stopWatching = watch(this.#heartbeat * SILENT_HEARTBEATS, () => giveUp.abort());
+      const { done, value } = await reader.read().finally(stopWatching);
       if (done) return { kind: 'ended' };
       parser.feed(decoder.decode(value, { stream: true }));
       if (failure) return { kind: 'closed', reason: 'failed', error: failure };
-      for (const queue of this.#queues) await queue.room();
+      for (const queue of this.#queues) if (!this.#isClosed) await queue.room();
     }
   }
 
   /** Waits for the next attempt; less long if the browser gets back on line, or the page is looked at again. */
-  #pause(attempt: number, milliseconds: number): Promise<void> {
-    this.#set({ kind: 'reconnecting', attempt, at: Date.now() + milliseconds });
+  #pause({ attempt, error }: Pick<Reconnecting, 'attempt' | 'error'>, milliseconds: number): Promise<void> {
+    this.#set({ kind: 'reconnecting', attempt, at: Date.now() + milliseconds, error });
     return new Promise((resolve) => {
-      const { document } = globalThis as { readonly document?: EventTarget & { visibilityState: string } };
-      const page = globalThis as Partial<EventTarget>;
+      const { document } = page;
       const done = (): void => {
         clearTimeout(timer);
         page.removeEventListener?.('online', done);
@@ -332,7 +385,7 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
       const seen = (): void => {
         if (document?.visibilityState === 'visible') done();
       };
-      const timer = setTimeout(done, milliseconds);
+      const timer = after(milliseconds, done);
       page.addEventListener?.('online', done);
       document?.addEventListener('visibilitychange', seen);
       this.#stopping.signal.addEventListener('abort', done);
@@ -353,24 +406,68 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
       return this.#set({ kind: 'closed', reason: 'failed', error: error as Error });
     }
     const event = { type, data, id: this.#lastEventId } as AnyReceived<Events>;
-    for (const listener of this.#listeners.get(type) ?? [])
-      guarded(() => listener(event.data as never, event as never));
+    for (const { call } of [...(this.#listeners.get(type) ?? [])])
+      if (!this.#isClosed) guarded(() => call(event.data as never, event as never));
     for (const queue of this.#queues) queue.push(event);
   }
 
   /** News of the hub itself. */
   #told(type: string, text: string): void {
-    const { onGap, onSnapshot, onDenied, onExpired, onError } = this.options;
+    const { onGap, onSnapshot, onDenied, onConnection, onExpired, onError } = this.options;
     const data = jsonOrText(text) as never;
     if (type === 'expired') this.#identity = 'expired';
-    guarded(() => {
-      if (type === 'gap') onGap?.(data);
-      else if (type === 'snapshot') onSnapshot?.(data);
-      else if (type === 'denied') onDenied?.(data);
-      else if (type === 'expired') onExpired?.();
-      else if (type === 'error') onError?.(text);
-    });
+    const tell = (): void =>
+      guarded(() => {
+        if (type === 'gap') onGap?.(data);
+        else if (type === 'snapshot') onSnapshot?.(data);
+        else if (type === 'denied') onDenied?.(data);
+        else if (type === 'connection') onConnection?.(data);
+        else if (type === 'expired') onExpired?.();
+        else if (type === 'error') onError?.(text);
+      });
+    // In its place among the events that wait for a loop.
+    const [queue] = this.#queues;
+    if (queue) queue.push(tell);
+    else tell();
   }
+}
+
+/** What a page has of its own; a worker has less, and a program nothing. */
+const page = globalThis as Partial<EventTarget> & {
+  readonly origin?: string;
+  readonly location?: { readonly href: string };
+  readonly document?: EventTarget & { readonly baseURI: string; readonly visibilityState: string };
+};
+
+/** Statuses that may be others a moment later: of a full server, and of proxies whose server restarts. */
+const isPassing = (status: number): boolean =>
+  [408, 425, 429, 502, 503, 504].includes(status) || (status >= 520 && status <= 530);
+
+const after = (milliseconds: number, task: () => void): ReturnType<typeof setTimeout> =>
+  setTimeout(task, Math.min(milliseconds, LONGEST_TIMER));
+
+/** Calls back after a silence; 0 for never. A timer that fires late lets what has come be read first. */
+function watch(silence: number, dead: () => void): () => void {
+  if (silence <= 0 || silence > LONGEST_TIMER) return () => undefined;
+  let due = performance.now() + silence;
+  const look = (): void => {
+    const now = performance.now();
+    if (now - due < LATE) return dead();
+    due = now + LATE;
+    timer = setTimeout(look, LATE);
+  };
+  let timer = setTimeout(look, silence);
+  return () => clearTimeout(timer);
+}
+
+/** A value that is given up when a signal aborts, also where who makes it does not heed the signal. */
+function orAborted<T>(signal: AbortSignal, value: T | PromiseLike<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    Promise.resolve(value).then(resolve, reject);
+  });
 }
 
 function jsonOrText(text: string): unknown {
@@ -387,7 +484,7 @@ function retryAfter(headers: Headers): number | undefined {
   if (value === null) return undefined;
   const seconds = Number(value);
   const milliseconds = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1_000;
-  return milliseconds >= 0 ? milliseconds : undefined;
+  return milliseconds >= 0 ? Math.max(milliseconds, LEAST_WAIT) : undefined;
 }
 
 function throwIfFailed(state: Closed): void {

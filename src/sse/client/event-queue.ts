@@ -1,24 +1,26 @@
 /** Events that wait before nothing more is read. */
 const FULL = 256;
 
-/** Events on their way to one async iterator. */
+/** Events on their way to one async iterator, and what is to be done between them. */
 export class EventQueue<Event> {
-  #events: Event[] = [];
+  #items: (Event | (() => void))[] = [];
+  #state: 'open' | 'closed' = 'open';
   #added: (() => void) | undefined;
   #taken: (() => void) | undefined;
 
-  push(event: Event): void {
-    this.#events.push(event);
+  push(item: Event | (() => void)): void {
+    if (this.#state === 'closed') return;
+    this.#items.push(item);
     this.wake();
   }
 
-  shift(): Event | undefined {
-    const event = this.#events.shift();
-    if (this.#events.length < FULL) this.#taken?.();
-    return event;
+  shift(): Event | (() => void) | undefined {
+    const item = this.#items.shift();
+    if (this.#items.length < FULL) this.#taken?.();
+    return item;
   }
 
-  /** Resolves when there is an event, or nothing comes any more. */
+  /** Resolves when there is something, or nothing comes any more. */
   added(): Promise<void> {
     return new Promise((resolve) => {
       this.#added = resolve;
@@ -27,7 +29,7 @@ export class EventQueue<Event> {
 
   /** Resolves when there is room for more. */
   room(): Promise<void> | undefined {
-    if (this.#events.length < FULL) return undefined;
+    if (this.#items.length < FULL) return undefined;
     return new Promise((resolve) => {
       this.#taken = resolve;
     });
@@ -38,9 +40,12 @@ export class EventQueue<Event> {
     this.#added = undefined;
   }
 
-  /** Nobody takes events any more. */
+  /** Nobody takes anything any more. News that are left are told all the same: none is swallowed. */
   close(): void {
-    this.#events = [];
+    this.#state = 'closed';
+    const left = this.#items;
+    this.#items = [];
+    for (const item of left) if (typeof item === 'function') (item as () => void)();
     this.#taken?.();
   }
 }

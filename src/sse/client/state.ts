@@ -14,6 +14,8 @@ export interface Reconnecting {
   readonly attempt: number;
   /** When the next attempt begins: milliseconds since 1970. */
   readonly at: number;
+  /** The error of the last attempt, if it has failed. */
+  readonly error: unknown;
 }
 
 /** Nothing comes any more. */
@@ -26,5 +28,5 @@ export type Closed =
   | { readonly kind: 'closed'; readonly reason: 'expired'; readonly status: number }
   /** `close()` was called, or the signal has aborted. */
   | { readonly kind: 'closed'; readonly reason: 'stopped' }
-  /** Something that a second attempt would not change: an event longer than `maxEventLength`, or an error of `parse`. */
+  /** Something that a second attempt would not change: an event longer than `maxEventLength`, an error of `parse` or `onRefused`, or a request that cannot be made. */
   | { readonly kind: 'closed'; readonly reason: 'failed'; readonly error: Error };

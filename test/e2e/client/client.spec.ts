@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { RequestMethod } from '@nestjs/common';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { SseHub, SseModule } from '../../../src/sse/index.js';
 import { connect } from '../../../src/sse/client/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
@@ -314,4 +314,124 @@ it('gives events whose type is a word of JavaScript like any other', async () =>
   const { url } = await serve(stream('event: constructor\ndata: 1\n\nevent: toString\ndata: 2\n\n'));
   const connected = new Connected(url, {}, ['constructor', 'toString']);
   expect(await connected.take(2)).toEqual([1, 2]);
+});
+
+it('sends ids that are not ASCII as the hub reads them', async () => {
+  const { url, requests } = await serve(
+    stream('retry: 1\n\nid: заказ-é\ndata: 1\n\n', 'ended'),
+    stream('data: 2\n\n'),
+  );
+  const connected = new Connected(url);
+  await connected.take(2);
+  const header = requests[1]!.headers['last-event-id'] as string;
+  expect(Buffer.from(header, 'latin1').toString('utf8')).toBe('заказ-é');
+});
+
+describe('what can never be', () => {
+  it('is an address that cannot be resolved: connect() throws', () => {
+    expect(() => connect('/events')).toThrow('Invalid URL');
+  });
+
+  it('is a request that fetch() does not take', async () => {
+    const connected = new Connected('http://127.0.0.1:1/', { method: 'GET', body: 'x' });
+    expect(await connected.until('closed')).toMatchObject({
+      reason: 'failed',
+      error: { message: expect.stringContaining('The request cannot be made') },
+    });
+  });
+
+  it('is an answer that makes onRefused() throw', async () => {
+    const { url } = await serve(status(401));
+    const onRefused = (): never => {
+      throw new Error('no login');
+    };
+    const connected = new Connected(url, { onRefused });
+    expect(await connected.until('closed')).toMatchObject({
+      reason: 'failed',
+      error: { message: 'no login' },
+    });
+  });
+});
+
+it('gives up headers that never come, and says so', async () => {
+  const { url } = await serve(stream('data: here\n\n'));
+  const headers = jest.fn<() => Promise<undefined>>().mockReturnValueOnce(new Promise(() => undefined));
+  const connected = new Connected(url, { headers: () => headers(), timeout: 50 });
+  expect(await connected.until('reconnecting')).toMatchObject({
+    attempt: 1,
+    error: { message: 'No answer within 50 ms.' },
+  });
+});
+
+it.each(['retry: 2147483647\n\n', 'retry: 99999999999\n\n'])(
+  'waits for a very long %j, and no less',
+  async (text) => {
+    const { url, requests } = await serve(stream(text, 'ended'));
+    const connected = new Connected(url);
+    const { at } = (await connected.until('reconnecting')) as { at: number };
+    expect(at - Date.now()).toBeGreaterThan(2_000_000_000);
+    expect(requests).toHaveLength(1);
+  },
+);
+
+it('does not hammer a server that asks to come back at once, and fails', async () => {
+  const { url } = await serve(stream('retry: 0\n\n', 'ended'), status(503, { 'Retry-After': '0' }));
+  const connected = new Connected(url);
+  await connected.until('reconnecting');
+  const { at } = (await connected.until('reconnecting')) as { at: number };
+  expect(at - Date.now()).toBeGreaterThan(200);
+});
+
+it('calls a listener once for an event, also one that is put on anew by itself', async () => {
+  const { url } = await serve(stream('data: 1\n\ndata: 2\n\n'));
+  const { client } = new Connected(url);
+  const got: unknown[] = [];
+  const both = new Promise<void>((resolve) => {
+    const once = (): void => {
+      const off = client.on('message', (data) => {
+        off();
+        if (got.push(data) === 2) resolve();
+        else once();
+      });
+    };
+    once();
+  });
+  await both;
+  expect(got).toEqual([1, 2]);
+});
+
+describe('a loop that is left', () => {
+  it('closes the connection', async () => {
+    const { hub, url } = await start();
+    const client = connect(`${url}/events`);
+    await untilConnections(hub, 1);
+    await publish(hub, 'a');
+    for await (const { data } of client) {
+      expect(data).toBe('a');
+      break;
+    }
+    expect(client.state).toEqual({ kind: 'closed', reason: 'stopped' });
+    await untilConnections(hub, 0);
+  });
+
+  it('leaves it open where something else listens', async () => {
+    const { url } = await serve(stream('data: 1\n\n'));
+    const { client } = new Connected(url);
+    for await (const { data } of client) {
+      expect(data).toBe(1);
+      break;
+    }
+    expect(client.state.kind).toBe('open');
+  });
+});
+
+it('tells the news of the hub between the events of a loop, in their order', async () => {
+  const text = ['data: 1\n\n', 'event: snapshot\ndata: {"channel":"a","state":2}\n\n', 'data: 3\n\n'].join(
+    '',
+  );
+  const { url } = await serve(stream(text));
+  const seen: unknown[] = [];
+  const client = connect(url, { onSnapshot: ({ state }) => seen.push(state) });
+  for await (const { data } of client) if (seen.push(data) === 3) break;
+  expect(seen).toEqual([1, 2, 3]);
 });
