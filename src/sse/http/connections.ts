@@ -45,7 +45,8 @@ interface Asked {
 const MAX_WAITING = 100;
 
 /**
- * The open streams of this process, with the features that take part in them; and by them, of all instances. Each counts
+ * The open streams of this process, with the features that take part in them. It lists and ends those of other instances, too,
+ * through the cluster. Each counts
  * from the moment in which it is let in, so there are some of which it is not known yet who they belong to.
  */
 export class Connections {

@@ -5,6 +5,10 @@ import type { Exchange } from './exchange.js';
 import type { SseConnection } from './sse-connection.js';
 import type { RouteDescription } from './sse-route.metadata.js';
 
+/*
+ * The beginning of a response: `ResponseHead` sends the head, and ends the response; `Introduction` makes the first text.
+ */
+
 /** Sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
 export interface ResponseHead {
   /**

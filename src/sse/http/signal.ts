@@ -1,5 +1,10 @@
 import * as nest from '@nestjs/common';
 
+/*
+ * Nest's `@SseSignal()`: a method gets a signal that aborts when its response is over. sse.decorator.ts offers it,
+ * sse-connection.ts aborts it.
+ */
+
 /** The key by which `@SseSignal()` finds the controller of a request. Nest has it since 11.2; before, an import by name would not link. */
 const { SSE_ABORT_CONTROLLER: CONTROLLER } = nest as Partial<typeof nest>;
 

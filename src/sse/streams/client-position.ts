@@ -35,6 +35,9 @@ interface Kept {
 /**
  * The positions of a client in the channels of its response, of which its ids are made.
  *
+ * `takeId()` makes the id wherever one is written: for an event (http/outgoing.ts, after `give()`), a gap, a preface, the first
+ * text, and at a heartbeat.
+ *
  * A client keeps only its last id, so each id has the positions of all its channels: also of those that it came with
  * and that are not read yet, and of those that were left.
  */

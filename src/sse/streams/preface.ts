@@ -3,7 +3,7 @@ import type { SharedText } from '../protocol/event-stream.js';
 import type { NamedPosition } from '../protocol/position.js';
 
 /**
- * A seam: something that may stand for a channel's log up to a position, as a snapshot does. A client gets it where
+ * A seam: something that may stand for a channel's log up to a position, as a snapshot does (snapshots/channel-snapshots.ts). A client gets it where
  * the log cannot serve it: at its start without a position, after a gap, and after a new log.
  */
 export interface Prefaces {
