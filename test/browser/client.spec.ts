@@ -1,15 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Controller, Get, Header, Param, UnauthorizedException } from '@nestjs/common';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { whenTestEnds } from '../support/clean-up.js';
 import { root } from '../support/process.js';
 import { startSseApp, type SseApp } from '../support/sse-app.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { PATIENCE, type BrowserEngine } from './engines/browser-engine.js';
-import { launchChromium } from './engines/chromium.js';
-import { launchFirefox } from './engines/firefox.js';
-import { launchWebKit } from './engines/webkit.js';
+import { PATIENCE } from './engines/browser-engine.js';
+import { engineOf, engines } from './engines/engine-of.js';
 
 /** The built client, as a page loads it without a bundler. */
 const MODULES: Record<string, string> = {
@@ -59,23 +57,8 @@ class PageController {
   }
 }
 
-describe.each([
-  ['Chromium', launchChromium],
-  ['Firefox', launchFirefox],
-  ['WebKit', launchWebKit],
-] as const)('the client in %s', (_name, launch) => {
-  let launching: Promise<BrowserEngine>;
-  let browser: BrowserEngine;
-  beforeAll(async () => {
-    launching = launch();
-    browser = await launching;
-  });
-  afterAll(() =>
-    launching.then(
-      (launched) => launched.close(),
-      () => undefined,
-    ),
-  );
+describe.each(engines)('the client in %s', (_name, launch) => {
+  const browser = engineOf(launch);
 
   const start = (heartbeat = 15_000): Promise<SseApp> =>
     startSseApp({
@@ -87,15 +70,15 @@ describe.each([
 
   /** Opens the page of one app, and connects it to an address. */
   async function listen(page: string, url: string): Promise<void> {
-    whenTestEnds(() => browser.open('about:blank'));
-    await browser.open(`${page}/client-page`);
-    await browser.evaluate(
+    whenTestEnds(() => browser().open('about:blank'));
+    await browser().open(`${page}/client-page`);
+    await browser().evaluate(
       `new Promise((next) => { const look = () => (window.isLoaded ? next() : setTimeout(look, 10)); look(); })`,
     );
-    await browser.evaluate(`listen(${JSON.stringify(url)})`);
+    await browser().evaluate(`listen(${JSON.stringify(url)})`);
   }
   const until = (condition: string): Promise<unknown> =>
-    browser.evaluate(`until(({ states, events, gaps }) => ${condition})`);
+    browser().evaluate(`until(({ states, events, gaps }) => ${condition})`);
   const isOpen = (count: number): Promise<unknown> =>
     until(`states.filter(({ kind }) => kind === 'open').length >= ${count}`);
 

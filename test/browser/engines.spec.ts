@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { lmdbBackplane } from '../../src/sse/backplanes/lmdb/index.js';
 import { change, startEndpointApp } from '../e2e/endpoint/endpoint-app.js';
 import { whenTestEnds } from '../support/clean-up.js';
@@ -7,11 +7,8 @@ import { requireProgram } from '../support/programs.js';
 import { startSseApp, untilConnections, type SseApp, type SseAppOptions } from '../support/sse-app.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
-import type { BrowserEngine } from './engines/browser-engine.js';
-import { launchChromium } from './engines/chromium.js';
-import { launchFirefox } from './engines/firefox.js';
+import { engineOf, engines } from './engines/engine-of.js';
 import { Recorder, RecorderController, type RecordedEvent } from './engines/recorder.js';
-import { launchWebKit } from './engines/webkit.js';
 
 // The engines differ: only Chromium stores the id of a block without data. These tests are about the
 // EventSource of the browsers; what the hub does in them is tested elsewhere, and more closely.
@@ -24,24 +21,8 @@ const RETRY = 500;
 
 const dataOf = (events: readonly RecordedEvent[]): string[] => events.map(({ data }) => data);
 
-describe.each([
-  ['Chromium', launchChromium],
-  ['Firefox', launchFirefox],
-  ['WebKit', launchWebKit],
-] as const)('an EventSource of %s', (_name, launch) => {
-  let launching: Promise<BrowserEngine>;
-  let browser: BrowserEngine;
-  beforeAll(async () => {
-    launching = launch();
-    browser = await launching;
-  });
-  // Also a browser that was ready too late for the tests is ended.
-  afterAll(() =>
-    launching.then(
-      (launched) => launched.close(),
-      () => undefined,
-    ),
-  );
+describe.each(engines)('an EventSource of %s', (_name, launch) => {
+  const browser = engineOf(launch);
 
   const start = (options: SseAppOptions): Promise<SseApp> =>
     startSseApp({
@@ -51,11 +32,11 @@ describe.each([
     });
 
   /** The page asks the app of the test no longer. */
-  const leave = (): Promise<void> => browser.open('about:blank');
+  const leave = (): Promise<void> => browser().open('about:blank');
 
   async function listen(url: string, path: string): Promise<Recorder> {
     whenTestEnds(leave);
-    return Recorder.listen(browser, url, path);
+    return Recorder.listen(browser(), url, path);
   }
 
   async function proxyTo({ port }: SseApp): Promise<{ proxy: TcpProxy; url: string }> {

@@ -33,7 +33,7 @@ export type AnyReceived<Events extends EventMap> = {
   [Type in keyof Events & string]: ReceivedEvent<Type, Events[Type]>;
 }[keyof Events & string];
 
-/** What the hub itself tells a client. None of it is an event of the application. */
+/** What the hub itself tells a client. These are no events of the application. */
 export interface HubNews {
   /** The hub cannot give everything after the client's position. What is left follows, or a snapshot. */
   readonly onGap?: (gap: Gap) => void;
@@ -97,11 +97,11 @@ class Unusable extends Error {}
 
 /** The outcome of one attempt. */
 type Outcome =
-  /** It was open. */
+  /** The connection was open. */
   | { readonly kind: 'ended' }
-  /** It was never open. */
+  /** The connection was never open. */
   | { readonly kind: 'failed'; readonly error?: unknown; readonly wait?: number | undefined }
-  /** It was refused, and the application has done something about that. */
+  /** The server has refused it, and the application has done something about that. */
   | { readonly kind: 'mended' }
   | Closed;
 
@@ -120,8 +120,6 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
   #state: ConnectionState = { kind: 'connecting' };
   #lastEventId: string;
   #retry = RETRY;
-  /** Milliseconds between the server's signs of life; 0 until it has said so. */
-  #heartbeat = 0;
   /** Whether the hub has said that the identity has expired, and no stream was opened since. */
   #identity: 'valid' | 'expired' = 'valid';
   readonly #stopping = new AbortController();
@@ -335,6 +333,8 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
     const decoder = new TextDecoder();
     const { maxEventLength = 4 * 1024 * 1024 } = this.options;
     let failure: Error | undefined;
+    // Milliseconds between the server's signs of life, which the first block may announce; 0 for unknown.
+    let heartbeat = 0;
     let isFirstBlock = true;
     const parser = createParser({
       maxBufferSize: maxEventLength,
@@ -347,7 +347,7 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
       },
       onComment: (comment) => {
         const milliseconds = HEARTBEAT.exec(comment)?.[1];
-        if (milliseconds !== undefined && isFirstBlock) this.#heartbeat = Number(milliseconds);
+        if (milliseconds !== undefined && isFirstBlock) heartbeat = Number(milliseconds);
       },
       onError: ({ type }) => {
         if (type !== 'max-buffer-size-exceeded') return;
@@ -357,11 +357,10 @@ export class SseClient<Events extends EventMap = AnyEvents> implements AsyncIter
       },
     });
     this.#identity = 'valid';
-    this.#heartbeat = 0;
     this.#set({ kind: 'open' });
     for (;;) {
       // Any byte counts, and only while it is waited for: where nobody takes events nothing is read.
-      const stopWatching = watch(this.#heartbeat * SILENT_HEARTBEATS, () => giveUp.abort());
+      const stopWatching = watch(heartbeat * SILENT_HEARTBEATS, () => giveUp.abort());
       const { done, value } = await reader.read().finally(stopWatching);
       if (done) return { kind: 'ended' };
       parser.feed(decoder.decode(value, { stream: true }));

@@ -79,7 +79,7 @@ export async function stateOf(store: NatsStore, token: string): Promise<ChannelS
   let newest = newestEvent && decodeMessage(newestEvent);
   // The newest end of a log that anything tells of: the events, the record, or the end itself.
   const after = [newest?.after, record?.after, completed?.end].reduce(later, ending?.end);
-  // What is known of that end. The record outlives the message.
+  // All that is known of that end. The record outlives the message.
   const end = [completed, ending].find((one) => one && isSamePosition(one.end, after));
   const isOfOpen = (one: StoredMessage): boolean => isOf(one, after);
   const isOfEnded = (one: StoredMessage): boolean => end !== undefined && isOf(one, end.after, end);

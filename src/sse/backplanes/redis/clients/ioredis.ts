@@ -4,7 +4,7 @@ import { doneOrEnded, isReply, type PackageClient, type Receive, type RedisSourc
 /** The options in which our client differs from its model, in ioredis 5 and 6. */
 const OURS = {
   lazyConnect: true,
-  // What the port forbids is switched off.
+  // Switched off, as the port forbids it.
   retryStrategy: null,
   sentinelRetryStrategy: () => null,
   reconnectOnError: null,
