@@ -12,6 +12,13 @@ export interface NatsServerOptions {
   args?: readonly string[];
 }
 
+/** Times that a start which ends in a crash is tried again. */
+const MAX_CRASHES = 5;
+
+/** What a program written in Go says of its crash; empty where it has ended otherwise. */
+const crashIn = (output: string): string =>
+  /^(panic|fatal error|SIG[A-Z]+): [^]{0,600}/m.exec(output)?.[0] ?? '';
+
 /** A NATS server of a test's own, on a free port and with its store in a temporary folder. */
 export class NatsServer {
   #process: RunningProcess | undefined;
@@ -37,17 +44,15 @@ export class NatsServer {
 
   /** Starts it again, with what its store has. */
   async start(): Promise<void> {
-    const { jetstream = true, args = [] } = this.options;
-    const store = jetstream ? ['--jetstream', '--store_dir', this.#store] : [];
-    const started = await start(
-      this.path,
-      ['--addr', '127.0.0.1', '--port', String(this.port), ...store, ...args],
-      /Server is ready/,
-    );
+    const started = await this.#started();
     this.#process = started;
-    void started.ended.then(() => {
-      // Version 2.9.10 may panic when it is asked for a message while it starts. Whoever runs it starts it again.
-      if (this.#process !== started || !started.output().includes('panic:')) return;
+    void started.ended.then((code) => {
+      // Version 2.9.10 crashes now and then, mostly when it is asked for a message while it starts. Whoever runs it starts it
+      // again.
+      if (this.#process !== started) return;
+      console.warn(
+        `nats-server crashed (${code ?? 'killed'}) and is started again:\n${crashIn(started.output())}`,
+      );
       this.#restarting = this.start().finally(() => {
         this.#restarting = undefined;
       });
@@ -56,8 +61,9 @@ export class NatsServer {
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     await this.#restarting;
-    await this.#process?.stop(signal);
+    const running = this.#process;
     this.#process = undefined;
+    await running?.stop(signal);
   }
 
   /** Stops it from running, with its connections open. Resolves when it has stopped. */
@@ -92,6 +98,20 @@ export class NatsServer {
   async dispose(): Promise<void> {
     await this.stop('SIGKILL');
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** One that has crashed before it was ready is started once more, a few times. */
+  async #started(): Promise<RunningProcess> {
+    const { jetstream = true, args = [] } = this.options;
+    const store = jetstream ? ['--jetstream', '--store_dir', this.#store] : [];
+    const all = ['--addr', '127.0.0.1', '--port', String(this.port), ...store, ...args];
+    for (let crashes = 0; ; crashes++) {
+      try {
+        return await start(this.path, all, /Server is ready/);
+      } catch (error) {
+        if (crashes === MAX_CRASHES || crashIn((error as Error).message) === '') throw error;
+      }
+    }
   }
 
   get #store(): string {
