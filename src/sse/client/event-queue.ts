@@ -27,9 +27,12 @@ export class EventQueue<Event> {
     });
   }
 
+  get isFull(): boolean {
+    return this.#items.length >= FULL;
+  }
+
   /** Resolves when there is room for more. */
-  room(): Promise<void> | undefined {
-    if (this.#items.length < FULL) return undefined;
+  room(): Promise<void> {
     return new Promise((resolve) => {
       this.#taken = resolve;
     });

@@ -1,5 +1,9 @@
 import type { AnyEvents, EventMap } from '../log/sse-event.js';
-import { SseClient, type ConnectOptions } from './connection.js';
+import { ChannelsClient } from './channels-client.js';
+import { SseClient } from './client.js';
+import { FetchChannelsTransport } from './fetch-channels-transport.js';
+import { FetchTransport } from './fetch-transport.js';
+import type { ChannelsOptions, ConnectOptions } from './options.js';
 
 /**
  * Connects to a stream. It comes back by itself after a lost connection, with the position that it has come to.
@@ -13,13 +17,31 @@ import { SseClient, type ConnectOptions } from './connection.js';
  * client.subscribe(() => showState(client.state));
  * ```
  */
-export function connect<Events extends EventMap = AnyEvents>(
+export const connect = <Events extends EventMap = AnyEvents>(
   url: string | URL,
   options: ConnectOptions = {},
-): SseClient<Events> {
-  return new SseClient<Events>(url, options);
-}
+): SseClient<Events> => new SseClient<Events>(options, new FetchTransport(url, options)).start();
 
-export type { SseClient, AnyReceived, ConnectOptions, HubNews, ReceivedEvent } from './connection.js';
+/**
+ * Connects to the endpoint of a module, which streams the channels that the client names, all of them over one connection.
+ *
+ * @param url absolute, or in a browser relative to the page
+ *
+ * @example
+ * ```ts
+ * const client = connectChannels('/events');
+ * const room = client.channel(Room.of({ room: 'lobby' }));
+ * room.on('message', (message) => show(message));
+ * ```
+ */
+export const connectChannels = (url: string | URL, options: ChannelsOptions = {}): ChannelsClient =>
+  new ChannelsClient(options, () => new FetchChannelsTransport(url, options)).start();
+
+export type { ChannelsClient } from './channels-client.js';
+export type { SseClient } from './client.js';
+export type { ChannelClient, ChannelOptions, ChannelState } from './channel.js';
+export type { Live } from './live.js';
+export type { AnyReceived, ChannelsOptions, ConnectOptions, HubNews, ReceivedEvent } from './options.js';
+export type { ChannelMember } from './received.js';
 export type { Closed, ConnectionState, Reconnecting } from './state.js';
 export type { Gap, GapReason } from '../log/sse-event.js';

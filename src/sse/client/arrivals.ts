@@ -1,0 +1,95 @@
+import type { AnyEvents, EventMap } from '../log/sse-event.js';
+import { guarded } from './environment.js';
+import { EventQueue } from './event-queue.js';
+import type { AnyReceived, ReceivedEvent } from './options.js';
+
+interface Listener {
+  readonly call: (data: never, event: never) => void;
+}
+
+/** Events arrive here, for listeners and loops: those of a stream, or of one channel. */
+export abstract class Arrivals<Events extends EventMap = AnyEvents> implements AsyncIterable<
+  AnyReceived<Events>
+> {
+  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #loops = new Set<EventQueue<AnyReceived<Events>>>();
+
+  /** Calls a function with each event of a type, `message` for those without. @returns takes it off */
+  on<Type extends keyof Events & string>(
+    type: Type,
+    listener: (data: Events[Type], event: ReceivedEvent<Type, Events[Type]>) => void,
+  ): () => void {
+    const entry: Listener = { call: listener };
+    const listeners = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, listeners.add(entry));
+    return () => {
+      listeners.delete(entry);
+      if (listeners.size === 0) this.#listeners.delete(type);
+    };
+  }
+
+  /**
+   * All events from the first `next()` on. While they are not taken the server is not read from, so that nothing piles up.
+   * What the hub tells comes in between, in its place.
+   *
+   * It ends when nothing arrives any more. Leaving the loop closes this, unless something else listens.
+   *
+   * @throws Error where the connection was refused, or has failed
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<AnyReceived<Events>, void, undefined> {
+    const queue = new EventQueue<AnyReceived<Events>>();
+    this.#loops.add(queue);
+    try {
+      for (;;) {
+        const item = queue.shift();
+        if (typeof item === 'function') item();
+        else if (item) yield item;
+        else if (this.isOver()) return;
+        else await queue.added();
+      }
+    } finally {
+      this.#loops.delete(queue);
+      queue.close();
+      if (!this.isUsed) this.close();
+    }
+  }
+
+  /** Nothing arrives any more. */
+  abstract close(): void;
+
+  /** Whether nothing arrives any more. @throws Error where the connection was refused, or has failed */
+  protected abstract isOver(): boolean;
+
+  protected get isUsed(): boolean {
+    return this.#loops.size + this.#listeners.size > 0;
+  }
+
+  protected dispatch(event: AnyReceived<Events>): void {
+    for (const { call } of [...(this.#listeners.get(event.type) ?? [])])
+      if (!this.#isStopped) guarded(() => call(event.data as never, event as never));
+    for (const queue of this.#loops) queue.push(event);
+  }
+
+  /** Something is to be done in its place among the events, which may wait for a loop. */
+  protected inPlace(task: () => void): void {
+    const [queue] = this.#loops;
+    if (queue) queue.push(() => guarded(task));
+    else guarded(task);
+  }
+
+  #isStopped = false;
+
+  /** Loops look again: it is over. @param how `stopped` where events that wait are dropped */
+  protected ended(how: 'stopped' | 'drained'): void {
+    this.#isStopped = true;
+    for (const queue of this.#loops) {
+      if (how === 'stopped') queue.close();
+      queue.wake();
+    }
+  }
+
+  /** Resolves when loops can take more; undefined if they can now. */
+  roomIn(): Promise<void> | undefined {
+    return [...this.#loops].find((queue) => queue.isFull)?.room();
+  }
+}

@@ -1,0 +1,117 @@
+import type { AnyEvents, EventMap, Gap } from '../log/sse-event.js';
+import { Arrivals } from './arrivals.js';
+import { guarded, Listeners } from './environment.js';
+import { LiveValue, type Live } from './live.js';
+import type { AnyReceived } from './options.js';
+import type { ChannelMember, Received } from './received.js';
+import type { ChannelReader } from './shared-channel.js';
+
+/** The state of a channel. Each is a new object, so that it can be compared by identity. */
+export type ChannelState =
+  /** The server was asked for it, or will be. */
+  | { readonly kind: 'joining' }
+  /** It is streamed, or will be again after a reconnect. */
+  | { readonly kind: 'joined' }
+  /** The client may not stream it, or may no more. */
+  | { readonly kind: 'denied'; readonly reason: 'forbidden' | 'revoked' }
+  /** The server takes no more channels of this client. */
+  | { readonly kind: 'refused'; readonly message: string }
+  /** `close()` was called. */
+  | { readonly kind: 'left' };
+
+/** Options of `client.channel()`. */
+export interface ChannelOptions {
+  /** The position to begin after, as `hub.history()` has it. @defaultValue none */
+  readonly lastEventId?: string;
+  /** The hub cannot give everything after the client's position. What is left follows, or a snapshot. */
+  readonly onGap?: (gap: Gap) => void;
+  /** The state of the channel, in place of the events up to now. */
+  readonly onSnapshot?: (state: unknown) => void;
+}
+
+/** What a channel needs of its client. */
+export interface ChannelHome {
+  readonly members: Live<readonly ChannelMember[]>;
+  leave(): void;
+  /** Whether the client is closed. @throws Error where it was refused, or has failed */
+  isOver(): boolean;
+}
+
+/** A channel, for one of those who want it: all that want the same one share its stream. */
+export class ChannelClient<Events extends EventMap = AnyEvents>
+  extends Arrivals<Events>
+  implements ChannelReader
+{
+  #state: ChannelState = { kind: 'joining' };
+  readonly #states = new Listeners();
+  readonly #folds = new Set<(received: Received) => void>();
+
+  /** Use `client.channel()`. */
+  constructor(
+    readonly name: string,
+    private readonly options: ChannelOptions,
+    private readonly home: ChannelHome,
+  ) {
+    super();
+  }
+
+  get state(): ChannelState {
+    return this.#state;
+  }
+
+  /** Calls a function after each change of `state`. It is bound, as hooks take it. @returns takes it off */
+  readonly subscribe = this.#states.add;
+
+  /** Those who stream the channel, in the order of their coming: for channels with `presence: { events: true }`. */
+  get members(): Live<readonly ChannelMember[]> {
+    return this.home.members;
+  }
+
+  /**
+   * The state of the channel: what its snapshot says, and what each event after it makes of that. Events that come before there
+   * is a snapshot are applied to `initial`.
+   *
+   * @param reduce gives the next state, as a new object. What it throws is reported, and the event passed over
+   */
+  fold<State>(initial: State, reduce: (state: State, event: AnyReceived<Events>) => State): Live<State> {
+    const live = new LiveValue(initial);
+    this.#folds.add((received) => {
+      if (received.kind === 'event') live.set(reduce(live.value, received.event as AnyReceived<Events>));
+      else if (received.news.type === 'snapshot') live.set(received.news.data.state as State);
+    });
+    return live;
+  }
+
+  /** Leaves the channel, if nobody else wants it. Nothing arrives here any more. */
+  close(): void {
+    if (this.#state.kind === 'left') return;
+    this.home.leave();
+    this.moved({ kind: 'left' });
+    this.ended('stopped');
+  }
+
+  protected isOver(): boolean {
+    return !['joining', 'joined'].includes(this.#state.kind) || this.home.isOver();
+  }
+
+  /** @internal */
+  moved(state: ChannelState): void {
+    if (this.#state.kind === 'left') return;
+    this.#state = state;
+    this.#states.call();
+  }
+
+  /** @internal */
+  receive(received: Received): void {
+    for (const fold of this.#folds) guarded(() => fold(received));
+    if (received.kind === 'event') return this.dispatch(received.event as AnyReceived<Events>);
+    const { type, data } = received.news;
+    if (type === 'gap') this.inPlace(() => this.options.onGap?.(data));
+    else if (type === 'snapshot') this.inPlace(() => this.options.onSnapshot?.(data.state));
+  }
+
+  /** @internal */
+  over(how: 'stopped' | 'drained'): void {
+    this.ended(how);
+  }
+}

@@ -1,0 +1,51 @@
+import { ChannelSync } from './channel-sync.js';
+import { FetchTransport, made, Unusable } from './fetch-transport.js';
+import type { ChannelsReceiver, ChannelsTransport, Message } from './transport.js';
+
+/** With it each id names only the channel of its event. */
+const OWN_IDS = 'text/event-stream;ids=own';
+
+/** Streams the channels that the client names, by `fetch()`: each request has all of them with their positions. */
+export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> implements ChannelsTransport {
+  #requested: readonly string[] = [];
+  /** Of the open stream. */
+  #sync: ChannelSync | undefined;
+
+  channelsChanged(): void {
+    this.#sync?.changed();
+  }
+
+  /** The positions of many channels are too long for a header. */
+  protected override requestOf(init: RequestInit): Request {
+    const channels = this.receiver.position();
+    this.#requested = [...channels.keys()];
+    this.#sync = undefined;
+    const request = json(this.url, { channels: Object.fromEntries(channels) }, init);
+    request.headers.set('Accept', OWN_IDS);
+    return request;
+  }
+
+  protected override checkType = (type: string): void => {
+    if (!/;\s*ids=own\b/i.test(type))
+      throw new Unusable('This address streams no channels by name. Connect to the endpoint of the module.');
+  };
+
+  protected override received(message: Message, stream: AbortController): void {
+    super.received(message, stream);
+    if (message.event !== 'connection' || stream.signal.aborted) return;
+    const { id } = JSON.parse(message.data) as { readonly id: string };
+    const url = new URL(this.url);
+    url.pathname += `/${id}/channels`;
+    const send = (change: object): Promise<Response> =>
+      this.send(stream.signal, (init) => json(url, change, init));
+    this.#sync = new ChannelSync(this.receiver, this.#requested, send, stream);
+  }
+}
+
+/** A request that POSTs JSON. */
+const json = (url: URL, body: unknown, init: RequestInit): Request =>
+  made(() => {
+    const request = new Request(url, { ...init, method: 'POST', body: JSON.stringify(body) });
+    request.headers.set('Content-Type', 'application/json');
+    return request;
+  });

@@ -1,0 +1,56 @@
+import { RESERVED_TYPES, type AnyEvents, type EventMap, type Gap } from '../log/sse-event.js';
+import type { AnyReceived, ConnectOptions } from './options.js';
+import type { Message } from './transport.js';
+
+/** Somebody who streams a channel. */
+export interface ChannelMember {
+  readonly user: string;
+  readonly info?: unknown;
+}
+
+/** What the hub tells of a channel, which is no event of the application. */
+export type ChannelNews =
+  | { readonly type: 'gap'; readonly data: Gap }
+  | { readonly type: 'snapshot'; readonly data: { readonly channel: string; readonly state: unknown } }
+  | {
+      readonly type: 'members';
+      readonly data: { readonly channel: string; readonly members: readonly ChannelMember[] };
+    }
+  | {
+      readonly type: 'denied';
+      readonly data: { readonly channel: string; readonly reason: 'forbidden' | 'revoked' };
+    };
+
+/** All that the hub tells. */
+export type News =
+  | ChannelNews
+  | { readonly type: 'connection'; readonly data: { readonly id: string } }
+  | { readonly type: 'error'; readonly data: string }
+  | { readonly type: 'expired' | 'sse-position'; readonly data: unknown };
+
+/** A block of a stream, read. */
+export type Received<Events extends EventMap = AnyEvents> =
+  | { readonly kind: 'event'; readonly event: AnyReceived<Events> }
+  | { readonly kind: 'news'; readonly news: News };
+
+/** @throws whatever `parse()` throws */
+export function receivedOf<Events extends EventMap>(
+  { event: type = 'message', data: text }: Message,
+  id: string,
+  channel: string | undefined,
+  parse: ConnectOptions['parse'] = jsonOrText,
+): Received<Events> {
+  if (RESERVED_TYPES.has(type))
+    return { kind: 'news', news: { type, data: type === 'error' ? text : jsonOrText(text) } as News };
+  const data = parse(text, type);
+  const event = { type, data, id, ...(channel !== undefined && { channel }) };
+  return { kind: 'event', event: event as AnyReceived<Events> };
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

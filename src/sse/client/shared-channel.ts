@@ -1,0 +1,153 @@
+import type { ChannelState } from './channel.js';
+import { offsetOf } from './channel-position.js';
+import { LiveValue } from './live.js';
+import type { ChannelMember, Received } from './received.js';
+
+/** Somebody who wants a channel. */
+export interface ChannelReader {
+  moved(state: ChannelState): void;
+  receive(received: Received): void;
+  /** The client is closed. */
+  over(how: 'stopped' | 'drained'): void;
+  /** Resolves when it can take more; undefined if it can now. */
+  roomIn(): Promise<void> | undefined;
+}
+
+/** How far a reader is. */
+type Progress =
+  /** With the shared stream. */
+  | { readonly kind: 'live' }
+  /** Behind it, with a stream of its own. */
+  | { readonly kind: 'behind'; readonly stop: () => void }
+  /** Before it: its own stream was faster. It has all up to this offset. */
+  | { readonly kind: 'ahead'; readonly offset: number };
+
+const LIVE: Progress = { kind: 'live' };
+
+/** What comes for a channel, with the position after it, if that moves. */
+export type Tell = (received: Received, position: string | undefined) => void;
+
+/**
+ * A channel of a client, for all that want it. They come at different times, while the stream of the client has each event
+ * once: somebody who comes later begins with a stream of its own, which ends when it has what the shared one has.
+ */
+export class SharedChannel {
+  readonly members = new LiveValue<readonly ChannelMember[]>([]);
+  #state: ChannelState = { kind: 'joining' };
+  readonly #readers = new Map<ChannelReader, Progress>();
+
+  /**
+   * @param position where it has come to; empty for none
+   * @param streamAlone streams the channel by itself, from a position
+   */
+  constructor(
+    public position: string,
+    private readonly streamAlone: (from: string, tell: Tell, ended: () => void) => () => void,
+  ) {}
+
+  get isWanted(): boolean {
+    return this.#readers.size > 0;
+  }
+
+  add(reader: ChannelReader, from: string): void {
+    const isLate = this.isWanted && from !== this.position;
+    this.#readers.set(reader, LIVE);
+    if (isLate) this.#catchUp(reader, from);
+    reader.moved(this.#state);
+  }
+
+  delete(reader: ChannelReader): void {
+    this.#set(reader, LIVE);
+    this.#readers.delete(reader);
+  }
+
+  moved(state: ChannelState): void {
+    if (this.#state.kind === state.kind) return;
+    this.#state = state;
+    for (const reader of [...this.#readers.keys()]) reader.moved(state);
+  }
+
+  /** It is streamed, from this position at the latest: events that have come since may have moved it. */
+  joined(position: string): void {
+    this.position ||= position;
+    this.moved({ kind: 'joined' });
+  }
+
+  movedTo(position: string): void {
+    this.position = position;
+    this.moved({ kind: 'joined' });
+  }
+
+  /** Something has come by the shared stream. */
+  receive(received: Received): void {
+    this.#keepMembers(received);
+    for (const [reader, progress] of [...this.#readers]) {
+      if (progress.kind === 'behind') continue;
+      // What the hub tells is passed on: after a gap, offsets may begin anew.
+      if (
+        progress.kind === 'ahead' &&
+        received.kind === 'event' &&
+        offsetOf(this.position) <= progress.offset
+      )
+        continue;
+      this.#set(reader, LIVE);
+      reader.receive(received);
+    }
+  }
+
+  roomIn(): Promise<void> | undefined {
+    for (const reader of this.#readers.keys()) {
+      const room = reader.roomIn();
+      if (room) return room;
+    }
+    return undefined;
+  }
+
+  /** Nobody gets anything any more. */
+  close(how: 'stopped' | 'drained'): void {
+    for (const reader of [...this.#readers.keys()]) {
+      this.#set(reader, LIVE);
+      reader.over(how);
+    }
+  }
+
+  #catchUp(reader: ChannelReader, from: string): void {
+    const isBehind = (): boolean => this.#readers.get(reader)?.kind === 'behind';
+    const stop = this.streamAlone(
+      from,
+      (received, position) => {
+        if (!isBehind()) return;
+        reader.receive(received);
+        if (position === undefined || offsetOf(position) < offsetOf(this.position)) return;
+        this.#set(reader, { kind: 'ahead', offset: offsetOf(position) });
+      },
+      () => {
+        if (isBehind()) this.#set(reader, LIVE);
+      },
+    );
+    this.#readers.set(reader, { kind: 'behind', stop });
+  }
+
+  #set(reader: ChannelReader, progress: Progress): void {
+    const before = this.#readers.get(reader);
+    this.#readers.set(reader, progress);
+    if (before?.kind === 'behind') before.stop();
+  }
+
+  #keepMembers(received: Received): void {
+    if (received.kind === 'news') {
+      if (received.news.type === 'members') this.members.set(received.news.data.members);
+      return;
+    }
+    const { type } = received.event;
+    if (type !== 'join' && type !== 'leave') return;
+    const member = received.event.data as ChannelMember;
+    const { value } = this.members;
+    const others = value.filter(({ user }) => user !== member.user);
+    if (type === 'leave') this.members.set(others);
+    // Somebody who is listed keeps the place.
+    else if (others.length < value.length)
+      this.members.set(value.map((before) => (before.user === member.user ? member : before)));
+    else this.members.set([...others, member]);
+  }
+}
