@@ -34,6 +34,9 @@ export function aPageGetsItsEvents(): void {
   const client = connect<EventsOf<typeof orders>>(`/events?channel=${orders}`);
   client.on('placed', (data) => isOf<{ readonly id: string; readonly at: string }>()(data, true));
   client.on('counted', ({ open }) => isOf<number>()(open, true));
+  connect<EventsOf<ReturnType<typeof Orders.of>>>('/events').on('counted', ({ open }) =>
+    isOf<number>()(open, true),
+  );
   // @ts-expect-error: there is no such event
   client.on('cancelled', () => undefined);
   // @ts-expect-error: the pattern has another parameter
