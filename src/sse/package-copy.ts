@@ -38,7 +38,7 @@ export function refuseOtherVersion(what: string, other: PackageCopy): void {
   if (other.version === VERSION) return;
   throw new SseError(
     'INVALID_OPTIONS',
-    `${what} is of nestjs-sse-hub ${named(other)}, and SseModule.forRoot() of ${named(COPY)}. Have one version installed; \`npm ls nestjs-sse-hub\` lists them.`,
+    `${what} is of nestjs-sse-hub ${named(other)}, and SseModule.forRoot() of ${named(COPY)}. Have one version installed; "npm ls nestjs-sse-hub" lists them.`,
   );
 }
 
