@@ -14,6 +14,7 @@ import tseslint from 'typescript-eslint';
 // core, and of other features only those below which it is named.
 // ---------------------------------------------------------------------------------------------------
 const leaves = [
+  'sse/channel.settings.ts',
   'sse/error-message.ts',
   'sse/package-copy.ts',
   'sse/sparse-log.ts',
@@ -24,6 +25,22 @@ const leaves = [
   'sse/values.ts',
   'sse/with-timeout.ts',
   'sse/wrapped-method.ts',
+];
+/** What a page loads with `nestjs-sse-hub/channels`: nothing of Nest, rxjs or Node. */
+const inPages = [
+  'sse/channel.settings.ts',
+  'sse/channels/channel-definition.ts',
+  'sse/channels/channel-pattern.ts',
+  'sse/channels/event-schemas.ts',
+  'sse/channels/index.ts',
+  'sse/log/event-type.ts',
+  'sse/log/json-of.ts',
+  'sse/log/sse-event.ts',
+  'sse/package-copy.ts',
+  'sse/sse.errors.ts',
+  'sse/sse.options.ts',
+  'sse/validate.ts',
+  'sse/values.ts',
 ];
 const core = {
   'sse/protocol': [],
@@ -85,6 +102,7 @@ const packages = {
   'sse/backplanes/redis': [...library, 'redis', 'ioredis'],
   'sse/testing': ['node:*'],
   'sse/client': ['eventsource-parser'],
+  ...Object.fromEntries(inPages.map((file) => [file, ['@standard-schema/spec']])),
 };
 
 for (const parent of ['', 'sse/']) {
@@ -118,7 +136,7 @@ const packageRules = Object.entries(packages).map(([room, allowed]) => {
   const regex = `^(?!\\.|(${names.join('|') || '(?!)'})$)`;
   const message = `src/${room} may import ${allowed.join(', ') || 'no package'} only (see eslint.config.js).`;
   return {
-    files: [`src/${room}/**/*.ts`],
+    files: [room.endsWith('.ts') ? `src/${room}` : `src/${room}/**/*.ts`],
     rules: { 'no-restricted-imports': ['error', { patterns: [{ regex, message }] }] },
   };
 });

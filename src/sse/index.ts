@@ -31,13 +31,7 @@ export {
   type RangeQuery,
 } from './log/backplane.js';
 export type { BackplaneFactory, OpenBackplane } from './backplanes/backplane-factory.js';
-export {
-  ChannelDefinition,
-  defineChannel,
-  type ChannelDefinitionOptions,
-  type ChannelRule,
-} from './channels/channel-definition.js';
-export type { ChannelParams, MatchedParams } from './channels/channel-pattern.js';
+export * from './channels/index.js';
 export type { ConnectionDetails, ConnectionFilter, ConnectionInfo } from './http/connections.js';
 export type { Reach } from './cluster/scatter-gather.js';
 export {
@@ -51,24 +45,11 @@ export type { OrderOutcome } from './cluster/orders.js';
 export type { SseWills, Will } from './cluster/wills.js';
 export type { Identify, Identity } from './http/identity.js';
 export { EventLog, type LogEntry } from './log/event-log.js';
-export { type, type EventSchemas, type EventType } from './channels/event-schemas.js';
 export type { ChannelHistory, HistoryQuery } from './log/history.js';
-export type { JsonOf } from './log/json-of.js';
 export type { StoredEvent } from './log/stored-event.js';
 export type { Position } from './protocol/position.js';
 export type { ChannelSettings, HistorySettings, PresenceSettings } from './sse.settings.js';
-export type {
-  AnyEvents,
-  ChannelName,
-  EventMap,
-  EventsOf,
-  Gap,
-  GapReason,
-  InputsOf,
-  PublishedEvent,
-  SseEvent,
-  SseEventInput,
-} from './log/sse-event.js';
+export type { Gap, GapReason } from './log/sse-event.js';
 export type { PresenceEvent, PresenceMember, PresenceMembers } from './presence/member.js';
 export type { PipeOptions } from './pipes/source-pipe.js';
 export type { FormLastEvent, LastEvent, PipeFailure } from './pipes/pipe-failure.js';
@@ -76,18 +57,6 @@ export { SseHub, type HubStats } from './sse-hub.js';
 export type { PublishOptions } from './publishing/channel-writer.js';
 export type { StreamOptions } from './streams/streams.js';
 export { whileLeading } from './cluster/while-leading.js';
-export { SseError, type SseErrorCode } from './sse.errors.js';
 export { SseModule } from './sse.module.js';
 export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';
-export type {
-  ChannelOptions,
-  ConnectionKey,
-  HistoryOptions,
-  KeyedEvent,
-  LatestPolicy,
-  PresenceOptions,
-  Replay,
-  ShutdownOptions,
-  SlowPolicy,
-  SseLimits,
-} from './sse.options.js';
+export type { ConnectionKey, ShutdownOptions, SseLimits } from './sse.options.js';

@@ -10,29 +10,40 @@ const VERSION = '0.2.0';
 /** The copy of this package that has made a declaration. */
 export interface PackageCopy {
   readonly version: string;
-  /** Its folder, for messages. */
-  readonly path: string;
+  /** Its folder, for messages; undefined where nothing but `nestjs-sse-hub/channels` was loaded. */
+  readonly path?: string;
 }
 
+const copy: { version: string; path?: string } = { version: VERSION };
+
 /** This copy. */
-export const COPY: PackageCopy = Object.freeze({
-  version: VERSION,
-  // A bundle of CommonJS has no URL.
-  path: (import.meta.url as string | undefined)?.replace(/\/(src|dist)\/sse\/.*$/, '') ?? 'a bundle',
-});
+export const COPY: PackageCopy = copy;
+
+/**
+ * Says where this copy is. Not done in this file: pages load it with their channels, and their tools make of
+ * `import.meta.url` a syntax error or a path of the machine that builds.
+ *
+ * @param url of a file of this copy
+ */
+export function locate(url: string): void {
+  copy.path = url.replace(/\/(src|dist)\/sse\/.*$/, '');
+}
 
 /**
  * Refuses the declaration of a copy of another version, whose meaning may differ.
  *
  * @throws SseError `INVALID_OPTIONS`
  */
-export function refuseOtherVersion(what: string, { version, path }: PackageCopy): void {
-  if (version === VERSION) return;
+export function refuseOtherVersion(what: string, other: PackageCopy): void {
+  if (other.version === VERSION) return;
   throw new SseError(
     'INVALID_OPTIONS',
-    `${what} is of nestjs-sse-hub ${version} (${path}), and SseModule.forRoot() of ${VERSION} (${COPY.path}). Have one version installed.`,
+    `${what} is of nestjs-sse-hub ${named(other)}, and SseModule.forRoot() of ${named(COPY)}. Have one version installed; "npm ls nestjs-sse-hub" lists them.`,
   );
 }
+
+const named = ({ version, path }: PackageCopy): string =>
+  path === undefined ? version : `${version} (${path})`;
 
 /** A channel definition, as far as all copies know it. */
 export interface NamedChannels {

@@ -79,6 +79,10 @@ export const channelCompleted = (channel: string): SseError =>
 export const invalidChannel = (what: string, text: unknown, fault: string): SseError =>
   new SseError('INVALID_CHANNEL', `The channel ${what} ${JSON.stringify(text)} ${fault}.`);
 
+/** @param field of an event, `id` for instance */
+export const invalidEvent = (field: string, rule: string): SseError =>
+  new SseError('INVALID_EVENT', `An event's ${field} ${rule}.`);
+
 /** The rejection of one channel too many. */
 export const tooManyChannels = (count: number): SseError =>
   new SseError(

@@ -13,7 +13,7 @@ import { declaredChannels, featureChannels } from './channels/feature-channels.j
 import { SseCluster } from './cluster/cluster.js';
 import { HandlerDiscovery } from './handlers/handler-discovery.js';
 import { Hooks } from './hooks/hooks.js';
-import { COPY, processWide } from './package-copy.js';
+import { COPY, locate, processWide } from './package-copy.js';
 import { SHARED_HUB } from './publishing/publish.decorator.js';
 import { SseError } from './sse.errors.js';
 import { SseHub } from './sse-hub.js';
@@ -22,6 +22,9 @@ import { providers, SHARED_DEFINITIONS } from './sse.providers.js';
 import { StreamRoutes } from './sse.routes.js';
 import { moduleSettings, SSE_SETTINGS, type SseSettings } from './sse.settings.js';
 import { Shutdown } from './sse.shutdown.js';
+
+// A bundle of CommonJS has no URL.
+locate(import.meta.url ?? 'a bundle');
 
 /**
  * Server-Sent Events: `SseHub` to inject, and `@Sse()` routes that stream what is published with it.

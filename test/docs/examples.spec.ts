@@ -9,6 +9,8 @@ import * as rxjs from 'rxjs';
 import * as zod from 'zod';
 import * as sse from '../../src/index.js';
 import type { SseHub } from '../../src/index.js';
+import * as channels from '../../src/sse/channels/index.js';
+import * as client from '../../src/sse/client/index.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { eventually } from '../support/eventually.js';
 import { Inbox } from '../support/inbox.js';
@@ -78,6 +80,29 @@ describe('the guides’ example', () => {
       ['picked', 'cup'],
       ['message', '1'],
     ]);
+  });
+
+  it('of definitions that a server shares with a page', async () => {
+    const shared = runBlock(blockWith('ts', '// scores.channels.ts'), {
+      'nestjs-sse-hub/channels': channels,
+    });
+    const own = { ...packages, './scores.channels.js': shared };
+    const server = classesOf(blockWith('ts', '// scores.controller.ts'), own);
+    const { app, url } = await startSseApp({ imports: [server.ScoresModule!] });
+    const controller = app.get<unknown, { goal(game: string, team: string, total: number): Promise<void> }>(
+      server.ScoresController!,
+    );
+    await controller.goal('final', 'Rovers', 1);
+    const logged = new Inbox<string>();
+    const log = jest.spyOn(console, 'log').mockImplementation((text: string) => logged.push(text));
+    whenTestEnds(() => log.mockRestore());
+    const connect = (path: string) => {
+      const page = client.connect(url + path);
+      whenTestEnds(() => page.close());
+      return page;
+    };
+    runBlock(blockWith('ts', '// scores.page.ts'), { ...own, 'nestjs-sse-hub/client': { connect } });
+    await logged.until((text) => text === 'Rovers: 1');
   });
 
   it('of @Publish() beside an interceptor that hides something', async () => {

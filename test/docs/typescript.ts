@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { root } from '../support/process.js';
@@ -20,6 +21,21 @@ function textOf(block: Block): string {
   return `${'\n'.repeat(Math.max(0, padding))}${before}${code}\nexport {};\n`;
 }
 
+/** The source of each entry of the package, by the name that it is imported by. */
+function sourceOfEntries(): Record<string, string[]> {
+  const { name, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    readonly name: string;
+    readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
+  };
+  return Object.fromEntries(
+    Object.entries(exports).flatMap(([entry, target]) => {
+      if (typeof target === 'string') return [];
+      const source = target.default.replace('./dist', 'src').replace(/\.js$/, '.ts');
+      return [[entry.replace('.', name), [join(root, source)]]];
+    }),
+  );
+}
+
 /** Type-checks blocks together, as strictly as the source and against it; gives the errors of each. */
 export function checkTypes(blocks: Block[]): Map<Block, string[]> {
   const texts = new Map<string, string>();
@@ -35,12 +51,7 @@ export function checkTypes(blocks: Block[]): Map<Block, string[]> {
     ...{ noUnusedLocals: false, noUnusedParameters: false },
     lib: ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
     types: ['node'],
-    paths: {
-      'nestjs-sse-hub': [join(root, 'src/index.ts')],
-      'nestjs-sse-hub/client': [join(root, 'src/sse/client/index.ts')],
-      'nestjs-sse-hub/testing': [join(root, 'src/sse/testing/index.ts')],
-      'nestjs-sse-hub/*': [join(root, 'src/sse/backplanes/*/index.ts')],
-    },
+    paths: sourceOfEntries(),
   };
   const host = ts.createCompilerHost(options);
   const { fileExists, readFile, directoryExists, getSourceFile } = host;

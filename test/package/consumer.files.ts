@@ -3,7 +3,8 @@ import 'reflect-metadata';
 import { Controller, Injectable, Module, Param, Post } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { defineChannel, LastEventId, Sse, SseError, SseHub, SseModule, type } from 'nestjs-sse-hub';
+import { LastEventId, Sse, SseError, SseHub, SseModule } from 'nestjs-sse-hub';
+import { defineChannel, type } from 'nestjs-sse-hub/channels';
 import type { SseEvent, SseModuleOptions } from 'nestjs-sse-hub';
 import type { Observable } from 'rxjs';
 
@@ -141,6 +142,57 @@ const second = await start();
 console.log((await second.get(SseHub).history('notes')).events[0]?.data);
 await second.close();
 `;
+
+/** A front-end: the definitions that it shares with its server, and a page. Nothing of Nest is there. */
+const shared = `
+import { defineChannel, type } from 'nestjs-sse-hub/channels';
+
+export const Order = defineChannel('orders/:id', {
+  events: { shipped: type<{ order: string }>() },
+  history: { count: 10 },
+});
+`;
+const page = `
+import { connect } from 'nestjs-sse-hub/client';
+import { SseError, type EventsOf } from 'nestjs-sse-hub/channels';
+import { Order } from './shared.js';
+
+const order = Order.of({ id: 'a/b' });
+const client = connect<EventsOf<typeof order>>('http://127.0.0.1/');
+client.on('shipped', (data): string => data.order);
+// @ts-expect-error: the channel has no such event
+client.on('sent', () => undefined);
+client.close();
+console.log(order, client.state.kind);
+try {
+  Order.of({ id: '' });
+} catch (error) {
+  console.log(error instanceof SseError && error.code);
+}
+`;
+
+const pageConfig = (moduleResolution: 'bundler' | 'node16', module: 'esnext' | 'node16') => ({
+  compilerOptions: {
+    ...{ target: 'ES2023', lib: ['ES2023', 'DOM', 'DOM.Iterable'], module, moduleResolution, types: [] },
+    ...{
+      outDir: 'dist',
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      declaration: true,
+      // All that this package declares is checked; what TypeScript does is not ours.
+      skipDefaultLibCheck: true,
+    },
+  },
+  files: ['page.ts'],
+});
+
+/** A page that shares its channels with a server, for each way in which a compiler finds the entries. */
+export const pageFiles: Record<string, string> = {
+  'shared.ts': shared,
+  'page.ts': page,
+  'tsconfig.json': JSON.stringify(pageConfig('node16', 'node16')),
+  'bundler.json': JSON.stringify(pageConfig('bundler', 'esnext')),
+};
 
 /** An app of a user of the package, in a folder of its own. */
 export const consumerFiles: Record<string, string> = {

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
 import { root, run, start } from '../support/process.js';
-import { commonJsFiles, consumerFiles, instancesFiles } from './consumer.files.js';
+import { commonJsFiles, consumerFiles, instancesFiles, pageFiles } from './consumer.files.js';
 import { guides } from '../docs/guides.js';
 import { linksOf } from '../docs/markdown.js';
 
@@ -20,6 +20,7 @@ interface Manifest {
   scripts: Record<string, string>;
 }
 
+/** What the root entry needs. Every Nest app has them, and a front-end must not get them. */
 const peers = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
 /** What the backplanes need, each its own. */
 const optionalPeers = ['@nats-io/jetstream', '@nats-io/transport-node', 'ioredis', 'lmdb', 'redis'];
@@ -63,11 +64,10 @@ describe('the package as a user gets it', () => {
     );
   });
 
-  it('asks its user for Nest and rxjs only, and runs no script when it is installed', () => {
+  it('names Nest, rxjs and what its backplanes need, asks for none, and runs no script when it is installed', () => {
     const names = Object.keys(manifest.peerDependencies).sort();
-    const isOptional = (name: string) => manifest.peerDependenciesMeta[name]?.optional === true;
-    expect(names.filter((name) => !isOptional(name))).toEqual(peers);
-    expect(names.filter(isOptional)).toEqual(optionalPeers);
+    expect(names).toEqual([...peers, ...optionalPeers].sort());
+    expect(names.filter((name) => manifest.peerDependenciesMeta[name]?.optional !== true)).toEqual([]);
     // The first has types only: nothing of it runs. The second is for the client alone.
     expect(Object.keys(manifest.dependencies ?? {})).toEqual(['@standard-schema/spec', 'eventsource-parser']);
     expect(manifest.optionalDependencies).toBeUndefined();
@@ -127,9 +127,9 @@ describe('the package as a user gets it', () => {
   }
 
   /** What TypeScript has against it: it says so on stdout, which the rejection carries. */
-  async function mistakesIn(app: string): Promise<string> {
+  async function mistakesIn(app: string, ...args: string[]): Promise<string> {
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
-    const compiled = run(process.execPath, [tsc], { cwd: app }).then(({ stdout }) => stdout);
+    const compiled = run(process.execPath, [tsc, ...args], { cwd: app }).then(({ stdout }) => stdout);
     return compiled.catch((error: unknown) => (error as { stdout: string }).stdout);
   }
 
@@ -151,6 +151,35 @@ describe('the package as a user gets it', () => {
       await server.stop('SIGKILL');
     }
   }
+
+  it('comes without Nest and rxjs into a front-end, which compiles and runs', async () => {
+    const app = join(folder, 'page');
+    await install(app, { files: pageFiles, packages: [] });
+    const lock = JSON.parse(await readFile(join(app, 'package-lock.json'), 'utf8')) as { packages: object };
+    const installed = Object.keys(lock.packages)
+      .filter((path) => path !== '')
+      .sort();
+    const own = Object.keys(manifest.dependencies ?? {});
+    expect(installed).toEqual([...own, manifest.name].map((name) => `node_modules/${name}`).sort());
+    const mistakes = Promise.all([mistakesIn(app), mistakesIn(app, '-p', 'bundler.json', '--noEmit')]);
+    expect(await mistakes).toEqual(['', '']);
+    const { stdout } = await run(process.execPath, ['dist/page.js'], { cwd: app });
+    expect(stdout).toBe('orders/a%2Fb closed\nINVALID_CHANNEL\n');
+    // Node itself names what the server's entry lacks, and who asks for it.
+    const started = run(process.execPath, ['-e', `import '${manifest.name}'`, '--input-type=module'], {
+      cwd: app,
+    });
+    const missing =
+      /Cannot find package '(@nestjs\/common|@nestjs\/core|rxjs)' imported from .+nestjs-sse-hub/;
+    await expect(started).rejects.toMatchObject({ stderr: expect.stringMatching(missing) });
+  });
+
+  it('is refused by npm beside a version of Nest that it does not run on', async () => {
+    const app = join(folder, 'old');
+    const installed = install(app, { files: {}, packages: ['@nestjs/common'], nest: '10.4.15' });
+    const conflict = /peerOptional @nestjs\/common@".+" from nestjs-sse-hub/;
+    await expect(installed).rejects.toMatchObject({ stderr: expect.stringMatching(conflict) });
+  });
 
   it('compiles strictly and streams in an empty Nest app', async () => {
     const app = join(folder, 'app');

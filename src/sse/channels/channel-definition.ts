@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { checkChannelOptions } from '../channel.settings.js';
 import { COPY, processWide, type PackageCopy } from '../package-copy.js';
 import type { ChannelOptions, SlowPolicy } from '../sse.options.js';
-import { checkChannelOptions } from '../sse.settings.js';
 import type { JsonOf } from '../log/json-of.js';
 import { ChannelPattern, type ChannelParams } from './channel-pattern.js';
 import { eventSchemas, type EventSchemas, type EventType } from './event-schemas.js';

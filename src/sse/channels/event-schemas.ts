@@ -2,7 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { reasonOf, SseError } from '../sse.errors.js';
 import { invalid } from '../validate.js';
 import { RESERVED_TYPES, type SseEventInput } from '../log/sse-event.js';
-import { typeOf } from '../log/stored-event.js';
+import { typeOf } from '../log/event-type.js';
 import { isThenable } from '../values.js';
 
 declare const DATA: unique symbol;

@@ -1,7 +1,8 @@
 import { eventBody, isOneLine, normalText, SharedText } from '../protocol/event-stream.js';
 import { MAX_ID_BYTES } from '../protocol/position.js';
-import { reasonOf, SseError } from '../sse.errors.js';
-import { RESERVED_TYPES, type SseEventInput } from './sse-event.js';
+import { invalidEvent, reasonOf, SseError } from '../sse.errors.js';
+import { typeOf } from './event-type.js';
+import type { SseEventInput } from './sse-event.js';
 
 /** An event as a log keeps it: encoded once, when it was published. */
 export interface StoredEvent {
@@ -97,19 +98,6 @@ export function sharedBody(event: StoredEvent): SharedText {
   return shared;
 }
 
-/** @throws SseError `INVALID_EVENT`, `RESERVED_TYPE` */
-export function typeOf(type: unknown): string {
-  if (typeof type !== 'string' || type === '') throw invalid('type', 'is a string of at least one character');
-  if (!isOneLine(type)) throw invalid('type', 'is one line without NUL');
-  if (RESERVED_TYPES.has(type)) {
-    throw new SseError(
-      'RESERVED_TYPE',
-      `Events of type "${type}" are sent by the package alone. Choose another type.`,
-    );
-  }
-  return normalText(type);
-}
-
 const NOT_ASCII = /[^\x20-\x7e]/;
 
 function idOf(id: unknown, ids: IdsBy): string | undefined {
@@ -120,29 +108,30 @@ function idOf(id: unknown, ids: IdsBy): string | undefined {
       'The hub makes the ids of a channel with history, so that clients can resume. Leave the id out, or give the channel history: 0.',
     );
   }
-  if (typeof id !== 'string' || !isOneLine(id)) throw invalid('id', 'is a string of one line without NUL');
+  if (typeof id !== 'string' || !isOneLine(id))
+    throw invalidEvent('id', 'is a string of one line without NUL');
   const text = normalText(id);
   if (NOT_ASCII.test(text))
-    throw invalid(
+    throw invalidEvent(
       'id',
       'is printable ASCII, as some clients cannot send back anything else. Encode it with encodeURIComponent()',
     );
   // A client sends it back in a header, and is turned down for good if that is too long.
-  if (Buffer.byteLength(text) > MAX_ID_BYTES) throw invalid('id', `has at most ${MAX_ID_BYTES} bytes`);
+  if (Buffer.byteLength(text) > MAX_ID_BYTES) throw invalidEvent('id', `has at most ${MAX_ID_BYTES} bytes`);
   return text;
 }
 
 function retryOf(retry: unknown): number | undefined {
   if (retry === undefined) return undefined;
   if (!Number.isSafeInteger(retry) || (retry as number) < 0) {
-    throw invalid('retry', 'is a whole number of milliseconds of at least 0');
+    throw invalidEvent('retry', 'is a whole number of milliseconds of at least 0');
   }
   return retry as number;
 }
 
 function commentOf(comment: unknown): string | undefined {
   if (comment === undefined) return undefined;
-  if (typeof comment !== 'string') throw invalid('comment', 'is a string');
+  if (typeof comment !== 'string') throw invalidEvent('comment', 'is a string');
   return normalText(comment);
 }
 
@@ -158,8 +147,4 @@ function dataOf(data: unknown): string {
     cause = error;
   }
   throw new SseError('NOT_SERIALIZABLE', `The event's data is ${fault}`, { cause });
-}
-
-function invalid(field: string, rule: string): SseError {
-  return new SseError('INVALID_EVENT', `An event's ${field} ${rule}.`);
 }

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { SseModule } from '../../../src/sse/index.js';
 import type { SseHub } from '../../../src/sse/index.js';
-import { secondCopy } from '../../support/second-copy.js';
+import { secondChannels, secondCopy } from '../../support/second-copy.js';
 import { startSseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';
 import { refused } from '../../unit/refusal.js';
@@ -91,5 +91,12 @@ describe('a library with a copy of another version', () => {
     await expect(startSseApp({ imports: [SseModule.forFeature([Orders])] })).rejects.toEqual(other);
     await expect(startSseApp({ imports: [feature], providers: [Guard] })).rejects.toEqual(other);
     await expect(startSseApp({ providers: [Placing] })).rejects.toEqual(other);
+  });
+
+  it('fails the start also where it is loaded for its definitions alone', async () => {
+    const { defineChannel } = await secondChannels('0.0.7');
+    const imports = [SseModule.forFeature([defineChannel('orders/:id')])];
+    const other = /nestjs-sse-hub 0\.0\.7, and .+ of \d+\.\d+\.\d+ \(file:.+\)/;
+    await expect(startSseApp({ imports })).rejects.toEqual(refused('INVALID_OPTIONS', other));
   });
 });
