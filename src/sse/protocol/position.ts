@@ -143,13 +143,9 @@ function parseNamed(text: string): LastEventId {
   return { kind: 'named', text, positions };
 }
 
-/** Reads the position in one channel that a client has kept of a named id, or `''` for none. Nothing throws. */
+/** Reads the position in one channel that a client has kept: what a named id has behind its name, or `''` for none. */
 export const parseKept = (text: string): LastEventId =>
-  text === '' || text === NO_HISTORY
-    ? NO_POSITION
-    : text.length > MAX_ID_BYTES
-      ? { kind: 'unreadable', text: text.slice(0, 200) }
-      : parseBare(text);
+  text === NO_HISTORY ? NO_POSITION : parseLastEventId(text);
 
 /** The id of one event, if the text is one. */
 export function parseId(text: string): EventId | undefined {

@@ -88,7 +88,9 @@ export class Streams implements OnApplicationShutdown {
     channels: Name | readonly Name[],
     options: StreamOptions<SseEvent<EventsOf<Name>>>,
   ): Observable<SseEvent<EventsOf<Name>>> {
-    const names = [...this.#settingsOf(channels).keys()];
+    // Where no response is served now, nobody has asked for another form of ids.
+    const form = this.responseReader?.position.form ?? 'full';
+    const names = [...this.#settingsOf(channels, form).keys()];
     checkObject(
       options,
       ['lastEventId', 'replay', 'authorize', 'filter', 'types', 'ifAbsent', 'onCaughtUp'],
@@ -111,7 +113,7 @@ export class Streams implements OnApplicationShutdown {
     channels: Name | readonly Name[],
     query: HistoryQuery,
   ): Promise<ChannelHistory<EventsOf<Name>>> {
-    const settings = this.#settingsOf(channels);
+    const settings = this.#settingsOf(channels, 'full');
     checkObject(query, ['after', 'upTo', 'limit'], 'hub.history()');
     const { after, upTo } = query;
     optional(stringOf, 'after', after);
@@ -155,13 +157,11 @@ export class Streams implements OnApplicationShutdown {
    *
    * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `TOO_MANY_CHANNELS`
    */
-  #settingsOf(channels: string | readonly string[]): ReadonlyMap<string, ChannelSettings> {
+  #settingsOf(channels: string | readonly string[], form: IdForm): ReadonlyMap<string, ChannelSettings> {
     // JavaScript may give anything: whatever is no list is looked at as a name.
     const names = Array.isArray(channels) ? (channels as readonly string[]) : [channels as string];
     if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'Name at least one channel.');
     const settings = new Map(names.map((name) => [name, this.definitions.settingsOf(name)]));
-    // Where no response is served now, nobody has asked for another form of ids.
-    const form = this.responseReader?.position.form ?? 'full';
     refuseTooMany([...settings.keys()], form, this.maxChannels[form]);
     return settings;
   }
