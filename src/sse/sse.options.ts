@@ -104,7 +104,10 @@ export interface SseLimits {
    * reconnect loses its stream. @defaultValue Infinity
    */
   readonly connectionAge?: number;
-  /** Channels of one response. More are refused with `TOO_MANY_CHANNELS`. @defaultValue 50 */
+  /**
+   * Channels of one response. More are refused with `TOO_MANY_CHANNELS`. @defaultValue 50; 500 where the client has asked
+   * for own ids, as `nestjs-sse-hub/client` does, because other ids have a position of each channel
+   */
   readonly channelsPerConnection?: number;
   /**
    * Channels that have a log. A publish to one more rejects with `HUB_FULL`; a client that streams one more is turned

@@ -19,14 +19,20 @@ export {
   type PresenceSettings,
 } from './channel.settings.js';
 
+/** The limits with every default in place. */
+export interface LimitSettings extends Required<SseLimits> {
+  /** `channelsPerConnection` of responses with own ids: the option for both has two defaults. */
+  readonly channelsWithOwnIds: number;
+}
+
 /** Injection token of the module's settings. */
 export const SSE_SETTINGS = Symbol('SSE_SETTINGS');
 
 /** The options of the module with every default in place. */
-export interface SseSettings extends Required<Omit<SseBaseOptions, keyof ChannelOptions>> {
+export interface SseSettings extends Required<Omit<SseBaseOptions, keyof ChannelOptions | 'limits'>> {
   /** The settings of channels that no definition matches; those of the others inherit from them. */
   readonly channel: ChannelSettings;
-  readonly limits: Required<SseLimits>;
+  readonly limits: LimitSettings;
   readonly shutdown: Required<ShutdownOptions>;
 }
 
@@ -46,6 +52,7 @@ const DEFAULTS: SseSettings = {
     connectionsPerSecond: Infinity,
     connectionAge: Infinity,
     channelsPerConnection: 50,
+    channelsWithOwnIds: 500,
     channels: 1_000_000,
     historyBytes: 256 * MIB,
     queuedBytes: MIB,
@@ -82,9 +89,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
   const opensOne = 'what a function such as redisBackplane() of nestjs-sse-hub/redis gives';
   if (backplane !== undefined) functionOf('backplane', backplane, opensOne);
   const given = { ...defaults, ...defined(options) };
-  const limits = withDefaults('limits', options.limits, DEFAULTS.limits);
-  for (const [name, value] of Object.entries(limits)) countOf(`limits.${name}`, value, 1);
-  lifetimeOf('limits.connectionAge', limits.connectionAge);
+  const limits = limitSettings(options.limits, DEFAULTS.limits);
   const shutdown = withDefaults('shutdown', options.shutdown, DEFAULTS.shutdown);
   for (const [name, value] of Object.entries(shutdown)) millisecondsOf(`shutdown.${name}`, value);
   return {
@@ -104,4 +109,12 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     reauthorize: millisecondsOf('reauthorize', given.reauthorize),
     snapshotTime: millisecondsOf('snapshotTime', given.snapshotTime, 1),
   };
+}
+
+function limitSettings(given: SseLimits | undefined, all: LimitSettings): LimitSettings {
+  const { channelsWithOwnIds, ...defaults } = all;
+  const limits = withDefaults<Required<SseLimits>>('limits', given, defaults);
+  for (const [name, value] of Object.entries(limits)) countOf(`limits.${name}`, value, 1);
+  lifetimeOf('limits.connectionAge', limits.connectionAge);
+  return { ...limits, channelsWithOwnIds: given?.channelsPerConnection ?? channelsWithOwnIds };
 }

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Controller, Get, Header, Param, UnauthorizedException } from '@nestjs/common';
@@ -11,9 +12,11 @@ import { engineOf, engines } from './engines/engine-of.js';
 
 /** The built client, as a page loads it without a bundler. */
 const MODULES: Record<string, string> = {
-  'client/index.js': 'dist/sse/client/index.js',
-  'client/connection.js': 'dist/sse/client/connection.js',
-  'client/event-queue.js': 'dist/sse/client/event-queue.js',
+  ...Object.fromEntries(
+    readdirSync(join(root, 'dist/sse/client'))
+      .filter((file) => file.endsWith('.js'))
+      .map((file) => [`client/${file}`, `dist/sse/client/${file}`]),
+  ),
   'log/sse-event.js': 'dist/sse/log/sse-event.js',
   'eventsource-parser.js': 'node_modules/eventsource-parser/dist/index.js',
 };

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Cut } from './schedule.js';
+import type { ClientPlan, Cut } from './schedule.js';
 
 export interface Message {
   readonly type: string;
@@ -28,7 +28,10 @@ const RETRY = 2;
  * reader can be made of it at any time.
  */
 export class StreamClient {
+  /** With own ids all of them in one. */
   lastEventId = '';
+  /** By channel, with own ids. */
+  readonly #ids = new Map<string, string>();
   /** Whether it had read everything at once since its response began. */
   keepsUp = true;
   #state: 'on' | 'left' | 'over' = 'on';
@@ -43,8 +46,7 @@ export class StreamClient {
 
   constructor(
     private readonly owner: ClientOwner,
-    private readonly engine: 'strict' | 'lax',
-    private readonly slowness: number,
+    private readonly plan: Pick<ClientPlan, 'engine' | 'slowness' | 'ids'>,
   ) {
     this.#life = this.#live();
   }
@@ -94,12 +96,13 @@ export class StreamClient {
     this.#abandon = this.#response = undefined;
     this.owner.connecting(this.lastEventId);
     const position = this.lastEventId === '' ? {} : { 'last-event-id': this.lastEventId };
-    const sent = request(this.owner.address(), { agent: false, headers: position });
+    const accept = this.plan.ids === 'own' ? 'text/event-stream;ids=own' : 'text/event-stream';
+    const sent = request(this.owner.address(), { agent: false, headers: { accept, ...position } });
     this.#request = sent;
     sent.end();
     const [response] = (await once(sent, 'response')) as [IncomingMessage];
     sent.on('error', () => undefined);
-    this.keepsUp = !this.#isPaused && this.slowness === 0;
+    this.keepsUp = !this.#isPaused && this.plan.slowness === 0;
     if (response.statusCode !== 200) {
       if (response.statusCode === 204) this.#state = 'over';
       this.owner.refused(response.statusCode!);
@@ -125,9 +128,10 @@ export class StreamClient {
       for (const block of parts) {
         this.#read(block);
       }
-      if (this.slowness === 0) return;
+      const { slowness } = this.plan;
+      if (slowness === 0) return;
       response.pause();
-      setTimeout(() => this.#isPaused || response.resume(), this.slowness);
+      setTimeout(() => this.#isPaused || response.resume(), slowness);
     });
     if (this.#isPaused) response.pause();
   }
@@ -142,7 +146,14 @@ export class StreamClient {
     const data = fields.get('data');
     const type = fields.get('event') ?? 'message';
     if (id !== undefined) this.owner.positioned();
-    if (id !== undefined && (data !== undefined || this.engine === 'strict')) this.lastEventId = id;
+    if (id !== undefined && (data !== undefined || this.plan.engine === 'strict')) this.#keep(id);
     if (data !== undefined && type !== 'sse-position') this.owner.message({ type, data });
+  }
+
+  #keep(id: string): void {
+    this.lastEventId = id;
+    if (!this.#response?.headers['content-type']?.includes('ids=own')) return;
+    for (const part of id.split('&')) this.#ids.set(part.split('=', 1)[0]!, part);
+    this.lastEventId = [...this.#ids.values()].join('&');
   }
 }

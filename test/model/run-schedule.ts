@@ -55,7 +55,8 @@ class Run {
     const id = randomUUID().slice(0, 8);
     this.channels = schedule.channels.map((kind, i) => new ChannelRecord(`${kind}/${id}-${i}`, kind));
     this.#clients = schedule.clients.map(
-      (plan, i) => new Listener(this, `client ${i} (${plan.operator}, ${plan.engine})`, plan),
+      (plan, i) =>
+        new Listener(this, `client ${i} (${plan.operator}, ${plan.engine}, ${plan.ids} ids)`, plan),
     );
   }
 
@@ -206,7 +207,7 @@ class Listener implements ClientOwner {
     private readonly plan: ClientPlan,
   ) {
     this.#seen = new Map(plan.channels.map((index) => [run.channels[index]!, []]));
-    this.#client = new StreamClient(this, plan.engine, plan.slowness);
+    this.#client = new StreamClient(this, plan);
   }
 
   address(): string {

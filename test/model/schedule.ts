@@ -26,6 +26,8 @@ export interface ClientPlan {
   readonly engine: 'strict' | 'lax';
   /** Milliseconds that it takes over each piece that it reads. */
   readonly slowness: number;
+  /** With `own` it asks for ids of the event's own channel, and keeps one for each. A stock route gives full ones. */
+  readonly ids: 'full' | 'own';
 }
 
 /** How a connection is lost; after `stall` the server goes on believing in it. */
@@ -81,6 +83,7 @@ export function scheduleOf(seed: number, abilities: Abilities): Schedule {
     random.oneOf(['wide', 'wide', 'tiny', 'tiny', 'lean', 'brief']),
   );
   const isHeavy = chance(0.04);
+  const forms = new Random(seed * 7877);
   const clients = several<ClientPlan>(1, 4, () => ({
     channels: chance(0.5) ? [random.between(0, channels.length - 1)] : channels.map((_, i) => i),
     route: chance(0.8) ? 'ours' : 'stock',
@@ -90,6 +93,7 @@ export function scheduleOf(seed: number, abilities: Abilities): Schedule {
     replay: chance(0.2) ? 'all' : 'none',
     engine: chance(0.5) ? 'strict' : 'lax',
     slowness: chance(0.1) ? random.between(1, 5) : 0,
+    ids: forms.next() < 0.4 ? 'own' : 'full',
   }));
 
   const instance = (): number => random.between(0, abilities.instances - 1);

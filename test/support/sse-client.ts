@@ -34,6 +34,8 @@ export type Ending = 'ended' | 'broken' | 'left' | 'refused';
 
 export interface SseClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
+  /** `own` asks for ids of the event's own channel, which the client merges. */
+  readonly ids?: 'own';
   /** Sent as `Last-Event-ID` with the first request. */
   readonly lastEventId?: string;
   readonly method?: string;
@@ -56,8 +58,10 @@ export interface SseClientOptions {
  * ```
  */
 export class SseClient {
-  /** As an EventSource would send it when it reconnects; '' while it has none. */
+  /** As an EventSource would send it when it reconnects; '' while it has none. With own ids all of them in one. */
   lastEventId: string;
+  /** By channel, of own ids: `*` for one without history. */
+  readonly positions: Record<string, string> = {};
   /** Of the newest response. */
   status = 0;
   headers: IncomingHttpHeaders = {};
@@ -214,7 +218,7 @@ export class SseClient {
 
   #headers(): Record<string, string> {
     return {
-      accept: 'text/event-stream',
+      accept: this.options.ids === 'own' ? 'text/event-stream;ids=own' : 'text/event-stream',
       ...this.options.headers,
       // The bytes of a header are UTF-8; Node takes each for a character.
       ...(this.lastEventId !== '' && {
@@ -260,10 +264,20 @@ export class SseClient {
 
   #received(raw: string): void {
     const block = parseBlock(raw);
-    if (block.id !== undefined) this.lastEventId = block.id;
+    if (block.id !== undefined) this.lastEventId = this.#merged(block.id);
     if (block.retry !== undefined) this.retry = block.retry;
     this.#blocks.push(block);
     if (block.event) this.#events.push(block.event);
+  }
+
+  #merged(id: string): string {
+    if (!this.headers['content-type']?.includes(';ids=own')) return id;
+    for (const part of id.split('&')) {
+      const [name, position] = part.split('=');
+      this.positions[decodeURIComponent(name!)] = position!;
+    }
+    const all = Object.entries(this.positions);
+    return all.map(([name, position]) => `${encodeURIComponent(name)}=${position}`).join('&');
   }
 }
 

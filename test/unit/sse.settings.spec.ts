@@ -87,6 +87,7 @@ describe('the defaults', () => {
         connectionsPerSecond: Infinity,
         connectionAge: Infinity,
         channelsPerConnection: 50,
+        channelsWithOwnIds: 500,
         channels: 1_000_000,
         historyBytes: 256 * MIB,
         queuedBytes: MIB,
@@ -103,6 +104,16 @@ describe('the defaults', () => {
     };
     expect(moduleSettings()).toEqual(expected);
     expect(moduleSettings({})).toEqual(expected);
+  });
+
+  it('has one limit of channels for both forms of ids, where one is given', () => {
+    expect(moduleSettings({ limits: { channelsPerConnection: 60 } }).limits).toMatchObject({
+      channelsPerConnection: 60,
+      channelsWithOwnIds: 60,
+    });
+    expect(refusal(() => settings({ limits: { channelsWithOwnIds: 60 } }))).toEqual(
+      refused('INVALID_OPTIONS'),
+    );
   });
 
   it('are not changed by what one module is given', () => {

@@ -1,6 +1,6 @@
 import { Subject } from 'rxjs';
 import { idLine, SharedText } from '../protocol/event-stream.js';
-import { channelHash, formatId, type Position } from '../protocol/position.js';
+import { channelHash, formatId, namedId, type Position } from '../protocol/position.js';
 import type { LatestPolicy } from '../sse.options.js';
 import type { ChannelSettings } from '../sse.settings.js';
 import type { FollowedLog, LogFollower, SseBackplane } from '../log/backplane.js';
@@ -71,6 +71,8 @@ export class Channel implements LogFollower, Task {
   #isDue = false;
   /** Four characters of the ids of its events. */
   readonly hash: string;
+  /** Its name as ids have it; made for the first of them. */
+  #encodedName: string | undefined;
 
   constructor(
     readonly name: string,
@@ -116,6 +118,12 @@ export class Channel implements LogFollower, Task {
   /** The id that names a position of the channel; the empty string without history. */
   idOf(position: Position): string {
     return this.hasHistory ? formatId(position, this.hash) : '';
+  }
+
+  /** The id that names the channel, and a position in it. */
+  namedId(position: Position): string {
+    this.#encodedName ??= encodeURIComponent(this.name);
+    return namedId(this.#encodedName, this.hasHistory ? formatId(position, this.hash) : undefined);
   }
 
   get isOpen(): boolean {

@@ -5,9 +5,9 @@ import { RateLimit } from '../http/limits.js';
 import { ownEvent } from '../http/event-body.js';
 import type { SseConnection } from '../http/sse-connection.js';
 import type { SseEvent } from '../log/sse-event.js';
-import { longestId, MAX_ID_BYTES, parseLastEventId } from '../protocol/position.js';
+import { MAX_ID_BYTES, parseKept } from '../protocol/position.js';
 import type { SseHub } from '../sse-hub.js';
-import type { SseLimits } from '../sse.options.js';
+import { haveLongIds } from '../streams/stream-reader.js';
 import type { ChangeOutcome, JoinsAndLeaves, JoinableStreams, RefusedChange } from './joinable-streams.js';
 
 /** A channel that is being joined. */
@@ -35,12 +35,12 @@ export class EndpointStream implements ConnectionPart {
     private readonly hub: SseHub,
     private readonly authorization: Authorization,
     private readonly joinable: JoinableStreams,
-    private readonly limits: Required<SseLimits>,
+    private readonly limits: { readonly channels: number; readonly joinsPerSecond: number },
   ) {
+    const { joinsPerSecond, channels } = limits;
     // A page may join all its channels at once.
-    const { joinsPerSecond, channelsPerConnection } = limits;
-    this.#rate = new RateLimit(joinsPerSecond, Math.max(joinsPerSecond, channelsPerConnection));
-    connection.reader.position.isJoinable = true;
+    this.#rate = new RateLimit(joinsPerSecond, Math.max(joinsPerSecond, channels));
+    connection.reader.position.nameAll();
     connection.add(this);
     joinable.add(connection.id, this);
   }
@@ -93,12 +93,14 @@ export class EndpointStream implements ConnectionPart {
 
   /** Why a change cannot be made; then nothing is changed. */
   #refusalOf(join: readonly string[], leave: readonly string[]): RefusedChange | undefined {
-    const { channelsPerConnection, joinsPerSecond } = this.limits;
-    const streamed = this.connection.reader.position.cursors.map(({ channel }) => channel.name);
+    const { joinsPerSecond, channels } = this.limits;
+    const { cursors, form } = this.connection.reader.position;
+    const streamed = cursors.map(({ channel }) => channel.name);
     const kept = [...streamed, ...this.#joining.keys()].filter((channel) => !leave.includes(channel));
     const all = [...new Set([...kept, ...join])];
-    if (all.length > channelsPerConnection || longestId(all) > MAX_ID_BYTES) {
-      const message = `A connection takes at most ${channelsPerConnection} channels, whose names fit into an id of ${MAX_ID_BYTES} bytes. Leave some, or open a second connection.`;
+    if (all.length > channels || haveLongIds(all, form)) {
+      const length = form === 'full' ? `, whose names fit into an id of ${MAX_ID_BYTES} bytes` : '';
+      const message = `A connection takes at most ${channels} channels${length}. Leave some, or open a second connection.`;
       return { refused: 'full', message };
     }
     if (this.#rate.take(join.length)) return undefined;
@@ -144,7 +146,7 @@ export class EndpointStream implements ConnectionPart {
     return new Promise((resolve, reject) => {
       const isAsked = gate?.ask(channel, reader, (isGranted) => {
         if (!isGranted || joining.isLeft) return resolve(isGranted);
-        if (position !== undefined) reader.position.beginAt(channel, parseLastEventId(position));
+        if (position !== undefined) reader.position.beginAt(channel, parseKept(position));
         this.#enter(channel).then(() => resolve(true), reject);
       });
       // The endpoint denies channels without a method to ask.

@@ -6,6 +6,7 @@ import {
   Inject,
   Param,
   Post,
+  RequestMethod,
   Res,
   UseGuards,
   type CanActivate,
@@ -54,6 +55,12 @@ export function endpointController(options: EndpointOptions): Type {
     @Sse()
     stream(): Observable<SseEvent> {
       return this.endpoint.stream();
+    }
+
+    @Sse('/', { method: RequestMethod.POST })
+    @HttpCode(HttpStatus.OK)
+    streamFrom(@Body() body: unknown): Observable<SseEvent> {
+      return this.endpoint.streamFrom(body);
     }
 
     @Post(':connection/channels')

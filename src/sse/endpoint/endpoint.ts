@@ -8,7 +8,6 @@ import {
   Logger,
   NotFoundException,
   type OnApplicationBootstrap,
-  UnsupportedMediaTypeException,
 } from '@nestjs/common';
 import { EMPTY, type Observable } from 'rxjs';
 import { Access } from '../access/access.js';
@@ -23,6 +22,7 @@ import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Streams } from '../streams/streams.js';
 import { LONGEST_TIMER } from '../validate.js';
 import { EndpointStream } from './endpoint-stream.js';
+import { positionsOf, refuseForms } from './positions-body.js';
 import {
   JoinableStreams,
   type ChangeOutcome,
@@ -49,19 +49,41 @@ export class Endpoint implements OnApplicationBootstrap {
     );
   }
 
-  /** The stream of the current request. */
+  /** The stream of the current request, whose channels are in its address and its last event ID. */
   stream(): Observable<SseEvent> {
-    // The method of every route runs in the context of its response.
-    const connection = this.streams.responseReader?.sink as SseConnection;
-    const atFirst = this.#streamOf(connection, this.#requestedBy(connection));
+    return this.#begin(this.#requestedBy(this.#connection));
+  }
+
+  /** The stream of the current request, whose channels are in its body, each with the position of the client. */
+  streamFrom(body: unknown): Observable<SseEvent> {
+    const { exchange, reader } = this.#connection;
+    refuseForms(exchange);
+    const positions = positionsOf(body, exchange);
+    const channels = new Set([...this.#inQuery(exchange), ...positions.keys()]);
+    this.#check([...channels]);
+    reader.position.bring(positions);
+    return this.#begin(channels);
+  }
+
+  /** The method of every route runs in the context of its response. */
+  get #connection(): SseConnection {
+    return this.streams.responseReader?.sink as SseConnection;
+  }
+
+  #begin(channels: ReadonlySet<string>): Observable<SseEvent> {
+    const connection = this.#connection;
+    const atFirst = this.#streamOf(connection, channels);
+    const limits = {
+      channels: this.streams.maxChannels[connection.reader.position.form],
+      joinsPerSecond: this.settings.limits.joinsPerSecond,
+    };
     const { authorization } = this.access;
-    const { limits } = this.settings;
     return new EndpointStream(connection, this.hub, authorization, this.joinable, limits).events(atFirst);
   }
 
   /** Joins channels to an open stream, and leaves others, on whichever instance the stream is. */
   async change(connection: string, body: unknown, exchange: Exchange): Promise<ChangeOutcome> {
-    this.#refuseForms(exchange);
+    refuseForms(exchange);
     const change = this.#changeOf(body);
     const identity = await this.identification.of(exchange.adaptedRequest);
     const time = Math.min(this.settings.authorizeTime + ANSWER_TIME, LONGEST_TIMER);
@@ -77,20 +99,25 @@ export class Endpoint implements OnApplicationBootstrap {
   }
 
   /** The channels in the query, and those that the client's Last-Event-ID names. */
-  #requestedBy({ exchange, lastEventId }: SseConnection): ReadonlySet<string> {
-    if (exchange.query?.has('channels'))
-      throw new BadRequestException(
-        'There is no parameter "channels". Repeat "channel": ?channel=a&channel=b.',
-      );
-    const channels = new Set(exchange.query?.getAll('channel'));
+  #requestedBy({ exchange, lastEventId, reader }: SseConnection): ReadonlySet<string> {
+    const channels = this.#inQuery(exchange);
     this.#check([...channels]);
     const before = lastEventId.kind === 'named' ? lastEventId.positions.keys() : [];
+    const most = this.streams.maxChannels[reader.position.form];
     for (const name of before) {
-      if (channels.size >= this.settings.limits.channelsPerConnection) break;
+      if (channels.size >= most) break;
       // The id may be too old, or not one of ours: names that cannot be streamed are skipped.
       if (this.#areStreamable([...channels, name])) channels.add(name);
     }
     return channels;
+  }
+
+  #inQuery({ query }: Exchange): Set<string> {
+    if (query?.has('channels'))
+      throw new BadRequestException(
+        'There is no parameter "channels". Repeat "channel": ?channel=a&channel=b.',
+      );
+    return new Set(query?.getAll('channel'));
   }
 
   /** Streams the channels that have a method to ask, and denies the others. */
@@ -98,11 +125,14 @@ export class Endpoint implements OnApplicationBootstrap {
     if (channels.size === 0) return EMPTY;
     // The endpoint denies channels without a method to ask, whatever `unguarded` says.
     const { authorization } = this.access;
-    const guarded = [...channels].filter((channel) => authorization.isRestricted(channel));
+    const guarded: string[] = [];
     for (const channel of channels) {
-      if (guarded.includes(channel)) continue;
-      authorization.logUnguarded(channel);
-      connection.gate?.denied(channel);
+      if (authorization.isRestricted(channel)) {
+        guarded.push(channel);
+      } else {
+        authorization.logUnguarded(channel);
+        connection.gate?.denied(channel);
+      }
     }
     if (guarded.length === 0) throw new ForbiddenException('None of these channels may be streamed.');
     return this.hub.stream(guarded);
@@ -125,13 +155,6 @@ export class Endpoint implements OnApplicationBootstrap {
     } catch {
       return false;
     }
-  }
-
-  /** Against CSRF: browsers send forms to another origin without a preflight, but not JSON. */
-  #refuseForms({ request }: Exchange): void {
-    const [type = ''] = (request.headers['content-type'] ?? '').split(';', 1);
-    if (!/^application\/([\w.-]+\+)?json$/i.test(type.trim()))
-      throw new UnsupportedMediaTypeException('Send JSON, as application/json.');
   }
 
   #changeOf(body: unknown): JoinsAndLeaves {

@@ -1,6 +1,8 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
+import { idFormOf } from '../protocol/media-type.js';
+import type { IdForm } from '../protocol/position.js';
 
 /** The response object of an adapter: Node's own on Express, one around it on Fastify. */
 interface AdapterResponse {
@@ -8,7 +10,7 @@ interface AdapterResponse {
   /** Fastify: the request, with what guards have left on it. */
   readonly request?: object;
   statusCode?: number;
-  getHeaders?(): OutgoingHttpHeaders;
+  getHeaders?(): Readonly<Record<string, OutgoingHttpHeader | undefined>>;
   /** Fastify: the raw response is written to by somebody else from now on. */
   hijack?(): void;
 }
@@ -190,6 +192,19 @@ export class Exchange {
     // A browser sends UTF-8, and Node reads every header as Latin-1.
     if (typeof header === 'string' && header !== '') return Buffer.from(header, 'latin1').toString('utf8');
     return this.query?.get('lastEventId') || undefined;
+  }
+
+  /** The form of ids that the client has asked for. */
+  get idForm(): IdForm {
+    return idFormOf(this.request.headers.accept);
+  }
+
+  /** The value of `Vary` for a response that depends on one more header of the request. */
+  varyBy(header: string): string {
+    const before = String(this.#adapted.getHeaders?.()['vary'] ?? '').split(',');
+    const names = before.map((name) => name.trim()).filter((name) => name !== '');
+    const isThere = names.some((name) => name === '*' || name.toLowerCase() === header.toLowerCase());
+    return (isThere ? names : [...names, header]).join(', ');
   }
 
   /** The query of the address, whatever parser the adapter has; undefined where there is none. */

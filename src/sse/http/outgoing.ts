@@ -51,8 +51,9 @@ export class Outgoing {
 
   /** @param from the cursor of this response that is handing on an event, if the value comes of one */
   add(value: unknown, from: Cursor | undefined): void {
-    const handing = from?.channel.hasHistory ? from.emitting : undefined;
-    const carried = isObject(value) ? this.connection.reader.position.placeOf(value) : undefined;
+    const { position } = this.connection.reader;
+    const handing = from && position.gives(from.channel) ? from.emitting : undefined;
+    const carried = isObject(value) ? position.placeOf(value) : undefined;
     const place = carried ?? (from && handing && { channel: from.channel.name, position: handing });
     // Nothing but a stream of the hub, read at the client's pace, heeds what the client can take.
     this.#made.push({ value, place, moves: place !== undefined, pace: from?.pace ?? 'unpaced' });
@@ -121,11 +122,9 @@ export class Outgoing {
     if (!origin && !isStock) checkEvent(value, this.connection.exchange.path);
     const made = origin ? undefined : foreignEvent(value);
     const body = made?.body ?? sharedBody((origin as EventOrigin).entry.event);
-    if (place && !moves) return this.outbox.add(body, undefined, pace);
     if (place) {
-      position.give(place);
-      const id = position.takeId();
-      if (!isDispatched(value)) position.hasMoved = true;
+      const id = position.idOf(place, moves ? 'last' : 'earlier');
+      if (moves && !isDispatched(value)) position.notStored(place.channel);
       return this.outbox.add(body, id, pace);
     }
     const id = made ? made.id : (value as { readonly id?: string }).id;

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Subscriber } from 'rxjs';
 import { heartbeatComment, positionBlock, positionEvent, retryBlock } from '../protocol/event-stream.js';
+import { EVENT_STREAM } from '../protocol/media-type.js';
 import type { Exchange } from './exchange.js';
 import type { SseConnection } from './sse-connection.js';
 import type { RouteDescription } from './sse-route.metadata.js';
@@ -32,14 +33,15 @@ export interface ResponseHead {
 const UNCACHED = 'private, no-cache, no-store, must-revalidate, max-age=0';
 
 /** The headers that Nest gives a stream: they keep caches and nginx from holding it back. */
-const headersOf = (cacheControl: string, { isHttp1 }: Exchange): OutgoingHttpHeaders => ({
-  'Content-Type': 'text/event-stream',
+const headersOf = (cacheControl: string, exchange: Exchange): OutgoingHttpHeaders => ({
+  'Content-Type': EVENT_STREAM[exchange.idForm],
+  ...(exchange.idForm === 'own' && { Vary: exchange.varyBy('Accept') }),
   'Cache-Control': cacheControl,
   Pragma: 'no-cache',
   Expires: '0',
   'X-Accel-Buffering': 'no',
   // HTTP/2 forbids hop-by-hop headers (RFC 9113, 8.2.2).
-  ...(isHttp1 && { Connection: 'keep-alive' }),
+  ...(exchange.isHttp1 && { Connection: 'keep-alive' }),
 });
 
 /** The outcome of a route that Nest waits for: it has done its work, or has failed. */

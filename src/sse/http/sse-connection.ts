@@ -13,6 +13,8 @@ import { ChannelStream } from '../streams/channel-stream.js';
 import { isOfHub } from '../streams/client-position.js';
 import { currentCursor, type Cursor } from '../streams/cursor.js';
 import type { BackPressure, Sink } from '../streams/sink.js';
+import { FullIds } from '../streams/full-ids.js';
+import { OwnIds } from '../streams/own-ids.js';
 import { StreamReader } from '../streams/stream-reader.js';
 import type { Streams } from '../streams/streams.js';
 import { isObject } from '../values.js';
@@ -80,7 +82,6 @@ interface Ending {
  * Read next: stream-reader.ts for what feeds it, outgoing.ts and outbox.ts for what becomes of that.
  */
 export class SseConnection implements Sink, Task {
-  readonly lastEventId: LastEventId;
   readonly reader: StreamReader;
   readonly pipeline: Pipeline;
   /** When it was made, before it was let in: `performance.now()`. */
@@ -118,8 +119,9 @@ export class SseConnection implements Sink, Task {
     private readonly admission: Admission,
   ) {
     this.#queue = streams.channels.queue;
-    this.lastEventId = parseLastEventId(exchange.lastEventId);
-    this.reader = new StreamReader(streams, this, this.lastEventId);
+    // Nest sends the head of a stock route, and does not say there which form its ids have.
+    const Ids = settings.route === 'own' && exchange.idForm === 'own' ? OwnIds : FullIds;
+    this.reader = new StreamReader(streams, this, new Ids(parseLastEventId(exchange.lastEventId)));
     this.pipeline = new Pipeline(this.reader);
     this.#introduction = new Introduction(this);
     this.#outbox = new Outbox(this);
@@ -127,6 +129,11 @@ export class SseConnection implements Sink, Task {
 
   get id(): string {
     return (this.#id ??= randomUUID());
+  }
+
+  /** The position that the client came with. */
+  get lastEventId(): LastEventId {
+    return this.reader.position.brought;
   }
 
   /** The request, as the adapter has it. */
@@ -194,8 +201,8 @@ export class SseConnection implements Sink, Task {
     if (source instanceof ChannelStream) {
       const { channels, wants } = source.request;
       const [only] = channels;
-      const isAlone = channels.length === 1 && !wants && this.reader.position.isAlone(only as string);
-      this.#feed = isAlone ? 'batched' : 'hub';
+      const isAlone = channels.length === 1 && !wants;
+      this.#feed = isAlone && this.reader.position.hasBareIds(only as string) ? 'batched' : 'hub';
       this.#state = 'ready';
       this.pipeline.join(source.join(this.reader, this));
     } else {
@@ -293,7 +300,7 @@ export class SseConnection implements Sink, Task {
   }
 
   gap(cursor: Cursor, gap: Gap): void {
-    const id = cursor.channel.hasHistory ? this.reader.position.takeId() : undefined;
+    const id = this.reader.position.idAt(cursor);
     const body = gapText(gap, this.settings.plain);
     if (body === undefined) return this.disconnect(); // a clean end would be taken for the whole
     this.#outbox.add(body, id, 'unpaced');

@@ -62,12 +62,29 @@ export const formatId = ({ offset, mark }: Position, hash: string): string => `$
 const NO_HISTORY = '*';
 
 /**
+ * What the ids of a response say:
+ *
+ * - `full`: the position in every channel, as an EventSource keeps nothing but its last id.
+ * - `own`: the position in the event's own channel alone. The client has asked for it, and keeps one for each channel.
+ */
+export type IdForm = 'full' | 'own';
+
+/**
+ * An id that names its channel.
+ *
+ * @param encodedName `encodeURIComponent()` of the channel's name
+ * @param id undefined for a channel without history
+ */
+export const namedId = (encodedName: string, id: string | undefined): string =>
+  `${encodedName}=${id ?? NO_HISTORY}`;
+
+/**
  * An id that holds the positions of several channels, each as its own id would.
  *
  * @param ids by channel; undefined for a channel without history
  */
 export const formatVector = (ids: readonly (readonly [channel: string, id: string | undefined])[]): string =>
-  ids.map(([channel, id]) => `${encodeURIComponent(channel)}=${id ?? NO_HISTORY}`).join('&');
+  ids.map(([channel, id]) => namedId(encodeURIComponent(channel), id)).join('&');
 
 /** The id of some channels, as {@link formatVector} takes them: that of the only one is its own id. */
 export const formatIds = (ids: readonly (readonly [channel: string, id: string | undefined])[]): string =>
@@ -125,6 +142,10 @@ function parseNamed(text: string): LastEventId {
   }
   return { kind: 'named', text, positions };
 }
+
+/** Reads the position in one channel that a client has kept: what a named id has behind its name, or `''` for none. */
+export const parseKept = (text: string): LastEventId =>
+  text === NO_HISTORY ? NO_POSITION : parseLastEventId(text);
 
 /** The id of one event, if the text is one. */
 export function parseId(text: string): EventId | undefined {

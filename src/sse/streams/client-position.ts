@@ -1,17 +1,16 @@
 import {
   channelHash,
   formatId,
-  formatVector,
-  longestId,
-  MAX_ID_BYTES,
   NO_POSITION,
   parseId,
   parseLastEventId,
   type EventId,
+  type IdForm,
   type LastEventId,
   type Position,
 } from '../protocol/position.js';
 import { originOf } from '../log/published-event.js';
+import type { Channel } from '../channels/channel.js';
 import type { Cursor } from './cursor.js';
 
 /** An event's place in one of the channels that a response streams, or has streamed. */
@@ -22,49 +21,99 @@ export interface Place {
 
 const NONE: readonly Cursor[] = [];
 
+/** Channels from which on one is found in an index, and not by looking at each. */
+const MANY = 8;
+
 /** The position of a client in a channel that is not read: it came with it, or the channel was left. */
-interface Kept {
+export interface Kept {
   /** `NO_POSITION` for a channel without history. */
   readonly lastEventId: LastEventId;
-  /** Whether the client's ids still name the channel. */
+  /** Whether full ids still name the channel. */
   readonly ids: 'named' | 'unnamed';
   /** In a channel that was left: the offset up to which events of it may still come out. */
   readonly read?: number;
 }
 
 /**
- * The positions of a client in the channels of its response, of which its ids are made.
+ * The positions of a client in the channels of its response. What its ids say of them is decided by the two forms of it:
  *
- * `takeId()` makes the id wherever one is written: for an event (http/outgoing.ts, after `give()`), a gap, a preface, the first
- * text, and at a heartbeat.
+ * - `FullIds` (full-ids.ts): each id has all positions, for a client that keeps only its last id.
+ * - `OwnIds` (own-ids.ts): each id has the position in one channel, for a client that keeps one for each.
  *
- * A client keeps only its last id, so each id has the positions of all its channels: also of those that it came with
- * and that are not read yet, and of those that were left.
+ * An id is made wherever one is written: `idOf()` for an event (http/outgoing.ts), `idAt()` for a gap or a preface,
+ * `takeId()` for the first text, and at a heartbeat.
  */
-export class ClientPosition {
-  /**
-   * Whether channels are joined to the response while it goes on. Then its ids say which: they name every
-   * channel, also a single one, and those without history.
-   */
-  isJoinable = false;
+export abstract class ClientPosition {
   /** Whether it has moved since the client was last told. */
   hasMoved = false;
+  /** By channel, in the order in which they were left. */
+  protected kept: Map<string, Kept> | undefined;
   /**
-   * A response has few channels, most have one: an array is smaller than a map, and no slower. It is replaced and never
+   * Most responses have one channel: an array is smaller than a map, and no slower. It is replaced and never
    * changed: that takes no spare memory, and loops over it stay safe.
    */
   #cursors: readonly Cursor[] = NONE;
-  /** `as brought`: the id with which the client came still says everything. */
-  #state: 'as brought' | 'moved on' = 'as brought';
-  /** By channel, in the order in which they were left. */
-  #kept: Map<string, Kept> | undefined;
+  /** The same by channel, where there are many; made when one is looked for. */
+  #index: Map<string, Cursor> | undefined;
+  #brought: LastEventId;
 
   /** @param brought the last event ID that the client came with */
-  constructor(readonly brought: LastEventId) {
+  constructor(brought: LastEventId) {
+    this.#brought = brought;
     if (brought.kind !== 'named') return;
-    const kept = (this.#kept = new Map<string, Kept>());
+    const kept = (this.kept = new Map<string, Kept>());
     for (const [channel, lastEventId = NO_POSITION] of brought.positions)
       kept.set(channel, { lastEventId, ids: 'named' });
+  }
+
+  abstract readonly form: IdForm;
+
+  /** Whether the response has ids of the hub. */
+  abstract get hasHubIds(): boolean;
+
+  /** Whether every id will be the bare id of this channel. Asked before it is entered. */
+  abstract hasBareIds(channel: string): boolean;
+
+  /** Whether events of a channel have ids of the hub. */
+  abstract gives(channel: Channel): boolean;
+
+  /** Channels are joined to the response while it goes on, so its ids have to say which. */
+  abstract nameAll(): void;
+
+  /**
+   * The id of what is made of an event, which goes out now.
+   *
+   * @param which the client's position moves with the `last` of several values that are made of one event
+   */
+  abstract idOf(place: Place, which: 'earlier' | 'last'): string | undefined;
+
+  /** The id of a gap or a preface, which goes out now. */
+  abstract idAt(cursor: Cursor): string | undefined;
+
+  /**
+   * The id that tells the client what it was not told yet, for the caller to send; it counts as sent. Undefined where there
+   * is nothing to send.
+   */
+  abstract takeId(): string | undefined;
+
+  /** Some of what is kept makes room, if it is too much. @param newest the channel that was kept last */
+  protected abstract makeRoom(kept: Map<string, Kept>, newest: string): void;
+
+  /** The last event ID that the client came with. */
+  get brought(): LastEventId {
+    return this.#brought;
+  }
+
+  /** The client came with these positions, and not with its last event ID. Called before any channel is entered. */
+  bring(positions: ReadonlyMap<string, LastEventId>): void {
+    const read = [...positions].map(
+      ([channel, id]) => [channel, id.kind === 'bare' ? id : undefined] as const,
+    );
+    this.#brought =
+      positions.size === 0 ? NO_POSITION : { kind: 'named', text: '', positions: new Map(read) };
+    this.kept = new Map(
+      [...positions].map(([channel, lastEventId]) => [channel, { lastEventId, ids: 'named' }]),
+    );
   }
 
   get cursors(): readonly Cursor[] {
@@ -75,25 +124,23 @@ export class ClientPosition {
     return this.#cursors.filter(({ isEnded }) => !isEnded).map(({ channel }) => channel.name);
   }
 
-  /** Whether the response has ids of the hub. */
-  get hasHubIds(): boolean {
-    if (this.isJoinable || this.#cursors.some(({ channel }) => channel.hasHistory)) return true;
-    for (const { lastEventId } of this.#kept?.values() ?? []) if (lastEventId.kind === 'bare') return true;
-    return false;
-  }
-
-  /** Whether the ids name no other channel than this one. Asked before a channel is entered. */
-  isAlone(channel: string): boolean {
-    return [...(this.#kept ?? [])].every(([name, { ids }]) => name === channel || ids === 'unnamed');
-  }
-
   of(channel: string): Cursor | undefined {
+    if (this.#cursors.length > MANY) {
+      this.#index ??= new Map(this.#cursors.map((cursor) => [cursor.channel.name, cursor]));
+      return this.#index.get(channel);
+    }
     for (const cursor of this.#cursors) if (cursor.channel.name === channel) return cursor;
     return undefined;
   }
 
   add(cursor: Cursor): void {
     this.#cursors = this.#cursors.concat(cursor);
+    this.#index?.set(cursor.channel.name, cursor);
+  }
+
+  #remove(channel: string): void {
+    this.#cursors = this.#cursors.filter((cursor) => cursor.channel.name !== channel);
+    this.#index?.delete(channel);
   }
 
   /**
@@ -102,10 +149,10 @@ export class ClientPosition {
    * @param asked the position to take where none is kept
    */
   beginningIn(channel: string, asked: LastEventId): LastEventId {
-    const kept = this.#kept?.get(channel);
+    const kept = this.kept?.get(channel);
     if (kept) return kept.lastEventId;
-    // A named id was split into #kept at the start. A channel that is missing there was never in the id, or
-    // was forgotten since: it has no position.
+    // A named id was split at the start. A channel that is missing there was never in the id, or was forgotten
+    // since: it has no position.
     return asked === this.brought && asked.kind === 'named' ? NO_POSITION : asked;
   }
 
@@ -116,48 +163,47 @@ export class ClientPosition {
    */
   leave(cursor: Cursor, ids: Kept['ids'] = 'named'): void {
     const { given, read, channel } = cursor;
-    this.#state = 'moved on';
-    this.#cursors = this.#cursors.filter((other) => other !== cursor);
+    this.#remove(channel.name);
     const kept: Kept | undefined =
       given && channel.hasHistory
         ? { lastEventId: parseLastEventId(channel.idOf(given)), ids: 'named', read: read.offset }
-        : this.#kept?.get(channel.name);
+        : this.kept?.get(channel.name);
     if (kept) this.#keep(channel.name, ids === 'unnamed' ? { ...kept, ids } : kept);
   }
 
-  /** Sets where the client begins in a channel, if that is entered. Ids do not name the channel before. */
+  /** Sets where the client begins in a channel, if that is entered. Full ids do not name the channel before. */
   beginAt(channel: string, lastEventId: LastEventId): void {
     this.#keep(channel, { lastEventId, ids: 'unnamed' });
   }
 
   /** Removes from the ids a channel that its client has left, also one that has ended. */
   forget(channel: string): void {
-    this.#state = 'moved on';
-    this.#cursors = this.#cursors.filter((cursor) => cursor.channel.name !== channel);
-    if (this.#kept?.get(channel)?.ids === 'named') this.#kept.delete(channel);
+    this.#remove(channel);
+    if (this.kept?.get(channel)?.ids === 'named') this.kept.delete(channel);
+  }
+
+  /** The client may not have stored the last id that it was sent of a channel, so it is told again. */
+  notStored(channel: string): void {
+    this.of(channel)?.positionNotStored();
+    this.hasMoved = true;
+  }
+
+  #keep(channel: string, kept: Kept): void {
+    const all = (this.kept ??= new Map<string, Kept>());
+    all.delete(channel);
+    all.set(channel, kept);
+    this.makeRoom(all, channel);
   }
 
   /** The event at a place is sent to the client. */
-  give({ channel, position }: Place): void {
+  protected give({ channel, position }: Place): void {
     const cursor = this.of(channel);
     if (cursor) return cursor.delivered(position);
-    const kept = this.#kept?.get(channel);
+    const kept = this.kept?.get(channel);
     if (kept?.read === undefined || kept.lastEventId.kind !== 'bare') return;
     const { hash, position: given } = kept.lastEventId;
     if (position.offset <= given.offset || position.offset > kept.read) return;
-    this.#kept?.set(channel, { ...kept, lastEventId: parseLastEventId(formatId(position, hash)) });
-  }
-
-  /** The channel that was left longest ago makes room: an id takes only so much, and the client sends it back. */
-  #keep(channel: string, kept: Kept): void {
-    const all = (this.#kept ??= new Map());
-    all.delete(channel);
-    all.set(channel, kept);
-    for (const oldest of all.keys()) {
-      const names = new Set([...this.#cursors.map((cursor) => cursor.channel.name), ...all.keys()]);
-      if (longestId([...names]) <= MAX_ID_BYTES || oldest === channel) return;
-      all.delete(oldest);
-    }
+    this.kept?.set(channel, { ...kept, lastEventId: parseLastEventId(formatId(position, hash)) });
   }
 
   /**
@@ -179,7 +225,7 @@ export class ClientPosition {
     const alike = this.#cursors.filter((cursor) => cursor.started && cursor.channel.hash === hash);
     const cursor = alike.find(({ log }) => log.has(position)) ?? alike[0];
     if (cursor) return cursor.channel.name;
-    for (const [name, { lastEventId, read }] of this.#kept ?? [])
+    for (const [name, { lastEventId, read }] of this.kept ?? [])
       if (read !== undefined && lastEventId.kind === 'bare' && lastEventId.hash === hash) return name;
     return undefined;
   }
@@ -187,48 +233,8 @@ export class ClientPosition {
   #at(channel: string | undefined, position: Position): Place | undefined {
     if (channel === undefined) return undefined;
     const cursor = this.of(channel);
-    const isPlace = cursor ? cursor.channel.hasHistory : this.#kept?.get(channel)?.read !== undefined;
+    const isPlace = cursor ? this.gives(cursor.channel) : this.kept?.get(channel)?.read !== undefined;
     return isPlace ? { channel, position } : undefined;
-  }
-
-  /**
-   * The id of the client's present position, for the caller to send; it counts as sent. Undefined where there is nothing
-   * to send: no channel has a position, or the client has to keep its old id, because a new one would drop a position.
-   */
-  takeId(): string | undefined {
-    this.hasMoved = false;
-    const { isJoinable } = this;
-    // A bare id names no channel, so it stands only for the single one that there is.
-    const ids: [string, string | undefined][] = [];
-    let needsNames = isJoinable;
-    for (const cursor of this.#cursors) {
-      const { given, channel } = cursor;
-      const { name, hasHistory } = channel;
-      if (!cursor.started || (hasHistory && !given && this.#kept?.has(name))) continue;
-      // The client came with a bare id and was not told of the gap yet. It gets no id before that: its own cannot be part of
-      // a vector, and a client that is cut off now has to come back with it.
-      if (cursor.owesGap && hasHistory && this.brought.kind !== 'named') return undefined;
-      cursor.positionSent();
-      if (hasHistory && given) {
-        this.#state = 'moved on';
-        this.#kept?.delete(name);
-        ids.push([name, channel.idOf(given)]);
-      } else {
-        needsNames ||= hasHistory;
-        if (isJoinable) ids.push([name, undefined]);
-      }
-    }
-    for (const [name, kept] of this.#kept ?? []) {
-      if (kept.ids === 'unnamed') continue;
-      needsNames ||= kept.read === undefined; // it came with the client, and is not read yet
-      if (kept.lastEventId.kind === 'bare') ids.push([name, kept.lastEventId.text]);
-      else if (isJoinable) ids.push([name, undefined]);
-    }
-    if (this.#state === 'as brought' && this.brought.kind !== 'none') return undefined;
-    const [first] = ids;
-    // An empty id says that the client has left every channel that it had.
-    if (!first) return isJoinable ? '' : undefined;
-    return ids.length === 1 && !needsNames ? first[1] : formatVector(ids);
   }
 }
 

@@ -82,6 +82,8 @@ export class Cursor implements ChannelReader, Task {
   read = UNREAD;
   /** The position of its client, for the ids that it is sent. */
   given: Position | undefined;
+  /** `given` as it was sent last. */
+  #sent: Position | undefined;
   /** `unpaced`: it ignores back-pressure, as others than its client may depend on it. */
   pace: 'client' | 'unpaced' = 'client';
   /** `open`: opened with `authorize: false`, so that its events may reach any response. */
@@ -200,6 +202,19 @@ export class Cursor implements ChannelReader, Task {
   /** Its client was sent its position. */
   positionSent(): void {
     this.#hidden = this.#hiddenBytes = 0;
+    this.#sent = this.given ?? this.read;
+  }
+
+  /** Its client may not have stored what it was sent last. */
+  positionNotStored(): void {
+    this.#sent = undefined;
+  }
+
+  /** Whether its client has not been sent its position; without history, that it streams the channel. */
+  get hasUnsentPosition(): boolean {
+    if (!this.started) return false;
+    if (!this.channel.hasHistory) return this.#sent === undefined;
+    return this.given !== undefined && this.given !== this.#sent;
   }
 
   /** An event, or what was made of it, goes out to the client. */
@@ -410,7 +425,7 @@ export class Cursor implements ChannelReader, Task {
       this.#tellGap(ready.wasInLog ? { ...end, reason: 'lagged' } : end, phase.preface);
       this.#passTo(this.read);
     } else this.#passTo(end);
-    this.#sink.write(ready.text(this.reader.position.takeId()));
+    this.#sink.write(ready.text(this.reader.position.idAt(this)));
     return !this.#mustWait && !this.isEnded;
   }
 

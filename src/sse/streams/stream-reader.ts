@@ -3,6 +3,7 @@ import {
   MAX_ID_BYTES,
   NO_POSITION,
   requestedIn,
+  type IdForm,
   type LastEventId,
   type Requested,
 } from '../protocol/position.js';
@@ -10,8 +11,9 @@ import { SseError } from '../sse.errors.js';
 import type { Channel } from '../channels/channel.js';
 import type { ChannelGate } from './channel-gate.js';
 import type { StreamRequest } from './channel-stream.js';
-import { ClientPosition } from './client-position.js';
+import type { ClientPosition } from './client-position.js';
 import { Cursor } from './cursor.js';
+import { FullIds } from './full-ids.js';
 import type { Preface } from './preface.js';
 import { DETACHED, type Sink } from './sink.js';
 import type { Streams } from './streams.js';
@@ -24,8 +26,6 @@ import type { Streams } from './streams.js';
  * bottom. Where each begins and how it reads is in cursor.ts.
  */
 export class StreamReader {
-  /** The position of its client. */
-  readonly position: ClientPosition;
   /** Promises and decisions that the start waits for. */
   #awaited = 0;
   /** `later` once the start has waited: for a channel to open, for a gate, or for what `prepare()` of a cursor needs. */
@@ -33,15 +33,13 @@ export class StreamReader {
   #entered = 0;
   #completed = 0;
 
-  /** @param brought the position that its client came with */
   constructor(
     private readonly streams: Streams,
     /** The output; detached once the response is over. */
     public sink: Sink,
-    brought: LastEventId = NO_POSITION,
-  ) {
-    this.position = new ClientPosition(brought);
-  }
+    /** The position of its client, as it came. */
+    readonly position: ClientPosition = new FullIds(NO_POSITION),
+  ) {}
 
   /** Whether the start waits for something, so that positions are not known. */
   get isStarting(): boolean {
@@ -70,7 +68,7 @@ export class StreamReader {
     if (known && !known.isEnded) return known;
     if (known) this.position.leave(known);
     const names = this.position.cursors.map(({ channel }) => channel.name);
-    refuseTooMany([...names, name], this.streams.maxChannels);
+    refuseTooMany([...names, name], this.position.form, this.streams.maxChannels[this.position.form]);
     const from = this.position.beginningIn(name, lastEventId);
     const cursor = this.streams.channels.enter(name, (channel) => new Cursor(channel, this, from, request));
     this.position.add(cursor);
@@ -240,13 +238,16 @@ export class StreamReader {
   }
 }
 
+/** Whether the full ids of these channels could be longer than an id may be. */
+export const haveLongIds = (channels: readonly string[], form: IdForm): boolean =>
+  form === 'full' && longestId(channels) > MAX_ID_BYTES;
+
 /** @throws SseError `TOO_MANY_CHANNELS` for more channels than may be read together, and for ids that could be too long */
-export function refuseTooMany(channels: readonly string[], maxChannels: number): void {
-  const isTooMany = channels.length > maxChannels;
-  // One channel always fits, however long its name.
-  if (!isTooMany && (channels.length === 1 || longestId(channels) <= MAX_ID_BYTES)) return;
+export function refuseTooMany(channels: readonly string[], form: IdForm, most: number): void {
+  const isTooMany = channels.length > most;
+  if (!isTooMany && !haveLongIds(channels, form)) return;
   const fault = isTooMany
-    ? `At most limits.channelsPerConnection (${maxChannels}) channels can be read together, not ${channels.length}.`
+    ? `At most limits.channelsPerConnection (${most}) channels can be read together, not ${channels.length}.`
     : `The names of these channels are too long together for an id of ${MAX_ID_BYTES} bytes.`;
   throw new SseError('TOO_MANY_CHANNELS', `${fault} Name fewer at a time.`);
 }

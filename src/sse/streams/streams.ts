@@ -8,7 +8,7 @@ import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
 import type { BackplaneStats, SseBackplane } from '../log/backplane.js';
 import { readPast, type ChannelHistory, type HistoryQuery } from '../log/history.js';
 import type { EventsOf, SseEvent } from '../log/sse-event.js';
-import { parseLastEventId } from '../protocol/position.js';
+import { parseLastEventId, type IdForm } from '../protocol/position.js';
 import { SseError } from '../sse.errors.js';
 import type { Replay } from '../sse.options.js';
 import type { ChannelSettings, SseSettings } from '../sse.settings.js';
@@ -69,7 +69,8 @@ export interface StreamOptions<Event = SseEvent> {
 export class Streams implements OnApplicationShutdown {
   /** The reader of the response whose method is running: `hub.stream()` asks for it. */
   readonly #storage = new AsyncLocalStorage<StreamReader>();
-  readonly maxChannels: number;
+  /** The most channels of one response, by the form of its ids. */
+  readonly maxChannels: Readonly<Record<IdForm, number>>;
 
   constructor(
     readonly channels: Channels,
@@ -79,7 +80,7 @@ export class Streams implements OnApplicationShutdown {
     private readonly counts: SubscriberCounts,
     { limits }: Pick<SseSettings, 'limits'>,
   ) {
-    this.maxChannels = limits.channelsPerConnection;
+    this.maxChannels = { full: limits.channelsPerConnection, own: limits.channelsWithOwnIds };
   }
 
   /** @throws SseError as `hub.stream()` */
@@ -87,7 +88,9 @@ export class Streams implements OnApplicationShutdown {
     channels: Name | readonly Name[],
     options: StreamOptions<SseEvent<EventsOf<Name>>>,
   ): Observable<SseEvent<EventsOf<Name>>> {
-    const names = [...this.#settingsOf(channels).keys()];
+    // Where no response is served now, nobody has asked for another form of ids.
+    const form = this.responseReader?.position.form ?? 'full';
+    const names = [...this.#settingsOf(channels, form).keys()];
     checkObject(
       options,
       ['lastEventId', 'replay', 'authorize', 'filter', 'types', 'ifAbsent', 'onCaughtUp'],
@@ -110,7 +113,7 @@ export class Streams implements OnApplicationShutdown {
     channels: Name | readonly Name[],
     query: HistoryQuery,
   ): Promise<ChannelHistory<EventsOf<Name>>> {
-    const settings = this.#settingsOf(channels);
+    const settings = this.#settingsOf(channels, 'full');
     checkObject(query, ['after', 'upTo', 'limit'], 'hub.history()');
     const { after, upTo } = query;
     optional(stringOf, 'after', after);
@@ -154,12 +157,12 @@ export class Streams implements OnApplicationShutdown {
    *
    * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `TOO_MANY_CHANNELS`
    */
-  #settingsOf(channels: string | readonly string[]): ReadonlyMap<string, ChannelSettings> {
+  #settingsOf(channels: string | readonly string[], form: IdForm): ReadonlyMap<string, ChannelSettings> {
     // JavaScript may give anything: whatever is no list is looked at as a name.
     const names = Array.isArray(channels) ? (channels as readonly string[]) : [channels as string];
     if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'Name at least one channel.');
     const settings = new Map(names.map((name) => [name, this.definitions.settingsOf(name)]));
-    refuseTooMany([...settings.keys()], this.maxChannels);
+    refuseTooMany([...settings.keys()], form, this.maxChannels[form]);
     return settings;
   }
 }

@@ -1,0 +1,106 @@
+import { formatVector, longestId, MAX_ID_BYTES } from '../protocol/position.js';
+import type { Channel } from '../channels/channel.js';
+import { ClientPosition, type Kept, type Place } from './client-position.js';
+import type { Cursor } from './cursor.js';
+
+/**
+ * Ids for a client that keeps only its last one, as an EventSource does: each has the positions of all its channels, also of
+ * those that it came with and that are not read yet, and of those that were left.
+ */
+export class FullIds extends ClientPosition {
+  /** `always`: they name every channel, also a single one, and those without history. */
+  #names: 'where needed' | 'always' = 'where needed';
+  /** `as brought`: the id with which the client came still says everything. */
+  #state: 'as brought' | 'moved on' = 'as brought';
+
+  get form(): 'full' {
+    return 'full';
+  }
+
+  get hasHubIds(): boolean {
+    if (this.#names === 'always' || this.cursors.some(({ channel }) => channel.hasHistory)) return true;
+    for (const { lastEventId } of this.kept?.values() ?? []) if (lastEventId.kind === 'bare') return true;
+    return false;
+  }
+
+  hasBareIds(channel: string): boolean {
+    return [...(this.kept ?? [])].every(([name, { ids }]) => name === channel || ids === 'unnamed');
+  }
+
+  gives(channel: Channel): boolean {
+    return channel.hasHistory;
+  }
+
+  nameAll(): void {
+    this.#names = 'always';
+  }
+
+  override leave(cursor: Cursor, ids?: Kept['ids']): void {
+    this.#state = 'moved on';
+    super.leave(cursor, ids);
+  }
+
+  override forget(channel: string): void {
+    this.#state = 'moved on';
+    super.forget(channel);
+  }
+
+  idOf(place: Place, which: 'earlier' | 'last'): string | undefined {
+    if (which === 'earlier') return undefined;
+    this.give(place);
+    return this.takeId();
+  }
+
+  idAt(): string | undefined {
+    return this.takeId();
+  }
+
+  /**
+   * The id of the client's present position. Undefined where no channel has a position, or the client has to keep its old id,
+   * because a new one would drop a position.
+   */
+  takeId(): string | undefined {
+    this.hasMoved = false;
+    const isJoinable = this.#names === 'always';
+    // A bare id names no channel, so it stands only for the single one that there is.
+    const ids: [string, string | undefined][] = [];
+    let needsNames = isJoinable;
+    for (const cursor of this.cursors) {
+      const { given, channel } = cursor;
+      const { name, hasHistory } = channel;
+      if (!cursor.started || (hasHistory && !given && this.kept?.has(name))) continue;
+      // The client came with a bare id and was not told of the gap yet. It gets no id before that: its own cannot be part of
+      // a vector, and a client that is cut off now has to come back with it.
+      if (cursor.owesGap && hasHistory && this.brought.kind !== 'named') return undefined;
+      cursor.positionSent();
+      if (hasHistory && given) {
+        this.#state = 'moved on';
+        this.kept?.delete(name);
+        ids.push([name, channel.idOf(given)]);
+      } else {
+        needsNames ||= hasHistory;
+        if (isJoinable) ids.push([name, undefined]);
+      }
+    }
+    for (const [name, kept] of this.kept ?? []) {
+      if (kept.ids === 'unnamed') continue;
+      needsNames ||= kept.read === undefined; // it came with the client, and is not read yet
+      if (kept.lastEventId.kind === 'bare') ids.push([name, kept.lastEventId.text]);
+      else if (isJoinable) ids.push([name, undefined]);
+    }
+    if (this.#state === 'as brought' && this.brought.kind !== 'none') return undefined;
+    const [first] = ids;
+    // An empty id says that the client has left every channel that it had.
+    if (!first) return isJoinable ? '' : undefined;
+    return ids.length === 1 && !needsNames ? first[1] : formatVector(ids);
+  }
+
+  /** The channel that was left longest ago makes room: an id takes only so much, and the client sends it back. */
+  protected makeRoom(kept: Map<string, Kept>, newest: string): void {
+    for (const oldest of kept.keys()) {
+      const names = new Set([...this.cursors.map((cursor) => cursor.channel.name), ...kept.keys()]);
+      if (longestId([...names]) <= MAX_ID_BYTES || oldest === newest) return;
+      kept.delete(oldest);
+    }
+  }
+}
