@@ -55,6 +55,11 @@ export class EndpointStream implements ConnectionPart {
     return ownEvent('connection', { id: this.connection.id });
   }
 
+  /** A client with own ids is told of each channel that it does not get, as it may join others. */
+  refusal(): null | undefined {
+    return this.connection.reader.position.form === 'own' ? null : undefined;
+  }
+
   closed(): void {
     this.joinable.delete(this.connection.id);
   }

@@ -134,8 +134,9 @@ export class Endpoint implements OnApplicationBootstrap {
         connection.gate?.denied(channel);
       }
     }
-    if (guarded.length === 0) throw new ForbiddenException('None of these channels may be streamed.');
-    return this.hub.stream(guarded);
+    if (guarded.length > 0) return this.hub.stream(guarded);
+    if (connection.reader.position.form === 'own') return EMPTY;
+    throw new ForbiddenException('None of these channels may be streamed.');
   }
 
   /** @throws BadRequestException for channels that cannot be streamed, or are too many */
@@ -166,7 +167,9 @@ export class Endpoint implements OnApplicationBootstrap {
       );
     const joins = join.map((one) => (typeof one === 'string' ? { channel: one } : one));
     const positions = Object.fromEntries(
-      joins.flatMap(({ channel, lastEventId }) => (lastEventId ? [[channel, lastEventId]] : [])),
+      joins.flatMap(({ channel, lastEventId }) =>
+        lastEventId === undefined ? [] : [[channel, lastEventId]],
+      ),
     );
     const names = joins.map(({ channel }) => channel);
     const change = { join: [...new Set(names)], leave: [...new Set(leave)], positions };

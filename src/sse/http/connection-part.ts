@@ -21,9 +21,9 @@ export interface ConnectionPart {
   isDeciding?(channel: string): boolean;
   /**
    * An HTTP answer in place of the stream, asked for when the head is due. If Nest has sent the head, it ends the
-   * stream as an error event.
+   * stream as an error event. `null` for a stream that goes on whatever the parts after this one say.
    */
-  refusal?(): HttpException | undefined;
+  refusal?(): HttpException | null | undefined;
   /** Events that the client gets before those of its channels. Where there are some, the answer is never 204. */
   firstEvents?(): string;
   /** The connection streams a channel of its own from now on. */

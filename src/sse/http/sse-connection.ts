@@ -503,10 +503,10 @@ export class SseConnection implements Sink, Task {
     if (this.isClosed || !this.#mayOpen()) return false;
     const retry = this.#ending?.retry;
     // An EventSource that gets an error status stays away; one that gets some of its channels is told of the others.
-    let refusal: HttpException | undefined;
+    let refusal: HttpException | null | undefined;
     let firstEvents = '';
     for (const part of this.#parts) {
-      refusal ??= part.refusal?.();
+      if (refusal === undefined) refusal = part.refusal?.();
       firstEvents += part.firstEvents?.() ?? '';
     }
     const opening = this.#introduction.opening(retry);
