@@ -1,7 +1,9 @@
 import type { AnyEvents, EventMap } from '../log/sse-event.js';
 import { guarded } from './environment.js';
 import { EventQueue } from './event-queue.js';
+import { LiveValue, type Live } from './live.js';
 import type { AnyReceived, ReceivedEvent } from './options.js';
+import type { Received } from './received.js';
 
 interface Listener {
   readonly call: (data: never, event: never) => void;
@@ -13,6 +15,7 @@ export abstract class Arrivals<Events extends EventMap = AnyEvents> implements A
 > {
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #loops = new Set<EventQueue<AnyReceived<Events>>>();
+  readonly #folds = new Set<(received: Received) => void>();
 
   /** Calls a function with each event of a type, `message` for those without. @returns takes it off */
   on<Type extends keyof Events & string>(
@@ -54,6 +57,21 @@ export abstract class Arrivals<Events extends EventMap = AnyEvents> implements A
     }
   }
 
+  /**
+   * What the snapshot says, and what each event after it makes of that. Events that come before there is a snapshot are
+   * applied to `initial`. Of a client of several channels take those of one.
+   *
+   * @param reduce gives the next state, as a new object. What it throws is reported, and the event passed over
+   */
+  fold<State>(initial: State, reduce: (state: State, event: AnyReceived<Events>) => State): Live<State> {
+    const live = new LiveValue(initial);
+    this.#folds.add((received) => {
+      if (received.kind === 'event') live.set(reduce(live.value, received.event as AnyReceived<Events>));
+      else if (received.news.type === 'snapshot') live.set(received.news.data.state as State);
+    });
+    return live;
+  }
+
   /** Nothing arrives any more. */
   abstract close(): void;
 
@@ -61,10 +79,13 @@ export abstract class Arrivals<Events extends EventMap = AnyEvents> implements A
   protected abstract isOver(): boolean;
 
   protected get isUsed(): boolean {
-    return this.#loops.size + this.#listeners.size > 0;
+    return this.#loops.size + this.#listeners.size + this.#folds.size > 0;
   }
 
-  protected dispatch(event: AnyReceived<Events>): void {
+  protected arrived(received: Received): void {
+    for (const fold of this.#folds) guarded(() => fold(received));
+    if (received.kind === 'news') return;
+    const event = received.event as AnyReceived<Events>;
     for (const { call } of [...(this.#listeners.get(event.type) ?? [])])
       if (!this.#isStopped) guarded(() => call(event.data as never, event as never));
     for (const queue of this.#loops) queue.push(event);

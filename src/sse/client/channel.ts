@@ -1,8 +1,7 @@
 import type { AnyEvents, EventMap, Gap } from '../log/sse-event.js';
 import { Arrivals } from './arrivals.js';
-import { guarded, Listeners } from './environment.js';
-import { LiveValue, type Live } from './live.js';
-import type { AnyReceived } from './options.js';
+import { Listeners } from './environment.js';
+import type { Live } from './live.js';
 import type { ChannelMember, Received } from './received.js';
 import type { ChannelReader } from './shared-channel.js';
 
@@ -44,7 +43,6 @@ export class ChannelClient<Events extends EventMap = AnyEvents>
 {
   #state: ChannelState = { kind: 'joining' };
   readonly #states = new Listeners();
-  readonly #folds = new Set<(received: Received) => void>();
 
   /** Use `client.channel()`. */
   constructor(
@@ -65,21 +63,6 @@ export class ChannelClient<Events extends EventMap = AnyEvents>
   /** Those who stream the channel, in the order of their coming: for channels with `presence: { events: true }`. */
   get members(): Live<readonly ChannelMember[]> {
     return this.home.members;
-  }
-
-  /**
-   * The state of the channel: what its snapshot says, and what each event after it makes of that. Events that come before there
-   * is a snapshot are applied to `initial`.
-   *
-   * @param reduce gives the next state, as a new object. What it throws is reported, and the event passed over
-   */
-  fold<State>(initial: State, reduce: (state: State, event: AnyReceived<Events>) => State): Live<State> {
-    const live = new LiveValue(initial);
-    this.#folds.add((received) => {
-      if (received.kind === 'event') live.set(reduce(live.value, received.event as AnyReceived<Events>));
-      else if (received.news.type === 'snapshot') live.set(received.news.data.state as State);
-    });
-    return live;
   }
 
   /** Leaves the channel, if nobody else wants it. Nothing arrives here any more. */
@@ -103,8 +86,8 @@ export class ChannelClient<Events extends EventMap = AnyEvents>
 
   /** @internal */
   receive(received: Received): void {
-    for (const fold of this.#folds) guarded(() => fold(received));
-    if (received.kind === 'event') return this.dispatch(received.event as AnyReceived<Events>);
+    this.arrived(received);
+    if (received.kind === 'event') return;
     const { type, data } = received.news;
     if (type === 'gap') this.inPlace(() => this.options.onGap?.(data));
     else if (type === 'snapshot') this.inPlace(() => this.options.onSnapshot?.(data.state));

@@ -1,7 +1,7 @@
 import type { AnyEvents, EventMap } from '../log/sse-event.js';
 import { Arrivals } from './arrivals.js';
 import { Listeners } from './environment.js';
-import type { AnyReceived, ClientOptions, ConnectOptions } from './options.js';
+import type { ClientOptions, ConnectOptions } from './options.js';
 import { receivedOf, type News, type Received } from './received.js';
 import type { ConnectionState } from './state.js';
 import type { Message, Receiver, Transport } from './transport.js';
@@ -102,8 +102,8 @@ export abstract class Client<Events extends EventMap, To extends Receiver = Rece
   }
 
   protected handOn(received: Received): void {
-    if (received.kind === 'event') return this.dispatch(received.event as AnyReceived<Events>);
-    this.inPlace(() => this.#tell(received.news));
+    this.arrived(received);
+    if (received.kind === 'news') this.inPlace(() => this.#tell(received.news));
   }
 
   #tell({ type, data }: News): void {
