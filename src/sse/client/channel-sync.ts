@@ -13,7 +13,7 @@ interface ChangeOutcome {
 
 /** Joins channels to one open stream and leaves them, until it streams those that the client wants. */
 export class ChannelSync {
-  /** The channels that the stream was asked for. */
+  /** The channels that the stream was asked for, and that the server has not denied. */
   readonly #asked: Set<string>;
   #state: 'idle' | 'running' = 'idle';
 
@@ -72,9 +72,15 @@ export class ChannelSync {
     if (!response.ok) throw new Error(`The server has answered ${status}.`);
     const { joined, positions, denied } = (await response.json()) as ChangeOutcome;
     for (const name of leave) this.#asked.delete(name);
-    for (const name of names) this.#asked.add(name);
+    for (const name of joined) this.#asked.add(name);
+    if (leave.length > 0) this.receiver.left();
     this.receiver.joined(joined, positions);
     for (const channel of denied)
       this.receiver.receive({ event: 'denied', data: JSON.stringify({ channel, reason: 'forbidden' }) });
+  }
+
+  /** The server has taken a channel away. */
+  forget(channel: string): void {
+    this.#asked.delete(channel);
   }
 }

@@ -43,7 +43,9 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
       isOver: () => this.isOver(),
       leave: () => {
         shared.delete(channel);
-        if (!shared.isWanted) this.#drop(name, shared);
+        // What the server streams is kept until it has been left: somebody may want it again.
+        if (this.state.kind !== 'open') this.#dropUnwanted();
+        this.#changes.channelsChanged();
       },
     });
     shared.add(channel, from);
@@ -55,7 +57,8 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
 
   /** @internal */
   position(): ReadonlyMap<string, string> {
-    return new Map([...this.#channels].map(([name, { position }]) => [name, position]));
+    const wanted = [...this.#channels].filter(([, { isWanted }]) => isWanted);
+    return new Map(wanted.map(([name, { position }]) => [name, position]));
   }
 
   /** @internal */
@@ -81,6 +84,11 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
   }
 
   /** @internal */
+  left(): void {
+    this.#dropUnwanted();
+  }
+
+  /** @internal */
   refused(names: readonly string[], message: string): void {
     for (const name of names) this.#lose(name, { kind: 'refused', message });
   }
@@ -88,6 +96,7 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
   /** @internal */
   override moved(state: ConnectionState): void {
     super.moved(state);
+    if (state.kind !== 'open') this.#dropUnwanted();
     if (state.kind !== 'closed') return;
     for (const channel of this.#channels.values())
       channel.close(state.reason === 'stopped' ? 'stopped' : 'drained');
@@ -102,7 +111,7 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
   }
 
   protected override get isUsed(): boolean {
-    return this.#channels.size > 0 || super.isUsed;
+    return this.position().size > 0 || super.isUsed;
   }
 
   // ---- Its channels
@@ -111,15 +120,13 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
   #lose(name: string, state: ChannelState): void {
     const channel = this.#channels.get(name);
     if (!channel) return;
+    this.#channels.delete(name);
     channel.moved(state);
-    this.#drop(name, channel);
+    channel.close('drained');
   }
 
-  #drop(name: string, channel: SharedChannel): void {
-    if (this.#channels.get(name) !== channel) return;
-    this.#channels.delete(name);
-    channel.close('drained');
-    this.#changes.channelsChanged();
+  #dropUnwanted(): void {
+    for (const [name, { isWanted }] of this.#channels) if (!isWanted) this.#channels.delete(name);
   }
 
   /** Streams a channel by itself. @returns ends that */
@@ -138,6 +145,7 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
         if (received) tell(received, moved);
       },
       joined: () => undefined,
+      left: () => undefined,
       refused: () => undefined,
       room: () => this.room(),
     };

@@ -7,7 +7,7 @@ const OWN_IDS = 'text/event-stream;ids=own';
 
 /** Streams the channels that the client names, by `fetch()`: each request has all of them with their positions. */
 export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> implements ChannelsTransport {
-  #requested: readonly string[] = [];
+  #requested = new Set<string>();
   /** Of the open stream. */
   #sync: ChannelSync | undefined;
 
@@ -18,7 +18,7 @@ export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> imp
   /** The positions of many channels are too long for a header. */
   protected override requestOf(init: RequestInit): Request {
     const channels = this.receiver.position();
-    this.#requested = [...channels.keys()];
+    this.#requested = new Set(channels.keys());
     this.#sync = undefined;
     const request = json(this.url, { channels: Object.fromEntries(channels) }, init);
     request.headers.set('Accept', OWN_IDS);
@@ -31,6 +31,7 @@ export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> imp
   };
 
   protected override received(message: Message, stream: AbortController): void {
+    if (message.event === 'denied') this.#denied(message);
     super.received(message, stream);
     if (message.event !== 'connection' || stream.signal.aborted) return;
     const { id } = JSON.parse(message.data) as { readonly id: string };
@@ -39,6 +40,13 @@ export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> imp
     const send = (change: object): Promise<Response> =>
       this.send(stream.signal, (init) => json(url, change, init));
     this.#sync = new ChannelSync(this.receiver, this.#requested, send, stream);
+  }
+
+  /** It may be asked for again. */
+  #denied({ data }: Message): void {
+    const { channel } = JSON.parse(data) as { readonly channel: string };
+    this.#requested.delete(channel);
+    this.#sync?.forget(channel);
   }
 }
 

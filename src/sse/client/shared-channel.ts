@@ -17,8 +17,8 @@ export interface ChannelReader {
 type Progress =
   /** With the shared stream. */
   | { readonly kind: 'live' }
-  /** Behind it, with a stream of its own. */
-  | { readonly kind: 'behind'; readonly stop: () => void }
+  /** Behind it, with a stream of its own, which has come to this position. */
+  | { readonly kind: 'behind'; readonly position: string; readonly stop: () => void }
   /** Before it: its own stream was faster. It has all up to this offset. */
   | { readonly kind: 'ahead'; readonly offset: number };
 
@@ -50,7 +50,7 @@ export class SharedChannel {
   }
 
   add(reader: ChannelReader, from: string): void {
-    const isLate = this.isWanted && from !== this.position;
+    const isLate = from !== this.position && (this.isWanted || this.#state.kind === 'joined');
     this.#readers.set(reader, LIVE);
     if (isLate) this.#catchUp(reader, from);
     reader.moved(this.#state);
@@ -69,13 +69,13 @@ export class SharedChannel {
 
   /** It is streamed, from this position at the latest: events that have come since may have moved it. */
   joined(position: string): void {
-    this.position ||= position;
-    this.moved({ kind: 'joined' });
+    this.movedTo(this.position || position);
   }
 
   movedTo(position: string): void {
     this.position = position;
     this.moved({ kind: 'joined' });
+    for (const reader of this.#readers.keys()) this.#settle(reader);
   }
 
   /** Something has come by the shared stream. */
@@ -83,13 +83,7 @@ export class SharedChannel {
     this.#keepMembers(received);
     for (const [reader, progress] of [...this.#readers]) {
       if (progress.kind === 'behind') continue;
-      // What the hub tells is passed on: after a gap, offsets may begin anew.
-      if (
-        progress.kind === 'ahead' &&
-        received.kind === 'event' &&
-        offsetOf(this.position) <= progress.offset
-      )
-        continue;
+      if (progress.kind === 'ahead' && !this.#isAfter(progress.offset, received)) continue;
       this.#set(reader, LIVE);
       reader.receive(received);
     }
@@ -111,21 +105,36 @@ export class SharedChannel {
     }
   }
 
+  /** Whether something comes after an offset. After a gap or a snapshot, offsets may begin anew. */
+  #isAfter(offset: number, received: Received): boolean {
+    if (received.kind === 'event') return !(offsetOf(this.position) <= offset);
+    return received.news.type === 'gap' || received.news.type === 'snapshot';
+  }
+
   #catchUp(reader: ChannelReader, from: string): void {
-    const isBehind = (): boolean => this.#readers.get(reader)?.kind === 'behind';
     const stop = this.streamAlone(
       from,
       (received, position) => {
-        if (!isBehind()) return;
+        const progress = this.#readers.get(reader);
+        if (progress?.kind !== 'behind') return;
         reader.receive(received);
-        if (position === undefined || offsetOf(position) < offsetOf(this.position)) return;
-        this.#set(reader, { kind: 'ahead', offset: offsetOf(position) });
+        if (position === undefined) return;
+        this.#readers.set(reader, { ...progress, position });
+        this.#settle(reader);
       },
       () => {
-        if (isBehind()) this.#set(reader, LIVE);
+        if (this.#readers.get(reader)?.kind === 'behind') this.#set(reader, LIVE);
       },
     );
-    this.#readers.set(reader, { kind: 'behind', stop });
+    this.#readers.set(reader, { kind: 'behind', position: from, stop });
+  }
+
+  /** A reader that has all that the shared stream has goes on with that. */
+  #settle(reader: ChannelReader): void {
+    const progress = this.#readers.get(reader);
+    if (progress?.kind !== 'behind' || this.#state.kind !== 'joined') return;
+    const offset = offsetOf(progress.position);
+    if (offset >= offsetOf(this.position)) this.#set(reader, { kind: 'ahead', offset });
   }
 
   #set(reader: ChannelReader, progress: Progress): void {

@@ -115,6 +115,20 @@ describe('channels of a client', () => {
     expect(await new Taken(client.channel('rooms/a')).take(1)).toEqual([1]);
   });
 
+  it('give the past again to those who close a channel and ask for it in one turn', async () => {
+    const app = await start({ replay: 'all' });
+    await app.hub.publish('rooms/a', { data: 1 });
+    const client = connected(app.url);
+    const first = new Taken(client.channel('rooms/a'));
+    await first.take(1);
+    first.channel.close();
+    const again = new Taken(client.channel('rooms/a'));
+    expect(await again.take(1)).toEqual([1]);
+    await app.hub.publish('rooms/a', { data: 2 });
+    expect(await again.take(1)).toEqual([2]);
+    expect(first.all).toEqual([1]);
+  });
+
   it('give somebody who comes later the past as well, and nobody an event twice', async () => {
     const app = await start({ replay: 'all' });
     await app.hub.publish('rooms/a', { data: 1 });
@@ -133,7 +147,7 @@ describe('channels of a client', () => {
 
   it('say why they are denied, and others go on', async () => {
     const app = await start();
-    const client = connected(app.url);
+    const client = connected(app.url, { headers: { 'x-user': 'ada' } });
     const secret = new Taken(client.channel('rooms/secret'));
     await secret.until('denied');
     expect(secret.channel.state).toEqual({ kind: 'denied', reason: 'forbidden' });
@@ -141,6 +155,12 @@ describe('channels of a client', () => {
     await open.until('joined');
     const late = new Taken(client.channel('rooms/secret'));
     await late.until('denied');
+    app.access.closed.add('rooms/a');
+    await app.hub.revoke('ada', 'rooms/a');
+    await open.until('denied');
+    expect(open.channel.state).toEqual({ kind: 'denied', reason: 'revoked' });
+    app.access.closed.clear();
+    await new Taken(client.channel('rooms/a')).until('joined');
     expect(client.state).toEqual({ kind: 'open' });
   });
 
