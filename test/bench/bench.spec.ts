@@ -184,6 +184,15 @@ describe('the bench', () => {
     ]);
   });
 
+  it('says what a page of many channels costs', async () => {
+    const out = join(tmpdir(), `dashboard-${process.pid}.json`);
+    whenTestEnds(() => rm(out, { force: true }));
+    await run(process.execPath, [script, '--dashboard', '--quick', '--out', out]);
+    const { published, bytes } = JSON.parse(await readFile(out, 'utf8'));
+    expect(bytes['own ids'] / published.bytes).toBeLessThan(3);
+    expect(bytes['ids of all channels'] / published.bytes).toBeGreaterThan(10);
+  });
+
   it('refuses what it does not know', async () => {
     await expect(run(process.execPath, [script, '--fast'])).rejects.toThrow('npm run bench -- [options]');
     await expect(run(process.execPath, [script, '--reps', '0'])).rejects.toThrow(

@@ -29,7 +29,12 @@ async function revoke(options, log) {
   return benchRevoke(options, log);
 }
 
-const kinds = { network, micro, backplanes, revoke };
+async function dashboard(options, log) {
+  const { benchDashboard } = await import('./dashboard/run.js');
+  return benchDashboard(options, log);
+}
+
+const kinds = { network, micro, backplanes, revoke, dashboard };
 
 async function main(options) {
   const began = new Date();
