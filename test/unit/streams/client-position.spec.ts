@@ -103,6 +103,19 @@ describe('The position in a channel that was left', () => {
     expect(position.placeOf({ id: ids[0], data: held[0]!.data })).toMatchObject({ channel: 'left' });
   });
 
+  it('is not that of a channel which is read, also among many', async () => {
+    const position = new OwnIds(NO_POSITION);
+    const { streams } = makeStreams();
+    const { open } = read(streams, position);
+    const opened: Unsubscribable[] = [];
+    for (let i = 0; i < 12; i++) opened.push(await open(`rooms/${i}`));
+    opened[3]!.unsubscribe();
+    expect(position.of('rooms/3')).toBeUndefined();
+    expect(position.of('rooms/4')?.channel.name).toBe('rooms/4');
+    await open('rooms/3');
+    expect(position.names.at(-1)).toBe('rooms/3');
+  });
+
   it('makes room for those of others where there are many', async () => {
     const position = new OwnIds(NO_POSITION);
     const { streams } = makeStreams();
@@ -156,7 +169,7 @@ describe('Own ids', () => {
 
 describe('Positions that came in place of a last event ID', () => {
   it('are those of the client, also one that cannot be read', () => {
-    const position = new FullIds(parseLastEventId('old=1.markmark0000'));
+    const position = new FullIds(parseLastEventId('1.markmark0000'));
     const unreadable = { kind: 'unreadable', text: 'x' } as const;
     position.bring(
       new Map([
@@ -168,6 +181,6 @@ describe('Positions that came in place of a last event ID', () => {
     expect(position.beginningIn('a', position.brought)).toMatchObject({ position: { offset: 7 } });
     expect(position.beginningIn('b', position.brought)).toBe(unreadable);
     expect(position.beginningIn('c', position.brought)).toBe(NO_POSITION);
-    expect(position.beginningIn('old', position.brought)).toBe(NO_POSITION);
+    expect(position.beginningIn('others', position.brought)).toBe(NO_POSITION);
   });
 });
