@@ -244,7 +244,8 @@ describe.each(adapters)('A POST of the endpoint (%s)', (adapter) => {
     const statusOf = async (body: unknown, headers = {}): Promise<number> =>
       (await SseClient.open(`${url}/events`, posting(body, { headers }))).status;
     const long = { channels: { 'rooms/a': 'x'.repeat(64 * 1024) } };
-    expect(await statusOf({ channels: { 'rooms/secret': '', 'nobody/asks': '' } })).toBe(403);
+    const denied = { channels: { 'rooms/secret': '', 'nobody/asks': '' } };
+    expect(await statusOf(denied, { accept: 'text/event-stream' })).toBe(403);
     expect(await statusOf({ channels: { 'not//a name': '' } })).toBe(400);
     expect(await statusOf({ channels: ['rooms/a'] })).toBe(400);
     expect(await statusOf({ channels: { 'rooms/a': 1 } })).toBe(400);
