@@ -162,6 +162,34 @@ describe('the guides’ example', () => {
     expect(dataOf(await client.take(1))).toEqual([['said', { text: 'hello' }]]);
   });
 
+  it('of a client with own ids, which opens its stream by POST', async () => {
+    type OpenRooms = (url: string) => Promise<Response>;
+    const { openRooms, keep } = runBlock(blockWith('ts', 'openRooms'), {});
+    const { AppModule } = classesOf(blockWith('ts', 'endpoint: { path', 'SessionGuard'), packages);
+    const session = (request: { headers: object }, _: unknown, next: () => void): void => {
+      Object.assign(request.headers, { cookie: 'session=1' });
+      next();
+    };
+    const configure = (app: INestApplication): unknown => app.use(session);
+    const { hub, url } = await startSseApp({ sse: false, imports: [AppModule!], configure });
+    const readUntil = async (text: string): Promise<string> => {
+      const response = await (openRooms as OpenRooms)(`${url}/events`);
+      let came = '';
+      for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+        came += chunk;
+        if (came.includes(text)) break;
+      }
+      for (const [, id] of came.matchAll(/^id: (.*)$/gm)) (keep as (id: string) => void)(id!);
+      return came;
+    };
+    await readUntil('connection');
+    await hub.publish('rooms/1', { data: 'one' });
+    await hub.publish('rooms/2', { data: 'two' });
+    expect(await readUntil('data: two')).toContain('data: one');
+    await hub.publish('rooms/2', { data: 'three' });
+    expect(await readUntil('data: three')).not.toMatch(/one|two/);
+  });
+
   it('of a build whose output is piped, and cancelled', async () => {
     const logged = new Inbox<unknown>();
     for (const level of ['log', 'warn'] as const) {

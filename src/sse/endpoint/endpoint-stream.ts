@@ -5,7 +5,7 @@ import { RateLimit } from '../http/limits.js';
 import { ownEvent } from '../http/event-body.js';
 import type { SseConnection } from '../http/sse-connection.js';
 import type { SseEvent } from '../log/sse-event.js';
-import { MAX_ID_BYTES, parseKept } from '../protocol/position.js';
+import { MAX_ID_BYTES, parseLastEventId } from '../protocol/position.js';
 import type { SseHub } from '../sse-hub.js';
 import { haveLongIds } from '../streams/stream-reader.js';
 import type { ChangeOutcome, JoinsAndLeaves, JoinableStreams, RefusedChange } from './joinable-streams.js';
@@ -151,7 +151,7 @@ export class EndpointStream implements ConnectionPart {
     return new Promise((resolve, reject) => {
       const isAsked = gate?.ask(channel, reader, (isGranted) => {
         if (!isGranted || joining.isLeft) return resolve(isGranted);
-        if (position !== undefined) reader.position.beginAt(channel, parseKept(position));
+        if (position !== undefined) reader.position.beginAt(channel, parseLastEventId(position));
         this.#enter(channel).then(() => resolve(true), reject);
       });
       // The endpoint denies channels without a method to ask.

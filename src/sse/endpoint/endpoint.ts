@@ -16,6 +16,7 @@ import type { Exchange } from '../http/exchange.js';
 import { Identification } from '../http/identity.js';
 import type { SseConnection } from '../http/sse-connection.js';
 import type { SseEvent } from '../log/sse-event.js';
+import type { IdForm } from '../protocol/position.js';
 import { SseHub } from '../sse-hub.js';
 import { SseError } from '../sse.errors.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
@@ -60,7 +61,7 @@ export class Endpoint implements OnApplicationBootstrap {
     refuseForms(exchange);
     const positions = positionsOf(body, exchange);
     const channels = new Set([...this.#inQuery(exchange), ...positions.keys()]);
-    this.#check([...channels]);
+    this.#check([...channels], reader.position.form);
     reader.position.bring(positions);
     return this.#begin(channels);
   }
@@ -101,13 +102,14 @@ export class Endpoint implements OnApplicationBootstrap {
   /** The channels in the query, and those that the client's Last-Event-ID names. */
   #requestedBy({ exchange, lastEventId, reader }: SseConnection): ReadonlySet<string> {
     const channels = this.#inQuery(exchange);
-    this.#check([...channels]);
+    const { form } = reader.position;
+    this.#check([...channels], form);
     const before = lastEventId.kind === 'named' ? lastEventId.positions.keys() : [];
-    const most = this.streams.maxChannels[reader.position.form];
+    const most = this.streams.maxChannels[form];
     for (const name of before) {
       if (channels.size >= most) break;
       // The id may be too old, or not one of ours: names that cannot be streamed are skipped.
-      if (this.#areStreamable([...channels, name])) channels.add(name);
+      if (this.#areStreamable([...channels, name], form)) channels.add(name);
     }
     return channels;
   }
@@ -140,18 +142,17 @@ export class Endpoint implements OnApplicationBootstrap {
   }
 
   /** @throws BadRequestException for channels that cannot be streamed, or are too many */
-  #check(channels: readonly string[]): void {
+  #check(channels: readonly string[], form: IdForm): void {
     try {
-      // hub.stream() checks its arguments; nothing is streamed, as nobody subscribes.
-      if (channels.length > 0) this.hub.stream(channels);
+      if (channels.length > 0) this.streams.settingsOf(channels, form);
     } catch (error) {
       throw error instanceof SseError ? new BadRequestException(error.message) : error;
     }
   }
 
-  #areStreamable(channels: readonly string[]): boolean {
+  #areStreamable(channels: readonly string[], form: IdForm): boolean {
     try {
-      this.#check(channels);
+      this.#check(channels, form);
       return true;
     } catch {
       return false;
@@ -173,8 +174,9 @@ export class Endpoint implements OnApplicationBootstrap {
     );
     const names = joins.map(({ channel }) => channel);
     const change = { join: [...new Set(names)], leave: [...new Set(leave)], positions };
-    this.#check(change.join);
-    this.#check(change.leave);
+    // Its stream knows which form its ids have, and may be elsewhere: it refuses what is too much for it.
+    this.#check(change.join, 'own');
+    this.#check(change.leave, 'own');
     if (change.join.some((channel) => change.leave.includes(channel)))
       throw new BadRequestException('Name a channel in "join" or in "leave", not in both.');
     return change;

@@ -82,7 +82,7 @@ export class Cursor implements ChannelReader, Task {
   read = UNREAD;
   /** The position of its client, for the ids that it is sent. */
   given: Position | undefined;
-  /** `given` as it was sent last. */
+  /** `given` as it was sent last, with own ids. */
   #sent: Position | undefined;
   /** `unpaced`: it ignores back-pressure, as others than its client may depend on it. */
   pace: 'client' | 'unpaced' = 'client';
@@ -202,6 +202,11 @@ export class Cursor implements ChannelReader, Task {
   /** Its client was sent its position. */
   positionSent(): void {
     this.#hidden = this.#hiddenBytes = 0;
+  }
+
+  /** Its client, who has asked for own ids, was sent its position. */
+  ownPositionSent(): void {
+    this.positionSent();
     this.#sent = this.given ?? this.read;
   }
 
@@ -210,7 +215,7 @@ export class Cursor implements ChannelReader, Task {
     this.#sent = undefined;
   }
 
-  /** Whether its client has not been sent its position; without history, that it streams the channel. */
+  /** Whether its client, who has asked for own ids, was not sent its position; without history, that it streams the channel. */
   get hasUnsentPosition(): boolean {
     if (!this.started) return false;
     if (!this.channel.hasHistory) return this.#sent === undefined;

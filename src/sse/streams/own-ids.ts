@@ -2,8 +2,8 @@ import { formatVector, namedId } from '../protocol/position.js';
 import { ClientPosition, type Kept, type Place } from './client-position.js';
 import type { Cursor } from './cursor.js';
 
-/** Channels that were left whose positions are kept. The client keeps them, too. */
-const MOST_LEFT = 500;
+/** Positions that are kept of channels that are not read. The client keeps them, too. */
+const MOST_KEPT = 500;
 
 /**
  * Ids for a client that keeps a position for each channel, and merges each id into them. They always name their channel:
@@ -55,7 +55,7 @@ export class OwnIds extends ClientPosition {
     for (const cursor of this.cursors) {
       if (!cursor.hasUnsentPosition) continue;
       const { channel, given } = cursor;
-      cursor.positionSent();
+      cursor.ownPositionSent();
       this.kept?.delete(channel.name);
       ids.push([channel.name, channel.hasHistory && given ? channel.idOf(given) : undefined]);
     }
@@ -67,10 +67,14 @@ export class OwnIds extends ClientPosition {
     return lastEventId?.kind === 'bare' ? namedId(encodeURIComponent(channel), lastEventId.text) : undefined;
   }
 
+  /** The channel that was left longest ago makes room. */
   protected makeRoom(kept: Map<string, Kept>): void {
-    // Others came with the client and are not read yet: no limit but that of the request.
-    const left = [...kept].filter(([, { read }]) => read !== undefined);
-    if (left.length > MOST_LEFT) kept.delete((left[0] as [string, Kept])[0]);
+    if (kept.size <= MOST_KEPT) return;
+    for (const [channel, { read }] of kept) {
+      if (read === undefined) continue; // it came with the client, and is not read yet
+      kept.delete(channel);
+      return;
+    }
   }
 }
 
@@ -78,6 +82,6 @@ export class OwnIds extends ClientPosition {
 function idIn(cursor: Cursor): string | undefined {
   const { channel, given, read } = cursor;
   if (channel.hasHistory && !given) return undefined;
-  cursor.positionSent();
+  cursor.ownPositionSent();
   return channel.namedId(given ?? read);
 }

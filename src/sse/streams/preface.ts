@@ -31,6 +31,6 @@ export interface ReadyPreface {
    * not hold that now, it has moved on.
    */
   readonly wasInLog: boolean;
-  /** @param id names the position that it takes its client to; undefined where the channel has no history */
+  /** @param id names the position that it takes its client to; undefined where there is none to tell */
   text(id: string | undefined): SharedText;
 }

@@ -90,7 +90,7 @@ export class Streams implements OnApplicationShutdown {
   ): Observable<SseEvent<EventsOf<Name>>> {
     // Where no response is served now, nobody has asked for another form of ids.
     const form = this.responseReader?.position.form ?? 'full';
-    const names = [...this.#settingsOf(channels, form).keys()];
+    const names = [...this.settingsOf(channels, form).keys()];
     checkObject(
       options,
       ['lastEventId', 'replay', 'authorize', 'filter', 'types', 'ifAbsent', 'onCaughtUp'],
@@ -113,7 +113,7 @@ export class Streams implements OnApplicationShutdown {
     channels: Name | readonly Name[],
     query: HistoryQuery,
   ): Promise<ChannelHistory<EventsOf<Name>>> {
-    const settings = this.#settingsOf(channels, 'full');
+    const settings = this.settingsOf(channels, 'full');
     checkObject(query, ['after', 'upTo', 'limit'], 'hub.history()');
     const { after, upTo } = query;
     optional(stringOf, 'after', after);
@@ -155,9 +155,10 @@ export class Streams implements OnApplicationShutdown {
   /**
    * The settings of the channels that are named.
    *
+   * @param form that of the ids of the response that is to have them
    * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `TOO_MANY_CHANNELS`
    */
-  #settingsOf(channels: string | readonly string[], form: IdForm): ReadonlyMap<string, ChannelSettings> {
+  settingsOf(channels: string | readonly string[], form: IdForm): ReadonlyMap<string, ChannelSettings> {
     // JavaScript may give anything: whatever is no list is looked at as a name.
     const names = Array.isArray(channels) ? (channels as readonly string[]) : [channels as string];
     if (names.length === 0) throw new SseError('INVALID_CHANNEL', 'Name at least one channel.');

@@ -1,16 +1,26 @@
+import { Controller, Inject, Injectable, Sse as StockSse, type Type } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
+import { mergeMap, of } from 'rxjs';
+import { AuthorizeChannel, SseHub, SseSnapshot } from '../../../src/sse/index.js';
+import type { SnapshotOf, SnapshotRequest, SseModuleOptions } from '../../../src/sse/index.js';
+import { adapters } from '../../support/adapters.js';
+import { startSseApp } from '../../support/sse-app.js';
 import { SseClient, type SseClientOptions } from '../../support/sse-client.js';
-import { idOf, startEndpointApp } from './endpoint-app.js';
+import { change, idOf, openEndpoint, startEndpointApp } from './endpoint-app.js';
 
 type Positions = Readonly<Record<string, string>>;
 
+const rooms = (count: number): string[] => Array.from({ length: count }, (_, i) => `rooms/${i}`);
+const without = (channels: readonly string[]): Positions =>
+  Object.fromEntries(channels.map((channel) => [channel, '']));
+
 /** The options of a request that has positions in its body. */
-const posting = (channels: unknown, options: SseClientOptions = {}): SseClientOptions => ({
+const posting = (body: unknown, options: SseClientOptions = {}): SseClientOptions => ({
   ids: 'own',
   method: 'POST',
   ...options,
   headers: { 'content-type': 'application/json', ...options.headers },
-  body: JSON.stringify({ channels }),
+  body: typeof body === 'string' ? body : JSON.stringify(body),
 });
 
 async function openWith(
@@ -18,8 +28,32 @@ async function openWith(
   channels: Positions,
   options?: SseClientOptions,
 ): Promise<{ client: SseClient; id: string }> {
-  const client = await SseClient.open(`${url}/events`, posting(channels, options));
+  const client = await SseClient.open(`${url}/events`, posting({ channels }, options));
   return { client, id: idOf(await client.next()) };
+}
+
+/** Topics of one word are for everybody. */
+function topicAccess(): Type {
+  @Injectable()
+  class TopicAccess {
+    @AuthorizeChannel(':topic')
+    maySee(): boolean {
+      return true;
+    }
+  }
+  return TopicAccess;
+}
+
+/** The state of every room is its name. */
+function roomStates(): Type {
+  @Injectable()
+  class RoomStates {
+    @SseSnapshot('rooms/:room')
+    stateOf({ channel }: SnapshotRequest): SnapshotOf<string> {
+      return { state: channel };
+    }
+  }
+  return RoomStates;
 }
 
 describe('A stream with own ids', () => {
@@ -43,18 +77,212 @@ describe('A stream with own ids', () => {
     expect(client.blocks[0]!.id).toMatch(/^rooms%2Fa=0\.\w+&rooms%2Fb=0\.\w+&typing%2Fa=\*$/);
   });
 
-  it('begins by POST in each channel where the client was', async () => {
+  it('begins by POST in each channel where the client was, and gives nothing twice', async () => {
     const { hub, url } = await startEndpointApp();
     const { client: first } = await openWith(url, { 'rooms/a': '', 'rooms/b': '', 'typing/a': '' });
-    await hub.publish('rooms/a', { data: 'a1' });
-    await hub.publish('rooms/b', { data: 'b1' });
-    await first.take(2);
+    for (const room of ['a', 'b', 'a']) await hub.publish(`rooms/${room}`, { data: 'had' });
+    await first.take(3);
     first.destroy();
-    await hub.publish('rooms/b', { data: 'b2' });
-    await hub.publish('rooms/a', { data: 'a2' });
+    for (const room of ['b', 'a', 'b']) await hub.publish(`rooms/${room}`, { data: `missed in ${room}` });
     const { client } = await openWith(url, first.positions);
     await hub.publish('typing/a', { data: 'live' });
-    expect((await client.take(3)).map(({ data }) => data).sort()).toEqual(['a2', 'b2', 'live']);
+    const missed = (await client.take(4)).map(({ data }) => data);
+    expect(missed.sort()).toEqual(['live', 'missed in a', 'missed in b', 'missed in b']);
     expect((await hub.connections())[0]!.channels).toEqual(['rooms/a', 'rooms/b', 'typing/a']);
+  });
+
+  it('begins by GET where its last event ID says, too', async () => {
+    const { hub, url } = await startEndpointApp({ retry: 1 });
+    const { client } = await openEndpoint(url, ['rooms/a', 'rooms/b'], { ids: 'own', reconnect: 100 });
+    await hub.publish('rooms/a', { data: '1' });
+    await client.next();
+    client.destroy();
+    for (const room of ['a', 'b']) await hub.publish(`rooms/${room}`, { data: room });
+    await client.next();
+    expect((await client.take(2)).map(({ data }) => data).sort()).toEqual(['a', 'b']);
+  });
+
+  it('names what is joined, and nothing that is left; a channel goes on where the client says', async () => {
+    const { hub, url } = await startEndpointApp();
+    const { client, id } = await openWith(url, { 'rooms/a': '' });
+    const { body } = await change(url, id, { join: ['rooms/b'] });
+    const told = `rooms%2Fb=${body.positions['rooms/b']}`;
+    expect((await client.untilBlock((block) => block.id === told)).at(-1)!.raw).toContain('sse-position');
+    await change(url, id, { leave: ['rooms/b'] });
+    const missed = await hub.publish('rooms/b', { data: 'missed' });
+    await change(url, id, { join: [{ channel: 'rooms/b', lastEventId: body.positions['rooms/b'] }] });
+    expect(await client.next()).toEqual({ type: 'message', id: `rooms%2Fb=${missed}`, data: 'missed' });
+  });
+
+  it('goes on without a channel that was revoked', async () => {
+    const { hub, url } = await startEndpointApp();
+    const headers = { 'x-user': 'ada' };
+    const { client } = await openWith(url, { 'rooms/a': '', 'rooms/b': '' }, { headers });
+    await hub.revoke('ada', 'rooms/a');
+    expect(await client.next()).toMatchObject({ type: 'denied', id: undefined });
+    await hub.publish('rooms/a', { data: 'secret' });
+    const id = await hub.publish('rooms/b', { data: '1' });
+    expect(await client.next()).toEqual({ type: 'message', id: `rooms%2Fb=${id}`, data: '1' });
+  });
+
+  it('has no id in a gap before a snapshot, and that of its channel in the snapshot', async () => {
+    const { hub, url } = await startEndpointApp({}, { providers: [roomStates()] });
+    const had = await hub.publish('rooms/b', { data: '1' });
+    const { client } = await openWith(url, { 'rooms/a': 'abc-1', 'rooms/b': had, 'rooms/c': '' });
+    const events = await client.take(3);
+    expect(events.map(({ type, id }) => [type, id?.split('=')[0]])).toEqual([
+      ['gap', undefined],
+      ['snapshot', 'rooms%2Fa'],
+      ['snapshot', 'rooms%2Fc'],
+    ]);
+    expect(client.blocks[0]!.id).toBe(`rooms%2Fb=${had}`);
+  });
+
+  it('takes 500 channels by default, and with full ids 50', async () => {
+    const { hub, url } = await startEndpointApp();
+    const { client, id } = await openWith(url, without(rooms(60)));
+    expect((await hub.connections())[0]!.channels).toHaveLength(60);
+    await hub.publish('rooms/59', { data: '1' });
+    expect(await client.next()).toMatchObject({ data: '1' });
+    expect((await change(url, id, { join: rooms(500) })).body.channels).toHaveLength(500);
+    expect((await change(url, id, { join: ['rooms/one'] })).body.message).toContain('at most 500');
+    const full = { headers: { accept: 'text/event-stream' } };
+    const refused = await SseClient.open(`${url}/events`, posting({ channels: without(rooms(60)) }, full));
+    await refused.closed;
+    expect([refused.status, refused.body]).toEqual([400, expect.stringContaining('(50)')]);
+  });
+
+  it('takes as many channels as the limit that is given', async () => {
+    const { url } = await startEndpointApp({ limits: { channelsPerConnection: 2 } });
+    const open = (count: number): Promise<SseClient> =>
+      SseClient.open(`${url}/events`, posting({ channels: without(rooms(count)) }));
+    expect([(await open(2)).status, (await open(3)).status]).toEqual([200, 400]);
+  });
+});
+
+describe('A stream with full ids', () => {
+  it('begins by POST as well', async () => {
+    const { hub, url } = await startEndpointApp();
+    const [a, b] = [await hub.publish('rooms/a', { data: '1' }), await hub.publish('rooms/b', { data: '1' })];
+    const id = await hub.publish('rooms/b', { data: '2' });
+    const headers = { accept: 'text/event-stream', 'last-event-id': 'rooms%2Fold=1.markmark0000' };
+    const { client } = await openWith(url, { 'rooms/a': a, 'rooms/b': b }, { headers });
+    expect(client.headers).not.toHaveProperty('vary');
+    expect(await client.next()).toEqual({ type: 'message', id: `rooms%2Fa=${a}&rooms%2Fb=${id}`, data: '2' });
+  });
+
+  it('is what a route of Nest gives, whatever it is asked for', async () => {
+    @Controller()
+    class StockController {
+      constructor(@Inject(SseHub) private readonly hub: SseHub) {}
+
+      @StockSse('stock')
+      stream() {
+        return this.hub.stream('a');
+      }
+    }
+    const { hub, url } = await startSseApp({ controllers: [StockController] });
+    const client = await SseClient.open(`${url}/stock`, { ids: 'own' });
+    await client.nextBlock();
+    const id = await hub.publish('a', { data: '1' });
+    expect(await client.next()).toMatchObject({ id });
+    expect(client.headers['content-type']).toBe('text/event-stream');
+  });
+});
+
+describe('A route with @Sse()', () => {
+  it('gives own ids of its one channel, and takes them back', async () => {
+    const { hub, url } = await startSseApp({ routes: { events: (hub) => hub.stream('a') } });
+    const client = await SseClient.open(`${url}/events`, { ids: 'own' });
+    const bare = await SseClient.open(`${url}/events`);
+    await hub.publish('a', { data: '1' });
+    const [{ id }, { id: own }] = [await bare.next(), await client.next()];
+    expect(own).toBe(`a=${id}`);
+    const missed = await hub.publish('a', { data: '2' });
+    const again = await SseClient.open(`${url}/events`, { ids: 'own', lastEventId: own! });
+    expect(await again.next()).toEqual({ type: 'message', id: `a=${missed}`, data: '2' });
+  });
+
+  it('tells at a heartbeat of the positions alone that have moved past hidden events', async () => {
+    const isShown = ({ data }: { data: unknown }): boolean => data !== 'hidden';
+    const { hub, url } = await startSseApp({
+      sse: { heartbeat: 20 },
+      routes: { events: (hub) => hub.stream(['a', 'b'], { filter: isShown }) },
+    });
+    const client = await SseClient.open(`${url}/events`, { ids: 'own' });
+    await client.nextBlock();
+    const id = await hub.publish('a', { data: 'hidden' });
+    expect((await client.nextBlock()).raw).toBe(`id: a=${id}\nevent: sse-position\ndata: {}`);
+  });
+
+  it('names the channel of each value that is made of an event, and none of others', async () => {
+    const { hub, url } = await startSseApp({
+      routes: {
+        events: (hub) => hub.stream(['a', 'b']).pipe(mergeMap(({ data }) => of({ data: 'x' }, { data }))),
+        mine: () => of({ id: '7', data: 'mine' }),
+      },
+    });
+    const client = await SseClient.open(`${url}/events`, { ids: 'own' });
+    const begin = (await client.nextBlock()).id!.split('&');
+    const id = await hub.publish('b', { data: '1' });
+    expect((await client.take(2)).map((event) => event.id)).toEqual([begin[1], `b=${id}`]);
+    const mine = await SseClient.open(`${url}/mine`, { ids: 'own' });
+    expect(await mine.next()).toEqual({ type: 'message', id: undefined, data: 'mine' });
+  });
+});
+
+describe.each(adapters)('A POST of the endpoint (%s)', (adapter) => {
+  const start = (sse: SseModuleOptions = {}, providers: Type[] = []) =>
+    startEndpointApp(sse, {
+      adapter,
+      providers,
+      configure: (app) => app.enableCors({ origin: ['https://a.example'] }),
+    });
+
+  it('is answered with the status that says what is wrong', async () => {
+    const { hub, url } = await start();
+    const statusOf = async (body: unknown, headers = {}): Promise<number> =>
+      (await SseClient.open(`${url}/events`, posting(body, { headers }))).status;
+    const long = { channels: { 'rooms/a': 'x'.repeat(64 * 1024) } };
+    const denied = { channels: { 'rooms/secret': '', 'nobody/asks': '' } };
+    expect(await statusOf(denied, { accept: 'text/event-stream' })).toBe(403);
+    expect(await statusOf({ channels: { 'not//a name': '' } })).toBe(400);
+    expect(await statusOf({ channels: ['rooms/a'] })).toBe(400);
+    expect(await statusOf({ channels: { 'rooms/a': 1 } })).toBe(400);
+    expect(await statusOf({ channels: {}, join: [] })).toBe(400);
+    expect(await statusOf('{')).toBe(400);
+    expect(await statusOf(long)).toBe(413);
+    expect(await statusOf({ channels: {} }, { 'content-type': 'text/plain' })).toBe(415);
+    expect(await statusOf({ channels: {} }, { 'x-token': 'wrong' })).toBe(401);
+    expect(hub.stats().connections).toBe(0);
+  });
+
+  it('opens a stream that channels are joined to later, and tells what was denied', async () => {
+    const { hub, url } = await start();
+    const { id } = await openWith(url, {});
+    expect((await change(url, id, { join: ['rooms/a'] })).body.channels).toEqual(['rooms/a']);
+    const { client } = await openWith(url, { 'rooms/a': '', 'rooms/secret': '' });
+    expect(await client.next()).toMatchObject({ type: 'denied', id: undefined });
+    await hub.publish('rooms/a', { data: '1' });
+    expect(await client.next()).toMatchObject({ data: '1' });
+  });
+
+  it('keeps what else the answer varies by', async () => {
+    const { url } = await start();
+    const headers = { origin: 'https://a.example' };
+    const { client } = await openWith(url, {}, { headers });
+    expect(client.headers.vary).toBe('Origin, Accept');
+  });
+
+  // Fastify refuses such a body by itself.
+  if (adapter === 'fastify') return;
+
+  it('takes a channel that is named like a member of every object', async () => {
+    const { hub, url } = await start({}, [topicAccess()]);
+    const body = '{"channels":{"__proto__":"","constructor":""}}';
+    const client = await SseClient.open(`${url}/events`, posting(body));
+    expect(client.blocks).toBeDefined();
+    await client.next();
+    expect((await hub.connections())[0]!.channels).toEqual(['__proto__', 'constructor']);
   });
 });
