@@ -38,6 +38,7 @@ export function checkTypes(blocks: Block[]): Map<Block, string[]> {
     paths: {
       'nestjs-sse-hub': [join(root, 'src/index.ts')],
       'nestjs-sse-hub/client': [join(root, 'src/sse/client/index.ts')],
+      'nestjs-sse-hub/testing': [join(root, 'src/sse/testing/index.ts')],
       'nestjs-sse-hub/testing/contracts': [join(root, 'src/sse/testing/contracts/index.ts')],
       'nestjs-sse-hub/*': [join(root, 'src/sse/backplanes/*/index.ts')],
     },
