@@ -49,7 +49,11 @@ function chatOf(model: Model): Type {
 }
 
 export const startChat = (model: Model, options: SseAppOptions = {}): Promise<SseApp> =>
-  startSseApp({ imports: [ModelRunsModule], controllers: [chatOf(model)], ...options });
+  startSseApp({
+    ...options,
+    imports: [ModelRunsModule],
+    controllers: [chatOf(model), ...(options.controllers ?? [])],
+  });
 
 export interface Asked {
   readonly chat?: string;
