@@ -215,8 +215,7 @@ export class SseConnection implements Sink, Task {
       this.ready();
       this.pipeline.subscribeSource(source, this);
     }
-    // Its end may have come before there was anything to release.
-    if (this.isClosed || this.#ending?.how === 'finished') this.pipeline.release();
+    if (this.isClosed) this.pipeline.release();
   }
 
   /** The method has resolved: the head can be sent when the positions are known. */
