@@ -84,6 +84,8 @@ const rooms = {
   'sse/pipes': ofCore,
   // The ready endpoint, a controller as an application might write it.
   'sse/endpoint': ['sse/access', 'sse/handlers', 'sse/sse-hub.ts', ...ofCore],
+  // Runs of language models, on the hub as an application uses it.
+  'sse/ai': ['sse/sse-hub.ts', 'sse/sse.module.ts', ...ofCore],
   // Implementations of the ports.
   'sse/backplanes': ['sse/protocol', 'sse/log', 'sse/cluster', ...leaves],
   // For pages, and other clients: nothing of Nest or rxjs comes with it.

@@ -16,7 +16,7 @@ export {
   type SseRouteOptions,
   type Streamed,
 } from './http/sse.decorator.js';
-export { isSseRoute, type PlainStream } from './http/sse-route.metadata.js';
+export { isSseRoute, type PlainStream, type StreamFailure } from './http/sse-route.metadata.js';
 export type { EndpointOptions } from './endpoint/endpoint.controller.js';
 export { SseSnapshot, type SnapshotOf, type SnapshotRequest } from './snapshots/sse-snapshot.decorator.js';
 export type { Denial, DenialReason } from './access/connection-access.js';
@@ -51,7 +51,7 @@ export type { Position } from './protocol/position.js';
 export type { ChannelSettings, HistorySettings, PresenceSettings } from './sse.settings.js';
 export type { Gap, GapReason } from './log/sse-event.js';
 export type { PresenceEvent, PresenceMember, PresenceMembers } from './presence/member.js';
-export type { PipeOptions } from './pipes/source-pipe.js';
+export type { PipeOptions, PipeSource } from './pipes/source-pipe.js';
 export type { FormLastEvent, LastEvent, PipeFailure } from './pipes/pipe-failure.js';
 export { SseHub, type HubStats } from './sse-hub.js';
 export type { PublishOptions } from './publishing/channel-writer.js';

@@ -5,7 +5,7 @@ import type { Reach } from './cluster/scatter-gather.js';
 import type { ConnectionFilter, ConnectionInfo, Connections } from './http/connections.js';
 import type { ChannelHistory, HistoryQuery } from './log/history.js';
 import type { EventsOf, InputsOf, SseEvent, SseEventInput } from './log/sse-event.js';
-import type { PipeOptions } from './pipes/source-pipe.js';
+import type { PipeOptions, PipeSource } from './pipes/source-pipe.js';
 import type { SourcePipes } from './pipes/source-pipes.js';
 import type { PresenceMembers } from './presence/member.js';
 import type { Presence } from './presence/presence.js';
@@ -84,7 +84,8 @@ export class SseHub {
    * language model, exports, logs of a build. A client that loses its connection resumes in the middle.
    *
    * An async iterable is asked for an item when the one before is published. It is stopped by its `return()`, which a
-   * generator heeds only once the Promise that it awaits has settled.
+   * generator heeds only once the Promise that it awaits has settled. A function that gives the source gets a signal for
+   * that, which is aborted when the pipe is over.
    *
    * A source that does not come to its own end is followed by an event of the type `error`. Its data is a text: the
    * message that Nest's exception filter would give for the source's error, or one word for the reason. The option
@@ -99,7 +100,7 @@ export class SseHub {
    */
   async pipe<Name extends string>(
     channel: Name,
-    source: AsyncIterable<SseEventInput<InputsOf<Name>>> | Observable<SseEventInput<InputsOf<Name>>>,
+    source: PipeSource<SseEventInput<InputsOf<Name>>>,
     options: PipeOptions<InputsOf<Name>> = {},
   ): Promise<number> {
     // The event that the option `error` forms is checked like any other.
@@ -138,12 +139,14 @@ export class SseHub {
 
   /**
    * Ends a channel. Its listeners get the events that they have not got yet, and then the end. An EventSource that comes
-   * back is answered 204, which stops it (WHATWG HTML, 9.2.3). For the channel's `ttl` nobody can publish to it.
+   * back is answered 204, which stops it (WHATWG HTML, 9.2.3). For the channel's `ttl` nobody can publish to it. A source
+   * that is piped into it is stopped, on whichever instance it runs.
    *
    * @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL`, `HUB_FULL`, `BACKPLANE_AWAY`, `HUB_CLOSED`
    */
   async complete(channel: string): Promise<void> {
     await this.writer.complete(channel);
+    this.pipes.completed(channel);
   }
 
   /**

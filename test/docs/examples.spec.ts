@@ -190,6 +190,21 @@ describe('the guides’ example', () => {
     expect(await readUntil('data: three')).not.toMatch(/one|two/);
   });
 
+  it('of a stream by POST, which resumes', async () => {
+    const { OrdersController } = classesOf(blockWith('ts', "@Sse('watch'"), packages);
+    const { hub, url } = await startSseApp({ controllers: [OrdersController!] });
+    const client = await SseClient.open(`${url}/orders/watch`, {
+      ...{ method: 'POST', body: JSON.stringify({ ids: ['7', '8'] }), reconnect: 0 },
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(client.status).toBe(200);
+    await client.nextBlock(); // its position
+    client.reset();
+    for (const id of ['7', '8']) await hub.publish(`orders/${id}`, { data: id });
+    expect((await client.take(2)).map(({ data }) => data)).toEqual(['7', '8']);
+    expect(client.connected).toBe(2);
+  });
+
   it('of a build whose output is piped, and cancelled', async () => {
     const logged = new Inbox<unknown>();
     for (const level of ['log', 'warn'] as const) {

@@ -45,10 +45,15 @@ export class Admission {
     return true;
   }
 
-  /** Sends a client away so that it comes back. @param refusal the error of a client that is no EventSource */
+  /**
+   * Sends a client away so that it comes back. One of a `plain` route would take an empty stream for the whole.
+   *
+   * @param refusal the error of a client that is no EventSource
+   */
   turnAway(connection: SseConnection, refusal = notAvailable): void {
     if (this.#isStopped) connection.exchange.closeAfterwards();
-    if (this.#isStopped || this.settings.whenFull === 'retry') return connection.end(this.retry());
+    const comesBack = this.#isStopped || this.settings.whenFull === 'retry';
+    if (comesBack && !connection.settings.plain) return connection.end(this.retry());
     connection.exchange.response.setHeader('Retry-After', Math.ceil(this.retry() / 1000));
     connection.fail(refusal());
   }

@@ -4,7 +4,7 @@ import type { Gap } from '../log/sse-event.js';
 import { eventBody } from '../protocol/event-stream.js';
 import { SseError } from '../sse.errors.js';
 import { isObject } from '../values.js';
-import type { PlainStream } from './sse-route.metadata.js';
+import type { PlainStream, StreamFailure } from './sse-route.metadata.js';
 
 /**
  * An event that is not the hub's, in the form that Nest gives it: line ends are taken out of what must
@@ -51,9 +51,17 @@ export const ownEvent = (type: string, data: object): string =>
 /** The text of a gap; undefined on a `plain` route without a `gap` function, or where that gives none. */
 export function gapText(gap: Gap, plain: PlainStream | boolean): string | undefined {
   if (!plain) return ownEvent('gap', gap);
-  if (plain === true) return undefined;
+  return plain === true ? undefined : formedText(() => plain.gap?.(gap));
+}
+
+/** The text of the last event of a `plain` route that cannot be given to its end; undefined if it makes none. */
+export function lastText(failure: StreamFailure, plain: PlainStream | boolean): string | undefined {
+  return typeof plain === 'boolean' ? undefined : formedText(() => plain.error?.(failure));
+}
+
+function formedText(form: () => MessageEvent | undefined): string | undefined {
   try {
-    const formed = plain.gap?.(gap);
+    const formed = form();
     return formed && foreignEvent(formed).body;
   } catch (error) {
     new Logger('SseConnection').error(error);

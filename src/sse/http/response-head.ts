@@ -68,7 +68,8 @@ export class OwnHead implements ResponseHead {
     exchange.keepOpen();
     const { settings, cacheControl } = this.route;
     const cache = cacheControl?.() ?? (settings.allowTransform ? UNCACHED : `${UNCACHED}, no-transform`);
-    exchange.begin(exchange.statusCode, headersOf(cache, exchange), text);
+    const { headers } = typeof settings.plain === 'object' ? settings.plain : {};
+    exchange.begin(exchange.statusCode, { ...headersOf(cache, exchange), ...headers }, text);
     return true;
   }
 

@@ -6,6 +6,7 @@ import { originOf } from '../log/published-event.js';
 import type { Gap } from '../log/sse-event.js';
 import { retryBlock, type SharedText } from '../protocol/event-stream.js';
 import { parseLastEventId, type LastEventId } from '../protocol/position.js';
+import { errorMessage } from '../error-message.js';
 import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { ChannelGate } from '../streams/channel-gate.js';
@@ -26,10 +27,11 @@ import type { Identity } from './identity.js';
 import { Outbox } from './outbox.js';
 import { Outgoing } from './outgoing.js';
 import { Pipeline } from './pipeline.js';
-import { errorText, gapText, ownEvent } from './event-body.js';
+import { errorText, gapText, lastText, ownEvent } from './event-body.js';
 import { Introduction, type ResponseHead } from './response-head.js';
 import { ResponseWriter } from './response-writer.js';
 import { abortSignal } from './signal.js';
+import type { StreamFailure } from './sse-route.metadata.js';
 import type { ConnectionSettings } from './sse-server.js';
 
 const logger = new Logger('SseConnection');
@@ -37,13 +39,16 @@ const logger = new Logger('SseConnection');
 /** Errors that may be over when the client comes back. */
 const PASSING: ReadonlySet<SseErrorCode> = new Set(['HUB_FULL', 'BACKPLANE_AWAY']);
 
+const GAP_MESSAGE = 'A part of the stream is not kept any more.';
+
 /** How a response ends. One that is not open yet has to open first. */
 interface Ending {
   /**
    * - `finished`: its Observable has completed or failed. All that it emitted goes out first.
    * - `forced`: it ends from outside, with what was published by now, whatever its Observable may still have to say.
+   * - `cut`: as `forced`, and its client would take a clean end for the end: there is one only if nothing more can come.
    */
-  readonly how: 'finished' | 'forced';
+  readonly how: 'finished' | 'forced' | 'cut';
   /** Milliseconds after which the client is to come back. */
   readonly retry?: number | undefined;
   /** The last event; empty for none. */
@@ -302,7 +307,7 @@ export class SseConnection implements Sink, Task {
   gap(cursor: Cursor, gap: Gap): void {
     const id = this.reader.position.idAt(cursor);
     const body = gapText(gap, this.settings.plain);
-    if (body === undefined) return this.disconnect(); // a clean end would be taken for the whole
+    if (body === undefined) return this.#endShort({ reason: 'gap', message: GAP_MESSAGE });
     this.#outbox.add(body, id, 'unpaced');
   }
 
@@ -363,11 +368,23 @@ export class SseConnection implements Sink, Task {
     }
     // A value that is still awaited is dropped: its position has not moved, so the client gets it again.
     this.#outgoing?.close();
-    if (this.settings.plain) return this.disconnect(); // its client would take a clean end for the whole
-    this.#outbox.add(errorText(error));
+    if (this.settings.plain) return this.#endShort({ reason: 'failed', message: errorMessage(error) });
+    this.#endWith(errorText(error));
+  }
+
+  /** Ends a `plain` stream that cannot be given to its end: its client would take a clean end for the end. */
+  #endShort(failure: StreamFailure): void {
+    const last = lastText(failure, this.settings.plain);
+    if (last === undefined) this.disconnect();
+    else this.#endWith(last);
+  }
+
+  #endWith(last: string): void {
+    this.#outbox.add(last);
     this.#finish();
     // It may be an event that could not be written: then its source does not know that it is over.
     this.pipeline.release();
+    this.scheduleRun();
   }
 
   /** Looks at a value that comes by a cursor of another response, or of none: its stream is shared. */
@@ -429,7 +446,7 @@ export class SseConnection implements Sink, Task {
 
   /** Sends an event of this package, which belongs to no channel's log. */
   tell(type: string, data: object): void {
-    if (this.settings.plain) return;
+    if (this.settings.plain) return this.disconnect(); // without the channel its stream would end cleanly
     // It comes whether the client reads or not, so it counts against `queuedBytes`.
     this.#outbox.add(ownEvent(type, data), undefined, 'unpaced');
   }
@@ -446,14 +463,14 @@ export class SseConnection implements Sink, Task {
     const before = this.#outbox.backPressure;
     if (!this.isOpen && !this.#open()) return;
     // Events that were published before the end still go out, although their channel's turn may come later.
-    const isForced = this.#ending?.how === 'forced';
+    const isForced = this.#isForced;
     if (this.#due === 'read' || isForced) this.#resume();
     this.#due = 'nothing';
     if (this.isClosed) return;
     const wasFull = before === 'full' || this.#outbox.backPressure === 'full';
     this.#outbox.flush();
     const ending = this.#ending;
-    if (ending && (ending.how === 'forced' || (!wasFull && !this.#isAwaiting))) this.#end(ending);
+    if (ending && (isForced || (!wasFull && !this.#isAwaiting))) this.#end(ending);
     else if (wasFull) this.#readOn('in the next turn');
   }
 
@@ -539,7 +556,7 @@ export class SseConnection implements Sink, Task {
   }
 
   #mayOpen(): boolean {
-    if (this.#ending?.how === 'forced') return true;
+    if (this.#isForced) return true;
     const hasCause = this.#state !== 'preparing' || this.#ending !== undefined || !this.#outbox.isEmpty;
     return hasCause && !this.reader.isStarting;
   }
@@ -560,8 +577,15 @@ export class SseConnection implements Sink, Task {
    */
   end(retry?: number, farewell = ''): void {
     if (this.isClosed) return;
-    this.#ending = { how: 'forced', retry, farewell: this.settings.plain ? '' : farewell };
+    if (!this.settings.plain) this.#ending = { how: 'forced', retry, farewell };
+    else if (!this.isOpen && !this.exchange.isHeadSent) return this.admission.turnAway(this);
+    else this.#ending = { how: this.#ending?.how === 'finished' ? 'forced' : 'cut' };
     this.scheduleRun();
+  }
+
+  /** Whether it ends whatever its Observable may still have to say. */
+  get #isForced(): boolean {
+    return this.#ending !== undefined && this.#ending.how !== 'finished';
   }
 
   /** The Observable has nothing more to say. */
@@ -569,7 +593,8 @@ export class SseConnection implements Sink, Task {
     this.#ending ??= { how: 'finished' };
   }
 
-  #end({ retry, farewell = '' }: Pick<Ending, 'retry' | 'farewell'>): void {
+  #end({ how, retry, farewell = '' }: Partial<Ending>): void {
+    if (how === 'cut' && !this.reader.isExhausted) return this.disconnect();
     this.#tellMoved();
     const last = farewell + (retry === undefined ? '' : retryBlock(retry));
     if (last) this.#outbox.add(last);

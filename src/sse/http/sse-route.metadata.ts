@@ -4,13 +4,25 @@ import type { SlowPolicy } from '../sse.options.js';
 import { booleanOf, checkObject, countOf, millisecondsOf, optional, slowOf } from '../validate.js';
 import { hasOwnRoute, inPlaceOf, isServedWithin, SSE_ROUTE, type Method } from '../wrapped-method.js';
 
-/** The form of a gap for a client that takes every event for one of the application's. */
+/** Why a stream cannot be given to its end. */
+export interface StreamFailure {
+  /** `gap`: events are gone that the client has not got. `failed`: its Observable has failed. */
+  readonly reason: 'gap' | 'failed';
+  /** A text for the client: for a failure the one of Nest's exception filter. */
+  readonly message: string;
+}
+
+/** The form of a stream for a client that takes every event for one of the application's. */
 export interface PlainStream {
-  /**
-   * Makes an event of a gap. Without it, or where it returns nothing, the connection is cut: the client would take a clean
-   * end for the whole.
-   */
+  /** Makes an event of a gap, after which the stream goes on with what is left. Where it makes none, `error` is asked. */
   readonly gap?: (gap: Gap) => MessageEvent | undefined;
+  /**
+   * Makes the last event of a stream that cannot be given to its end. Without it, or where it returns nothing, the
+   * connection is cut: the client would take a clean end for the whole.
+   */
+  readonly error?: (failure: StreamFailure) => MessageEvent | undefined;
+  /** Headers of the response that such clients look for. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Options of one route, in place of the module's or the channel's. */
@@ -36,8 +48,9 @@ export interface SseRouteSettings {
    */
   readonly allowTransform?: boolean;
   /**
-   * Sends no event of the package's own types, for clients that take every event for one of the application's, as
-   * those of language models do. An error, or a gap that `gap` makes no event of, cuts the connection then.
+   * Sends no event of the package's own types, for clients that take every event for one of the application's, and a clean
+   * end for the end, as those of language models do. A stream that ends before its end is cut then, unless `error` or
+   * `gap` make an event of the cause; and a client that is turned away gets 503, whatever `whenFull` says.
    * @defaultValue false
    */
   readonly plain?: boolean | PlainStream;
@@ -70,7 +83,8 @@ export function checkRouteSettings(settings: SseRouteSettings): void {
   optional(millisecondsOf, 'coalesce', coalesce);
   if (queuedBytes !== undefined) countOf('queuedBytes', queuedBytes, 1);
   optional(booleanOf, 'allowTransform', allowTransform);
-  if (typeof plain === 'object') checkObject(plain, ['gap'], 'The option "plain" of @Sse()');
+  if (typeof plain === 'object')
+    checkObject(plain, ['gap', 'error', 'headers'], 'The option "plain" of @Sse()');
   else optional(booleanOf, 'plain', plain);
 }
 

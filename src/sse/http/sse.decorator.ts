@@ -1,5 +1,6 @@
 import {
   createParamDecorator,
+  HttpCode,
   Inject,
   Injectable,
   RequestMapping,
@@ -25,7 +26,10 @@ import { RoutedRequest, SseServer } from './sse-server.js';
 
 /** Options of `@Sse()`. An option that is left out has the value of the module or the channel. */
 export interface SseRouteOptions extends SseRouteSettings {
-  /** HTTP request method of the route. @defaultValue RequestMethod.GET */
+  /**
+   * HTTP request method of the route. The status is 200 with each of them, unless `@HttpCode()` says otherwise.
+   * @defaultValue RequestMethod.GET
+   */
   readonly method?: RequestMethod;
 }
 
@@ -98,6 +102,8 @@ export function Sse(path?: string | string[], options: SseRouteOptions = {}): Ss
     Reflect.defineMetadata(PASSTHROUGH, false, target.constructor, key);
     descriptor.value = sseRoute(original, responseIndex);
     RequestMapping({ path: path ?? '/', method })(target, key, descriptor);
+    // Nest's status of a POST is 201, and a stream has created nothing. A decorator above this one replaces it.
+    if (!Reflect.hasMetadata(STATUS, original)) HttpCode(200)(target, key, descriptor);
     UseGuards(SseRouteGuard)(target, key, descriptor);
     describeRoute({ key, settings })(target, key, descriptor);
   };
@@ -135,6 +141,9 @@ export const LastEventId: () => ParameterDecorator = createParamDecorator(
     return new Exchange(http.getResponse<object>()).lastEventId;
   },
 );
+
+/** Nest's key for the status that `@HttpCode()` sets. */
+const STATUS = '__httpCode__';
 
 /** Nest's key for whether it answers although the response is injected. */
 const PASSTHROUGH = '__responsePassthrough__';

@@ -47,11 +47,24 @@ export interface PipeOptions<Inputs extends EventMap = AnyEvents> {
   readonly maxPending?: number;
 }
 
+/**
+ * The source of a pipe, or a function that begins it. The function's `signal` is aborted when the pipe is over, for whatever
+ * reason: pass it to what the source waits for.
+ */
+export type PipeSource<T> = Source<T> | ((signal: AbortSignal) => Source<T>);
+
+const noSource = (): SseError =>
+  new SseError(
+    'INVALID_OPTIONS',
+    'hub.pipe() takes an async iterable or an Observable of events, or a function that gives one.',
+  );
+
 const logger = new Logger('SseHub');
 
 /** One source on its way into a channel. */
 export class SourcePipe {
   readonly will: OwnWill;
+  readonly #over = new AbortController();
   #published = 0;
   #stopped: PipeFailure | undefined;
   #reject: ((reason: unknown) => void) | undefined;
@@ -64,15 +77,13 @@ export class SourcePipe {
    */
   constructor(
     private readonly channel: string,
-    private readonly source: Source<SseEventInput>,
+    private readonly source: PipeSource<SseEventInput>,
     private readonly options: PipeOptions,
     private readonly writer: ChannelWriter,
     wills: SseWills,
     private readonly countListeners: () => Promise<number>,
   ) {
-    if (!isSource(source)) {
-      throw new SseError('INVALID_OPTIONS', 'hub.pipe() takes an async iterable or an Observable of events.');
-    }
+    if (typeof source !== 'function' && !isSource(source)) throw noSource();
     checkOptions(options);
     this.will = new OwnWill({ channel, last: undefined, complete: options.complete ?? true }, wills, writer);
   }
@@ -86,7 +97,6 @@ export class SourcePipe {
   async run(owe: () => void): Promise<number> {
     const { signal } = this.options;
     const abort = (): void => this.stop('stopped', signal?.reason);
-    const ending = new AbortController();
     let closeSource: (() => void) | undefined;
     let failure: PipeFailure | undefined;
     signal?.addEventListener('abort', abort);
@@ -96,14 +106,15 @@ export class SourcePipe {
         if (signal?.aborted) return abort();
         this.#willLeft = this.will.leave(this.#lastEvent(failureOf('lost', lost(this.channel))));
         this.#willLeft.catch(reject);
-        closeSource = this.#open(resolve, reject);
-        void Promise.allSettled([this.#watchWill(ending.signal), this.#watchListeners(ending.signal)]);
+        closeSource = this.#open(this.#opened(), resolve, reject);
+        void Promise.allSettled([this.#watchWill(), this.#watchListeners()]);
       });
     } catch (error) {
-      closeSource?.();
       failure = this.#stopped ?? failureOf('failed', error);
+      this.#over.abort(failure.error);
+      closeSource?.();
     }
-    ending.abort();
+    this.#over.abort();
     signal?.removeEventListener('abort', abort);
     try {
       await this.will.endWith(failure && (await this.#lastEvent(failure)));
@@ -117,14 +128,22 @@ export class SourcePipe {
   }
 
   /** Stops the source. `run()` rejects with the error. */
-  stop(reason: Exclude<PipeFailure['reason'], 'failed'>, error: unknown): void {
+  stop(reason: PipeFailure['reason'], error: unknown): void {
     this.#stopped ??= failureOf(reason, error);
     this.#reject?.(error);
   }
 
-  /** @returns closes the source */
-  #open(resolve: () => void, reject: (error: unknown) => void): () => void {
+  /** The source: one that is a function is called now, with a signal that is aborted when the pipe is over. */
+  #opened(): Source<SseEventInput> {
     const { source } = this;
+    if (typeof source !== 'function') return source;
+    const opened = source(this.#over.signal);
+    if (!isSource(opened)) throw noSource();
+    return opened;
+  }
+
+  /** @returns closes the source */
+  #open(source: Source<SseEventInput>, resolve: () => void, reject: (error: unknown) => void): () => void {
     if (isObservable(source)) {
       const { maxPending } = this.options;
       const published = publishedObservable(source, (event) => this.#publish(event), maxPending);
@@ -168,7 +187,8 @@ export class SourcePipe {
   }
 
   /** Rejects when the pipe ends. */
-  async #watchWill(signal: AbortSignal): Promise<void> {
+  async #watchWill(): Promise<void> {
+    const { signal } = this.#over;
     for (;;) {
       await delay(LOOK_INTERVAL, signal);
       // Without an answer the next look may have one.
@@ -178,7 +198,8 @@ export class SourcePipe {
   }
 
   /** Rejects when the pipe ends. */
-  async #watchListeners(signal: AbortSignal): Promise<void> {
+  async #watchListeners(): Promise<void> {
+    const { signal } = this.#over;
     const { abandonAfter } = this.options;
     if (abandonAfter === undefined) return;
     for (let zeros = 0; zeros < 2;) {

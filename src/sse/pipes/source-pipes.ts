@@ -5,12 +5,14 @@ import type { Will } from '../cluster/wills.js';
 import { delay } from '../delay.js';
 import type { SseEventInput } from '../log/sse-event.js';
 import type { ChannelWriter } from '../publishing/channel-writer.js';
-import type { Source } from '../publishing/published-source.js';
-import { hubClosed } from '../sse.errors.js';
+import { channelCompleted, hubClosed } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import { withTimeout } from '../with-timeout.js';
 import { LOOK_INTERVAL, tellLast, willOfText, type OwnWill } from './pipe-will.js';
-import { SourcePipe, type PipeOptions } from './source-pipe.js';
+import { SourcePipe, type PipeOptions, type PipeSource } from './source-pipe.js';
+
+/** Topic of the names of channels that were completed. */
+const COMPLETED = 'sse-completed';
 
 /** Wills that this process still has to carry out; those beyond it others carry out when this process has ended. */
 const MAX_OWED = 10_000;
@@ -24,7 +26,7 @@ const MAX_OWED = 10_000;
  * one instance of all, the leader.
  */
 export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
-  readonly #running = new Map<SourcePipe, Promise<number>>();
+  readonly #running = new Map<SourcePipe, { readonly channel: string; readonly end: Promise<number> }>();
   readonly #owed = new Set<OwnWill>();
   readonly #closing = new AbortController();
   readonly #logger = new Logger('SseHub');
@@ -35,20 +37,36 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly subscribers: SubscriberCounts,
     private readonly cluster: SseCluster,
     private readonly settings: Pick<SseSettings, 'shutdown'>,
-  ) {}
+  ) {
+    cluster.listen(COMPLETED, (channel) => this.#stop(channel as string));
+  }
 
   onApplicationBootstrap(): void {
     this.#stopLeading = this.cluster.lead('sse-hub pipes', (signal) => void this.#endLost(signal));
   }
 
   /** @throws SseError as `hub.pipe()` */
-  async run(channel: string, source: Source<SseEventInput>, options: PipeOptions): Promise<number> {
+  async run(channel: string, source: PipeSource<SseEventInput>, options: PipeOptions): Promise<number> {
     this.writer.check(channel);
     const count = (): Promise<number> => this.subscribers.everywhere(channel);
     const pipe = new SourcePipe(channel, source, options, this.writer, this.cluster.wills, count);
     const end = pipe.run(() => this.#owe(pipe.will));
-    this.#running.set(pipe, end);
+    this.#running.set(pipe, { channel, end });
     return end.finally(() => this.#running.delete(pipe));
+  }
+
+  /**
+   * Stops the sources of a channel that was completed, on all instances, although they may wait for something. An instance
+   * that does not hear of it stops its source at the next event, which is refused.
+   */
+  completed(channel: string): void {
+    this.#stop(channel);
+    this.cluster.broadcast(COMPLETED, channel).catch(() => undefined);
+  }
+
+  #stop(channel: string): void {
+    for (const [pipe, running] of this.#running)
+      if (running.channel === channel) pipe.stop('failed', channelCompleted(channel));
   }
 
   /** Runs before the streams are ended, so that listeners are told that they have not got everything. */
@@ -56,7 +74,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     this.#closing.abort();
     this.#stopLeading?.();
     for (const pipe of this.#running.keys()) pipe.stop('closing', hubClosed());
-    const told = Promise.allSettled(this.#running.values());
+    const told = Promise.allSettled([...this.#running.values()].map(({ end }) => end));
     // A schema that does not answer holds up the events after it. It must not hold up the application.
     await withTimeout(told, this.settings.shutdown.grace, () => undefined);
   }

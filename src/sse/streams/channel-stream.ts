@@ -23,6 +23,8 @@ export interface StreamRequest {
   readonly authorize: boolean;
   /** Whether a channel that is not there ends the stream. */
   readonly ifAbsent: 'wait' | 'end';
+  /** Whether the position that the client sent counts. */
+  readonly begin: 'resume' | 'anew';
   /** Whether an event is given; left out, all are. */
   readonly wants: Wants | undefined;
   readonly onCaughtUp: ((position: string) => void) | undefined;
@@ -161,7 +163,8 @@ export class StreamSubscription implements Unsubscribable {
 
   #enter(name: string, { reader, brought, pace }: Way, request: StreamRequest): void {
     // A position that the client sent comes first: that is where the client was when it lost its connection.
-    const lastEventId = brought && brought.kind !== 'none' ? brought : request.lastEventId;
+    const hasPosition = brought && brought.kind !== 'none' && request.begin === 'resume';
+    const lastEventId = hasPosition ? brought : request.lastEventId;
     const cursor = reader.enter(name, lastEventId, request);
     // All subscriptions of a response to a channel share the cursor: these two hold for them all, to its end.
     if (!request.authorize) cursor.access = 'open';

@@ -69,7 +69,8 @@ export class StreamReader {
     if (known) this.position.leave(known);
     const names = this.position.cursors.map(({ channel }) => channel.name);
     refuseTooMany([...names, name], this.position.form, this.streams.maxChannels[this.position.form]);
-    const from = this.position.beginningIn(name, lastEventId);
+    const isAnew = request.begin === 'anew';
+    const from = isAnew ? lastEventId : this.position.beginningIn(name, lastEventId);
     const cursor = this.streams.channels.enter(name, (channel) => new Cursor(channel, this, from, request));
     this.position.add(cursor);
     this.#entered++;

@@ -55,6 +55,11 @@ export interface StreamOptions<Event = SseEvent> {
    */
   readonly ifAbsent?: 'wait' | 'end';
   /**
+   * Where a client begins that has sent a position: after that position, or `'anew'`, as if it had sent none. For clients
+   * that take the answer to each request for a whole. @defaultValue 'resume'
+   */
+  readonly begin?: 'resume' | 'anew';
+  /**
    * Is called once, when everything was given that was there when the stream began: from then on events are live.
    *
    * @param position the position of all its channels at this moment: from there somebody else can go on
@@ -93,16 +98,17 @@ export class Streams implements OnApplicationShutdown {
     const names = [...this.settingsOf(channels, form).keys()];
     checkObject(
       options,
-      ['lastEventId', 'replay', 'authorize', 'filter', 'types', 'ifAbsent', 'onCaughtUp'],
+      ['lastEventId', 'replay', 'authorize', 'filter', 'types', 'ifAbsent', 'begin', 'onCaughtUp'],
       'hub.stream()',
     );
     const lastEventId = parseLastEventId(optional(stringOf, 'lastEventId', options.lastEventId));
     const replay = optional(replayOf, 'replay', options.replay);
     const authorize = booleanOf('authorize', options.authorize ?? true);
     const ifAbsent = oneOf<'wait' | 'end'>('ifAbsent', options.ifAbsent ?? 'wait', ['wait', 'end']);
+    const begin = oneOf<'resume' | 'anew'>('begin', options.begin ?? 'resume', ['resume', 'anew']);
     const onCaughtUp = optional(functionOf, 'onCaughtUp', options.onCaughtUp);
     const wants = wantsOf(options as StreamOptions);
-    const request = { channels: names, lastEventId, replay, authorize, ifAbsent, wants, onCaughtUp };
+    const request = { channels: names, lastEventId, begin, replay, authorize, ifAbsent, wants, onCaughtUp };
     const stream: Observable<unknown> = new ChannelStream(this, request);
     // Events were checked to be of these types when they were published.
     return stream as Observable<SseEvent<EventsOf<Name>>>;

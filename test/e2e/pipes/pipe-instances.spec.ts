@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { expect, it } from '@jest/globals';
 import type { SseHub } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
@@ -76,6 +77,21 @@ describeOnEach('a source, piped into a channel of two instances', (shared) => {
     await eventually(() => feed.isLeft);
     for (const client of clients) expect(await client.rest()).toEqual([]);
     expect((await one.hub.history('a')).events.map(({ data }) => data)).toEqual(['one']);
+  });
+
+  it('is stopped at once when the other completes the channel, although it waits', async () => {
+    const [one, other] = await startTwo();
+    const waiting = (signal: AbortSignal) =>
+      (async function* () {
+        yield { data: 'one' };
+        await once(signal, 'abort');
+      })();
+    const client = await SseClient.open(`${other.url}/a`);
+    const piped = expect(one.hub.pipe('a', waiting)).rejects.toMatchObject({ code: 'CHANNEL_COMPLETED' });
+    expect((await client.next()).data).toBe('one');
+    await other.hub.complete('a');
+    await piped;
+    expect(await client.rest()).toEqual([]);
   });
 
   it('goes on for who listens to the other, and is stopped when nobody does on any', async () => {

@@ -186,6 +186,41 @@ describe('an async iterable', () => {
   });
 });
 
+describe('a function that gives a source', () => {
+  it('gets a signal that is aborted when the pipe is over, with the cause where there is one', async () => {
+    const { hub } = await start();
+    const signals: AbortSignal[] = [];
+    const source = (texts: string[], end: Promise<unknown>) => (signal: AbortSignal) => {
+      signals.push(signal);
+      return (async function* () {
+        yield* words(...texts);
+        await end;
+      })();
+    };
+    expect(await hub.pipe('a', source(['one'], Promise.resolve()))).toBe(1);
+    const abort = new AbortController();
+    const stopped = hub.pipe('b', source(['one'], new Promise(() => undefined)), { signal: abort.signal });
+    const enough = new Error('enough');
+    abort.abort(enough);
+    await expect(stopped).rejects.toBe(enough);
+    expect(signals.map(({ aborted, reason }) => [aborted, reason === enough])).toEqual([
+      [true, false],
+      [true, true],
+    ]);
+  });
+
+  it('fails the pipe where it throws, or gives no source', async () => {
+    const { hub } = await start();
+    const none = () => [{ data: 1 }] as never;
+    await expect(hub.pipe('a', none)).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
+    const faulty = () => {
+      throw new Error('no model');
+    };
+    await expect(hub.pipe('b', faulty)).rejects.toThrow('no model');
+    expect(await kept(hub)).toEqual([{ type: 'error', data: 'Internal server error' }]);
+  });
+});
+
 describe('an Observable', () => {
   it('is published in order, and counted', async () => {
     const { hub } = await start();
