@@ -9,8 +9,8 @@ export const PAGES = ['/', '/chat', '/broadcast', '/ticker'] as const;
 /** Their folders. The home page, and what all pages share, is that of `app`. */
 const FEATURES = ['app', 'chat', 'broadcast', 'ticker'];
 
-/** Browser libraries, served as they come from npm; each is named by its entry file. */
-const VENDORED = { uplot: 'uplot/dist/uPlot.esm.js', 'eventsource-parser': 'eventsource-parser' };
+/** Lets the inline import map of the pages run, which no browser loads from a file. A browser's console names another's hash. */
+const IMPORT_MAP = "'sha256-Le0YB4R23FfekfhZjT1rF9hfyPlId0cZQnSlG0uTMX8='";
 
 /**
  * Sets up HTTP for the app: headers, CORS and static files. `main.ts` and the tests both call it, so the tests
@@ -25,7 +25,7 @@ export function configure(app: NestExpressApplication, config: Pick<AppConfig, '
       useDefaults: false,
       directives: {
         defaultSrc: "'none'",
-        scriptSrc: "'self'",
+        scriptSrc: ["'self'", IMPORT_MAP],
         styleSrc: "'self'",
         connectSrc: "'self'",
         imgSrc: ["'self'", 'data:'],
@@ -61,12 +61,21 @@ export function configure(app: NestExpressApplication, config: Pick<AppConfig, '
     });
   }
 
-  const { resolve } = createRequire(import.meta.url);
-  for (const [name, entry] of Object.entries(VENDORED)) {
-    app.useStaticAssets(dirname(resolve(entry)), {
-      prefix: `/vendor/${name}`,
-      index: false,
-      redirect: false,
-    });
+  for (const [name, folder] of Object.entries(vendored())) {
+    app.useStaticAssets(folder, { prefix: `/vendor/${name}`, index: false, redirect: false });
   }
+}
+
+/** The folders of modules for browsers, by name. They are served as they come from npm, or from the build. */
+function vendored(): Record<string, string> {
+  const { resolve } = createRequire(import.meta.url);
+  const client = dirname(resolve('nestjs-sse-hub/client'));
+  return {
+    uplot: dirname(resolve('uplot/dist/uPlot.esm.js')),
+    'eventsource-parser': dirname(resolve('eventsource-parser')),
+    'nestjs-sse-hub/client': client,
+    // The client imports from these two.
+    'nestjs-sse-hub/log': join(client, '../log'),
+    'nestjs-sse-hub/protocol': join(client, '../protocol'),
+  };
 }

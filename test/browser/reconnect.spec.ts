@@ -78,7 +78,7 @@ describeWith('chromium', 'a page whose connection is lost', (chromium) => {
     await waitForTexts(broadcast!, '#events .data', ['back again']);
   });
 
-  it('resumes though it has had no event yet: the browser keeps the id of a block that is no event', async () => {
+  it('resumes though it has had no event yet: the client keeps the position that it was told', async () => {
     booted = await bootApp();
     const gate = new Gate(booted.app.getHttpServer());
     const chat = await tabs.open(`${booted.url}/chat`);
@@ -93,7 +93,7 @@ describeWith('chromium', 'a page whose connection is lost', (chromium) => {
     await waitForTexts(chat, TALK, ['meanwhile', 'after']);
   });
 
-  it('makes a new EventSource when a 502 has ended the old one, and goes on where that was', async () => {
+  it('comes back after a 502, says when it tries, and goes on where it was', async () => {
     booted = await bootApp();
     const gate = new Gate(booted.app.getHttpServer());
     const { url } = booted;
@@ -105,11 +105,12 @@ describeWith('chromium', 'a page whose connection is lost', (chromium) => {
     const refused = gate.nextStream();
     gate.cut();
     await waitForTexts(chat, '#state', ['reconnecting']);
+    expect(await chat.locator('#next-attempt').textContent()).toMatch(/^at \d/);
     await refused;
     const resumed = gate.nextStream();
     gate.isShut = false;
     await say(url, 'meanwhile');
-    expect(new URL((await resumed).url!, url).searchParams.get('lastEventId')).toMatch(/./);
+    expect((await resumed).headers['last-event-id']).toMatch(/./);
     await waitForTexts(chat, TALK, ['before', 'meanwhile']);
     await isLive(chat);
   });

@@ -1,5 +1,5 @@
-import { readAllEvents } from '/all-events.js';
-import { showState } from '/stream.js';
+import { connect } from 'nestjs-sse-hub/client';
+import { showState } from '/connection-state.js';
 import { ClientList } from '/broadcast-clients.js';
 
 const MOST_SHOWN = 100;
@@ -10,18 +10,25 @@ const result = document.querySelector('#result');
 const events = document.querySelector('#events');
 const ticks = document.querySelector('#ticks');
 const clients = new ClientList();
-const setState = showState(document.querySelector('#state'));
 
-readAllEvents('/broadcast/events', {
-  onEvent(event) {
-    void clients.refresh();
-    if (event.event !== 'tick' || ticks.checked) show(event);
-  },
-  onState(state) {
-    setState(state);
-    if (state === 'live') void clients.refresh();
-  },
+// The data are shown as they were sent, so they are not parsed.
+const client = connect('/broadcast/events', { parse: (text) => text });
+client.subscribe(() => {
+  showState(client.state);
+  if (client.state.kind === 'open') void clients.refresh();
 });
+void showEvents();
+
+/** Shows every event, whatever its type. */
+async function showEvents() {
+  let lastId = '';
+  for await (const { type, data, id } of client) {
+    void clients.refresh();
+    // An event without an id leaves the last one as it is.
+    if (type !== 'tick' || ticks.checked) show({ type, data, id: id === lastId ? undefined : id });
+    lastId = id;
+  }
+}
 
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
@@ -67,7 +74,7 @@ async function send(event) {
 }
 
 /** The newest is on top. */
-function show({ event: type = 'message', id, data }) {
+function show({ type, id, data }) {
   const about = document.createElement('p');
   const now = new Date();
   about.append(

@@ -1,4 +1,5 @@
-import { openStream, showState } from '/stream.js';
+import { connect } from 'nestjs-sse-hub/client';
+import { showState } from '/connection-state.js';
 import { Door } from '/chat-door.js';
 import { MessageList } from '/chat-list.js';
 import { People } from '/chat-people.js';
@@ -12,7 +13,6 @@ const base = `/chat/rooms/${encodeURIComponent(room)}`;
 const composer = document.querySelector('#composer');
 const { from, text } = composer.elements;
 const problem = document.querySelector('#problem');
-const state = document.querySelector('#state');
 
 document.querySelector('#room-name').textContent = room;
 document.title = `${room} · Chat · nestjs-sse-hub`;
@@ -22,55 +22,45 @@ const me = () => from.value.trim();
 const list = new MessageList({ isMine: (message) => message.from === me() });
 const people = new People({ me });
 const door = new Door({ key: `${base}/key`, onOpen: enter });
-const show = showState(state);
-let stream;
+let client;
 /** The name of this user in the room. */
 let name = '';
 
 if (isRoom(room)) enter();
-else state.textContent = 'There can be no such room';
+else showState({ kind: 'closed' }, 'There can be no such room');
 
 function enter() {
-  const lastEventId = stream?.lastEventId ?? '';
-  stream?.close();
+  const lastEventId = client?.lastEventId ?? '';
+  client?.close();
   name = me();
-  stream = openStream(`${base}/messages${name && `?name=${encodeURIComponent(name)}`}`, {
+  client = connect(`${base}/messages${name && `?name=${encodeURIComponent(name)}`}`, {
     lastEventId,
-    on: {
-      message: ({ data }) => {
-        const message = JSON.parse(data);
-        list.add(message);
-        people.hasTyped(message.from);
-      },
-      gap: () => list.addGap(),
-      join: ({ data }) => {
-        const { user } = JSON.parse(data);
-        people.add(user);
-        if (user !== name) list.addNote(`${user} has come`);
-      },
-      leave: ({ data }) => {
-        const { user } = JSON.parse(data);
-        people.delete(user);
-        list.addNote(`${user} has left`);
-      },
-      typing: ({ data }) => people.isTyping(JSON.parse(data).from),
-    },
-    onState: (state) => {
-      show(state);
-      // If this fails, so does the stream, and both are tried again.
-      if (state === 'live') people.load(`${base}/people`).catch(() => {});
-    },
-    onRefused: shutIfForbidden,
+    onGap: () => list.addGap(),
   });
+  client.subscribe(follow);
+  client.on('message', (message) => {
+    list.add(message);
+    people.hasTyped(message.from);
+  });
+  client.on('join', ({ user }) => {
+    people.add(user);
+    if (user !== name) list.addNote(`${user} has come`);
+  });
+  client.on('leave', ({ user }) => {
+    people.delete(user);
+    list.addNote(`${user} has left`);
+  });
+  client.on('typing', ({ from }) => people.isTyping(from));
+  follow();
 }
 
-/** Finds out why the stream was refused, which an EventSource does not tell: a request beside it gets the same status. */
-async function shutIfForbidden() {
-  const response = await fetch(`${base}/people`).catch(() => undefined);
-  if (response?.status !== 403) return;
-  stream.close();
-  show('locked');
-  door.shut();
+function follow() {
+  const { state } = client;
+  const isLocked = state.kind === 'closed' && state.status === 403;
+  showState(state, isLocked ? 'locked' : undefined);
+  if (isLocked) door.shut();
+  // If this fails, so does the stream, and both are tried again.
+  if (state.kind === 'open') people.load(`${base}/people`).catch(() => {});
 }
 
 from.addEventListener('change', () => {

@@ -1,11 +1,7 @@
-import { openStream, showState } from '/stream.js';
+import { connect } from 'nestjs-sse-hub/client';
+import { showState } from '/connection-state.js';
 import { QuoteChart } from '/ticker-chart.js';
 import { SymbolToggles } from '/ticker-symbols.js';
-
-const setState = showState(document.querySelector('#state'));
-
-/** State of each open stream; the page is live when all of them are. */
-const states = new Map();
 
 const toggles = new SymbolToggles(document.querySelector('#symbols'), {
   onToggle() {
@@ -17,20 +13,18 @@ const toggles = new SymbolToggles(document.querySelector('#symbols'), {
 const chart = new QuoteChart(document.querySelector('#chart'), toggles);
 
 const clock = stream(() => '/ticker/time', {
-  'server-time': ({ data }) => showTime(document.querySelector('#time'), data),
+  'server-time': (time) => showTime(document.querySelector('#time'), time),
 });
 
 const counter = stream(() => '/ticker/events', {
-  message({ data }) {
-    const { num, message } = JSON.parse(data);
+  message({ num, message }) {
     document.querySelector('#num').textContent = num;
     showTime(document.querySelector('#counted-at'), message);
   },
 });
 
 const quotes = stream(() => toggles.isAnyShown && `/ticker/quotes${toggles.query}`, {
-  quote({ data }) {
-    const quote = JSON.parse(data);
+  quote(quote) {
     toggles.update(quote);
     chart.add(quote);
   },
@@ -41,34 +35,29 @@ const quotes = stream(() => toggles.isAnyShown && `/ticker/quotes${toggles.query
  * position of every channel; a channel without a position starts with its history.
  */
 function stream(getPath, on) {
-  let source;
-  let lastEventId = '';
-  const self = {
+  let client;
+  return {
+    get state() {
+      return client?.state;
+    },
     open() {
       const path = getPath();
       if (!path) return;
-      source = openStream(path, {
-        on,
-        lastEventId,
-        onState(state) {
-          states.set(self, state);
-          showStates();
-        },
-      });
-    },
-    close() {
-      lastEventId = source?.lastEventId ?? lastEventId;
-      source?.close();
-      source = undefined;
-      states.delete(self);
+      client = connect(path, { lastEventId: client?.lastEventId ?? '' });
+      client.subscribe(showStates);
+      for (const [type, listener] of Object.entries(on)) client.on(type, listener);
       showStates();
     },
+    close() {
+      client?.close();
+    },
   };
-  return self;
 }
 
+/** The page is live when all of its streams are, but for those that it has closed itself. */
 function showStates() {
-  setState([...states.values()].find((state) => state !== 'live') ?? 'live');
+  const states = streams.map(({ state }) => state).filter((state) => state && state.reason !== 'stopped');
+  showState(states.find(({ kind }) => kind !== 'open') ?? { kind: 'open' });
 }
 
 function showTime(element, iso) {

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
 import { request } from 'node:http';
+import { PAGES } from '../../../src/app/app.setup.js';
 import { bootApp, get, post, type BootedApp } from './booted-app.js';
 
 let booted: BootedApp;
@@ -18,30 +20,37 @@ function statusOf(path: string): Promise<number | undefined> {
   });
 }
 
+const importMapOf = (html: string) => /<script type="importmap">(.*?)<\/script>/s.exec(html)?.[1];
+
 describe('pages', () => {
-  it.each(['/', '/chat', '/broadcast', '/ticker'])('%s is a page', async (path) => {
+  it.each(PAGES)('%s is a page', async (path) => {
     const response = await fetch(booted.url + path);
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(await response.text()).toMatch(/^<!doctype html>/);
   });
 
-  it('the home page leads to the three', async () => {
-    const html = await (await fetch(booted.url)).text();
-    for (const path of ['/chat', '/broadcast', '/ticker']) expect(html).toContain(`href="${path}"`);
+  it('every page leads to all others', async () => {
+    for (const from of PAGES) {
+      const html = await (await fetch(booted.url + from)).text();
+      for (const path of PAGES) expect(html).toContain(`href="${path}"`);
+    }
   });
 
-  it.each(['/', '/chat', '/broadcast', '/ticker'])('everything that %s asks for is there', async (path) => {
+  it.each(PAGES)('everything that %s asks for is there', async (path) => {
     const html = await (await fetch(booted.url + path)).text();
-    const files = [...html.matchAll(/(?:src|href)="(\/[^"]*)"/g)].map((match) => match[1]);
-    const imports = await Promise.all(
-      files
-        .filter((file) => file!.endsWith('.js'))
-        .map(async (file) => (await fetch(booted.url + file!)).text())
-        .map(async (text) => [...(await text).matchAll(/from '([^']+)'/g)].map((match) => match[1])),
-    );
-    for (const file of [...files, ...imports.flat()]) {
-      expect({ file, status: (await fetch(booted.url + file!)).status }).toEqual({ file, status: 200 });
+    const { imports = {} } = JSON.parse(importMapOf(html) ?? '{}');
+    const files = new Set([...html.matchAll(/(?:src|href)="(\/[^"]*)"/g)].map((match) => match[1]!));
+    // A file that an imported one imports is asked for, too.
+    for (const file of files) {
+      const response = await fetch(booted.url + file);
+      expect({ file, status: response.status }).toEqual({ file, status: 200 });
+      if (!file.endsWith('.js')) continue;
+      expect(response.headers.get('content-type')).toMatch(/^text\/javascript/);
+      for (const [, name = ''] of (await response.text()).matchAll(
+        /^(?:import|export|\}) .*from ['"](.+)['"];$/gm,
+      ))
+        files.add(new URL(imports[name] ?? name, booted.url + file).pathname);
     }
   });
 });
@@ -102,7 +111,7 @@ describe('security headers', () => {
       const { headers } = await fetch(booted.url + path);
       expect(headers.get('content-security-policy')?.split(';')).toEqual([
         "default-src 'none'",
-        "script-src 'self'",
+        expect.stringMatching(/^script-src 'self' 'sha256-\S+'$/),
         "style-src 'self'",
         "connect-src 'self'",
         "img-src 'self' data:",
@@ -114,6 +123,16 @@ describe('security headers', () => {
       expect(headers.get('x-frame-options')).toBe('DENY');
       expect(headers.has('strict-transport-security')).toBe(false);
       expect(headers.has('x-powered-by')).toBe(false);
+    }
+  });
+
+  it('the policy lets the import map of every page run', async () => {
+    for (const path of PAGES) {
+      const response = await fetch(booted.url + path);
+      const map = importMapOf(await response.text());
+      if (path === '/') continue; // it imports nothing
+      const hash = createHash('sha256').update(map!).digest('base64');
+      expect(response.headers.get('content-security-policy')).toContain(`'sha256-${hash}'`);
     }
   });
 
