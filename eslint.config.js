@@ -73,6 +73,8 @@ const rooms = {
   chat: ['sse/index.ts'],
   broadcast: ['sse/index.ts'],
   ticker: ['sse/index.ts'],
+  jobs: ['sse/index.ts'],
+  notifications: ['sse/index.ts'],
   sse: [],
   ...core,
   // Decorated methods, by the channels that they are for.

@@ -5,6 +5,8 @@ import { BroadcastModule } from './broadcast/broadcast.module.js';
 import { ChatModule } from './chat/chat.module.js';
 import type { VisitorRequest } from './chat/visitor.guard.js';
 import { HealthController } from './app/health.controller.js';
+import { JobsModule } from './jobs/jobs.module.js';
+import { NotificationsModule } from './notifications/notifications.module.js';
 import { SseModule } from './sse/index.js';
 import { TickerModule } from './ticker/ticker.module.js';
 
@@ -24,6 +26,8 @@ import { TickerModule } from './ticker/ticker.module.js';
     ChatModule.registerAsync({
       useFactory: () => ({ password: readConfig(process.env).chatPassword }),
     }),
+    JobsModule,
+    NotificationsModule,
     TickerModule,
   ],
   controllers: [HealthController],

@@ -4,10 +4,10 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AppConfig } from './app.config.js';
 
 /** The pages of the demo, each served from the `public` folder of the feature it belongs to. */
-export const PAGES = ['/', '/chat', '/broadcast', '/ticker'] as const;
+export const PAGES = ['/', '/chat', '/broadcast', '/ticker', '/jobs', '/notifications'] as const;
 
 /** Their folders. The home page, and what all pages share, is that of `app`. */
-const FEATURES = ['app', 'chat', 'broadcast', 'ticker'];
+const FEATURES = ['app', 'chat', 'broadcast', 'ticker', 'jobs', 'notifications'];
 
 /** Lets the inline import map of the pages run, which no browser loads from a file. A browser's console names another's hash. */
 const IMPORT_MAP = "'sha256-Le0YB4R23FfekfhZjT1rF9hfyPlId0cZQnSlG0uTMX8='";

@@ -44,9 +44,9 @@ export class BrowserTabs {
   }
 }
 
-/** Waits until the page says that it is connected; a page without a stream is at once. */
+/** Waits until the page says that it is connected; a page without a stream, or without one yet, is at once. */
 export async function isLive(page: Page): Promise<void> {
-  await page.waitForFunction(() => (document.querySelector('#state')?.textContent ?? 'live') === 'live');
+  await page.waitForFunction(() => (document.querySelector('#state')?.textContent || 'live') === 'live');
 }
 
 /** Waits until the texts of all elements that match are these, in this order. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { PAGES } from '../../src/app/app.setup.js';
 import { describeWith } from '../support/describe-with.js';
 import { bootApp, type BootedApp } from '../e2e/app/booted-app.js';
 import { BrowserTabs, overflows } from './browser-tabs.js';
@@ -15,9 +16,9 @@ describeWith('chromium', 'the pages', (chromium) => {
     await booted.app.close();
   });
 
-  it('the home page leads to the three, and each back to it', async () => {
+  it('the home page leads to the others, and each back to it', async () => {
     const page = await tabs.open(booted.url);
-    for (const name of ['Chat', 'Broadcast', 'Ticker']) {
+    for (const name of ['Chat', 'Broadcast', 'Ticker', 'Jobs', 'Notifications']) {
       await page.locator('main').getByRole('link', { name }).click();
       await page.waitForURL(`${booted.url}/${name.toLowerCase()}`);
       expect(await page.locator('[aria-current=page]').textContent()).toBe(name);
@@ -29,7 +30,7 @@ describeWith('chromium', 'the pages', (chromium) => {
     );
   });
 
-  it.each(['/', '/chat', '/broadcast', '/ticker'])('%s fits on a phone', async (path) => {
+  it.each(PAGES)('%s fits on a phone', async (path) => {
     for (const colorScheme of ['light', 'dark'] as const) {
       const page = await tabs.open(booted.url + path, { viewport: { width: 360, height: 740 }, colorScheme });
       expect(await overflows(page)).toBe(false);
@@ -37,10 +38,10 @@ describeWith('chromium', 'the pages', (chromium) => {
     }
   });
 
-  it.each(['/chat', '/broadcast', '/ticker'])('every field of %s has a name', async (path) => {
+  it.each(PAGES)('every field of %s has a name', async (path) => {
     const page = await tabs.open(booted.url + path);
     const nameless = await page.evaluate(() =>
-      Array.from(document.querySelectorAll<HTMLInputElement>('input, textarea, button'))
+      Array.from(document.querySelectorAll<HTMLInputElement>('input, select, textarea, button'))
         .filter((field) => !field.labels?.length && !field.textContent?.trim())
         .map((field) => field.outerHTML),
     );
@@ -62,7 +63,7 @@ describeWith('chromium', 'the pages', (chromium) => {
   });
 
   it('no page complains', async () => {
-    for (const path of ['/', '/chat', '/broadcast', '/ticker']) await tabs.open(booted.url + path);
+    for (const path of PAGES) await tabs.open(booted.url + path);
     expect(tabs.complaints).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { connect } from 'nestjs-sse-hub/client';
 import { showState } from '/connection-state.js';
+import { request } from '/request.js';
 import { ClientList } from '/broadcast-clients.js';
 
 const MOST_SHOWN = 100;
@@ -32,10 +33,12 @@ async function showEvents() {
 
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
-  problem.textContent = '';
   result.textContent = '';
   try {
-    const { clients } = await send(readForm());
+    const sent = await request('POST', '/broadcast/events', readForm());
+    problem.textContent = sent.problem;
+    if (sent.problem !== '') return;
+    const { clients } = sent.answer;
     result.textContent = `Sent to ${clients} ${clients === 1 ? 'client' : 'clients'}.`;
   } catch (error) {
     problem.textContent = error.message;
@@ -58,19 +61,6 @@ function parseJson(text) {
   } catch (error) {
     throw new Error(`The data is not JSON: ${error.message}`, { cause: error });
   }
-}
-
-async function send(event) {
-  const response = await fetch('/broadcast/events', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(event),
-  }).catch(() => {
-    throw new Error('The server cannot be reached.');
-  });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.message);
-  return answer;
 }
 
 /** The newest is on top. */

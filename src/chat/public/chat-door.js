@@ -1,4 +1,4 @@
-import { postJson } from '/post-json.js';
+import { request } from '/request.js';
 
 /** The way into a room behind a password. */
 export class Door {
@@ -15,8 +15,9 @@ export class Door {
     this.#form.addEventListener('submit', async (event) => {
       event.preventDefault();
       const { password } = this.#form.elements;
-      this.#problem.textContent = await postJson(key, { password: password.value });
-      if (this.#problem.textContent !== '') return password.select();
+      const { problem } = await request('POST', key, { password: password.value });
+      this.#problem.textContent = problem;
+      if (problem !== '') return password.select();
       password.value = '';
       this.#show(false);
       onOpen();

@@ -3,7 +3,7 @@ import { showState } from '/connection-state.js';
 import { Door } from '/chat-door.js';
 import { MessageList } from '/chat-list.js';
 import { People } from '/chat-people.js';
-import { postJson } from '/post-json.js';
+import { request } from '/request.js';
 
 /** Milliseconds between two notices that somebody is typing. */
 const TYPING_NOTICES = 2_000;
@@ -73,7 +73,7 @@ from.addEventListener('change', () => {
 composer.addEventListener('submit', async (event) => {
   event.preventDefault();
   const message = { from: from.value, text: text.value };
-  problem.textContent = await postJson(`${base}/messages`, message);
+  problem.textContent = (await request('POST', `${base}/messages`, message)).problem;
   if (problem.textContent !== '') return;
   // Text typed meanwhile is the next message. This one comes back through the stream, as it does for everybody.
   if (text.value === message.text) text.value = '';
@@ -87,7 +87,7 @@ text.addEventListener('input', () => {
   if (!isDue || me() === '' || text.value.trim() === '') return;
   noticedAt = performance.now();
   // A failure is ignored: the notice would expire anyway.
-  void postJson(`${base}/typing`, { from: me() });
+  void request('POST', `${base}/typing`, { from: me() });
 });
 
 text.addEventListener('keydown', (event) => {

@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable, NotFoundException } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import { SseHub, type SseEvent } from '../sse/index.js';
+import { FILES, type FileName } from './import-files.js';
+import { ImportJob, ImportOrders } from './jobs.channels.js';
+
+/** What clients ask for. The work itself is `ImportWorker`'s, perhaps on another instance. */
+@Injectable()
+export class JobsService {
+  constructor(private readonly hub: SseHub) {}
+
+  async start(file: FileName): Promise<string> {
+    const id = randomUUID();
+    const { rows: total } = FILES[file];
+    await this.hub.publish(ImportJob.of({ id }), { type: 'progress', data: { file, rows: 0, total } });
+    await this.hub.publish(ImportOrders.of(), { type: 'start', data: { id } });
+    return id;
+  }
+
+  /** @throws NotFoundException */
+  async events(id: string): Promise<Observable<SseEvent>> {
+    await this.checkExists(id);
+    return this.hub.stream(ImportJob.of({ id }));
+  }
+
+  /** @throws NotFoundException */
+  async cancel(id: string): Promise<void> {
+    await this.checkExists(id);
+    await this.hub.publish(ImportOrders.of(), { type: 'cancel', data: { id } });
+  }
+
+  private async checkExists(id: string): Promise<void> {
+    const { events } = await this.hub.history(ImportJob.of({ id }), { limit: 1 });
+    if (events.length === 0) throw new NotFoundException(`there is no import ${id}, or no longer`);
+  }
+}

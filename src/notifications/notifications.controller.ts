@@ -1,0 +1,37 @@
+import { Body, Controller, HttpCode, HttpStatus, Param, ParseUUIDPipe, Post } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import { Sse, type SseEvent } from '../sse/index.js';
+import type { Notification } from './notifications.channels.js';
+import { NotificationsService } from './notifications.service.js';
+import { TextPipe } from './text.pipe.js';
+
+const userPipe = new TextPipe('user', 40);
+
+/** The demo has no accounts: a name is a user, whose inbox is open to all. A real guard would look at a session. */
+@Controller('notifications/:user')
+export class NotificationsController {
+  constructor(private readonly notifications: NotificationsService) {}
+
+  @Sse('events')
+  events(@Param('user', userPipe) user: string): Observable<SseEvent> {
+    return this.notifications.stream(user);
+  }
+
+  @Post()
+  notify(
+    @Param('user', userPipe) user: string,
+    @Body('text', new TextPipe('text', 200)) text: string,
+  ): Promise<Notification> {
+    return this.notifications.notify(user, text);
+  }
+
+  /** Marks one notification as read, or without an `id` all. */
+  @Post('read')
+  @HttpCode(HttpStatus.NO_CONTENT)
+  async markRead(
+    @Param('user', userPipe) user: string,
+    @Body('id', new ParseUUIDPipe({ optional: true })) id?: string,
+  ): Promise<void> {
+    await this.notifications.markRead(user, id);
+  }
+}

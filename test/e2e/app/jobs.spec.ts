@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { whenTestEnds } from '../../support/clean-up.js';
+import { startDemo } from '../../support/process.js';
+import { temporaryFolder } from '../../support/temporary-folder.js';
+import { bootApp, get, post, type BootedApp } from './booted-app.js';
+import { EventReader } from './event-reader.js';
+
+/** Starts an import. @returns its address */
+async function start(url: string, file: string): Promise<string> {
+  const { status, body } = await post(`${url}/jobs/imports`, { file });
+  expect(status).toBe(202);
+  return `${url}/jobs/imports/${(body as { id: string }).id}`;
+}
+
+async function follow(job: string, headers: Record<string, string> = {}): Promise<EventReader> {
+  const reader = await EventReader.open(`${job}/events`, headers);
+  whenTestEnds(() => reader.close());
+  return reader;
+}
+
+/** All events until the server ends the stream. */
+async function toItsEnd(reader: EventReader) {
+  const events = [];
+  for (let event = await reader.next(); event; event = await reader.next())
+    events.push({ type: event.event, id: event.id!, data: JSON.parse(event.data) });
+  return events;
+}
+
+describe('imports', () => {
+  let booted: BootedApp;
+  beforeAll(async () => {
+    booted = await bootApp();
+  });
+  afterAll(() => booted.app.close());
+
+  it('tells its progress to the end, to late clients the newest, and then that nothing follows', async () => {
+    const job = await start(booted.url, 'customers.csv');
+    const events = await toItsEnd(await follow(job));
+    const end = { type: 'done', data: { file: 'customers.csv', rows: 500, total: 500 } };
+    expect(events.at(-1)).toMatchObject(end);
+    const rows = events.map(({ data }) => data.rows);
+    expect(rows).toEqual([...rows].sort((one, other) => one - other));
+
+    expect(await toItsEnd(await follow(job))).toMatchObject([end]);
+    const { response } = await follow(job, { 'Last-Event-ID': events.at(-1)!.id });
+    expect(response.statusCode).toBe(204);
+  });
+
+  it('says why it has failed', async () => {
+    const events = await toItsEnd(await follow(await start(booted.url, 'broken.csv')));
+    expect(events.at(-1)).toMatchObject({
+      type: 'failed',
+      data: { file: 'broken.csv', rows: 200, total: 1_000, reason: 'Row 240 has no price.' },
+    });
+  });
+
+  it('can be cancelled, and nothing is imported after that', async () => {
+    const job = await start(booted.url, 'orders.csv');
+    const reader = await follow(job);
+    await reader.take(2);
+    expect((await fetch(job, { method: 'DELETE' })).status).toBe(204);
+    const [last] = (await toItsEnd(reader)).slice(-1);
+    expect(last).toMatchObject({ type: 'cancelled', data: { total: 30_000 } });
+    expect(await toItsEnd(await follow(job))).toEqual([last]);
+  });
+
+  it('refuses what is no file and no import', async () => {
+    const { status, body } = await post(`${booted.url}/jobs/imports`, { file: 'toString' });
+    expect([status, (body as { message: string }).message]).toEqual([
+      400,
+      expect.stringMatching('customers.csv'),
+    ]);
+    const unknown = `${booted.url}/jobs/imports/${randomUUID()}`;
+    expect((await get(`${unknown}/events`)).status).toBe(404);
+    expect((await fetch(unknown, { method: 'DELETE' })).status).toBe(404);
+    expect((await get(`${booted.url}/jobs/imports/7/events`)).status).toBe(400);
+  });
+});
+
+describe('an import of a server that is killed', () => {
+  it('goes on with lmdb where it was, and its client with it', async () => {
+    const env = { SSE_BACKPLANE: 'lmdb', SSE_DATA_DIR: await temporaryFolder() };
+    const killed = await startDemo(env);
+    whenTestEnds(() => killed.stop('SIGKILL'));
+    const job = await start(killed.url, 'orders.csv');
+    const seen = (await (await follow(job)).take(3)).at(-1)!;
+    await killed.stop('SIGKILL');
+
+    const again = await startDemo({ ...env, PORT: new URL(killed.url).port });
+    whenTestEnds(() => again.stop('SIGKILL'));
+    const reader = await follow(job, { 'Last-Event-ID': seen.id! });
+    const { rows } = JSON.parse(seen.data);
+    // It may have imported more in between: what a client has missed comes first.
+    for (const batch of [1, 2]) expect(await reader.nextData()).toMatchObject({ rows: rows + batch * 50 });
+  });
+});
