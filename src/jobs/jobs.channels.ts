@@ -25,7 +25,7 @@ export const ImportJob = defineChannel('jobs/imports/:id', {
     cancelled: type<ImportProgress>(),
     failed: type<ImportProgress & { readonly reason: string }>(),
   },
-  history: { count: 10 },
+  history: { count: 100 },
   replay: 1,
   slow: { latest: () => 'newest' },
   ttl: DAY,

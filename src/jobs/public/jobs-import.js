@@ -17,25 +17,19 @@ export class ImportView {
     this.#file.textContent = file;
     this.#bar.max = total;
     this.#bar.value = rows;
-    this.#rows.textContent = `${rows.toLocaleString()} of ${total.toLocaleString()} rows`;
+    this.#rows.textContent = `${rows.toLocaleString()} of ${total.toLocaleString()} rows imported`;
     this.#cancel.hidden = false;
   }
 
   /** @param {'done' | 'cancelled' | 'failed'} outcome */
   showEnd(outcome, { reason, ...progress }) {
     this.showProgress(progress);
-    const words = {
-      done: 'Done. All rows are imported.',
-      cancelled: 'Cancelled. The rows until here are imported.',
-      failed: `Failed. ${reason} The rows before it are imported.`,
-    };
-    this.#show(outcome, words[outcome]);
+    this.#show(outcome, { done: 'Done.', cancelled: 'Cancelled.', failed: `Failed. ${reason}` }[outcome]);
   }
 
-  /** The server does not know the import: it was restarted without a store, or the import is too long ago. */
+  /** The server does not know the import: it was restarted and keeps nothing, or the import is too long ago. */
   showLoss() {
-    this.#section.hidden = false;
-    this.#show('failed', 'The server does not have this import, or has lost it in a restart.');
+    this.#show('failed', 'The server does not have this import, or no longer.');
   }
 
   #show(outcome, words) {

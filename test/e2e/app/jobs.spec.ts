@@ -90,7 +90,7 @@ describe('an import of a server that is killed', () => {
     const again = await startDemo({ ...env, PORT: new URL(killed.url).port });
     whenTestEnds(() => again.stop('SIGKILL'));
     const reader = await follow(job, { 'Last-Event-ID': seen.id! });
-    const { rows } = JSON.parse(seen.data);
+    const { rows } = JSON.parse(seen.data) as { rows: number };
     // It may have imported more in between: what a client has missed comes first.
     for (const batch of [1, 2]) expect(await reader.nextData()).toMatchObject({ rows: rows + batch * 50 });
   });
