@@ -9,7 +9,10 @@ export const PAGES = ['/', '/chat', '/broadcast', '/ticker', '/jobs', '/notifica
 /** Their folders. The home page, and what all pages share, is that of `app`. */
 const FEATURES = ['app', 'chat', 'broadcast', 'ticker', 'jobs', 'notifications'];
 
-/** Lets the inline import map of the pages run, which no browser loads from a file. A browser's console names another's hash. */
+/**
+ * The hash of the pages' import map, which is inline as browsers load none from a file. The console of a browser says the
+ * new one when the map has changed.
+ */
 const IMPORT_MAP = "'sha256-Le0YB4R23FfekfhZjT1rF9hfyPlId0cZQnSlG0uTMX8='";
 
 /**
