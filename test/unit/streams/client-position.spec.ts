@@ -44,6 +44,7 @@ function read(streams: Streams, position: ClientPosition) {
     } as const;
     const stream = new ChannelStream(streams, {
       ...request,
+      begin: 'resume',
       ifAbsent: 'wait',
       wants: undefined,
       onCaughtUp: undefined,
