@@ -87,7 +87,7 @@ const rooms = {
   'sse/backplanes': ['sse/protocol', 'sse/log', 'sse/cluster', ...leaves],
   // For pages, and other clients: nothing of Nest or rxjs comes with it.
   'sse/client': ['sse/protocol', 'sse/log/sse-event.ts'],
-  // Suites for an implementation of the ports, an entry of its own.
+  // For the tests of users: streams over HTTP, and in contracts/ suites for an implementation of the ports.
   'sse/testing': ['sse/protocol', 'sse/log', 'sse/cluster', ...leaves],
 };
 
@@ -100,7 +100,8 @@ const packages = {
   'sse/backplanes/lmdb': [...library, 'lmdb'],
   'sse/backplanes/nats': [...library, '@nats-io/jetstream', '@nats-io/transport-node'],
   'sse/backplanes/redis': [...library, 'redis', 'ioredis'],
-  'sse/testing': ['node:*'],
+  'sse/testing': ['@nestjs/common', 'node:*'],
+  'sse/testing/contracts': ['node:*'],
   'sse/client': ['eventsource-parser'],
   ...Object.fromEntries(inPages.map((file) => [file, ['@standard-schema/spec']])),
 };
@@ -192,7 +193,11 @@ export default defineConfig(
   { files: ['**/*.js'], languageOptions: { globals: globals.node } },
   { files: ['src/**/public/**/*.js'], languageOptions: { globals: globals.browser } },
   {
-    files: ['test/**/*.ts', 'src/sse/testing/*.contract.ts', 'src/sse/testing/listener.ts'],
+    files: [
+      'test/**/*.ts',
+      'src/sse/testing/contracts/*.contract.ts',
+      'src/sse/testing/contracts/listener.ts',
+    ],
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-unsafe-argument': 'off',

@@ -1,10 +1,10 @@
 import {
   describeBackplane as describeWithGlobals,
   type BackplaneUnderTest,
-} from '../../src/sse/testing/index.js';
+} from '../../src/sse/testing/contracts/index.js';
 import { jestGlobals } from './test-globals.js';
 
-export { settingsOf, stored } from '../../src/sse/testing/channel-under-test.js';
+export { settingsOf, stored } from '../../src/sse/testing/contracts/channel-under-test.js';
 export type { BackplaneUnderTest };
 
 /** What every `SseBackplane` promises. `make` is called before each test. */

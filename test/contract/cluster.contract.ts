@@ -2,7 +2,7 @@ import {
   describeCluster as describeWithGlobals,
   type ClusterUnderTest,
   type Member,
-} from '../../src/sse/testing/index.js';
+} from '../../src/sse/testing/contracts/index.js';
 import { jestGlobals } from './test-globals.js';
 
 export type { ClusterUnderTest, Member };

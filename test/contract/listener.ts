@@ -1,1 +1,1 @@
-export { entriesOf, LateReader, Listener } from '../../src/sse/testing/listener.js';
+export { entriesOf, LateReader, Listener } from '../../src/sse/testing/contracts/listener.js';

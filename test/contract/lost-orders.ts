@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import type { SseCluster } from '../../src/sse/index.js';
 import { eventually } from '../support/eventually.js';
-import { ReceivedOrders } from '../../src/sse/testing/orders.contract.js';
+import { ReceivedOrders } from '../../src/sse/testing/contracts/orders.contract.js';
 import type { ClusterUnderTest } from './cluster.contract.js';
 
 /**

@@ -8,7 +8,7 @@ import { describeWith } from '../support/describe-with.js';
 import { NatsServer } from '../support/nats-server.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { describeCluster, type ClusterUnderTest } from './cluster.contract.js';
-import { LeaseHistory } from '../../src/sse/testing/leading.contract.js';
+import { LeaseHistory } from '../../src/sse/testing/contracts/leading.contract.js';
 import { itNoticesLostOrders } from './lost-orders.js';
 import { itSurvivesProcesses } from './processes.contract.js';
 import { proxiedCluster, startedOn, type OpenLink } from './proxied-cluster.js';

@@ -9,7 +9,7 @@ import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { SseError } from '../../src/sse/sse.errors.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';
-import { dataOf as dataOfEntries } from '../../src/sse/testing/channel-under-test.js';
+import { dataOf as dataOfEntries } from '../../src/sse/testing/contracts/channel-under-test.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';
 import { eventually } from '../support/eventually.js';

@@ -5,7 +5,7 @@ import type { Position } from '../../src/sse/protocol/position.js';
 import { describeWith } from '../support/describe-with.js';
 import { eventually } from '../support/eventually.js';
 import type { NatsServer } from '../support/nats-server.js';
-import { dataOf as dataOfEntries } from '../../src/sse/testing/channel-under-test.js';
+import { dataOf as dataOfEntries } from '../../src/sse/testing/contracts/channel-under-test.js';
 import { settingsOf, stored } from './backplane.contract.js';
 import { Listener } from './listener.js';
 import { append, dataOf, follow, instancesOn, isAt, KEEP, texts } from './nats.instances.js';

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { SseBackplane } from '../../src/sse/log/backplane.js';
-import { dataOf as dataOfEntries } from '../../src/sse/testing/channel-under-test.js';
+import { dataOf as dataOfEntries } from '../../src/sse/testing/contracts/channel-under-test.js';
 import { describeWith } from '../support/describe-with.js';
 import { eventually } from '../support/eventually.js';
 import { settingsOf, stored } from './backplane.contract.js';

@@ -4,7 +4,7 @@ import { LEASE_TIME, type SseCluster } from '../../src/sse/cluster/cluster.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { eventually } from '../support/eventually.js';
 import { start } from '../support/process.js';
-import { LeaseHistory } from '../../src/sse/testing/leading.contract.js';
+import { LeaseHistory } from '../../src/sse/testing/contracts/leading.contract.js';
 
 const script = fileURLToPath(new URL('./cluster-member.js', import.meta.url));
 

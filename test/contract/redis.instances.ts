@@ -2,7 +2,11 @@ import { redisBackplane, type RedisBackplaneOptions } from '../../src/sse/backpl
 import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import type { Position } from '../../src/sse/protocol/position.js';
 import { moduleSettings } from '../../src/sse/sse.settings.js';
-import { channelOn, dataOf, type ChannelUnderTest } from '../../src/sse/testing/channel-under-test.js';
+import {
+  channelOn,
+  dataOf,
+  type ChannelUnderTest,
+} from '../../src/sse/testing/contracts/channel-under-test.js';
 import { whenTestEnds } from '../support/clean-up.js';
 
 /** An instance that uses the Redis at a port, with connections of its own. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { TestGlobals } from '../../src/sse/testing/index.js';
+import type { TestGlobals } from '../../src/sse/testing/contracts/index.js';
 
 /**
  * What Jest gives the suites that any test runner can run. The time limits that the suites ask for are

@@ -91,7 +91,7 @@ const entries = `
 import { lmdbBackplane } from 'nestjs-sse-hub/lmdb';
 import { natsBackplane } from 'nestjs-sse-hub/nats';
 import { redisBackplane } from 'nestjs-sse-hub/redis';
-import { describeBackplane } from 'nestjs-sse-hub/testing';
+import { describeBackplane } from 'nestjs-sse-hub/testing/contracts';
 
 // @ts-expect-error: there is no such option
 export const mistake = () => lmdbBackplane({ folder: 'data' });
@@ -108,7 +108,7 @@ import { SseHub, SseModule, type BackplaneFactory } from 'nestjs-sse-hub';
 import { lmdbBackplane, type LmdbOptions } from 'nestjs-sse-hub/lmdb';
 import { natsBackplane, type NatsBackplaneOptions } from 'nestjs-sse-hub/nats';
 import { redisBackplane, type RedisBackplaneOptions } from 'nestjs-sse-hub/redis';
-import { describeBackplane, type TestGlobals } from 'nestjs-sse-hub/testing';
+import { describeBackplane, type TestGlobals } from 'nestjs-sse-hub/testing/contracts';
 import { Cluster, Redis } from 'ioredis';
 import { createClient } from 'redis';
 

@@ -1,2 +1,2 @@
 /** One way to poll for the whole suite, and for the suites that users run. */
-export { eventually } from '../../src/sse/testing/eventually.js';
+export { eventually } from '../../src/sse/testing/contracts/eventually.js';

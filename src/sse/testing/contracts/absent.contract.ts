@@ -1,5 +1,5 @@
-import type { Position } from '../protocol/position.js';
-import type { ChannelOptions } from '../sse.options.js';
+import type { Position } from '../../protocol/position.js';
+import type { ChannelOptions } from '../../sse.options.js';
 import { bothWays, dataOf, numbers, type ChannelUnderTest, type MakeChannel } from './channel-under-test.js';
 import { eventually } from './eventually.js';
 import type { TestGlobals } from './test-globals.js';

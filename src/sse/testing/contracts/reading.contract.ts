@@ -1,5 +1,5 @@
-import type { RangeQuery } from '../log/backplane.js';
-import type { Position } from '../protocol/position.js';
+import type { RangeQuery } from '../../log/backplane.js';
+import type { Position } from '../../protocol/position.js';
 import {
   dataOf,
   numbers,

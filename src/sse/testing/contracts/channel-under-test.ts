@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { RangeQuery, SseBackplane } from '../log/backplane.js';
-import type { LogEntry } from '../log/event-log.js';
-import { storedEvent, type StoredEvent } from '../log/stored-event.js';
-import type { Position } from '../protocol/position.js';
-import type { ChannelOptions } from '../sse.options.js';
-import { channelSettings, moduleSettings, type ChannelSettings } from '../sse.settings.js';
+import type { RangeQuery, SseBackplane } from '../../log/backplane.js';
+import type { LogEntry } from '../../log/event-log.js';
+import { storedEvent, type StoredEvent } from '../../log/stored-event.js';
+import type { Position } from '../../protocol/position.js';
+import type { ChannelOptions } from '../../sse.options.js';
+import { channelSettings, moduleSettings, type ChannelSettings } from '../../sse.settings.js';
 import { eventually } from './eventually.js';
 import { Listener } from './listener.js';
 

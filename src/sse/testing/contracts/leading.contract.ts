@@ -1,4 +1,4 @@
-import { LEASE_TIME, type SseCluster } from '../cluster/cluster.js';
+import { LEASE_TIME, type SseCluster } from '../../cluster/cluster.js';
 import { numbers } from './channel-under-test.js';
 import { eventually } from './eventually.js';
 import type { Instances } from './instances.js';

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { LEASE_TIME, type SseCluster } from '../cluster/cluster.js';
+import { LEASE_TIME, type SseCluster } from '../../cluster/cluster.js';
 import { eventually } from './eventually.js';
 import type { Instances } from './instances.js';
 import type { TestGlobals } from './test-globals.js';

@@ -1,4 +1,4 @@
-import type { Position } from '../protocol/position.js';
+import type { Position } from '../../protocol/position.js';
 import {
   dataOf,
   numbers,

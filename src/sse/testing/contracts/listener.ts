@@ -1,7 +1,7 @@
-import type { FollowedLog, LogFollower, SseBackplane } from '../log/backplane.js';
-import type { EventLog, LogEntry } from '../log/event-log.js';
-import type { Position } from '../protocol/position.js';
-import type { ChannelSettings } from '../sse.settings.js';
+import type { FollowedLog, LogFollower, SseBackplane } from '../../log/backplane.js';
+import type { EventLog, LogEntry } from '../../log/event-log.js';
+import type { Position } from '../../protocol/position.js';
+import type { ChannelSettings } from '../../sse.settings.js';
 
 /** All that a log keeps. */
 export const entriesOf = (log: EventLog): LogEntry[] => [...log.entriesAfter(0)];

@@ -1,4 +1,4 @@
-import type { ClusterListener, SseCluster } from '../cluster/cluster.js';
+import type { ClusterListener, SseCluster } from '../../cluster/cluster.js';
 import { numbers } from './channel-under-test.js';
 import { eventually } from './eventually.js';
 import { describeLeading } from './leading.contract.js';

@@ -1,7 +1,7 @@
-import type { SseBackplane } from '../log/backplane.js';
-import { storedEvent } from '../log/stored-event.js';
-import { channelHash, formatId, parseLastEventId } from '../protocol/position.js';
-import type { HistoryOptions } from '../sse.options.js';
+import type { SseBackplane } from '../../log/backplane.js';
+import { storedEvent } from '../../log/stored-event.js';
+import { channelHash, formatId, parseLastEventId } from '../../protocol/position.js';
+import type { HistoryOptions } from '../../sse.options.js';
 import { describeAbsent } from './absent.contract.js';
 import {
   bothWays,

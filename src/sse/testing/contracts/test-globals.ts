@@ -1,4 +1,4 @@
-import type { SseErrorCode } from '../sse.errors.js';
+import type { SseErrorCode } from '../../sse.errors.js';
 
 /**
  * The parts of a test runner that the suites use: Jest and Vitest have them, as globals or as exports of

@@ -1,4 +1,4 @@
-import type { SseCluster } from '../cluster/cluster.js';
+import type { SseCluster } from '../../cluster/cluster.js';
 import { numbers } from './channel-under-test.js';
 import { eventually } from './eventually.js';
 import type { Instances } from './instances.js';

@@ -1,4 +1,4 @@
-import type { SseCluster } from '../cluster/cluster.js';
+import type { SseCluster } from '../../cluster/cluster.js';
 
 /** Instances of one application, apart from those of other tests. */
 export interface ClusterUnderTest {
