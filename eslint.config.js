@@ -15,6 +15,7 @@ import tseslint from 'typescript-eslint';
 // ---------------------------------------------------------------------------------------------------
 const leaves = [
   'sse/channel.settings.ts',
+  'sse/delay.ts',
   'sse/error-message.ts',
   'sse/package-copy.ts',
   'sse/sparse-log.ts',

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { isObservable } from 'rxjs';
+import { delay } from '../delay.js';
 import { SseError } from '../sse.errors.js';
 import {
   booleanOf,
@@ -170,7 +170,7 @@ export class SourcePipe {
   /** Rejects when the pipe ends. */
   async #watchWill(signal: AbortSignal): Promise<void> {
     for (;;) {
-      await delay(LOOK_INTERVAL, undefined, { signal, ref: false });
+      await delay(LOOK_INTERVAL, signal);
       // Without an answer the next look may have one.
       const will = await this.will.confirm().catch(() => 'kept');
       if (will === 'lost') this.stop('lost', lost(this.channel));
@@ -182,7 +182,7 @@ export class SourcePipe {
     const { abandonAfter } = this.options;
     if (abandonAfter === undefined) return;
     for (let zeros = 0; zeros < 2;) {
-      await delay(abandonAfter, undefined, { signal, ref: false });
+      await delay(abandonAfter, signal);
       // An instance that cannot be asked may have listeners.
       const count = await this.countListeners().catch(() => 1);
       zeros = count === 0 ? zeros + 1 : 0;

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { SseCluster } from '../cluster/cluster.js';
 import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
 import type { Will } from '../cluster/wills.js';
+import { delay } from '../delay.js';
 import type { SseEventInput } from '../log/sse-event.js';
 import type { ChannelWriter } from '../publishing/channel-writer.js';
 import type { Source } from '../publishing/published-source.js';
@@ -113,5 +113,4 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-const pause = (signal: AbortSignal): Promise<unknown> =>
-  delay(LOOK_INTERVAL, undefined, { signal, ref: false }).catch(() => undefined);
+const pause = (signal: AbortSignal): Promise<unknown> => delay(LOOK_INTERVAL, signal).catch(() => undefined);

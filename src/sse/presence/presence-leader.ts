@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import { LEASE_TIME, type SseCluster } from '../cluster/cluster.js';
 import { ANSWER_TIME } from '../cluster/scatter-gather.js';
+import { delay } from '../delay.js';
 import type { SseBackplane } from '../log/backplane.js';
 import { storedEvent } from '../log/stored-event.js';
 import { moreLikeIt, SparseLog } from '../sparse-log.js';
@@ -153,7 +153,7 @@ export class PresenceLeader {
     const key = keyOf(channel, member.user);
     this.#busy.set(key, 'publishing');
     while (!this.signal.aborted && !(await this.#tryPublish(announcement)))
-      await delay(RETRY, undefined, { signal: this.signal, ref: false }).catch(() => undefined);
+      await delay(RETRY, this.signal).catch(() => undefined);
     if (this.signal.aborted) return; // the next leader publishes it again
     this.#busy.delete(key);
     this.announced.settled(announcement, place);
