@@ -1,5 +1,7 @@
+import type { RequestListener } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import { lmdbBackplane } from '../../src/sse/backplanes/lmdb/index.js';
+import { openStream, type Engine } from '../../src/sse/testing/index.js';
 import { change, startEndpointApp } from '../e2e/endpoint/endpoint-app.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { startNginx } from '../support/nginx.js';
@@ -21,8 +23,9 @@ const RETRY = 500;
 
 const dataOf = (events: readonly RecordedEvent[]): string[] => events.map(({ data }) => data);
 
-describe.each(engines)('an EventSource of %s', (_name, launch) => {
+describe.each(engines)('an EventSource of %s', (title, launch) => {
   const browser = engineOf(launch);
+  const name = title.toLowerCase() as Engine;
 
   const start = (options: SseAppOptions): Promise<SseApp> =>
     startSseApp({
@@ -200,5 +203,36 @@ describe.each(engines)('an EventSource of %s', (_name, launch) => {
     await app.hub.complete('news');
     await page.closed();
     expect(statuses).toEqual([200, 204]);
+  });
+
+  it('comes back with the ids with which a stream of the test kit comes back', async () => {
+    const blocks = [
+      'id: 2\n\n',
+      'id: 2\n\ndata\n\n',
+      'id: 2\ndata\n\n',
+      'id\n\n',
+      'id\ndata\n\nid: 3\ndata\n',
+    ];
+    /** The last event IDs of each client. */
+    const ids = new Map<string, unknown[]>();
+    const answer: RequestListener = ({ url = '', headers }, response) => {
+      const known = [...(ids.get(url) ?? []), headers['last-event-id']];
+      ids.set(url, known);
+      if (known.length > 1) response.writeHead(204).end();
+      else
+        response
+          .writeHead(200, { 'content-type': 'text/event-stream' })
+          .end(`retry: ${RETRY}\n\nid: 1\ndata\n\n${blocks[Number(url[1])]!}`);
+    };
+    const { url } = await start({ configure: (app) => app.use('/blocks', answer) });
+    const page = await listen(url, '/blocks/0');
+    for (const n of [1, 2, 3, 4]) await browser().evaluate(`listen('/blocks/${n}')`);
+    await page.failed(10); // each at its end, and by the 204
+    for (const n of [0, 1, 2, 3, 4]) {
+      const stream = await openStream(url, `/blocks/${n}?kit`);
+      await stream.rest();
+      await expect(stream.resume({ as: name })).rejects.toMatchObject({ status: 204 });
+      expect([blocks[n], ids.get(`/${n}?kit`)]).toEqual([blocks[n], ids.get(`/${n}`)]);
+    }
   });
 });
