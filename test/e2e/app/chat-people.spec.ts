@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { whenTestEnds } from '../../support/clean-up.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
+import { listen } from '../../support/open-stream.js';
 import { bootApp, get, post, type BootedApp } from './booted-app.js';
-import { EventReader } from './event-reader.js';
 
 let booted: BootedApp;
 beforeAll(async () => {
@@ -13,17 +13,12 @@ afterAll(() => booted.app.close());
 let rooms = 0;
 const newRoom = () => `${booted.url}/chat/rooms/room-${++rooms}`;
 
-async function enter(room: string, name?: string): Promise<EventReader> {
-  const query = name === undefined ? '' : `?name=${encodeURIComponent(name)}`;
-  const reader = await EventReader.open(`${room}/messages${query}`);
-  whenTestEnds(() => reader.close());
-  expect(reader.response.statusCode).toBe(200);
-  return reader;
-}
+const enter = (room: string, name?: string) =>
+  listen(`${room}/messages${name === undefined ? '' : `?name=${encodeURIComponent(name)}`}`);
 
-const next = async (reader: EventReader) => {
-  const [event] = await reader.take(1);
-  return [event!.event, JSON.parse(event!.data)];
+const next = async (stream: TestStream) => {
+  const { type, data } = await stream.next();
+  return [type, data];
 };
 
 const people = async (room: string) => {
@@ -56,7 +51,7 @@ describe('the stream of a room', () => {
     expect(await next(mira)).toEqual(['typing', { from: 'Jonas' }]);
     await post(`${room}/messages`, { from: 'Jonas', text: 'hello' });
     expect(await next(mira)).toMatchObject(['message', { text: 'hello' }]);
-    jonas.close();
+    await jonas.close();
     expect(await next(mira)).toEqual(['leave', { user: 'Jonas' }]);
 
     expect(await next(await enter(room))).toMatchObject(['message', { text: 'hello' }]);

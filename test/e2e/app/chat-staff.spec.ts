@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { whenTestEnds } from '../../support/clean-up.js';
+import { listen as open } from '../../support/open-stream.js';
 import { bootApp, get, post, type BootedApp } from './booted-app.js';
-import { EventReader } from './event-reader.js';
 
 const PASSWORD = ' open sesame ';
 
@@ -23,11 +23,8 @@ async function keyOf(room: string): Promise<string> {
   return response.headers.get('set-cookie')!.split(';')[0]!;
 }
 
-async function listen(room: string, cookie = ''): Promise<EventReader> {
-  const reader = await EventReader.open(`${room}/messages?name=Mira`, { Cookie: cookie });
-  whenTestEnds(() => reader.close());
-  return reader;
-}
+const listen = (room: string, cookie = '') =>
+  open(`${room}/messages?name=Mira`, { headers: { Cookie: cookie } });
 
 describe('the room staff', () => {
   let booted: BootedApp;
@@ -50,9 +47,8 @@ describe('the room staff', () => {
     ]);
     for (const answer of answers) expect(answer).toMatchObject(locked);
     for (const url of [staff, `${booted.url}/chat/rooms/%73taff`]) {
-      const reader = await listen(url);
-      expect(reader.response.statusCode).toBe(403);
-      expect(reader.response.headers['content-type']).toMatch(/^application\/json/);
+      const headers = { 'content-type': expect.stringMatching(/^application\/json/) };
+      await expect(listen(url)).rejects.toMatchObject({ status: 403, headers });
     }
     expect((await booted.hub.history('chat/staff')).events).toEqual([]);
     expect(await booted.hub.presence('chat/staff/people')).toEqual([]);
@@ -61,11 +57,11 @@ describe('the room staff', () => {
   it('opens with the password', async () => {
     const Cookie = `theme=dark; ${await keyOf(staff)}; more=1`;
     const reader = await listen(staff, Cookie);
-    expect((await reader.take(1))[0]).toMatchObject({ event: 'join', data: '{"user":"Mira"}' });
+    expect(await reader.next()).toMatchObject({ type: 'join', data: { user: 'Mira' } });
     expect(await get(`${staff}/people`, { Cookie })).toMatchObject({ status: 200, body: [{ user: 'Mira' }] });
     const { status } = await post(`${staff}/messages`, { from: 'Mira', text: 'among us' }, { Cookie });
     expect(status).toBe(201);
-    expect(await reader.nextData()).toMatchObject({ text: 'among us' });
+    expect(await reader.next()).toMatchObject({ data: { text: 'among us' } });
   });
 
   it('gives a key that scripts do not see and other sites do not send, for this room and for hours', async () => {
@@ -100,21 +96,21 @@ describe('the room staff', () => {
       `not-chat-key=${expiry}.${signature}`,
       'chat-key=',
     ]) {
-      expect((await listen(staff, cookie)).response.statusCode).toBe(403);
+      await expect(listen(staff, cookie)).rejects.toMatchObject({ status: 403 });
     }
     const late = Number(expiry) + 1;
     const { now } = Date;
     Date.now = () => late;
     whenTestEnds(() => (Date.now = now));
-    expect((await listen(staff, key)).response.statusCode).toBe(403);
+    await expect(listen(staff, key)).rejects.toMatchObject({ status: 403 });
   });
 
   it('takes the key of an instance with the same password, and of no other', async () => {
     const [same, another] = [await boot(PASSWORD), await boot('another')];
     whenTestEnds(() => Promise.all([same.app.close(), another.app.close()]));
     const key = await keyOf(staff);
-    expect((await listen(staffOf(same), key)).response.statusCode).toBe(200);
-    expect((await listen(staffOf(another), key)).response.statusCode).toBe(403);
+    expect((await listen(staffOf(same), key)).status).toBe(200);
+    await expect(listen(staffOf(another), key)).rejects.toMatchObject({ status: 403 });
   });
 
   it('is the only one with a password', async () => {
@@ -132,5 +128,5 @@ it('is shut for everybody where no password is set', async () => {
   expect(await response.json()).toMatchObject({
     message: 'nobody may enter: the server was started without CHAT_PASSWORD',
   });
-  expect((await listen(staffOf(booted), 'chat-key=9999999999999.x')).response.statusCode).toBe(403);
+  await expect(listen(staffOf(booted), 'chat-key=9999999999999.x')).rejects.toMatchObject({ status: 403 });
 });

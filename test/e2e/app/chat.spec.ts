@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EventSource } from 'eventsource';
+import { listen } from '../../support/open-stream.js';
+import type { TestEvent } from '../../../src/sse/testing/index.js';
 import { bootApp, post, type BootedApp } from './booted-app.js';
-import { EventReader } from './event-reader.js';
 
 let booted: BootedApp;
 beforeAll(async () => {
@@ -13,7 +14,7 @@ let rooms = 0;
 const newRoom = () => `room-${++rooms}`;
 const path = (room: string) => `${booted.url}/chat/rooms/${room}/messages`;
 const say = (room: string, text: string, from = 'Mira') => post(path(room), { from, text });
-const textsOf = (events: { data: string }[]) => events.map(({ data }) => JSON.parse(data).text);
+const textsOf = (events: TestEvent[]) => events.map(({ data }) => data.text);
 
 describe('POST /chat/rooms/:room/messages', () => {
   it('answers 201 with the stored message, which is what the room gets', async () => {
@@ -28,9 +29,7 @@ describe('POST /chat/rooms/:room/messages', () => {
       sentAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
     });
 
-    const reader = await EventReader.open(path(room));
-    expect(await reader.nextData()).toEqual(body);
-    reader.close();
+    expect((await (await listen(path(room))).next()).data).toEqual(body);
   });
 
   it('takes what is just short enough', async () => {
@@ -58,9 +57,8 @@ describe('POST /chat/rooms/:room/messages', () => {
       expect(await post(path(room), body)).toMatchObject({ status: 400, body: { message } });
 
       await say(room, 'the first');
-      const reader = await EventReader.open(path(room));
-      expect((await reader.nextData()).text).toBe('the first');
-      reader.close();
+      const reader = await listen(path(room));
+      expect((await reader.next()).data.text).toBe('the first');
     }
   });
 
@@ -77,56 +75,50 @@ describe('GET /chat/rooms/:room/messages', () => {
     const room = newRoom();
     await say(room, 'one');
     await say(room, 'two');
-    const readers = [await EventReader.open(path(room)), await EventReader.open(path(room))];
+    const readers = [await listen(path(room)), await listen(path(room))];
     await say(room, 'three');
     for (const reader of readers) {
-      expect(reader.response.headers['content-type']).toBe('text/event-stream');
+      expect(reader.headers['content-type']).toBe('text/event-stream');
       const events = await reader.take(3);
       expect(textsOf(events)).toEqual(['one', 'two', 'three']);
-      expect(events.map((event) => event.event ?? 'message')).toEqual(['message', 'message', 'message']);
-      reader.close();
+      expect(events.map(({ type }) => type)).toEqual(['message', 'message', 'message']);
     }
   });
 
   it('keeps rooms apart', async () => {
     const [here, there] = [newRoom(), newRoom()];
-    const reader = await EventReader.open(path(here));
+    const reader = await listen(path(here));
     await say(there, 'elsewhere');
     await say(here, 'here');
     expect(textsOf(await reader.take(1))).toEqual(['here']);
-    reader.close();
   });
 
   it('resumes after the last event that a client had', async () => {
     const room = newRoom();
     for (const text of ['one', 'two', 'three']) await say(room, text);
-    const reader = await EventReader.open(path(room));
+    const reader = await listen(path(room));
     const [, second] = await reader.take(2);
-    reader.close();
+    await reader.close();
 
     await say(room, 'four');
-    const byHeader = await EventReader.open(path(room), { 'Last-Event-ID': second!.id! });
+    const byHeader = await listen(path(room), { lastEventId: second!.id! });
     expect(textsOf(await byHeader.take(2))).toEqual(['three', 'four']);
-    byHeader.close();
-    const byQuery = await EventReader.open(`${path(room)}?lastEventId=${encodeURIComponent(second!.id!)}`);
+    const byQuery = await listen(`${path(room)}?lastEventId=${encodeURIComponent(second!.id!)}`);
     expect(textsOf(await byQuery.take(2))).toEqual(['three', 'four']);
-    byQuery.close();
   });
 
   it('tells a client that there is a gap when the room has forgotten what it missed', async () => {
     const room = newRoom();
     await say(room, 'first');
-    const early = await EventReader.open(path(room));
-    const [first] = await early.take(1);
-    early.close();
+    const reader = await listen(path(room));
+    await reader.next();
+    reader.drop();
     for (let count = 1; count <= 201; count++) await say(room, `message ${count}`);
 
-    const late = await EventReader.open(path(room), { 'Last-Event-ID': first!.id! });
-    const [gap, oldest] = await late.take(2);
-    expect(gap).toMatchObject({ event: 'gap' });
-    expect(JSON.parse(gap!.data)).toMatchObject({ channel: `chat/${room}`, reason: 'evicted' });
-    expect(JSON.parse(oldest!.data).text).toBe('message 2');
-    late.close();
+    await reader.resume();
+    const [gap, oldest] = await reader.take(2);
+    expect(gap).toMatchObject({ type: 'gap', data: { channel: `chat/${room}`, reason: 'evicted' } });
+    expect(oldest!.data.text).toBe('message 2');
   });
 
   it('an EventSource whose connection breaks misses nothing and gets nothing twice', async () => {

@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { EventSource } from 'eventsource';
 import { LEASE_TIME } from '../../../src/sse/index.js';
+import type { TestEvent } from '../../../src/sse/testing/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { describeWith } from '../../support/describe-with.js';
 import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/free-port.js';
+import { listen } from '../../support/open-stream.js';
 import { NatsServer } from '../../support/nats-server.js';
 import { startNginx } from '../../support/nginx.js';
 import { startDemo } from '../../support/process.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { get, post } from './booted-app.js';
-import { EventReader } from './event-reader.js';
 
 type Demo = Awaited<ReturnType<typeof startDemo>>;
 
@@ -25,13 +26,7 @@ const LOBBY = '/chat/rooms/lobby/messages';
 /** Milliseconds for a machine that is busy with other things. */
 const LITTLE = 1_500;
 
-async function listen(url: string, headers: Record<string, string> = {}): Promise<EventReader> {
-  const reader = await EventReader.open(url, headers);
-  whenTestEnds(() => reader.close());
-  return reader;
-}
-
-const dataOf = (events: { data: string }[]) => events.map(({ data }) => JSON.parse(data));
+const dataOf = (events: TestEvent[]) => events.map(({ data }) => data);
 
 function describeInstances(common: () => Common, nginx: string): void {
   let ports: [number, number];
@@ -73,7 +68,7 @@ function describeInstances(common: () => Common, nginx: string): void {
     for (const url of [one.url, other.url, front])
       expect(await (await listen(url + LOBBY)).take(4)).toEqual(seen);
 
-    const resumed = await listen(other.url + LOBBY, { 'Last-Event-ID': seen![1]!.id! });
+    const resumed = await listen(other.url + LOBBY, { lastEventId: seen![1]!.id! });
     expect(await resumed.take(2)).toEqual(seen!.slice(2));
   });
 
@@ -93,12 +88,9 @@ function describeInstances(common: () => Common, nginx: string): void {
       }
     };
     await isThere('Jonas', 'Mira');
-    jonas.close();
-    for (let type: string | undefined; type !== 'leave';) {
-      const event = await mira.next();
-      type = event!.event;
-      if (type === 'leave') expect(JSON.parse(event!.data)).toEqual({ user: 'Jonas' });
-    }
+    await jonas.close();
+    const left = (await mira.until('leave')).at(-1);
+    expect(left!.data).toEqual({ user: 'Jonas' });
     await isThere('Mira');
 
     const { headers } = await fetch(`${one.url}/chat/rooms/staff/key`, {
@@ -107,13 +99,9 @@ function describeInstances(common: () => Common, nginx: string): void {
       body: JSON.stringify({ password: PASSWORD }),
     });
     const cookie = headers.get('set-cookie')!.split(';')[0]!;
-    for (const [sent, status] of [
-      [cookie, 200],
-      ['', 403],
-    ] as const) {
-      const { response } = await listen(`${other.url}/chat/rooms/staff/messages`, { cookie: sent });
-      expect(response.statusCode).toBe(status);
-    }
+    const staff = `${other.url}/chat/rooms/staff/messages`;
+    expect(await listen(staff, { headers: { cookie } })).toMatchObject({ status: 200 });
+    await expect(listen(staff)).rejects.toMatchObject({ status: 403 });
   });
 
   it('count the clients of all', async () => {
@@ -128,7 +116,7 @@ function describeInstances(common: () => Common, nginx: string): void {
       status: 202,
       body: { clients: 4 },
     });
-    readers[0]!.close();
+    await readers[0]!.close();
     await eventually(async () => {
       const { body } = await get(`${other.url}/broadcast/clients`);
       return (body as { count: number }).count === 3;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { TestStream } from '../../../src/sse/testing/index.js';
+import { listen as open } from '../../support/open-stream.js';
 import { bootApp, get, until, type BootedApp } from './booted-app.js';
-import { EventReader } from './event-reader.js';
 
 let booted: BootedApp;
-let readers: EventReader[];
 
 beforeEach(async () => {
   // Only what the app's own timers use: sockets go on as they are. So time passes when a test says so.
@@ -11,24 +11,18 @@ beforeEach(async () => {
     doNotFake: ['nextTick', 'setImmediate', 'clearImmediate', 'queueMicrotask', 'performance'],
   });
   booted = await bootApp();
-  readers = [];
 });
 
 afterEach(async () => {
-  for (const reader of readers) reader.close();
   jest.useRealTimers();
   await booted.app.close();
 });
 
-async function listen(path: string, headers: Record<string, string> = {}): Promise<EventReader> {
-  const reader = await EventReader.open(booted.url + path, headers);
-  readers.push(reader);
-  return reader;
-}
+const listen = (path: string, lastEventId = '') => open(booted.url + path, { lastEventId });
 
-async function leave(...leaving: EventReader[]): Promise<void> {
+async function leave(...leaving: TestStream[]): Promise<void> {
   const { connections } = booted.hub.stats();
-  for (const reader of leaving) reader.close();
+  for (const stream of leaving) await stream.close();
   await until(() => booted.hub.stats().connections === connections - leaving.length);
 }
 
@@ -40,7 +34,7 @@ describe('GET /ticker/time', () => {
     await jest.advanceTimersByTimeAsync(3_000);
     const [first, second] = [await one.take(3), await two.take(3)];
     expect(second).toEqual(first);
-    expect(first.map(({ event }) => event)).toEqual(['server-time', 'server-time', 'server-time']);
+    expect(first.map(({ type }) => type)).toEqual(['server-time', 'server-time', 'server-time']);
     const times = first.map(({ data }) => Date.parse(data));
     expect(times.map((time) => time - times[0]!)).toEqual([0, 1_000, 2_000]);
     expect(new Date(times[0]!).toISOString()).toBe(first[0]!.data);
@@ -67,9 +61,9 @@ describe('GET /ticker/events', () => {
     const one = await listen('/ticker/events');
     await jest.advanceTimersByTimeAsync(4_000);
     const first = await one.take(3);
-    expect(first.map(({ event }) => event ?? 'message')).toEqual(['message', 'message', 'message']);
-    expect(first.map(({ data }) => JSON.parse(data).num)).toEqual([1, 2, 3]);
-    const times = first.map(({ data }) => Date.parse(JSON.parse(data).message));
+    expect(first.map(({ type }) => type)).toEqual(['message', 'message', 'message']);
+    expect(first.map(({ data }) => data.num)).toEqual([1, 2, 3]);
+    const times = first.map(({ data }) => Date.parse(data.message));
     expect(times.map((time) => time - times[0]!)).toEqual([0, 2_000, 4_000]);
 
     const two = await listen('/ticker/events');
@@ -88,9 +82,9 @@ describe('GET /ticker/events', () => {
     expect(published()).toBe(2);
 
     const two = await listen('/ticker/events');
-    expect((await two.nextData()).num).toBe(2);
+    expect((await two.next()).data.num).toBe(2);
     await jest.advanceTimersByTimeAsync(2_000);
-    expect((await two.nextData()).num).toBe(3);
+    expect((await two.next()).data.num).toBe(3);
   });
 });
 
@@ -101,8 +95,8 @@ describe('GET /ticker/quotes', () => {
     const client = await listen('/ticker/quotes');
     await jest.advanceTimersByTimeAsync(1_000);
     const events = await client.take(20);
-    expect(new Set(events.map(({ event }) => event))).toEqual(new Set(['quote']));
-    const quotes = events.map(({ data }) => JSON.parse(data));
+    expect(new Set(events.map(({ type }) => type))).toEqual(new Set(['quote']));
+    const quotes = events.map(({ data }) => data);
     for (const quote of quotes) {
       expect(quote).toEqual({
         symbol: expect.any(String),
@@ -120,8 +114,8 @@ describe('GET /ticker/quotes', () => {
     const two = await listen('/ticker/quotes?symbols=ONYX');
     const three = await listen('/ticker/quotes?symbols=tidal&symbols=%20ONYX,,ONYX');
     await jest.advanceTimersByTimeAsync(500);
-    const quoted = async (client: EventReader, count: number) =>
-      (await client.take(count)).map(({ data }) => JSON.parse(data).symbol).sort();
+    const quoted = async (client: TestStream, count: number) =>
+      (await client.take(count)).map(({ data }) => data.symbol).sort();
     expect(await quoted(one, 4)).toEqual(['ONYX', 'ONYX', 'TIDAL', 'TIDAL']);
     expect(await quoted(two, 2)).toEqual(['ONYX', 'ONYX']);
     expect(await quoted(three, 4)).toEqual(['ONYX', 'ONYX', 'TIDAL', 'TIDAL']);
@@ -134,16 +128,14 @@ describe('GET /ticker/quotes', () => {
     const before = await one.take(8);
     const two = await listen('/ticker/quotes?symbols=TIDAL');
     expect((await two.take(4)).map(({ data }) => data)).toEqual(
-      before.map(({ data }) => data).filter((data) => data.includes('TIDAL')),
+      before.map(({ data }) => data).filter(({ symbol }) => symbol === 'TIDAL'),
     );
     await leave(one);
     await jest.advanceTimersByTimeAsync(250);
 
-    const resumed = await listen('/ticker/quotes?symbols=ONYX,TIDAL', {
-      'Last-Event-ID': before.at(-1)!.id!,
-    });
+    const resumed = await listen('/ticker/quotes?symbols=ONYX,TIDAL', before.at(-1)!.id);
     await jest.advanceTimersByTimeAsync(250);
-    const after = (await resumed.take(3)).map(({ data }) => JSON.parse(data).symbol).sort();
+    const after = (await resumed.take(3)).map(({ data }) => data.symbol).sort();
     // One of TIDAL that was missed, then one of each.
     expect(after).toEqual(['ONYX', 'TIDAL', 'TIDAL']);
   });
