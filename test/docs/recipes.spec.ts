@@ -1,20 +1,23 @@
 import * as nest from '@nestjs/common';
 import type { Type } from '@nestjs/common';
 import * as testing from '@nestjs/testing';
-import { describe, expect, it } from '@jest/globals';
-import * as eventSource from 'eventsource';
+import * as runner from '@jest/globals';
 import * as rxjs from 'rxjs';
 import * as sse from '../../src/index.js';
+import * as kit from '../../src/sse/testing/index.js';
 import { startSseApp } from '../support/sse-app.js';
 import { SseClient } from '../support/sse-client.js';
 import { allBlocks, blockWith } from './guides.js';
 import { runBlock, runProgram } from './run-block.js';
 
+const { describe, expect, it } = runner;
+
 const packages = {
   '@nestjs/common': nest,
   '@nestjs/testing': testing,
   'nestjs-sse-hub': sse,
-  eventsource: eventSource,
+  'nestjs-sse-hub/testing': kit,
+  '@jest/globals': runner,
   rxjs,
 };
 
@@ -100,13 +103,16 @@ describe('the README’s recipe', () => {
 });
 
 describe('the tests of a user', () => {
-  const orders = runBlock(blockWith('ts', '// orders.ts'), packages);
+  const files = {
+    './orders.js': runBlock(blockWith('ts', '// orders.ts'), packages),
+    './chat.js': runBlock(blockWith('ts', '// chat.ts'), packages),
+  };
   const programs = allBlocks.filter(({ code }) => code.includes('Test.createTestingModule('));
 
   it.each(programs.map((block) => [`${block.path}:${block.line}`, block] as const))(
     'in %s log what their comments say',
     async (_, block) => {
-      const { logged, said } = await runProgram(block, { ...packages, './orders.js': orders });
+      const { logged, said } = await runProgram(block, { ...packages, ...files });
       expect(logged).not.toEqual([]);
       expect(logged.map((line) => line.replaceAll(/\s+/g, ' '))).toEqual(said);
     },
