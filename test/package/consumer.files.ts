@@ -91,12 +91,14 @@ const entries = `
 import { lmdbBackplane } from 'nestjs-sse-hub/lmdb';
 import { natsBackplane } from 'nestjs-sse-hub/nats';
 import { redisBackplane } from 'nestjs-sse-hub/redis';
+import { openStream } from 'nestjs-sse-hub/testing';
 import { describeBackplane } from 'nestjs-sse-hub/testing/contracts';
 
 // @ts-expect-error: there is no such option
 export const mistake = () => lmdbBackplane({ folder: 'data' });
 
-console.log([lmdbBackplane, natsBackplane, redisBackplane, describeBackplane].map(({ name }) => name).join());
+const all = [lmdbBackplane, natsBackplane, redisBackplane, openStream, describeBackplane];
+console.log(all.map(({ name }) => name).join());
 `;
 
 /** Compiles with every backplane, and runs with the one that needs no server. */

@@ -1,19 +1,5 @@
 import type { INestApplication } from '@nestjs/common';
-import { TIME_LIMIT } from './event-reader.js';
-import { TestStream } from './test-stream.js';
-
-/** Options of `openStream()`. */
-export interface OpenStreamOptions {
-  /** @defaultValue `'GET'`, or `'POST'` with a body */
-  readonly method?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** A text is sent as it is, anything else as JSON. */
-  readonly body?: unknown;
-  /** The position to begin after. @defaultValue none */
-  readonly lastEventId?: string;
-  /** Milliseconds that each call of the stream waits, this one included. @defaultValue 4,000 */
-  readonly timeout?: number;
-}
+import { TestStream, type OpenStreamOptions } from './test-stream.js';
 
 /**
  * Opens a stream over HTTP and resolves when it has begun.
@@ -28,21 +14,7 @@ export async function openStream(
   options: OpenStreamOptions = {},
 ): Promise<TestStream> {
   const base = typeof where === 'string' || where instanceof URL ? String(where) : await addressOf(where);
-  const { body, method = body === undefined ? 'GET' : 'POST' } = options;
-  const { headers = {}, lastEventId = '', timeout = TIME_LIMIT } = options;
-  const isJson = body !== undefined && typeof body !== 'string';
-  return TestStream.open({
-    url: path === '' ? base : base.replace(/\/$/, '') + path,
-    method,
-    headers: {
-      accept: 'text/event-stream',
-      ...(isJson && { 'content-type': 'application/json' }),
-      ...lowerCased(headers),
-    },
-    body: isJson ? JSON.stringify(body) : body,
-    lastEventId,
-    timeout,
-  });
+  return TestStream.open(path === '' ? base : base.replace(/\/$/, '') + path, options);
 }
 
 /** Streams that are opened at once share the start of their application. */
@@ -57,6 +29,3 @@ async function addressOf(app: INestApplication): Promise<string> {
   }
   return app.getUrl();
 }
-
-const lowerCased = (headers: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));

@@ -3,7 +3,7 @@ import { request, type ClientRequest, type IncomingHttpHeaders, type IncomingMes
 import { clearTimeout, setTimeout } from 'node:timers';
 import { POSITION_TYPE } from '../protocol/event-stream.js';
 import { Changes } from './changes.js';
-import { EventReader } from './event-reader.js';
+import { EventReader, TIME_LIMIT } from './event-reader.js';
 import { EventStreamParser, type Block } from './event-stream-parser.js';
 import { Inbox } from './inbox.js';
 import { LastEventIds, type Engine } from './last-event-ids.js';
@@ -28,15 +28,17 @@ export interface TestEvent {
  */
 export type TestStreamState = 'connecting' | 'open' | 'ended' | 'broken' | 'dropped' | 'refused' | 'closed';
 
-/** How a stream is asked for. */
-export interface StreamRequest {
-  readonly url: string;
-  readonly method: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | undefined;
-  readonly lastEventId: string;
-  /** Milliseconds. */
-  readonly timeout: number;
+/** Options of `openStream()`. */
+export interface OpenStreamOptions {
+  /** @defaultValue `'GET'`, or `'POST'` with a body */
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A text is sent as it is, anything else as JSON. */
+  readonly body?: unknown;
+  /** The position to begin after. @defaultValue none */
+  readonly lastEventId?: string;
+  /** Milliseconds that each call of the stream waits, that of `openStream()` included. @defaultValue 4,000 */
+  readonly timeout?: number;
 }
 
 /**
@@ -61,16 +63,20 @@ export class TestStream extends EventReader<TestEvent> {
   readonly #comments: Inbox<string>;
   readonly #changes: Changes;
 
-  private constructor(private readonly asked: StreamRequest) {
-    super(asked.timeout);
-    this.#comments = new Inbox(asked.timeout, () => this.story());
-    this.#changes = new Changes(asked.timeout);
+  private constructor(
+    private readonly url: string,
+    private readonly options: OpenStreamOptions,
+    private readonly timeout: number,
+  ) {
+    super(timeout);
+    this.#comments = new Inbox(timeout, () => this.story());
+    this.#changes = new Changes(timeout);
   }
 
   /** Use `openStream()`. */
-  static async open(asked: StreamRequest): Promise<TestStream> {
-    const stream = new TestStream(asked);
-    await stream.#connect(asked.lastEventId);
+  static async open(url: string, options: OpenStreamOptions): Promise<TestStream> {
+    const stream = new TestStream(url, options, options.timeout ?? TIME_LIMIT);
+    await stream.#connect(options.lastEventId ?? '');
     return stream;
   }
 
@@ -140,30 +146,24 @@ export class TestStream extends EventReader<TestEvent> {
     await this.#connect(this.#ids.of(engine));
   }
 
-  /** Leaves for good. @returns when the connection has ended */
-  async close(): Promise<void> {
+  /** Leaves for good. */
+  close(): void {
     this.#set('closed');
-    const sent = this.#request;
-    if (!sent || sent.closed) return;
-    sent.destroy();
-    await once(sent, 'close');
+    this.#request?.destroy();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
   }
 
   async #connect(lastEventId: string): Promise<void> {
-    const { url, method, headers, body, timeout } = this.asked;
     this.#ids.beginWith(lastEventId);
     this.#set('connecting');
-    const id = lastEventId === '' ? {} : { 'last-event-id': Buffer.from(lastEventId).toString('latin1') };
-    const sent = request(url, { method, agent: false, headers: { ...headers, ...id } });
+    const sent = this.#send(lastEventId);
     this.#request = sent;
     const limit = setTimeout(() => {
-      sent.destroy(new Error(`${method} ${url} was not answered within ${timeout} ms.`));
-    }, timeout);
-    sent.end(body);
+      sent.destroy(new Error(`${this.#asked} was not answered within ${this.timeout} ms.`));
+    }, this.timeout);
     try {
       await this.#answered(sent);
     } catch (error) {
@@ -172,6 +172,27 @@ export class TestStream extends EventReader<TestEvent> {
     } finally {
       clearTimeout(limit);
     }
+  }
+
+  #send(lastEventId: string): ClientRequest {
+    const { body, headers = {} } = this.options;
+    const isText = body === undefined || typeof body === 'string';
+    const sent = request(this.url, { method: this.#method, agent: false });
+    sent.setHeader('Accept', 'text/event-stream');
+    if (!isText) sent.setHeader('Content-Type', 'application/json');
+    for (const [name, value] of Object.entries(headers)) sent.setHeader(name, value);
+    // The bytes of a header are UTF-8; Node takes each for a character.
+    if (lastEventId !== '') sent.setHeader('Last-Event-ID', Buffer.from(lastEventId).toString('latin1'));
+    return sent.end(isText ? body : JSON.stringify(body));
+  }
+
+  get #method(): string {
+    return this.options.method ?? (this.options.body === undefined ? 'GET' : 'POST');
+  }
+
+  /** Method and address, for errors. */
+  get #asked(): string {
+    return `${this.#method} ${this.url}`;
   }
 
   /** @throws StreamRefused */
@@ -187,7 +208,7 @@ export class TestStream extends EventReader<TestEvent> {
     let text = '';
     for await (const chunk of response) text += chunk as string;
     const body = /\bjson\b/.test(type) ? jsonOrText(text) : text;
-    throw new StreamRefused(`${this.asked.method} ${this.asked.url}`, status, headers, body);
+    throw new StreamRefused(this.#asked, status, headers, body);
   }
 
   #begin(response: IncomingMessage): void {
@@ -222,9 +243,8 @@ export class TestStream extends EventReader<TestEvent> {
   }
 
   protected override story(): string {
-    const { method, url } = this.asked;
     const comments = this.comments.map((comment) => JSON.stringify(comment)).join(', ');
-    const answer = `${method} ${url} was answered ${this.status} and is ${this.state}.`;
+    const answer = `${this.#asked} was answered ${this.status} and is ${this.state}.`;
     return `${answer} ${super.story()}${comments === '' ? '' : `\nComments: ${comments}`}`;
   }
 }

@@ -152,7 +152,7 @@ describe('GET /broadcast/clients', () => {
 
   it('a closed client is gone at once', async () => {
     const [one] = [await listen(), await listen()];
-    await one.close();
+    one.close();
     // No timer runs in this test, so it is the closed socket that takes the client off, not a heartbeat.
     await until(async () => (await clients()).count === 1);
     expect(await send({ data: 'x' })).toMatchObject({ body: { clients: 1 } });
@@ -176,8 +176,8 @@ describe('ticks', () => {
 
   it('stop when the last client has gone, and start again with the next one', async () => {
     const [one, two] = [await listen(), await listen()];
-    await one.close();
-    await two.close();
+    one.close();
+    two.close();
     await until(async () => (await clients()).count === 0);
     const before = booted.hub.stats().published;
     await jest.advanceTimersByTimeAsync(60_000);

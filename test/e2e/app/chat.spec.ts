@@ -98,7 +98,7 @@ describe('GET /chat/rooms/:room/messages', () => {
     for (const text of ['one', 'two', 'three']) await say(room, text);
     const reader = await listen(path(room));
     const [, second] = await reader.take(2);
-    await reader.close();
+    reader.close();
 
     await say(room, 'four');
     const byHeader = await listen(path(room), { lastEventId: second!.id! });

@@ -88,7 +88,7 @@ function describeInstances(common: () => Common, nginx: string): void {
       }
     };
     await isThere('Jonas', 'Mira');
-    await jonas.close();
+    jonas.close();
     const left = (await mira.until('leave')).at(-1);
     expect(left!.data).toEqual({ user: 'Jonas' });
     await isThere('Mira');
@@ -116,7 +116,7 @@ function describeInstances(common: () => Common, nginx: string): void {
       status: 202,
       body: { clients: 4 },
     });
-    await readers[0]!.close();
+    readers[0]!.close();
     await eventually(async () => {
       const { body } = await get(`${other.url}/broadcast/clients`);
       return (body as { count: number }).count === 3;

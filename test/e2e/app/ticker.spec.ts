@@ -22,7 +22,7 @@ const listen = (path: string, lastEventId = '') => open(booted.url + path, { las
 
 async function leave(...leaving: TestStream[]): Promise<void> {
   const { connections } = booted.hub.stats();
-  for (const stream of leaving) await stream.close();
+  for (const stream of leaving) stream.close();
   await until(() => booted.hub.stats().connections === connections - leaving.length);
 }
 

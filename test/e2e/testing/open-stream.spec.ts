@@ -66,11 +66,13 @@ describe('openStream()', () => {
     const stream = await openStream(app, '/ask', { body: { question: 'why?' } });
     expect(await stream.next()).toMatchObject({ data: { question: 'why?' } });
 
-    const url = await serve(({ method, headers }, response) =>
-      response.writeHead(200, STREAM).end(`data: ${method ?? ''} ${String(headers['x-token'])}\n\n`),
+    const url = await serve(({ method, url, headers }, response) =>
+      response
+        .writeHead(200, STREAM)
+        .end(`data: ${method ?? ''} ${url ?? ''} ${String(headers['x-token'])}\n\n`),
     );
     const put = await openStream(`${url}/`, '/path', { method: 'PUT', headers: { 'X-Token': 'mine' } });
-    expect(await put.next()).toMatchObject({ data: 'PUT mine' });
+    expect(await put.next()).toMatchObject({ data: 'PUT /path mine' });
   });
 
   it('rejects with the status and the body of an answer that is no stream', async () => {
@@ -181,23 +183,24 @@ describe('a stream of openStream()', () => {
   });
 
   it('stays away after a 204, and has completed then', async () => {
-    const { app, hub } = await start();
+    const { app, hub, server } = await start();
     const stream = await openStream(app, '/news');
     await hub.publish('news', { data: 'the last' });
     await hub.complete('news');
     await expect(stream).toReceive('message', 'the last');
     await expect(stream).toHaveCompleted();
     expect(stream.state).toBe('refused');
-    const asked = hub.stats();
+    const requests: unknown[] = [];
+    server.on('request', ({ url }) => requests.push(url));
     await expect(stream.resume()).rejects.toMatchObject({ status: 204, body: '' });
-    expect(hub.stats()).toEqual(asked);
+    expect(requests).toEqual([]);
   });
 
   it('refuses to resume where it is open or closed, and to drop what is over', async () => {
     const { app, hub } = await start();
     const stream = await openStream(app, '/news');
     await expect(stream.resume()).rejects.toThrow('Call drop(), or await ended(), before resume()');
-    await stream.close();
+    stream.close();
     await untilConnections(hub, 0);
     await expect(stream.resume()).rejects.toThrow('Use drop() in place of close()');
     expect(() => stream.drop()).toThrow('A stream that is closed cannot be dropped.');
@@ -226,7 +229,7 @@ describe('the matchers', () => {
     const { app, hub } = await start();
     const stream = await openStream(app, '/news', { timeout: 100 });
     for (const text of ['one', 'two']) await hub.publish('news', { type: 'said', data: { text, at: 1 } });
-    await expect(stream).toReceive('said', { text: 'two', at: expect.any(Number) });
+    await expect(stream).toReceive('said', { text: expect.stringMatching('two') });
     await expect(expect(stream).toReceive('said', { text: 'three' })).rejects.toThrow(
       /^Expected an event "said" with {"text":"three"}\. Waited 100 ms .*\n {2}said {"text":"one","at":1}\n/,
     );

@@ -63,12 +63,14 @@ describe('recordPublished()', () => {
     hub.emit(Room.of({ room: 'a' }), { data: 1 });
     hub.emit(Room.of({ room: 'a' }), { type: 'said', data: { text: 'late' } });
     expect((await said).map(({ data }) => data)).toEqual([1, { text: 'late' }]);
+    hub.emit(Room.of({ room: 'a' }), { data: 2 });
+    await room.until('message');
     expect(room.isCompleted).toBe(false);
     void hub.complete(Room.of({ room: 'a' }));
     expect(await room.rest()).toEqual([]);
     expect(room.isCompleted).toBe(true);
     await expect(room.next()).rejects.toThrow(
-      /^It was over before an event came\. What is published to "rooms\/a" is recorded\. 2 have come:/,
+      /^It was over before an event came\. What is published to "rooms\/a" is recorded\. 3 have come:/,
     );
     await expect(published).toReceive('said', { text: 'late' });
   });

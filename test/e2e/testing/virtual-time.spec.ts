@@ -47,7 +47,7 @@ describe('with the time in the hands of the test, over HTTP,', () => {
     const ada = await openStream(app, '/room', { headers: { 'x-user': 'ada' } });
     const bob = await openStream(app, '/room', { headers: { 'x-user': 'bob' } });
     await expect(ada).toReceive('join', { user: 'bob' });
-    await bob.close();
+    bob.close();
     await untilConnections(hub, 1);
     await jest.advanceTimersByTimeAsync(4_900);
     expect(ada.events.map(({ type }) => type)).not.toContain('leave');
