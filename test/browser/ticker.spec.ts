@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { describeWith } from '../support/describe-with.js';
-import { bootApp, until, type BootedApp } from '../e2e/app/booted-app.js';
+import { eventually } from '../support/eventually.js';
+import { bootApp, type BootedApp } from '../e2e/app/booted-app.js';
 import { BrowserTabs, waitForTexts } from './browser-tabs.js';
 
 describeWith('chromium', 'the ticker page', (chromium) => {
@@ -77,7 +78,7 @@ describeWith('chromium', 'the ticker page', (chromium) => {
       }, hidden);
 
     await setHidden(true);
-    await until(() => booted.hub.stats().connections === connections - 3);
+    await eventually(() => booted.hub.stats().connections === connections - 3);
     await setHidden(false);
     await changes(page, '#time');
     await changes(page, '#num');

@@ -6,7 +6,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import { channelNumber } from '../../src/sse/protocol/position.js';
-import { onlyDate } from '../support/only-date.js';
+import { onlyDate } from '../support/fake-timers.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { settingsOf, stored } from './backplane.contract.js';
 import { Listener } from './listener.js';

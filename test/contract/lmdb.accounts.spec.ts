@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { lmdbBackplane } from '../../src/sse/backplanes/lmdb/index.js';
 import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import { moduleSettings, type ChannelSettings } from '../../src/sse/sse.settings.js';
-import { onlyDate } from '../support/only-date.js';
+import { onlyDate } from '../support/fake-timers.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { storedOf } from '../unit/stored-events.js';
 import { settingsOf } from './backplane.contract.js';

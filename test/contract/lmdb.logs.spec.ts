@@ -8,7 +8,7 @@ import { PUBLISH_ID_MEMORY, type LogRange, type SseBackplane } from '../../src/s
 import type { Position } from '../../src/sse/protocol/position.js';
 import type { ChannelOptions, SseLimits } from '../../src/sse/sse.options.js';
 import { eventually } from '../support/eventually.js';
-import { onlyDate } from '../support/only-date.js';
+import { onlyDate } from '../support/fake-timers.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { storedOf } from '../unit/stored-events.js';
 import { settingsOf, stored } from './backplane.contract.js';

@@ -8,7 +8,7 @@ import { readFile, open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SseBackplane } from '../../src/sse/log/backplane.js';
 import type { Position } from '../../src/sse/protocol/position.js';
-import { onlyDate } from '../support/only-date.js';
+import { onlyDate } from '../support/fake-timers.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { settingsOf, stored } from './backplane.contract.js';
 import { Listener } from './listener.js';

@@ -4,7 +4,7 @@ import { interval, of } from 'rxjs';
 import type { Identity } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';
-import { onlyDate } from '../../support/only-date.js';
+import { onlyDate } from '../../support/fake-timers.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { RouteRequest, SseApp } from '../../support/sse-app.js';
 import { SseClient } from '../../support/sse-client.js';

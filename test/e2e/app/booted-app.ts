@@ -57,12 +57,3 @@ export async function get(url: string, headers: Record<string, string> = {}): Pr
   const response = await fetch(url, { headers });
   return { status: response.status, headers: response.headers, body: await response.json() };
 }
-
-/** Asks again and again, without a pause, until the answer is yes. */
-export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!(await check())) {
-    if (performance.now() > deadline) throw new Error(`in vain waited until ${String(check)}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

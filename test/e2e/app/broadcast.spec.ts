@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { EventSource } from 'eventsource';
+import { eventually } from '../../support/eventually.js';
+import { timers } from '../../support/fake-timers.js';
 import { listen as open } from '../../support/open-stream.js';
-import { bootApp, get, post, until, type BootedApp } from './booted-app.js';
+import { bootApp, get, post, type BootedApp } from './booted-app.js';
 
 let booted: BootedApp;
 
 beforeEach(async () => {
   // Only what the app's own timers use: sockets go on as they are. So nothing ticks unless a test says so.
-  jest.useFakeTimers({
-    doNotFake: ['nextTick', 'setImmediate', 'clearImmediate', 'queueMicrotask', 'performance'],
-  });
+  jest.useFakeTimers(timers);
   booted = await bootApp();
 });
 
@@ -154,7 +154,7 @@ describe('GET /broadcast/clients', () => {
     const [one] = [await listen(), await listen()];
     one.close();
     // No timer runs in this test, so it is the closed socket that takes the client off, not a heartbeat.
-    await until(async () => (await clients()).count === 1);
+    await eventually(async () => (await clients()).count === 1);
     expect(await send({ data: 'x' })).toMatchObject({ body: { clients: 1 } });
   });
 });
@@ -178,7 +178,7 @@ describe('ticks', () => {
     const [one, two] = [await listen(), await listen()];
     one.close();
     two.close();
-    await until(async () => (await clients()).count === 0);
+    await eventually(async () => (await clients()).count === 0);
     const before = booted.hub.stats().published;
     await jest.advanceTimersByTimeAsync(60_000);
     expect(booted.hub.stats().published).toBe(before);

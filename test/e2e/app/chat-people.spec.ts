@@ -1,14 +1,20 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { TestStream } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
+import { timers } from '../../support/fake-timers.js';
 import { listen } from '../../support/open-stream.js';
 import { bootApp, get, post, type BootedApp } from './booted-app.js';
 
+// So that a time of grace is over when a test says so.
 let booted: BootedApp;
 beforeAll(async () => {
+  jest.useFakeTimers(timers);
   booted = await bootApp();
 });
-afterAll(() => booted.app.close());
+afterAll(async () => {
+  jest.useRealTimers();
+  await booted.app.close();
+});
 
 let rooms = 0;
 const newRoom = () => `${booted.url}/chat/rooms/room-${++rooms}`;
@@ -52,6 +58,8 @@ describe('the stream of a room', () => {
     await post(`${room}/messages`, { from: 'Jonas', text: 'hello' });
     expect(await next(mira)).toMatchObject(['message', { text: 'hello' }]);
     jonas.close();
+    await eventually(() => booted.hub.stats().connections === 1);
+    await jest.advanceTimersByTimeAsync(5_000);
     expect(await next(mira)).toEqual(['leave', { user: 'Jonas' }]);
 
     expect(await next(await enter(room))).toMatchObject(['message', { text: 'hello' }]);

@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { TestStream } from '../../../src/sse/testing/index.js';
+import { eventually } from '../../support/eventually.js';
+import { timers } from '../../support/fake-timers.js';
 import { listen as open } from '../../support/open-stream.js';
-import { bootApp, get, until, type BootedApp } from './booted-app.js';
+import { bootApp, get, type BootedApp } from './booted-app.js';
 
 let booted: BootedApp;
 
 beforeEach(async () => {
   // Only what the app's own timers use: sockets go on as they are. So time passes when a test says so.
-  jest.useFakeTimers({
-    doNotFake: ['nextTick', 'setImmediate', 'clearImmediate', 'queueMicrotask', 'performance'],
-  });
+  jest.useFakeTimers(timers);
   booted = await bootApp();
 });
 
@@ -23,7 +23,7 @@ const listen = (path: string, lastEventId = '') => open(booted.url + path, { las
 async function leave(...leaving: TestStream[]): Promise<void> {
   const { connections } = booted.hub.stats();
   for (const stream of leaving) stream.close();
-  await until(() => booted.hub.stats().connections === connections - leaving.length);
+  await eventually(() => booted.hub.stats().connections === connections - leaving.length);
 }
 
 const published = () => booted.hub.stats().published;

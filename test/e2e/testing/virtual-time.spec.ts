@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
 import { openStream, streamMatchers } from '../../../src/sse/testing/index.js';
+import { timers } from '../../support/fake-timers.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 
 expect.extend(streamMatchers);
 
-// What the guide says. Sockets, turns of the event loop and Promises go on by themselves.
 beforeEach(() => {
-  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'clearImmediate', 'queueMicrotask'] });
+  jest.useFakeTimers(timers);
 });
 afterEach(() => {
   jest.useRealTimers();

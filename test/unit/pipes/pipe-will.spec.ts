@@ -4,7 +4,7 @@ import { LEASE_TIME } from '../../../src/sse/cluster/cluster.js';
 import type { SseWills } from '../../../src/sse/cluster/wills.js';
 import { OwnWill } from '../../../src/sse/pipes/pipe-will.js';
 import { whenTestEnds } from '../../support/clean-up.js';
-import { onlyDate } from '../../support/only-date.js';
+import { onlyDate } from '../../support/fake-timers.js';
 
 /** A pipe's will that was left in a store, and the store. */
 async function left(complete: boolean) {
