@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { startDemo } from '../../support/process.js';
+import { listen } from '../../support/open-stream.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 import { bootApp, get, post, type BootedApp } from './booted-app.js';
-import { EventReader } from './event-reader.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 
 /** Starts an import. @returns its address */
 async function start(url: string, file: string): Promise<string> {
@@ -13,19 +14,8 @@ async function start(url: string, file: string): Promise<string> {
   return `${url}/jobs/imports/${(body as { id: string }).id}`;
 }
 
-async function follow(job: string, headers: Record<string, string> = {}): Promise<EventReader> {
-  const reader = await EventReader.open(`${job}/events`, headers);
-  whenTestEnds(() => reader.close());
-  return reader;
-}
-
-/** All events until the server ends the stream. */
-async function toItsEnd(reader: EventReader) {
-  const events = [];
-  for (let event = await reader.next(); event; event = await reader.next())
-    events.push({ type: event.event, id: event.id!, data: JSON.parse(event.data) });
-  return events;
-}
+const follow = (job: string, lastEventId = ''): Promise<TestStream> =>
+  listen(`${job}/events`, { lastEventId });
 
 describe('imports', () => {
   let booted: BootedApp;
@@ -36,19 +26,18 @@ describe('imports', () => {
 
   it('tells its progress to the end, to late clients the newest, and then that nothing follows', async () => {
     const job = await start(booted.url, 'customers.csv');
-    const events = await toItsEnd(await follow(job));
+    const events = await (await follow(job)).rest();
     const end = { type: 'done', data: { file: 'customers.csv', rows: 500, total: 500 } };
     expect(events.at(-1)).toMatchObject(end);
     const rows = events.map(({ data }) => data.rows);
     expect(rows).toEqual([...rows].sort((one, other) => one - other));
 
-    expect(await toItsEnd(await follow(job))).toMatchObject([end]);
-    const { response } = await follow(job, { 'Last-Event-ID': events.at(-1)!.id });
-    expect(response.statusCode).toBe(204);
+    expect(await (await follow(job)).rest()).toMatchObject([end]);
+    expect((await follow(job, events.at(-1)!.id)).status).toBe(204);
   });
 
   it('says why it has failed', async () => {
-    const events = await toItsEnd(await follow(await start(booted.url, 'broken.csv')));
+    const events = await (await follow(await start(booted.url, 'broken.csv'))).rest();
     expect(events.at(-1)).toMatchObject({
       type: 'failed',
       data: { file: 'broken.csv', rows: 200, total: 1_000, reason: 'Row 240 has no price.' },
@@ -60,9 +49,9 @@ describe('imports', () => {
     const reader = await follow(job);
     await reader.take(2);
     expect((await fetch(job, { method: 'DELETE' })).status).toBe(204);
-    const [last] = (await toItsEnd(reader)).slice(-1);
+    const [last] = (await reader.rest()).slice(-1);
     expect(last).toMatchObject({ type: 'cancelled', data: { total: 30_000 } });
-    expect(await toItsEnd(await follow(job))).toEqual([last]);
+    expect(await (await follow(job)).rest()).toEqual([last]);
   });
 
   it('refuses what is no file and no import', async () => {
@@ -89,9 +78,9 @@ describe('an import of a server that is killed', () => {
 
     const again = await startDemo({ ...env, PORT: new URL(killed.url).port });
     whenTestEnds(() => again.stop('SIGKILL'));
-    const reader = await follow(job, { 'Last-Event-ID': seen.id! });
-    const { rows } = JSON.parse(seen.data) as { rows: number };
+    const reader = await follow(job, seen.id);
+    const { rows } = seen.data as { rows: number };
     // It may have imported more in between: what a client has missed comes first.
-    for (const batch of [1, 2]) expect(await reader.nextData()).toMatchObject({ rows: rows + batch * 50 });
+    for (const batch of [1, 2]) expect((await reader.next()).data).toMatchObject({ rows: rows + batch * 50 });
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { whenTestEnds } from '../../support/clean-up.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
+import { listen as open } from '../../support/open-stream.js';
 import { bootApp, post, type BootedApp } from './booted-app.js';
-import { EventReader } from './event-reader.js';
 
 describe('notifications', () => {
   let booted: BootedApp;
@@ -23,16 +23,13 @@ describe('notifications', () => {
       body: JSON.stringify({ id }),
     });
 
-  async function listen(user: string, headers: Record<string, string> = {}): Promise<EventReader> {
-    const reader = await EventReader.open(`${booted.url}/notifications/${user}/events`, headers);
-    whenTestEnds(() => reader.close());
-    return reader;
-  }
+  const listen = (user: string, lastEventId = ''): Promise<TestStream> =>
+    open(`${booted.url}/notifications/${user}/events`, { lastEventId });
 
   it('come as a state, and then as the events after it, none twice', async () => {
     const [one, two] = [await notify('mira', 'one'), await notify('mira', 'two')];
     const reader = await listen('mira');
-    const { state } = await reader.nextData();
+    const { state } = (await reader.next()).data;
     expect(state).toMatchObject([
       { text: 'one', isRead: false },
       { text: 'two', isRead: false },
@@ -41,16 +38,16 @@ describe('notifications', () => {
     expect((await markRead('mira', one.id)).status).toBe(204);
     expect((await markRead('mira')).status).toBe(204);
     const events = await reader.take(3);
-    expect(events.map(({ event, data }) => [event, JSON.parse(data)])).toMatchObject([
+    expect(events.map(({ type, data }) => [type, data])).toMatchObject([
       ['notification', { id: three.id, text: 'three' }],
       ['read', { ids: [one.id] }],
       ['read', { ids: [two.id, three.id] }],
     ]);
 
-    const late = await (await listen('mira')).nextData();
+    const late = (await (await listen('mira')).next()).data;
     expect(late.state).toMatchObject([{ isRead: true }, { isRead: true }, { isRead: true }]);
     // A client that comes back gets what it has missed, and no state.
-    const resumed = await listen('mira', { 'Last-Event-ID': events[1]!.id! });
+    const resumed = await listen('mira', events[1]!.id);
     expect(await resumed.take(1)).toEqual(events.slice(2));
   });
 
@@ -61,7 +58,7 @@ describe('notifications', () => {
     for (let count = 0; count < 2; count++) await markRead('jonas', id);
     await notify('somebody', 'else');
     await notify('jonas', 'again');
-    expect((await reader.take(2)).map(({ event }) => event)).toEqual(['read', 'notification']);
+    expect((await reader.take(2)).map(({ type }) => type)).toEqual(['read', 'notification']);
   });
 
   it('say what is wrong with them', async () => {
