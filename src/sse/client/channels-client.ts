@@ -95,6 +95,7 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
 
   /** @internal */
   override moved(state: ConnectionState): void {
+    if (state.kind === 'open') for (const channel of this.#channels.values()) channel.began();
     super.moved(state);
     if (state.kind !== 'open') this.#dropUnwanted();
     if (state.kind !== 'closed') return;

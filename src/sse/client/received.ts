@@ -1,11 +1,14 @@
 import { RESERVED_TYPES, type AnyEvents, type EventMap, type Gap } from '../log/sse-event.js';
+import type { PresenceEvent } from '../presence-member.js';
 import type { AnyReceived, ConnectOptions } from './options.js';
 import type { Message } from './transport.js';
 
-/** Somebody who streams a channel. */
-export interface ChannelMember {
-  readonly user: string;
-  readonly info?: unknown;
+/** Somebody who streams a channel. Who was there before this client is listed as `hub.presence()` has it at that time. */
+export interface ChannelMember extends PresenceEvent {
+  /** How many connections the user had when the list was made. */
+  readonly connections?: number;
+  /** When the user came: an ISO 8601 string. */
+  readonly since?: string;
 }
 
 /** What the hub tells of a channel, which is no event of the application. */
