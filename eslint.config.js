@@ -105,7 +105,7 @@ const packages = {
   'sse/backplanes/redis': [...library, 'redis', 'ioredis'],
   'sse/testing': ['@nestjs/common', 'node:*'],
   'sse/testing/contracts': ['node:*'],
-  'sse/client': ['eventsource-parser'],
+  'sse/client': ['eventsource-parser', '@standard-schema/spec'],
   ...Object.fromEntries(inPages.map((file) => [file, ['@standard-schema/spec']])),
 };
 

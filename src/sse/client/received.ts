@@ -36,6 +36,9 @@ export type Received<Events extends EventMap = AnyEvents> =
   | { readonly kind: 'event'; readonly event: AnyReceived<Events> }
   | { readonly kind: 'news'; readonly news: News };
 
+/** Only the position moves. */
+const PASSED_OVER: Received = { kind: 'news', news: { type: 'sse-position', data: undefined } };
+
 /** @throws whatever `parse()` throws */
 export function receivedOf<Events extends EventMap>(
   { event: type = 'message', data: text }: Message,
@@ -45,12 +48,13 @@ export function receivedOf<Events extends EventMap>(
 ): Received<Events> {
   if (RESERVED_TYPES.has(type))
     return { kind: 'news', news: { type, data: type === 'error' ? text : jsonOrText(text) } as News };
-  const data = parse(text, type);
+  const data = parse(text, type, channel);
+  if (data === undefined) return PASSED_OVER;
   const event = { type, data, id, ...(channel !== undefined && { channel }) };
   return { kind: 'event', event: event as AnyReceived<Events> };
 }
 
-function jsonOrText(text: string): unknown {
+export function jsonOrText(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
