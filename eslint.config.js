@@ -106,6 +106,7 @@ const packages = {
   'sse/testing': ['@nestjs/common', 'node:*'],
   'sse/testing/contracts': ['node:*'],
   'sse/client': ['eventsource-parser', '@standard-schema/spec'],
+  'sse/client/rxjs': ['rxjs'],
   ...Object.fromEntries(inPages.map((file) => [file, ['@standard-schema/spec']])),
 };
 
