@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import type { ConnectionFeatures, ConnectionHandle, StreamObserver } from '../http/connection-part.js';
 import { ownEvent } from '../http/event-body.js';
@@ -68,7 +67,7 @@ export class MemberLists implements StreamObserver {
       if (!clients || clients.size === 0 || this.presence.isClosed) break;
       this.#asking.set(channel, clients);
       if (await this.#send(channel, clients)) continue;
-      await delay(RETRY, undefined, { ref: false });
+      await new Promise((resolve) => void setTimeout(resolve, RETRY).unref());
       for (const client of clients) this.#want(channel, client);
     }
     this.#asking.delete(channel);
