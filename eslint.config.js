@@ -18,6 +18,7 @@ const leaves = [
   'sse/delay.ts',
   'sse/error-message.ts',
   'sse/package-copy.ts',
+  'sse/presence-member.ts',
   'sse/sparse-log.ts',
   'sse/sse.errors.ts',
   'sse/sse.options.ts',
@@ -38,6 +39,7 @@ const inPages = [
   'sse/log/json-of.ts',
   'sse/log/sse-event.ts',
   'sse/package-copy.ts',
+  'sse/presence-member.ts',
   'sse/sse.errors.ts',
   'sse/sse.options.ts',
   'sse/validate.ts',
@@ -91,7 +93,7 @@ const rooms = {
   // Implementations of the ports.
   'sse/backplanes': ['sse/protocol', 'sse/log', 'sse/cluster', ...leaves],
   // For pages, and other clients: nothing of Nest or rxjs comes with it.
-  'sse/client': ['sse/protocol', 'sse/log/sse-event.ts'],
+  'sse/client': ['sse/protocol', 'sse/log/sse-event.ts', 'sse/presence-member.ts'],
   // For the tests of users: streams over HTTP, and in contracts/ suites for an implementation of the ports.
   'sse/testing': ['sse/protocol', 'sse/log', 'sse/cluster', ...leaves],
 };
@@ -107,7 +109,8 @@ const packages = {
   'sse/backplanes/redis': [...library, 'redis', 'ioredis'],
   'sse/testing': ['@nestjs/common', 'node:*'],
   'sse/testing/contracts': ['node:*'],
-  'sse/client': ['eventsource-parser'],
+  'sse/client': ['eventsource-parser', '@standard-schema/spec'],
+  'sse/client/rxjs': ['rxjs'],
   ...Object.fromEntries(inPages.map((file) => [file, ['@standard-schema/spec']])),
 };
 

@@ -26,6 +26,7 @@ import { SseInterceptor } from './http/sse.interceptor.js';
 import { SseServer } from './http/sse-server.js';
 import { SseBackplane } from './log/backplane.js';
 import { SourcePipes } from './pipes/source-pipes.js';
+import { MemberLists } from './presence/member-lists.js';
 import { Presence } from './presence/presence.js';
 import { ChannelWriter } from './publishing/channel-writer.js';
 import { SHARED_HUB } from './publishing/publish.decorator.js';
@@ -140,6 +141,7 @@ const features: Provider[] = [
   { provide: Prefaces, useExisting: Snapshots },
   made(Hooks, ChannelHandlers, Channels, ConnectionFeatures),
   made(Presence, SSE_SETTINGS, ChannelDefinitions, SseBackplane, SseCluster, ConnectionFeatures),
+  made(MemberLists, Presence, ChannelDefinitions, ConnectionFeatures),
   made(SourcePipes, ChannelWriter, SubscriberCounts, SseCluster, SSE_SETTINGS),
   JoinableStreams,
 ];

@@ -20,6 +20,7 @@ interface Entry {
 const entries: readonly Entry[] = [
   { entry: 'channels', limit: 3_072 },
   { entry: 'client', limit: 5_120 },
+  { entry: 'client/rxjs', limit: 768, external: ['rxjs'] },
 ];
 
 const OWN = /^(<stdin>$|dist\/sse\/)/;

@@ -18,6 +18,7 @@ export type {
   SseEvent,
   SseEventInput,
 } from '../log/sse-event.js';
+export type { PresenceEvent, PresenceMember } from '../presence-member.js';
 export { SseError, type SseErrorCode } from '../sse.errors.js';
 export type {
   ChannelOptions,

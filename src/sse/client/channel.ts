@@ -67,14 +67,18 @@ export class ChannelClient<Events extends EventMap = AnyEvents>
 
   /** Leaves the channel, if nobody else wants it. Nothing arrives here any more. */
   close(): void {
-    if (this.#state.kind === 'left') return;
+    if (!this.#isWanted) return;
     this.home.leave();
     this.moved({ kind: 'left' });
     this.ended('stopped');
   }
 
   protected isOver(): boolean {
-    return !['joining', 'joined'].includes(this.#state.kind) || this.home.isOver();
+    return !this.#isWanted || this.home.isOver();
+  }
+
+  get #isWanted(): boolean {
+    return this.#state.kind === 'joining' || this.#state.kind === 'joined';
   }
 
   /** @internal */

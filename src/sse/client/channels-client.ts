@@ -86,6 +86,8 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
   /** @internal */
   left(): void {
     this.#dropUnwanted();
+    // One that is wanted again is joined anew, with a list of members of its own.
+    for (const channel of this.#channels.values()) channel.began();
   }
 
   /** @internal */
@@ -95,6 +97,7 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
 
   /** @internal */
   override moved(state: ConnectionState): void {
+    if (state.kind === 'open') for (const channel of this.#channels.values()) channel.began();
     super.moved(state);
     if (state.kind !== 'open') this.#dropUnwanted();
     if (state.kind !== 'closed') return;

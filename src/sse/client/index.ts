@@ -37,6 +37,7 @@ export const connect = <Events extends EventMap = AnyEvents>(
 export const connectChannels = (url: string | URL, options: ChannelsOptions = {}): ChannelsClient =>
   new ChannelsClient(options, () => new FetchChannelsTransport(url, options)).start();
 
+export { checked, type CheckedBy, type InvalidEvent } from './checked.js';
 export type { ChannelsClient } from './channels-client.js';
 export type { SseClient } from './client.js';
 export type { ChannelClient, ChannelOptions, ChannelState } from './channel.js';

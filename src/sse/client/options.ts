@@ -41,10 +41,12 @@ type HeadersGiven = RequestInit['headers'];
 /** Options of every client. */
 export interface ClientOptions extends HubNews {
   /**
-   * Makes the data of an event of its text. @defaultValue `JSON.parse`, and the text itself where that fails: the hub sends
-   * a string as it is. What it throws closes the connection
+   * Makes the data of an event of its text. If it gives undefined the event is passed over. What it throws closes the connection.
+   *
+   * @param channel as in the event
+   * @defaultValue `JSON.parse`, and the text itself where that fails: the hub sends a string as it is
    */
-  readonly parse?: (text: string, type: string) => unknown;
+  readonly parse?: (text: string, type: string, channel?: string) => unknown;
   /** Closes the connection when it aborts. */
   readonly signal?: AbortSignal;
 }

@@ -1,11 +1,14 @@
 import { RESERVED_TYPES, type AnyEvents, type EventMap, type Gap } from '../log/sse-event.js';
+import type { PresenceEvent } from '../presence-member.js';
 import type { AnyReceived, ConnectOptions } from './options.js';
 import type { Message } from './transport.js';
 
-/** Somebody who streams a channel. */
-export interface ChannelMember {
-  readonly user: string;
-  readonly info?: unknown;
+/** Somebody who streams a channel. Who was there before this client is listed as `hub.presence()` has it at that time. */
+export interface ChannelMember extends PresenceEvent {
+  /** How many connections the user had when the list was made. */
+  readonly connections?: number;
+  /** When the user came: an ISO 8601 string. */
+  readonly since?: string;
 }
 
 /** What the hub tells of a channel, which is no event of the application. */
@@ -33,6 +36,9 @@ export type Received<Events extends EventMap = AnyEvents> =
   | { readonly kind: 'event'; readonly event: AnyReceived<Events> }
   | { readonly kind: 'news'; readonly news: News };
 
+/** Only the position moves. */
+const PASSED_OVER: Received = { kind: 'news', news: { type: 'sse-position', data: undefined } };
+
 /** @throws whatever `parse()` throws */
 export function receivedOf<Events extends EventMap>(
   { event: type = 'message', data: text }: Message,
@@ -42,12 +48,13 @@ export function receivedOf<Events extends EventMap>(
 ): Received<Events> {
   if (RESERVED_TYPES.has(type))
     return { kind: 'news', news: { type, data: type === 'error' ? text : jsonOrText(text) } as News };
-  const data = parse(text, type);
+  const data = parse(text, type, channel);
+  if (data === undefined) return PASSED_OVER;
   const event = { type, data, id, ...(channel !== undefined && { channel }) };
   return { kind: 'event', event: event as AnyReceived<Events> };
 }
 
-function jsonOrText(text: string): unknown {
+export function jsonOrText(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -34,6 +34,8 @@ export type Tell = (received: Received, position: string | undefined) => void;
 export class SharedChannel {
   readonly members = new LiveValue<readonly ChannelMember[]>([]);
   #state: ChannelState = { kind: 'joining' };
+  /** Who has come (as a member) or gone since the stream began, until the list of members is there. */
+  #changed: Map<string, ChannelMember | undefined> | undefined = new Map();
   readonly #readers = new Map<ChannelReader, Progress>();
 
   /**
@@ -65,6 +67,11 @@ export class SharedChannel {
     if (this.#state.kind === state.kind) return;
     this.#state = state;
     for (const reader of [...this.#readers.keys()]) reader.moved(state);
+  }
+
+  /** The stream has begun anew: a new list of members is on its way. */
+  began(): void {
+    this.#changed = new Map();
   }
 
   /** It is streamed, from this position at the latest: events that have come since may have moved it. */
@@ -145,18 +152,40 @@ export class SharedChannel {
 
   #keepMembers(received: Received): void {
     if (received.kind === 'news') {
-      if (received.news.type === 'members') this.members.set(received.news.data.members);
+      const { type, data } = received.news;
+      if (type === 'gap') this.#changed = new Map();
+      else if (type === 'members') this.#listed(data.members);
       return;
     }
     const { type } = received.event;
     if (type !== 'join' && type !== 'leave') return;
-    const member = received.event.data as ChannelMember;
-    const { value } = this.members;
-    const others = value.filter(({ user }) => user !== member.user);
-    if (type === 'leave') this.members.set(others);
-    // Somebody who is listed keeps the place.
-    else if (others.length < value.length)
-      this.members.set(value.map((before) => (before.user === member.user ? member : before)));
-    else this.members.set([...others, member]);
+    const member = received.event.data as ChannelMember | null;
+    const user = member?.user;
+    // The application's own event of that name, in a channel without presence.
+    if (!member || typeof user !== 'string') return;
+    const after = type === 'join' ? member : undefined;
+    this.#changed?.set(user, after);
+    this.members.set(changed(this.members.value, user, after));
   }
+
+  /** The list has come. It may be older than events that came before it, while it was on its way. */
+  #listed(members: readonly ChannelMember[]): void {
+    let list = members;
+    for (const [user, after] of this.#changed ?? [])
+      if (!after || !members.some((member) => member.user === user)) list = changed(list, user, after);
+    this.#changed = undefined;
+    this.members.set(list);
+  }
+}
+
+/** A list in which a user is as given, or is not. Somebody who is listed keeps the place. */
+function changed(
+  members: readonly ChannelMember[],
+  user: string,
+  after: ChannelMember | undefined,
+): readonly ChannelMember[] {
+  const others = members.filter((member) => member.user !== user);
+  if (!after) return others;
+  if (others.length === members.length) return [...members, after];
+  return members.map((member) => (member.user === user ? { ...member, ...after } : member));
 }

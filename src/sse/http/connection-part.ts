@@ -6,7 +6,7 @@ import type { SseConnection } from './sse-connection.js';
 /** A connection as features see it. */
 export type ConnectionHandle = Pick<
   SseConnection,
-  'id' | 'identity' | 'request' | 'reader' | 'beganAt' | 'isOpen' | 'isClosed' | 'tell' | 'end'
+  'id' | 'identity' | 'request' | 'reader' | 'beganAt' | 'isOpen' | 'isClosed' | 'tell' | 'tellText' | 'end'
 >;
 
 /**
@@ -50,6 +50,8 @@ export interface StreamObserver {
   began(channel: string, connection: ConnectionHandle): void;
   /** The client has left the channel, or lost it, or the channel has completed, or the client has gone. */
   ended(channel: string, connection: ConnectionHandle): void;
+  /** The client was told of a gap in a channel that it streams. */
+  missed?(channel: string, connection: ConnectionHandle): void;
 }
 
 // Shared: most connections have no parts, and an array for each would cost memory.
@@ -81,5 +83,9 @@ export class ConnectionFeatures implements StreamObserver {
 
   ended(channel: string, connection: ConnectionHandle): void {
     for (const observer of this.#observers) observer.ended(channel, connection);
+  }
+
+  missed(channel: string, connection: ConnectionHandle): void {
+    for (const observer of this.#observers) observer.missed?.(channel, connection);
   }
 }

@@ -309,6 +309,8 @@ export class SseConnection implements Sink, Task {
     const body = gapText(gap, this.settings.plain);
     if (body === undefined) return this.#endShort({ reason: 'gap', message: GAP_MESSAGE });
     this.#outbox.add(body, id, 'unpaced');
+    // At the start of a stream the features are told that it began, which says all.
+    if (cursor.isAnnounced) this.connections.features.missed(cursor.channel.name, this);
   }
 
   /** Cuts the connection, so that its client does not take what it has for the whole, and comes back. */
@@ -447,8 +449,14 @@ export class SseConnection implements Sink, Task {
   /** Sends an event of this package, which belongs to no channel's log. */
   tell(type: string, data: object): void {
     if (this.settings.plain) return this.disconnect(); // without the channel its stream would end cleanly
+    this.tellText(ownEvent(type, data));
+  }
+
+  /** Sends the text of such an event, which many clients may share. */
+  tellText(text: string | SharedText): void {
+    if (this.settings.plain) return;
     // It comes whether the client reads or not, so it counts against `queuedBytes`.
-    this.#outbox.add(ownEvent(type, data), undefined, 'unpaced');
+    this.#outbox.add(text, undefined, 'unpaced');
   }
 
   /** There is something to write, or the end has come. */

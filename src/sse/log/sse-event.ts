@@ -118,6 +118,7 @@ export const RESERVED_TYPES: ReadonlySet<string> = new Set([
   'sse-position',
   'gap',
   'snapshot',
+  'members',
   'denied',
   'expired',
   'connection',

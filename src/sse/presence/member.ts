@@ -1,14 +1,4 @@
-/** A member of a channel, as `hub.presence()` lists it. */
-export interface PresenceMember {
-  /** The name of the user, as `identify` gives it. */
-  readonly user: string;
-  /** JSON of what `identify` lets others know of the user: from the newest connection. */
-  readonly info?: unknown;
-  /** How many connections of the user stream the channel, on all instances; 0 during the time of grace. */
-  readonly connections: number;
-  /** When the user came. */
-  readonly since: Date;
-}
+import type { PresenceMember } from '../presence-member.js';
 
 /** The members of a channel, in the order of their coming. */
 export interface PresenceMembers extends Array<PresenceMember> {
@@ -18,12 +8,6 @@ export interface PresenceMembers extends Array<PresenceMember> {
    * JSON leaves it out: send it beside the members.
    */
   readonly position: string;
-}
-
-/** The data of the events `join` and `leave` of a channel that has them. */
-export interface PresenceEvent {
-  readonly user: string;
-  readonly info?: unknown;
 }
 
 /** A member, as instances tell each other: a user with connections on one of them, or an announced one. */

@@ -6,11 +6,12 @@ import { ANSWER_TIME } from '../cluster/scatter-gather.js';
 import { delay } from '../delay.js';
 import type { SseBackplane } from '../log/backplane.js';
 import { storedEvent } from '../log/stored-event.js';
+import type { PresenceEvent } from '../presence-member.js';
 import { moreLikeIt, SparseLog } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import type { AnnouncedMembers } from './announced-members.js';
-import { keyOf, Members, type Member, type PresenceEvent } from './member.js';
+import { keyOf, Members, type Member } from './member.js';
 import { ALL, LOCAL, broadcast, type Announcement, type ListMessage, type LocalMessage } from './messages.js';
 import { MembersCopy } from './shared-members.js';
 

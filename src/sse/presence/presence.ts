@@ -6,10 +6,11 @@ import { ScatterGather } from '../cluster/scatter-gather.js';
 import type { ConnectionFeatures, ConnectionHandle, StreamObserver } from '../http/connection-part.js';
 import type { Identity } from '../http/identity.js';
 import type { SseBackplane } from '../log/backplane.js';
+import type { PresenceMember } from '../presence-member.js';
 import { SseError } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import { AnnouncedMembers } from './announced-members.js';
-import { Members, membersOf, type CountedMember, type Member, type PresenceMember } from './member.js';
+import { Members, membersOf, type CountedMember, type Member } from './member.js';
 import { ALL, LOCAL, QUESTIONS, type LocalMessage } from './messages.js';
 import { PresenceLeader } from './presence-leader.js';
 import { SharedMembers } from './shared-members.js';
@@ -85,6 +86,10 @@ export class Presence implements StreamObserver {
     const announced = missing.size > 0 ? this.#announced.in(channel) : [];
     const all = [...announced, ...this.#known(channel), ...elsewhere];
     return membersOf(all).slice(0, this.settings.limits.membersPerChannel);
+  }
+
+  get isClosed(): boolean {
+    return this.#state === 'closed';
   }
 
   began(channel: string, subscriber: ConnectionHandle): void {
