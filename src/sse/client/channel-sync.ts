@@ -11,6 +11,9 @@ interface ChangeOutcome {
   readonly denied: readonly string[];
 }
 
+/** Whether the server does not take what is in a request: a name that is wrong, too many of them, or a body that is too long. */
+export const isTooMuch = (status: number): boolean => status === 400 || status === 413;
+
 /** Joins channels to one open stream and leaves them, until it streams those that the client wants. */
 export class ChannelSync {
   /** The channels that the stream was asked for, and that the server has not denied. */
@@ -65,7 +68,13 @@ export class ChannelSync {
       return new Promise((resolve) => void after(wait, resolve));
     }
     const names = join.map(([name]) => name);
-    if (status === 400) {
+    if (isTooMuch(status) && names.length > 1) {
+      // One name too many, or one that is wrong, must not cost the others.
+      const half = names.length >> 1;
+      await this.#change(join.slice(0, half), leave);
+      return this.#change(join.slice(half), []);
+    }
+    if (isTooMuch(status)) {
       const { message } = (await response.json()) as { readonly message: string };
       return this.receiver.refused(names, message);
     }

@@ -1,4 +1,4 @@
-import { ChannelSync } from './channel-sync.js';
+import { ChannelSync, isTooMuch } from './channel-sync.js';
 import { FetchTransport, made, Unusable } from './fetch-transport.js';
 import type { ChannelsReceiver, ChannelsTransport, Message } from './transport.js';
 
@@ -7,7 +7,10 @@ const OWN_IDS = 'text/event-stream;ids=own';
 
 /** Streams the channels that the client names, by `fetch()`: each request has all of them with their positions. */
 export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> implements ChannelsTransport {
+  /** The channels in the request of the present stream, without those that were denied. */
   #requested = new Set<string>();
+  /** What the next request names. `none` where the server has refused them together: they are joined one after the other. */
+  #names: 'all' | 'none' = 'all';
   /** Of the open stream. */
   #sync: ChannelSync | undefined;
 
@@ -17,7 +20,8 @@ export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> imp
 
   /** The positions of many channels are too long for a header. */
   protected override requestOf(init: RequestInit): Request {
-    const channels = this.receiver.position();
+    const channels = this.#names === 'all' ? this.receiver.position() : new Map<string, string>();
+    this.#names = 'all';
     this.#requested = new Set(channels.keys());
     this.#sync = undefined;
     const request = json(this.url, { channels: Object.fromEntries(channels) }, init);
@@ -28,6 +32,13 @@ export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> imp
   protected override checkType = (type: string): void => {
     if (!/;\s*ids=own\b/i.test(type))
       throw new Unusable('This address streams no channels by name. Connect to the endpoint of the module.');
+  };
+
+  /** One name too many, or one that is wrong, must not cost the others. */
+  protected override asksLess = (status: number): boolean => {
+    if (!isTooMuch(status) || this.#requested.size === 0) return false;
+    this.#names = 'none';
+    return true;
   };
 
   protected override received(message: Message, stream: AbortController): void {

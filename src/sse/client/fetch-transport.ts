@@ -167,6 +167,7 @@ export class FetchTransport<To extends Receiver = Receiver> implements Transport
         wait: retryAfter(headers),
         error: new Error(`The server has answered ${status}.`),
       };
+    if (this.asksLess(status)) return { kind: 'mended' };
     try {
       if (refusals < MAX_REFUSALS && (await this.options.onRefused?.(response)) === true)
         return { kind: 'mended' };
@@ -226,6 +227,9 @@ export class FetchTransport<To extends Receiver = Receiver> implements Transport
 
   /** @throws Unusable for a stream of another kind */
   protected checkType: (type: string) => void = () => undefined;
+
+  /** Whether the next request is another, which the server may take. */
+  protected asksLess: (status: number) => boolean = () => false;
 
   /** @param stream aborts when the stream is over; aborting it makes another attempt due */
   protected received(message: Message, stream: AbortController): void {

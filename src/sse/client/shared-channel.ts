@@ -7,7 +7,7 @@ import type { ChannelMember, Received } from './received.js';
 export interface ChannelReader {
   moved(state: ChannelState): void;
   receive(received: Received): void;
-  /** The client is closed. */
+  /** Nothing comes any more. */
   over(how: 'stopped' | 'drained'): void;
   /** Resolves when it can take more; undefined if it can now. */
   roomIn(): Promise<void> | undefined;
@@ -124,16 +124,26 @@ export class SharedChannel {
       (received, position) => {
         const progress = this.#readers.get(reader);
         if (progress?.kind !== 'behind') return;
+        if (received.kind === 'news' && received.news.type === 'denied')
+          return this.#lose(reader, { kind: 'denied', reason: received.news.data.reason });
         reader.receive(received);
         if (position === undefined) return;
         this.#readers.set(reader, { ...progress, position });
         this.#settle(reader);
       },
       () => {
-        if (this.#readers.get(reader)?.kind === 'behind') this.#set(reader, LIVE);
+        // What came before would be missing without a word.
+        if (this.#readers.get(reader)?.kind === 'behind')
+          this.#lose(reader, { kind: 'refused', message: 'The server has refused a second stream.' });
       },
     );
     this.#readers.set(reader, { kind: 'behind', position: from, stop });
+  }
+
+  #lose(reader: ChannelReader, state: ChannelState): void {
+    this.delete(reader);
+    reader.moved(state);
+    reader.over('drained');
   }
 
   /** A reader that has all that the shared stream has goes on with that. */

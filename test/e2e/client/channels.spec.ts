@@ -176,6 +176,16 @@ describe('channels of a client', () => {
     expect(await b!.take(1)).toEqual([1]);
   });
 
+  it('that fit are streamed, of many that are asked for at once, and those that cannot be are told', async () => {
+    const app = await start({ limits: { channelsPerConnection: 3 } });
+    const client = connected(app.url);
+    const names = ['rooms/a', '', 'rooms/b', 'rooms/c', 'rooms/d'];
+    const all = names.map((name) => client.channel(name));
+    await eventually(() => all.every(({ state }) => state.kind !== 'joining'));
+    expect(all.map(({ state }) => state.kind)).toEqual(['joined', 'refused', 'joined', 'joined', 'refused']);
+    expect(client.state).toEqual({ kind: 'open' });
+  });
+
   it('are many: 200, joined in one request', async () => {
     const app = await start();
     const client = connected(app.url);
