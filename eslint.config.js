@@ -77,6 +77,7 @@ const rooms = {
   ticker: ['sse/index.ts'],
   jobs: ['sse/index.ts'],
   notifications: ['sse/index.ts'],
+  assistant: ['sse/index.ts'],
   sse: [],
   ...core,
   // Decorated methods, by the channels that they are for.

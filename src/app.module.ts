@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { backplaneOf } from './app/app.backplane.js';
 import { readConfig } from './app/app.config.js';
+import { AssistantModule } from './assistant/assistant.module.js';
 import { BroadcastModule } from './broadcast/broadcast.module.js';
 import { ChatModule } from './chat/chat.module.js';
 import type { VisitorRequest } from './chat/visitor.guard.js';
@@ -22,6 +23,7 @@ import { TickerModule } from './ticker/ticker.module.js';
         ...backplaneOf(readConfig(process.env).backplane),
       }),
     }),
+    AssistantModule,
     BroadcastModule,
     ChatModule.registerAsync({
       useFactory: () => ({ password: readConfig(process.env).chatPassword }),

@@ -4,10 +4,18 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AppConfig } from './app.config.js';
 
 /** The pages of the demo, each served from the `public` folder of the feature it belongs to. */
-export const PAGES = ['/', '/chat', '/broadcast', '/ticker', '/jobs', '/notifications'] as const;
+export const PAGES = [
+  '/',
+  '/chat',
+  '/broadcast',
+  '/ticker',
+  '/jobs',
+  '/notifications',
+  '/assistant',
+] as const;
 
 /** Their folders. The home page, and what all pages share, is that of `app`. */
-const FEATURES = ['app', 'chat', 'broadcast', 'ticker', 'jobs', 'notifications'];
+const FEATURES = ['app', 'chat', 'broadcast', 'ticker', 'jobs', 'notifications', 'assistant'];
 
 /**
  * The hash of the pages' import map, which is inline as browsers load none from a file. The console of a browser says the

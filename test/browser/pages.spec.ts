@@ -18,7 +18,7 @@ describeWith('chromium', 'the pages', (chromium) => {
 
   it('the home page leads to the others, and each back to it', async () => {
     const page = await tabs.open(booted.url);
-    for (const name of ['Chat', 'Broadcast', 'Ticker', 'Jobs', 'Notifications']) {
+    for (const name of ['Chat', 'Broadcast', 'Ticker', 'Jobs', 'Notifications', 'Assistant']) {
       await page.locator('main').getByRole('link', { name }).click();
       await page.waitForURL(`${booted.url}/${name.toLowerCase()}`);
       expect(await page.locator('[aria-current=page]').textContent()).toBe(name);

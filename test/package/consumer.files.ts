@@ -88,6 +88,7 @@ const tsconfig = { compilerOptions, files: ['main.ts'] };
 
 /** All entries, as CommonJS: what is imported for its type alone would not be loaded. */
 const entries = `
+import { ModelRuns } from 'nestjs-sse-hub/ai';
 import { lmdbBackplane } from 'nestjs-sse-hub/lmdb';
 import { natsBackplane } from 'nestjs-sse-hub/nats';
 import { redisBackplane } from 'nestjs-sse-hub/redis';
@@ -97,7 +98,7 @@ import { describeBackplane } from 'nestjs-sse-hub/testing/contracts';
 // @ts-expect-error: there is no such option
 export const mistake = () => lmdbBackplane({ folder: 'data' });
 
-const all = [lmdbBackplane, natsBackplane, redisBackplane, openStream, describeBackplane];
+const all = [ModelRuns, lmdbBackplane, natsBackplane, redisBackplane, openStream, describeBackplane];
 console.log(all.map(({ name }) => name).join());
 `;
 

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { isObservable } from 'rxjs';
+import { isObservable, type Observable } from 'rxjs';
 import { delay } from '../delay.js';
 import { SseError } from '../sse.errors.js';
 import {
@@ -51,7 +51,10 @@ export interface PipeOptions<Inputs extends EventMap = AnyEvents> {
  * The source of a pipe, or a function that begins it. The function's `signal` is aborted when the pipe is over, for whatever
  * reason: pass it to what the source waits for.
  */
-export type PipeSource<T> = Source<T> | ((signal: AbortSignal) => Source<T>);
+export type PipeSource<T> =
+  | AsyncIterable<T>
+  | Observable<T>
+  | ((signal: AbortSignal) => AsyncIterable<T> | Observable<T>);
 
 const noSource = (): SseError =>
   new SseError(
