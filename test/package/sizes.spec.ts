@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createContext, Script } from 'node:vm';
 import { gzipSync } from 'node:zlib';
@@ -21,6 +22,7 @@ const entries: readonly Entry[] = [
   { entry: 'channels', limit: 3_072 },
   { entry: 'client', limit: 5_120 },
   { entry: 'client/rxjs', limit: 768, external: ['rxjs'] },
+  { entry: 'react', limit: 1_536, beside: 'client', external: ['react'] },
 ];
 
 const OWN = /^(<stdin>$|dist\/sse\/)/;
@@ -80,7 +82,7 @@ describe.each(entries)('the entry $entry in a page', ({ entry, limit, beside, ex
 
   it('is loaded where there is nothing but JavaScript', async () => {
     const { code } = await bundle(all(entry), external, 'iife');
-    new Script(code).runInContext(createContext({ require: () => ({}) }));
+    new Script(code).runInContext(createContext({ require: createRequire(import.meta.url) }));
   });
 });
 
