@@ -4,7 +4,6 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { build, type Plugin } from 'esbuild';
 import type { NextFunction, Request, Response } from 'express';
 import { AuthorizeChannel, defineChannel, SseModule, type ChannelAccess } from '../../src/sse/index.js';
-import { eventually } from '../support/eventually.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { root } from '../support/process.js';
 import { startSseApp, untilConnections, untilSubscribers, type SseApp } from '../support/sse-app.js';
@@ -175,7 +174,7 @@ describe('components', () => {
     await page.untilText('c', '2');
     await page.show({ rooms: [other] });
     await untilSubscribers(app.hub, lobby, 0);
-    expect(app.hub.stats().connections).toBe(1);
+    await untilConnections(app.hub, 1);
     await page.evaluate('unmount()');
     await untilConnections(app.hub, 0);
   });
@@ -272,7 +271,6 @@ describe('components', () => {
     await page.untilText('state', 'open');
     await publish(app, 1);
     await page.untilText('a', '1');
-    await eventually(() => app.hub.stats().connections === 1);
     await page.show({ url: '/nowhere', rooms: [{ id: 'a', room: 'lobby' }] });
     await page.untilText('state', 'closed');
   });

@@ -40,7 +40,7 @@ export class ChannelStore<Events extends EventMap, State> extends Store<
   ChannelView<State>,
   ChannelUse<Events, State>
 > {
-  #lastEventId: string | undefined;
+  #lastEventId: string;
 
   constructor(
     private readonly connection: Connection,
@@ -48,12 +48,12 @@ export class ChannelStore<Events extends EventMap, State> extends Store<
     options: ChannelUse<Events, State>,
   ) {
     super({ value: options.initial as State, state: JOINING }, options);
-    this.#lastEventId = options.lastEventId;
+    this.#lastEventId = options.lastEventId ?? '';
   }
 
   protected begin(): () => void {
     const channel = this.connection.acquire().channel(this.name, {
-      ...(this.#lastEventId !== undefined && { lastEventId: this.#lastEventId }),
+      lastEventId: this.#lastEventId,
       onGap: (gap) => this.later(() => this.options.onGap?.(gap)),
     });
     const live = channel.fold(this.value.value, (value, event) =>

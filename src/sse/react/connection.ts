@@ -18,30 +18,30 @@ export class Connection {
   /** Of the newest render. */
   options: ChannelsOptions = {};
 
-  constructor(private readonly to: string | ChannelsClient) {}
-
-  get state(): ConnectionState {
-    return this.#given?.state ?? this.#client?.state ?? CONNECTING;
+  constructor(private readonly to: string | ChannelsClient) {
+    if (typeof to === 'string') return;
+    this.#client = to;
+    this.subscribe = to.subscribe;
   }
 
-  readonly subscribe = (listener: () => void): (() => void) =>
-    this.#given?.subscribe(listener) ?? this.#states.add(listener);
+  get state(): ConnectionState {
+    return this.#client?.state ?? CONNECTING;
+  }
+
+  /** Calls a function after each change of `state`. @returns takes it off */
+  readonly subscribe = this.#states.add;
 
   /** Gives the client until `release()`. */
   acquire(): ChannelsClient {
     this.#users++;
-    return this.#given ?? (this.#client ??= this.#open(this.to as string));
+    return (this.#client ??= this.#open(this.to as string));
   }
 
   release(): void {
-    if (--this.#users > 0) return;
+    if (--this.#users > 0 || typeof this.to !== 'string') return;
     const client = this.#client;
     this.#client = undefined;
     client?.close();
-  }
-
-  get #given(): ChannelsClient | undefined {
-    return typeof this.to === 'string' ? undefined : this.to;
   }
 
   #open(url: string): ChannelsClient {

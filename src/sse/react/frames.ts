@@ -1,7 +1,7 @@
 import { guarded } from '../client/environment.js';
 
 /** Milliseconds without a frame after which the page is one that nobody looks at: such a page gets none. */
-const NO_FRAME = 250;
+const NO_FRAME = 500;
 
 const page = globalThis as Partial<{
   requestAnimationFrame(task: () => void): number;

@@ -25,7 +25,7 @@ export interface StreamUse<Events extends EventMap> {
 
 /** A stream in one component. */
 export class StreamStore<Events extends EventMap> extends Store<ConnectionState, StreamUse<Events>> {
-  #lastEventId: string | undefined;
+  #lastEventId: string;
   #client: SseClient<Events> | undefined;
   /** Takes the listeners off, by the type of their events. */
   readonly #listening = new Map<string, () => void>();
@@ -35,7 +35,7 @@ export class StreamStore<Events extends EventMap> extends Store<ConnectionState,
     use: StreamUse<Events>,
   ) {
     super(typeof to === 'string' ? CONNECTING : to.state, use, CONNECTING);
-    this.#lastEventId = use.options.lastEventId;
+    this.#lastEventId = use.options.lastEventId ?? '';
   }
 
   override renew(use: StreamUse<Events>): void {
@@ -45,7 +45,14 @@ export class StreamStore<Events extends EventMap> extends Store<ConnectionState,
 
   protected begin(): () => void {
     const { to } = this;
-    const client = typeof to === 'string' ? this.#connect(to) : to;
+    const { options } = this.options;
+    const client =
+      typeof to === 'string'
+        ? connect<Events>(to, {
+            ...newest(options, () => this.options.options),
+            lastEventId: this.#lastEventId,
+          })
+        : to;
     this.#client = client;
     this.#listen();
     const show = (): void => this.set(client.state);
@@ -60,14 +67,6 @@ export class StreamStore<Events extends EventMap> extends Store<ConnectionState,
       this.#lastEventId = client.lastEventId;
       client.close();
     };
-  }
-
-  #connect(url: string): SseClient<Events> {
-    const lastEventId = this.#lastEventId;
-    return connect<Events>(url, {
-      ...newest(this.options.options, () => this.options.options),
-      ...(lastEventId !== undefined && { lastEventId }),
-    });
   }
 
   /** Also a later render may have a handler for another type. */
