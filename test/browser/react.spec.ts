@@ -92,7 +92,7 @@ async function serve(): Promise<Served> {
         if (pathname.endsWith('.html'))
           return response.type('html')
             .send(`<!doctype html><title>Hooks</title><link rel="icon" href="data:," /><script src="/script.js"></script>
-            <body><div id="root">${String(request.query.html ?? '')}</div></body>`);
+            <body><div id="root">${request.query.html as string}</div></body>`);
         requests.push(`${request.method} ${pathname.replace(/[\w-]{20,}/, ':id')}`);
         return next();
       }),

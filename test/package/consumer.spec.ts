@@ -195,7 +195,8 @@ describe('the package as a user gets it', () => {
     await install(app, { files: commonJsFiles, packages, type: 'commonjs', nest: OLDEST_NEST });
     expect(await mistakesIn(app)).toBe('');
     const { stdout } = await run(process.execPath, ['dist/entries.js'], { cwd: app });
-    expect(stdout.trim()).toBe('lmdbBackplane,natsBackplane,redisBackplane,openStream,describeBackplane');
+    const names = 'lmdbBackplane,natsBackplane,useSse,redisBackplane,openStream,describeBackplane';
+    expect(stdout.trim()).toBe(names);
     await expectToStream(app);
   });
 

@@ -37,8 +37,8 @@ function Counter({ url, types }: NonNullable<Shown['route']>): ReactElement {
 
 function view({ rooms = [], members, mode = 'visible', route }: Shown): ReactNode[] {
   const shown = rooms.map((room) => {
-    const hear = (said: number): void => void record.heard.push(`${room.label ?? room.id}:${said}`);
-    const rendered = (): void => void record.renders++;
+    const hear = (said: number): number => record.heard.push(`${room.label ?? room.id}:${said}`);
+    const rendered = (): number => record.renders++;
     return createElement(RoomView, { key: room.id, ...room, hear, rendered });
   });
   return [

@@ -11,8 +11,8 @@ export interface RoomProps {
   readonly lastEventId?: string;
   /** For what `hear` is told. */
   readonly label?: string;
-  readonly hear?: (said: number) => void;
-  readonly rendered?: () => void;
+  readonly hear?: (said: number) => unknown;
+  readonly rendered?: () => unknown;
 }
 
 /** The messages of a room, in a component with functions and objects that are new in each render. */
