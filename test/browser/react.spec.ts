@@ -258,12 +258,12 @@ describe('components', () => {
     expect(app.requests.filter((request) => request.startsWith('POST'))).toEqual(['POST /events']);
   });
 
-  it('show the state of the connection', async () => {
+  it('show the state of the connection, which may be one of the page', async () => {
     const app = await serve();
     const proxy = await TcpProxy.to(app.port);
     whenTestEnds(() => proxy.close());
     await page.open(`http://127.0.0.1:${proxy.port}`);
-    await page.show({ rooms: [{ id: 'a', room: 'lobby' }] });
+    await page.show({ own: true, rooms: [{ id: 'a', room: 'lobby' }] });
     await page.untilText('state', 'open');
     proxy.sever();
     await page.untilText('state', 'reconnecting');

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createContext, Script } from 'node:vm';
@@ -104,4 +104,8 @@ it('a page defines a channel, and names one', async () => {
   const page = createContext({});
   new Script(code).runInContext(page);
   expect(page).toHaveProperty('name', 'chat/a%2Fb');
+});
+
+it('server components find the hooks to be for the client', () => {
+  expect(readFileSync(join(root, 'dist/sse/react/index.js'), 'utf8')).toMatch(/^'use client';/);
 });

@@ -1,5 +1,6 @@
 import { Activity, createElement, StrictMode, useState, type ReactElement, type ReactNode } from 'react';
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client';
+import { connectChannels } from '../../../src/sse/client/index.js';
 import { SseProvider, useConnectionState, usePresence, useSse } from '../../../src/sse/react/index.js';
 import { page, Room, RoomView, type RoomProps } from './room.js';
 
@@ -7,6 +8,8 @@ import { page, Room, RoomView, type RoomProps } from './room.js';
 export interface Shown {
   readonly url?: string;
   readonly user?: string;
+  /** The page makes the client. */
+  readonly own?: boolean;
   readonly rooms?: readonly RoomProps[];
   readonly members?: string;
   readonly mode?: 'visible' | 'hidden';
@@ -56,8 +59,9 @@ const inPage = {
   record,
   show(shown: Shown): void {
     root ??= createRoot(document.body);
-    const { url = '/events', user } = shown;
-    const provider = { url, ...(user !== undefined && { options: { headers: { 'x-user': user } } }) };
+    const { url = '/events', user, own } = shown;
+    const options = user === undefined ? {} : { headers: { 'x-user': user } };
+    const provider = own ? { client: connectChannels(url, options) } : { url, options };
     root.render(createElement(StrictMode, null, createElement(SseProvider, provider, view(shown))));
   },
   hydrate(props: RoomProps): void {
