@@ -95,6 +95,13 @@ const rooms = {
   'sse/backplanes': ['sse/protocol', 'sse/log', 'sse/cluster', ...leaves],
   // For pages, and other clients: nothing of Nest or rxjs comes with it.
   'sse/client': ['sse/protocol', 'sse/log/sse-event.ts', 'sse/presence-member.ts'],
+  // Its hooks. Definitions are types to them.
+  'sse/react': [
+    'sse/client',
+    'sse/channels/channel-definition.ts',
+    'sse/channels/channel-pattern.ts',
+    'sse/log/sse-event.ts',
+  ],
   // For the tests of users: streams over HTTP, and in contracts/ suites for an implementation of the ports.
   'sse/testing': ['sse/protocol', 'sse/log', 'sse/cluster', ...leaves],
 };
@@ -112,6 +119,7 @@ const packages = {
   'sse/testing/contracts': ['node:*'],
   'sse/client': ['eventsource-parser', '@standard-schema/spec'],
   'sse/client/rxjs': ['rxjs'],
+  'sse/react': ['react'],
   ...Object.fromEntries(inPages.map((file) => [file, ['@standard-schema/spec']])),
 };
 

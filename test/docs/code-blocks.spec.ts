@@ -11,7 +11,7 @@ import { checkTypes } from './typescript.js';
 /*
  * Every code block of README.md and of the guides is checked, by its language:
  *
- *   ts, js      type-checked together, as strictly as the source. A first line `// orders.channel.ts` names
+ *   ts, tsx, js type-checked together, as strictly as the source. A first line `// orders.channel.ts` names
  *               the block's file for other blocks' imports in the same guide; `<!-- test: with … -->` right before
  *               a block holds lines (imports, declarations) that it needs and a reader does not.
  *   json        parsed
@@ -41,7 +41,7 @@ const elsewhere: Record<string, string> = {
   'npm install redis': 'test/package/consumer.spec.ts',
 };
 
-const code = of('ts', 'js');
+const code = of('ts', 'tsx', 'js');
 const shell = of('sh', 'console');
 const forApp = shell.filter(({ note }) => note === 'app');
 const forElsewhere = shell.filter((block) => !forApp.includes(block));
@@ -61,7 +61,7 @@ it('finds a README of at most 3,500 words, which leads to every guide for users'
   expect(forUsers.filter((path) => !links.includes(path))).toEqual([]);
 });
 
-describe('ts, js', () => {
+describe('ts, tsx, js', () => {
   let errors: ReturnType<typeof checkTypes>;
 
   beforeAll(() => {

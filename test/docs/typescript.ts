@@ -9,7 +9,7 @@ import { withOf, type Block } from './markdown.js';
  * of the same guide can import from './orders.channel.js'; without one a block is a module on its own.
  */
 function pathOf({ code, language, path, line }: Block): string {
-  const [, name] = /^\/\/ (\S+\.[jt]s)\n/.exec(code) ?? [];
+  const [, name] = /^\/\/ (\S+\.[jt]sx?)\n/.exec(code) ?? [];
   return join(root, 'test/docs/blocks', path.replaceAll(/\W/g, '-'), name ?? `line-${line}.${language}`);
 }
 
@@ -47,7 +47,7 @@ export function checkTypes(blocks: Block[]): Map<Block, string[]> {
   const config = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path));
   const options: ts.CompilerOptions = {
     ...ts.convertCompilerOptionsFromJson(config.config.compilerOptions, root).options,
-    ...{ rootDir: root, noEmit: true, allowJs: true, checkJs: true },
+    ...{ rootDir: root, noEmit: true, allowJs: true, checkJs: true, jsx: ts.JsxEmit.ReactJSX },
     ...{ noUnusedLocals: false, noUnusedParameters: false },
     lib: ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
     types: ['node'],

@@ -91,6 +91,7 @@ const entries = `
 import { ModelRuns } from 'nestjs-sse-hub/ai';
 import { lmdbBackplane } from 'nestjs-sse-hub/lmdb';
 import { natsBackplane } from 'nestjs-sse-hub/nats';
+import { useSse } from 'nestjs-sse-hub/react';
 import { redisBackplane } from 'nestjs-sse-hub/redis';
 import { openStream } from 'nestjs-sse-hub/testing';
 import { describeBackplane } from 'nestjs-sse-hub/testing/contracts';
@@ -98,7 +99,7 @@ import { describeBackplane } from 'nestjs-sse-hub/testing/contracts';
 // @ts-expect-error: there is no such option
 export const mistake = () => lmdbBackplane({ folder: 'data' });
 
-const all = [ModelRuns, lmdbBackplane, natsBackplane, redisBackplane, openStream, describeBackplane];
+const all = [ModelRuns, lmdbBackplane, natsBackplane, useSse, redisBackplane, openStream, describeBackplane];
 console.log(all.map(({ name }) => name).join());
 `;
 

@@ -22,8 +22,8 @@ interface Manifest {
 
 /** What the root entry needs. Every Nest app has them, and a front-end must not get them. */
 const peers = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
-/** What the backplanes need, each its own. */
-const optionalPeers = ['@nats-io/jetstream', '@nats-io/transport-node', 'ioredis', 'lmdb', 'redis'];
+/** What single entries need: the backplanes, and the hooks. */
+const optionalPeers = ['@nats-io/jetstream', '@nats-io/transport-node', 'ioredis', 'lmdb', 'react', 'redis'];
 /** What an empty Nest app has beside the peers, and the types it compiles with. */
 const appNeeds = ['@nestjs/platform-express', '@types/express', '@types/node'];
 /** The oldest Nest that the package runs on; it has no @SseSignal() yet. */
@@ -196,7 +196,7 @@ describe('the package as a user gets it', () => {
     expect(await mistakesIn(app)).toBe('');
     const { stdout } = await run(process.execPath, ['dist/entries.js'], { cwd: app });
     expect(stdout.trim()).toBe(
-      'ModelRuns,lmdbBackplane,natsBackplane,redisBackplane,openStream,describeBackplane',
+      'ModelRuns,lmdbBackplane,natsBackplane,useSse,redisBackplane,openStream,describeBackplane',
     );
     await expectToStream(app);
   });

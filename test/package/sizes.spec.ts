@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createContext, Script } from 'node:vm';
 import { gzipSync } from 'node:zlib';
@@ -25,6 +26,7 @@ const entries: readonly Entry[] = [
   { entry: 'client', names: '{ connect, connectChannels }', limit: 7_168 },
   { entry: 'client', limit: 7_680 },
   { entry: 'client/rxjs', limit: 768, external: ['rxjs'] },
+  { entry: 'react', limit: 1_536, beside: 'client', external: ['react'] },
 ];
 
 const OWN = /^(<stdin>$|dist\/sse\/)/;
@@ -86,7 +88,7 @@ describe.each(entries)(
 
     it('is loaded where there is nothing but JavaScript', async () => {
       const { code } = await bundle(all(entry, names), external, 'iife');
-      new Script(code).runInContext(createContext({ require: () => ({}) }));
+      new Script(code).runInContext(createContext({ require: createRequire(import.meta.url) }));
     });
   },
 );
@@ -109,4 +111,8 @@ it('a page defines a channel, and names one', async () => {
   const page = createContext({});
   new Script(code).runInContext(page);
   expect(page).toHaveProperty('name', 'chat/a%2Fb');
+});
+
+it('server components find the hooks to be for the client', () => {
+  expect(readFileSync(join(root, 'dist/sse/react/index.js'), 'utf8')).toMatch(/^'use client';/);
 });

@@ -31,6 +31,8 @@ export interface ChannelOptions {
 /** What a channel needs of its client. */
 export interface ChannelHome {
   readonly members: Live<readonly ChannelMember[]>;
+  /** The position up to which the channel has got everything. */
+  position(): string;
   leave(): void;
   /** Whether the client is closed. @throws Error where it was refused, or has failed */
   isOver(): boolean;
@@ -42,6 +44,8 @@ export class ChannelClient<Events extends EventMap = AnyEvents>
   implements ChannelReader
 {
   #state: ChannelState = { kind: 'joining' };
+  /** Where it was left. */
+  #last: string | undefined;
   readonly #states = new Listeners();
 
   /** Use `client.channel()`. */
@@ -60,6 +64,14 @@ export class ChannelClient<Events extends EventMap = AnyEvents>
   /** Calls a function after each change of `state`. It is bound, as hooks take it. @returns takes it off */
   readonly subscribe = this.#states.add;
 
+  /**
+   * The position up to which events have arrived here, for `lastEventId` of a later `client.channel()`. In a loop take the `id` of
+   * the event that is done: later ones may wait.
+   */
+  get lastEventId(): string {
+    return this.#last ?? this.home.position();
+  }
+
   /** Those who stream the channel, in the order of their coming: for channels with `presence: { events: true }`. */
   get members(): Live<readonly ChannelMember[]> {
     return this.home.members;
@@ -68,6 +80,7 @@ export class ChannelClient<Events extends EventMap = AnyEvents>
   /** Leaves the channel, if nobody else wants it. Nothing arrives here any more. */
   close(): void {
     if (!this.#isWanted) return;
+    this.#last = this.home.position();
     this.home.leave();
     this.moved({ kind: 'left' });
     this.ended('stopped');

@@ -38,8 +38,9 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
     const shared =
       this.#channels.get(name) ?? new SharedChannel(from, (...how) => this.#streamAlone(name, ...how));
     this.#channels.set(name, shared);
-    const channel = new ChannelClient<EventsOf<Name>>(name, options, {
+    const channel: ChannelClient<EventsOf<Name>> = new ChannelClient<EventsOf<Name>>(name, options, {
       members: shared.members,
+      position: () => shared.positionOf(channel),
       isOver: () => this.isOver(),
       leave: () => {
         shared.delete(channel);

@@ -46,3 +46,7 @@ export type { AnyReceived, ChannelsOptions, ConnectOptions, HubNews, ReceivedEve
 export type { ChannelMember } from './received.js';
 export type { Closed, ConnectionState, Reconnecting } from './state.js';
 export type { Gap, GapReason } from '../log/sse-event.js';
+// Named by the types above; of no use by themselves.
+export type { ClientOptions } from './options.js';
+export type { Received } from './received.js';
+export type { ChannelsReceiver, Message, Receiver, Transport } from './transport.js';

@@ -19,8 +19,8 @@ type Progress =
   | { readonly kind: 'live' }
   /** Behind it, with a stream of its own, which has come to this position. */
   | { readonly kind: 'behind'; readonly position: string; readonly stop: () => void }
-  /** Before it: its own stream was faster. It has all up to this offset. */
-  | { readonly kind: 'ahead'; readonly offset: number };
+  /** Before it: its own stream was faster. It has all up to this position. */
+  | { readonly kind: 'ahead'; readonly position: string };
 
 const LIVE: Progress = { kind: 'live' };
 
@@ -49,6 +49,12 @@ export class SharedChannel {
 
   get isWanted(): boolean {
     return this.#readers.size > 0;
+  }
+
+  /** The position up to which a reader has got everything. */
+  positionOf(reader: ChannelReader): string {
+    const progress = this.#readers.get(reader) ?? LIVE;
+    return progress.kind === 'live' ? this.position : progress.position;
   }
 
   add(reader: ChannelReader, from: string): void {
@@ -90,7 +96,7 @@ export class SharedChannel {
     this.#keepMembers(received);
     for (const [reader, progress] of [...this.#readers]) {
       if (progress.kind === 'behind') continue;
-      if (progress.kind === 'ahead' && !this.#isAfter(progress.offset, received)) continue;
+      if (progress.kind === 'ahead' && !this.#isAfter(progress.position, received)) continue;
       this.#set(reader, LIVE);
       reader.receive(received);
     }
@@ -112,9 +118,9 @@ export class SharedChannel {
     }
   }
 
-  /** Whether something comes after an offset. After a gap or a snapshot, offsets may begin anew. */
-  #isAfter(offset: number, received: Received): boolean {
-    if (received.kind === 'event') return !(offsetOf(this.position) <= offset);
+  /** Whether something comes after a position. After a gap or a snapshot, offsets may begin anew. */
+  #isAfter(position: string, received: Received): boolean {
+    if (received.kind === 'event') return !(offsetOf(this.position) <= offsetOf(position));
     return received.news.type === 'gap' || received.news.type === 'snapshot';
   }
 
@@ -150,8 +156,8 @@ export class SharedChannel {
   #settle(reader: ChannelReader): void {
     const progress = this.#readers.get(reader);
     if (progress?.kind !== 'behind' || this.#state.kind !== 'joined') return;
-    const offset = offsetOf(progress.position);
-    if (offset >= offsetOf(this.position)) this.#set(reader, { kind: 'ahead', offset });
+    const { position } = progress;
+    if (offsetOf(position) >= offsetOf(this.position)) this.#set(reader, { kind: 'ahead', position });
   }
 
   #set(reader: ChannelReader, progress: Progress): void {

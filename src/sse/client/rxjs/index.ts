@@ -10,7 +10,7 @@ import type {
 } from '../index.js';
 
 /** Something that is over with a reason: a client, or one of its channels. */
-interface Stated<State> {
+export interface Stated<State> {
   readonly state: State;
   readonly subscribe: (listener: () => void) => () => void;
 }
