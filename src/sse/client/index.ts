@@ -48,5 +48,5 @@ export type { Closed, ConnectionState, Reconnecting } from './state.js';
 export type { Gap, GapReason } from '../log/sse-event.js';
 // Named by the types above; of no use by themselves.
 export type { ClientOptions } from './options.js';
-export type { Received } from './received.js';
+export type { ChannelNews, News, Received } from './received.js';
 export type { ChannelsReceiver, Message, Receiver, Transport } from './transport.js';
