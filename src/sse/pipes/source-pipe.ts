@@ -52,9 +52,7 @@ export interface PipeOptions<Inputs extends EventMap = AnyEvents> {
  * reason: pass it to what the source waits for.
  */
 export type PipeSource<T> =
-  | AsyncIterable<T>
-  | Observable<T>
-  | ((signal: AbortSignal) => AsyncIterable<T> | Observable<T>);
+  AsyncIterable<T> | Observable<T> | ((signal: AbortSignal) => AsyncIterable<T> | Observable<T>);
 
 const noSource = (): SseError =>
   new SseError(
