@@ -20,6 +20,7 @@ interface Entry {
 const entries: readonly Entry[] = [
   { entry: 'channels', limit: 3_072 },
   { entry: 'client', limit: 5_120 },
+  { entry: 'client/tabs', limit: 2_048, beside: 'client' },
 ];
 
 const OWN = /^(<stdin>$|dist\/sse\/)/;

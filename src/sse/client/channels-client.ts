@@ -16,13 +16,13 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
   /**
    * Use `connectChannels()`.
    *
-   * @param makeTransport for the connection, and for each channel that somebody asks for later than others
+   * @param makeTransport for each channel that somebody asks for later than others
    */
   constructor(
     options: ClientOptions,
+    transport: ChannelsTransport,
     private readonly makeTransport: () => ChannelsTransport,
   ) {
-    const transport = makeTransport();
     super(options, transport);
     this.#changes = transport;
   }
@@ -70,6 +70,8 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
     if (channel !== undefined) this.#channels.get(channel)?.receive(received);
     if (received.kind === 'news' && received.news.type === 'denied') {
       const { data } = received.news;
+      // It was left meanwhile, or another tab has asked for it.
+      if (!this.#channels.has(data.channel)) return;
       this.#lose(data.channel, { kind: 'denied', reason: data.reason });
     }
     this.handOn(received);

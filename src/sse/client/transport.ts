@@ -16,8 +16,8 @@ export interface Receiver {
   /** The connection is in another state. */
   moved(state: ConnectionState): void;
   receive(message: Message): void;
-  /** Resolves when more can be taken. */
-  room(): Promise<void>;
+  /** Resolves when more can be taken; undefined if it can now. */
+  room(): Promise<void> | undefined;
 }
 
 /** A client that names its channels. */
