@@ -1,29 +1,15 @@
-import { readdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Controller, Get, Header, Param, UnauthorizedException } from '@nestjs/common';
+import { Controller, Get, Header, UnauthorizedException } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { whenTestEnds } from '../support/clean-up.js';
-import { root } from '../support/process.js';
 import { startSseApp, type SseApp } from '../support/sse-app.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
+import { IMPORT_MAP, ModulesController } from './client-modules.js';
 import { PATIENCE } from './engines/browser-engine.js';
 import { engineOf, engines } from './engines/engine-of.js';
 
-/** The built client, as a page loads it without a bundler. */
-const MODULES: Record<string, string> = {
-  ...Object.fromEntries(
-    readdirSync(join(root, 'dist/sse/client'))
-      .filter((file) => file.endsWith('.js'))
-      .map((file) => [`client/${file}`, `dist/sse/client/${file}`]),
-  ),
-  'log/sse-event.js': 'dist/sse/log/sse-event.js',
-  'eventsource-parser.js': 'node_modules/eventsource-parser/dist/index.js',
-};
-
 /** Runs in the page: `listen()` connects, `until()` waits for what was written down. */
 const PAGE = `<!doctype html><title>Client</title>
-  <script type="importmap">{ "imports": { "eventsource-parser": "/modules/eventsource-parser.js" } }</script>
+  ${IMPORT_MAP}
   <script type="module">
     import { connect } from '/modules/client/index.js';
     const record = { states: [], events: [], gaps: 0 };
@@ -48,12 +34,6 @@ class PageController {
     return PAGE;
   }
 
-  @Get('modules/*path')
-  @Header('content-type', 'text/javascript')
-  module(@Param('path') path: string[]): Promise<string> {
-    return readFile(join(root, MODULES[path.join('/')] ?? ''), 'utf8');
-  }
-
   @Get('guarded')
   guarded(): never {
     throw new UnauthorizedException();
@@ -66,7 +46,7 @@ describe.each(engines)('the client in %s', (_name, launch) => {
   const start = (heartbeat = 15_000): Promise<SseApp> =>
     startSseApp({
       routes: { events: (hub) => hub.stream('news') },
-      controllers: [PageController],
+      controllers: [PageController, ModulesController],
       sse: { retry: 50, heartbeat },
       configure: (app) => app.enableCors(),
     });

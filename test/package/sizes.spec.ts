@@ -27,6 +27,7 @@ const entries: readonly Entry[] = [
   { entry: 'client', limit: 7_680 },
   { entry: 'client/rxjs', limit: 768, external: ['rxjs'] },
   { entry: 'react', limit: 1_536, beside: 'client', external: ['react'] },
+  { entry: 'client/tabs', limit: 2_048, beside: 'client' },
 ];
 
 const OWN = /^(<stdin>$|dist\/sse\/)/;

@@ -2,7 +2,7 @@
  * Positions of channels, as ids name them: `chat=12.kQz9aBcD&clock=*`. A channel without history has the position `*`.
  */
 
-const NO_HISTORY = '*';
+export const NO_HISTORY = '*';
 
 /** The channels that an id names, each with its position, empty without history. An id of another form names none. */
 export function channelsIn(id = ''): [channel: string, position: string][] {
@@ -14,10 +14,8 @@ export function channelsIn(id = ''): [channel: string, position: string][] {
 }
 
 /** An id that names channels. */
-export const idOf = (channels: Iterable<readonly [channel: string, { readonly position: string }]>): string =>
-  [...channels]
-    .map(([name, { position }]) => `${encodeURIComponent(name)}=${position || NO_HISTORY}`)
-    .join('&');
+export const idOf = (channels: readonly (readonly [channel: string, position: string])[]): string =>
+  channels.map(([name, position]) => `${encodeURIComponent(name)}=${position || NO_HISTORY}`).join('&');
 
 /** The position of one channel in an id, which may be that of the channel alone. */
 export const positionIn = (id: string, channel: string): string =>

@@ -16,13 +16,13 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
   /**
    * Use `connectChannels()`.
    *
-   * @param makeTransport for the connection, and for each channel that somebody asks for later than others
+   * @param makeTransport for each channel that somebody asks for later than others
    */
   constructor(
     options: ClientOptions,
+    transport: ChannelsTransport,
     private readonly makeTransport: () => ChannelsTransport,
   ) {
-    const transport = makeTransport();
     super(options, transport);
     this.#changes = transport;
   }
@@ -74,6 +74,8 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
     if (channel !== undefined) this.#channels.get(channel)?.receive(received);
     if (received.kind === 'news' && received.news.type === 'denied') {
       const { data } = received.news;
+      // It was left meanwhile, or another tab has asked for it.
+      if (!this.#channels.has(data.channel)) return;
       this.#lose(data.channel, { kind: 'denied', reason: data.reason });
     }
     this.handOn(received);
@@ -85,10 +87,10 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
   }
 
   /** @internal */
-  left(): void {
+  left(names: readonly string[]): void {
     this.#dropUnwanted();
     // One that is wanted again is joined anew, with a list of members of its own.
-    for (const channel of this.#channels.values()) channel.began();
+    for (const name of names) this.#channels.get(name)?.began();
   }
 
   /** @internal */

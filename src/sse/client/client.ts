@@ -82,12 +82,9 @@ export abstract class Client<Events extends EventMap, To extends Receiver = Rece
   }
 
   /** @internal */
-  async room(): Promise<void> {
-    while (this.#state.kind !== 'closed') {
-      const room = this.roomIn();
-      if (!room) return;
-      await room;
-    }
+  room(): Promise<void> | undefined {
+    if (this.#state.kind === 'closed') return undefined;
+    return this.roomIn()?.then(() => this.room());
   }
 
   /** A block, read; undefined where that fails, or nothing arrives any more. */

@@ -15,6 +15,10 @@ export const page = globalThis as Partial<EventTarget> & {
   readonly document?: EventTarget & { readonly baseURI: string; readonly visibilityState: string };
 };
 
+/** A page's addresses are relative to it. */
+export const addressOf = (url: string | URL): URL =>
+  new URL(url, page.document?.baseURI ?? page.location?.href);
+
 /** A timer of any length. */
 export const after = (milliseconds: number, task: () => void): ReturnType<typeof setTimeout> =>
   setTimeout(task, Math.min(milliseconds, LONGEST_TIMER));

@@ -1,5 +1,5 @@
 import { createParser } from 'eventsource-parser';
-import { after, LEAST_WAIT, LONGEST_TIMER, orAborted, page, retryAfter } from './environment.js';
+import { addressOf, after, LEAST_WAIT, LONGEST_TIMER, orAborted, page, retryAfter } from './environment.js';
 import type { ConnectOptions } from './options.js';
 import type { Closed, ConnectionState, Reconnecting } from './state.js';
 import type { Message, Receiver, Transport } from './transport.js';
@@ -47,7 +47,7 @@ export class FetchTransport<To extends Receiver = Receiver> implements Transport
     url: string | URL,
     protected readonly options: ConnectOptions,
   ) {
-    this.url = new URL(url, page.document?.baseURI ?? page.location?.href);
+    this.url = addressOf(url);
   }
 
   start(receiver: To): void {

@@ -34,8 +34,10 @@ export const connect = <Events extends EventMap = AnyEvents>(
  * room.on('message', (message) => show(message));
  * ```
  */
-export const connectChannels = (url: string | URL, options: ChannelsOptions = {}): ChannelsClient =>
-  new ChannelsClient(options, () => new FetchChannelsTransport(url, options)).start();
+export const connectChannels = (url: string | URL, options: ChannelsOptions = {}): ChannelsClient => {
+  const transport = (): FetchChannelsTransport => new FetchChannelsTransport(url, options);
+  return new ChannelsClient(options, transport(), transport).start();
+};
 
 export { checked, type CheckedBy, type InvalidEvent } from './checked.js';
 export type { ChannelsClient } from './channels-client.js';

@@ -16,8 +16,8 @@ export interface Receiver {
   /** The connection is in another state. */
   moved(state: ConnectionState): void;
   receive(message: Message): void;
-  /** Resolves when more can be taken. */
-  room(): Promise<void>;
+  /** Resolves when more can be taken; undefined if it can now. */
+  room(): Promise<void> | undefined;
 }
 
 /** A client that names its channels. */
@@ -26,7 +26,7 @@ export interface ChannelsReceiver extends Receiver {
   /** Channels are streamed from now on, from these positions at the latest. */
   joined(channels: readonly string[], positions: Readonly<Record<string, string>>): void;
   /** Channels that the client does not want any more are not streamed any more. */
-  left(): void;
+  left(channels: readonly string[]): void;
   /** The server takes no more channels: the client does not get these. */
   refused(channels: readonly string[], message: string): void;
 }

@@ -1,8 +1,8 @@
 /** Milliseconds that a browser has for one step, so that it fails by itself before Jest gives up. */
 export const PATIENCE = 12_000;
 
-/** One browser with one page, in as far as all engines can be driven in the same way. */
-export interface BrowserEngine {
+/** A page, in as far as all engines can be driven in the same way. */
+export interface BrowserPage {
   /** Opens an address in place of the page that was open, whose streams end by that. */
   open(url: string): Promise<void>;
 
@@ -13,6 +13,13 @@ export interface BrowserEngine {
    */
   evaluate(expression: string): Promise<unknown>;
 
-  /** Ends the browser with all its processes. */
   close(): Promise<void>;
+}
+
+/** One browser with one page. Closing it ends all its processes. */
+export type BrowserEngine = BrowserPage;
+
+/** A browser with further pages, as tabs of one user. */
+export interface BrowserWithTabs extends BrowserEngine {
+  openTab(): Promise<BrowserPage>;
 }

@@ -4,16 +4,17 @@ import { launchChromium } from './chromium.js';
 import { launchFirefox } from './firefox.js';
 import { launchWebKit } from './webkit.js';
 
-export const engines = [
+export const enginesWithTabs = [
   ['Chromium', launchChromium],
   ['Firefox', launchFirefox],
-  ['WebKit', launchWebKit],
 ] as const;
 
+export const engines = [...enginesWithTabs, ['WebKit', launchWebKit]] as const;
+
 /** Launches a browser before the tests of a suite, and ends it after them. @returns gives it to a test */
-export function engineOf(launch: () => Promise<BrowserEngine>): () => BrowserEngine {
-  let launching: Promise<BrowserEngine>;
-  let browser: BrowserEngine;
+export function engineOf<Engine extends BrowserEngine>(launch: () => Promise<Engine>): () => Engine {
+  let launching: Promise<Engine>;
+  let browser: Engine;
   beforeAll(async () => {
     launching = launch();
     browser = await launching;
