@@ -59,7 +59,7 @@ function inTabs<Plain extends FetchTransport | FetchChannelsTransport>(
   url: string | URL,
   { identity, credentials }: ChannelsInTabsOptions,
 ): Plain | TabsTransport {
-  if (!identity) throw new Error('Give "identity": the user id.');
+  if (!identity) throw new Error('Give "identity".');
   const name = `${kind} ${credentials} ${addressOf(url).href} ${identity}`;
   return locks ? new TabsTransport(name, plain) : plain();
 }

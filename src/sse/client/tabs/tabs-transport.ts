@@ -40,8 +40,6 @@ const isLevel = (at = '', shared = ''): boolean => at === shared || offsetOf(at)
 /** What a receiver has that names channels. */
 type Namer = Partial<Pick<ChannelsReceiver, 'joined' | 'left' | 'refused'>>;
 
-const nothing = (): undefined => undefined;
-
 /** A transport that may be told that other channels are wanted. */
 type Source = Transport<never> & Partial<Pick<ChannelsTransport, 'channelsChanged'>>;
 /** Where something comes from: the stream of this tab alone, or else the leader. */
@@ -255,7 +253,7 @@ export class TabsTransport implements ChannelsTransport, Tab {
   }
 
   /** Begins a stream of this tab. */
-  #begin(position: () => unknown, tell: Tell, room: Receiver['room'] = nothing): Source {
+  #begin(position: () => unknown, tell: Tell, room: Receiver['room'] = () => undefined): Source {
     const transport = this.#makePlain();
     const receiver = {
       position,
@@ -263,7 +261,7 @@ export class TabsTransport implements ChannelsTransport, Tab {
       moved: (state) => tell('moved', state),
       receive: (message) => tell('receive', message),
       joined: (...joined) => tell('joined', ...joined),
-      left: nothing,
+      left: () => undefined,
       refused: (...refused) => tell('refused', ...refused),
     } satisfies Record<keyof ChannelsReceiver, unknown> & Omit<ChannelsReceiver, 'position'>;
     transport.start(receiver as never);
