@@ -11,8 +11,11 @@ interface ChangeOutcome {
   readonly denied: readonly string[];
 }
 
-/** Whether the server does not take what is in a request: a name that is wrong, too many of them, or a body that is too long. */
-export const isTooMuch = (status: number): boolean => status === 400 || status === 413;
+/**
+ * Whether one part of a request may spoil it for the others: a name that is wrong or one too many, a body that is too long, or a
+ * snapshot that fails.
+ */
+export const isSpoilt = (status: number): boolean => [400, 413, 500].includes(status);
 
 /** Joins channels to one open stream and leaves them, until it streams those that the client wants. */
 export class ChannelSync {
@@ -68,14 +71,16 @@ export class ChannelSync {
       return new Promise((resolve) => void after(wait, resolve));
     }
     const names = join.map(([name]) => name);
-    if (isTooMuch(status) && names.length > 1) {
-      // One name too many, or one that is wrong, must not cost the others.
-      const half = names.length >> 1;
-      await this.#change(join.slice(0, half), leave);
-      return this.#change(join.slice(half), []);
+    if (isSpoilt(status) && names.length + leave.length > 1) {
+      // One half after the other, so that only what is wrong is refused. Leaving makes room.
+      const [joins, leaves] = [names.length, leave.length].map((length) => length >> 1);
+      await this.#change(leave.length > 0 ? [] : join.slice(0, joins), leave.slice(0, leaves || 1));
+      return this.#change(leave.length > 0 ? join : join.slice(joins), leave.slice(leaves || 1));
     }
-    if (isTooMuch(status)) {
-      const { message } = (await response.json()) as { readonly message: string };
+    if (isSpoilt(status) && names.length > 0) {
+      const { message = `${status}` } = (await response.json().catch(() => ({}))) as {
+        readonly message?: string;
+      };
       return this.receiver.refused(names, message);
     }
     if (!response.ok) throw new Error(`The server has answered ${status}.`);

@@ -97,6 +97,7 @@ export class ChannelClient<Events extends EventMap = AnyEvents>
   /** @internal */
   moved(state: ChannelState): void {
     if (this.#state.kind === 'left') return;
+    if (state.kind === 'denied' || state.kind === 'refused') this.#last ??= this.home.position();
     this.#state = state;
     this.#states.call();
   }

@@ -8,6 +8,9 @@ import { SharedChannel, type Tell } from './shared-channel.js';
 import type { ConnectionState } from './state.js';
 import type { ChannelsReceiver, ChannelsTransport, Message } from './transport.js';
 
+/** Channels that are remembered after they were left, until the connection is made anew. */
+const MAX_LEFT = 100;
+
 /** A client of the endpoint: one connection for the channels that it names, which come and go. */
 export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implements ChannelsReceiver {
   readonly #channels = new Map<string, SharedChannel>();
@@ -44,8 +47,6 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
       isOver: () => this.isOver(),
       leave: () => {
         shared.delete(channel);
-        // What the server streams is kept until it has been left: somebody may want it again.
-        if (this.state.kind !== 'open') this.#dropUnwanted();
         this.#changes.channelsChanged();
       },
     });
@@ -70,8 +71,9 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
     if (!received) return;
     // What the hub tells of a channel says which: it may come without an id.
     const channel = named ?? channelOf(received);
-    for (const [name, position] of moved) this.#channels.get(name)?.movedTo(position);
-    if (channel !== undefined) this.#channels.get(channel)?.receive(received);
+    for (const [name, position] of moved)
+      if (name !== channel) this.#channels.get(name)?.receive(undefined, position);
+    if (channel !== undefined) this.#channels.get(channel)?.receive(received, moved[0]?.[1]);
     if (received.kind === 'news' && received.news.type === 'denied') {
       const { data } = received.news;
       // It was left meanwhile, or another tab has asked for it.
@@ -88,9 +90,9 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
 
   /** @internal */
   left(names: readonly string[]): void {
-    this.#dropUnwanted();
-    // One that is wanted again is joined anew, with a list of members of its own.
-    for (const name of names) this.#channels.get(name)?.began();
+    for (const name of names) this.#channels.get(name)?.left();
+    // Blocks of them may still be on their way, so they are kept: some of them, as a page may go through many.
+    this.#dropUnwanted(MAX_LEFT);
   }
 
   /** @internal */
@@ -131,12 +133,15 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
     channel.close('drained');
   }
 
-  #dropUnwanted(): void {
-    for (const [name, { isWanted }] of this.#channels) if (!isWanted) this.#channels.delete(name);
+  /** Forgets channels that nobody wants, but for the last ones. */
+  #dropUnwanted(kept = 0): void {
+    const unwanted = [...this.#channels].filter(([, { isWanted }]) => !isWanted);
+    for (const [name] of unwanted.slice(0, Math.max(unwanted.length - kept, 0))) this.#channels.delete(name);
   }
 
   /** Streams a channel by itself. @returns ends that */
   #streamAlone(name: string, from: string, tell: Tell, ended: () => void): () => void {
+    if (this.state.kind === 'closed') return () => undefined;
     const transport = this.makeTransport();
     let position = from;
     const receiver: ChannelsReceiver = {

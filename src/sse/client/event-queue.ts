@@ -7,6 +7,8 @@ export class EventQueue<Event> {
   #state: 'open' | 'closed' = 'open';
   #added: (() => void) | undefined;
   #taken: (() => void) | undefined;
+  /** For all who wait for room. */
+  #room: Promise<void> | undefined;
 
   push(item: Event | (() => void)): void {
     if (this.#state === 'closed') return;
@@ -33,9 +35,12 @@ export class EventQueue<Event> {
 
   /** Resolves when there is room for more. */
   room(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#taken = resolve;
-    });
+    return (this.#room ??= new Promise((resolve) => {
+      this.#taken = () => {
+        this.#room = undefined;
+        resolve();
+      };
+    }));
   }
 
   wake(): void {

@@ -1,4 +1,4 @@
-import { ChannelSync, isTooMuch } from './channel-sync.js';
+import { ChannelSync, isSpoilt } from './channel-sync.js';
 import { FetchTransport, made, Unusable } from './fetch-transport.js';
 import type { ChannelsReceiver, ChannelsTransport, Message } from './transport.js';
 
@@ -36,7 +36,7 @@ export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> imp
 
   /** One name too many, or one that is wrong, must not cost the others. */
   protected override asksLess = (status: number): boolean => {
-    if (!isTooMuch(status) || this.#requested.size === 0) return false;
+    if (!isSpoilt(status) || this.#requested.size === 0) return false;
     this.#names = 'none';
     return true;
   };
@@ -48,8 +48,7 @@ export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> imp
     const { id } = JSON.parse(message.data) as { readonly id: string };
     const url = new URL(this.url);
     url.pathname += `/${id}/channels`;
-    const send = (change: object): Promise<Response> =>
-      this.send(stream.signal, (init) => json(url, change, init));
+    const send = (change: object): Promise<Response> => this.send(stream, (init) => json(url, change, init));
     this.#sync = new ChannelSync(this.receiver, this.#requested, send, stream);
   }
 

@@ -95,7 +95,7 @@ export class FetchTransport<To extends Receiver = Receiver> implements Transport
     const stop = (): void => giveUp.abort();
     this.#stopping.signal.addEventListener('abort', stop);
     try {
-      const response = await this.#request(giveUp);
+      const response = await this.send(giveUp, (init) => this.requestOf(init));
       return (await this.#refusal(response, refusals)) ?? (await this.#read(response, giveUp));
     } catch (error) {
       if (error instanceof Unusable) return { kind: 'closed', reason: 'failed', error };
@@ -107,27 +107,23 @@ export class FetchTransport<To extends Receiver = Receiver> implements Transport
     }
   }
 
-  async #request(giveUp: AbortController): Promise<Response> {
-    const { timeout = 30_000 } = this.options;
+  /** Sends a request with the options of the application. @param giveUp is aborted where no answer begins in time */
+  protected async send(giveUp: AbortController, make: (init: RequestInit) => Request): Promise<Response> {
+    const { headers: given, credentials, timeout = 30_000, fetch: request = fetch } = this.options;
+    const { signal } = giveUp;
     const timer = after(timeout, () => giveUp.abort(new Error(`No answer within ${timeout} ms.`)));
     try {
-      return await this.send(giveUp.signal, (init) => this.requestOf(init));
+      const headers = typeof given === 'function' ? await orAborted(signal, given()) : given;
+      const init: RequestInit & { readonly cache: 'no-store' } = {
+        cache: 'no-store',
+        signal,
+        ...(headers && { headers }),
+        ...(credentials && { credentials }),
+      };
+      return await orAborted(signal, request(make(init)));
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  /** Sends a request with the options of the application. */
-  protected async send(signal: AbortSignal, make: (init: RequestInit) => Request): Promise<Response> {
-    const { headers: given, credentials, fetch: request = fetch } = this.options;
-    const headers = typeof given === 'function' ? await orAborted(signal, given()) : given;
-    const init: RequestInit & { readonly cache: 'no-store' } = {
-      cache: 'no-store',
-      signal,
-      ...(headers && { headers }),
-      ...(credentials && { credentials }),
-    };
-    return orAborted(signal, request(make(init)));
   }
 
   /**

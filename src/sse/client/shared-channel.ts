@@ -1,6 +1,7 @@
 import type { ChannelState } from './channel.js';
 import { offsetOf } from './channel-position.js';
 import { LiveValue } from './live.js';
+import type { Gap } from '../log/sse-event.js';
 import type { ChannelMember, Received } from './received.js';
 
 /** Somebody who wants a channel. */
@@ -17,8 +18,13 @@ export interface ChannelReader {
 type Progress =
   /** With the shared stream. */
   | { readonly kind: 'live' }
-  /** Behind it, with a stream of its own, which has come to this position. */
-  | { readonly kind: 'behind'; readonly position: string; readonly stop: () => void }
+  /** Behind it, with a stream of its own, which began after `from` and has come to `position`; undefined before it says so. */
+  | {
+      readonly kind: 'behind';
+      readonly from: string;
+      readonly position?: string;
+      readonly stop: () => void;
+    }
   /** Before it: its own stream was faster. It has all up to this position. */
   | { readonly kind: 'ahead'; readonly position: string };
 
@@ -54,11 +60,12 @@ export class SharedChannel {
   /** The position up to which a reader has got everything. */
   positionOf(reader: ChannelReader): string {
     const progress = this.#readers.get(reader) ?? LIVE;
-    return progress.kind === 'live' ? this.position : progress.position;
+    if (progress.kind === 'live') return this.position;
+    return progress.kind === 'ahead' ? progress.position : (progress.position ?? progress.from);
   }
 
   add(reader: ChannelReader, from: string): void {
-    const isLate = from !== this.position && (this.isWanted || this.#state.kind === 'joined');
+    const isLate = from !== this.position;
     this.#readers.set(reader, LIVE);
     if (isLate) this.#catchUp(reader, from);
     reader.moved(this.#state);
@@ -75,6 +82,12 @@ export class SharedChannel {
     for (const reader of [...this.#readers.keys()]) reader.moved(state);
   }
 
+  /** It is streamed no more, until somebody wants it again. */
+  left(): void {
+    this.moved({ kind: 'joining' });
+    this.began();
+  }
+
   /** The stream has begun anew: a new list of members is on its way. */
   began(): void {
     this.#changed = new Map();
@@ -85,17 +98,26 @@ export class SharedChannel {
     this.movedTo(this.position || position);
   }
 
+  /** Something has come by the shared stream; undefined for its position alone. */
+  receive(received: Received | undefined, position: string | undefined): void {
+    // It was on its way when the channel was left, and has come since.
+    if (received?.kind === 'event' && offsetOf(position ?? '') <= offsetOf(this.position)) return;
+    if (position !== undefined) this.movedTo(position);
+    if (received) this.#handOn(received);
+  }
+
   movedTo(position: string): void {
     this.position = position;
     this.moved({ kind: 'joined' });
     for (const reader of this.#readers.keys()) this.#settle(reader);
   }
 
-  /** Something has come by the shared stream. */
-  receive(received: Received): void {
+  #handOn(received: Received): void {
     this.#keepMembers(received);
-    for (const [reader, progress] of [...this.#readers]) {
-      if (progress.kind === 'behind') continue;
+    for (const reader of [...this.#readers.keys()]) {
+      const progress = this.#readers.get(reader);
+      // A listener of another one may have closed it.
+      if (!progress || progress.kind === 'behind') continue;
       if (progress.kind === 'ahead' && !this.#isAfter(progress.position, received)) continue;
       this.#set(reader, LIVE);
       reader.receive(received);
@@ -118,10 +140,13 @@ export class SharedChannel {
     }
   }
 
-  /** Whether something comes after a position. After a gap or a snapshot, offsets may begin anew. */
+  /** Whether something comes after a position. After a snapshot, and a gap that tells of another log, offsets may begin anew. */
   #isAfter(position: string, received: Received): boolean {
-    if (received.kind === 'event') return !(offsetOf(this.position) <= offsetOf(position));
-    return received.news.type === 'gap' || received.news.type === 'snapshot';
+    const { type, data } = received.kind === 'news' ? received.news : { type: 'event', data: undefined };
+    if (type === 'snapshot') return true;
+    if (type === 'gap' && !['evicted', 'lagged'].includes((data as Gap).reason)) return true;
+    if (type !== 'gap' && type !== 'event') return false;
+    return !(offsetOf(this.position) <= offsetOf(position));
   }
 
   #catchUp(reader: ChannelReader, from: string): void {
@@ -133,7 +158,8 @@ export class SharedChannel {
         if (received.kind === 'news' && received.news.type === 'denied')
           return this.#lose(reader, { kind: 'denied', reason: received.news.data.reason });
         reader.receive(received);
-        if (position === undefined) return;
+        // A listener may have closed it.
+        if (position === undefined || this.#readers.get(reader) !== progress) return;
         this.#readers.set(reader, { ...progress, position });
         this.#settle(reader);
       },
@@ -143,12 +169,13 @@ export class SharedChannel {
           this.#lose(reader, { kind: 'refused', message: 'The server has refused a second stream.' });
       },
     );
-    this.#readers.set(reader, { kind: 'behind', position: from, stop });
+    this.#readers.set(reader, { kind: 'behind', from, stop });
   }
 
   #lose(reader: ChannelReader, state: ChannelState): void {
-    this.delete(reader);
+    // It says where it was.
     reader.moved(state);
+    this.delete(reader);
     reader.over('drained');
   }
 
@@ -157,7 +184,9 @@ export class SharedChannel {
     const progress = this.#readers.get(reader);
     if (progress?.kind !== 'behind' || this.#state.kind !== 'joined') return;
     const { position } = progress;
-    if (offsetOf(position) >= offsetOf(this.position)) this.#set(reader, { kind: 'ahead', position });
+    // Offsets of different logs cannot be compared: its own stream says first which log it is.
+    if (position !== undefined && offsetOf(position) >= offsetOf(this.position))
+      this.#set(reader, { kind: 'ahead', position });
   }
 
   #set(reader: ChannelReader, progress: Progress): void {

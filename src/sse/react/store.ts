@@ -99,8 +99,9 @@ export const newest = <Options extends object>(options: Options, get: () => Opti
       name,
       typeof value === 'function'
         ? (...args: unknown[]): unknown => {
-            const call = get()[name as keyof Options] as ((...args: unknown[]) => unknown) | undefined;
-            return call?.(...args);
+            // Where the newest render gives none, what it does not do must not get lost: parse() for instance.
+            const call = (get()[name as keyof Options] ?? value) as (...args: unknown[]) => unknown;
+            return call(...args);
           }
         : (value as unknown),
     ]),

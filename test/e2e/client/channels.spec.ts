@@ -145,6 +145,78 @@ describe('channels of a client', () => {
     expect([await first.take(1), await later.take(1)]).toEqual([[7], [7]]);
   });
 
+  it('go on when a loop has taken what two streams waited for', async () => {
+    const app = await start({ replay: 'all', history: { count: 1_000 } });
+    const many = Array.from({ length: 300 }, (_, i) => i);
+    for (const data of many) await app.hub.publish('rooms/a', { data });
+    await app.hub.publish('rooms/b', { data: 'b1' });
+    const client = connected(app.url);
+    const b = new Taken(client.channel('rooms/b'));
+    await b.take(1);
+    const loop = client.channel('rooms/a')[Symbol.asyncIterator]();
+    expect((await loop.next()).value).toMatchObject({ data: 0 });
+    const later = new Taken(client.channel('rooms/b'));
+    for (const data of many.slice(1)) expect((await loop.next()).value).toMatchObject({ data });
+    expect(await later.take(1)).toEqual(['b1']);
+    await app.hub.publish('rooms/b', { data: 'b2' });
+    expect([await b.take(1), await later.take(1)]).toEqual([['b2'], ['b2']]);
+  });
+
+  it('begin where they are asked to, whatever was asked before in the same turn', async () => {
+    const app = await start({ replay: 'all' });
+    const ids: string[] = [];
+    for (const data of [1, 2, 3]) ids.push(await app.hub.publish('rooms/a', { data }));
+    const client = connected(app.url);
+    await eventually(() => client.state.kind === 'open');
+    client.channel('rooms/a', { lastEventId: ids[2]! }).close();
+    expect(await new Taken(client.channel('rooms/a', { lastEventId: ids[0]! })).take(2)).toEqual([2, 3]);
+  });
+
+  it('are left by those that a listener closes', async () => {
+    const app = await start();
+    const client = connected(app.url);
+    const one = client.channel('rooms/a');
+    const other = new Taken(client.channel('rooms/a'));
+    one.on('message', () => {
+      one.close();
+      other.channel.close();
+    });
+    await other.until('joined');
+    await app.hub.publish('rooms/a', { data: 1 });
+    await eventually(async () => (await channelsOf(app))[0]?.length === 0);
+    expect(other.all).toEqual([]);
+  });
+
+  it('are joined by another stream where the answer to a join does not come', async () => {
+    const app = await start();
+    let joins = 0;
+    const client = connected(app.url, {
+      timeout: 500,
+      fetch: (request) =>
+        (request as Request).url.endsWith('/channels') && ++joins === 1
+          ? new Promise<Response>(() => undefined)
+          : fetch(request),
+    });
+    await eventually(() => client.state.kind === 'open');
+    await new Taken(client.channel('rooms/a')).until('joined');
+    expect(joins).toBe(1);
+  });
+
+  it('are refused one by one where a snapshot fails, and the others go on', async () => {
+    class Broken {
+      @SseSnapshot('rooms/torn')
+      now(): never {
+        throw new Error('The database is away.');
+      }
+    }
+    const app = await start({}, { providers: [Broken] });
+    const client = connected(app.url);
+    const names = ['rooms/a', 'rooms/torn', 'rooms/b'];
+    const all = names.map((name) => client.channel(name));
+    await eventually(() => all.every(({ state }) => state.kind !== 'joining'));
+    expect(all.map(({ state }) => state.kind)).toEqual(['joined', 'refused', 'joined']);
+  });
+
   it('say why they are denied, and others go on', async () => {
     const app = await start();
     const client = connected(app.url, { headers: { 'x-user': 'ada' } });
