@@ -110,10 +110,17 @@ describe('the tests of a user', () => {
   const programs = allBlocks.filter(({ code }) => code.includes('Test.createTestingModule('));
 
   it.each(programs.map((block) => [`${block.path}:${block.line}`, block] as const))(
-    'in %s log what their comments say',
+    'in %s pass, and log what their comments say',
     async (_, block) => {
-      const { logged, said } = await runProgram(block, { ...packages, ...files });
-      expect(logged).not.toEqual([]);
+      const tests: unknown[] = [];
+      const it = (_: string, test: () => unknown): unknown => tests.push(test());
+      const { logged, said } = await runProgram(block, {
+        ...packages,
+        ...files,
+        '@jest/globals': { ...runner, it },
+      });
+      await Promise.all(tests);
+      expect(tests.length + logged.length).toBeGreaterThan(0);
       expect(logged.map((line) => line.replaceAll(/\s+/g, ' '))).toEqual(said);
     },
   );

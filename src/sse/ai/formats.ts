@@ -43,7 +43,7 @@ const openAiError = ({ message, reason }: RunFailure): FormatEvent => ({
 
 const STOPPED: RunFailure = { reason: 'stopped', message: 'Stopped' };
 
-/** Chunks of OpenAI's chat completions, and of the many servers that speak like it. */
+/** Chunks of OpenAI's chat completions, and of compatible servers. */
 export const openAi: ModelFormat = {
   plain: { error: openAiError },
   done: DONE,

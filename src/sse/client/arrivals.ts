@@ -17,7 +17,7 @@ export abstract class Arrivals<Events extends EventMap = AnyEvents> implements A
   readonly #loops = new Set<EventQueue<AnyReceived<Events>>>();
   readonly #folds = new Set<(received: Received) => void>();
 
-  /** Calls a function with each event of a type, `message` for those without. @returns takes it off */
+  /** Calls a function with each event of a type, `message` for those without. @returns a function that removes the listener */
   on<Type extends keyof Events & string>(
     type: Type,
     listener: (data: Events[Type], event: ReceivedEvent<Type, Events[Type]>) => void,
@@ -33,11 +33,12 @@ export abstract class Arrivals<Events extends EventMap = AnyEvents> implements A
 
   /**
    * All events from the first `next()` on. While they are not taken the server is not read from, so that nothing piles up.
-   * What the hub tells comes in between, in its place.
+   * The functions for events of the hub are called in between, in their place.
    *
-   * It ends when nothing arrives any more. Leaving the loop closes this, unless something else listens.
+   * It ends when nothing arrives any more: also for a channel that is denied or refused, so look at its `state`. Leaving the loop
+   * closes this, unless something else listens.
    *
-   * @throws Error where the connection was refused, or has failed
+   * @throws Error if the connection was refused, has expired or has failed
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<AnyReceived<Events>, void, undefined> {
     const queue = new EventQueue<AnyReceived<Events>>();
@@ -58,10 +59,10 @@ export abstract class Arrivals<Events extends EventMap = AnyEvents> implements A
   }
 
   /**
-   * What the snapshot says, and what each event after it makes of that. Events that come before there is a snapshot are
-   * applied to `initial`. Of a client of several channels take those of one.
+   * A value that starts with `initial`, is replaced by each snapshot, and is updated by each event. With several channels, call
+   * fold() on a channel, not on the client.
    *
-   * @param reduce gives the next state, as a new object. What it throws is reported, and the event passed over
+   * @param reduce returns the next value, as a new object. What it throws is reported, and the event passed over
    */
   fold<State>(initial: State, reduce: (state: State, event: AnyReceived<Events>) => State): Live<State> {
     const live = new LiveValue(initial);

@@ -13,7 +13,7 @@ export type ChannelState =
   | { readonly kind: 'joined' }
   /** The client may not stream it, or may no more. */
   | { readonly kind: 'denied'; readonly reason: 'forbidden' | 'revoked' }
-  /** The server takes no more channels of this client. */
+  /** The name is invalid, there are too many channels, or the connection that catches up was refused. */
   | { readonly kind: 'refused'; readonly message: string }
   /** `close()` was called. */
   | { readonly kind: 'left' };
@@ -38,7 +38,7 @@ export interface ChannelHome {
   isOver(): boolean;
 }
 
-/** A channel, for one of those who want it: all that want the same one share its stream. */
+/** One use of a channel. All uses of the same channel share one stream. */
 export class ChannelClient<Events extends EventMap = AnyEvents>
   extends Arrivals<Events>
   implements ChannelReader
@@ -61,7 +61,7 @@ export class ChannelClient<Events extends EventMap = AnyEvents>
     return this.#state;
   }
 
-  /** Calls a function after each change of `state`. It is bound, as hooks take it. @returns takes it off */
+  /** Calls a function after each change of `state`. It is bound, as hooks take it. @returns a function that removes the listener */
   readonly subscribe = this.#states.add;
 
   /**
@@ -77,7 +77,7 @@ export class ChannelClient<Events extends EventMap = AnyEvents>
     return this.home.members;
   }
 
-  /** Leaves the channel, if nobody else wants it. Nothing arrives here any more. */
+  /** Ends this use of the channel. The last one leaves the channel. */
   close(): void {
     if (!this.#isWanted) return;
     this.#last = this.home.position();

@@ -44,7 +44,7 @@ export abstract class Client<Events extends EventMap, To extends Receiver = Rece
     return this.#state;
   }
 
-  /** Calls a function after each change of `state`. It is bound, as hooks take it. @returns takes it off */
+  /** Calls a function after each change of `state`. It is bound, as hooks take it. @returns a function that removes the listener */
   readonly subscribe = this.#states.add;
 
   /** Ends the connection. Nothing arrives any more. */

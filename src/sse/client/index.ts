@@ -6,9 +6,9 @@ import { FetchTransport } from './fetch-transport.js';
 import type { ChannelsOptions, ConnectOptions } from './options.js';
 
 /**
- * Connects to a stream. It comes back by itself after a lost connection, with the position that it has come to.
+ * Connects to a stream. After a lost connection the client reconnects by itself, and resumes from its position.
  *
- * @param url absolute, or in a browser relative to the page
+ * @param url absolute; in a browser it may be relative to the page
  *
  * @example
  * ```ts
@@ -23,9 +23,9 @@ export const connect = <Events extends EventMap = AnyEvents>(
 ): SseClient<Events> => new SseClient<Events>(options, new FetchTransport(url, options)).start();
 
 /**
- * Connects to the endpoint of a module, which streams the channels that the client names, all of them over one connection.
+ * Connects to the endpoint, which streams the channels that the client names, all of them over one connection.
  *
- * @param url absolute, or in a browser relative to the page
+ * @param url absolute; in a browser it may be relative to the page
  *
  * @example
  * ```ts

@@ -1,9 +1,10 @@
 import { Listeners } from './environment.js';
 
-/** A value that changes, as hooks and pages take it: each is a new object, or the same one as before. */
+/** A value that changes, as hooks and pages take it. */
 export interface Live<Value> {
+  /** The object stays the same until the value changes. */
   readonly value: Value;
-  /** Calls a function after each change. It is bound. @returns takes it off */
+  /** Calls a function after each change. It is bound. @returns a function that removes the listener */
   readonly subscribe: (listener: () => void) => () => void;
 }
 

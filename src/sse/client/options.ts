@@ -16,7 +16,7 @@ export type AnyReceived<Events extends EventMap> = {
   [Type in keyof Events & string]: ReceivedEvent<Type, Events[Type]>;
 }[keyof Events & string];
 
-/** What the hub itself tells a client. These are no events of the application. */
+/** Events of the hub, which are no events of the application. */
 export interface HubNews {
   /** The hub cannot give everything after the client's position. What is left follows, or a snapshot. */
   readonly onGap?: (gap: Gap) => void;
@@ -29,7 +29,7 @@ export interface HubNews {
   }) => void;
   /** The id of the connection, which a page sends to join and leave channels. It is another after each reconnect. */
   readonly onConnection?: (connection: { readonly id: string }) => void;
-  /** The client's identity has expired. The connection is made again, with the headers of then. */
+  /** The client's identity has expired. The client reconnects, and `headers` is called again. */
   readonly onExpired?: () => void;
   /** The stream has failed on the server, or its source has. @param message what the client may know of it */
   readonly onError?: (message: string) => void;
@@ -41,7 +41,7 @@ type HeadersGiven = RequestInit['headers'];
 /** Options of every client. */
 export interface ClientOptions extends HubNews {
   /**
-   * Makes the data of an event of its text. If it gives undefined the event is passed over. What it throws closes the connection.
+   * Turns the text of an event into its data. If it returns undefined, the event is passed over. What it throws closes the connection.
    *
    * @param channel as in the event
    * @defaultValue `JSON.parse`, and the text itself where that fails: the hub sends a string as it is
@@ -58,12 +58,11 @@ export interface ChannelsOptions extends ClientOptions {
   /** As in `fetch()`. @defaultValue `'same-origin'` */
   readonly credentials?: 'omit' | 'same-origin' | 'include';
   /**
-   * Is called with an answer that is no stream, and with a status that another attempt would not change: 401, 404, a page to
-   * log in. If it gives `true` the connection is tried again at once, three times in a row at most. Else
-   * the connection is closed, also with an error that it throws.
+   * Called with an answer that is not a stream and that a retry would not change: 401, 404, a login page. If it returns `true`,
+   * the client tries again at once, at most three times in a row. Otherwise the connection is closed, also if it throws.
    */
   readonly onRefused?: (response: Response) => unknown;
-  /** The longest event in characters; one that is longer closes the connection. @defaultValue 4,194,304 */
+  /** Characters of the longest event; a longer one closes the connection. @defaultValue 4,194,304 */
   readonly maxEventLength?: number;
   /** Milliseconds in which the server has to begin its answer. @defaultValue 30,000 */
   readonly timeout?: number;
@@ -75,7 +74,7 @@ export interface ChannelsOptions extends ClientOptions {
 export interface ConnectOptions extends ChannelsOptions {
   /** The request method. @defaultValue `'GET'`, or `'POST'` with a body */
   readonly method?: string;
-  /** The request body, sent anew by each attempt: no stream. */
+  /** The request body. Sent again with each attempt, so it cannot be a stream. */
   readonly body?: string | URLSearchParams | FormData | Blob | ArrayBuffer;
   /** The position to begin after. @defaultValue none */
   readonly lastEventId?: string;

@@ -3,7 +3,7 @@ import type { PresenceEvent } from '../presence-member.js';
 import type { AnyReceived, ConnectOptions } from './options.js';
 import type { Message } from './transport.js';
 
-/** Somebody who streams a channel. Who was there before this client is listed as `hub.presence()` has it at that time. */
+/** A user who streams a channel. Only members who were there before this client have `connections` and `since`. */
 export interface ChannelMember extends PresenceEvent {
   /** How many connections the user had when the list was made. */
   readonly connections?: number;
@@ -11,7 +11,7 @@ export interface ChannelMember extends PresenceEvent {
   readonly since?: string;
 }
 
-/** What the hub tells of a channel, which is no event of the application. */
+/** Events of the hub about a channel. */
 export type ChannelNews =
   | { readonly type: 'gap'; readonly data: Gap }
   | { readonly type: 'snapshot'; readonly data: { readonly channel: string; readonly state: unknown } }
@@ -24,7 +24,7 @@ export type ChannelNews =
       readonly data: { readonly channel: string; readonly reason: 'forbidden' | 'revoked' };
     };
 
-/** All that the hub tells. */
+/** All events of the hub. */
 export type News =
   | ChannelNews
   | { readonly type: 'connection'; readonly data: { readonly id: string } }

@@ -24,7 +24,7 @@ export type Closed =
   | { readonly kind: 'closed'; readonly reason: 'completed' }
   /** The server has answered with a status that a second attempt would not change, or with something that is no stream. */
   | { readonly kind: 'closed'; readonly reason: 'refused'; readonly status: number }
-  /** The server has told that the client's identity has expired, and has refused it since. */
+  /** The hub has said that the client's identity has expired, and the server has refused the client since. */
   | { readonly kind: 'closed'; readonly reason: 'expired'; readonly status: number }
   /** `close()` was called, or the signal has aborted. */
   | { readonly kind: 'closed'; readonly reason: 'stopped' }

@@ -50,7 +50,8 @@ export interface SseRouteSettings {
   /**
    * Sends no event of the package's own types, for clients that take every event for one of the application's, and a clean
    * end for the end, as those of language models do. A stream that ends before its end is cut then, unless `error` or
-   * `gap` make an event of the cause; and a client that is turned away gets 503, whatever `whenFull` says.
+   * `gap` make an event of the cause; and a client that is turned away gets 503, or 429 if its key has too
+   * many streams, whatever `whenFull` says.
    * @defaultValue false
    */
   readonly plain?: boolean | PlainStream;

@@ -12,7 +12,7 @@ export type ChannelUse<Events extends EventMap, State> = {
    * @defaultValue none
    */
   readonly lastEventId?: string;
-  /** Functions by the type of the events that they are called with, once a frame for all of it. */
+  /** Functions by the type of the events that they are called with, once per event, in the next frame. */
   readonly on?: Handlers<Events>;
   /** The hub cannot give everything after the client's position. What is left follows, or a snapshot. */
   readonly onGap?: (gap: Gap) => void;

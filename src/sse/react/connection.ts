@@ -28,7 +28,7 @@ export class Connection {
     return this.#client?.state ?? CONNECTING;
   }
 
-  /** Calls a function after each change of `state`. @returns takes it off */
+  /** Calls a function after each change of `state`. @returns a function that removes the listener */
   readonly subscribe = this.#states.add;
 
   /** Gives the client until `release()`. */

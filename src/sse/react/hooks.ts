@@ -77,10 +77,10 @@ export function useConnectionState(): ConnectionState {
 /**
  * Streams a route while the component is mounted.
  *
- * @param source the address, or a client, which is not closed
+ * @param source the URL, or a client, which is not closed
  * @param handlers functions by the type of the events that they are called with: those of the newest render, once a frame
  * for all of it
- * @param options of `connect()`, where the source is an address
+ * @param options of `connect()`, where the source is a URL
  * @returns the state of the connection
  *
  * @example

@@ -10,10 +10,10 @@ import {
 import type { ChannelsClient, ChannelsOptions } from '../client/index.js';
 import { Connection } from './connection.js';
 
-/** What `<SseProvider>` is given: the address of a module's endpoint, or a client of it. */
+/** What `<SseProvider>` is given: the URL of the endpoint, or a client of it. */
 export type SseProviderProps = { readonly children?: ReactNode } & (
   | {
-      /** Absolute, or relative to the page. The connection is open while a hook below uses it. */
+      /** Absolute, or relative to the page. The connection is open while a `useChannel()` or `usePresence()` below uses it. */
       readonly url: string | URL;
       readonly options?: ChannelsOptions;
       readonly client?: never;

@@ -59,7 +59,11 @@ export abstract class EventReader<Event extends EventLike> implements AsyncItera
     return this.#inbox.rest();
   }
 
-  /** All events that are not taken yet, until the end. Leaving the loop leaves everything as it is. */
+  /**
+   * All events that are not taken yet, until the end. Leaving the loop leaves everything as it is.
+   *
+   * @throws Error if no event comes, and there is no end
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
     for (;;) {
       const event = await this.#inbox.nextIfAny('an event');

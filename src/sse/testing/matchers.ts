@@ -21,8 +21,7 @@ export interface StreamMatchers<Result = Promise<void>> {
   /**
    * Waits for an event of a type, and passes over others. With data it has to match as by `toMatchObject()`.
    *
-   * For a stream of `openStream()`, and for what `recordPublished()` gives. Refused after `not`: nobody can wait for what does
-   * not come.
+   * For a stream of `openStream()`, and for what `recordPublished()` returns. Throws after `not`: absence cannot be awaited.
    */
   toReceive(type: string, data?: unknown): Result;
   /** Waits for the end of a stream, and for 204 when it is resumed: nothing is left in it, and an EventSource stays away. */

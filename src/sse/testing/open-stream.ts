@@ -4,8 +4,8 @@ import { TestStream, type OpenStreamOptions } from './test-stream.js';
 /**
  * Opens a stream over HTTP and resolves when it has begun.
  *
- * @param where the application, which listens on a free port of 127.0.0.1 if it does not listen yet, or an address
- * @param path is appended to the address
+ * @param where the application, which listens on a free port of 127.0.0.1 if it does not listen yet, or a URL
+ * @param path is appended to the URL
  * @throws StreamRefused, with `status` and `body`, if the answer is no stream
  */
 export async function openStream(

@@ -12,7 +12,7 @@ export interface PublishedIn<Event extends PublishedEvent = PublishedEvent> exte
   readonly isCompleted: boolean;
 }
 
-/** What was published to all channels, in its order. */
+/** What was published to all channels, in its order. It has no end, so `rest()` and `for await` fail. */
 export interface Published extends EventReader<PublishedEvent> {
   /** What was published to one channel. Each call for it gives the same object. */
   in<Name extends string>(channel: Name): PublishedIn<PublishedEvent<EventsOf<Name>>>;
