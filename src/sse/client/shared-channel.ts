@@ -100,9 +100,12 @@ export class SharedChannel {
 
   /** Something has come by the shared stream; undefined for its position alone. */
   receive(received: Received | undefined, position: string | undefined): void {
-    // It was on its way when the channel was left, and has come since.
-    if (received?.kind === 'event' && offsetOf(position ?? '') <= offsetOf(this.position)) return;
-    if (position !== undefined) this.movedTo(position);
+    const type = received?.kind === 'news' ? received.news.type : undefined;
+    const isBack =
+      offsetOf(position ?? '') <= offsetOf(this.position) && type !== 'gap' && type !== 'snapshot';
+    // It was on its way when the channel was left, and comes again since it was joined anew.
+    if (isBack && received?.kind === 'event') return;
+    if (position !== undefined) this.movedTo(isBack ? this.position : position);
     if (received) this.#handOn(received);
   }
 
