@@ -11,10 +11,10 @@ import { engineOf, engines } from './engines/engine-of.js';
 const PAGE = `<!doctype html><title>Client</title>
   ${IMPORT_MAP}
   <script type="module">
-    import { connect } from '/modules/client/index.js';
+    import { connect, connectByEventSource } from '/modules/client/index.js';
     const record = { states: [], events: [], gaps: 0 };
-    window.listen = (url, options = {}) => {
-      const client = connect(url, { ...options, onGap: () => record.gaps++ });
+    window.listen = (url, how = 'fetch', options = { types: [] }) => {
+      const client = (how === 'fetch' ? connect : connectByEventSource)(url, { ...options, onGap: () => record.gaps++ });
       client.subscribe(() => record.states.push(client.state));
       client.on('message', (data) => record.events.push(data));
     };
@@ -52,13 +52,13 @@ describe.each(engines)('the client in %s', (_name, launch) => {
     });
 
   /** Opens the page of one app, and connects it to an address. */
-  async function listen(page: string, url: string): Promise<void> {
+  async function listen(page: string, url: string, how: 'fetch' | 'EventSource' = 'fetch'): Promise<void> {
     whenTestEnds(() => browser().open('about:blank'));
     await browser().open(`${page}/client-page`);
     await browser().evaluate(
       `new Promise((next) => { const look = () => (window.isLoaded ? next() : setTimeout(look, 10)); look(); })`,
     );
-    await browser().evaluate(`listen(${JSON.stringify(url)})`);
+    await browser().evaluate(`listen(${JSON.stringify(url)}, '${how}')`);
   }
   const until = (condition: string): Promise<unknown> =>
     browser().evaluate(`until(({ states, events, gaps }) => ${condition})`);
@@ -108,5 +108,21 @@ describe.each(engines)('the client in %s', (_name, launch) => {
     await isOpen(1);
     await hub.complete('news');
     await until(`${closed} reason === 'completed')`);
+  });
+
+  it('by EventSource gets every event once, and says why it is closed', async () => {
+    const app = await start();
+    const proxy = await proxyTo(app);
+    await listen(app.url, `http://127.0.0.1:${proxy.port}/events`, 'EventSource');
+    await isOpen(1);
+    await app.hub.publish('news', { data: { n: 1 } });
+    await until('events.length === 1');
+    proxy.sever();
+    await app.hub.publish('news', { data: { n: 2 } });
+    proxy.mend();
+    await until('events.length === 2');
+    await app.hub.complete('news');
+    await until(`states.some(({ kind, reason }) => kind === 'closed' && reason === 'completed')`);
+    expect(await until('true')).toMatchObject({ events: [{ n: 1 }, { n: 2 }], gaps: 0 });
   });
 });

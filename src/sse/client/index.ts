@@ -1,6 +1,7 @@
 import type { AnyEvents, EventMap } from '../log/sse-event.js';
 import { ChannelsClient } from './channels-client.js';
 import { SseClient } from './client.js';
+import { EventSourceTransport, type EventSourceOptions } from './event-source-transport.js';
 import { FetchChannelsTransport } from './fetch-channels-transport.js';
 import { FetchTransport } from './fetch-transport.js';
 import type { ChannelsOptions, ConnectOptions } from './options.js';
@@ -39,10 +40,25 @@ export const connectChannels = (url: string | URL, options: ChannelsOptions = {}
   return new ChannelsClient(options, transport(), transport).start();
 };
 
+/**
+ * `connect()` by the browser's own EventSource: for pages that want what only that has, such as the stream in the browser's tools. It
+ * sends no headers, notices no connection that died in silence, and reads on while nobody takes the events.
+ *
+ * @example
+ * ```ts
+ * const client = connectByEventSource<{ price: Price }>('/quotes/ACME', { types: ['price'] });
+ * ```
+ */
+export const connectByEventSource = <Events extends EventMap = AnyEvents>(
+  url: string | URL,
+  options: EventSourceOptions,
+): SseClient<Events> => new SseClient<Events>(options, new EventSourceTransport(url, options)).start();
+
 export { checked, type CheckedBy, type InvalidEvent } from './checked.js';
 export type { ChannelsClient } from './channels-client.js';
 export type { SseClient } from './client.js';
 export type { ChannelClient, ChannelOptions, ChannelState } from './channel.js';
+export type { EventSourceOptions } from './event-source-transport.js';
 export type { Live } from './live.js';
 export type { AnyReceived, ChannelsOptions, ConnectOptions, HubNews, ReceivedEvent } from './options.js';
 export type { ChannelMember } from './received.js';
