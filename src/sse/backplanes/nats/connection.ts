@@ -62,6 +62,8 @@ interface Unacknowledged {
  * All acknowledgements come on one subscription, at less than half of the cost of `JetStreamClient.publish`.
  */
 export class JetStreamConnection {
+  /** Times that the server was lost. */
+  losses = 0;
   #state: 'up' | 'down' | 'closed' = 'up';
   #changed: ((isUp: boolean) => void) | undefined;
   readonly #subscriptions = new Set<Subscription>();
@@ -218,6 +220,7 @@ export class JetStreamConnection {
       if (this.#state === 'closed') return;
       if (status.type === 'disconnect' || status.type === 'close') {
         this.#state = 'down';
+        this.losses++;
         this.giveUp();
         this.#changed?.(false);
       } else if (status.type === 'reconnect') {

@@ -51,6 +51,8 @@ export class NatsStream {
   remadeAt = -Infinity;
   readonly #name: string;
   /** When the server made the stream. */
+  /** The losses of the connection when it was seen last that the stream has messages. */
+  #readableSince: number | undefined;
   #created: string | undefined;
 
   constructor(
@@ -223,9 +225,27 @@ export class NatsStream {
   }
 
   async #message(query: MsgRequest): Promise<TimedMessage | undefined> {
+    if (!(await this.#hasMessages())) return undefined;
     // A request to the leader: replicas, which answer direct requests, may be behind.
-    const stored = await this.connection.request(() => this.#streams.getMessage(this.#name, query));
+    const asked = this.connection.request(() => this.#streams.getMessage(this.#name, query));
+    const stored = await asked.catch((error: unknown) => {
+      // It may be gone, and made anew.
+      this.#readableSince = undefined;
+      throw error;
+    });
     return stored ? { seq: stored.seq, text: stored.string(), time: stored.time.getTime() } : undefined;
+  }
+
+  /**
+   * A server of version 2.9 crashes when it is asked for a message of a stream that it is making, or restores after its start: the
+   * stream is listed before it has a store, and counts no messages until then.
+   */
+  async #hasMessages(): Promise<boolean> {
+    const { losses } = this.connection;
+    if (this.#readableSince === losses) return true;
+    const { state } = await this.info();
+    if (state.messages > 0) this.#readableSince = losses;
+    return state.messages > 0;
   }
 
   async #make(): Promise<StreamInfo> {
