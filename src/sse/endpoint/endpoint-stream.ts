@@ -42,7 +42,7 @@ export class EndpointStream implements ConnectionPart {
     const { joinsPerSecond, channels } = limits;
     // A page may join all its channels at once.
     this.#rate = new RateLimit(joinsPerSecond, Math.max(joinsPerSecond, channels));
-    connection.reader.position.nameAll();
+    connection.reader.position.channels = 'joined';
     connection.add(this);
     joinable.add(connection.id, this);
   }

@@ -46,6 +46,11 @@ export interface Kept {
 export abstract class ClientPosition {
   /** Whether it has moved since the client was last told. */
   hasMoved = false;
+  /**
+   * `joined`: by the client while the response goes on, so its ids have to say which. Set before any is entered. Such channels
+   * are streamed whole.
+   */
+  channels: 'fixed' | 'joined' = 'fixed';
   /** By channel, in the order in which they were left. */
   protected kept: Map<string, Kept> | undefined;
   /**
@@ -76,9 +81,6 @@ export abstract class ClientPosition {
 
   /** Whether events of a channel have ids of the hub. */
   abstract gives(channel: Channel): boolean;
-
-  /** Channels are joined to the response while it goes on, so its ids have to say which. */
-  abstract nameAll(): void;
 
   /**
    * The id of what is made of an event, which goes out now.
