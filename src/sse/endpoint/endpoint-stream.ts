@@ -16,6 +16,8 @@ interface Joining {
   isLeft: boolean;
   /** Whether the client may stream it, once it is streamed. */
   isGranted: Promise<boolean>;
+  /** The position from which it is streamed; undefined where there is none, and where a gap or a snapshot comes first. */
+  beginsAt?: string;
 }
 
 /**
@@ -40,7 +42,7 @@ export class EndpointStream implements ConnectionPart {
     const { joinsPerSecond, channels } = limits;
     // A page may join all its channels at once.
     this.#rate = new RateLimit(joinsPerSecond, Math.max(joinsPerSecond, channels));
-    connection.reader.position.nameAll();
+    connection.reader.position.channels = 'joined';
     connection.add(this);
     joinable.add(connection.id, this);
   }
@@ -69,6 +71,15 @@ export class EndpointStream implements ConnectionPart {
     return merge(atFirst, this.#joined.pipe(mergeAll()));
   }
 
+  /** Where channels begin is noted now: the cursors read on at once, while the client has nothing yet. */
+  positionsKnown(): void {
+    for (const name of this.#entering.keys()) {
+      const { given, channel } = this.connection.reader.position.of(name) ?? {};
+      const joining = this.#joining.get(name);
+      if (joining && given && channel?.hasHistory) joining.beginsAt = channel.idOf(given);
+    }
+  }
+
   /** A channel is streamed from now on. */
   began(channel: string): void {
     this.#entering.get(channel)?.();
@@ -87,9 +98,13 @@ export class EndpointStream implements ConnectionPart {
     const joinings = join.map((channel) => this.#join(channel, positionOf.get(channel)));
     const granted = await Promise.all(joinings.map(({ isGranted }) => isGranted));
     const joined = join.filter((_, i) => granted[i] && !joinings[i]?.isLeft);
+    const beginnings = join.flatMap((channel, i) => {
+      const { beginsAt = '' } = joinings[i] ?? {};
+      return beginsAt && joined.includes(channel) ? [[channel, beginsAt] as const] : [];
+    });
     return {
       joined,
-      positions: this.#positionsIn(joined),
+      positions: Object.fromEntries(beginnings),
       denied: join.filter((_, i) => !granted[i]),
       left,
       channels: this.connection.reader.position.names,
@@ -123,15 +138,6 @@ export class EndpointStream implements ConnectionPart {
     // A channel that is not read yet, or has completed, must leave the client's ids, too.
     if (!wasStreamed) reader.position.forget(channel);
     return wasStreamed;
-  }
-
-  #positionsIn(channels: readonly string[]): Record<string, string> {
-    return Object.fromEntries(
-      channels.flatMap((name) => {
-        const cursor = this.connection.reader.position.of(name);
-        return cursor?.given && cursor.channel.hasHistory ? [[name, cursor.channel.idOf(cursor.given)]] : [];
-      }),
-    );
   }
 
   #join(channel: string, position: string | undefined): Joining {

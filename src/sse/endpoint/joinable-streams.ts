@@ -16,8 +16,9 @@ export interface ChangeOutcome {
   /** The channels to be joined that are streamed now, also if they were before. */
   readonly joined: readonly string[];
   /**
-   * Positions of the client in those, by channel; a channel has none without history, or while its snapshot is due. A
-   * client that is cut off before it has read its stream can join the channels again from these positions.
+   * The positions from which those are streamed, by channel. A client that is cut off before it has read its stream can join the
+   * channels again from these. A channel has none without history, if a gap or a snapshot comes first, or if it was streamed before:
+   * then the client goes on with the position that it has, or with none.
    */
   readonly positions: Readonly<Record<string, string>>;
   /** The channels to be joined that the client may not stream. */

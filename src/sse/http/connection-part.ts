@@ -26,6 +26,8 @@ export interface ConnectionPart {
   refusal?(): HttpException | null | undefined;
   /** Events that the client gets before those of its channels. Where there are some, the answer is never 204. */
   firstEvents?(): string;
+  /** The positions of channels that were entered are known, and nothing of these was handed on yet. */
+  positionsKnown?(): void;
   /** The connection streams a channel of its own from now on. */
   began?(channel: string): void;
   /**

@@ -277,6 +277,7 @@ export class SseConnection implements Sink, Task {
   }
 
   positionsKnown(): void {
+    for (const part of this.#parts) part.positionsKnown?.();
     const text = this.#introduction.positionsKnown();
     if (text) this.#outbox.add(text, undefined, 'unpaced');
     this.scheduleRun();

@@ -11,8 +11,9 @@ const RETRY = 1_000;
 type Clients = Set<ConnectionHandle>;
 
 /**
- * Sends `members` events: the list that the `join` and `leave` events of a channel continue, for clients with own ids. A
- * client gets it when the channel begins for it, and again after a gap.
+ * Sends `members` events: the list that the `join` and `leave` events of a channel continue, for clients of the endpoint with own
+ * ids. A client gets it when the channel begins for it, and again after a gap. On a route of the application a stream may hide these
+ * events (`types`, `filter`, operators), and so the list.
  *
  * A list is at least as new as the position from which its client has every event: it is asked for after the channel began,
  * or the gap was told. Events that come to the client while the list is on its way may be newer than the list, so the client applies
@@ -36,7 +37,8 @@ export class MemberLists implements StreamObserver {
   }
 
   began(channel: string, client: ConnectionHandle): void {
-    if (client.reader.position.form !== 'own') return;
+    const { form, channels } = client.reader.position;
+    if (form !== 'own' || channels === 'fixed') return;
     if (this.definitions.settingsOf(channel).presence?.events) this.#want(channel, client);
   }
 

@@ -46,6 +46,11 @@ export interface Kept {
 export abstract class ClientPosition {
   /** Whether it has moved since the client was last told. */
   hasMoved = false;
+  /**
+   * `joined`: by the client while the response goes on, so its ids have to say which. Set before any is entered. Such channels
+   * are streamed whole.
+   */
+  channels: 'fixed' | 'joined' = 'fixed';
   /** By channel, in the order in which they were left. */
   protected kept: Map<string, Kept> | undefined;
   /**
@@ -57,13 +62,16 @@ export abstract class ClientPosition {
   #index: Map<string, Cursor> | undefined;
   #brought: LastEventId;
 
-  /** @param brought the last event ID that the client came with */
-  constructor(brought: LastEventId) {
+  /**
+   * @param brought the last event ID that the client came with
+   * @param mostNamed the most channels of it that ids go on to name
+   */
+  constructor(brought: LastEventId, mostNamed = Number.POSITIVE_INFINITY) {
     this.#brought = brought;
     if (brought.kind !== 'named') return;
     const kept = (this.kept = new Map<string, Kept>());
     for (const [channel, lastEventId = NO_POSITION] of brought.positions)
-      kept.set(channel, { lastEventId, ids: 'named' });
+      kept.set(channel, { lastEventId, ids: kept.size < mostNamed ? 'named' : 'unnamed' });
   }
 
   abstract readonly form: IdForm;
@@ -76,9 +84,6 @@ export abstract class ClientPosition {
 
   /** Whether events of a channel have ids of the hub. */
   abstract gives(channel: Channel): boolean;
-
-  /** Channels are joined to the response while it goes on, so its ids have to say which. */
-  abstract nameAll(): void;
 
   /**
    * The id of what is made of an event, which goes out now.

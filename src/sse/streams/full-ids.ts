@@ -1,24 +1,28 @@
-import { formatVector, longestId, MAX_ID_BYTES } from '../protocol/position.js';
+import { formatVector, longestId, MAX_ID_BYTES, MOST_NAMED, type LastEventId } from '../protocol/position.js';
 import type { Channel } from '../channels/channel.js';
 import { ClientPosition, type Kept, type Place } from './client-position.js';
 import type { Cursor } from './cursor.js';
 
 /**
  * Ids for a client that keeps only its last one, as an EventSource does: each has the positions of all its channels, also of
- * those that it came with and that are not read yet, and of those that were left.
+ * those that it came with and that are not read yet, and of those that were left. Where channels are joined, each names every channel,
+ * also a single one, and those without history.
  */
 export class FullIds extends ClientPosition {
-  /** `always`: they name every channel, also a single one, and those without history. */
-  #names: 'where needed' | 'always' = 'where needed';
   /** `as brought`: the id with which the client came still says everything. */
   #state: 'as brought' | 'moved on' = 'as brought';
+
+  /** Further names are of channels that were left, or the id is not of ours: it would be a burden to each event. */
+  constructor(brought: LastEventId) {
+    super(brought, MOST_NAMED);
+  }
 
   get form(): 'full' {
     return 'full';
   }
 
   get hasHubIds(): boolean {
-    if (this.#names === 'always' || this.cursors.some(({ channel }) => channel.hasHistory)) return true;
+    if (this.channels === 'joined' || this.cursors.some(({ channel }) => channel.hasHistory)) return true;
     for (const { lastEventId } of this.kept?.values() ?? []) if (lastEventId.kind === 'bare') return true;
     return false;
   }
@@ -29,10 +33,6 @@ export class FullIds extends ClientPosition {
 
   gives(channel: Channel): boolean {
     return channel.hasHistory;
-  }
-
-  nameAll(): void {
-    this.#names = 'always';
   }
 
   override leave(cursor: Cursor, ids?: Kept['ids']): void {
@@ -61,10 +61,10 @@ export class FullIds extends ClientPosition {
    */
   takeId(): string | undefined {
     this.hasMoved = false;
-    const isJoinable = this.#names === 'always';
+    const areJoined = this.channels === 'joined';
     // A bare id names no channel, so it stands only for the single one that there is.
     const ids: [string, string | undefined][] = [];
-    let needsNames = isJoinable;
+    let needsNames = areJoined;
     for (const cursor of this.cursors) {
       const { given, channel } = cursor;
       const { name, hasHistory } = channel;
@@ -79,28 +79,30 @@ export class FullIds extends ClientPosition {
         ids.push([name, channel.idOf(given)]);
       } else {
         needsNames ||= hasHistory;
-        if (isJoinable) ids.push([name, undefined]);
+        if (areJoined) ids.push([name, undefined]);
       }
     }
     for (const [name, kept] of this.kept ?? []) {
       if (kept.ids === 'unnamed') continue;
       needsNames ||= kept.read === undefined; // it came with the client, and is not read yet
       if (kept.lastEventId.kind === 'bare') ids.push([name, kept.lastEventId.text]);
-      else if (isJoinable) ids.push([name, undefined]);
+      else if (areJoined) ids.push([name, undefined]);
     }
     if (this.#state === 'as brought' && this.brought.kind !== 'none') return undefined;
     const [first] = ids;
     // An empty id says that the client has left every channel that it had.
-    if (!first) return isJoinable ? '' : undefined;
+    if (!first) return areJoined ? '' : undefined;
     return ids.length === 1 && !needsNames ? first[1] : formatVector(ids);
   }
 
   /** The channel that was left longest ago makes room: an id takes only so much, and the client sends it back. */
   protected makeRoom(kept: Map<string, Kept>, newest: string): void {
+    const names = new Set([...this.cursors.map((cursor) => cursor.channel.name), ...kept.keys()]);
+    let length = longestId([...names]);
     for (const oldest of kept.keys()) {
-      const names = new Set([...this.cursors.map((cursor) => cursor.channel.name), ...kept.keys()]);
-      if (longestId([...names]) <= MAX_ID_BYTES || oldest === newest) return;
+      if (length <= MAX_ID_BYTES || oldest === newest) return;
       kept.delete(oldest);
+      if (!this.of(oldest)) length -= longestId([oldest]);
     }
   }
 }

@@ -33,10 +33,6 @@ export class OwnIds extends ClientPosition {
     return true;
   }
 
-  nameAll(): void {
-    // They always do.
-  }
-
   idOf(place: Place, which: 'earlier' | 'last'): string | undefined {
     // Without moving: the client gets all values of an event again if it is cut off before the last.
     if (which === 'last') this.give(place);

@@ -5,9 +5,10 @@ import { connectChannels, type ChannelClient, type ChannelsClient } from '../../
 import type { SseModuleOptions } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { Inbox } from '../../support/inbox.js';
-import { untilConnections, type SseApp } from '../../support/sse-app.js';
+import { startSseApp, untilConnections, type SseApp } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { startEndpointApp } from '../endpoint/endpoint-app.js';
+import { byHeader, startEndpointApp } from '../endpoint/endpoint-app.js';
 
 const start = (sse: SseModuleOptions = {}): Promise<SseApp> =>
   startEndpointApp({ presence: { events: true, grace: 0 }, retry: 1, ...sse });
@@ -120,6 +121,19 @@ describe('the members of a channel of a client', () => {
     expect(held).toHaveLength(1);
     for (const answer of held) void answer();
     await watcher.until('ada');
+  });
+
+  it('are not told on a route, whose stream may hide who comes and goes', async () => {
+    const { hub, url } = await startSseApp({
+      sse: { presence: { events: true, grace: 0 }, identify: byHeader },
+      routes: { events: (hub) => hub.stream('rooms/a', { types: ['said'] }) },
+    });
+    const client = await SseClient.open(`${url}/events`, { ids: 'own', headers: { 'x-user': 'ada' } });
+    // Asked for after the list would be.
+    await client.nextBlock();
+    await hub.presence('rooms/a');
+    await hub.publish('rooms/a', { type: 'said', data: 'hello' });
+    expect((await client.next()).type).toBe('said');
   });
 
   it('are listed anew after a gap, as somebody may have left in it', async () => {
