@@ -202,6 +202,9 @@ function ownersOf({ position, hash }: EventId, channels: ReadonlyMap<string, Can
 /** The most bytes of `=`, an offset, `.`, a mark, a hash, and `&` before the next channel. */
 const LONGEST_POSITION = 1 + 16 + 1 + 28 + HASH_LENGTH + 1;
 
+/** The most channels of which an id is sure to have room for the positions. */
+export const MOST_NAMED = Math.floor(MAX_ID_BYTES / ('a'.length + LONGEST_POSITION));
+
 /** The most bytes that an id with the positions of these channels takes. */
 export const longestId = (channels: readonly string[]): number =>
   channels.reduce((sum, channel) => sum + encodeURIComponent(channel).length + LONGEST_POSITION, 0);

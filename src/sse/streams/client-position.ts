@@ -62,13 +62,16 @@ export abstract class ClientPosition {
   #index: Map<string, Cursor> | undefined;
   #brought: LastEventId;
 
-  /** @param brought the last event ID that the client came with */
-  constructor(brought: LastEventId) {
+  /**
+   * @param brought the last event ID that the client came with
+   * @param mostNamed the most channels of it that ids go on to name
+   */
+  constructor(brought: LastEventId, mostNamed = Number.POSITIVE_INFINITY) {
     this.#brought = brought;
     if (brought.kind !== 'named') return;
     const kept = (this.kept = new Map<string, Kept>());
     for (const [channel, lastEventId = NO_POSITION] of brought.positions)
-      kept.set(channel, { lastEventId, ids: 'named' });
+      kept.set(channel, { lastEventId, ids: kept.size < mostNamed ? 'named' : 'unnamed' });
   }
 
   abstract readonly form: IdForm;

@@ -1,4 +1,4 @@
-import { formatVector, longestId, MAX_ID_BYTES } from '../protocol/position.js';
+import { formatVector, longestId, MAX_ID_BYTES, MOST_NAMED, type LastEventId } from '../protocol/position.js';
 import type { Channel } from '../channels/channel.js';
 import { ClientPosition, type Kept, type Place } from './client-position.js';
 import type { Cursor } from './cursor.js';
@@ -11,6 +11,11 @@ import type { Cursor } from './cursor.js';
 export class FullIds extends ClientPosition {
   /** `as brought`: the id with which the client came still says everything. */
   #state: 'as brought' | 'moved on' = 'as brought';
+
+  /** Further names are of channels that were left, or the id is not of ours: it would be a burden to each event. */
+  constructor(brought: LastEventId) {
+    super(brought, MOST_NAMED);
+  }
 
   get form(): 'full' {
     return 'full';
@@ -92,10 +97,12 @@ export class FullIds extends ClientPosition {
 
   /** The channel that was left longest ago makes room: an id takes only so much, and the client sends it back. */
   protected makeRoom(kept: Map<string, Kept>, newest: string): void {
+    const names = new Set([...this.cursors.map((cursor) => cursor.channel.name), ...kept.keys()]);
+    let length = longestId([...names]);
     for (const oldest of kept.keys()) {
-      const names = new Set([...this.cursors.map((cursor) => cursor.channel.name), ...kept.keys()]);
-      if (longestId([...names]) <= MAX_ID_BYTES || oldest === newest) return;
+      if (length <= MAX_ID_BYTES || oldest === newest) return;
       kept.delete(oldest);
+      if (!this.of(oldest)) length -= longestId([oldest]);
     }
   }
 }

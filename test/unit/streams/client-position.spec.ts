@@ -59,6 +59,12 @@ function read(streams: Streams, position: ClientPosition) {
   return { reader, held, open, send };
 }
 
+/** The channels that an id names. */
+function namedIn(id: string | undefined): Set<string> {
+  const read = parseLastEventId(id);
+  return new Set(read.kind === 'named' ? read.positions.keys() : []);
+}
+
 describe('The position in a channel that was left', () => {
   const leave = async (position: ClientPosition) => {
     const { streams, publish } = makeStreams();
@@ -124,6 +130,25 @@ describe('The position in a channel that was left', () => {
     for (let i = 0; i < 502; i++) (await open(`rooms/${i}`)).unsubscribe();
     expect(position.beginningIn('rooms/1', NO_POSITION)).toBe(NO_POSITION);
     expect(position.beginningIn('rooms/2', NO_POSITION)).toMatchObject({ kind: 'bare' });
+  });
+});
+
+describe('Full ids', () => {
+  it('name no more channels than have room, and those that were left last', async () => {
+    const position = new FullIds(NO_POSITION);
+    const { open } = read(makeStreams().streams, position);
+    for (let i = 0; i < 100; i++) (await open(`rooms/${i}`)).unsubscribe();
+    const named = [...namedIn(position.takeId())];
+    expect(named).toEqual(Array.from({ length: 67 }, (_, i) => `rooms/${33 + i}`));
+  });
+
+  it('do not go on with hundreds of names that a client came with, which keep their positions', async () => {
+    const text = Array.from({ length: 250 }, (_, i) => `${i}=5.markhash`).join('&');
+    const position = new FullIds(parseLastEventId(text));
+    const { open } = read(makeStreams().streams, position);
+    await open('rooms/a');
+    expect(namedIn(position.takeId()).size).toBeLessThan(80);
+    expect(position.beginningIn('249', NO_POSITION)).toMatchObject({ text: '5.markhash' });
   });
 });
 
