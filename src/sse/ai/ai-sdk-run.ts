@@ -17,7 +17,8 @@ export interface AiSdkRequest<Message = unknown> {
  *
  * @throws BadRequestException if it is no such request
  */
-export function aiSdkRun({ id, messages, trigger, messageId }: AiSdkRequest): ModelRun {
+export function aiSdkRun(body: AiSdkRequest | null | undefined): ModelRun {
+  const { id, messages, trigger, messageId }: Partial<AiSdkRequest> = body ?? {};
   if (typeof id !== 'string' || id === '' || !Array.isArray(messages) || messages.length === 0)
     throw new BadRequestException('A chat request has an "id" and "messages".');
   // A message keeps its id while tools add to it, so the whole of it says which step it is.

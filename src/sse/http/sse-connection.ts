@@ -46,7 +46,8 @@ interface Ending {
   /**
    * - `finished`: its Observable has completed or failed. All that it emitted goes out first.
    * - `forced`: it ends from outside, with what was published by now, whatever its Observable may still have to say.
-   * - `cut`: as `forced`, and its client would take a clean end for the end: there is one only if nothing more can come.
+   * - `cut`: as `forced`, of a `plain` stream whose client would take a clean end for the end. It becomes `forced` when its
+   *   Observable completes or fails before that.
    */
   readonly how: 'finished' | 'forced' | 'cut';
   /** Milliseconds after which the client is to come back. */
@@ -588,7 +589,7 @@ export class SseConnection implements Sink, Task {
     if (this.isClosed) return;
     if (!this.settings.plain) this.#ending = { how: 'forced', retry, farewell };
     else if (!this.isOpen && !this.exchange.isHeadSent) return this.admission.turnAway(this);
-    else this.#ending = { how: this.#ending?.how === 'finished' ? 'forced' : 'cut' };
+    else this.#ending = { how: this.#ending && this.#ending.how !== 'cut' ? 'forced' : 'cut' };
     this.scheduleRun();
   }
 
@@ -599,11 +600,17 @@ export class SseConnection implements Sink, Task {
 
   /** The Observable has nothing more to say. */
   #finish(): void {
+    if (this.#ending?.how === 'cut') this.#ending = { how: 'forced' };
     this.#ending ??= { how: 'finished' };
   }
 
+  /** Whether a clean end would hide from the client of a `plain` stream that more was to come. */
+  #isCut(how: Ending['how'] | undefined): boolean {
+    return how === 'cut' || (how === 'forced' && this.settings.plain !== false && this.#isAwaiting);
+  }
+
   #end({ how, retry, farewell = '' }: Partial<Ending>): void {
-    if (how === 'cut' && !this.reader.isExhausted) return this.disconnect();
+    if (this.#isCut(how)) return this.disconnect();
     this.#tellMoved();
     const last = farewell + (retry === undefined ? '' : retryBlock(retry));
     if (last) this.#outbox.add(last);

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { agUi, aiSdk, openAi, type ModelFormat } from '../../../src/sse/ai/index.js';
 import { eventually } from '../../support/eventually.js';
 import { untilConnections, type SseApp } from '../../support/sse-app.js';
-import type { SseClient } from '../../support/sse-client.js';
+import { SseClient } from '../../support/sse-client.js';
 import { describeOnEach } from '../../support/shared-server.js';
 import { Model, post, resume, startChat, stop } from './model-app.js';
 
@@ -34,20 +34,19 @@ describe('a request of useChat', () => {
     expect(await client.closed).toBe('ended');
   });
 
-  it('begins a run of its own for another message, and for the same one in another state', async () => {
+  it('stops the run of another message, and for a message that is known gives its own run', async () => {
     const model = new Model();
     const app = await startChat(model);
     const first = await post(app);
+    (await model.asked()).say('one');
+    await until(first, 'one');
     const second = await post(app, { message: 'another' });
-    for (const n of [1, 2]) {
-      const feed = await model.asked(n);
-      feed.say(`${n}`);
-      feed.end();
-    }
-    expect([await all(first), await all(second)]).toEqual([
-      ['1', '[DONE]'],
-      ['2', '[DONE]'],
-    ]);
+    expect(await all(first)).toEqual(['one', 'abort']);
+    await eventually(() => model.answers[0]!.signal.aborted);
+    expect(await all(await post(app))).toEqual(['one', 'abort']);
+    (await model.asked(2)).end();
+    expect(await all(second)).toEqual(['[DONE]']);
+    expect(model.answers).toHaveLength(2);
   });
 
   it('to answer once more joins a run, and begins a new one when that has ended', async () => {
@@ -68,7 +67,11 @@ describe('a request of useChat', () => {
   it('is refused with 400 where it is no such request, and with 503 where there are too many streams', async () => {
     const model = new Model();
     const app = await startChat(model, { sse: { limits: { connections: 1 } } });
-    expect((await post(app, { chat: '' })).status).toBe(400);
+    expect((await SseClient.open(`${app.url}/chat`, { method: 'POST' })).status).toBe(400);
+    const long = 'x'.repeat(190);
+    for (const chat of ['', long, '\ud800']) expect((await post(app, { chat })).status).toBe(400);
+    expect((await SseClient.open(`${app.url}/chat/${long}/stream`)).status).toBe(400);
+    expect((await SseClient.open(`${app.url}/chat/${long}/stop`, { method: 'POST' })).status).toBe(400);
     const running = await post(app);
     await untilConnections(app.hub, 1);
     for (let i = 0; i < 3; i++) expect((await post(app, { message: 'another' })).status).toBe(503);
@@ -91,7 +94,7 @@ describe('a client that comes back', () => {
   it('is answered 204 where the process that has claimed the run ended before it began', async () => {
     const model = new Model();
     const app = await startChat(model);
-    const claim = { run: 'dead', key: 'other', at: 0, stopped: { data: '' } };
+    const claim = { run: 'dead', key: 'other', state: 'begun', at: 0, stopped: { data: '' } };
     await app.hub.publish('model-runs/c', { data: claim });
     expect([(await resume(app)).status, await stop(app)]).toEqual([204, 204]);
     const client = await post(app);
@@ -111,6 +114,40 @@ describe('a client that comes back', () => {
 });
 
 describe('a run', () => {
+  it('has its last event where it is stopped, although its model says more in that moment', async () => {
+    const model = new Model();
+    const app = await startChat(model);
+    const { hub } = app;
+    const client = await post(app);
+    const feed = await model.asked();
+    const complete = hub.complete.bind(hub);
+    hub.complete = async (channel) => {
+      feed.say('late');
+      await eventually(
+        async () => (await hub.history(channel, { limit: 1 })).events[0]?.comment === undefined,
+      );
+      await complete(channel);
+    };
+    expect(await stop(app)).toBe(204);
+    expect(await all(client)).toEqual(['abort']);
+    expect((await resume(app)).status).toBe(204);
+    expect(await all(await post(app))).toEqual(['abort']);
+  });
+
+  it('can be found and stopped where "historyBytes" has emptied its log', async () => {
+    const model = new Model();
+    const app = await startChat(model, { sse: { limits: { historyBytes: 20_000 } } });
+    const client = await post(app);
+    await model.asked();
+    await app.hub.publish('other', { data: 'x'.repeat(19_900) });
+    expect((await app.hub.history('model-runs/c')).events).toEqual([]);
+    expect(await all(await post(app))).toEqual(['error']); // its start is not kept
+    expect(model.answers).toHaveLength(1);
+    expect(await stop(app)).toBe(204);
+    expect(await all(client)).toEqual(['abort']);
+    await eventually(() => model.answers[0]!.signal.aborted);
+  });
+
   it.each<[string, ModelFormat, object]>([
     ['aiSdk', aiSdk, { type: 'error', errorText: 'Internal server error' }],
     [

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
-import { concat, map, NEVER, of } from 'rxjs';
+import { concat, concatMap, map, merge, NEVER, of } from 'rxjs';
 import { AuthorizeChannel } from '../../../src/sse/index.js';
 import type { SseHub, StreamFailure } from '../../../src/sse/index.js';
 import { startSseApp, untilConnections, type Route, type SseAppOptions } from '../../support/sse-app.js';
@@ -77,6 +77,26 @@ describe('a plain route that cannot give its stream to the end', () => {
     await hub.complete('news');
     await close();
     expect([await client.closed, client.events.length]).toEqual(['ended', 1]);
+  });
+});
+
+describe('a plain route that is ended from outside with an answer that is stored to its end', () => {
+  const never = async (): Promise<unknown> => new Promise(() => undefined);
+  const firstOnly = <Event extends { data?: unknown }>(event: Event) =>
+    event.data === 1 ? Promise.resolve(event) : never();
+
+  it.each<[string, Route]>([
+    ['works on its events one after the other', (hub) => whole(hub).pipe(concatMap(firstOnly))],
+    ['awaits a Promise, and has completed', () => of({ data: 1 }, { data: 2 }).pipe(map(firstOnly))],
+    ['has another source', (hub) => merge(whole(hub), NEVER)],
+  ])('is cut where it %s', async (_, route) => {
+    const { hub, url } = await start(route);
+    for (const n of [1, 2]) await hub.publish('news', { data: n });
+    await hub.complete('news');
+    const client = await SseClient.open(`${url}/events`);
+    await client.next();
+    await hub.disconnect({});
+    expect(await client.closed).toBe('broken');
   });
 });
 
