@@ -13,7 +13,7 @@ export interface NatsServerOptions {
 }
 
 /** Times that a start which ends in a crash is tried again. */
-const MAX_CRASHES = 5;
+const MAX_CRASHES = 20;
 
 /** What a program written in Go says of its crash; empty where it has ended otherwise. */
 const crashIn = (output: string): string =>
