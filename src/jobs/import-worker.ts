@@ -1,11 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { SseCluster, SseHub } from '../sse/index.js';
+import { SseCluster, SseError, SseHub, type SseErrorCode } from '../sse/index.js';
 import { BrokenFileError, importRows } from './import-files.js';
 import { ImportJob, ImportOrders, type ImportEnd, type ImportProgress } from './jobs.channels.js';
 
 /** Rows that are imported together, and the milliseconds that this takes. */
 const BATCH = { rows: 50, time: 100 };
+
+/** Milliseconds after which an import goes on whose progress could not be stored. */
+const PATIENCE = 1_000;
+
+/** Errors of the hub that are over some time. */
+const PASSING: ReadonlySet<SseErrorCode> = new Set([
+  'PUBLISH_REJECTED',
+  'PUBLISH_UNCERTAIN',
+  'BACKPLANE_AWAY',
+  'HUB_FULL',
+]);
 
 /** Milliseconds after which clients come back from the last event, to be told by a 204 that nothing follows. */
 const SOON = 100;
@@ -42,7 +53,7 @@ export class ImportWorker implements OnApplicationBootstrap {
     const cancelling = new AbortController();
     this.unfinished.set(id, cancelling);
     const withdraw = this.cluster.lead(`jobs/imports/${id}`, (lease) => {
-      void this.work(id, lease, cancelling.signal).finally(() => {
+      void this.workPatiently(id, lease, cancelling.signal).finally(() => {
         // A lease that was lost is asked for again.
         if (lease.aborted) return;
         this.unfinished.delete(id);
@@ -51,23 +62,34 @@ export class ImportWorker implements OnApplicationBootstrap {
     });
   }
 
-  private async work(id: string, lease: AbortSignal, cancelled: AbortSignal): Promise<void> {
-    const channel = ImportJob.of({ id });
-    try {
-      const { events } = await this.hub.history(channel, { limit: 1 });
-      const newest = events.at(-1);
-      if (!newest) return; // it is kept no longer
-      if (newest.type === 'progress') {
-        const end = await this.importRest(id, newest.data, lease, cancelled);
-        await this.hub.publish(channel, { ...end, retry: SOON });
+  /** Goes on from what is stored where the hub could not store more for a while. */
+  private async workPatiently(id: string, lease: AbortSignal, cancelled: AbortSignal): Promise<void> {
+    while (!lease.aborted) {
+      try {
+        return await this.work(id, lease, cancelled);
+      } catch (error) {
+        if (lease.aborted) return;
+        this.logger.error(error);
+        if (!isPassing(error)) return;
+        await delay(PATIENCE, undefined, { signal: lease }).catch(() => undefined);
       }
-      await this.hub.complete(channel);
-    } catch (error) {
-      if (!lease.aborted) this.logger.error(error);
     }
   }
 
-  /** @throws if the lease is lost: another instance goes on then */
+  /** @throws if the lease is lost, or the hub cannot store how far the import is */
+  private async work(id: string, lease: AbortSignal, cancelled: AbortSignal): Promise<void> {
+    const channel = ImportJob.of({ id });
+    const { events } = await this.hub.history(channel, { limit: 1 });
+    const newest = events.at(-1);
+    if (!newest) return; // it is kept no longer
+    if (newest.type === 'progress') {
+      const end = await this.importRest(id, newest.data, lease, cancelled);
+      await this.hub.publish(channel, { ...end, retry: SOON });
+    }
+    await this.hub.complete(channel);
+  }
+
+  /** @throws if the lease is lost, as another instance goes on then, and errors of the hub */
   private async importRest(
     id: string,
     from: ImportProgress,
@@ -84,7 +106,7 @@ export class ImportWorker implements OnApplicationBootstrap {
       }
       return { type: 'done', data: progress };
     } catch (error) {
-      if (lease.aborted) throw error;
+      if (lease.aborted || error instanceof SseError) throw error;
       if (cancelled.aborted) return { type: 'cancelled', data: progress };
       return { type: 'failed', data: { ...progress, reason: this.reasonOf(error) } };
     }
@@ -97,3 +119,5 @@ export class ImportWorker implements OnApplicationBootstrap {
     return 'The server has made a mistake.';
   }
 }
+
+const isPassing = (error: unknown): boolean => error instanceof SseError && PASSING.has(error.code);

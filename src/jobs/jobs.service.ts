@@ -20,18 +20,23 @@ export class JobsService {
 
   /** @throws NotFoundException */
   async events(id: string): Promise<Observable<SseEvent>> {
-    await this.checkExists(id);
+    await this.stateOf(id);
     return this.hub.stream(ImportJob.of({ id }));
   }
 
   /** @throws NotFoundException */
   async cancel(id: string): Promise<void> {
-    await this.checkExists(id);
-    await this.hub.publish(ImportOrders.of(), { type: 'cancel', data: { id } });
+    // The log of orders is for those that are still to be obeyed.
+    if ((await this.stateOf(id)) !== 'progress') return;
+    const order = { type: 'cancel', data: { id } } as const;
+    await this.hub.publish(ImportOrders.of(), order, { publishId: `cancel/${id}` });
   }
 
-  private async checkExists(id: string): Promise<void> {
+  /** @returns the type of its newest event @throws NotFoundException */
+  private async stateOf(id: string): Promise<string> {
     const { events } = await this.hub.history(ImportJob.of({ id }), { limit: 1 });
-    if (events.length === 0) throw new NotFoundException(`there is no import ${id}, or no longer`);
+    const newest = events.at(-1);
+    if (newest) return newest.type;
+    throw new NotFoundException(`there is no import ${id}, or no longer`);
   }
 }

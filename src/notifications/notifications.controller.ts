@@ -4,8 +4,7 @@ import { Sse, type SseEvent } from '../sse/index.js';
 import type { Notification } from './notifications.channels.js';
 import { NotificationsService } from './notifications.service.js';
 import { TextPipe } from './text.pipe.js';
-
-const userPipe = new TextPipe('user', 40);
+import { UserPipe } from './user.pipe.js';
 
 /** The demo has no accounts: a name is a user, whose inbox is open to all. A real guard would look at a session. */
 @Controller('notifications/:user')
@@ -13,13 +12,13 @@ export class NotificationsController {
   constructor(private readonly notifications: NotificationsService) {}
 
   @Sse('events')
-  events(@Param('user', userPipe) user: string): Observable<SseEvent> {
+  events(@Param('user', UserPipe) user: string): Observable<SseEvent> {
     return this.notifications.stream(user);
   }
 
   @Post()
   notify(
-    @Param('user', userPipe) user: string,
+    @Param('user', UserPipe) user: string,
     @Body('text', new TextPipe('text', 200)) text: string,
   ): Promise<Notification> {
     return this.notifications.notify(user, text);
@@ -29,7 +28,7 @@ export class NotificationsController {
   @Post('read')
   @HttpCode(HttpStatus.NO_CONTENT)
   async markRead(
-    @Param('user', userPipe) user: string,
+    @Param('user', UserPipe) user: string,
     @Body('id', new ParseUUIDPipe({ optional: true })) id?: string,
   ): Promise<void> {
     await this.notifications.markRead(user, id);

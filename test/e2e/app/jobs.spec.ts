@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { SseError } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { startDemo } from '../../support/process.js';
 import { listen } from '../../support/open-stream.js';
@@ -50,6 +51,31 @@ describe('imports', () => {
     const [last] = (await reader.rest()).slice(-1);
     expect(last).toMatchObject({ type: 'cancelled', data: { total: 30_000 } });
     expect(await (await follow(job)).rest()).toEqual([last]);
+  });
+
+  it('go on where their progress could not be stored for a moment', async () => {
+    const { hub } = booted;
+    const publish = hub.publish.bind(hub) as (...args: unknown[]) => Promise<string>;
+    let failures = 0;
+    hub.publish = (channel: string, ...more: unknown[]) => {
+      const isProgress = /^jobs\/imports\/./.test(channel) && JSON.stringify(more).includes('"rows":100');
+      if (!isProgress || failures++ > 0) return publish(channel, ...more);
+      return Promise.reject(new SseError('PUBLISH_REJECTED', 'Not now.'));
+    };
+    const events = await (await follow(await start(booted.url, 'customers.csv'))).rest();
+    hub.publish = publish;
+    expect(events.at(-1)).toMatchObject({ type: 'done', data: { rows: 500 } });
+    expect(failures).toBe(2);
+  });
+
+  it('are not cancelled when they have ended, and each once', async () => {
+    const ended = await start(booted.url, 'broken.csv');
+    await (await follow(ended)).rest();
+    const running = await start(booted.url, 'orders.csv');
+    for (const job of [ended, ended, running, running])
+      expect((await fetch(job, { method: 'DELETE' })).status).toBe(204);
+    const { events } = await booted.hub.history('jobs/imports', { limit: 3 });
+    expect(events.map(({ type }) => type)).toEqual(['start', 'start', 'cancel']);
   });
 
   it('refuses what is no file and no import', async () => {

@@ -65,6 +65,7 @@ describe('notifications', () => {
     const { status, body } = await post(`${booted.url}/notifications/mira`, { text: ' ' });
     expect([status, body]).toMatchObject([400, { message: 'text must be a text of 1 to 200 characters' }]);
     expect((await markRead('mira', '7')).status).toBe(400);
-    expect((await post(`${booted.url}/notifications/${'x'.repeat(41)}`, { text: 'x' })).status).toBe(400);
+    for (const user of ['x'.repeat(41), encodeURIComponent('漢'.repeat(40))])
+      expect((await post(`${booted.url}/notifications/${user}`, { text: 'x' })).status).toBe(400);
   });
 });
