@@ -43,10 +43,12 @@ describe('a request of useChat', () => {
     const second = await post(app, { message: 'another' });
     expect(await all(first)).toEqual(['one', 'abort']);
     await eventually(() => model.answers[0]!.signal.aborted);
-    expect(await all(await post(app))).toEqual(['one', 'abort']);
-    (await model.asked(2)).end();
-    expect(await all(second)).toEqual(['[DONE]']);
+    const feed = await model.asked(2);
+    const again = await post(app);
     expect(model.answers).toHaveLength(2);
+    expect(await all(again)).toEqual(['one', 'abort']);
+    feed.end();
+    expect(await all(second)).toEqual(['[DONE]']);
   });
 
   it('to answer once more joins a run, and begins a new one when that has ended', async () => {
