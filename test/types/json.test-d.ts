@@ -1,4 +1,5 @@
 // Compile-time promises: checked by `npm run types`, never run.
+import type { UIMessageChunk } from 'ai';
 import { z } from 'zod';
 import { defineChannel, type } from '../../src/sse/index.js';
 import type { EventsOf, InputsOf, SseHub } from '../../src/sse/index.js';
@@ -95,5 +96,22 @@ export async function whatIsPublishedIsAsItIsWritten(hub: SseHub, visit: Visit):
     if (event.type === 'at') isOf<string>()(event.data, true);
     // @ts-expect-error: it was a Date where it was published
     if (event.type === 'visit') event.data.at.getTime();
+  });
+}
+
+/** JSON that refers to itself, as a library may have it. */
+type Nested = string | Nested[] | { [key: string]: Nested | undefined };
+interface Part {
+  readonly kind: 'data';
+  readonly metadata?: Record<string, Nested>;
+}
+const parts = defineChannel('parts', {
+  events: { part: type<Part>(), chunk: type<UIMessageChunk>() },
+}).of();
+
+export function jsonStaysAsItIs(hub: SseHub): void {
+  same<EventsOf<typeof parts>['part'], Part>(true);
+  hub.stream(parts).subscribe((event) => {
+    if (event.type === 'chunk' && event.data.type === 'text-delta') isOf<string>()(event.data.delta, true);
   });
 }

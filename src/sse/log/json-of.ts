@@ -4,19 +4,22 @@ type NoJson = ((...args: never[]) => unknown) | symbol;
 /** Values that JSON keeps as they are, literal and branded types among them. */
 type JsonPrimitive = string | number | boolean | null | undefined;
 
+/** Values that JSON keeps as they are. An interface is none of them to TypeScript, as it may get more fields. */
+type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
+
 /**
  * The type of what a subscriber reads where a `T` was published: what JSON makes of it. A Date is a string; a value with
  * `toJSON()` is what that gives; functions and symbols are dropped; a bigint has no form, and is `never`.
  */
 export type JsonOf<T> = unknown extends T ? T : JsonOfEach<T>;
 
-// Distributive.
-type JsonOfEach<T> = T extends JsonPrimitive
+// Distributive. What is JSON keeps its name; a look into a type that refers to itself would never end.
+type JsonOfEach<T> = T extends Json | undefined
   ? T
   : T extends bigint | NoJson
     ? never
-    : T extends { toJSON(...args: never[]): infer Json }
-      ? JsonOf<Json>
+    : T extends { toJSON(...args: never[]): infer Value }
+      ? JsonOf<Value>
       : T extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
         ? Record<string, never>
         : T extends object
