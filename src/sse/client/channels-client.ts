@@ -157,7 +157,10 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
       },
       joined: () => undefined,
       left: () => undefined,
-      refused: () => undefined,
+      refused: () => {
+        transport.close();
+        ended();
+      },
       room: () => this.room(),
     };
     transport.start(receiver);

@@ -217,6 +217,32 @@ describe('channels of a client', () => {
     expect(all.map(({ state }) => state.kind)).toEqual(['joined', 'refused', 'joined']);
   });
 
+  it('are refused to somebody who comes later where the snapshot fails, and asked for no more', async () => {
+    const Torn = defineChannel('rooms/torn', { events: { message: type<number>() } });
+    let asked = 0;
+    class Sums {
+      @SseSnapshot(Torn)
+      now(): SnapshotOf<number> {
+        if (++asked > 1) throw new Error('The database is away.');
+        return { state: 1 };
+      }
+    }
+    const app = await start({}, { providers: [Sums], imports: [SseModule.forFeature([Torn])] });
+    await app.hub.publish(Torn.of(), { data: 1 });
+    let requests = 0;
+    const client = connected(app.url, { fetch: (request) => (requests++, fetch(request)) });
+    const first = client.channel(Torn.of());
+    const folded = first.fold(0, (state) => state);
+    await eventually(() => folded.value === 1 && first.state.kind === 'joined');
+    const later = client.channel(Torn.of());
+    await eventually(() => later.state.kind === 'refused');
+    const made = requests;
+    await app.hub.publish(Torn.of(), { data: 2 });
+    await eventually(async () => (await app.hub.connections()).length === 1);
+    expect([first.state.kind, requests]).toEqual(['joined', made]);
+    expect(made).toBeLessThan(6);
+  });
+
   it('say why they are denied, and others go on', async () => {
     const app = await start();
     const client = connected(app.url, { headers: { 'x-user': 'ada' } });
