@@ -16,6 +16,7 @@ export abstract class Arrivals<Events extends EventMap = AnyEvents> implements A
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #loops = new Set<EventQueue<AnyReceived<Events>>>();
   readonly #folds = new Set<(received: Received) => void>();
+  #isStopped = false;
 
   /** Calls a function with each event of a type, `message` for those without. @returns a function that removes the listener */
   on<Type extends keyof Events & string>(
@@ -99,10 +100,8 @@ export abstract class Arrivals<Events extends EventMap = AnyEvents> implements A
     else guarded(task);
   }
 
-  #isStopped = false;
-
-  /** Loops look again: it is over. @param how `stopped` where events that wait are dropped */
-  protected ended(how: 'stopped' | 'drained'): void {
+  /** @internal Loops look again: it is over. @param how `stopped` where events that wait are dropped */
+  ended(how: 'stopped' | 'drained'): void {
     this.#isStopped = true;
     for (const queue of this.#loops) {
       if (how === 'stopped') queue.close();

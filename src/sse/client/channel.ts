@@ -110,9 +110,4 @@ export class ChannelClient<Events extends EventMap = AnyEvents>
     if (type === 'gap') this.inPlace(() => this.options.onGap?.(data));
     else if (type === 'snapshot') this.inPlace(() => this.options.onSnapshot?.(data.state));
   }
-
-  /** @internal */
-  over(how: 'stopped' | 'drained'): void {
-    this.ended(how);
-  }
 }

@@ -29,7 +29,9 @@ export function orAborted<T>(signal: AbortSignal, value: T | PromiseLike<T>): Pr
     const stop = (): void => reject(signal.reason as Error);
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });
-    Promise.resolve(value).then(resolve, reject);
+    // A stream may go on for days, with a request for each join.
+    const settled = (): void => signal.removeEventListener('abort', stop);
+    Promise.resolve(value).then(resolve, reject).finally(settled);
   });
 }
 

@@ -29,17 +29,17 @@ export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> imp
     return request;
   }
 
-  protected override checkType = (type: string): void => {
+  protected override checkType(type: string): void {
     if (!/;\s*ids=own\b/i.test(type))
       throw new Unusable('This address streams no channels by name. Connect to the endpoint of the module.');
-  };
+  }
 
   /** One name too many, or one that is wrong, must not cost the others. */
-  protected override asksLess = (status: number): boolean => {
+  protected override asksLess(status: number): boolean {
     if (!isSpoilt(status) || this.#requested.size === 0) return false;
     this.#names = 'none';
     return true;
-  };
+  }
 
   protected override received(message: Message, stream: AbortController): void {
     if (message.event === 'denied') this.#denied(message);

@@ -154,7 +154,7 @@ export class FetchTransport<To extends Receiver = Receiver> implements Transport
     if (status === 204) return { kind: 'closed', reason: 'completed' };
     const type = headers.get('Content-Type') ?? '';
     if (response.ok && /^text\/event-stream\b/i.test(type)) {
-      this.checkType(type);
+      this.checkType?.(type);
       return undefined;
     }
     if (isPassing(status))
@@ -163,7 +163,7 @@ export class FetchTransport<To extends Receiver = Receiver> implements Transport
         wait: retryAfter(headers),
         error: new Error(`The server has answered ${status}.`),
       };
-    if (this.asksLess(status)) return { kind: 'mended' };
+    if (this.asksLess?.(status)) return { kind: 'mended' };
     try {
       if (refusals < MAX_REFUSALS && (await this.options.onRefused?.(response)) === true)
         return { kind: 'mended' };
@@ -222,10 +222,10 @@ export class FetchTransport<To extends Receiver = Receiver> implements Transport
   }
 
   /** @throws Unusable for a stream of another kind */
-  protected checkType: (type: string) => void = () => undefined;
+  protected checkType?(type: string): void;
 
   /** Whether the next request is another, which the server may take. */
-  protected asksLess: (status: number) => boolean = () => false;
+  protected asksLess?(status: number): boolean;
 
   /** @param stream aborts when the stream is over; aborting it makes another attempt due */
   protected received(message: Message, stream: AbortController): void {

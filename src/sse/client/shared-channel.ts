@@ -9,7 +9,7 @@ export interface ChannelReader {
   moved(state: ChannelState): void;
   receive(received: Received): void;
   /** Nothing comes any more. */
-  over(how: 'stopped' | 'drained'): void;
+  ended(how: 'stopped' | 'drained'): void;
   /** Resolves when it can take more; undefined if it can now. */
   roomIn(): Promise<void> | undefined;
 }
@@ -139,7 +139,7 @@ export class SharedChannel {
   close(how: 'stopped' | 'drained'): void {
     for (const reader of [...this.#readers.keys()]) {
       this.#set(reader, LIVE);
-      reader.over(how);
+      reader.ended(how);
     }
   }
 
@@ -179,7 +179,7 @@ export class SharedChannel {
     // It says where it was.
     reader.moved(state);
     this.delete(reader);
-    reader.over('drained');
+    reader.ended('drained');
   }
 
   /** A reader that has all that the shared stream has goes on with that. */
