@@ -12,6 +12,8 @@ const files = (readdirSync(join(root, 'dist/sse/client'), { recursive: true }) a
 const MODULES: Record<string, string> = {
   ...Object.fromEntries(files.map((file) => [`client/${file}`, `dist/sse/client/${file}`])),
   'log/sse-event.js': 'dist/sse/log/sse-event.js',
+  'protocol/event-stream.js': 'dist/sse/protocol/event-stream.js',
+  'protocol/media-type.js': 'dist/sse/protocol/media-type.js',
   'eventsource-parser.js': 'node_modules/eventsource-parser/dist/index.js',
 };
 

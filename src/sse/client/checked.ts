@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { jsonOrText } from '../protocol/event-stream.js';
 import { guarded } from './environment.js';
 import type { ClientOptions } from './options.js';
-import { jsonOrText } from './received.js';
 
 /** A definition of channels, as `defineChannel()` makes it. */
 export interface CheckedBy {

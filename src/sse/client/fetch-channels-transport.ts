@@ -1,9 +1,7 @@
+import { EVENT_STREAM } from '../protocol/media-type.js';
 import { ChannelSync, isSpoilt } from './channel-sync.js';
 import { FetchTransport, made, Unusable } from './fetch-transport.js';
 import type { ChannelsReceiver, ChannelsTransport, Message } from './transport.js';
-
-/** With it each id names only the channel of its event. */
-const OWN_IDS = 'text/event-stream;ids=own';
 
 /** Streams the channels that the client names, by `fetch()`: each request has all of them with their positions. */
 export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> implements ChannelsTransport {
@@ -25,7 +23,7 @@ export class FetchChannelsTransport extends FetchTransport<ChannelsReceiver> imp
     this.#requested = new Set(channels.keys());
     this.#sync = undefined;
     const request = json(this.url, { channels: Object.fromEntries(channels) }, init);
-    request.headers.set('Accept', OWN_IDS);
+    request.headers.set('Accept', EVENT_STREAM.own);
     return request;
   }
 

@@ -1,4 +1,6 @@
 import { createParser } from 'eventsource-parser';
+import { announcedHeartbeat } from '../protocol/event-stream.js';
+import { EVENT_STREAM } from '../protocol/media-type.js';
 import { addressOf, after, LEAST_WAIT, LONGEST_TIMER, orAborted, page, retryAfter } from './environment.js';
 import type { ConnectOptions } from './options.js';
 import type { Closed, ConnectionState, Reconnecting } from './state.js';
@@ -14,7 +16,6 @@ const SILENT_HEARTBEATS = 2.5;
 const LATE = 1_000;
 /** Times that `onRefused()` is asked in a row. */
 const MAX_REFUSALS = 3;
-const HEARTBEAT = /^heartbeat (\d+)$/;
 
 /** Something that no further attempt would change. */
 export class Unusable extends Error {}
@@ -140,7 +141,7 @@ export class FetchTransport<To extends Receiver = Receiver> implements Transport
       url.search += `${url.search === '' ? '?' : '&'}lastEventId=${encodeURIComponent(id)}`;
     return made(() => {
       const request = new Request(url, { ...init, method, ...(body !== undefined && { body }) });
-      request.headers.set('Accept', 'text/event-stream');
+      request.headers.set('Accept', EVENT_STREAM.full);
       // As a browser sends it: a header is bytes, and the hub reads them as UTF-8.
       if (id !== '' && !isOtherOrigin)
         request.headers.set('Last-Event-ID', String.fromCharCode(...new TextEncoder().encode(id)));
@@ -195,8 +196,7 @@ export class FetchTransport<To extends Receiver = Receiver> implements Transport
         this.#retry = retry;
       },
       onComment: (comment) => {
-        const milliseconds = HEARTBEAT.exec(comment)?.[1];
-        if (milliseconds !== undefined && isFirstBlock) heartbeat = Number(milliseconds);
+        if (isFirstBlock) heartbeat = announcedHeartbeat(comment) ?? heartbeat;
       },
       onError: ({ type }) => {
         if (type !== 'max-buffer-size-exceeded') return;

@@ -1,4 +1,5 @@
 import { RESERVED_TYPES, type AnyEvents, type EventMap, type Gap } from '../log/sse-event.js';
+import { jsonOrText } from '../protocol/event-stream.js';
 import type { PresenceEvent } from '../presence-member.js';
 import type { AnyReceived, ConnectOptions } from './options.js';
 import type { Message } from './transport.js';
@@ -52,12 +53,4 @@ export function receivedOf<Events extends EventMap>(
   if (data === undefined) return PASSED_OVER;
   const event = { type, data, id, ...(channel !== undefined && { channel }) };
   return { kind: 'event', event: event as AnyReceived<Events> };
-}
-
-export function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

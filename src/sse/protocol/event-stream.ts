@@ -64,6 +64,23 @@ export const HEARTBEAT = ':\n';
  */
 export const heartbeatComment = (milliseconds: number): string => `: heartbeat ${milliseconds}\n`;
 
+const HEARTBEAT_COMMENT = /^heartbeat (\d+)$/;
+
+/** The milliseconds of such a comment, as a parser gives it; undefined for another. */
+export function announcedHeartbeat(comment: string): number | undefined {
+  const milliseconds = HEARTBEAT_COMMENT.exec(comment)?.[1];
+  return milliseconds === undefined ? undefined : Number(milliseconds);
+}
+
+/** The data of an event, of its text: the hub sends a string as it is, and anything else as JSON. */
+export function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 /**
  * The form in which a client sees a text: every line end is LF, and half of a surrogate pair, which
  * UTF-8 cannot carry, is U+FFFD.

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { clearTimeout, setTimeout } from 'node:timers';
-import { POSITION_TYPE } from '../protocol/event-stream.js';
+import { jsonOrText, POSITION_TYPE } from '../protocol/event-stream.js';
 import { Changes } from './changes.js';
 import { EventReader, TIME_LIMIT } from './event-reader.js';
 import { EventStreamParser, type Block } from './event-stream-parser.js';
@@ -246,13 +246,5 @@ export class TestStream extends EventReader<TestEvent> {
     const comments = this.comments.map((comment) => JSON.stringify(comment)).join(', ');
     const answer = `${this.#asked} was answered ${this.status} and is ${this.state}.`;
     return `${answer} ${super.story()}${comments === '' ? '' : `\nComments: ${comments}`}`;
-  }
-}
-
-function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }
