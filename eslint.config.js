@@ -28,7 +28,7 @@ const leaves = [
   'sse/with-timeout.ts',
   'sse/wrapped-method.ts',
 ];
-/** What a page loads with `nestjs-sse-hub/channels`: nothing of Nest, rxjs or Node. */
+/** The files of `nestjs-sse-hub/channels`, which pages load: they bring nothing of Nest, rxjs or Node. */
 const inPages = [
   'sse/channel.settings.ts',
   'sse/channels/channel-definition.ts',

@@ -112,7 +112,7 @@ export class ImportWorker implements OnApplicationBootstrap {
     }
   }
 
-  /** What the owner of a file may know of an error. */
+  /** The part of an error that the owner of a file may know. */
   private reasonOf(error: unknown): string {
     if (error instanceof BrokenFileError) return error.message;
     this.logger.error(error);

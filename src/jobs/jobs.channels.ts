@@ -17,7 +17,7 @@ export type ImportEnd =
 
 const DAY = 24 * 60 * 60 * 1_000;
 
-/** One channel per import, completed at its end. Each event says all there is to know, so a client needs only the newest. */
+/** One channel per import, completed at its end. Each event has the whole state, so a client needs only the newest. */
 export const ImportJob = defineChannel('jobs/imports/:id', {
   events: {
     progress: type<ImportProgress>(),
@@ -35,7 +35,7 @@ interface ImportId {
   readonly id: string;
 }
 
-/** What the workers, of all instances, are to do. They read it from its beginning after a restart, too. */
+/** The orders of clients to the workers of all instances, who read them from the beginning after a restart, too. */
 export const ImportOrders = defineChannel('jobs/imports', {
   events: { start: type<ImportId>(), cancel: type<ImportId>() },
   history: { count: 1_000, age: DAY },

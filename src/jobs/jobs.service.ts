@@ -5,7 +5,7 @@ import { SseHub, type SseEvent } from '../sse/index.js';
 import { FILES, type FileName } from './import-files.js';
 import { ImportJob, ImportOrders } from './jobs.channels.js';
 
-/** What clients ask for. The work itself is `ImportWorker`'s, perhaps on another instance. */
+/** Takes the requests of clients. `ImportWorker` does the work, perhaps on another instance. */
 @Injectable()
 export class JobsService {
   constructor(private readonly hub: SseHub) {}

@@ -4,7 +4,7 @@ import type { Observable } from 'rxjs';
 import { SseHub, SseSnapshot, type SnapshotOf, type SnapshotRequest, type SseEvent } from '../sse/index.js';
 import { Inbox, type Notification, type ReceivedNotification } from './notifications.channels.js';
 
-/** What is in an inbox, and the position of its channel up to which that is so. */
+/** The content of an inbox, and the position of its channel up to which events are in it. */
 interface InboxState {
   readonly notifications: readonly ReceivedNotification[];
   readonly position: string;

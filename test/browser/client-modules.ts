@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Controller, Get, Header, Param } from '@nestjs/common';
 import { root } from '../support/process.js';
+import { PATIENCE } from './engines/browser-engine.js';
 
 const files = (readdirSync(join(root, 'dist/sse/client'), { recursive: true }) as string[]).filter((file) =>
   file.endsWith('.js'),
@@ -19,6 +20,13 @@ const MODULES: Record<string, string> = {
 
 /** In the head of a page that imports from `/modules/client/`. */
 export const IMPORT_MAP = `<script type="importmap">{ "imports": { "eventsource-parser": "/modules/eventsource-parser.js" } }</script>`;
+
+/** In the script of a page that writes down in `record` what has come: `until()` waits until it is so. */
+export const UNTIL = `window.until = async (isSo) => {
+      for (const end = Date.now() + ${PATIENCE}; !isSo(record); await new Promise((next) => setTimeout(next, 10)))
+        if (Date.now() > end) throw new Error('Not so: ' + isSo + ', but ' + JSON.stringify(record));
+      return record;
+    };`;
 
 @Controller('modules')
 export class ModulesController {

@@ -3,8 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { whenTestEnds } from '../support/clean-up.js';
 import { startSseApp, type SseApp } from '../support/sse-app.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { IMPORT_MAP, ModulesController } from './client-modules.js';
-import { PATIENCE } from './engines/browser-engine.js';
+import { IMPORT_MAP, ModulesController, UNTIL } from './client-modules.js';
 import { engineOf, engines } from './engines/engine-of.js';
 
 /** Runs in the page: `listen()` connects, `until()` waits for what was written down. */
@@ -18,11 +17,7 @@ const PAGE = `<!doctype html><title>Client</title>
       client.subscribe(() => record.states.push(client.state));
       client.on('message', (data) => record.events.push(data));
     };
-    window.until = async (isSo) => {
-      for (const end = Date.now() + ${PATIENCE}; !isSo(record); await new Promise((next) => setTimeout(next, 20)))
-        if (Date.now() > end) throw new Error('Not so: ' + isSo + ', but ' + JSON.stringify(record));
-      return record;
-    };
+    ${UNTIL}
     window.isLoaded = true;
   </script>`;
 

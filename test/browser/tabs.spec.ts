@@ -3,8 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { AuthorizeChannel } from '../../src/sse/index.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { startSseApp, untilConnections, untilSubscribers, type SseApp } from '../support/sse-app.js';
-import { IMPORT_MAP, ModulesController } from './client-modules.js';
-import { PATIENCE, type BrowserPage } from './engines/browser-engine.js';
+import { IMPORT_MAP, ModulesController, UNTIL } from './client-modules.js';
+import type { BrowserPage } from './engines/browser-engine.js';
 import { engineOf, enginesWithTabs } from './engines/engine-of.js';
 import { stopProcessOf } from './engines/page-process.js';
 
@@ -27,11 +27,7 @@ const PAGE = `<!doctype html><title>Tab</title>
       window.client ??= watched(connectChannelsInTabs('/events', { identity: 'ada', onGap, fetch: counted }));
       for (const channel of channels) client.channel(channel, { onSnapshot: keep }).on('message', keep);
     };
-    window.until = async (isSo) => {
-      for (const end = Date.now() + ${PATIENCE}; !isSo(record); await new Promise((next) => setTimeout(next, 10)))
-        if (Date.now() > end) throw new Error('Not so: ' + isSo + ', but ' + JSON.stringify(record));
-      return record;
-    };
+    ${UNTIL}
     window.isLoaded = true;
   </script>`;
 

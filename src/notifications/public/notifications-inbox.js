@@ -57,7 +57,7 @@ export class InboxView {
 function markRead(item) {
   const button = item.querySelector('button');
   item.classList.remove('unread');
-  // Who uses the keyboard goes on from here.
+  // The focus stays here, for those who use the keyboard.
   if (document.activeElement === button) {
     item.tabIndex = -1;
     item.focus();

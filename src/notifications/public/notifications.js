@@ -13,7 +13,7 @@ document.querySelector('#user').value = user;
 document.querySelector('#inbox-title').textContent = `Inbox of ${user}`;
 send.elements.to.value = user;
 
-// What was read is known when the stream says so, in all tabs at once.
+// Shown as read when the stream says so, in all tabs at once.
 const markRead = async (id) => {
   problem.textContent = (await request('POST', `${pathOf(user)}/read`, { id })).problem;
 };

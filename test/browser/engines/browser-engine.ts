@@ -23,3 +23,30 @@ export type BrowserEngine = BrowserPage;
 export interface BrowserWithTabs extends BrowserEngine {
   openTab(): Promise<BrowserPage>;
 }
+
+/** What is used of a page of Playwright, or of Puppeteer. */
+interface DriverPage {
+  setDefaultTimeout(milliseconds: number): void;
+  goto(url: string): Promise<unknown>;
+  evaluate(expression: string): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** A browser whose pages a driver opens. */
+export async function withTabs(
+  newPage: () => Promise<DriverPage>,
+  browser: { close(): Promise<void> },
+): Promise<BrowserWithTabs> {
+  const openTab = async (): Promise<BrowserPage> => {
+    const page = await newPage();
+    page.setDefaultTimeout(PATIENCE);
+    return {
+      open: async (url) => {
+        await page.goto(url);
+      },
+      evaluate: (expression) => page.evaluate(expression),
+      close: () => page.close(),
+    };
+  };
+  return { ...(await openTab()), openTab, close: () => browser.close() };
+}
