@@ -16,6 +16,7 @@ import tseslint from 'typescript-eslint';
 const leaves = [
   'sse/channel.settings.ts',
   'sse/delay.ts',
+  'sse/diagnostics',
   'sse/error-message.ts',
   'sse/package-copy.ts',
   'sse/presence-member.ts',
@@ -47,6 +48,8 @@ const inPages = [
 ];
 const core = {
   'sse/protocol': [],
+  // What happens, told to whoever listens in this process.
+  'sse/diagnostics': ['sse/sse.errors.ts'],
   'sse/log': ['sse/protocol', ...leaves],
   'sse/channels': ['sse/protocol', 'sse/log', ...leaves],
   // How the instances of an application ask and tell each other.
@@ -63,7 +66,7 @@ const core = {
     ...leaves,
   ],
 };
-const ofCore = [...Object.keys(core), ...leaves];
+const ofCore = [...new Set([...Object.keys(core), ...leaves])];
 const rooms = {
   'index.ts': ['sse/index.ts'],
   app: [
@@ -71,6 +74,11 @@ const rooms = {
     'sse/backplanes/lmdb/index.ts',
     'sse/backplanes/redis/index.ts',
     'sse/backplanes/nats/index.ts',
+    'sse/health/index.ts',
+    'sse/http-publishing/index.ts',
+    'sse/inspector/index.ts',
+    'sse/metrics/index.ts',
+    'sse/swagger/index.ts',
   ],
   chat: ['sse/index.ts'],
   broadcast: ['sse/index.ts'],
@@ -91,6 +99,13 @@ const rooms = {
   'sse/endpoint': ['sse/access', 'sse/handlers', 'sse/sse-hub.ts', ...ofCore],
   // Runs of language models, on the hub as an application uses it.
   'sse/ai': ['sse/sse-hub.ts', 'sse/sse.module.ts', ...ofCore],
+  // How an application is run and described: entries of their own. They hear what happens by `diagnostics`, and use the hub.
+  'sse/metrics': ['sse/sse-hub.ts', ...ofCore],
+  'sse/opentelemetry': ['sse/sse-hub.ts', ...ofCore],
+  'sse/health': ['sse/sse-hub.ts', ...ofCore],
+  'sse/http-publishing': ['sse/sse-hub.ts', ...ofCore],
+  'sse/swagger': ['sse/endpoint', 'sse/http-publishing', 'sse/sse-hub.ts', ...ofCore],
+  'sse/inspector': ['sse/client', 'sse/sse-hub.ts', 'sse/access', 'sse/presence', ...ofCore],
   // Implementations of the ports.
   'sse/backplanes': ['sse/protocol', 'sse/log', 'sse/cluster', ...leaves],
   // For pages, and other clients: nothing of Nest or rxjs comes with it.
@@ -120,6 +135,10 @@ const packages = {
   'sse/client': ['eventsource-parser', '@standard-schema/spec'],
   'sse/client/rxjs': ['rxjs'],
   'sse/react': ['react'],
+  'sse/metrics': [...library, 'prom-client'],
+  'sse/opentelemetry': [...library, '@opentelemetry/api'],
+  'sse/health': [...library, '@nestjs/terminus'],
+  'sse/swagger': [...library, '@nestjs/swagger', '@standard-schema/spec'],
   ...Object.fromEntries(inPages.map((file) => [file, ['@standard-schema/spec']])),
 };
 
