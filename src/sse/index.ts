@@ -32,7 +32,8 @@ export {
 } from './log/backplane.js';
 export type { BackplaneFactory, OpenBackplane } from './backplanes/backplane-factory.js';
 export * from './channels/index.js';
-export type { ConnectionDetails, ConnectionFilter, ConnectionInfo } from './http/connections.js';
+export type { ConnectionDetails } from './connection-details.js';
+export type { ConnectionFilter, ConnectionInfo } from './http/connections.js';
 export type { Reach } from './cluster/scatter-gather.js';
 export {
   AWAY_TIME,
@@ -59,5 +60,16 @@ export type { PublishOptions } from './publishing/channel-writer.js';
 export type { StreamOptions } from './streams/streams.js';
 export { whileLeading } from './cluster/while-leading.js';
 export { SseModule } from './sse.module.js';
+export { listenTo, type SseListeners } from './diagnostics/listen.js';
+export type {
+  EndReason,
+  ObservedConnection,
+  OfChannel,
+  OfConnection,
+  OfHub,
+  Publishing,
+  RefusingLimit,
+  SseDiagnostics,
+} from './diagnostics/messages.js';
 export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';
 export type { ConnectionKey, ShutdownOptions, SseLimits } from './sse.options.js';

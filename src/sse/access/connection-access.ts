@@ -83,8 +83,8 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
   }
 
   denied(channel: string): void {
-    if (this.connection.isOpen) this.connection.tell('denied', denial(channel, 'forbidden'));
-    else (this.#denied ??= new Set()).add(channel);
+    this.connection.denied(channel, 'forbidden');
+    if (!this.connection.isOpen) (this.#denied ??= new Set()).add(channel);
   }
 
   isDeciding(channel: string): boolean {
@@ -147,7 +147,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
 
   /** Its identity has expired. */
   expired(): void {
-    this.connection.end(undefined, ownEvent('expired', {}));
+    this.connection.end('expired', undefined, ownEvent('expired', {}));
   }
 
   closed(): void {
@@ -202,7 +202,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
     const streamed = [...own, ...granted].filter((grant) => grant.requestedAt <= at && isStreamed(grant));
     const readers = new Set(streamed.map(({ reader }) => reader));
     if (readers.size === 0) return false;
-    this.connection.tell('denied', denial(channel, reason));
+    this.connection.denied(channel, reason);
     for (const reader of readers) reader.withdraw(channel);
     return true;
   }

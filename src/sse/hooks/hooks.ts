@@ -2,7 +2,9 @@ import { AsyncResource } from 'node:async_hooks';
 import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
 import type { ChannelHandlers, HandlerKind } from '../handlers/channel-handlers.js';
+import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import type { ChannelObserver, Channels } from '../channels/channels.js';
+import { hookFailed } from '../diagnostics/diagnostics.js';
 import type { ConnectionFeatures, ConnectionHandle, StreamObserver } from '../http/connection-part.js';
 import type { ChannelSubscription, ChannelUse } from './hooks.decorators.js';
 
@@ -20,6 +22,9 @@ export class Hooks implements ChannelObserver, StreamObserver {
     private readonly handlers: ChannelHandlers,
     private readonly channels: Channels,
     private readonly features: ConnectionFeatures,
+    private readonly definitions: ChannelDefinitions,
+    /** The name of this instance, for diagnostics. */
+    private readonly hub: string,
   ) {}
 
   /** To be called when the methods of the application are known. */
@@ -75,10 +80,17 @@ export class Hooks implements ChannelObserver, StreamObserver {
         } catch (error) {
           // Anything may be thrown, also what has no string form.
           const [text, stack] = error instanceof Error ? [String(error), error.stack] : [inspect(error)];
+          this.#tell(handler.name, channel, error);
           this.#logger.error(`${handler.name} has failed for "${channel}": ${text}`, stack);
         }
       }),
     );
+  }
+
+  #tell(hook: string, channel: string, error: unknown): void {
+    if (!hookFailed.hasSubscribers) return;
+    const definition = this.definitions.patternOf(channel);
+    hookFailed.publish({ hub: this.hub, channel, definition, hook, error });
   }
 }
 

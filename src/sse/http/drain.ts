@@ -61,7 +61,7 @@ export class Drain implements OnApplicationBootstrap, BeforeApplicationShutdown 
     for (const connection of admitted) {
       const carrier = connection.exchange.closeAfterwards();
       if (carrier) carriers.add(carrier);
-      connection.end(this.admission.retry());
+      connection.end('shutdown', this.admission.retry());
     }
     // This waits for the event loop, not for the clients.
     const until = performance.now() + LONGEST_GOODBYE;

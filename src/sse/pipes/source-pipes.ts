@@ -3,6 +3,7 @@ import type { SseCluster } from '../cluster/cluster.js';
 import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
 import type { Will } from '../cluster/wills.js';
 import { delay } from '../delay.js';
+import { pipeBegan, pipeEnded } from '../diagnostics/diagnostics.js';
 import type { SseEventInput } from '../log/sse-event.js';
 import type { ChannelWriter } from '../publishing/channel-writer.js';
 import { channelCompleted, hubClosed } from '../sse.errors.js';
@@ -52,7 +53,18 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     const pipe = new SourcePipe(channel, source, options, this.writer, this.cluster.wills, count);
     const end = pipe.run(() => this.#owe(pipe.will));
     this.#running.set(pipe, { channel, end });
+    this.#tell(channel, end);
     return end.finally(() => this.#running.delete(pipe));
+  }
+
+  #tell(channel: string, end: Promise<number>): void {
+    const of = { hub: this.cluster.instance, channel, definition: this.writer.definitionOf(channel) };
+    if (pipeBegan.hasSubscribers) pipeBegan.publish(of);
+    if (!pipeEnded.hasSubscribers) return;
+    end.then(
+      (published) => pipeEnded.publish({ ...of, published, error: undefined }),
+      (error: unknown) => pipeEnded.publish({ ...of, published: undefined, error }),
+    );
   }
 
   /**
