@@ -37,12 +37,10 @@ export function chartOf({ title, x, y, isStepped = false, series }: Chart): stri
   const lines = series.map(({ title: name, points }, i) => {
     const { colour, dash } = STYLES[i % STYLES.length]!;
     const style = `fill="none" stroke="${colour}" stroke-width="2" stroke-dasharray="${dash}"`;
+    const path = `<path d="${pathOf(points, atX, atY, isStepped)}" ${style}/>`;
+    if (series.length === 1) return path;
     const [left, line] = [AREA.left + (i % 2) * 320, 44 + Math.floor(i / 2) * 18];
-    return (
-      `<path d="${pathOf(points, atX, atY, isStepped)}" ${style}/>` +
-      `<path d="M${left} ${line - 4}h24" ${style}/>` +
-      text(left + 31, line, name, 'start')
-    );
+    return `${path}<path d="M${left} ${line - 4}h24" ${style}/>${text(left + 31, line, name, 'start')}`;
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,

@@ -1,10 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from 'redis';
 import { startServer, whatIsMissing } from '../backplanes/servers.js';
 import { ChildProcess } from '../child.js';
 
 /** Milliseconds after which a process has done what it does after its start, or after streams have come. */
 const CALM = 500;
+
+function isThere(name) {
+  return whatIsMissing(name) === undefined;
+}
 
 /** What each costs that README's table does not have. Sizes are those of run.js; figures are µs and bytes. */
 export const measurements = {
@@ -49,30 +54,53 @@ export const measurements = {
     }),
 
   'channels without streams': async ({ channels }, seed) => {
-    const child = new ChildProcess('growing/channels.js', [String(seed)]);
+    const child = new ChildProcess('growing/channels.js', [String(seed), 'memory']);
     try {
-      await child.ask('publish', { channels: 100, count: 1 });
-      const memory = [];
-      for (const count of [0, 1, 9]) {
-        await child.ask('publish', { channels, count });
-        memory.push(await child.ask('memory'));
-      }
-      const [none, one, ten] = memory;
-      return { memoryPerChannel: (one - none) / channels, memoryPerEvent: (ten - one) / (9 * channels) };
+      return await memoryOfChannels(child, channels, () => child.ask('memory'));
     } finally {
       await child.kill();
     }
   },
 
+  ...(isThere('redis') && { 'channels on redis': channelsOnRedis }),
   ...Object.fromEntries(
     ['redis', 'nats']
-      .filter((name) => !whatIsMissing(name))
+      .filter(isThere)
       .map((name) => [`instances on ${name}`, (sizes, seed) => instancesOn(name, sizes, seed)]),
   ),
 };
 
+async function channelsOnRedis({ channels: inMemory }, seed) {
+  const channels = inMemory / 4; // each event takes longer
+  const server = await startServer('redis');
+  const client = createClient({ url: server.address });
+  const child = new ChildProcess('growing/channels.js', [String(seed), 'redis', server.address]);
+  try {
+    await client.connect();
+    return await memoryOfChannels(child, channels, async () =>
+      Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))[1]),
+    );
+  } finally {
+    client.destroy();
+    await child.kill();
+    await server.stop();
+  }
+}
+
+/** Bytes of channels with one event, and of nine more in each. */
+async function memoryOfChannels(child, channels, memory) {
+  await child.ask('publish', { channels: 100, count: 1 });
+  const held = [];
+  for (const count of [0, 1, 9]) {
+    await child.ask('publish', { channels, count });
+    held.push(await memory());
+  }
+  const [none, one, ten] = held;
+  return { memoryPerChannel: (one - none) / channels, memoryPerEvent: (ten - one) / (9 * channels) };
+}
+
 /** What an event costs the server and the instances, from one to many that stream its channel. */
-async function instancesOn(name, { instances, published }, seed) {
+async function instancesOn(name, { instances, published, idle }, seed) {
   const server = await startServer(name);
   const child = new ChildProcess('growing/instances.js', [String(seed), name, server.address]);
   const cpuOf = async (publish) => {
@@ -94,11 +122,15 @@ async function instancesOn(name, { instances, published }, seed) {
     await child.ask('start', { instances });
     await sleep(CALM);
     const many = await cpuOf({ channel: 'bench', inFlight: 10 });
+    const before = cpuOfProcess(server.pid);
+    await sleep(idle * 1_000);
+    const idling = cpuOfProcess(server.pid) - before;
     return {
       serverPerPublish: stored.server,
       instancePerPublish: stored.process,
       serverPerInstance: (many.server - one.server) / (instances - 1),
       instancePerNotice: (many.process - one.process) / (instances - 1),
+      serverPerIdle: idling / (idle * instances),
     };
   } finally {
     await child.kill();

@@ -3,8 +3,8 @@ import { digits, summary } from '../report.js';
 import { measurements } from './measurements.js';
 
 /** About half a minute for a repetition. */
-const full = { streams: 3_000, beats: 5, channels: 20_000, instances: 50, published: 3_000 };
-const quick = { streams: 50, beats: 1, channels: 200, instances: 3, published: 100 };
+const full = { streams: 3_000, beats: 5, channels: 20_000, instances: 50, published: 3_000, idle: 5 };
+const quick = { streams: 50, beats: 1, channels: 200, instances: 3, published: 100, idle: 1 };
 
 const titles = {
   cpuBehind0: 'a client comes back that has missed nothing: µs',
@@ -21,6 +21,7 @@ const titles = {
   instancePerPublish: 'storing an event, for the instance: µs',
   serverPerInstance: 'telling one more instance, for the server: µs',
   instancePerNotice: 'hearing of an event, for an instance: µs',
+  serverPerIdle: 'an instance that does nothing, for the server, in a second: µs',
 };
 
 /**
