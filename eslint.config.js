@@ -19,6 +19,7 @@ const leaves = [
   'sse/delay.ts',
   'sse/diagnostics',
   'sse/error-message.ts',
+  'sse/log-line.ts',
   'sse/package-copy.ts',
   'sse/presence-member.ts',
   'sse/sparse-log.ts',

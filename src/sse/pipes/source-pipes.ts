@@ -6,6 +6,7 @@ import { delay } from '../delay.js';
 import { pipeBegan, pipeEnded } from '../diagnostics/diagnostics.js';
 import type { SseEventInput } from '../log/sse-event.js';
 import type { ChannelWriter } from '../publishing/channel-writer.js';
+import { LogLine } from '../log-line.js';
 import { channelCompleted, hubClosed } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import { withTimeout } from '../with-timeout.js';
@@ -131,9 +132,9 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
       await tellLast(id, will, this.writer);
       if (will.complete) await this.writer.complete(will.channel);
       await this.cluster.wills.remove(id, instance);
-      this.#logger.warn(
-        `The process that piped a source into "${will.channel}" has ended; its listeners were told.`,
-      );
+      const { channel } = will;
+      const line = `The process that piped a source into "${channel}" has ended; its listeners were told.`;
+      this.#logger.warn(new LogLine(line, { channel, instance }));
     } catch (error) {
       // The next look tries again: a backplane comes back, and another version may lead that understands the will.
       if (warned.has(id)) return;
