@@ -3,6 +3,7 @@ import type { SseCluster } from '../cluster/cluster.js';
 import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
 import type { Will } from '../cluster/wills.js';
 import { delay } from '../delay.js';
+import type { Drain } from '../http/drain.js';
 import type { SseEventInput } from '../log/sse-event.js';
 import type { ChannelWriter } from '../publishing/channel-writer.js';
 import { channelCompleted, hubClosed } from '../sse.errors.js';
@@ -37,6 +38,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly subscribers: SubscriberCounts,
     private readonly cluster: SseCluster,
     private readonly settings: Pick<SseSettings, 'shutdown'>,
+    private readonly drain: Pick<Drain, 'announce'>,
   ) {
     cluster.listen(COMPLETED, (channel) => this.#stop(channel as string));
   }
@@ -71,6 +73,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Runs before the streams are ended, so that listeners are told that they have not got everything. */
   async onModuleDestroy(): Promise<void> {
+    await this.drain.announce();
     this.#closing.abort();
     this.#stopLeading?.();
     for (const pipe of this.#running.keys()) pipe.stop('closing', hubClosed());
