@@ -1,4 +1,5 @@
-import { Controller, Get, Inject, Module } from '@nestjs/common';
+import { Controller, Get, Inject, Injectable, Module } from '@nestjs/common';
+import type { BeforeApplicationShutdown, OnApplicationShutdown, OnModuleDestroy } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { describe, expect, it } from '@jest/globals';
@@ -116,6 +117,51 @@ describe('shutdown.notice', () => {
     await expect(piped).rejects.toMatchObject({ code: 'HUB_CLOSED' });
     await closed;
     expect(hub.health()).toMatchObject({ live: { status: 'down' }, ready: { status: 'down' } });
+  });
+
+  it('begins after onModuleDestroy of the modules of the application, and ends before their next hook', async () => {
+    const seen: string[] = [];
+    @Injectable()
+    class Recorder implements OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown {
+      constructor(@Inject(SseHub) private readonly hub: SseHub) {}
+
+      #record(): void {
+        const { ready } = this.hub.health();
+        seen.push(`${ready.phase} ${ready.status}`);
+      }
+
+      onModuleDestroy(): void {
+        this.#record();
+      }
+
+      beforeApplicationShutdown(): void {
+        this.#record();
+      }
+
+      onApplicationShutdown(): void {
+        this.#record();
+      }
+    }
+    const { close } = await startSseApp({ providers: [Recorder] });
+    await close();
+    expect(seen).toEqual(['serving up', 'announced down', 'draining down']);
+  });
+
+  it('may be left to Terminus, during whose time streams go on as well', async () => {
+    const terminus = TerminusModule.forRoot({ logger: false, gracefulShutdownTimeoutMs: 4_000 });
+    const { app, hub, url } = await startSseApp({
+      imports: [terminus],
+      routes: { events: (hub) => hub.stream('news') },
+    });
+    // As Nest's handler of the signal does, for which alone Terminus waits.
+    const closed = (app as unknown as { close(signal: string): Promise<void> }).close('SIGTERM');
+    await eventually(() => hub.health().ready.status === 'down');
+    const late = await SseClient.open(`${url}/events`);
+    await untilConnections(hub, 1);
+    await hub.publish('news', { data: 'still here' });
+    expect((await late.next()).data).toBe('still here');
+    await closed;
+    expect(await late.closed).toBe('ended');
   });
 
   it('is not waited for where nobody is served', async () => {
