@@ -4,6 +4,7 @@ import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
 import type { Will } from '../cluster/wills.js';
 import { delay } from '../delay.js';
 import { pipeBegan, pipeEnded } from '../diagnostics/diagnostics.js';
+import type { Drain } from '../http/drain.js';
 import type { SseEventInput } from '../log/sse-event.js';
 import type { ChannelWriter } from '../publishing/channel-writer.js';
 import { LogLine } from '../log-line.js';
@@ -39,6 +40,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly subscribers: SubscriberCounts,
     private readonly cluster: SseCluster,
     private readonly settings: Pick<SseSettings, 'shutdown'>,
+    private readonly drain: Pick<Drain, 'announce'>,
   ) {
     cluster.listen(COMPLETED, (channel) => this.#stop(channel as string));
   }
@@ -84,6 +86,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Runs before the streams are ended, so that listeners are told that they have not got everything. */
   async onModuleDestroy(): Promise<void> {
+    await this.drain.announce();
     this.#closing.abort();
     this.#stopLeading?.();
     for (const pipe of this.#running.keys()) pipe.stop('closing', hubClosed());
