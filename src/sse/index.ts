@@ -47,7 +47,7 @@ export type { SseWills, Will } from './cluster/wills.js';
 export type { Identify, Identity } from './http/identity.js';
 export { EventLog, type LogEntry } from './log/event-log.js';
 export type { ChannelHistory, HistoryQuery } from './log/history.js';
-export type { StoredEvent } from './log/stored-event.js';
+export type { EventCopy, StoredEvent } from './log/stored-event.js';
 export type { Position } from './protocol/position.js';
 export type { ChannelSettings, HistorySettings, PresenceSettings } from './sse.settings.js';
 export type { Gap, GapReason } from './log/sse-event.js';
