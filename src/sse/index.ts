@@ -24,6 +24,7 @@ export type { ChannelAccess } from './access/authorization.js';
 export {
   PUBLISH_ID_MEMORY,
   SseBackplane,
+  type BackplaneState,
   type BackplaneStats,
   type FollowedLog,
   type LogFollower,

@@ -14,11 +14,15 @@ import {
 } from './channel-under-test.js';
 import { describeFollowing } from './following.contract.js';
 import { describeReading } from './reading.contract.js';
+import { describeState } from './state.contract.js';
 import { expectRefusal, type TestGlobals } from './test-globals.js';
 
 /** A backplane with nothing in it that stands in a test's way. */
 export interface BackplaneUnderTest {
   readonly backplane: SseBackplane;
+  /** Ends its connection to the server, and lets it make none until `restore()`. Left out where there is no server. */
+  cutOff?(): void;
+  restore?(): void;
   /** Gives back what the test needed beside it. Called after `backplane.close()`. */
   dispose?(): Promise<void>;
 }
@@ -33,11 +37,15 @@ export interface BackplaneUnderTest {
  * const test = { afterEach, beforeEach, describe, expect, it };
  * describeBackplane(test, 'my', async () => ({ backplane: await MyBackplane.open() }));
  * ```
+ *
+ * @param can whether a backplane can be cut off from its server; then `cutOff` and `restore` are there, and
+ * `onStateChange`
  */
 export function describeBackplane(
   test: TestGlobals,
   name: string,
   make: () => BackplaneUnderTest | Promise<BackplaneUnderTest>,
+  can: { readonly beCutOff: boolean } = { beCutOff: false },
 ): void {
   const { afterEach, beforeEach, describe } = test;
   describe(`the ${name} backplane`, () => {
@@ -60,6 +68,7 @@ export function describeBackplane(
     describeAbsent(test, makeChannel);
     describeCompleting(test, makeChannel);
     describePurging(test, makeChannel);
+    describeState(test, makeChannel, () => made, can);
     describeClosing(test, makeChannel);
   });
 }
