@@ -57,6 +57,7 @@ export type { PresenceMembers } from './presence/member.js';
 export type { PipeOptions, PipeSource } from './pipes/source-pipe.js';
 export type { FormLastEvent, LastEvent, PipeFailure } from './pipes/pipe-failure.js';
 export { SseHub, type HubStats } from './sse-hub.js';
+export type { DefinitionStats } from './definition-stats.js';
 export type { PublishOptions } from './publishing/channel-writer.js';
 export type { StreamOptions } from './streams/streams.js';
 export { whileLeading } from './cluster/while-leading.js';
@@ -69,8 +70,10 @@ export type {
   OfConnection,
   OfHub,
   Publishing,
+  ReachableState,
   RefusingLimit,
   SseDiagnostics,
+  SsePublishing,
 } from './diagnostics/messages.js';
 export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';
 export type { ConnectionKey, ShutdownOptions, SseLimits } from './sse.options.js';

@@ -457,7 +457,7 @@ export class SseConnection implements Sink, Task {
   /** More waits than may, of a source that cannot be paused. @param fault says of what, and how much */
   overflowed(fault: string): void {
     logger.warn(`A client of ${this.exchange.path} ${fault}. It was disconnected.`);
-    this.disconnect();
+    this.disconnect('overflow');
   }
 
   #resume(): void {
@@ -588,7 +588,6 @@ export class SseConnection implements Sink, Task {
     this.#introduction.opened(opening);
     this.#outbox.open(new ResponseWriter(this.exchange));
     this.connections.opened(this);
-    this.connections.diagnostics.opened(this);
     if (refusal) this.error(refusal);
     // Nest need not remember the request for as long as the stream goes on.
     if (this.#feed !== 'intercepted') this.head.release();
