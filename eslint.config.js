@@ -101,8 +101,10 @@ const rooms = {
   // Runs of language models, on the hub as an application uses it.
   'sse/ai': ['sse/sse-hub.ts', 'sse/sse.module.ts', ...ofCore],
   // How an application is run and described: entries of their own. They hear what happens by `diagnostics`, and use the hub.
-  'sse/metrics': ['sse/sse-hub.ts', ...ofCore],
-  'sse/opentelemetry': ['sse/sse-hub.ts', ...ofCore],
+  // The metrics themselves, whoever collects them.
+  'sse/instruments': ['sse/sse-hub.ts', ...ofCore],
+  'sse/metrics': ['sse/instruments', 'sse/sse-hub.ts', ...ofCore],
+  'sse/opentelemetry': ['sse/instruments', 'sse/sse-hub.ts', ...ofCore],
   'sse/health': ['sse/sse-hub.ts', ...ofCore],
   'sse/http-publishing': ['sse/sse-hub.ts', ...ofCore],
   'sse/swagger': ['sse/endpoint', 'sse/http-publishing', 'sse/sse-hub.ts', ...ofCore],

@@ -71,7 +71,7 @@ export interface Publishing extends OfChannel {
    * W3C Trace Context of the event, in the form of the header `traceparent`. A listener of `publish:start` may set it, and
    * the event carries it to every instance. A text of another form is left out.
    */
-  trace?: string;
+  trace?: string | undefined;
   /** The size of the event in bytes, once it is encoded. */
   bytes?: number;
   /** The event's id, in `publish:asyncEnd`; empty where it has none. */
@@ -107,7 +107,7 @@ export interface SseDiagnostics {
     /** Whether its client came with a position. */
     readonly isResumed: boolean;
   };
-  /** It is over. Comes once for each that began. */
+  /** It is over. Comes once for each that began, while `connection.info` still has its channels. `stream:ended` follows. */
   'connection:ended': OfConnection & {
     readonly reason: EndReason;
     /** Milliseconds since it was let in. */

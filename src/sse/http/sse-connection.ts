@@ -661,13 +661,13 @@ export class SseConnection implements Sink, Task {
   close(reason: EndReason): void {
     if (this.isClosed) return;
     this.#state = 'closed';
+    // First of all, so that its channels and positions can still be looked up.
+    if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     // Before the teardown, as Nest does it: that often takes the listeners of the signal off.
     abortSignal(this.request);
     this.pipeline.release();
     this.#outgoing?.close();
     this.#outbox.close();
-    // Before the reader ends, so that its positions can still be looked up.
-    if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     this.reader.end();
     for (const part of this.#parts) part.closed?.();
     if (this.#feed !== 'intercepted') this.head.release();
