@@ -51,7 +51,7 @@ const inPages = [
 const core = {
   'sse/protocol': [],
   // What happens, told to whoever listens in this process.
-  'sse/diagnostics': ['sse/connection-details.ts'],
+  'sse/diagnostics': ['sse/connection-details.ts', 'sse/sparse-log.ts', 'sse/values.ts'],
   'sse/log': ['sse/protocol', ...leaves],
   'sse/channels': ['sse/protocol', 'sse/log', ...leaves],
   // How the instances of an application ask and tell each other.
@@ -102,8 +102,10 @@ const rooms = {
   // Runs of language models, on the hub as an application uses it.
   'sse/ai': ['sse/sse-hub.ts', 'sse/sse.module.ts', ...ofCore],
   // How an application is run and described: entries of their own. They hear what happens by `diagnostics`, and use the hub.
-  'sse/metrics': ['sse/sse-hub.ts', ...ofCore],
-  'sse/opentelemetry': ['sse/sse-hub.ts', ...ofCore],
+  // The metrics themselves, whoever collects them.
+  'sse/instruments': ['sse/sse-hub.ts', ...ofCore],
+  'sse/metrics': ['sse/instruments', 'sse/sse-hub.ts', ...ofCore],
+  'sse/opentelemetry': ['sse/instruments', 'sse/sse-hub.ts', ...ofCore],
   'sse/health': ['sse/sse-hub.ts', ...ofCore],
   'sse/http-publishing': ['sse/sse-hub.ts', ...ofCore],
   'sse/swagger': ['sse/endpoint', 'sse/handlers', 'sse/http-publishing', 'sse/sse.routes.ts', ...ofCore],

@@ -66,6 +66,7 @@ export type {
 } from './health/hub-health.js';
 export type { DrainPhase } from './http/drain.js';
 export { SseHub, type HubStats } from './sse-hub.js';
+export type { DefinitionStats } from './definition-stats.js';
 export type { PublishOptions } from './publishing/channel-writer.js';
 export type { StreamOptions } from './streams/streams.js';
 export { whileLeading } from './cluster/while-leading.js';
@@ -78,8 +79,10 @@ export type {
   OfConnection,
   OfHub,
   Publishing,
+  ReachableState,
   RefusingLimit,
   SseDiagnostics,
+  SsePublishing,
 } from './diagnostics/messages.js';
 export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';
 export type { ConnectionKey, HealthOptions, ShutdownOptions, SseLimits } from './sse.options.js';

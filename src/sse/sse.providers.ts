@@ -27,6 +27,7 @@ import { Identification } from './http/identity.js';
 import { SseInterceptor } from './http/sse.interceptor.js';
 import { SseServer } from './http/sse-server.js';
 import { SseBackplane } from './log/backplane.js';
+import { BackplaneDiagnostics } from './log/backplane-diagnostics.js';
 import { SourcePipes } from './pipes/source-pipes.js';
 import { MemberLists } from './presence/member-lists.js';
 import { Presence } from './presence/presence.js';
@@ -123,6 +124,7 @@ const core: Provider[] = [
     inject: [SseCluster],
     useFactory: ({ instance }: SseCluster) => instance,
   },
+  made(BackplaneDiagnostics, HUB_NAME, SseBackplane),
   made(Channels, SseBackplane, ChannelDefinitions, RunQueue, HUB_NAME),
   made(ScatterGather, SseCluster),
   made(Orders, SseCluster),

@@ -7,6 +7,7 @@ export const usage = `npm run bench -- [options]
   --micro       the functions an event goes through, without any network
   --backplanes  several instances, on a redis-server and a nats-server that it starts
   --revoke      how long it takes until all streams of a user know that a channel was taken away
+  --metrics     this package without metrics, and with them
   --dashboard   what a page of many channels costs: bytes on the wire, time to the first event
   --growing     what each further connection, reconnect, channel and instance costs
   --reps N      repetitions (3; 1 when quick)
@@ -21,6 +22,7 @@ export function readOptions(args) {
       quick: { type: 'boolean', default: false },
       micro: { type: 'boolean', default: false },
       backplanes: { type: 'boolean', default: false },
+      metrics: { type: 'boolean', default: false },
       revoke: { type: 'boolean', default: false },
       dashboard: { type: 'boolean', default: false },
       growing: { type: 'boolean', default: false },
@@ -31,9 +33,8 @@ export function readOptions(args) {
     },
   });
   const { quick, help } = values;
-  const [kind = 'network', another] = ['micro', 'backplanes', 'revoke', 'dashboard', 'growing'].filter(
-    (name) => values[name],
-  );
+  const kinds = ['micro', 'backplanes', 'metrics', 'revoke', 'dashboard', 'growing'];
+  const [kind = 'network', another] = kinds.filter((name) => values[name]);
   if (another) throw new TypeError(`--${kind} and --${another} are two runs.`);
   const file = `nestjs-sse-hub-bench${kind === 'network' ? '' : `-${kind}`}.json`;
   return {

@@ -80,6 +80,8 @@ export class Connections {
 
   /** It is known now who a connection belongs to, and what it streams. */
   opened(connection: SseConnection): void {
+    if (!this.#all.has(connection)) return; // a client that is turned away gets a response, too
+    this.diagnostics.opened(connection);
     const filters = this.#waiting.get(connection);
     if (!filters) return;
     this.#waiting.delete(connection);

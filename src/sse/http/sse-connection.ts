@@ -473,7 +473,7 @@ export class SseConnection implements Sink, Task {
     this.connections.log.add('overflow', (leftOut) =>
       logger.warn(sparseLine(`A client of ${path} ${fault}. It was disconnected.`, leftOut, { path })),
     );
-    this.disconnect();
+    this.disconnect('overflow');
   }
 
   #resume(): void {
@@ -604,7 +604,6 @@ export class SseConnection implements Sink, Task {
     this.#introduction.opened(opening);
     this.#outbox.open(new ResponseWriter(this.exchange));
     this.connections.opened(this);
-    this.connections.diagnostics.opened(this);
     if (refusal) this.error(refusal);
     // Nest need not remember the request for as long as the stream goes on.
     if (this.#feed !== 'intercepted') this.head.release();
@@ -678,13 +677,13 @@ export class SseConnection implements Sink, Task {
   close(reason: EndReason): void {
     if (this.isClosed) return;
     this.#state = 'closed';
+    // First of all, so that its channels and positions can still be looked up.
+    if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     // Before the teardown, as Nest does it: that often takes the listeners of the signal off.
     abortSignal(this.request);
     this.pipeline.release();
     this.#outgoing?.close();
     this.#outbox.close();
-    // Before the reader ends, so that its positions can still be looked up.
-    if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     this.reader.end();
     for (const part of this.#parts) part.closed?.();
     if (this.#feed !== 'intercepted') this.head.release();

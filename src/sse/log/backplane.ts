@@ -187,4 +187,6 @@ export interface BackplaneStats {
   readonly channels: number;
   readonly historyEvents: number;
   readonly historyBytes: number;
+  /** Calls that were sent again since the start, as the server did nothing at first. Left out where there is no server. */
+  readonly resent?: number;
 }

@@ -63,11 +63,15 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
   #tell(channel: string, end: Promise<number>): void {
     const of = { hub: this.cluster.instance, channel, definition: this.writer.definitionOf(channel) };
     if (pipeBegan.hasSubscribers) pipeBegan.publish(of);
-    if (!pipeEnded.hasSubscribers) return;
-    end.then(
-      (published) => pipeEnded.publish({ ...of, published, error: undefined }),
-      (error: unknown) => pipeEnded.publish({ ...of, published: undefined, error }),
-    );
+    const ended = (published: number | undefined, error?: unknown): void => {
+      if (pipeEnded.hasSubscribers) pipeEnded.publish({ ...of, published, error });
+    };
+    end.then(ended, (error: unknown) => ended(undefined, error));
+  }
+
+  /** The running pipes of this process, each with its channel. */
+  counts(): { readonly channel: string; readonly pipes: number }[] {
+    return [...this.#running.values()].map(({ channel }) => ({ channel, pipes: 1 }));
   }
 
   /**

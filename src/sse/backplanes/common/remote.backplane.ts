@@ -170,7 +170,8 @@ export class RemoteBackplane implements SseBackplane {
       historyEvents += copy.log.size;
       historyBytes += copy.log.bytes;
     }
-    return { channels: this.#held.size, historyEvents, historyBytes };
+    const resent = this.#calls.resent + this.#copying.resent;
+    return { channels: this.#held.size, historyEvents, historyBytes, resent };
   }
 
   state(): BackplaneState {
