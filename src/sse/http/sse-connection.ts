@@ -679,11 +679,11 @@ export class SseConnection implements Sink, Task {
     this.#state = 'closed';
     // Before the teardown, as Nest does it: that often takes the listeners of the signal off.
     abortSignal(this.request);
+    // Before its streams end, so that its positions can still be looked up.
+    if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     this.pipeline.release();
     this.#outgoing?.close();
     this.#outbox.close();
-    // Before the reader ends, so that its positions can still be looked up.
-    if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     this.reader.end();
     for (const part of this.#parts) part.closed?.();
     if (this.#feed !== 'intercepted') this.head.release();

@@ -209,13 +209,14 @@ export class Cursor implements ChannelReader, Task {
     const { channel, read, given, began } = this;
     const filters = this.#subscriptions.map(({ filter }) => filter);
     const types = filters.map((filter) => filter?.types);
+    const isOpen = types.length === 0 || types.includes(undefined);
     return {
       channel: channel.name,
       began: began?.offset,
       read: read.offset,
       given: given?.offset,
       head: channel.present?.offset ?? 0,
-      types: types.includes(undefined) ? undefined : types.flatMap((some) => [...(some ?? [])]),
+      types: isOpen ? undefined : [...new Set(types.flatMap((some) => [...(some ?? [])]))],
       hasFilter: filters.some((filter) => filter?.hasFunction),
     };
   }
