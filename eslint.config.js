@@ -142,6 +142,8 @@ const packages = {
   'sse/metrics': [...library, 'prom-client'],
   'sse/opentelemetry': [...library, '@opentelemetry/api'],
   'sse/health': [...library, '@nestjs/terminus'],
+  // Bundled into the page.
+  'sse/inspector/page': ['@tanstack/virtual-core', 'uplot'],
   'sse/swagger': [...library, '@nestjs/swagger', '@standard-schema/spec'],
   ...Object.fromEntries(inPages.map((file) => [file, ['@standard-schema/spec']])),
 };
@@ -183,7 +185,7 @@ const packageRules = Object.entries(packages).map(([room, allowed]) => {
 });
 
 export default defineConfig(
-  { ignores: ['dist/', 'coverage/', 'node_modules/'] },
+  { ignores: ['dist/', 'coverage/', 'node_modules/', 'src/sse/inspector/public/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {

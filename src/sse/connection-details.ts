@@ -1,3 +1,22 @@
+/** How far a response has read one channel, in offsets of its log. */
+export interface StreamPosition {
+  readonly channel: string;
+  /** The last event before those that it was to get; undefined until that is known. */
+  readonly began: number | undefined;
+  /** The last event that it has passed on: to its client, or to operators of the application. */
+  readonly read: number;
+  /** The last event that was written to its client, or hidden from it by `types` or `filter`; undefined while a gap is owed. */
+  readonly given: number | undefined;
+  /** The newest event of the channel. */
+  readonly head: number;
+  /** The types of events that its streams let through; undefined for all. */
+  readonly types: readonly string[] | undefined;
+  /** Whether a `filter` of `hub.stream()` may hide events. */
+  readonly hasFilter: boolean;
+  /** Whether its client came with a position. */
+  readonly isResumed: boolean;
+}
+
 /** An open stream, as its own instance knows it. */
 export interface ConnectionDetails {
   /** An unguessable name that the package makes. */

@@ -33,7 +33,7 @@ export {
 } from './log/backplane.js';
 export type { BackplaneFactory, OpenBackplane } from './backplanes/backplane-factory.js';
 export * from './channels/index.js';
-export type { ConnectionDetails } from './connection-details.js';
+export type { ConnectionDetails, StreamPosition } from './connection-details.js';
 export type { ConnectionFilter, ConnectionInfo } from './http/connections.js';
 export type { Reach } from './cluster/scatter-gather.js';
 export {

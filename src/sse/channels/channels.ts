@@ -62,6 +62,16 @@ export class Channels {
     if (this.#used.delete(channel)) for (const observer of this.#observers) observer.unused(channel.name);
   }
 
+  /** The channels that somebody listens to here. */
+  get all(): Iterable<Channel> {
+    return this.#channels.values();
+  }
+
+  /** A channel that somebody listens to here. */
+  get(name: string): Channel | undefined {
+    return this.#channels.get(name);
+  }
+
   subscriberCount(name: string): number {
     return this.#channels.get(name)?.readers.size ?? 0;
   }

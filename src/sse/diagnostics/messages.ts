@@ -1,4 +1,4 @@
-import type { ConnectionDetails } from '../connection-details.js';
+import type { ConnectionDetails, StreamPosition } from '../connection-details.js';
 
 /** Each message names its hub. */
 export interface OfHub {
@@ -19,6 +19,8 @@ export interface ObservedConnection {
   readonly request: object;
   /** As `hub.connections()` tells of it, at this moment. */
   readonly info: ConnectionDetails;
+  /** How far it has read its channels, at this moment. */
+  readonly positions: readonly StreamPosition[];
 }
 
 export interface OfConnection extends OfHub {
@@ -122,7 +124,14 @@ export interface SseDiagnostics {
   /** It does no more. */
   'stream:ended': OfConnection & OfChannel;
   /** A client was told of a gap. */
-  'stream:gap': OfConnection & OfChannel & { readonly reason: string; readonly requested: string };
+  'stream:gap': OfConnection &
+    OfChannel & {
+      readonly reason: string;
+      /** The position of the client, as in the data of the `gap` event; `oldest` and `latest` likewise. */
+      readonly requested: string;
+      readonly oldest: string | null;
+      readonly latest: string;
+    };
   /** A client does not get a channel, or has lost it. */
   'stream:denied': OfConnection & OfChannel & { readonly reason: string };
   /**

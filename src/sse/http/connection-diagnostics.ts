@@ -43,9 +43,9 @@ export class ConnectionDiagnostics {
     if (told.streamEnded.hasSubscribers) told.streamEnded.publish(this.#ofStream(connection, channel));
   }
 
-  gap(connection: SseConnection, { channel, reason, requested }: Gap): void {
+  gap(connection: SseConnection, gap: Gap): void {
     if (told.streamGap.hasSubscribers)
-      told.streamGap.publish({ ...this.#ofStream(connection, channel), reason, requested });
+      told.streamGap.publish({ ...this.#ofStream(connection, gap.channel), ...gap });
   }
 
   denied(connection: ConnectionHandle, channel: string, reason: string): void {

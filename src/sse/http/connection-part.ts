@@ -14,6 +14,7 @@ export type ConnectionHandle = Pick<
   | 'isOpen'
   | 'isClosed'
   | 'info'
+  | 'positions'
   | 'denied'
   | 'tell'
   | 'tellText'

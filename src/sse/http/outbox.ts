@@ -46,6 +46,11 @@ export class Outbox {
     return this.#length >= (this.#writer ? FULL : this.connection.settings.queuedBytes) ? 'full' : 'none';
   }
 
+  /** Characters that wait to be written, and bytes that the socket has not passed on. */
+  get waitingBytes(): number {
+    return this.#length + (this.#writer?.waitingBytes ?? 0);
+  }
+
   get isEmpty(): boolean {
     return this.#length === 0;
   }

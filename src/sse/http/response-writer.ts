@@ -28,6 +28,11 @@ export class ResponseWriter {
     return this.#socket ? this.#socket.write(shared.chunk) : this.write(shared.text);
   }
 
+  /** Bytes that were written, and that the system has not taken yet. */
+  get waitingBytes(): number {
+    return this.#socket?.writableLength ?? this.exchange.response.writableLength;
+  }
+
   onceDrained(listener: () => void): void {
     if (this.#socket) {
       this.#socket.once('drain', listener);

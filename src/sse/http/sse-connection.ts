@@ -23,7 +23,7 @@ import type { Streams } from '../streams/streams.js';
 import { isObject } from '../values.js';
 import type { Admission } from './admission.js';
 import { NO_PARTS, type ConnectionPart } from './connection-part.js';
-import type { ConnectionDetails } from '../connection-details.js';
+import type { ConnectionDetails, StreamPosition } from '../connection-details.js';
 import type { Connections } from './connections.js';
 import type { Exchange } from './exchange.js';
 import type { Identity } from './identity.js';
@@ -161,6 +161,21 @@ export class SseConnection implements Sink, Task {
     return { id: this.id, connectedAt, channels, path, address, ...(identity && { user: identity.user }) };
   }
 
+  get positions(): StreamPosition[] {
+    const isResumed = this.lastEventId.kind !== 'none';
+    return this.reader.position.cursors.map((cursor) => ({ ...cursor.progress, isResumed }));
+  }
+
+  /** How far the response has come: see {@link SseConnection}. */
+  get state(): 'preparing' | 'ready' | 'open' | 'closed' {
+    return this.#state;
+  }
+
+  /** Bytes on their way to its client that the system has not taken yet, about: those that wait here, and in the socket. */
+  get waitingBytes(): number {
+    return this.#outbox.waitingBytes;
+  }
+
   /** Compares without making an id for a connection that has none yet. */
   hasId(id: string): boolean {
     return this.#id === id;
@@ -221,9 +236,9 @@ export class SseConnection implements Sink, Task {
   serveDirectly(source: Observable<unknown>): void {
     if (this.isClosed) return;
     if (source instanceof ChannelStream) {
-      const { channels, wants } = source.request;
+      const { channels, filter } = source.request;
       const [only] = channels;
-      const isAlone = channels.length === 1 && !wants;
+      const isAlone = channels.length === 1 && !filter;
       this.#feed = isAlone && this.reader.position.hasBareIds(only as string) ? 'batched' : 'hub';
       this.#state = 'ready';
       this.pipeline.join(source.join(this.reader, this));
@@ -681,6 +696,8 @@ export class SseConnection implements Sink, Task {
     if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     // Before the teardown, as Nest does it: that often takes the listeners of the signal off.
     abortSignal(this.request);
+    // Before its streams end, so that its positions can still be looked up.
+    if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     this.pipeline.release();
     this.#outgoing?.close();
     this.#outbox.close();

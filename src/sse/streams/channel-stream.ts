@@ -12,6 +12,16 @@ import type { Streams } from './streams.js';
 
 type Wants = (entry: LogEntry, channel: Channel) => boolean;
 
+/** What `types` and `filter` of `hub.stream()` hide. */
+export interface Filter {
+  /** The types that pass; undefined for all. */
+  readonly types: ReadonlySet<string> | undefined;
+  /** Whether the application has given a function. */
+  readonly hasFunction: boolean;
+  /** Whether both let an event through. It throws what the application's function throws. */
+  readonly wants: Wants;
+}
+
 /** The checked arguments of `hub.stream()`. */
 export interface StreamRequest {
   readonly channels: readonly string[];
@@ -25,8 +35,8 @@ export interface StreamRequest {
   readonly ifAbsent: 'wait' | 'end';
   /** Whether the position that the client sent counts. */
   readonly begin: 'resume' | 'anew';
-  /** Whether an event is given; left out, all are. */
-  readonly wants: Wants | undefined;
+  /** Hides events; undefined where all are given. */
+  readonly filter: Filter | undefined;
   readonly onCaughtUp: ((position: string) => void) | undefined;
 }
 
@@ -101,6 +111,7 @@ const wayIn = (response: StreamReader, pace: Way['pace']): Way => ({
 /** One subscription to the events of some channels. */
 export class StreamSubscription implements Unsubscribable {
   readonly wants?: Wants;
+  readonly filter?: Filter;
   /** Called once for each channel, when everything was handed on that was in its log when the cursor began. */
   readonly caughtUp?: () => void;
   closed = false;
@@ -110,10 +121,13 @@ export class StreamSubscription implements Unsubscribable {
   constructor(
     private readonly reader: StreamReader,
     private readonly observer: Observer<SseEvent>,
-    { channels, wants, onCaughtUp }: StreamRequest,
+    { channels, filter, onCaughtUp }: StreamRequest,
   ) {
     this.#open = channels.length;
-    if (wants) this.wants = (entry, channel) => this.#isWanted(wants, entry, channel);
+    if (filter) {
+      this.filter = filter;
+      this.wants = (entry, channel) => this.#isWanted(filter.wants, entry, channel);
+    }
     if (!onCaughtUp) return;
     let behind = channels.length;
     this.caughtUp = () => {

@@ -1,6 +1,7 @@
 import type { Batch, Channel, ChannelReader } from '../channels/channel.js';
 import { deliveryOf } from '../channels/deliveries.js';
 import type { Task } from '../channels/run-queue.js';
+import type { StreamPosition } from '../connection-details.js';
 import { channelDelivered } from '../diagnostics/diagnostics.js';
 import { gapAt, type EventLog, type LogEntry, type OwedGap } from '../log/event-log.js';
 import type { LatestIndex } from '../log/latest-index.js';
@@ -82,6 +83,8 @@ export const currentCursor = (): Cursor | undefined => activeCursors.at(-1);
  */
 export class Cursor implements ChannelReader, Task {
   read = UNREAD;
+  /** Where it began: the position before the first event that it was to hand on. */
+  began: Position | undefined;
   /** The position of its client, for the ids that it is sent. */
   given: Position | undefined;
   /** `given` as it was sent last, with own ids. */
@@ -199,6 +202,31 @@ export class Cursor implements ChannelReader, Task {
     for (const subscription of this.#subscriptions) subscription.next(event);
   }
 
+  // ---- What the inspector asks
+
+  /** How far it has come. */
+  get progress(): Omit<StreamPosition, 'isResumed'> {
+    const { channel, read, given, began } = this;
+    const filters = this.#subscriptions.map(({ filter }) => filter);
+    const types = filters.map((filter) => filter?.types);
+    const isOpen = types.length === 0 || types.includes(undefined);
+    return {
+      channel: channel.name,
+      began: began?.offset,
+      read: read.offset,
+      given: given?.offset,
+      head: channel.present?.offset ?? 0,
+      types: isOpen ? undefined : [...new Set(types.flatMap((some) => [...(some ?? [])]))],
+      hasFilter: filters.some((filter) => filter?.hasFunction),
+    };
+  }
+
+  /** Whether its streams hide an event; asks the application's `filter` once more, which may throw. */
+  hides(entry: LogEntry): boolean {
+    const all = this.#subscriptions;
+    return all.length > 0 && !all.some(({ filter }) => filter?.wants(entry, this.channel) ?? true);
+  }
+
   // ---- The position of its client
 
   /** Its client was sent its position. */
@@ -295,7 +323,7 @@ export class Cursor implements ChannelReader, Task {
     const log = (this.#log = channel.log);
     const isNew = requested.kind === 'none' || !channel.hasHistory;
     if (isNew && preface) {
-      this.read = present;
+      this.read = this.began = present;
       this.#phase = { kind: 'preface', preface };
       return;
     }
@@ -440,6 +468,7 @@ export class Cursor implements ChannelReader, Task {
   #passTo(position: Position): void {
     this.#phase = READING;
     this.read = this.given = position;
+    this.began ??= position;
     this.#lastEmitted = position.offset;
   }
 

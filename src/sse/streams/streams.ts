@@ -1,11 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Observable } from 'rxjs';
+import type { Channel } from '../channels/channel.js';
 import type { Channels } from '../channels/channels.js';
 import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import { isEverywhere, type Reach } from '../cluster/scatter-gather.js';
 import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
 import type { BackplaneState, BackplaneStats, SseBackplane } from '../log/backplane.js';
+import type { LogEntry } from '../log/event-log.js';
 import { readPast, type ChannelHistory, type HistoryQuery } from '../log/history.js';
 import type { EventsOf, SseEvent } from '../log/sse-event.js';
 import { parseLastEventId, type IdForm } from '../protocol/position.js';
@@ -107,8 +109,8 @@ export class Streams implements OnApplicationShutdown {
     const ifAbsent = oneOf<'wait' | 'end'>('ifAbsent', options.ifAbsent ?? 'wait', ['wait', 'end']);
     const begin = oneOf<'resume' | 'anew'>('begin', options.begin ?? 'resume', ['resume', 'anew']);
     const onCaughtUp = optional(functionOf, 'onCaughtUp', options.onCaughtUp);
-    const wants = wantsOf(options as StreamOptions);
-    const request = { channels: names, lastEventId, begin, replay, authorize, ifAbsent, wants, onCaughtUp };
+    const filter = filterOf(options as StreamOptions);
+    const request = { channels: names, lastEventId, begin, replay, authorize, ifAbsent, filter, onCaughtUp };
     const stream: Observable<unknown> = new ChannelStream(this, request);
     // Events were checked to be of these types when they were published.
     return stream as Observable<SseEvent<EventsOf<Name>>>;
@@ -174,12 +176,13 @@ export class Streams implements OnApplicationShutdown {
   }
 }
 
-/** Whether `filter` and `types` let an event through; undefined where every event passes. @throws SseError `INVALID_OPTIONS` */
-function wantsOf({ filter, types }: StreamOptions): StreamRequest['wants'] {
+/** What `filter` and `types` hide; undefined where every event passes. @throws SseError `INVALID_OPTIONS` */
+function filterOf({ filter, types }: StreamOptions): StreamRequest['filter'] {
   optional(functionOf, 'filter', filter);
   if (types !== undefined) listOf('types', types, 'event types', (type) => typeof type === 'string');
   if (!filter && !types) return undefined;
   const wanted = types && new Set(types);
-  return (entry, channel) =>
+  const wants = (entry: LogEntry, channel: Channel): boolean =>
     (wanted?.has(entry.event.type ?? 'message') ?? true) && (filter?.(channel.event(entry)) ?? true);
+  return { types: wanted, hasFunction: filter !== undefined, wants };
 }

@@ -46,7 +46,7 @@ function read(streams: Streams, position: ClientPosition) {
       ...request,
       begin: 'resume',
       ifAbsent: 'wait',
-      wants: undefined,
+      filter: undefined,
       onCaughtUp: undefined,
     });
     const observer = { next: (event: SseEvent) => held.push(event), error: () => {}, complete: () => {} };

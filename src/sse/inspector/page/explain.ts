@@ -1,0 +1,112 @@
+import type { Explanation } from '../inspector.js';
+import { get } from './api.js';
+import { badge, fill, h, terms } from './dom.js';
+import { bytes, fullTime, short } from './format.js';
+import { link, messageOf, type Surroundings } from './view.js';
+
+const TONES = {
+  written: 'good',
+  replayed: 'good',
+  waiting: 'warn',
+  held: 'warn',
+  filtered: 'warn',
+  gap: 'bad',
+  denied: 'bad',
+  earlier: 'plain',
+  ended: 'plain',
+  absent: 'plain',
+} as const;
+
+/** Asks what became of an event. The question is in the address, so that it can be sent to somebody. */
+export function explain({ signal }: Surroundings, query: URLSearchParams): HTMLElement {
+  const field = (name: string, label: string, hint: string, required = false): HTMLElement =>
+    h(
+      'label',
+      {},
+      label,
+      h('input', { name, value: query.get(name) ?? '', placeholder: hint, required, autocomplete: 'off' }),
+    );
+  const ask = (event: Event): void => {
+    event.preventDefault();
+    const given = [...new FormData(event.target as HTMLFormElement)].map(([name, value]) => [
+      name,
+      String(value).trim(),
+    ]);
+    const filled = Object.fromEntries(given.filter(([, value]) => value !== '')) as Record<string, string>;
+    const target = link('explain', '', filled);
+    if (location.hash === target) void show();
+    else location.hash = target;
+  };
+  const answer = h('div', { 'aria-live': 'polite', class: 'answer' });
+  const show = async (): Promise<void> => {
+    try {
+      const explanation = await get<Explanation>('explain', Object.fromEntries(query), signal);
+      fill(answer, ...answerOf(explanation));
+    } catch (error) {
+      if (!signal.aborted) fill(answer, h('p', { class: 'sentence' }, messageOf(error)));
+    }
+  };
+  if (query.has('event')) void show();
+  return h(
+    'section',
+    {},
+    h('h1', {}, 'What became of an event?'),
+    h(
+      'form',
+      { class: 'card form', submit: ask },
+      field('event', 'Event', 'Its id, its number in the channel, or: latest', true),
+      field('channel', 'Channel', 'Not needed with the id of a streamed channel'),
+      field('user', 'User', 'Or leave both empty: everybody'),
+      field('connection', 'Connection', 'Its id'),
+      h('div', { class: 'bar' }, h('button', {}, 'Explain')),
+    ),
+    answer,
+  );
+}
+
+function answerOf({ sentence, event, verdicts, fault }: Explanation): HTMLElement[] {
+  return [
+    h('p', { class: 'sentence' }, sentence),
+    ...(fault === undefined ? [] : [h('p', { class: 'status' }, fault)]),
+    terms(
+      ['Event', `${event.offset} of ${event.channel}`],
+      ['Id', event.id === '' ? '–' : h('code', {}, event.id)],
+      ['State', badge(event.state, event.state === 'kept' ? 'good' : 'warn')],
+      ['Published', event.at === undefined ? '–' : fullTime(event.at)],
+      ['Type', event.type ?? '–'],
+      ['Size', event.bytes === undefined ? '–' : bytes(event.bytes)],
+      ['Data', event.data === undefined ? '–' : h('code', { class: 'data' }, event.data)],
+    ),
+    ...verdicts.map(verdictCard),
+  ];
+}
+
+const verdictCard = ({
+  outcome,
+  sentence,
+  facts,
+  connection,
+  user,
+}: Explanation['verdicts'][number]): HTMLElement =>
+  h(
+    'article',
+    { class: 'card verdict' },
+    h(
+      'h2',
+      {},
+      badge(outcome, TONES[outcome]),
+      h('a', { href: link('connections', connection) }, user ?? short(connection)),
+    ),
+    h('p', {}, sentence),
+    h(
+      'details',
+      {},
+      h('summary', {}, 'Facts'),
+      terms(
+        ...facts.map(
+          ({ label, value, isTime }) =>
+            [label, isTime === true ? fullTime(Number(value)) : String(value)] as const,
+        ),
+      ),
+    ),
+  );

@@ -1,0 +1,230 @@
+import { describe, expect, it } from '@jest/globals';
+import type { TestStream } from '../../../src/sse/testing/index.js';
+import { eventually } from '../../support/eventually.js';
+import { describeOnRedis } from '../../support/shared-server.js';
+import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
+import { startInspected, type ExplainAnswer, type Inspected } from './inspector-app.js';
+
+/** Publishes numbered events. @returns the id of the last */
+async function publish(hub: Inspected['hub'], channel: string, first: number, last = first): Promise<string> {
+  let id = '';
+  for (let n = first; n <= last; n++) id = await hub.publish(channel, { type: 'note', data: n });
+  return id;
+}
+
+/** The one verdict on a user. */
+async function verdictOn(app: Inspected, event: string, user: string, channel = 'news') {
+  const answer = await app.explain(event, { user, channel });
+  return { ...answer.verdicts[0]!, whole: answer };
+}
+
+const outcomes = ({ verdicts }: ExplainAnswer): string[] =>
+  verdicts.map(({ user = '', outcome }) => `${user} ${outcome}`);
+
+/** Leaves, and waits until the server knows. */
+async function leave(app: Inspected, stream: TestStream): Promise<void> {
+  const { connections } = app.hub.stats();
+  stream.close();
+  await untilConnections(app.hub, connections - 1);
+}
+
+describe('an explanation', () => {
+  it('says of three clients why none of them got an event: denied, gap, filter', async () => {
+    const app = await startInspected();
+    const gone = await app.stream('news', 'gina');
+    await publish(app.hub, 'news', 1);
+    await gone.next();
+    gone.drop();
+    await untilConnections(app.hub, 0);
+    await app.stream('alerts', 'fred');
+    const id = await publish(app.hub, 'news', 2);
+    await publish(app.hub, 'news', 3, 14);
+    await gone.resume();
+    const secret = await app.hub.publish('secrets', { data: 'hush' });
+    await expect(app.stream('secrets', 'dora')).rejects.toThrow('403');
+
+    const denied = await verdictOn(app, secret, 'dora', 'secrets');
+    expect(denied).toMatchObject({ outcome: 'denied', user: 'dora' });
+    expect(denied.whole.sentence).toMatch(/of "dora" was denied the channel "secrets" \(forbidden\)/);
+
+    const gap = await verdictOn(app, id, 'gina');
+    expect(gap.outcome).toBe('gap');
+    expect(gap.whole.sentence).toMatch(
+      /was gone when .+"gina".+had left the log already.+"gap" event \(evicted\)/,
+    );
+
+    const hidden = await verdictOn(app, await publish(app.hub, 'news', 15), 'fred');
+    expect(hidden.outcome).toBe('filtered');
+    expect(hidden.whole.sentence).toMatch(
+      /hidden from .+"fred".+of the types "alert", and this one is of "note"/,
+    );
+
+    // Without a user it tells of all that had to do with the channel.
+    const all = await app.explain('latest', { channel: 'news' });
+    expect(outcomes(all)).toEqual(['gina written', 'fred filtered', 'gina ended']);
+  });
+
+  it('says that an event was written, and of which connection', async () => {
+    const app = await startInspected();
+    const stream = await app.stream('news', 'ada');
+    const id = await publish(app.hub, 'news', 1);
+    await stream.next();
+    const { whole, ...verdict } = await verdictOn(app, id, 'ada');
+    expect(verdict.outcome).toBe('written');
+    expect(whole.event).toMatchObject({ state: 'kept', offset: 1, data: '1' });
+    const [info] = await app.hub.connections({ user: 'ada' });
+    expect(verdict.connection).toBe(info!.id);
+    expect((await app.explain(id, { connection: info!.id })).sentence).toBe(verdict.sentence);
+  });
+
+  it('finds the channel of an id, and takes an offset or "latest" for one', async () => {
+    const app = await startInspected();
+    await app.stream('news', 'ada');
+    const id = await publish(app.hub, 'news', 1, 2);
+    expect((await app.explain(id, {})).event.offset).toBe(2);
+    expect((await app.explain('1', { channel: 'news' })).event.offset).toBe(1);
+    expect((await app.explain('latest', { channel: 'news' })).event.offset).toBe(2);
+    await expect(app.explain('nonsense', {})).rejects.toThrow('400');
+    await expect(app.explain('1', {})).rejects.toThrow('Name the channel');
+  });
+
+  it('asks the filter of a stream again', async () => {
+    const app = await startInspected();
+    const stream = await app.stream('even', 'ada');
+    const odd = await publish(app.hub, 'news', 1);
+    const even = await publish(app.hub, 'news', 2);
+    await stream.next();
+    const hidden = await verdictOn(app, odd, 'ada');
+    expect(hidden).toMatchObject({ outcome: 'filtered' });
+    expect(hidden.sentence).toContain('the "filter" of hub.stream() answers false');
+    expect((await verdictOn(app, even, 'ada')).outcome).toBe('written');
+  });
+
+  it('says that operators of the route hold an event, or have dropped it', async () => {
+    const app = await startInspected();
+    await app.stream('dropped', 'ada');
+    const id = await publish(app.hub, 'news', 1);
+    await eventually(async () => (await verdictOn(app, id, 'ada')).outcome === 'held');
+  });
+
+  it('says that an event is older than the stream', async () => {
+    const app = await startInspected();
+    const id = await publish(app.hub, 'news', 1);
+    await app.stream('news', 'ada');
+    const { outcome, sentence } = await verdictOn(app, id, 'ada');
+    expect(outcome).toBe('earlier');
+    expect(sentence).toContain('replay');
+  });
+
+  it('says that an event waits for a client that does not read', async () => {
+    const app = await startInspected();
+    const stream = await app.stream('news', 'ada');
+    stream.pause();
+    const backedUp = async (): Promise<boolean> => {
+      await app.hub.publish('news', { data: 'x'.repeat(200_000) });
+      const { rows } = await app.get<{ rows: { state: string; lag: number }[] }>('connections');
+      return rows[0]!.state === 'backed up' && rows[0]!.lag > 0;
+    };
+    while (!(await backedUp()));
+    const { outcome, sentence } = await verdictOn(app, 'latest', 'ada');
+    expect(outcome).toBe('waiting');
+    expect(sentence).toMatch(/does not take what was written \(\d+ bytes wait\)/);
+  });
+
+  it('says that an event was replayed to a client that came back', async () => {
+    const app = await startInspected();
+    const stream = await app.stream('news', 'ada');
+    await publish(app.hub, 'news', 1);
+    await stream.next();
+    stream.drop();
+    await untilConnections(app.hub, 0);
+    const id = await publish(app.hub, 'news', 2);
+
+    const away = await verdictOn(app, id, 'ada');
+    expect(away.outcome).toBe('ended');
+    expect(away.sentence).toMatch(/got everything up to event 1 when it ended \(its client has left\)/);
+
+    await stream.resume();
+    await stream.next();
+    const back = await verdictOn(app, id, 'ada');
+    expect(back.outcome).toBe('replayed');
+    expect(back.sentence).toContain('when the client came back');
+    expect(back.whole.verdicts).toHaveLength(2);
+  });
+
+  it('remembers a connection that is gone', async () => {
+    const app = await startInspected();
+    const stream = await app.stream('news', 'ada');
+    const id = await publish(app.hub, 'news', 1);
+    await stream.next();
+    await leave(app, stream);
+    const { outcome, sentence } = await verdictOn(app, id, 'ada');
+    expect(outcome).toBe('written');
+    expect(sentence).toContain('before the connection ended');
+  });
+
+  it('knows a channel that was revoked, and what was written before that', async () => {
+    const app = await startInspected();
+    const stream = await app.stream('both', 'ada');
+    const before = await publish(app.hub, 'secrets', 1);
+    await stream.next();
+    await app.hub.revoke('ada', 'secrets');
+    const after = await publish(app.hub, 'secrets', 2);
+    expect((await verdictOn(app, before, 'ada', 'secrets')).outcome).toBe('written');
+    const { outcome, sentence } = await verdictOn(app, after, 'ada', 'secrets');
+    expect(outcome).toBe('denied');
+    expect(sentence).toContain('(revoked)');
+  });
+
+  it('says that an event was pushed out, and what it knows of it still', async () => {
+    const app = await startInspected();
+    const id = await publish(app.hub, 'news', 1);
+    await publish(app.hub, 'news', 2, 12);
+    const { sentence, event } = await app.explain(id, { channel: 'news' });
+    expect(sentence).toContain('is no longer in the log of "news": newer events have pushed it out');
+    expect(event).toMatchObject({ state: 'gone', type: 'note' });
+  });
+
+  it('says that it knows no such event, user or connection', async () => {
+    const app = await startInspected();
+    const id = await publish(app.hub, 'news', 1);
+    expect((await app.explain('77', { channel: 'news' })).sentence).toContain(
+      'has no such event, and goes up to 1',
+    );
+    expect((await app.explain('1', { channel: 'empty' })).sentence).toContain('has no events');
+    expect((await app.explain(id, { channel: 'news', user: 'nobody' })).sentence).toContain(
+      'Nothing is known of the user "nobody"',
+    );
+    const connection = '0b9f3f6c-8f2b-4d0c-9a40-1f0f5f3f9e11';
+    expect((await app.explain(id, { channel: 'news', connection })).verdicts).toEqual([]);
+  });
+
+  it('forgets the oldest when its memory is full', async () => {
+    const app = await startInspected({ inspector: { memory: { bytes: 8_000 } } });
+    const id = await publish(app.hub, 'news', 1);
+    for (const user of ['first', 'second', 'third', 'fourth', 'fifth', 'sixth']) {
+      const stream = await app.stream('news', user);
+      await leave(app, stream);
+    }
+    expect((await app.explain(id, { channel: 'news', user: 'sixth' })).verdicts).toHaveLength(1);
+    expect((await app.explain(id, { channel: 'news', user: 'first' })).verdicts).toEqual([]);
+  });
+});
+
+describeOnRedis('an explanation of several instances', (shared) => {
+  it('knows the connections of the others, and those that have ended there', async () => {
+    const backplane = shared();
+    const [here, there] = [await startInspected({ backplane }), await startInspected({ backplane })];
+    const stream = await there.stream('news', 'ada');
+    const filtered = await there.stream('alerts', 'fred');
+    await untilSubscribers(there.hub, 'news', 2);
+    const id = await publish(here.hub, 'news', 1);
+    await stream.next();
+    const { outcome, instance } = await verdictOn(here, id, 'ada');
+    expect(outcome).toBe('written');
+    expect(instance).not.toBe((await here.get<{ here: string }>('settings')).here);
+    await eventually(async () => (await verdictOn(here, id, 'fred')).outcome === 'filtered');
+    await leave(there, filtered);
+    expect((await verdictOn(here, id, 'fred')).outcome).toBe('filtered');
+  });
+});
