@@ -56,6 +56,7 @@ export type { PipeOptions, PipeSource } from './pipes/source-pipe.js';
 export type { FormLastEvent, LastEvent, PipeFailure } from './pipes/pipe-failure.js';
 export { SseHub, type HubStats } from './sse-hub.js';
 export type { PublishOptions } from './publishing/channel-writer.js';
+export type { Publication, PublishOutcome } from './publishing/publish-many.js';
 export type { StreamOptions } from './streams/streams.js';
 export { whileLeading } from './cluster/while-leading.js';
 export { SseModule } from './sse.module.js';

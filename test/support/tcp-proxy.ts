@@ -4,6 +4,8 @@ import { once } from 'node:events';
 /** A way to a port of this machine that can be cut: what is on it then stays there until it is whole again. */
 export class TcpProxy {
   readonly #sockets = new Set<Socket>();
+  /** The ends of the connections at the server. */
+  readonly #targets = new Set<Socket>();
   #isCut = false;
   #isRefusing = false;
 
@@ -30,6 +32,11 @@ export class TcpProxy {
   cut(): void {
     this.#isCut = true;
     for (const socket of this.#sockets) socket.pause();
+  }
+
+  /** Nothing of what the server says passes any more. */
+  mute(): void {
+    for (const target of this.#targets) target.pause();
   }
 
   /** Every connection ends at once; new ones wait until it is whole again. */
@@ -60,6 +67,8 @@ export class TcpProxy {
       return;
     }
     const target = connect(this.target, '127.0.0.1');
+    this.#targets.add(target);
+    target.on('close', () => this.#targets.delete(target));
     for (const [from, to] of [
       [client, target],
       [target, client],

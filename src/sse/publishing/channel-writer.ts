@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { channelHash, formatId } from '../protocol/position.js';
+import { channelHash, formatId, type Position } from '../protocol/position.js';
 import { moreLikeIt, SparseLog } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import type { ChannelSettings, SseSettings } from '../sse.settings.js';
@@ -20,19 +20,26 @@ export interface PublishOptions {
   readonly publishId?: string;
 }
 
+/** An event that was stored. */
+export interface Appended {
+  readonly position: Position;
+  /** The event's id, or the empty string. */
+  readonly id: string;
+}
+
 /**
  * The way of an event from `hub.publish()` to the log of its channel: it is checked, encoded once, and appended to the
  * log by the backplane. That tells its followers, one `Channel` for each channel that is streamed: channels/channel.ts.
  *
- * Calls on one channel take effect in their order, also where an asynchronous schema holds one of them up. Without
- * such a schema nothing waits.
+ * Calls on one channel take effect in their order, also where an asynchronous schema holds one of them up, or an event
+ * is being published to several channels. Otherwise nothing waits.
  */
 export class ChannelWriter {
   /** Events that were published since the start. */
   published = 0;
   /** Events of `emit()` that could not be published, since the start. */
   failedEmits = 0;
-  readonly #queue = new SerialQueue();
+  readonly queue = new SerialQueue();
   readonly #failures = new SparseLog();
   readonly #logger = new Logger('SseHub');
 
@@ -47,51 +54,63 @@ export class ChannelWriter {
     this.definitions.rulesOf(channel);
   }
 
+  /** @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL` */
+  rulesOf(channel: string): ChannelRules {
+    return this.definitions.rulesOf(channel);
+  }
+
   /** @returns the event's id, or the empty string */
   async publish(channel: string, event: SseEventInput, options?: PublishOptions): Promise<string> {
-    const rules = this.definitions.rulesOf(channel);
+    const rules = this.rulesOf(channel);
     const publishId = options && publishIdOf(options);
-    const encoded = this.#encoded(channel, event, rules);
-    const stored = encoded instanceof Promise ? await encoded : encoded;
-    const position = await this.backplane.append(channel, rules.settings, stored, publishId);
+    const turn = this.queue.turn(channel, this.encoded(channel, event, rules));
+    const stored = turn instanceof Promise ? await turn : turn;
+    const { id } = await this.append(channel, rules.settings, stored, publishId);
+    return id;
+  }
+
+  /** Stores an event that {@link encoded} has made, at once: the caller has waited for its turn. */
+  async append(
+    channel: string,
+    settings: ChannelSettings,
+    event: StoredEvent,
+    publishId: string | undefined,
+  ): Promise<Appended> {
+    const position = await this.backplane.append(channel, settings, event, publishId);
     this.published++;
-    return rules.settings.history ? formatId(position, channelHash(channel)) : (stored.id ?? '');
+    const id = settings.history ? formatId(position, channelHash(channel)) : (event.id ?? '');
+    return { position, id };
   }
 
-  /** Publishes an event for which nobody waits: a failure is counted, and some are logged. */
-  emit(channel: string, event: SseEventInput, options?: PublishOptions): void {
-    this.publish(channel, event, options).catch((error: unknown) => this.#emitFailed(channel, error));
-  }
-
-  #emitFailed(channel: string, error: unknown): void {
+  /** A publishing for which nobody waits has failed: it is counted, and some are logged. */
+  emitFailed(channels: string | readonly string[], error: unknown): void {
     this.failedEmits++;
     const code = error instanceof SseError ? error.code : 'other';
     // A timer may well emit once more while the application closes.
     if (code === 'HUB_CLOSED') return;
     this.#failures.add(code, (leftOut) => {
       this.#logger.error(
-        `An event for the channel ${JSON.stringify(channel)} was not published.${moreLikeIt(leftOut)}`,
+        `An event for the channel ${JSON.stringify(channels)} was not published.${moreLikeIt(leftOut)}`,
         error instanceof Error ? error.stack : String(error),
       );
     });
   }
 
   /**
-   * Checks and encodes an event. It returns a Promise only where a schema is asynchronous or calls before it wait. The
-   * caller awaits that first of all, see {@link SerialQueue}.
+   * Checks and encodes an event. It returns a Promise only where a schema is asynchronous. Then the caller waits for its
+   * turn in {@link queue}, and appends the event at once when it has come.
    */
-  #encoded(
+  encoded(
     channel: string,
     event: SseEventInput,
     { settings, schemas }: ChannelRules,
   ): StoredEvent | Promise<StoredEvent> {
-    const { maxEventBytes } = this.settings;
-    if (!schemas) return storedEvent(event, idsBy(settings), maxEventBytes);
     const encode = (checked: SseEventInput): StoredEvent =>
-      storedEvent(checked, idsBy(settings), maxEventBytes);
-    // The event is encoded before it waits: the publisher may change the data meanwhile.
+      storedEvent(checked, idsBy(settings), this.settings.maxEventBytes);
+    if (!schemas) return encode(event);
+    // Not put off: the publisher may change the data meanwhile.
     const checked = checkedEvent(channel, event, schemas);
-    return this.#queue.turn(channel, checked instanceof Promise ? checked.then(encode) : encode(checked));
+    return checked instanceof Promise ? checked.then(encode) : encode(checked);
   }
 
   /**
@@ -108,17 +127,17 @@ export class ChannelWriter {
   /** Stores an event that {@link lastEvent} has made. It is kept for clients that come back. */
   async appendLast(channel: string, event: StoredEvent, publishId: string): Promise<void> {
     const { settings } = this.definitions.rulesOf(channel);
-    await this.#queue.run(channel, () => this.backplane.append(channel, settings, event, publishId));
+    await this.queue.run(channel, () => this.backplane.append(channel, settings, event, publishId));
   }
 
   async complete(channel: string): Promise<void> {
     const { settings } = this.definitions.rulesOf(channel);
-    await this.#queue.run(channel, () => this.backplane.complete(channel, settings));
+    await this.queue.run(channel, () => this.backplane.complete(channel, settings));
   }
 
   async purge(channel: string): Promise<void> {
     this.check(channel);
-    await this.#queue.run(channel, () => this.backplane.purge(channel));
+    await this.queue.run(channel, () => this.backplane.purge(channel));
   }
 }
 
@@ -126,9 +145,14 @@ const idsBy = ({ history }: ChannelSettings): IdsBy => (history ? 'hub' : 'publi
 
 const PUBLISH_ID = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
 
-function publishIdOf(options: PublishOptions): string | undefined {
+/** @throws SseError `INVALID_OPTIONS` */
+export function publishIdOf(options: PublishOptions): string | undefined {
   checkObject(options, ['publishId'], 'hub.publish()');
-  const { publishId } = options;
+  return checkedPublishId(options.publishId);
+}
+
+/** @throws SseError `INVALID_OPTIONS` */
+export function checkedPublishId(publishId: string | undefined): string | undefined {
   if (publishId === undefined || PUBLISH_ID.test(stringOf('publishId', publishId))) return publishId;
   return invalid('publishId', publishId, '1 to 200 characters, none of them a control character');
 }
