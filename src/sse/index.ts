@@ -68,6 +68,7 @@ export type { DrainPhase } from './http/drain.js';
 export { SseHub, type HubStats } from './sse-hub.js';
 export type { DefinitionStats } from './definition-stats.js';
 export type { PublishOptions } from './publishing/channel-writer.js';
+export type { Publication, PublishOutcome } from './publishing/publish-many.js';
 export type { StreamOptions } from './streams/streams.js';
 export { whileLeading } from './cluster/while-leading.js';
 export { SseModule } from './sse.module.js';

@@ -7,12 +7,14 @@ import type { Health, HubHealth } from './health/hub-health.js';
 import type { ConnectionFilter, ConnectionInfo, Connections } from './http/connections.js';
 import type { BackplaneState } from './log/backplane.js';
 import type { ChannelHistory, HistoryQuery } from './log/history.js';
-import type { EventsOf, InputsOf, SseEvent, SseEventInput } from './log/sse-event.js';
+import type { EventForAll, EventsOf, InputsOf, SseEvent, SseEventInput } from './log/sse-event.js';
 import type { PipeOptions, PipeSource } from './pipes/source-pipe.js';
 import type { SourcePipes } from './pipes/source-pipes.js';
 import type { PresenceMembers } from './presence/member.js';
 import type { Presence } from './presence/presence.js';
 import type { ChannelWriter, PublishOptions } from './publishing/channel-writer.js';
+import { publishCopies } from './publishing/publish-copies.js';
+import { publishMany, type Publication, type PublishOutcome } from './publishing/publish-many.js';
 import type { StreamOptions, Streams } from './streams/streams.js';
 
 /** Numbers of this process, of now unless they say otherwise. */
@@ -73,8 +75,53 @@ export class SseHub {
     channel: Name,
     event: SseEventInput<InputsOf<Name>>,
     options?: PublishOptions,
-  ): Promise<string> {
-    return this.writer.publish(channel, event, options);
+  ): Promise<string>;
+  /**
+   * Publishes one event to several channels, at most 16. A client that streams more than one of them gets it once: by
+   * the first that it comes to, which the event's `channel` names. To a client that is cut off between the copies, or
+   * leaves a channel there, the event may come twice. It never comes not at all.
+   *
+   * The event is checked for each channel, and appended to them in the given order. It ends at the first that fails: the
+   * error says which channels have the event. With a `publishId` the call may be repeated, and stores it where it is missing.
+   *
+   * @returns the ids, in the order of the channels
+   * @throws SseError as for one channel, and `TOO_MANY_CHANNELS`
+   */
+  publish<Name extends string>(
+    channels: readonly Name[],
+    event: EventForAll<Name>,
+    options?: PublishOptions,
+  ): Promise<string[]>;
+  publish(
+    channels: string | readonly string[],
+    event: SseEventInput,
+    options?: PublishOptions,
+  ): Promise<string | string[]> {
+    return Array.isArray(channels)
+      ? publishCopies(this.writer, channels as readonly string[], event, options)
+      : this.writer.publish(channels as string, event, options);
+  }
+
+  /**
+   * Publishes up to 1,000 events, each to a channel of its own, with one wait for all. With Redis they take one round trip; so they do
+   * with NATS for channels that were published to lately.
+   *
+   * All events are checked and encoded first: if one cannot be sent, none is published. Then they are appended in
+   * their order, so that those of one channel arrive in it. One that fails does not hold up the others.
+   *
+   * @returns what has become of each, in the order of the list
+   * @throws SseError before anything is published: `TOO_MANY_EVENTS`, `INVALID_OPTIONS`, or what `publish()` says of one
+   * event, whose index the message names
+   *
+   * @example
+   * ```ts
+   * const outcomes = await hub.publishMany(orders.map(({ id }) => ({ channel: Order.of({ id }), event: { type: 'closed' } })));
+   * ```
+   */
+  publishMany<const Names extends readonly string[]>(publications: {
+    readonly [Index in keyof Names]: Publication<Names[Index]>;
+  }): Promise<PublishOutcome[]> {
+    return publishMany(this.writer, publications);
   }
 
   /**
@@ -85,8 +132,17 @@ export class SseHub {
     channel: Name,
     event: SseEventInput<InputsOf<Name>>,
     options?: PublishOptions,
-  ): void {
-    this.writer.emit(channel, event, options);
+  ): void;
+  /** Publishes an event to several channels, as {@link publish}, and waits for none of them. */
+  emit<Name extends string>(
+    channels: readonly Name[],
+    event: EventForAll<Name>,
+    options?: PublishOptions,
+  ): void;
+  emit(channels: string | readonly string[], event: SseEventInput, options?: PublishOptions): void {
+    this.publish(channels as string, event, options).catch((error: unknown) =>
+      this.writer.emitFailed(channels, error),
+    );
   }
 
   /**

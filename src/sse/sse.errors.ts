@@ -19,9 +19,10 @@
  * | `SOURCE_TOO_FAST` | `pipe()`, `@Publish()`: too many items of an Observable wait to be published |
  * | `PIPE_ABANDONED` | `pipe()`: nobody listened for `abandonAfter` |
  * | `PIPE_LOST` | `pipe()`: the process was away for so long that another instance took it for dead and told its listeners |
- * | `TOO_MANY_CHANNELS` | `stream()`: more channels than one response takes |
+ * | `TOO_MANY_CHANNELS` | `stream()`: more channels than one response takes; `publish()`: more than one event takes |
+ * | `TOO_MANY_EVENTS` | `publishMany()`: more events than one call takes |
  * | `HUB_FULL` | `publish()`, `complete()` and streams: `limits.channels` is reached |
- * | `PUBLISH_REJECTED` | `publish()`: the backplane did not store the event and never will, or too many events wait for asynchronous schemas |
+ * | `PUBLISH_REJECTED` | `publish()`: the backplane did not store the event and never will, or too many calls wait for others |
  * | `PUBLISH_UNCERTAIN` | `publish()`: the event was sent to the backplane, and no answer came in time |
  * | `BACKPLANE_AWAY` | every other call that needs the backplane, while it cannot be reached |
  * | `BACKPLANE_FAILED` | the start-up: the backplane cannot be used as it is configured |
@@ -45,6 +46,7 @@ export type SseErrorCode =
   | 'PIPE_ABANDONED'
   | 'PIPE_LOST'
   | 'TOO_MANY_CHANNELS'
+  | 'TOO_MANY_EVENTS'
   | 'HUB_FULL'
   | 'PUBLISH_REJECTED'
   | 'PUBLISH_UNCERTAIN'

@@ -8,6 +8,8 @@ export class TcpProxy {
   /** The bytes after which connections end, by the sockets that they come from: those to the server. */
   readonly #left = new Map<Socket, number>();
   #pieces: 'as they come' | 'bytes' = 'as they come';
+  /** The ends of the connections at the server. */
+  readonly #targets = new Set<Socket>();
   #isCut = false;
   #isRefusing = false;
 
@@ -34,6 +36,11 @@ export class TcpProxy {
   cut(): void {
     this.#isCut = true;
     for (const socket of this.#sockets) socket.pause();
+  }
+
+  /** Nothing of what the server says passes any more. */
+  mute(): void {
+    for (const target of this.#targets) target.pause();
   }
 
   /** Every connection ends at once; new ones wait until it is whole again. */
@@ -76,6 +83,8 @@ export class TcpProxy {
     const target = connect(this.target, '127.0.0.1');
     client.setNoDelay(true);
     this.#left.set(target, Infinity);
+    this.#targets.add(target);
+    target.on('close', () => this.#targets.delete(target));
     for (const [from, to] of [
       [client, target],
       [target, client],

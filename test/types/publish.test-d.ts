@@ -1,7 +1,14 @@
 // Compile-time promises: checked by `npm run types`, never run.
 import { of } from 'rxjs';
 import { defineChannel, type } from '../../src/sse/index.js';
-import type { SseEventInput, SseHub } from '../../src/sse/index.js';
+import type {
+  Publication,
+  PublishOutcome,
+  SseError,
+  SseEventInput,
+  SseHub,
+} from '../../src/sse/index.js';
+import { isOf } from './expect-type.js';
 
 interface Message {
   readonly from: string;
@@ -106,4 +113,43 @@ export async function theOtherCallsTakeBothKindsOfNames(hub: SseHub): Promise<vo
     await hub.disconnect({ channel: name, id: String(count) });
     await hub.connections({ channel: name });
   }
+}
+
+const Desk = defineChannel('desk/:id', {
+  events: { message: type<{ readonly from: 'a' | 'b' }>(), closed: type<undefined>() },
+});
+const desk = Desk.of({ id: 1 });
+
+export async function severalChannelsTakeWhatEachOfThemTakes(hub: SseHub): Promise<void> {
+  const ids: string[] = await hub.publish([room, desk], { data: { from: 'a' } });
+  hub.emit([room, room], { type: 'typing', data: ids.join() });
+  await hub.publish(['plain', room], { type: 'typing', data: 'a' });
+  await hub.publish(['plain', 'other'], { type: 'anything', data: new Date() });
+  // @ts-expect-error: one of the channels has no such event
+  await hub.publish([room, desk], { type: 'typing', data: 'a' });
+  // @ts-expect-error: one of the channels has other data
+  await hub.publish([room, desk], { data: { from: 'c' } });
+  // @ts-expect-error: one of the channels has other data
+  hub.emit([room, desk], { data: { from: 'c' } });
+}
+
+export async function eachOfManyIsCheckedByItsChannel(hub: SseHub): Promise<void> {
+  const outcomes: PublishOutcome[] = await hub.publishMany([
+    { channel: room, event: { type: 'typing', data: 'a' } },
+    { channel: desk, event: { type: 'closed' }, publishId: 'x' },
+    { channel: 'plain', event: { type: 'anything', data: 1 } },
+  ]);
+  for (const outcome of outcomes) {
+    if (outcome.status === 'published') isOf<string>()(outcome.id, true);
+    else isOf<SseError>()(outcome.error, true);
+  }
+  const made = [1, 2].map(
+    (id): Publication<typeof desk> => ({ channel: Desk.of({ id }), event: { type: 'closed' } }),
+  );
+  await hub.publishMany(made);
+  await hub.publishMany([
+    { channel: room, event: { type: 'seats', data: null } },
+    // @ts-expect-error: it is an event of the other channel
+    { channel: desk, event: { type: 'typing', data: 'a' } },
+  ]);
 }

@@ -11,6 +11,7 @@ export type { JsonOf } from '../log/json-of.js';
 export type {
   AnyEvents,
   ChannelName,
+  EventForAll,
   EventMap,
   EventsOf,
   InputsOf,

@@ -76,8 +76,8 @@ export interface Publishing extends OfChannel {
   trace?: string | undefined;
   /** The size of the event in bytes, once it is encoded. */
   bytes?: number;
-  /** The event's id, in `publish:asyncEnd`; empty where it has none. */
-  result?: string;
+  /** The event's id, in `publish:asyncEnd`; the empty string where it has none. */
+  result?: { readonly id: string };
   /** In `publish:error`, and in `publish:asyncEnd` after it. */
   error?: unknown;
 }

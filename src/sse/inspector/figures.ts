@@ -1,6 +1,4 @@
-import { PREFIX } from '../diagnostics/diagnostics.js';
-import { hear, listenTo } from '../diagnostics/listen.js';
-import type { Publishing } from '../diagnostics/messages.js';
+import { listenTo } from '../diagnostics/listen.js';
 
 /** What one instance did in a second, and what it holds. */
 export interface Figures {
@@ -111,14 +109,10 @@ export class FigureCounter {
           'connection:backed-up': count('backedUp'),
           'stream:gap': count('gaps'),
           'stream:denied': count('denied'),
-        },
-        this.hub,
-      ),
-      hear<Publishing>(
-        `tracing:${PREFIX}publish:asyncEnd`,
-        ({ error }) => {
-          if (error === undefined) this.#now.published++;
-          else this.#now.failed++;
+          'publish:asyncEnd': ({ error }) => {
+            if (error === undefined) this.#now.published++;
+            else this.#now.failed++;
+          },
         },
         this.hub,
       ),

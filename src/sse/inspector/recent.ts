@@ -1,6 +1,5 @@
 import type { StreamPosition } from '../connection-details.js';
-import { PREFIX } from '../diagnostics/diagnostics.js';
-import { hear, listenTo } from '../diagnostics/listen.js';
+import { listenTo } from '../diagnostics/listen.js';
 import type {
   EndReason,
   ObservedConnection,
@@ -127,12 +126,8 @@ export class Recent {
             this.denied.add({ kind: 'denied', at: Date.now(), who: whoIs(connection), channel, reason }),
           'channel:purged': (message) => this.#cleared('purged', message),
           'channel:completed': (message) => this.#cleared('completed', message),
+          'publish:asyncEnd': (message) => this.published.add(publishedOf(message)),
         },
-        hub,
-      ),
-      hear<Publishing>(
-        `tracing:${PREFIX}publish:asyncEnd`,
-        (one) => this.published.add(publishedOf(one)),
         hub,
       ),
     ];
@@ -186,7 +181,7 @@ function gapOf({
   return { kind: 'gap', at: Date.now(), who: whoIs(connection), channel, reason, requested, oldest, latest };
 }
 
-function publishedOf({ channel, type, bytes, result = '', error }: Publishing): Published {
+function publishedOf({ channel, type, bytes, result, error }: Publishing): Published {
   const fault =
     error === undefined
       ? undefined
@@ -195,5 +190,5 @@ function publishedOf({ channel, type, bytes, result = '', error }: Publishing): 
         : error instanceof Error
           ? error.message.slice(0, 200)
           : 'an error';
-  return { kind: 'published', at: Date.now(), channel, id: result, type, bytes, error: fault };
+  return { kind: 'published', at: Date.now(), channel, id: result?.id ?? '', type, bytes, error: fault };
 }

@@ -49,6 +49,13 @@ export type SseEventInput<Events extends EventMap = AnyEvents> = string extends 
   ? EventExtras & { readonly type?: string; readonly data?: unknown }
   : { [Type in keyof Events & string]: Typed<Type, Events[Type]> }[keyof Events & string];
 
+/** An event that may be published to each of these channels. */
+export type EventForAll<Name extends string> = (
+  Name extends string ? (event: SseEventInput<InputsOf<Name>>) => void : never
+) extends (event: infer Event) => void
+  ? Event
+  : never;
+
 type Received<Type, Data> = {
   readonly id?: string;
   readonly retry?: number;

@@ -104,7 +104,7 @@ function beginPublishing(tracer: Tracer, call: Publishing): Span {
 
 function endPublishing(span: Span, { bytes, error, result }: Publishing): void {
   if (bytes !== undefined) span.setAttribute('messaging.message.body.size', bytes);
-  if (result) span.setAttribute('messaging.message.id', result);
+  if (result?.id) span.setAttribute('messaging.message.id', result.id);
   if (error !== undefined) {
     span.setAttribute('error.type', error instanceof SseError ? error.code : 'other');
     span.recordException(error instanceof Error ? error : String(error));

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { channelCompleted, channelPurged, publishing } from '../diagnostics/diagnostics.js';
 import type { OfChannel, Publishing } from '../diagnostics/messages.js';
-import { channelHash, formatId } from '../protocol/position.js';
+import { channelHash, formatId, type Position } from '../protocol/position.js';
 import { SparseLog, sparseLine } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import type { ChannelSettings, SseSettings } from '../sse.settings.js';
@@ -22,19 +22,26 @@ export interface PublishOptions {
   readonly publishId?: string;
 }
 
+/** An event that was stored. */
+export interface Appended {
+  readonly position: Position;
+  /** The event's id, or the empty string. */
+  readonly id: string;
+}
+
 /**
  * The way of an event from `hub.publish()` to the log of its channel: it is checked, encoded once, and appended to the
  * log by the backplane. That tells its followers, one `Channel` for each channel that is streamed: channels/channel.ts.
  *
- * Calls on one channel take effect in their order, also where an asynchronous schema holds one of them up. Without
- * such a schema nothing waits.
+ * Calls on one channel take effect in their order, also where an asynchronous schema holds one of them up, or an event
+ * is being published to several channels. Otherwise nothing waits.
  */
 export class ChannelWriter {
   /** Events that were published since the start. */
   published = 0;
   /** Events of `emit()` that could not be published, since the start. */
   failedEmits = 0;
-  readonly #queue = new SerialQueue();
+  readonly queue = new SerialQueue();
   readonly #failures = new SparseLog();
   readonly #logger = new Logger('SseHub');
 
@@ -51,71 +58,103 @@ export class ChannelWriter {
     this.definitions.rulesOf(channel);
   }
 
+  /** @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL` */
+  rulesOf(channel: string): ChannelRules {
+    return this.definitions.rulesOf(channel);
+  }
+
   /** The pattern of the definition of a channel; undefined where none matches. */
   definitionOf(channel: string): string | undefined {
     return this.definitions.patternOf(channel);
   }
 
   /** @returns the event's id, or the empty string */
-  publish(channel: string, event: SseEventInput, options?: PublishOptions): Promise<string> {
-    if (!publishing.hasSubscribers) return this.#publish(channel, event, options);
-    const context: Publishing = {
-      ...this.#of(channel),
-      startedAt: performance.now(),
-      // JavaScript users may pass anything.
-      type: (event as SseEventInput | undefined)?.type,
-    };
-    return publishing.tracePromise(() => this.#publish(channel, event, options, context), context);
+  async publish(channel: string, event: SseEventInput, options?: PublishOptions): Promise<string> {
+    // JavaScript users may pass anything.
+    const type = (event as SseEventInput | undefined)?.type;
+    const { id } = await this.#told(channel, type, (context) =>
+      this.#publish(channel, event, options, context),
+    );
+    return id;
   }
 
   async #publish(
     channel: string,
     event: SseEventInput,
     options: PublishOptions | undefined,
-    context?: Publishing,
-  ): Promise<string> {
-    const rules = this.definitions.rulesOf(channel);
+    context: Publishing | undefined,
+  ): Promise<Appended> {
+    const rules = this.rulesOf(channel);
     const publishId = options && publishIdOf(options);
-    const encoded = this.#encoded(channel, event, rules);
-    const plain = encoded instanceof Promise ? await encoded : encoded;
-    const stored = context ? traced(plain, context) : plain;
-    const position = await this.backplane.append(channel, rules.settings, stored, publishId);
+    const turn = this.queue.turn(channel, this.encoded(channel, event, rules));
+    const stored = turn instanceof Promise ? await turn : turn;
+    return this.#append(channel, rules.settings, stored, publishId, context);
+  }
+
+  /** Stores an event that {@link encoded} has made, at once: the caller has waited for its turn. */
+  append(
+    channel: string,
+    settings: ChannelSettings,
+    event: StoredEvent,
+    publishId: string | undefined,
+  ): Promise<Appended> {
+    return this.#told(channel, event.type, (context) =>
+      this.#append(channel, settings, event, publishId, context),
+    );
+  }
+
+  /** Tells listeners of a publishing, from its start to its end. */
+  #told(
+    channel: string,
+    type: string | undefined,
+    publish: (context: Publishing | undefined) => Promise<Appended>,
+  ): Promise<Appended> {
+    if (!publishing.hasSubscribers) return publish(undefined);
+    const context: Publishing = { ...this.#of(channel), startedAt: performance.now(), type };
+    return publishing.tracePromise(() => publish(context), context);
+  }
+
+  async #append(
+    channel: string,
+    settings: ChannelSettings,
+    event: StoredEvent,
+    publishId: string | undefined,
+    context: Publishing | undefined,
+  ): Promise<Appended> {
+    const stored = context ? traced(event, context) : event;
+    const position = await this.backplane.append(channel, settings, stored, publishId);
     this.published++;
-    return rules.settings.history ? formatId(position, channelHash(channel)) : (stored.id ?? '');
+    const id = settings.history ? formatId(position, channelHash(channel)) : (event.id ?? '');
+    return { position, id };
   }
 
-  /** Publishes an event for which nobody waits: a failure is counted, and some are logged. */
-  emit(channel: string, event: SseEventInput, options?: PublishOptions): void {
-    this.publish(channel, event, options).catch((error: unknown) => this.#emitFailed(channel, error));
-  }
-
-  #emitFailed(channel: string, error: unknown): void {
+  /** A publishing for which nobody waits has failed: it is counted, and some are logged. */
+  emitFailed(channels: string | readonly string[], error: unknown): void {
     this.failedEmits++;
     const code = error instanceof SseError ? error.code : 'other';
     // A timer may well emit once more while the application closes.
     if (code === 'HUB_CLOSED') return;
     this.#failures.add(code, (leftOut) => {
-      const line = `An event for the channel ${JSON.stringify(channel)} was not published.`;
-      this.#logger.error(sparseLine(line, leftOut, { channel, code, err: error }));
+      const line = `An event for the channel ${JSON.stringify(channels)} was not published.`;
+      this.#logger.error(sparseLine(line, leftOut, { channels, code, err: error }));
     });
   }
 
   /**
-   * Checks and encodes an event. It returns a Promise only where a schema is asynchronous or calls before it wait. The
-   * caller awaits that first of all, see {@link SerialQueue}.
+   * Checks and encodes an event. It returns a Promise only where a schema is asynchronous. Then the caller waits for its
+   * turn in {@link queue}, and appends the event at once when it has come.
    */
-  #encoded(
+  encoded(
     channel: string,
     event: SseEventInput,
     { settings, schemas }: ChannelRules,
   ): StoredEvent | Promise<StoredEvent> {
-    const { maxEventBytes } = this.settings;
-    if (!schemas) return storedEvent(event, idsBy(settings), maxEventBytes);
     const encode = (checked: SseEventInput): StoredEvent =>
-      storedEvent(checked, idsBy(settings), maxEventBytes);
-    // The event is encoded before it waits: the publisher may change the data meanwhile.
+      storedEvent(checked, idsBy(settings), this.settings.maxEventBytes);
+    if (!schemas) return encode(event);
+    // Not put off: the publisher may change the data meanwhile.
     const checked = checkedEvent(channel, event, schemas);
-    return this.#queue.turn(channel, checked instanceof Promise ? checked.then(encode) : encode(checked));
+    return checked instanceof Promise ? checked.then(encode) : encode(checked);
   }
 
   /**
@@ -132,18 +171,18 @@ export class ChannelWriter {
   /** Stores an event that {@link lastEvent} has made. It is kept for clients that come back. */
   async appendLast(channel: string, event: StoredEvent, publishId: string): Promise<void> {
     const { settings } = this.definitions.rulesOf(channel);
-    await this.#queue.run(channel, () => this.backplane.append(channel, settings, event, publishId));
+    await this.queue.run(channel, () => this.backplane.append(channel, settings, event, publishId));
   }
 
   async complete(channel: string): Promise<void> {
     const { settings } = this.definitions.rulesOf(channel);
-    await this.#queue.run(channel, () => this.backplane.complete(channel, settings));
+    await this.queue.run(channel, () => this.backplane.complete(channel, settings));
     if (channelCompleted.hasSubscribers) channelCompleted.publish(this.#of(channel));
   }
 
   async purge(channel: string): Promise<void> {
     this.check(channel);
-    await this.#queue.run(channel, () => this.backplane.purge(channel));
+    await this.queue.run(channel, () => this.backplane.purge(channel));
     if (channelPurged.hasSubscribers) channelPurged.publish(this.#of(channel));
   }
 
@@ -166,9 +205,14 @@ function traced(event: StoredEvent, context: Publishing): StoredEvent {
 
 const PUBLISH_ID = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
 
-function publishIdOf(options: PublishOptions): string | undefined {
+/** @throws SseError `INVALID_OPTIONS` */
+export function publishIdOf(options: PublishOptions): string | undefined {
   checkObject(options, ['publishId'], 'hub.publish()');
-  const { publishId } = options;
+  return checkedPublishId(options.publishId);
+}
+
+/** @throws SseError `INVALID_OPTIONS` */
+export function checkedPublishId(publishId: string | undefined): string | undefined {
   if (publishId === undefined || PUBLISH_ID.test(stringOf('publishId', publishId))) return publishId;
   return invalid('publishId', publishId, '1 to 200 characters, none of them a control character');
 }

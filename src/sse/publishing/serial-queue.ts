@@ -29,23 +29,38 @@ export class SerialQueue {
   turn<T>(channel: string, ready: T | Promise<T>): T | Promise<T> {
     const before = this.#last.get(channel);
     if (!before && !(ready instanceof Promise)) return ready;
+    return this.#wait([channel], [before], ready);
+  }
+
+  /** As {@link turn}, for a call on several channels: it has its turn in all of them at the same time. */
+  turnInAll<T>(channels: ReadonlySet<string>, ready: T | Promise<T>): T | Promise<T> {
+    const before = [...channels].map((channel) => this.#last.get(channel));
+    if (before.every((one) => !one) && !(ready instanceof Promise)) return ready;
+    return this.#wait([...channels], before, ready);
+  }
+
+  #wait<T>(
+    channels: readonly string[],
+    before: readonly (Promise<unknown> | undefined)[],
+    ready: T | Promise<T>,
+  ): Promise<T> {
     if (this.#waiting >= MAX_WAITING) {
       Promise.resolve(ready).catch(() => undefined);
       throw new SseError(
         'PUBLISH_REJECTED',
-        `${MAX_WAITING} events wait for asynchronous schemas to check them. Publish fewer at a time, or check them before.`,
+        `${MAX_WAITING} calls wait for asynchronous schemas, or for the copies of events in other channels. Publish fewer at a time.`,
       );
     }
     this.#waiting++;
     // Also where `ready` fails early, the calls before it come first.
-    const settled = Promise.allSettled([ready, before]);
+    const settled = Promise.allSettled([ready, ...before]);
     const turn = settled.then(() => ready);
     // Resolves after the turn has, so that the caller of this turn goes on before the caller of the next.
     const last: Promise<unknown> = Promise.allSettled([turn]).then(() => {
       this.#waiting--;
-      if (this.#last.get(channel) === last) this.#last.delete(channel);
+      for (const channel of channels) if (this.#last.get(channel) === last) this.#last.delete(channel);
     });
-    this.#last.set(channel, last);
+    for (const channel of channels) this.#last.set(channel, last);
     return turn;
   }
 }

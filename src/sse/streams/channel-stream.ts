@@ -115,6 +115,8 @@ export class StreamSubscription implements Unsubscribable {
   /** Called once for each channel, when everything was handed on that was in its log when the cursor began. */
   readonly caughtUp?: () => void;
   closed = false;
+  /** `later`: a cursor had started when it came, so it may not have got all that the cursor has handed on. */
+  since: 'the start' | 'later' = 'the start';
   /** The number of channels that have not completed. */
   #open: number;
 

@@ -9,6 +9,7 @@ import type { GapReason, SseEvent } from '../log/sse-event.js';
 import type { LastEventId, NamedPosition, Position, Requested } from '../protocol/position.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
 import type { StreamSubscription, StreamRequest } from './channel-stream.js';
+import { notHadAsCopy, readEarlierCopies } from './event-copies.js';
 import type { Preface } from './preface.js';
 import type { Sink } from './sink.js';
 import type { StreamReader } from './stream-reader.js';
@@ -114,6 +115,8 @@ export class Cursor implements ChannelReader, Task {
    * key, until it has caught up.
    */
   #lag: 'none' | 'lagging' = 'none';
+  /** The offset from which it reads since its start, or since its last gap. */
+  #from = 0;
   /** `past` until everything was handed on that was in the log at the start. */
   #stretch: 'past' | 'live' = 'past';
   /** When its task in the run queue comes, if there is one. */
@@ -182,6 +185,7 @@ export class Cursor implements ChannelReader, Task {
   // ---- Its subscriptions
 
   add(subscription: StreamSubscription): void {
+    if (this.started) subscription.since = 'later';
     this.#subscriptions = this.#subscriptions.concat(subscription);
     if (this.#stretch === 'live') subscription.caughtUp?.();
   }
@@ -195,6 +199,10 @@ export class Cursor implements ChannelReader, Task {
 
   get isSubscribed(): boolean {
     return this.#subscriptions.length > 0;
+  }
+
+  get subscriptions(): readonly StreamSubscription[] {
+    return this.#subscriptions;
   }
 
   /** Gives all subscriptions an event that is not in the log. */
@@ -264,6 +272,33 @@ export class Cursor implements ChannelReader, Task {
     const { offset, mark } = position;
     // After the last event that was emitted, all that followed was hidden: the client is past that, too.
     this.given = offset >= this.#lastEmitted ? read : { offset, mark };
+  }
+
+  /** Whether it has come past a position in its log, so that it will not hand on the event there any more. */
+  isPast({ offset }: Position): boolean {
+    return this.started && offset <= this.read.offset;
+  }
+
+  /**
+   * The event at a position that it has handed on, or that its subscriptions did not want. Without its entry if the log
+   * has let go of that since. Undefined where it did not come by that event: it began later, or the position is of another
+   * log.
+   *
+   * @param published `lately`: while it was reading
+   */
+  handedOn(position: Position, published: 'lately' | 'once'): { readonly entry?: LogEntry } | undefined {
+    if (!this.isPast(position) || position.offset <= this.#from) return undefined;
+    const { log } = this;
+    if (position.offset <= log.floor.offset)
+      // The log may be another one than the event was in, unless the event is too young for that.
+      return log.has(position) || published === 'lately' ? {} : undefined;
+    const entry = log.at(log.indexAfter(position.offset) - 1);
+    return entry?.offset === position.offset && entry.mark === position.mark ? { entry } : undefined;
+  }
+
+  /** Whether what it reads was published while it was reading. */
+  get isLive(): boolean {
+    return this.#stretch === 'live';
   }
 
   // ---- The start, in the order in which its reader calls these
@@ -469,7 +504,7 @@ export class Cursor implements ChannelReader, Task {
     this.#phase = READING;
     this.read = this.given = position;
     this.began ??= position;
-    this.#lastEmitted = position.offset;
+    this.#lastEmitted = this.#from = position.offset;
   }
 
   /** An absent channel has another position now. Its client must be sent that before the old one expires. */
@@ -532,6 +567,10 @@ export class Cursor implements ChannelReader, Task {
 
   /** Answers whether it may go on with the next event. */
   #handOn(entry: LogEntry): boolean {
+    if (entry.event.also) {
+      readEarlierCopies(entry.event.also, this.reader);
+      if (this.#mustWait || this.isEnded) return false;
+    }
     const wanting = this.#wanting(entry);
     if (wanting.length === 0 && this.isSubscribed) {
       const { offset, mark, event } = entry;
@@ -541,9 +580,11 @@ export class Cursor implements ChannelReader, Task {
   }
 
   #wanting(entry: LogEntry): readonly StreamSubscription[] {
-    const subscriptions = this.#subscriptions;
-    if (!subscriptions.some(({ wants }) => wants)) return subscriptions;
-    return subscriptions.filter(({ wants }) => wants?.(entry, this.channel) ?? true);
+    let wanting = this.#subscriptions;
+    if (wanting.some(({ wants }) => wants))
+      wanting = wanting.filter(({ wants }) => wants?.(entry, this.channel) ?? true);
+    const mayBeCopy = entry.event.also !== undefined || this.reader.copiesAhead !== undefined;
+    return mayBeCopy ? notHadAsCopy(entry, this, wanting) : wanting;
   }
 
   #emit(entry: LogEntry, subscriptions: readonly StreamSubscription[]): void {

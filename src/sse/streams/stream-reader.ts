@@ -13,6 +13,7 @@ import type { ChannelGate } from './channel-gate.js';
 import type { StreamRequest } from './channel-stream.js';
 import type { ClientPosition } from './client-position.js';
 import { Cursor } from './cursor.js';
+import type { CopiesAhead } from './event-copies.js';
 import { FullIds } from './full-ids.js';
 import type { Preface } from './preface.js';
 import { DETACHED, type Sink } from './sink.js';
@@ -32,6 +33,8 @@ export class StreamReader {
   #startsWhen: 'at once' | 'later' = 'at once';
   #entered = 0;
   #completed = 0;
+  /** See event-copies.ts; undefined where there is none, as nearly always. */
+  copiesAhead: CopiesAhead | undefined;
 
   constructor(
     private readonly streams: Streams,

@@ -57,13 +57,14 @@ describe('imports', () => {
     const { hub } = booted;
     const publish = hub.publish.bind(hub) as (...args: unknown[]) => Promise<string>;
     let failures = 0;
-    hub.publish = (channel: string, ...more: unknown[]) => {
+    const failing = (channel: string, ...more: unknown[]): Promise<string> => {
       const isProgress = /^jobs\/imports\/./.test(channel) && JSON.stringify(more).includes('"rows":100');
       if (!isProgress || failures++ > 0) return publish(channel, ...more);
       return Promise.reject(new SseError('PUBLISH_REJECTED', 'Not now.'));
     };
+    hub.publish = failing as typeof hub.publish;
     const events = await (await follow(await start(booted.url, 'customers.csv'))).rest();
-    hub.publish = publish;
+    hub.publish = publish as typeof hub.publish;
     expect(events.at(-1)).toMatchObject({ type: 'done', data: { rows: 500 } });
     expect(failures).toBe(2);
   });

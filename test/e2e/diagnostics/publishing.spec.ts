@@ -29,7 +29,7 @@ describe('publish()', () => {
     expect(started).toEqual({ ...of, startedAt: expect.any(Number) });
     expect(started.startedAt).toBeGreaterThanOrEqual(before);
     const bytes = Buffer.byteLength('event: note\ndata: é\n\n');
-    expect(await told.next('publish:asyncEnd')).toMatchObject({ ...of, result: id, bytes });
+    expect(await told.next('publish:asyncEnd')).toMatchObject({ ...of, result: { id }, bytes });
   });
 
   it('is told of with its error, also for a channel that is refused, and what is no event', async () => {
