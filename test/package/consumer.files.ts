@@ -93,13 +93,17 @@ import { lmdbBackplane } from 'nestjs-sse-hub/lmdb';
 import { natsBackplane } from 'nestjs-sse-hub/nats';
 import { useSse } from 'nestjs-sse-hub/react';
 import { redisBackplane } from 'nestjs-sse-hub/redis';
+import { addSse } from 'nestjs-sse-hub/swagger';
 import { openStream } from 'nestjs-sse-hub/testing';
 import { describeBackplane } from 'nestjs-sse-hub/testing/contracts';
 
 // @ts-expect-error: there is no such option
 export const mistake = () => lmdbBackplane({ folder: 'data' });
 
-const all = [ModelRuns, lmdbBackplane, natsBackplane, useSse, redisBackplane, openStream, describeBackplane];
+const all = [
+  ...[ModelRuns, lmdbBackplane, natsBackplane, useSse, redisBackplane, addSse],
+  ...[openStream, describeBackplane],
+];
 console.log(all.map(({ name }) => name).join());
 `;
 
