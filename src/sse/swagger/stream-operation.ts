@@ -14,6 +14,9 @@ const VERB = 'method';
 
 type Parameter = JsonSchema & { readonly name: string; readonly in: string };
 
+/** A parameter that an operation has: a reference has no name. */
+type Declared = Partial<Parameter>;
+
 /** The two ways in which a client tells its position. */
 export const POSITION: readonly Parameter[] = [
   {
@@ -71,9 +74,9 @@ function statusOf({ method }: ServedRoute): number {
 
 /** Adds parameters to those that the application has declared. The names of headers are case-insensitive. */
 export function addParameters(operation: Operation, parameters: readonly Parameter[]): void {
-  const known = (operation.parameters ?? []) as Parameter[];
+  const known = (operation.parameters ?? []) as Declared[];
   const isNew = (one: Parameter): boolean =>
-    !known.some((other) => other.in === one.in && other.name.toLowerCase() === one.name.toLowerCase());
+    !known.some((other) => other.in === one.in && other.name?.toLowerCase() === one.name.toLowerCase());
   operation.parameters = [...known, ...parameters.filter(isNew)] as NonNullable<Operation['parameters']>;
 }
 
@@ -82,6 +85,7 @@ export function addResponses(operation: Operation, responses: Responses): void {
   const declared = operation.responses as Record<string, JsonSchema | undefined>;
   for (const [status, added] of Object.entries(responses)) {
     const { description, content, ...others } = declared[status] ?? {};
+    if ('$ref' in others) continue;
     declared[status] = {
       ...added,
       ...others,

@@ -81,6 +81,8 @@ describe('an operation', () => {
     expect(operations['POST /api/orders/stock'].responses['204'].description).toBe('Sold out.');
     const { description, content } = operations['GET /api/orders/unknown'].responses['200'];
     expect([description, Object.keys(content)]).toEqual(['Anything.', ['text/event-stream']]);
+    const { parameters } = operations['GET /api/orders/unknown'];
+    expect(parameters.map((one: Json) => one.description)).toEqual(['Of the shop.', expect.any(String)]);
   });
 
   it('has the events of its channels, or any, and those of the package that it can have', async () => {

@@ -13,6 +13,7 @@ import {
 } from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
 import {
+  ApiHeader,
   ApiNoContentResponse,
   ApiOkResponse,
   ApiOperation,
@@ -112,6 +113,7 @@ export class OrdersController {
   }
 
   @Sse('unknown')
+  @ApiHeader({ name: 'last-event-id', description: 'Of the shop.' })
   @ApiOkResponse({ description: 'Anything.' })
   unknown(): Observable<unknown> {
     return NEVER;

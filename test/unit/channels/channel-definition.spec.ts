@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import * as z from 'zod';
 import { defineChannel } from '../../../src/sse/channels/channel-definition.js';
+import { type } from '../../../src/sse/channels/event-schemas.js';
 import { OnSubscribe } from '../../../src/sse/hooks/hooks.decorators.js';
 import { channelNameFault } from '../../../src/sse/protocol/channel-name.js';
 import { refusal, refused } from '../refusal.js';
@@ -84,6 +86,20 @@ describe('the name of a channel with parameters', () => {
 });
 
 describe('a definition', () => {
+  it('has its types of event, and schemas to check them by where a type has one', () => {
+    const schema = z.string();
+    const untypedEvents = defineChannel('a', { events: { said: type<string>() } });
+    expect([...untypedEvents.events!]).toEqual([['said', undefined]]);
+    expect(untypedEvents.schemas).toBeUndefined();
+    const checked = defineChannel('b', { events: { said: schema, left: type<undefined>() } });
+    expect([...checked.events!]).toEqual([
+      ['said', schema],
+      ['left', undefined],
+    ]);
+    expect(checked.schemas).toBe(checked.events);
+    expect([Room.events, Room.schemas]).toEqual([undefined, undefined]);
+  });
+
   it('is of the names that have a segment for each of its own', () => {
     for (const name of ['chat/lobby', 'chat/..', 'chat/a%2Fb', 'chat/:room', 'chat/😀']) {
       expect(Room.matches(name)).toBe(true);

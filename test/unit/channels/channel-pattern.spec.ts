@@ -88,3 +88,15 @@ describe('what a pattern reads from a name', () => {
     expect(Object.getPrototypeOf(params)).toBe(Object.prototype);
   });
 });
+
+it.each([
+  ['orders/:id', 'orders/:order', true],
+  ['orders/:id', 'orders/7', true],
+  ['orders/7', ':kind/:id', true],
+  ['orders/7', 'orders/8', false],
+  ['orders/:id', 'orders/:id/items', false],
+  ['orders/:id', 'notes/:id', false],
+])('%s and %s may match one name: %s', (one, other, is) => {
+  const [a, b] = [new ChannelPattern(one), new ChannelPattern(other)];
+  expect([a.overlaps(b), b.overlaps(a)]).toEqual([is, is]);
+});
