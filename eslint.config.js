@@ -15,9 +15,11 @@ import tseslint from 'typescript-eslint';
 // ---------------------------------------------------------------------------------------------------
 const leaves = [
   'sse/channel.settings.ts',
+  'sse/connection-details.ts',
   'sse/delay.ts',
   'sse/diagnostics',
   'sse/error-message.ts',
+  'sse/log-line.ts',
   'sse/package-copy.ts',
   'sse/presence-member.ts',
   'sse/sparse-log.ts',
@@ -49,7 +51,7 @@ const inPages = [
 const core = {
   'sse/protocol': [],
   // What happens, told to whoever listens in this process.
-  'sse/diagnostics': ['sse/sse.errors.ts'],
+  'sse/diagnostics': ['sse/connection-details.ts'],
   'sse/log': ['sse/protocol', ...leaves],
   'sse/channels': ['sse/protocol', 'sse/log', ...leaves],
   // How the instances of an application ask and tell each other.

@@ -33,7 +33,8 @@ export {
 } from './log/backplane.js';
 export type { BackplaneFactory, OpenBackplane } from './backplanes/backplane-factory.js';
 export * from './channels/index.js';
-export type { ConnectionDetails, ConnectionFilter, ConnectionInfo } from './http/connections.js';
+export type { ConnectionDetails } from './connection-details.js';
+export type { ConnectionFilter, ConnectionInfo } from './http/connections.js';
 export type { Reach } from './cluster/scatter-gather.js';
 export {
   AWAY_TIME,
@@ -47,7 +48,7 @@ export type { SseWills, Will } from './cluster/wills.js';
 export type { Identify, Identity } from './http/identity.js';
 export { EventLog, type LogEntry } from './log/event-log.js';
 export type { ChannelHistory, HistoryQuery } from './log/history.js';
-export type { StoredEvent } from './log/stored-event.js';
+export type { EventCopy, StoredEvent } from './log/stored-event.js';
 export type { Position } from './protocol/position.js';
 export type { ChannelSettings, HistorySettings, PresenceSettings } from './sse.settings.js';
 export type { Gap, GapReason } from './log/sse-event.js';
@@ -69,5 +70,16 @@ export type { PublishOptions } from './publishing/channel-writer.js';
 export type { StreamOptions } from './streams/streams.js';
 export { whileLeading } from './cluster/while-leading.js';
 export { SseModule } from './sse.module.js';
+export { listenTo, type SseListeners } from './diagnostics/listen.js';
+export type {
+  EndReason,
+  ObservedConnection,
+  OfChannel,
+  OfConnection,
+  OfHub,
+  Publishing,
+  RefusingLimit,
+  SseDiagnostics,
+} from './diagnostics/messages.js';
 export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';
 export type { ConnectionKey, HealthOptions, ShutdownOptions, SseLimits } from './sse.options.js';

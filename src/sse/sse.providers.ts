@@ -19,6 +19,7 @@ import { Health } from './health/hub-health.js';
 import { Hooks } from './hooks/hooks.js';
 import { Admission } from './http/admission.js';
 import { ConnectionFeatures } from './http/connection-part.js';
+import { ConnectionDiagnostics } from './http/connection-diagnostics.js';
 import { Connections } from './http/connections.js';
 import { Drain } from './http/drain.js';
 import { Heartbeat } from './http/heartbeat.js';
@@ -51,6 +52,9 @@ export const SHARED_DEFINITIONS = Symbol.for('nestjs-sse-hub:ChannelDefinitions'
 
 /** Injection token of the options of `forRoot()`; refused where SseModule itself was imported. */
 const SSE_OPTIONS = Symbol('SSE_OPTIONS');
+
+/** Injection token of the name of this instance. */
+const HUB_NAME = Symbol('HUB_NAME');
 
 /** Injection token of the backplane and the cluster, as one factory opens both. */
 const OPEN_BACKPLANE = Symbol('OPEN_BACKPLANE');
@@ -114,15 +118,30 @@ const core: Provider[] = [
       new ChannelDefinitions(settings, declaredChannels(modules)),
   },
   RunQueue,
-  made(Channels, SseBackplane, ChannelDefinitions, RunQueue),
+  {
+    provide: HUB_NAME,
+    inject: [SseCluster],
+    useFactory: ({ instance }: SseCluster) => instance,
+  },
+  made(Channels, SseBackplane, ChannelDefinitions, RunQueue, HUB_NAME),
   made(ScatterGather, SseCluster),
   made(Orders, SseCluster),
   made(SubscriberCounts, Channels, ScatterGather),
-  made(ChannelWriter, ChannelDefinitions, SseBackplane, SSE_SETTINGS),
+  made(ChannelWriter, ChannelDefinitions, SseBackplane, SSE_SETTINGS, HUB_NAME),
   made(Streams, Channels, Prefaces, ChannelDefinitions, SseBackplane, SubscriberCounts, SSE_SETTINGS),
   ConnectionFeatures,
   Heartbeat,
-  made(Connections, Heartbeat, ConnectionFeatures, Admission, ScatterGather, Orders, SseCluster),
+  made(ConnectionDiagnostics, HUB_NAME, ChannelDefinitions),
+  made(
+    Connections,
+    Heartbeat,
+    ConnectionFeatures,
+    ConnectionDiagnostics,
+    Admission,
+    ScatterGather,
+    Orders,
+    SseCluster,
+  ),
   {
     provide: Identification,
     inject: [SSE_OPTIONS],
@@ -140,7 +159,7 @@ const features: Provider[] = [
   made(Access, SSE_SETTINGS, ChannelHandlers, ChannelDefinitions, Orders, ConnectionFeatures),
   made(Snapshots, ChannelHandlers, SSE_SETTINGS),
   { provide: Prefaces, useExisting: Snapshots },
-  made(Hooks, ChannelHandlers, Channels, ConnectionFeatures),
+  made(Hooks, ChannelHandlers, Channels, ConnectionFeatures, ChannelDefinitions, HUB_NAME),
   made(Presence, SSE_SETTINGS, ChannelDefinitions, SseBackplane, SseCluster, ConnectionFeatures),
   made(MemberLists, Presence, ChannelDefinitions, ConnectionFeatures),
   made(SourcePipes, ChannelWriter, SubscriberCounts, SseCluster, SSE_SETTINGS, Drain),

@@ -56,9 +56,12 @@ describe('the package as a user gets it', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it('holds the library, its types and its papers, and nothing of the demo app', () => {
+    const charts = ['hot-channel', 'restart', 'slow-clients'].map(
+      (name) => `src/sse/cluster/growing-${name}.svg`,
+    );
     const isCode = (path: string) => /^dist\/(index|sse\/.+)\.(js|d\.ts)$/.test(path);
     expect(files.filter((path) => !isCode(path)).sort()).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'package.json', 'test/docs/chat.png', ...guides.keys()].sort(),
+      ['CHANGELOG.md', 'LICENSE', 'package.json', 'test/docs/chat.png', ...charts, ...guides.keys()].sort(),
     );
     expect(files).toEqual(
       expect.arrayContaining([

@@ -4,6 +4,7 @@ import { ownEvent } from '../http/event-body.js';
 import type { ChannelGate } from '../streams/channel-gate.js';
 import type { Cursor } from '../streams/cursor.js';
 import type { StreamReader } from '../streams/stream-reader.js';
+import { sparseLine } from '../sparse-log.js';
 import type { Access } from './access.js';
 
 const logger = new Logger('SseConnection');
@@ -83,8 +84,8 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
   }
 
   denied(channel: string): void {
-    if (this.connection.isOpen) this.connection.tell('denied', denial(channel, 'forbidden'));
-    else (this.#denied ??= new Set()).add(channel);
+    this.connection.denied(channel, 'forbidden');
+    if (!this.connection.isOpen) (this.#denied ??= new Set()).add(channel);
   }
 
   isDeciding(channel: string): boolean {
@@ -119,8 +120,14 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
   foreignValue({ access, channel: { name }, reader }: Cursor): void {
     if (access === 'open' || !this.access.authorization.isRestricted(name)) return;
     if (this.#grants.some((grant) => grant.channel === name && grant.reader === reader)) return;
-    logger.error(
-      `The channel "${name}" reached a response without a question to @AuthorizeChannel(): its stream is shared, and was subscribed to for another response. Give each response a stream of its own, or say "authorize: false".`,
+    this.access.log.add(name, (leftOut) =>
+      logger.error(
+        sparseLine(
+          `The channel "${name}" reached a response without a question to @AuthorizeChannel(): its stream is shared, and was subscribed to for another response. Give each response a stream of its own, or say "authorize: false".`,
+          leftOut,
+          { channel: name },
+        ),
+      ),
     );
     throw new ForbiddenException();
   }
@@ -147,7 +154,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
 
   /** Its identity has expired. */
   expired(): void {
-    this.connection.end(undefined, ownEvent('expired', {}));
+    this.connection.end('expired', undefined, ownEvent('expired', {}));
   }
 
   closed(): void {
@@ -202,7 +209,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
     const streamed = [...own, ...granted].filter((grant) => grant.requestedAt <= at && isStreamed(grant));
     const readers = new Set(streamed.map(({ reader }) => reader));
     if (readers.size === 0) return false;
-    this.connection.tell('denied', denial(channel, reason));
+    this.connection.denied(channel, reason);
     for (const reader of readers) reader.withdraw(channel);
     return true;
   }

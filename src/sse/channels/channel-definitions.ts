@@ -11,6 +11,8 @@ const REMEMBERED = 10_000;
 
 /** Settings and schemas that are in force for a channel. */
 export interface ChannelRules {
+  /** The pattern of the definition; undefined where none matches. */
+  readonly definition: string | undefined;
   readonly settings: ChannelSettings;
   /** Undefined where no event is checked. */
   readonly schemas: EventSchemas | undefined;
@@ -31,7 +33,7 @@ export class ChannelDefinitions {
     private readonly module: SseSettings,
     definitions: Iterable<ChannelRule>,
   ) {
-    this.#unmatched = { settings: module.channel, schemas: undefined };
+    this.#unmatched = { definition: undefined, settings: module.channel, schemas: undefined };
     this.add(definitions);
   }
 
@@ -54,7 +56,8 @@ export class ChannelDefinitions {
         );
       }
       const { options, schemas } = definition;
-      this.#definitions.set(definition, { settings: channelSettings(options, this.module.channel), schemas });
+      const settings = channelSettings(options, this.module.channel);
+      this.#definitions.set(definition, { definition: pattern, settings, schemas });
       processWide.listed.add(definition);
       processWide.unlisted.delete(definition);
     }
@@ -74,6 +77,15 @@ export class ChannelDefinitions {
     if (this.#unlisted !== processWide.unlisted.size) this.#known.clear();
     this.#unlisted = processWide.unlisted.size;
     return this.#known.get(name) ?? this.#find(name);
+  }
+
+  /** The pattern of the definition of a channel; undefined where none matches, and for a name that is refused. */
+  patternOf(name: string): string | undefined {
+    try {
+      return this.rulesOf(name).definition;
+    } catch {
+      return undefined;
+    }
   }
 
   /** @throws SseError as {@link rulesOf} */

@@ -8,6 +8,8 @@ import type { EventLog, LogEntry } from '../log/event-log.js';
 import { LatestIndex } from '../log/latest-index.js';
 import { publishedEvent } from '../log/published-event.js';
 import type { Gap, GapReason, SseEvent } from '../log/sse-event.js';
+import type { ChannelRules } from './channel-definitions.js';
+import { Deliveries, type Delivery } from './deliveries.js';
 import type { RunQueue, Task } from './run-queue.js';
 
 /** Somebody who reads a channel. */
@@ -26,6 +28,7 @@ export interface ChannelReader {
 export class Batch extends SharedText {
   constructor(
     text: string,
+    readonly delivery: Delivery,
     /** The position of its last event. */
     readonly upTo: Position,
     /** `not stored`: its last event has no data, so several browser engines do not remember its id. */
@@ -39,6 +42,8 @@ export class Batch extends SharedText {
 const BATCH_LENGTH = 64 * 1024;
 /** Batches that are remembered: clients that come back together are often behind by the same events. */
 const BATCHES = 8;
+
+const NO_TRACES: readonly string[] = [];
 
 /** Marks a closed channel: there is nothing left to stop. */
 const CLOSED: Omit<FollowedLog, 'log'> = { stop: () => undefined };
@@ -71,16 +76,24 @@ export class Channel implements LogFollower, Task {
   #isDue = false;
   /** Four characters of the ids of its events. */
   readonly hash: string;
+  /** The pattern of its definition; undefined where none matches. */
+  readonly definition: string | undefined;
+  readonly settings: ChannelSettings;
+  /** Made when somebody hears of deliveries. */
+  #deliveries: Deliveries | undefined;
   /** Its name as ids have it; made for the first of them. */
   #encodedName: string | undefined;
 
   constructor(
     readonly name: string,
-    readonly settings: ChannelSettings,
+    { definition, settings }: ChannelRules,
+    private readonly hub: string,
     backplane: SseBackplane,
     readonly queue: RunQueue,
   ) {
     this.hash = channelHash(name);
+    this.definition = definition;
+    this.settings = settings;
     this.#changes.subscribe((when) => {
       for (const reader of this.readers) reader.changed(when);
     });
@@ -212,6 +225,13 @@ export class Channel implements LogFollower, Task {
     return batch;
   }
 
+  /** Counts events that were handed on to a stream. To be called only where somebody hears of deliveries. */
+  delivered(delivery: Delivery, stretch: 'past' | 'live'): void {
+    const { hub, name, definition, queue } = this;
+    this.#deliveries ??= new Deliveries({ hub, channel: name, definition }, queue);
+    this.#deliveries.add(delivery, stretch);
+  }
+
   event(entry: LogEntry): SseEvent {
     return publishedEvent(this.name, this.log, entry, this.hasHistory ? this.hash : undefined);
   }
@@ -243,15 +263,23 @@ export class Channel implements LogFollower, Task {
   batchOf(entries: Iterable<LogEntry>): Batch {
     const hash = this.hasHistory ? this.hash : undefined;
     let text = '';
+    let count = 0;
+    let bytes = 0;
+    let first: LogEntry | undefined;
     let last: LogEntry | undefined;
     for (const entry of entries) {
       const { event } = entry;
+      first ??= entry;
+      count++;
+      bytes += event.bytes;
       const id = hash === undefined ? event.id : formatId(entry, hash);
       text += id === undefined ? event.body : idLine(id) + event.body;
       last = entry;
       if (text.length >= BATCH_LENGTH) break;
     }
-    const { offset, mark, event } = last as LogEntry;
-    return new Batch(text, { offset, mark }, event.data === undefined ? 'not stored' : 'stored');
+    const { offset, mark, event, at: newestAt } = last as LogEntry;
+    const { at: oldestAt } = first as LogEntry;
+    const delivery = { count, bytes, oldestAt, newestAt, upTo: offset, traces: NO_TRACES };
+    return new Batch(text, delivery, { offset, mark }, event.data === undefined ? 'not stored' : 'stored');
   }
 }

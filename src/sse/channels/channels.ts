@@ -30,6 +30,8 @@ export class Channels {
     private readonly backplane: SseBackplane,
     private readonly definitions: ChannelDefinitions,
     readonly queue: RunQueue,
+    /** The name of this instance, for diagnostics. */
+    private readonly hub: string,
   ) {}
 
   /** Adds an observer, at the start. It is told at once of the channels that are used already. */
@@ -80,7 +82,8 @@ export class Channels {
   }
 
   #open(name: string): Channel {
-    const channel = new Channel(name, this.definitions.settingsOf(name), this.backplane, this.queue);
+    const rules = this.definitions.rulesOf(name);
+    const channel = new Channel(name, rules, this.hub, this.backplane, this.queue);
     this.#channels.set(name, channel);
     // Not before the log is open, so that events that an observer publishes are live to readers that wait for the opening.
     const opened = (): void => {

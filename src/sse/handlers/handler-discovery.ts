@@ -3,6 +3,7 @@ import { DiscoveryService, MetadataScanner, type ModulesContainer } from '@nestj
 import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import { processWide, refuseOtherVersion } from '../package-copy.js';
 import { describedPublishing } from '../publishing/publish.decorator.js';
+import { SparseLog } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import { decoratedKeys, describedHandlers } from './channel-handler.decorator.js';
@@ -116,5 +117,5 @@ function handlersOf({ wrapper, prototype, key, name }: FoundMethod): ChannelHand
   }
   const instance = wrapper.instance as Methods;
   const call = (argument: unknown): unknown => instance[key]?.(argument);
-  return described.map(({ kind, pattern }) => ({ kind, pattern, name, call }));
+  return described.map(({ kind, pattern }) => ({ kind, pattern, name, log: new SparseLog(), call }));
 }

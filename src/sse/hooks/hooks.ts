@@ -2,8 +2,11 @@ import { AsyncResource } from 'node:async_hooks';
 import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
 import type { ChannelHandlers, HandlerKind } from '../handlers/channel-handlers.js';
+import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import type { ChannelObserver, Channels } from '../channels/channels.js';
+import { hookFailed } from '../diagnostics/diagnostics.js';
 import type { ConnectionFeatures, ConnectionHandle, StreamObserver } from '../http/connection-part.js';
+import { sparseLine } from '../sparse-log.js';
 import type { ChannelSubscription, ChannelUse } from './hooks.decorators.js';
 
 type SubscriptionDetails = Omit<ChannelSubscription, keyof ChannelUse>;
@@ -20,6 +23,9 @@ export class Hooks implements ChannelObserver, StreamObserver {
     private readonly handlers: ChannelHandlers,
     private readonly channels: Channels,
     private readonly features: ConnectionFeatures,
+    private readonly definitions: ChannelDefinitions,
+    /** The name of this instance, for diagnostics. */
+    private readonly hub: string,
   ) {}
 
   /** To be called when the methods of the application are known. */
@@ -73,12 +79,22 @@ export class Hooks implements ChannelObserver, StreamObserver {
         try {
           await handler.call({ channel, params, ...details });
         } catch (error) {
+          this.#tell(handler.name, channel, error);
           // Anything may be thrown, also what has no string form.
-          const [text, stack] = error instanceof Error ? [String(error), error.stack] : [inspect(error)];
-          this.#logger.error(`${handler.name} has failed for "${channel}": ${text}`, stack);
+          const text = error instanceof Error ? String(error) : inspect(error);
+          const line = `${handler.name} has failed for "${channel}": ${text}`;
+          handler.log.add('failed', (leftOut) =>
+            this.#logger.error(sparseLine(line, leftOut, { hook: handler.name, channel, err: error })),
+          );
         }
       }),
     );
+  }
+
+  #tell(hook: string, channel: string, error: unknown): void {
+    if (!hookFailed.hasSubscribers) return;
+    const definition = this.definitions.patternOf(channel);
+    hookFailed.publish({ hub: this.hub, channel, definition, hook, error });
   }
 }
 

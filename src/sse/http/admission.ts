@@ -1,5 +1,6 @@
 import { HttpException, HttpStatus, Inject, Injectable, ServiceUnavailableException } from '@nestjs/common';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
+import type { RefusingLimit } from '../diagnostics/messages.js';
 import { KeyedLimit, RateLimit } from './limits.js';
 import type { SseConnection } from './sse-connection.js';
 
@@ -25,11 +26,10 @@ export class Admission {
     const { limits, connectionKey } = this.settings;
     // Without a limit per key the application is not asked for keys.
     const key = limits.connectionsPerKey === Infinity ? undefined : connectionKey(connection.request);
-    const isFull = this.#isStopped || this.#admitted.size >= limits.connections;
-    const isOneTooMany = key !== undefined && this.#perKey.isReached(key);
-    // A stream that is turned away for another reason takes no token of this second.
-    if (isFull || isOneTooMany || !this.#perSecond.take()) {
-      this.turnAway(connection, isOneTooMany ? tooManyOfOne : tooManyOfAll);
+    const limit = this.#reached(key);
+    if (limit) {
+      connection.refused(limit);
+      this.turnAway(connection, limit === 'connectionsPerKey' ? tooManyOfOne : tooManyOfAll);
       return false;
     }
     if (key !== undefined) this.#perKey.add(key);
@@ -45,6 +45,15 @@ export class Admission {
     return true;
   }
 
+  /** The limit that lets nobody in now, or nobody of this key. */
+  #reached(key: string | undefined): RefusingLimit | undefined {
+    if (this.#isStopped) return 'shutdown';
+    if (key !== undefined && this.#perKey.isReached(key)) return 'connectionsPerKey';
+    if (this.#admitted.size >= this.settings.limits.connections) return 'connections';
+    // Last, as a stream that is turned away for another reason takes no token of this second.
+    return this.#perSecond.take() ? undefined : 'connectionsPerSecond';
+  }
+
   /**
    * Sends a client away so that it comes back. One of a `plain` route would take an empty stream for the whole.
    *
@@ -53,7 +62,8 @@ export class Admission {
   turnAway(connection: SseConnection, refusal = notAvailable): void {
     if (this.#isStopped) connection.exchange.closeAfterwards();
     const comesBack = this.#isStopped || this.settings.whenFull === 'retry';
-    if (comesBack && !connection.settings.plain) return connection.end(this.retry());
+    if (comesBack && !connection.settings.plain)
+      return connection.end(this.#isStopped ? 'shutdown' : 'refused', this.retry());
     connection.exchange.response.setHeader('Retry-After', Math.ceil(this.retry() / 1000));
     connection.fail(refusal());
   }
@@ -76,7 +86,7 @@ export class Admission {
     if (limits.connectionAge === Infinity) return undefined;
     const age = limits.connectionAge * (1 - Math.random() / 2);
     return setTimeout(() => {
-      if (!this.#isStopped) connection.end(retry);
+      if (!this.#isStopped) connection.end('age', retry);
     }, age).unref();
   }
 }

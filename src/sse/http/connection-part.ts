@@ -6,7 +6,18 @@ import type { SseConnection } from './sse-connection.js';
 /** A connection as features see it. */
 export type ConnectionHandle = Pick<
   SseConnection,
-  'id' | 'identity' | 'request' | 'reader' | 'beganAt' | 'isOpen' | 'isClosed' | 'tell' | 'tellText' | 'end'
+  | 'id'
+  | 'identity'
+  | 'request'
+  | 'reader'
+  | 'beganAt'
+  | 'isOpen'
+  | 'isClosed'
+  | 'info'
+  | 'denied'
+  | 'tell'
+  | 'tellText'
+  | 'end'
 >;
 
 /**

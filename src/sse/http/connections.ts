@@ -1,8 +1,11 @@
 import type { SseCluster } from '../cluster/cluster.js';
 import type { OrderOutcome, Orders } from '../cluster/orders.js';
 import { isEverywhere, type Reach, type ScatterGather } from '../cluster/scatter-gather.js';
+import type { ConnectionDetails } from '../connection-details.js';
+import { SparseLog } from '../sparse-log.js';
 import { checkObject, stringOf } from '../validate.js';
 import type { Admission } from './admission.js';
+import type { ConnectionDiagnostics } from './connection-diagnostics.js';
 import type { ConnectionFeatures } from './connection-part.js';
 import type { Heartbeat } from './heartbeat.js';
 import type { SseConnection } from './sse-connection.js';
@@ -11,21 +14,6 @@ import type { SseConnection } from './sse-connection.js';
 export interface ConnectionInfo extends ConnectionDetails {
   /** The instance of the application that it is on. */
   readonly instance: string;
-}
-
-/** An open stream, as its own instance knows it. */
-export interface ConnectionDetails {
-  /** An unguessable name that the package makes. */
-  readonly id: string;
-  readonly connectedAt: Date;
-  /** The channels that it streams now. */
-  readonly channels: readonly string[];
-  /** The address of the request, without the query. */
-  readonly path: string;
-  /** The address of the socket: behind a proxy the proxy's. */
-  readonly address: string | undefined;
-  /** The user, as `identify` names it. */
-  readonly user?: string;
 }
 
 /** Selects connections: all given fields must match. An empty filter selects all. */
@@ -51,12 +39,15 @@ const MAX_WAITING = 100;
  */
 export class Connections {
   readonly #all = new Set<SseConnection>();
+  /** For lines about connections: strangers open as many as they like. */
+  readonly log = new SparseLog();
   /** Connections of which it is not known yet whether they match, with the filters of those that are to end. */
   readonly #waiting = new Map<SseConnection, ConnectionFilter[]>();
 
   constructor(
     private readonly heartbeat: Heartbeat,
     readonly features: ConnectionFeatures,
+    readonly diagnostics: ConnectionDiagnostics,
     admission: Admission,
     private readonly instances: ScatterGather,
     private readonly orders: Orders,
@@ -66,7 +57,7 @@ export class Connections {
     orders.obey('disconnect', ({ filter }: Asked, at) => this.#end(filter, at));
     // Nobody knows which orders were missed: a client that comes back is asked anew who it is, and what it may have.
     orders.onMissed(() => {
-      for (const connection of [...this.#all]) connection.end(admission.retry());
+      for (const connection of [...this.#all]) connection.end('disconnected', admission.retry());
     });
   }
 
@@ -76,13 +67,15 @@ export class Connections {
 
   add(connection: SseConnection): void {
     this.#all.add(connection);
+    this.diagnostics.began(connection);
     this.heartbeat.add(connection);
   }
 
-  delete(connection: SseConnection): void {
-    this.#all.delete(connection);
+  /** @returns whether it was let in */
+  delete(connection: SseConnection): boolean {
     this.#waiting.delete(connection);
     this.heartbeat.delete(connection);
+    return this.#all.delete(connection);
   }
 
   /** It is known now who a connection belongs to, and what it streams. */
@@ -90,7 +83,7 @@ export class Connections {
     const filters = this.#waiting.get(connection);
     if (!filters) return;
     this.#waiting.delete(connection);
-    if (filters.some((filter) => matches(connection, filter))) connection.end();
+    if (filters.some((filter) => matches(connection, filter))) connection.end('disconnected');
   }
 
   /**
@@ -134,7 +127,7 @@ export class Connections {
   #end(filter: ConnectionFilter, at: number): number {
     const ended = new Set(this.matching(filter).filter(({ beganAt }) => beganAt <= at));
     for (const connection of [...this.#all]) {
-      if (ended.has(connection)) connection.end();
+      if (ended.has(connection)) connection.end('disconnected');
       else if (!connection.isOpen && connection.beganAt <= at) this.#wait(connection, filter);
     }
     return ended.size;
@@ -142,7 +135,7 @@ export class Connections {
 
   #wait(connection: SseConnection, filter: ConnectionFilter): void {
     const filters = this.#waiting.get(connection) ?? [];
-    if (filters.push(filter) > MAX_WAITING) connection.end();
+    if (filters.push(filter) > MAX_WAITING) connection.end('disconnected');
     else this.#waiting.set(connection, filters);
   }
 

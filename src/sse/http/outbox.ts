@@ -35,7 +35,10 @@ export class Outbox {
   #wroteAt = performance.now();
 
   constructor(
-    private readonly connection: Pick<SseConnection, 'settings' | 'scheduleRun' | 'drained' | 'overflowed'>,
+    private readonly connection: Pick<
+      SseConnection,
+      'settings' | 'scheduleRun' | 'backedUp' | 'drained' | 'overflowed'
+    >,
   ) {}
 
   get backPressure(): BackPressure {
@@ -132,6 +135,7 @@ export class Outbox {
       }, coalesce);
     if (outcome === 'taken' || this.#isBackedUp) return;
     this.#isBackedUp = true;
+    this.connection.backedUp();
     writer.onceDrained(() => {
       this.#isBackedUp = false;
       this.#onTop = 0;

@@ -5,8 +5,10 @@ import type { RunQueue, Task } from '../channels/run-queue.js';
 import { originOf } from '../log/published-event.js';
 import type { Gap } from '../log/sse-event.js';
 import { retryBlock, type SharedText } from '../protocol/event-stream.js';
+import type { EndReason, RefusingLimit } from '../diagnostics/messages.js';
 import { parseLastEventId, type LastEventId } from '../protocol/position.js';
 import { errorMessage } from '../error-message.js';
+import { sparseLine } from '../sparse-log.js';
 import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { ChannelGate } from '../streams/channel-gate.js';
@@ -21,7 +23,8 @@ import type { Streams } from '../streams/streams.js';
 import { isObject } from '../values.js';
 import type { Admission } from './admission.js';
 import { NO_PARTS, type ConnectionPart } from './connection-part.js';
-import type { ConnectionDetails, Connections } from './connections.js';
+import type { ConnectionDetails } from '../connection-details.js';
+import type { Connections } from './connections.js';
 import type { Exchange } from './exchange.js';
 import type { Identity } from './identity.js';
 import { Outbox } from './outbox.js';
@@ -50,6 +53,7 @@ interface Ending {
    *   Observable completes or fails before that.
    */
   readonly how: 'finished' | 'forced' | 'cut';
+  readonly reason: EndReason;
   /** Milliseconds after which the client is to come back. */
   readonly retry?: number | undefined;
   /** The last event; empty for none. */
@@ -104,6 +108,8 @@ export class SseConnection implements Sink, Task {
   #feed: 'intercepted' | 'returned' | 'hub' | 'batched' = 'intercepted';
   /** Its task in the run queue: `read` resumes the reader before it writes. */
   #due: 'nothing' | 'write' | 'read' = 'nothing';
+  /** Whether it lost the last of its channels, so that its Observable completes. */
+  #lostAll = false;
   #parts = NO_PARTS;
   readonly #connectedAt = Date.now();
   /** Made when somebody asks for it: most are never asked. */
@@ -182,6 +188,16 @@ export class SseConnection implements Sink, Task {
   /** It is let in: it counts among the open connections from now on. */
   register(): void {
     this.connections.add(this);
+  }
+
+  /** It is turned away, for a limit. */
+  refused(limit: RefusingLimit): void {
+    const { path } = this.exchange;
+    this.connections.diagnostics.refused(path, limit);
+    // Not at the end of the application, which turns everybody away.
+    if (limit === 'shutdown') return;
+    const line = `Clients are turned away, as limits.${limit} is reached; the last one of ${path}.`;
+    this.connections.log.add(limit, (leftOut) => logger.warn(sparseLine(line, leftOut, { limit, path })));
   }
 
   /** It is known who it belongs to. */
@@ -270,11 +286,16 @@ export class SseConnection implements Sink, Task {
   subscribed(channel: string): void {
     for (const part of this.#parts) part.began?.(channel);
     // A request for the head alone streams nothing.
-    if (!this.exchange.isHead) this.connections.features.began(channel, this);
+    if (this.exchange.isHead) return;
+    this.#lostAll = false;
+    this.connections.features.began(channel, this);
+    this.connections.diagnostics.streamBegan(this, channel);
   }
 
   unsubscribed(channel: string): void {
-    if (!this.exchange.isHead) this.connections.features.ended(channel, this);
+    if (this.exchange.isHead) return;
+    this.connections.features.ended(channel, this);
+    this.connections.diagnostics.streamEnded(this, channel);
   }
 
   positionsKnown(): void {
@@ -307,6 +328,7 @@ export class SseConnection implements Sink, Task {
   }
 
   gap(cursor: Cursor, gap: Gap): void {
+    this.connections.diagnostics.gap(this, gap);
     const id = this.reader.position.idAt(cursor);
     const body = gapText(gap, this.settings.plain);
     if (body === undefined) return this.#endShort({ reason: 'gap', message: GAP_MESSAGE });
@@ -316,9 +338,9 @@ export class SseConnection implements Sink, Task {
   }
 
   /** Cuts the connection, so that its client does not take what it has for the whole, and comes back. */
-  disconnect(): void {
+  disconnect(reason: EndReason = 'slow'): void {
     this.exchange.response.destroy();
-    this.close();
+    this.close(reason);
   }
 
   // ---- What its Observable emits
@@ -353,14 +375,14 @@ export class SseConnection implements Sink, Task {
 
   complete(): void {
     this.eventEmitted();
-    this.#finish();
+    this.#finish(this.#lostAll ? 'revoked' : 'completed');
     this.scheduleRun();
   }
 
   /** Hands an error to the exception filters, in place of a stream. */
   fail(error: unknown): void {
     this.head.fail(error);
-    this.close();
+    this.close('refused');
   }
 
   #failInStream(error: unknown): void {
@@ -373,19 +395,19 @@ export class SseConnection implements Sink, Task {
     // A value that is still awaited is dropped: its position has not moved, so the client gets it again.
     this.#outgoing?.close();
     if (this.settings.plain) return this.#endShort({ reason: 'failed', message: errorMessage(error) });
-    this.#endWith(errorText(error));
+    this.#endWith(errorText(error), 'failed');
   }
 
   /** Ends a `plain` stream that cannot be given to its end: its client would take a clean end for the end. */
   #endShort(failure: StreamFailure): void {
     const last = lastText(failure, this.settings.plain);
-    if (last === undefined) this.disconnect();
-    else this.#endWith(last);
+    if (last === undefined) this.disconnect(failure.reason);
+    else this.#endWith(last, failure.reason);
   }
 
-  #endWith(last: string): void {
+  #endWith(last: string, reason: EndReason): void {
     this.#outbox.add(last);
-    this.#finish();
+    this.#finish(reason);
     // It may be an event that could not be written: then its source does not know that it is over.
     this.pipeline.release();
     this.scheduleRun();
@@ -406,8 +428,15 @@ export class SseConnection implements Sink, Task {
 
   /** A cache, for instance: its events have no place in a channel of this response, and no gate was asked for them. */
   #refuseCached(): void {
-    logger.error(
-      `An interceptor has answered ${this.exchange.path} with events of the hub, without having called the handler. A cache does that: exclude the routes that stream.`,
+    const { path } = this.exchange;
+    this.connections.log.add('cached', (leftOut) =>
+      logger.error(
+        sparseLine(
+          `An interceptor has answered ${path} with events of the hub, without having called the handler. A cache does that: exclude the routes that stream.`,
+          leftOut,
+          { path },
+        ),
+      ),
     );
     this.#failInStream(new InternalServerErrorException());
   }
@@ -426,6 +455,11 @@ export class SseConnection implements Sink, Task {
     });
   }
 
+  /** The client does not take what was written. */
+  backedUp(): void {
+    this.connections.diagnostics.backedUp(this);
+  }
+
   /** The client can take more: it has taken what was written, or no Promise is awaited any more. */
   drained(): void {
     if (this.isClosed) return;
@@ -435,7 +469,10 @@ export class SseConnection implements Sink, Task {
 
   /** More waits than may, of a source that cannot be paused. @param fault says of what, and how much */
   overflowed(fault: string): void {
-    logger.warn(`A client of ${this.exchange.path} ${fault}. It was disconnected.`);
+    const { path } = this.exchange;
+    this.connections.log.add('overflow', (leftOut) =>
+      logger.warn(sparseLine(`A client of ${path} ${fault}. It was disconnected.`, leftOut, { path })),
+    );
     this.disconnect();
   }
 
@@ -448,9 +485,18 @@ export class SseConnection implements Sink, Task {
 
   // ---- What it writes
 
+  /** Its client does not get a channel, or has lost it. */
+  denied(channel: string, reason: string): void {
+    this.connections.diagnostics.denied(this, channel, reason);
+    const { names } = this.reader.position;
+    if (!this.isOpen) return;
+    this.#lostAll = names.every((name) => name === channel);
+    this.tell('denied', { channel, reason });
+  }
+
   /** Sends an event of this package, which belongs to no channel's log. */
   tell(type: string, data: object): void {
-    if (this.settings.plain) return this.disconnect(); // without the channel its stream would end cleanly
+    if (this.settings.plain) return this.disconnect('revoked'); // without the channel its stream would end cleanly
     this.tellText(ownEvent(type, data));
   }
 
@@ -540,7 +586,7 @@ export class SseConnection implements Sink, Task {
     try {
       if (refusal && !this.exchange.isHeadSent) throw refusal;
       if (firstEvents === '' && this.#hasNothingToSay && !this.exchange.isHeadSent) {
-        this.close();
+        this.close('completed');
         this.head.stayAway();
         return false;
       }
@@ -558,10 +604,11 @@ export class SseConnection implements Sink, Task {
     this.#introduction.opened(opening);
     this.#outbox.open(new ResponseWriter(this.exchange));
     this.connections.opened(this);
+    this.connections.diagnostics.opened(this);
     if (refusal) this.error(refusal);
     // Nest need not remember the request for as long as the stream goes on.
     if (this.#feed !== 'intercepted') this.head.release();
-    if (this.exchange.isHead) this.#end({});
+    if (this.exchange.isHead) this.#end({ reason: 'completed' });
     return !this.isClosed;
   }
 
@@ -585,11 +632,11 @@ export class SseConnection implements Sink, Task {
    * @param retry milliseconds after which the client shall come back
    * @param farewell the last event
    */
-  end(retry?: number, farewell = ''): void {
+  end(reason: EndReason, retry?: number, farewell = ''): void {
     if (this.isClosed) return;
-    if (!this.settings.plain) this.#ending = { how: 'forced', retry, farewell };
+    if (!this.settings.plain) this.#ending = { how: 'forced', reason, retry, farewell };
     else if (!this.isOpen && !this.exchange.isHeadSent) return this.admission.turnAway(this);
-    else this.#ending = { how: this.#ending && this.#ending.how !== 'cut' ? 'forced' : 'cut' };
+    else this.#ending = { how: this.#ending && this.#ending.how !== 'cut' ? 'forced' : 'cut', reason };
     this.scheduleRun();
   }
 
@@ -599,9 +646,9 @@ export class SseConnection implements Sink, Task {
   }
 
   /** The Observable has nothing more to say. */
-  #finish(): void {
-    if (this.#ending?.how === 'cut') this.#ending = { how: 'forced' };
-    this.#ending ??= { how: 'finished' };
+  #finish(reason: EndReason): void {
+    if (this.#ending?.how === 'cut') this.#ending = { ...this.#ending, how: 'forced' };
+    this.#ending ??= { how: 'finished', reason };
   }
 
   /** Whether a clean end would hide from the client of a `plain` stream that more was to come. */
@@ -609,26 +656,26 @@ export class SseConnection implements Sink, Task {
     return how === 'cut' || (how === 'forced' && this.settings.plain !== false && this.#isAwaiting);
   }
 
-  #end({ how, retry, farewell = '' }: Partial<Ending>): void {
-    if (this.#isCut(how)) return this.disconnect();
+  #end({ how, reason, retry, farewell = '' }: Partial<Ending> & Pick<Ending, 'reason'>): void {
+    if (this.#isCut(how)) return this.disconnect(reason);
     this.#tellMoved();
     const last = farewell + (retry === undefined ? '' : retryBlock(retry));
     if (last) this.#outbox.add(last);
     this.#outbox.flushAll();
     if (this.isClosed) return;
-    this.close();
+    this.close(reason);
     this.head.end();
     this.exchange.finishWithin(this.settings.grace);
   }
 
   /** The response is over: it has ended, or its client has left. */
   over(): void {
-    this.close();
+    this.close('client');
     this.head.left();
   }
 
   /** Gives back all that the response holds. */
-  close(): void {
+  close(reason: EndReason): void {
     if (this.isClosed) return;
     this.#state = 'closed';
     // Before the teardown, as Nest does it: that often takes the listeners of the signal off.
@@ -636,8 +683,9 @@ export class SseConnection implements Sink, Task {
     this.pipeline.release();
     this.#outgoing?.close();
     this.#outbox.close();
+    // Before the reader ends, so that its positions can still be looked up.
+    if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     this.reader.end();
-    this.connections.delete(this);
     for (const part of this.#parts) part.closed?.();
     if (this.#feed !== 'intercepted') this.head.release();
   }

@@ -54,7 +54,7 @@ export class SseInterceptor implements NestInterceptor {
       // Nothing tells when the method of a stock route has resolved, and Nest does not wait for it either.
       if (route.isStock) made.ready();
     });
-    return connection && (() => connection.close());
+    return connection && (() => connection.close('client'));
   }
 
   /** Tells once for a route that an interceptor changes its events. */

@@ -3,9 +3,11 @@ import type { SseCluster } from '../cluster/cluster.js';
 import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
 import type { Will } from '../cluster/wills.js';
 import { delay } from '../delay.js';
+import { pipeBegan, pipeEnded } from '../diagnostics/diagnostics.js';
 import type { Drain } from '../http/drain.js';
 import type { SseEventInput } from '../log/sse-event.js';
 import type { ChannelWriter } from '../publishing/channel-writer.js';
+import { LogLine } from '../log-line.js';
 import { channelCompleted, hubClosed } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import { withTimeout } from '../with-timeout.js';
@@ -54,7 +56,18 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     const pipe = new SourcePipe(channel, source, options, this.writer, this.cluster.wills, count);
     const end = pipe.run(() => this.#owe(pipe.will));
     this.#running.set(pipe, { channel, end });
+    this.#tell(channel, end);
     return end.finally(() => this.#running.delete(pipe));
+  }
+
+  #tell(channel: string, end: Promise<number>): void {
+    const of = { hub: this.cluster.instance, channel, definition: this.writer.definitionOf(channel) };
+    if (pipeBegan.hasSubscribers) pipeBegan.publish(of);
+    if (!pipeEnded.hasSubscribers) return;
+    end.then(
+      (published) => pipeEnded.publish({ ...of, published, error: undefined }),
+      (error: unknown) => pipeEnded.publish({ ...of, published: undefined, error }),
+    );
   }
 
   /**
@@ -122,9 +135,9 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
       await tellLast(id, will, this.writer);
       if (will.complete) await this.writer.complete(will.channel);
       await this.cluster.wills.remove(id, instance);
-      this.#logger.warn(
-        `The process that piped a source into "${will.channel}" has ended; its listeners were told.`,
-      );
+      const { channel } = will;
+      const line = `The process that piped a source into "${channel}" has ended; its listeners were told.`;
+      this.#logger.warn(new LogLine(line, { channel, instance }));
     } catch (error) {
       // The next look tries again: a backplane comes back, and another version may lead that understands the will.
       if (warned.has(id)) return;

@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
+import { channelCompleted, channelPurged, publishing } from '../diagnostics/diagnostics.js';
+import type { OfChannel, Publishing } from '../diagnostics/messages.js';
 import { channelHash, formatId } from '../protocol/position.js';
-import { moreLikeIt, SparseLog } from '../sparse-log.js';
+import { SparseLog, sparseLine } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import type { ChannelSettings, SseSettings } from '../sse.settings.js';
 import { checkObject, invalid, stringOf } from '../validate.js';
@@ -40,6 +42,8 @@ export class ChannelWriter {
     private readonly definitions: ChannelDefinitions,
     private readonly backplane: SseBackplane,
     private readonly settings: Pick<SseSettings, 'maxEventBytes'>,
+    /** The name of this instance, for diagnostics. */
+    private readonly hub: string,
   ) {}
 
   /** @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL` */
@@ -47,12 +51,34 @@ export class ChannelWriter {
     this.definitions.rulesOf(channel);
   }
 
+  /** The pattern of the definition of a channel; undefined where none matches. */
+  definitionOf(channel: string): string | undefined {
+    return this.definitions.patternOf(channel);
+  }
+
   /** @returns the event's id, or the empty string */
-  async publish(channel: string, event: SseEventInput, options?: PublishOptions): Promise<string> {
+  publish(channel: string, event: SseEventInput, options?: PublishOptions): Promise<string> {
+    if (!publishing.hasSubscribers) return this.#publish(channel, event, options);
+    const context: Publishing = {
+      ...this.#of(channel),
+      startedAt: performance.now(),
+      // JavaScript users may pass anything.
+      type: (event as SseEventInput | undefined)?.type,
+    };
+    return publishing.tracePromise(() => this.#publish(channel, event, options, context), context);
+  }
+
+  async #publish(
+    channel: string,
+    event: SseEventInput,
+    options: PublishOptions | undefined,
+    context?: Publishing,
+  ): Promise<string> {
     const rules = this.definitions.rulesOf(channel);
     const publishId = options && publishIdOf(options);
     const encoded = this.#encoded(channel, event, rules);
     const stored = encoded instanceof Promise ? await encoded : encoded;
+    if (context) context.bytes = stored.bytes;
     const position = await this.backplane.append(channel, rules.settings, stored, publishId);
     this.published++;
     return rules.settings.history ? formatId(position, channelHash(channel)) : (stored.id ?? '');
@@ -69,10 +95,8 @@ export class ChannelWriter {
     // A timer may well emit once more while the application closes.
     if (code === 'HUB_CLOSED') return;
     this.#failures.add(code, (leftOut) => {
-      this.#logger.error(
-        `An event for the channel ${JSON.stringify(channel)} was not published.${moreLikeIt(leftOut)}`,
-        error instanceof Error ? error.stack : String(error),
-      );
+      const line = `An event for the channel ${JSON.stringify(channel)} was not published.`;
+      this.#logger.error(sparseLine(line, leftOut, { channel, code, err: error }));
     });
   }
 
@@ -114,11 +138,17 @@ export class ChannelWriter {
   async complete(channel: string): Promise<void> {
     const { settings } = this.definitions.rulesOf(channel);
     await this.#queue.run(channel, () => this.backplane.complete(channel, settings));
+    if (channelCompleted.hasSubscribers) channelCompleted.publish(this.#of(channel));
   }
 
   async purge(channel: string): Promise<void> {
     this.check(channel);
     await this.#queue.run(channel, () => this.backplane.purge(channel));
+    if (channelPurged.hasSubscribers) channelPurged.publish(this.#of(channel));
+  }
+
+  #of(channel: string): OfChannel {
+    return { hub: this.hub, channel, definition: this.definitionOf(channel) };
   }
 }
 

@@ -1,5 +1,7 @@
 import type { Batch, Channel, ChannelReader } from '../channels/channel.js';
+import type { Delivery } from '../channels/deliveries.js';
 import type { Task } from '../channels/run-queue.js';
+import { channelDelivered } from '../diagnostics/diagnostics.js';
 import { gapAt, type EventLog, type LogEntry, type OwedGap } from '../log/event-log.js';
 import type { LatestIndex } from '../log/latest-index.js';
 import type { GapReason, SseEvent } from '../log/sse-event.js';
@@ -484,6 +486,7 @@ export class Cursor implements ChannelReader, Task {
   #handOnBatch(batch: Batch): void {
     this.read = this.given = batch.upTo;
     this.#sink.write(batch);
+    if (channelDelivered.hasSubscribers) this.channel.delivered(batch.delivery, this.#stretch);
     if (batch.idAtClient === 'not stored') this.reader.moved('lazy');
   }
 
@@ -523,6 +526,7 @@ export class Cursor implements ChannelReader, Task {
     for (const subscription of subscriptions) subscription.next(event);
     this.emitting = undefined;
     this.#sink.eventEmitted();
+    if (channelDelivered.hasSubscribers) this.channel.delivered(deliveryOf(entry), this.#stretch);
   }
 
   /** Passes an event that nobody wants. The client has got past it when all that was handed on before it is out. */
@@ -548,6 +552,16 @@ export class Cursor implements ChannelReader, Task {
     }
   }
 }
+
+/** One event as a delivery. */
+const deliveryOf = ({ offset, at, event }: LogEntry): Delivery => ({
+  count: 1,
+  bytes: event.bytes,
+  oldestAt: at,
+  newestAt: at,
+  upTo: offset,
+  traces: [],
+});
 
 /** Whether a position was of another log: this one would hold it otherwise. */
 const isOfOtherLog = (position: Position, log: EventLog): boolean =>

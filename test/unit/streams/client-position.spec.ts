@@ -23,10 +23,10 @@ function makeStreams() {
   const settings = moduleSettings();
   const backplane = new MemoryBackplane(settings.limits);
   const definitions = new ChannelDefinitions(settings, [defineChannel('clock', { history: 0 })]);
-  const channels = new Channels(backplane, definitions, new RunQueue());
+  const channels = new Channels(backplane, definitions, new RunQueue(), 'hub');
   const none = { of: () => undefined };
   const streams = new Streams(channels, none, definitions, backplane, undefined as never, settings);
-  const writer = new ChannelWriter(definitions, backplane, settings);
+  const writer = new ChannelWriter(definitions, backplane, settings, 'hub');
   const publish = (channel: string, data: string) => writer.publish(channel, { data });
   return { streams, publish };
 }

@@ -126,6 +126,25 @@ function describeAppending({ describe, expect, it }: TestGlobals, make: MakeChan
       expect(Math.abs(Date.now() - follower.seen[0]!.at)).toBeLessThan(60_000);
     });
 
+    it('keeps what travels with an event, its trace and its copies in other channels, and adds it to no other', async () => {
+      const { backplane, channel, settings, append, listener, read } = make();
+      const trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+      const also = [
+        { channel: 'é/"1"\n', ...(await append()) },
+        { channel: 'b', ...(await append()) },
+      ];
+      const travelling = [{ trace }, { also }, { trace, also }];
+      const follower = await listener();
+      for (const what of travelling) await backplane.append(channel, settings, { ...stored('a'), ...what });
+      await append('a');
+      const expected = [...travelling, {}].map((what) => ({ ...stored('a'), ...what }));
+      const { entries } = await read();
+      for (const kept of [entries.slice(2), follower.seen.slice(2)])
+        expect(kept.map(({ event }) => Object.entries(event).sort())).toEqual(
+          expected.map((event) => Object.entries(event).sort()),
+        );
+    });
+
     it('keeps as many of the newest as the channel has room for, in events and in bytes', async () => {
       const limits: [HistoryOptions, number[]][] = [
         [{ count: 3 }, [7, 8, 9]],

@@ -1,0 +1,140 @@
+import type { ConnectionDetails } from '../connection-details.js';
+
+/** Each message names its hub. */
+export interface OfHub {
+  /** The instance of the application: `SseCluster.instance`. A process may have several, as in tests. */
+  readonly hub: string;
+}
+
+export interface OfChannel extends OfHub {
+  readonly channel: string;
+  /** The pattern of the definition that the channel is of; undefined where none matches. Metrics label by it. */
+  readonly definition: string | undefined;
+}
+
+/** A response, as messages refer to it: the same object in all of them. What a getter gives is made when it is asked for. */
+export interface ObservedConnection {
+  readonly id: string;
+  /** The request, as the adapter has it. */
+  readonly request: object;
+  /** As `hub.connections()` tells of it, at this moment. */
+  readonly info: ConnectionDetails;
+}
+
+export interface OfConnection extends OfHub {
+  readonly connection: ObservedConnection;
+}
+
+/**
+ * The end of a response:
+ *
+ * - `completed`: its Observable has completed, or nothing was left for its client (204);
+ * - `failed`: its Observable has failed, or an event could not be written;
+ * - `client`: its client has left;
+ * - `slow`: its client does not read, or fell behind with `slow: 'disconnect'`;
+ * - `gap`: a `plain` stream cannot be given to its end;
+ * - `expired`: the identity of its user has;
+ * - `revoked`: the last of its channels was taken away;
+ * - `disconnected`: by `hub.disconnect()`, or as orders of other instances were missed;
+ * - `age`: by `limits.connectionAge`;
+ * - `shutdown`: the application closes;
+ * - `refused`: an HTTP answer took the place of the stream.
+ */
+export type EndReason =
+  | 'completed'
+  | 'failed'
+  | 'client'
+  | 'slow'
+  | 'gap'
+  | 'expired'
+  | 'revoked'
+  | 'disconnected'
+  | 'age'
+  | 'shutdown'
+  | 'refused';
+
+/** The limit for which a client was turned away; `shutdown` while the application closes. */
+export type RefusingLimit = 'connections' | 'connectionsPerKey' | 'connectionsPerSecond' | 'shutdown';
+
+/** A call of `hub.publish()` or `hub.emit()`: the context of a tracing channel, one object from `start` to its end. */
+export interface Publishing extends OfChannel {
+  /** When it was called: `performance.now()`. */
+  readonly startedAt: number;
+  /** The event's type; undefined for a message. */
+  readonly type: string | undefined;
+  /**
+   * W3C Trace Context of the event, in the form of the header `traceparent`. A listener of `start` may set it, and the event
+   * carries it to every instance.
+   */
+  trace?: string;
+  /** The size of the event in bytes, once it is encoded. */
+  bytes?: number;
+  /** The event's id, in `asyncEnd`; empty where it has none. */
+  result?: string;
+  /** In `error`, and in `asyncEnd` after it. */
+  error?: unknown;
+}
+
+/**
+ * The names of the messages that the package publishes on `node:diagnostics_channel`, without the prefix
+ * `nestjs-sse-hub:`, and their payloads. None is made where nobody has subscribed.
+ */
+export interface SseDiagnostics {
+  /** A response was let in. Comes in the asynchronous context of its request, before its user is known. */
+  'connection:began': OfConnection;
+  /** Its head is sent. */
+  'connection:opened': OfConnection & {
+    /** Milliseconds since it was let in. */
+    readonly duration: number;
+    /** Whether its client came with a position. */
+    readonly isResumed: boolean;
+  };
+  /** It is over. Comes once for each that began. */
+  'connection:ended': OfConnection & {
+    readonly reason: EndReason;
+    /** Milliseconds since it was let in. */
+    readonly duration: number;
+  };
+  /** A client was turned away by a limit. It has no connection. */
+  'connection:refused': OfHub & { readonly limit: RefusingLimit; readonly path: string };
+  /** Its client does not take what was written: streams of the hub wait. */
+  'connection:backed-up': OfConnection;
+  /** A response streams a channel from now on. */
+  'stream:began': OfConnection & OfChannel;
+  /** It does no more. */
+  'stream:ended': OfConnection & OfChannel;
+  /** A client was told of a gap. */
+  'stream:gap': OfConnection & OfChannel & { readonly reason: string; readonly requested: string };
+  /** A client does not get a channel, or has lost it. */
+  'stream:denied': OfConnection & OfChannel & { readonly reason: string };
+  /**
+   * Events of a channel were handed on to streams, in responses and elsewhere. Comes once a turn and channel, after the
+   * streams that take events in that turn have got them. What an operator of a controller or a proxy does afterwards is
+   * not in it.
+   */
+  'channel:delivered': OfChannel & {
+    /** How many: each event counts for each stream. */
+    readonly deliveries: number;
+    /** The size of what was handed on, in bytes of UTF-8 without the lines of ids; each stream counts. */
+    readonly bytes: number;
+    /** How many of the deliveries were of events from before the stream began. */
+    readonly replayed: number;
+    /**
+     * Milliseconds from the publishing of the other events to now, by the clocks of the two instances: of the newest and
+     * of the oldest. Undefined where all were replayed.
+     */
+    readonly lag: { readonly min: number; readonly max: number } | undefined;
+    /** The offset of the newest of these events, for `hub.history()` and ids. */
+    readonly upTo: number;
+    /** Trace contexts of the events that were published with one: each once. */
+    readonly traces: readonly string[];
+  };
+  'channel:completed': OfChannel;
+  'channel:purged': OfChannel;
+  /** A method of the application, as one with `@OnSubscribe()`, has failed. */
+  'hook:failed': OfChannel & { readonly hook: string; readonly error: unknown };
+  /** `hub.pipe()` has begun. */
+  'pipe:began': OfChannel;
+  /** It is over: with the number of its events where the source has come to its end, otherwise with the error that its caller gets. */
+  'pipe:ended': OfChannel & { readonly published: number | undefined; readonly error: unknown };
+}
