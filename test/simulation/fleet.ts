@@ -148,6 +148,7 @@ function sharing(store: MemoryBackplane): BackplaneFactory {
       read: (...call) => store.read(...call),
       complete: (...call) => store.complete(...call),
       purge: (...call) => store.purge(...call),
+      state: () => store.state(),
       stats: () => store.stats(),
       close: async () => undefined,
     },

@@ -11,6 +11,7 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { LogLine } from '../log-line.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Admission } from './admission.js';
 import type { Carrier } from './exchange.js';
@@ -79,7 +80,8 @@ export class Drain implements OnApplicationBootstrap, OnModuleDestroy, BeforeApp
     this.#phase = 'announced';
     const { notice } = this.settings.shutdown;
     if (notice === 0 || !this.#server()?.listening) return;
-    new Logger('SseHub').log(`The application is closing. It is not ready, and serves on for ${notice} ms.`);
+    const what = `The application is closing. It is not ready, and serves on for ${notice} ms.`;
+    new Logger('SseHub').log(new LogLine(what, { notice }));
     await delay(notice);
   }
 
