@@ -1,12 +1,14 @@
 import { Module } from '@nestjs/common';
 import { backplaneOf } from './app/app.backplane.js';
 import { readConfig } from './app/app.config.js';
+import { publishingTo } from './app/app.publishing.js';
 import { AssistantModule } from './assistant/assistant.module.js';
 import { BroadcastModule } from './broadcast/broadcast.module.js';
 import { ChatModule } from './chat/chat.module.js';
 import type { VisitorRequest } from './chat/visitor.guard.js';
 import { HealthController } from './app/health.controller.js';
 import { JobsModule } from './jobs/jobs.module.js';
+import { Inbox } from './notifications/notifications.channels.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
 import { SseModule } from './sse/index.js';
 import { TickerModule } from './ticker/ticker.module.js';
@@ -30,6 +32,7 @@ import { TickerModule } from './ticker/ticker.module.js';
     }),
     JobsModule,
     NotificationsModule,
+    publishingTo([Inbox]),
     TickerModule,
   ],
   controllers: [HealthController],

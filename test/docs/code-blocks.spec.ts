@@ -99,7 +99,7 @@ describeWith('curl', 'commands against the app', (curl) => {
   const streams: Curl[] = [];
 
   beforeAll(async () => {
-    app = await startDemo();
+    app = await startDemo({ PUBLISH_KEY: 'secret' });
   });
 
   afterAll(() => app.stop());

@@ -196,7 +196,7 @@ describe('the package as a user gets it', () => {
     expect(await mistakesIn(app)).toBe('');
     const { stdout } = await run(process.execPath, ['dist/entries.js'], { cwd: app });
     expect(stdout.trim()).toBe(
-      'ModelRuns,lmdbBackplane,natsBackplane,useSse,redisBackplane,openStream,describeBackplane',
+      'ModelRuns,SsePublishModule,lmdbBackplane,natsBackplane,useSse,redisBackplane,openStream,describeBackplane',
     );
     await expectToStream(app);
   });
