@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { backplaneOf } from './app/app.backplane.js';
 import { readConfig } from './app/app.config.js';
+import { publishingTo } from './app/app.publishing.js';
 import { AssistantModule } from './assistant/assistant.module.js';
 import { BroadcastModule } from './broadcast/broadcast.module.js';
 import { ChatModule } from './chat/chat.module.js';
@@ -8,6 +9,7 @@ import type { VisitorRequest } from './chat/visitor.guard.js';
 import { HealthModule } from './app/health.module.js';
 import { MetricsModule } from './app/metrics.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
+import { Inbox } from './notifications/notifications.channels.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
 import { SseModule } from './sse/index.js';
 import { TickerModule } from './ticker/ticker.module.js';
@@ -33,6 +35,7 @@ import { TickerModule } from './ticker/ticker.module.js';
     JobsModule,
     MetricsModule,
     NotificationsModule,
+    publishingTo([Inbox]),
     TickerModule,
   ],
 })

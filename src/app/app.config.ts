@@ -10,6 +10,8 @@ export interface AppConfig {
   readonly backplane: BackplaneConfig;
   /** Password of the chat's room `staff`. `CHAT_PASSWORD`; without it nobody can enter. */
   readonly chatPassword?: string;
+  /** Key with which other services publish notifications by `POST /publish`. `PUBLISH_KEY`; without it nobody can. */
+  readonly publishKey?: string;
 }
 
 export type BackplaneConfig =
@@ -36,6 +38,7 @@ export function readConfig(env: NodeJS.ProcessEnv): AppConfig {
     corsOrigins: readOrigins(env['CORS_ORIGIN'] ?? ''),
     backplane: readBackplane(env),
     ...(env['CHAT_PASSWORD'] && { chatPassword: env['CHAT_PASSWORD'] }),
+    ...(env['PUBLISH_KEY'] && { publishKey: env['PUBLISH_KEY'] }),
   };
 }
 

@@ -110,7 +110,7 @@ describeWith('curl', 'commands against the app', (curl) => {
   const streams: Curl[] = [];
 
   beforeAll(async () => {
-    app = await startDemo();
+    app = await startDemo({ PUBLISH_KEY: 'secret' });
   });
 
   afterAll(() => app.stop());

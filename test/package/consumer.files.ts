@@ -90,8 +90,12 @@ const tsconfig = { compilerOptions, files: ['main.ts'] };
 const entries = `
 import { ModelRuns } from 'nestjs-sse-hub/ai';
 import { SseHealthModule } from 'nestjs-sse-hub/health';
+import { SsePublishModule } from 'nestjs-sse-hub/http-publishing';
+import { SseInspectorModule } from 'nestjs-sse-hub/inspector';
 import { lmdbBackplane } from 'nestjs-sse-hub/lmdb';
+import { SseMetricsModule } from 'nestjs-sse-hub/metrics';
 import { natsBackplane } from 'nestjs-sse-hub/nats';
+import { SseTelemetryModule } from 'nestjs-sse-hub/opentelemetry';
 import { useSse } from 'nestjs-sse-hub/react';
 import { redisBackplane } from 'nestjs-sse-hub/redis';
 import { openStream } from 'nestjs-sse-hub/testing';
@@ -100,7 +104,10 @@ import { describeBackplane } from 'nestjs-sse-hub/testing/contracts';
 // @ts-expect-error: there is no such option
 export const mistake = () => lmdbBackplane({ folder: 'data' });
 
-const all = [ModelRuns, SseHealthModule, lmdbBackplane, natsBackplane, useSse, redisBackplane, openStream, describeBackplane];
+const all = [
+  ...[ModelRuns, SseHealthModule, SsePublishModule, SseInspectorModule, lmdbBackplane, SseMetricsModule],
+  ...[natsBackplane, SseTelemetryModule, useSse, redisBackplane, openStream, describeBackplane],
+];
 console.log(all.map(({ name }) => name).join());
 `;
 

@@ -204,7 +204,8 @@ describe('the package as a user gets it', () => {
     expect(await mistakesIn(app)).toBe('');
     const { stdout } = await run(process.execPath, ['dist/entries.js'], { cwd: app });
     expect(stdout.trim()).toBe(
-      'ModelRuns,SseHealthModule,lmdbBackplane,natsBackplane,useSse,redisBackplane,openStream,describeBackplane',
+      'ModelRuns,SseHealthModule,SsePublishModule,SseInspectorModule,lmdbBackplane,SseMetricsModule,' +
+        'natsBackplane,SseTelemetryModule,useSse,redisBackplane,openStream,describeBackplane',
     );
     await expectToStream(app);
   });

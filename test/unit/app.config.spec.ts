@@ -9,8 +9,9 @@ describe('readConfig', () => {
     expect(readConfig(empty)).toEqual(defaults);
   });
 
-  it('takes the password of the chat as it is', () => {
+  it('takes the password of the chat and the key of publishers as they are', () => {
     expect(readConfig({ CHAT_PASSWORD: ' open sesame ' }).chatPassword).toBe(' open sesame ');
+    expect(readConfig({ PUBLISH_KEY: ' secret ' }).publishKey).toBe(' secret ');
   });
 
   it('reads the backplane, and where it is', () => {

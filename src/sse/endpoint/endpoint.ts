@@ -14,6 +14,7 @@ import { Access } from '../access/access.js';
 import { ANSWER_TIME } from '../cluster/scatter-gather.js';
 import type { Exchange } from '../http/exchange.js';
 import { Identification } from '../http/identity.js';
+import { refuseForms } from '../http/refuse-forms.js';
 import type { SseConnection } from '../http/sse-connection.js';
 import type { SseEvent } from '../log/sse-event.js';
 import type { IdForm } from '../protocol/position.js';
@@ -23,7 +24,7 @@ import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Streams } from '../streams/streams.js';
 import { LONGEST_TIMER } from '../validate.js';
 import { EndpointStream } from './endpoint-stream.js';
-import { positionsOf, refuseForms } from './positions-body.js';
+import { positionsOf } from './positions-body.js';
 import {
   JoinableStreams,
   type ChangeOutcome,

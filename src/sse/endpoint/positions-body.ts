@@ -1,17 +1,10 @@
-import { BadRequestException, PayloadTooLargeException, UnsupportedMediaTypeException } from '@nestjs/common';
+import { BadRequestException, PayloadTooLargeException } from '@nestjs/common';
 import type { Exchange } from '../http/exchange.js';
 import { parseKept, type LastEventId } from '../protocol/position.js';
 import { isObject } from '../values.js';
 
 /** The longest body with positions in bytes: those of 500 channels have about 40,000. */
 const MOST_BYTES = 64 * 1024;
-
-/** Against CSRF: browsers send forms to another origin without a preflight, but not JSON. */
-export function refuseForms({ request }: Exchange): void {
-  const [type = ''] = (request.headers['content-type'] ?? '').split(';', 1);
-  if (!/^application\/([\w.-]+\+)?json$/i.test(type.trim()))
-    throw new UnsupportedMediaTypeException('Send JSON, as application/json.');
-}
 
 /**
  * The positions of a client by channel, as it sends them in the body of a request.

@@ -1,0 +1,114 @@
+import { ForbiddenException, HttpException, HttpStatus, Inject, Injectable, Logger } from '@nestjs/common';
+import type { OnApplicationBootstrap } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { declaredChannels } from '../channels/feature-channels.js';
+import type { Exchange } from '../http/exchange.js';
+import { refuseForms } from '../http/refuse-forms.js';
+import { SseHub } from '../sse-hub.js';
+import {
+  entryOutcome,
+  mayBeTriedAgain,
+  refusalOf,
+  RETRY_AFTER,
+  type BatchOutcome,
+  type EntryOutcome,
+} from './answers.js';
+import { IdempotencyKeys, keyOf } from './idempotency.js';
+import { publishBody, type BatchEntry, type PublishBody } from './publish-body.js';
+import { PUBLISH_RULES, type SsePublishRules } from './publish.options.js';
+
+/** The answer to a request with one event. */
+export type PublishedAnswer =
+  /** The event's id, or the empty string where its channel has none. */
+  | { readonly id: string }
+  /** The same for an event to several channels, in their order. */
+  | { readonly ids: readonly string[] };
+
+/** An answer with its status. */
+interface Answer {
+  readonly status: HttpStatus;
+  readonly body: PublishedAnswer | BatchOutcome;
+}
+
+/** Publishes what comes by POST. */
+@Injectable()
+export class HttpPublishing implements OnApplicationBootstrap {
+  readonly #keys = new IdempotencyKeys();
+
+  constructor(
+    @Inject(PUBLISH_RULES) private readonly rules: SsePublishRules,
+    @Inject(SseHub) private readonly hub: SseHub,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    if (this.rules.channels !== undefined || declaredChannels(this.modules).length > 0) return;
+    new Logger('SsePublishModule').warn(
+      'Publishing over HTTP refuses every channel, as SseModule.forFeature() lists no definition. Give "channels" a list, or "all".',
+    );
+  }
+
+  /** @throws HttpException */
+  async publish(body: unknown, exchange: Exchange): Promise<Answer> {
+    refuseForms(exchange);
+    const request = publishBody(body);
+    this.#check(request);
+    const header = exchange.request.headers['idempotency-key'];
+    const key = keyOf(typeof header === 'string' ? header : header?.join());
+    const publishId = key && this.#keys.publishIdOf(key, body);
+    const retryIf = (isPassing: boolean): void => {
+      if (isPassing) exchange.response.setHeader('Retry-After', RETRY_AFTER);
+    };
+    try {
+      const answer = await this.#publish(request, publishId === undefined ? {} : { publishId });
+      const outcomes = 'outcomes' in answer.body ? answer.body.outcomes : [];
+      retryIf(outcomes.some(({ status }) => mayBeTriedAgain(status)));
+      return answer;
+    } catch (error) {
+      const refusal = refusalOf(error);
+      const isPassing = refusal instanceof HttpException && mayBeTriedAgain(refusal.getStatus());
+      retryIf(isPassing);
+      // Another body is right after a refusal of this one.
+      if (key && !isPassing) this.#keys.forget(key);
+      throw refusal;
+    }
+  }
+
+  async #publish(request: PublishBody, options: { readonly publishId?: string }): Promise<Answer> {
+    const { hub } = this;
+    const status = HttpStatus.CREATED;
+    switch (request.kind) {
+      case 'one':
+        return { status, body: { id: await hub.publish(request.channel, request.event, options) } };
+      case 'copies':
+        return { status, body: { ids: await hub.publish(request.channels, request.event, options) } };
+      case 'batch': {
+        const outcomes = await this.#publishMany(request.events, options.publishId);
+        const isDone = outcomes.every((one) => 'id' in one);
+        return { status: isDone ? status : HttpStatus.MULTI_STATUS, body: { outcomes } };
+      }
+    }
+  }
+
+  async #publishMany(events: readonly BatchEntry[], publishId: string | undefined): Promise<EntryOutcome[]> {
+    const publications = events.map((entry, index) => ({
+      ...entry,
+      ...(publishId !== undefined && { publishId: `${publishId}/${index}` }),
+    }));
+    return (await this.hub.publishMany(publications)).map(entryOutcome);
+  }
+
+  /** @throws ForbiddenException */
+  #check(request: PublishBody): void {
+    const { channels = declaredChannels(this.modules) } = this.rules;
+    if (channels === 'all') return;
+    const refused = channelsOf(request).find((name) => !channels.some((channel) => channel.matches(name)));
+    if (refused !== undefined)
+      throw new ForbiddenException(`The channel ${JSON.stringify(refused)} may not be published to.`);
+  }
+}
+
+function channelsOf(request: PublishBody): readonly string[] {
+  if (request.kind === 'one') return [request.channel];
+  return request.kind === 'copies' ? request.channels : request.events.map(({ channel }) => channel);
+}
