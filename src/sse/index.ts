@@ -56,6 +56,15 @@ export type { PresenceEvent, PresenceMember } from './presence-member.js';
 export type { PresenceMembers } from './presence/member.js';
 export type { PipeOptions, PipeSource } from './pipes/source-pipe.js';
 export type { FormLastEvent, LastEvent, PipeFailure } from './pipes/pipe-failure.js';
+export type {
+  HealthReason,
+  HealthStatus,
+  HubHealth,
+  LimitUse,
+  LiveHealth,
+  ReadyHealth,
+} from './health/hub-health.js';
+export type { DrainPhase } from './http/drain.js';
 export { SseHub, type HubStats } from './sse-hub.js';
 export type { DefinitionStats } from './definition-stats.js';
 export type { PublishOptions } from './publishing/channel-writer.js';
@@ -76,4 +85,4 @@ export type {
   SsePublishing,
 } from './diagnostics/messages.js';
 export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';
-export type { ConnectionKey, ShutdownOptions, SseLimits } from './sse.options.js';
+export type { ConnectionKey, HealthOptions, ShutdownOptions, SseLimits } from './sse.options.js';

@@ -3,6 +3,7 @@ import type { Access } from './access/access.js';
 import type { OrderOutcome } from './cluster/orders.js';
 import type { Reach } from './cluster/scatter-gather.js';
 import { definitionStats, type DefinitionStats } from './definition-stats.js';
+import type { Health, HubHealth } from './health/hub-health.js';
 import type { ConnectionFilter, ConnectionInfo, Connections } from './http/connections.js';
 import type { BackplaneState } from './log/backplane.js';
 import type { ChannelHistory, HistoryQuery } from './log/history.js';
@@ -52,6 +53,7 @@ export class SseHub {
     private readonly open: Connections,
     private readonly access: Access,
     private readonly people: Presence,
+    private readonly condition: Health,
   ) {}
 
   /**
@@ -230,6 +232,14 @@ export class SseHub {
     const members = await this.people.members(channel);
     // Not enumerable, so that the list compares and copies like any other.
     return Object.defineProperty(members, 'position', { value: position }) as PresenceMembers;
+  }
+
+  /**
+   * Whether this process should go on (`live`), and whether it should get new clients (`ready`), for the probes of
+   * balancers and orchestrators. It asks nobody and waits for nothing, so it can be called as often as they like.
+   */
+  health(): HubHealth {
+    return this.condition.report();
   }
 
   /** Numbers of this process, for metrics. It asks no other instance. */

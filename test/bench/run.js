@@ -38,7 +38,12 @@ async function dashboard(options, log) {
   return benchDashboard(options, log);
 }
 
-const kinds = { network, micro, backplanes, metrics, revoke, dashboard };
+async function growing(options, log) {
+  const { benchGrowing } = await import('./growing/run.js');
+  return benchGrowing(options, log);
+}
+
+const kinds = { network, micro, backplanes, metrics, revoke, dashboard, growing };
 
 async function main(options) {
   const began = new Date();

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Logger } from '@nestjs/common';
-import { moreLikeIt, SparseLog } from '../sparse-log.js';
+import { SparseLog, sparseLine } from '../sparse-log.js';
 import { isThenable } from '../values.js';
 import { PREFIX } from './diagnostics.js';
 import type { OfHub, SseDiagnostics, SsePublishing } from './messages.js';
@@ -38,10 +38,7 @@ function hear(
 ): () => void {
   const failed = (error: unknown): void =>
     failures.add(name, (leftOut) =>
-      logger.error(
-        `A listener of ${name} has failed.${moreLikeIt(leftOut)}`,
-        error instanceof Error ? error.stack : String(error),
-      ),
+      logger.error(sparseLine(`A listener of ${name} has failed.`, leftOut, { err: error })),
     );
   const guarded = (message: unknown): void => {
     if (hub !== undefined && (message as OfHub).hub !== hub) return;

@@ -4,8 +4,10 @@ import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
 import type { Will } from '../cluster/wills.js';
 import { delay } from '../delay.js';
 import { pipeBegan, pipeEnded } from '../diagnostics/diagnostics.js';
+import type { Drain } from '../http/drain.js';
 import type { SseEventInput } from '../log/sse-event.js';
 import type { ChannelWriter } from '../publishing/channel-writer.js';
+import { LogLine } from '../log-line.js';
 import { channelCompleted, hubClosed } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import { withTimeout } from '../with-timeout.js';
@@ -38,6 +40,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly subscribers: SubscriberCounts,
     private readonly cluster: SseCluster,
     private readonly settings: Pick<SseSettings, 'shutdown'>,
+    private readonly drain: Pick<Drain, 'announce'>,
   ) {
     cluster.listen(COMPLETED, (channel) => this.#stop(channel as string));
   }
@@ -87,6 +90,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Runs before the streams are ended, so that listeners are told that they have not got everything. */
   async onModuleDestroy(): Promise<void> {
+    await this.drain.announce();
     this.#closing.abort();
     this.#stopLeading?.();
     for (const pipe of this.#running.keys()) pipe.stop('closing', hubClosed());
@@ -135,9 +139,9 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
       await tellLast(id, will, this.writer);
       if (will.complete) await this.writer.complete(will.channel);
       await this.cluster.wills.remove(id, instance);
-      this.#logger.warn(
-        `The process that piped a source into "${will.channel}" has ended; its listeners were told.`,
-      );
+      const { channel } = will;
+      const line = `The process that piped a source into "${channel}" has ended; its listeners were told.`;
+      this.#logger.warn(new LogLine(line, { channel, instance }));
     } catch (error) {
       // The next look tries again: a backplane comes back, and another version may lead that understands the will.
       if (warned.has(id)) return;

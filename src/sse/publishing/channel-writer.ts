@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { channelCompleted, channelPurged, publishing } from '../diagnostics/diagnostics.js';
 import type { OfChannel, Publishing } from '../diagnostics/messages.js';
 import { channelHash, formatId } from '../protocol/position.js';
-import { moreLikeIt, SparseLog } from '../sparse-log.js';
+import { SparseLog, sparseLine } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import type { ChannelSettings, SseSettings } from '../sse.settings.js';
 import { checkObject, invalid, stringOf } from '../validate.js';
@@ -95,10 +95,8 @@ export class ChannelWriter {
     // A timer may well emit once more while the application closes.
     if (code === 'HUB_CLOSED') return;
     this.#failures.add(code, (leftOut) => {
-      this.#logger.error(
-        `An event for the channel ${JSON.stringify(channel)} was not published.${moreLikeIt(leftOut)}`,
-        error instanceof Error ? error.stack : String(error),
-      );
+      const line = `An event for the channel ${JSON.stringify(channel)} was not published.`;
+      this.#logger.error(sparseLine(line, leftOut, { channel, code, err: error }));
     });
   }
 
