@@ -51,7 +51,7 @@ const inPages = [
 const core = {
   'sse/protocol': [],
   // What happens, told to whoever listens in this process.
-  'sse/diagnostics': ['sse/connection-details.ts', 'sse/sparse-log.ts', 'sse/values.ts'],
+  'sse/diagnostics': ['sse/connection-details.ts', 'sse/log-line.ts', 'sse/sparse-log.ts', 'sse/values.ts'],
   'sse/log': ['sse/protocol', ...leaves],
   'sse/channels': ['sse/protocol', 'sse/log', ...leaves],
   // How the instances of an application ask and tell each other.

@@ -150,6 +150,7 @@ function sharing(store: MemoryBackplane): BackplaneFactory {
       purge: (...call) => store.purge(...call),
       state: () => store.state(),
       stats: () => store.stats(),
+      state: () => store.state(),
       close: async () => undefined,
     },
   });
