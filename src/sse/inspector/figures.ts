@@ -103,7 +103,8 @@ export class FigureCounter {
             now.replayed += replayed;
             if (!lag) return;
             const [min, max] = now.latency ?? [Infinity, -Infinity];
-            now.latency = [Math.min(min, lag.min), Math.max(max, lag.max)];
+            // The clocks of two instances may differ.
+            now.latency = [Math.max(0, Math.min(min, lag.min)), Math.max(0, max, lag.max)];
           },
           'connection:opened': count('opened'),
           'connection:ended': count('ended'),
