@@ -19,6 +19,7 @@ const leaves = [
   'sse/delay.ts',
   'sse/diagnostics',
   'sse/error-message.ts',
+  'sse/log-line.ts',
   'sse/package-copy.ts',
   'sse/presence-member.ts',
   'sse/sparse-log.ts',
@@ -50,7 +51,7 @@ const inPages = [
 const core = {
   'sse/protocol': [],
   // What happens, told to whoever listens in this process.
-  'sse/diagnostics': ['sse/connection-details.ts'],
+  'sse/diagnostics': ['sse/connection-details.ts', 'sse/sparse-log.ts', 'sse/values.ts'],
   'sse/log': ['sse/protocol', ...leaves],
   'sse/channels': ['sse/protocol', 'sse/log', ...leaves],
   // How the instances of an application ask and tell each other.
@@ -81,12 +82,12 @@ const rooms = {
     'sse/metrics/index.ts',
     'sse/swagger/index.ts',
   ],
-  chat: ['sse/index.ts'],
-  broadcast: ['sse/index.ts'],
-  ticker: ['sse/index.ts'],
-  jobs: ['sse/index.ts'],
-  notifications: ['sse/index.ts'],
-  assistant: ['sse/index.ts'],
+  chat: ['sse/index.ts', 'sse/swagger/index.ts'],
+  broadcast: ['sse/index.ts', 'sse/swagger/index.ts'],
+  ticker: ['sse/index.ts', 'sse/swagger/index.ts'],
+  jobs: ['sse/index.ts', 'sse/swagger/index.ts'],
+  notifications: ['sse/index.ts', 'sse/swagger/index.ts'],
+  assistant: ['sse/index.ts', 'sse/swagger/index.ts'],
   sse: [],
   ...core,
   // Decorated methods, by the channels that they are for.
@@ -101,11 +102,13 @@ const rooms = {
   // Runs of language models, on the hub as an application uses it.
   'sse/ai': ['sse/sse-hub.ts', 'sse/sse.module.ts', ...ofCore],
   // How an application is run and described: entries of their own. They hear what happens by `diagnostics`, and use the hub.
-  'sse/metrics': ['sse/sse-hub.ts', ...ofCore],
-  'sse/opentelemetry': ['sse/sse-hub.ts', ...ofCore],
+  // The metrics themselves, whoever collects them.
+  'sse/instruments': ['sse/sse-hub.ts', ...ofCore],
+  'sse/metrics': ['sse/instruments', 'sse/sse-hub.ts', ...ofCore],
+  'sse/opentelemetry': ['sse/instruments', 'sse/sse-hub.ts', ...ofCore],
   'sse/health': ['sse/sse-hub.ts', ...ofCore],
   'sse/http-publishing': ['sse/sse-hub.ts', ...ofCore],
-  'sse/swagger': ['sse/endpoint', 'sse/http-publishing', 'sse/sse-hub.ts', ...ofCore],
+  'sse/swagger': ['sse/endpoint', 'sse/handlers', 'sse/http-publishing', 'sse/sse.routes.ts', ...ofCore],
   'sse/inspector': ['sse/client', 'sse/sse-hub.ts', 'sse/access', 'sse/presence', ...ofCore],
   // Implementations of the ports.
   'sse/backplanes': ['sse/protocol', 'sse/log', 'sse/cluster', ...leaves],

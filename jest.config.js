@@ -56,7 +56,7 @@ export default {
     project('unit', ['test/unit/**/*.spec.ts'], 20),
     project('e2e', ['test/e2e/**/*.spec.ts'], 60, programs),
     project('contract', ['test/{contract,model}/**/*.spec.ts'], 60, programs),
-    project('docs', ['test/{docs,package,bench}/**/*.spec.ts'], 120, programs),
+    project('docs', ['test/{docs,package,bench,simulation}/**/*.spec.ts'], 120, programs),
     project('browser', ['test/browser/**/*.spec.ts'], 60, programs),
     project('trials', TRIALS, 180, { ...programs, testPathIgnorePatterns: ['/node_modules/'] }),
   ],

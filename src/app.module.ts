@@ -5,7 +5,8 @@ import { AssistantModule } from './assistant/assistant.module.js';
 import { BroadcastModule } from './broadcast/broadcast.module.js';
 import { ChatModule } from './chat/chat.module.js';
 import type { VisitorRequest } from './chat/visitor.guard.js';
-import { HealthController } from './app/health.controller.js';
+import { HealthModule } from './app/health.module.js';
+import { MetricsModule } from './app/metrics.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
 import { SseModule } from './sse/index.js';
@@ -28,10 +29,11 @@ import { TickerModule } from './ticker/ticker.module.js';
     ChatModule.registerAsync({
       useFactory: () => ({ password: readConfig(process.env).chatPassword }),
     }),
+    HealthModule,
     JobsModule,
+    MetricsModule,
     NotificationsModule,
     TickerModule,
   ],
-  controllers: [HealthController],
 })
 export class AppModule {}

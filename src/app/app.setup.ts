@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AppConfig } from './app.config.js';
+import { serveDocs } from './app.docs.js';
 
 /** The pages of the demo, each served from the `public` folder of the feature it belongs to. */
 export const PAGES = [
@@ -75,6 +76,8 @@ export function configure(app: NestExpressApplication, config: Pick<AppConfig, '
   for (const [name, folder] of Object.entries(vendored())) {
     app.useStaticAssets(folder, { prefix: `/vendor/${name}`, index: false, redirect: false });
   }
+
+  serveDocs(app);
 }
 
 /** The folders of modules for browsers, by name. They are served as they come from npm, or from the build. */

@@ -1,10 +1,24 @@
 import { Controller, Get } from '@nestjs/common';
+import { HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
+import { SseHealthIndicator } from '../sse/health/index.js';
 
-/** A liveness probe: answers 200 as long as the process answers at all. */
-@Controller('healthz')
+/** The probes of a balancer and of an orchestrator: 200, or 503 with the reasons. */
+@Controller('health')
 export class HealthController {
-  @Get()
-  check(): { status: 'ok' } {
-    return { status: 'ok' };
+  constructor(
+    private readonly checks: HealthCheckService,
+    private readonly sse: SseHealthIndicator,
+  ) {}
+
+  /** Whether the process should go on. */
+  @Get('live')
+  live(): Promise<HealthCheckResult> {
+    return this.checks.check([() => this.sse.live()]);
+  }
+
+  /** Whether it should get new clients. */
+  @Get('ready')
+  ready(): Promise<HealthCheckResult> {
+    return this.checks.check([() => this.sse.ready()]);
   }
 }

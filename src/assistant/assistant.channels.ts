@@ -1,4 +1,8 @@
-import { defineChannel, type } from '../sse/index.js';
+import * as z from 'zod';
+import { defineChannel } from '../sse/index.js';
+
+/** The data of an event that has none. */
+const NOTHING = z.never().optional();
 
 /**
  * One channel per answer, completed at its end. It holds all of it, so a page that is loaded anew, or a second one, is given
@@ -6,11 +10,11 @@ import { defineChannel, type } from '../sse/index.js';
  */
 export const Answer = defineChannel('assistant/answers/:id', {
   events: {
-    question: type<string>(),
-    words: type<string>(),
-    done: type<undefined>(),
-    stopped: type<undefined>(),
-    failed: type<string>(),
+    question: z.string(),
+    words: z.string(),
+    done: NOTHING,
+    stopped: NOTHING,
+    failed: z.string(),
   },
   history: { count: 1_000 },
   replay: 'all',

@@ -8,6 +8,21 @@ export interface BroadcastEvent {
   readonly retry?: number;
 }
 
+/** The same for the description of the API. */
+export const BROADCAST_EVENT = {
+  type: 'object',
+  required: ['data'],
+  properties: {
+    type: { type: 'string' },
+    id: { type: 'string' },
+    data: { description: 'Any JSON value. A string is sent as it is.' },
+    retry: {
+      type: 'integer',
+      description: 'Milliseconds that a client should wait before it connects again.',
+    },
+  },
+};
+
 /** A listening client. */
 export interface BroadcastClient {
   readonly id: string;

@@ -1,3 +1,5 @@
+import * as z from 'zod';
+
 /** The message that a client posts. */
 export interface NewChatMessage {
   readonly from: string;
@@ -5,10 +7,12 @@ export interface NewChatMessage {
 }
 
 /** A message as it is stored in its room and sent to everybody in it. */
-export interface ChatMessage extends NewChatMessage {
-  /** A UUID. A page uses it to recognize a message that it has shown already. */
-  readonly id: string;
-  readonly room: string;
-  /** ISO 8601. */
-  readonly sentAt: string;
-}
+export const ChatMessage = z.object({
+  id: z.uuid().describe('A page uses it to recognize a message that it has shown already.'),
+  room: z.string(),
+  from: z.string(),
+  text: z.string(),
+  sentAt: z.iso.datetime(),
+});
+
+export type ChatMessage = z.output<typeof ChatMessage>;

@@ -11,8 +11,10 @@ import {
   Req,
   Res,
 } from '@nestjs/common';
+import { ApiBody, ApiOperation } from '@nestjs/swagger';
 import { RoomKeys, type KeyCookie } from './room-keys.js';
 import { RoomPipe } from './room.pipe.js';
+import { textFields } from './text-field.js';
 
 /**
  * Exchanges the password for a key. The password comes in the body, because addresses are written into logs. The
@@ -23,6 +25,8 @@ export class RoomKeyController {
   constructor(private readonly keys: RoomKeys) {}
 
   @Post()
+  @ApiOperation({ summary: 'Enter a room with its password' })
+  @ApiBody({ schema: textFields('password') })
   @HttpCode(HttpStatus.NO_CONTENT)
   enter(
     @Param('room', RoomPipe) room: string,

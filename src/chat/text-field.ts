@@ -21,3 +21,10 @@ export function textField(fields: unknown, field: string, longest: number): stri
   }
   return trimmed;
 }
+
+/** The schema of a body with such fields. */
+export const textFields = (...fields: string[]) => ({
+  type: 'object',
+  properties: Object.fromEntries(fields.map((field) => [field, { type: 'string' }])),
+  required: fields,
+});

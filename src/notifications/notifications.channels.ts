@@ -1,12 +1,9 @@
-import { defineChannel, type } from '../sse/index.js';
+import * as z from 'zod';
+import { defineChannel } from '../sse/index.js';
 
-export interface Notification {
-  /** A UUID. */
-  readonly id: string;
-  readonly text: string;
-  /** ISO 8601. */
-  readonly sentAt: string;
-}
+export const Notification = z.object({ id: z.uuid(), text: z.string(), sentAt: z.iso.datetime() });
+
+export type Notification = z.output<typeof Notification>;
 
 /** A notification in an inbox. */
 export interface ReceivedNotification extends Notification {
@@ -15,7 +12,7 @@ export interface ReceivedNotification extends Notification {
 
 /** One channel per user. */
 export const Inbox = defineChannel('notifications/:user', {
-  events: { notification: type<Notification>(), read: type<{ readonly ids: readonly string[] }>() },
+  events: { notification: Notification, read: z.object({ ids: z.array(z.uuid()) }) },
   history: { count: 200 },
   ttl: 7 * 24 * 60 * 60 * 1_000,
 });

@@ -24,6 +24,7 @@ export type { ChannelAccess } from './access/authorization.js';
 export {
   PUBLISH_ID_MEMORY,
   SseBackplane,
+  type BackplaneState,
   type BackplaneStats,
   type FollowedLog,
   type LogFollower,
@@ -47,7 +48,7 @@ export type { SseWills, Will } from './cluster/wills.js';
 export type { Identify, Identity } from './http/identity.js';
 export { EventLog, type LogEntry } from './log/event-log.js';
 export type { ChannelHistory, HistoryQuery } from './log/history.js';
-export type { StoredEvent } from './log/stored-event.js';
+export type { EventCopy, StoredEvent } from './log/stored-event.js';
 export type { Position } from './protocol/position.js';
 export type { ChannelSettings, HistorySettings, PresenceSettings } from './sse.settings.js';
 export type { Gap, GapReason } from './log/sse-event.js';
@@ -55,7 +56,17 @@ export type { PresenceEvent, PresenceMember } from './presence-member.js';
 export type { PresenceMembers } from './presence/member.js';
 export type { PipeOptions, PipeSource } from './pipes/source-pipe.js';
 export type { FormLastEvent, LastEvent, PipeFailure } from './pipes/pipe-failure.js';
+export type {
+  HealthReason,
+  HealthStatus,
+  HubHealth,
+  LimitUse,
+  LiveHealth,
+  ReadyHealth,
+} from './health/hub-health.js';
+export type { DrainPhase } from './http/drain.js';
 export { SseHub, type HubStats } from './sse-hub.js';
+export type { DefinitionStats } from './definition-stats.js';
 export type { PublishOptions } from './publishing/channel-writer.js';
 export type { StreamOptions } from './streams/streams.js';
 export { whileLeading } from './cluster/while-leading.js';
@@ -68,8 +79,10 @@ export type {
   OfConnection,
   OfHub,
   Publishing,
+  ReachableState,
   RefusingLimit,
   SseDiagnostics,
+  SsePublishing,
 } from './diagnostics/messages.js';
 export type { SseModuleOptions, SseOptionsFactory } from './sse.module-definition.js';
-export type { ConnectionKey, ShutdownOptions, SseLimits } from './sse.options.js';
+export type { ConnectionKey, HealthOptions, ShutdownOptions, SseLimits } from './sse.options.js';

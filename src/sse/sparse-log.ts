@@ -1,11 +1,15 @@
+import { LogLine, type LogFields } from './log-line.js';
+
 /** Milliseconds between two lines of the same kind. */
 const INTERVAL = 10_000;
 /** Kinds that are told apart; further kinds count as one. */
 const MAX_KINDS = 20;
 
-/** For the end of a line. */
-export const moreLikeIt = (leftOut: number): string =>
-  leftOut > 0 ? ` (${leftOut} more since the last such line.)` : '';
+/** A line, and the number of lines of its kind that were left out since the last one. */
+export const sparseLine = (msg: string, leftOut: number, fields: LogFields = {}): LogLine =>
+  leftOut === 0
+    ? new LogLine(msg, fields)
+    : new LogLine(`${msg} (${leftOut} more since the last such line.)`, { ...fields, leftOut });
 
 interface Kind {
   writtenAt: number;

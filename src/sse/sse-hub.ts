@@ -2,7 +2,10 @@ import type { Observable } from 'rxjs';
 import type { Access } from './access/access.js';
 import type { OrderOutcome } from './cluster/orders.js';
 import type { Reach } from './cluster/scatter-gather.js';
+import { definitionStats, type DefinitionStats } from './definition-stats.js';
+import type { Health, HubHealth } from './health/hub-health.js';
 import type { ConnectionFilter, ConnectionInfo, Connections } from './http/connections.js';
+import type { BackplaneState } from './log/backplane.js';
 import type { ChannelHistory, HistoryQuery } from './log/history.js';
 import type { EventsOf, InputsOf, SseEvent, SseEventInput } from './log/sse-event.js';
 import type { PipeOptions, PipeSource } from './pipes/source-pipe.js';
@@ -28,6 +31,12 @@ export interface HubStats {
   readonly historyEvents: number;
   /** Size of the events in the logs, in bytes. */
   readonly historyBytes: number;
+  /** Calls that were sent to the server of the backplane again, since the start; 0 where there is no server. */
+  readonly resent: number;
+  /** The state of the backplane. */
+  readonly backplane: BackplaneState['kind'];
+  /** By definition; those that have none of anything are left out. */
+  readonly definitions: readonly DefinitionStats[];
 }
 
 /**
@@ -44,6 +53,7 @@ export class SseHub {
     private readonly open: Connections,
     private readonly access: Access,
     private readonly people: Presence,
+    private readonly condition: Health,
   ) {}
 
   /**
@@ -224,10 +234,24 @@ export class SseHub {
     return Object.defineProperty(members, 'position', { value: position }) as PresenceMembers;
   }
 
+  /**
+   * Whether this process should go on (`live`), and whether it should get new clients (`ready`), for the probes of
+   * balancers and orchestrators. It asks nobody and waits for nothing, so it can be called as often as they like.
+   */
+  health(): HubHealth {
+    return this.condition.report();
+  }
+
   /** Numbers of this process, for metrics. It asks no other instance. */
   stats(): HubStats {
+    const { writer, people, pipes, streams } = this;
+    const streamed = streams.channels.counts();
+    const others = [...people.localCounts(), ...pipes.counts()];
     return {
-      ...this.streams.stats(),
+      resent: 0,
+      ...streams.stats(),
+      subscribers: streamed.reduce((sum, { subscribers }) => sum + subscribers, 0),
+      definitions: definitionStats((channel) => writer.definitionOf(channel), streamed, others),
       connections: this.open.size,
       published: this.writer.published,
       failedEmits: this.writer.failedEmits,

@@ -143,12 +143,28 @@ export interface SseLimits {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the application knows the type of its adapter's request
 export type ConnectionKey = (request: any) => string | undefined;
 
-/** How open streams end when the application closes. */
+/** How the application closes, and how its open streams end. */
 export interface ShutdownOptions {
+  /**
+   * Milliseconds before that for which `hub.health().ready` is `down` and everything is served as before, so that a
+   * balancer which asks for it sends no new clients here. Give it the time in which yours notices: with three checks, one
+   * every 2 seconds, at least 6,000. A process without a listening HTTP server does not wait. @defaultValue 0
+   */
+  readonly notice?: number;
   /** Milliseconds that a client has to read its last bytes; then its socket is destroyed. @defaultValue 1_000 */
   readonly grace?: number;
   /** Milliseconds over which the reconnects of all clients are spread; `0` for none. @defaultValue 5_000 */
   readonly spread?: number;
+}
+
+/** How `hub.health()` judges. */
+export interface HealthOptions {
+  /**
+   * Milliseconds for which the backplane may be away until `ready` is `down`; until then it is `degraded`. `Infinity` for
+   * never: choose it where all instances share one server, and a balancer without instances would serve clients worse
+   * than instances that turn them away. @defaultValue 30_000
+   */
+  readonly awayGrace?: number;
 }
 
 /** Options of the module that are plain values. Those of a channel are the defaults of all channels. */
@@ -194,6 +210,7 @@ export interface SseBaseOptions extends ChannelOptions {
    */
   readonly stockRoutes?: 'serve' | 'leave';
   readonly shutdown?: ShutdownOptions;
+  readonly health?: HealthOptions;
   /**
    * Access to channels that no method with `@AuthorizeChannel()` covers: `open` is for everybody who gets past the
    * guards of a route, `deny` for nobody, on all routes. Streams with `authorize: false`, and those that the application

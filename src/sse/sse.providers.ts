@@ -15,6 +15,7 @@ import { SubscriberCounts } from './cluster/subscriber-counts.js';
 import { JoinableStreams } from './endpoint/joinable-streams.js';
 import { ChannelHandlers } from './handlers/channel-handlers.js';
 import { HandlerDiscovery } from './handlers/handler-discovery.js';
+import { Health } from './health/hub-health.js';
 import { Hooks } from './hooks/hooks.js';
 import { Admission } from './http/admission.js';
 import { ConnectionFeatures } from './http/connection-part.js';
@@ -26,6 +27,7 @@ import { Identification } from './http/identity.js';
 import { SseInterceptor } from './http/sse.interceptor.js';
 import { SseServer } from './http/sse-server.js';
 import { SseBackplane } from './log/backplane.js';
+import { BackplaneDiagnostics } from './log/backplane-diagnostics.js';
 import { SourcePipes } from './pipes/source-pipes.js';
 import { MemberLists } from './presence/member-lists.js';
 import { Presence } from './presence/presence.js';
@@ -122,6 +124,7 @@ const core: Provider[] = [
     inject: [SseCluster],
     useFactory: ({ instance }: SseCluster) => instance,
   },
+  made(BackplaneDiagnostics, HUB_NAME, SseBackplane),
   made(Channels, SseBackplane, ChannelDefinitions, RunQueue, HUB_NAME),
   made(ScatterGather, SseCluster),
   made(Orders, SseCluster),
@@ -161,7 +164,7 @@ const features: Provider[] = [
   made(Hooks, ChannelHandlers, Channels, ConnectionFeatures, ChannelDefinitions, HUB_NAME),
   made(Presence, SSE_SETTINGS, ChannelDefinitions, SseBackplane, SseCluster, ConnectionFeatures),
   made(MemberLists, Presence, ChannelDefinitions, ConnectionFeatures),
-  made(SourcePipes, ChannelWriter, SubscriberCounts, SseCluster, SSE_SETTINGS),
+  made(SourcePipes, ChannelWriter, SubscriberCounts, SseCluster, SSE_SETTINGS, Drain),
   JoinableStreams,
 ];
 
@@ -172,7 +175,8 @@ export const providers: Provider[] = [
   ...features,
   made(StreamRoutes, ApplicationConfig, ModulesContainer, SseServer, SseInterceptor),
   made(Shutdown, Channels, Presence, SseCluster, SseBackplane),
-  made(SseHub, ChannelWriter, SourcePipes, Streams, Connections, Access, Presence),
+  made(Health, SseBackplane, Connections, Drain, SSE_SETTINGS),
+  made(SseHub, ChannelWriter, SourcePipes, Streams, Connections, Access, Presence, Health),
   { provide: SHARED_HUB, useExisting: SseHub },
   { provide: SHARED_DEFINITIONS, useExisting: ChannelDefinitions },
 ];

@@ -21,13 +21,13 @@ export class StreamRoutes {
     const ofRequests = config.getGlobalRequestInterceptors().map(({ metatype }) => metatype as object);
     server.interceptors = [...others, ...ofRequests];
     // First, so that it sends the result of the others. Where no route needs it, no request pays for it.
-    const isNeeded = this.#all().some((route) => server.intercepts(route));
+    const isNeeded = this.all().some((route) => server.intercepts(route));
     if (isNeeded && others.length === interceptors.length) interceptors.unshift(this.interceptor);
   }
 
   /** Warns of routes that are left to Nest: their channels are streamed without an authoriser being asked. */
   warnOfUnguarded(): void {
-    const left = this.#all().filter(({ isStock }) => isStock);
+    const left = this.all().filter(({ isStock }) => isStock);
     if (left.length === 0) return;
     const names = left.map(({ name }) => name).join(', ');
     new Logger('SseModule').warn(
@@ -36,7 +36,7 @@ export class StreamRoutes {
   }
 
   /** The routes of the controllers of all modules. */
-  #all(): ServedRoute[] {
+  all(): ServedRoute[] {
     const scanner = new MetadataScanner();
     const wrappers = [...this.modules.values()].flatMap((module) => [...module.controllers.values()]);
     return wrappers.flatMap(({ metatype: controller }) => {

@@ -1,5 +1,11 @@
 import { channelSettings, DEFAULT_CHANNEL, type ChannelSettings } from './channel.settings.js';
-import type { ChannelOptions, ShutdownOptions, SseBaseOptions, SseLimits } from './sse.options.js';
+import type {
+  ChannelOptions,
+  HealthOptions,
+  ShutdownOptions,
+  SseBaseOptions,
+  SseLimits,
+} from './sse.options.js';
 import {
   booleanOf,
   checkObject,
@@ -34,6 +40,7 @@ export interface SseSettings extends Required<Omit<SseBaseOptions, keyof Channel
   readonly channel: ChannelSettings;
   readonly limits: LimitSettings;
   readonly shutdown: Required<ShutdownOptions>;
+  readonly health: Required<HealthOptions>;
 }
 
 const MIB = 1024 * 1024;
@@ -62,7 +69,8 @@ const DEFAULTS: SseSettings = {
   connectionKey: addressOf,
   whenFull: 'retry',
   stockRoutes: 'serve',
-  shutdown: { grace: 1_000, spread: 5_000 },
+  shutdown: { notice: 0, grace: 1_000, spread: 5_000 },
+  health: { awayGrace: 30_000 },
   unguarded: 'open',
   authorizeTime: 5_000,
   reauthorize: 0,
@@ -92,6 +100,8 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
   const limits = limitSettings(options.limits, DEFAULTS.limits);
   const shutdown = withDefaults('shutdown', options.shutdown, DEFAULTS.shutdown);
   for (const [name, value] of Object.entries(shutdown)) millisecondsOf(`shutdown.${name}`, value);
+  const health = withDefaults('health', options.health, DEFAULTS.health);
+  countOf('health.awayGrace', health.awayGrace, 0);
   return {
     channel: channelSettings(options, channel),
     maxEventBytes: countOf('maxEventBytes', given.maxEventBytes, 1),
@@ -104,6 +114,7 @@ export function moduleSettings(options: SseBaseOptions = {}): SseSettings {
     whenFull: oneOf('whenFull', given.whenFull, ['retry', 'refuse']),
     stockRoutes: oneOf('stockRoutes', given.stockRoutes, ['serve', 'leave']),
     shutdown,
+    health,
     unguarded: oneOf('unguarded', given.unguarded, ['open', 'deny']),
     authorizeTime: millisecondsOf('authorizeTime', given.authorizeTime, 1),
     reauthorize: millisecondsOf('reauthorize', given.reauthorize),

@@ -1,7 +1,9 @@
+import * as z from 'zod';
+
 /** The data of a counter event. */
-export interface Count {
-  /** One more than in the event before, the same for everybody. */
-  readonly num: number;
-  /** Time of the count, ISO 8601. */
-  readonly message: string;
-}
+export const Count = z.object({
+  num: z.int().describe('One more than in the event before, the same for everybody.'),
+  message: z.iso.datetime().describe('Time of the count.'),
+});
+
+export type Count = z.output<typeof Count>;

@@ -193,6 +193,22 @@ describe('the bench', () => {
     expect(bytes['ids of all channels'] / published.bytes).toBeGreaterThan(10);
   });
 
+  it('measures what growing costs', async () => {
+    const out = join(tmpdir(), `growing-${process.pid}.json`);
+    whenTestEnds(() => rm(out, { force: true }));
+    // The servers have tests of their own, and take longer.
+    const env = { ...process.env, REDIS_SERVER_PATH: '/missing', NATS_SERVER_PATH: '/missing' };
+    await run(process.execPath, [script, '--growing', '--quick', '--out', out], { env });
+    const { runs } = JSON.parse(await readFile(out, 'utf8'));
+    expect(runs.map(({ measurement }: { measurement: string }) => measurement)).toEqual([
+      'coming back',
+      'heartbeats',
+      'a channel for each stream',
+      'channels without streams',
+    ]);
+    for (const { figures } of runs) expect(Object.values(figures)).not.toContain(NaN);
+  });
+
   it('refuses what it does not know', async () => {
     await expect(run(process.execPath, [script, '--fast'])).rejects.toThrow('npm run bench -- [options]');
     await expect(run(process.execPath, [script, '--reps', '0'])).rejects.toThrow(

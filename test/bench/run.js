@@ -3,12 +3,16 @@ import { writeFile } from 'node:fs/promises';
 import { canPin, pin } from './child.js';
 import { benchNetwork } from './network.js';
 import { readOptions, usage } from './options.js';
-import { full, quick, systems } from './systems.js';
+import { full, measured, quick, systems } from './systems.js';
 
 // An exit kills what is running.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
-async function network(options, log) {
+const network = (options, log) => compare(systems, options, log);
+
+const metrics = (options, log) => compare(measured, options, log);
+
+async function compare(systems, options, log) {
   // The client's core is this process's too, which sleeps while something is measured.
   const isPinned = canPin() && pin(process.pid, 1);
   return benchNetwork({ ...options, systems, scenarios: options.quick ? quick : full, isPinned }, log);
@@ -34,7 +38,12 @@ async function dashboard(options, log) {
   return benchDashboard(options, log);
 }
 
-const kinds = { network, micro, backplanes, revoke, dashboard };
+async function growing(options, log) {
+  const { benchGrowing } = await import('./growing/run.js');
+  return benchGrowing(options, log);
+}
+
+const kinds = { network, micro, backplanes, metrics, revoke, dashboard, growing };
 
 async function main(options) {
   const began = new Date();

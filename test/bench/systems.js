@@ -6,6 +6,12 @@ export const systems = [
   { name: 'Nest @Sse()', script: 'servers/nest-stock.js' },
 ];
 
+/** What metrics cost: the first is this package without them. */
+export const measured = [
+  { name: 'no metrics', script: 'servers/hub.js' },
+  { name: 'metrics', script: 'servers/hub-metrics.js' },
+];
+
 /**
  * How they are measured. The events of a burst are published in rounds, and the next begins when every
  * stream has all events of the last: so no system is ahead of what the client can check.

@@ -11,6 +11,7 @@ export type { BackplaneUnderTest };
 export function describeBackplane(
   name: string,
   make: () => BackplaneUnderTest | Promise<BackplaneUnderTest>,
+  can?: { readonly beCutOff: boolean },
 ): void {
-  describeWithGlobals(jestGlobals, name, make);
+  describeWithGlobals(jestGlobals, name, make, can);
 }

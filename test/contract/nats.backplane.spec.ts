@@ -1,9 +1,8 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { natsBackplane } from '../../src/sse/backplanes/nats/index.js';
-import { moduleSettings } from '../../src/sse/sse.settings.js';
 import { describeWith } from '../support/describe-with.js';
 import { NatsServer } from '../support/nats-server.js';
-import { describeBackplane } from './backplane.contract.js';
+import { describeProxied } from './proxied-backplane.js';
 
 describeWith('nats-server', 'with a NATS server', (path) => {
   let server: NatsServer;
@@ -14,7 +13,9 @@ describeWith('nats-server', 'with a NATS server', (path) => {
 
   afterAll(() => server.dispose());
 
-  describeBackplane('nats', () =>
-    Promise.resolve(natsBackplane({ connection: { servers: server.address } })(moduleSettings().limits)),
+  describeProxied(
+    'nats',
+    () => server,
+    (port) => natsBackplane({ connection: { servers: `127.0.0.1:${port}` } }),
   );
 });

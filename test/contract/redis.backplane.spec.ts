@@ -1,9 +1,8 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { redisBackplane } from '../../src/sse/backplanes/redis/index.js';
-import { moduleSettings } from '../../src/sse/sse.settings.js';
 import { describeWith } from '../support/describe-with.js';
 import { RedisServer } from '../support/redis-server.js';
-import { describeBackplane } from './backplane.contract.js';
+import { describeProxied } from './proxied-backplane.js';
 
 describeWith('redis-server', 'with a Redis', (path) => {
   let server: RedisServer;
@@ -14,7 +13,9 @@ describeWith('redis-server', 'with a Redis', (path) => {
 
   afterAll(() => server.dispose());
 
-  describeBackplane('redis', () =>
-    Promise.resolve(redisBackplane({ connection: { url: server.url } })(moduleSettings().limits)),
+  describeProxied(
+    'redis',
+    () => server,
+    (port) => redisBackplane({ connection: { url: `redis://127.0.0.1:${port}` } }),
   );
 });

@@ -187,7 +187,7 @@ describeWith('redis-server', 'logs in Redis', (path) => {
     const subscriptions = async (): Promise<unknown> => server.command('PUBSUB', 'CHANNELS', 'sse:2:*{*');
     expect(await subscriptions()).toHaveLength(1);
     for (const listener of listeners) listener.stop();
-    expect(backplane.stats()).toEqual({ channels: 0, historyEvents: 0, historyBytes: 0 });
+    expect(backplane.stats()).toMatchObject({ channels: 0, historyEvents: 0, historyBytes: 0 });
     await eventually(async () => ((await subscriptions()) as string[]).length === 0);
   });
 

@@ -3,6 +3,7 @@ import { describeWith } from '../support/describe-with.js';
 import { startDemo } from '../support/process.js';
 import { composeFaults } from './compose.js';
 import { allBlocks, guides } from './guides.js';
+import { podFaults } from './kubernetes.js';
 import { linksOf } from './markdown.js';
 import { checkNginx } from './nginx.js';
 import { commandsOf, Curl } from './shell.js';
@@ -17,8 +18,9 @@ import { checkTypes } from './typescript.js';
  *   json        parsed
  *   nginx       read by `nginx -t`; test/e2e/app/instances.spec.ts runs what is for several instances
  *   caddy, haproxy, apache, http, vcl
- *               other proxies' files: test/e2e/http/proxies.spec.ts runs them, with nginx
- *   yaml        a compose file: parsed, and compared with what it is about
+ *               other proxies' files: test/e2e/http/proxies.spec.ts runs them, with nginx; and
+ *               test/trials/balanced.spec.ts what asks for the health of several instances
+ *   yaml        a compose file, or a pod of Kubernetes: parsed, and compared with what it is about
  *   sh, console with `<!-- test: app -->` before it: its curl commands are run, in order, against one running
  *               app in the place of localhost:3000; below a `$ ` command a console block shows lines of its
  *               output. Otherwise every command is one that is run elsewhere, see `elsewhere`.
@@ -84,9 +86,18 @@ describeWith('nginx', 'nginx', (nginx) => {
   it.each(cases(of('nginx')))('%s is accepted', (_, block) => checkNginx(nginx, block.code));
 });
 
-it.each(cases(of('yaml')))('compose file of %s agrees with the app and with nginx', async (_, block) => {
-  expect(await composeFaults(block.code)).toEqual([]);
+const isPod = ({ code }: { readonly code: string }): boolean => code.includes('containers:');
+
+it.each(cases(of('yaml').filter(isPod)))('pod of %s agrees with the app', async (_, block) => {
+  expect(await podFaults(block.code)).toEqual([]);
 });
+
+it.each(cases(of('yaml').filter((block) => !isPod(block))))(
+  'compose file of %s agrees with the app and with nginx',
+  async (_, block) => {
+    expect(await composeFaults(block.code)).toEqual([]);
+  },
+);
 
 it.each(cases(forElsewhere))('%s is run elsewhere', (_, block) => {
   const commands = commandsOf(block).map(({ words }) => words.join(' '));

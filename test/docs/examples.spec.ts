@@ -4,6 +4,7 @@ import * as readline from 'node:readline';
 import * as nest from '@nestjs/common';
 import type { INestApplication, Type } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
+import * as terminus from '@nestjs/terminus';
 import * as transformer from 'class-transformer';
 import * as rxjs from 'rxjs';
 import * as zod from 'zod';
@@ -11,6 +12,7 @@ import * as sse from '../../src/index.js';
 import type { SseHub } from '../../src/index.js';
 import * as channels from '../../src/sse/channels/index.js';
 import * as client from '../../src/sse/client/index.js';
+import * as health from '../../src/sse/health/index.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { eventually } from '../support/eventually.js';
 import { Inbox } from '../support/inbox.js';
@@ -38,6 +40,26 @@ const dataOf = (events: readonly { type: string; data: string }[]): unknown[] =>
   events.map(({ type, data }) => [type, JSON.parse(data)]);
 
 describe('the guides’ example', () => {
+  it('of probes, with and without Terminus', async () => {
+    const { HealthController } = classesOf(
+      blockWith('ts', 'ServiceUnavailableException', 'health().ready'),
+      packages,
+    );
+    const plain = await startSseApp({ controllers: [HealthController!] });
+    const { AppModule } = classesOf(blockWith('ts', 'TerminusModule.forRoot'), {
+      ...packages,
+      '@nestjs/terminus': terminus,
+      'nestjs-sse-hub/health': health,
+    });
+    const withTerminus = await startSseApp({ sse: false, imports: [AppModule!] });
+    const ask = async (url: string, probe: string) => (await fetch(`${url}/health/${probe}`)).json();
+    for (const probe of ['live', 'ready'] as const) {
+      const expected = plain.hub.health()[probe];
+      expect(await ask(plain.url, probe)).toEqual(expected);
+      expect(await ask(withTerminus.url, probe)).toMatchObject({ status: 'ok', info: { sse: expected } });
+    }
+  });
+
   it('of checked events and @Publish()', async () => {
     const { OrderEvents } = runBlock(blockWith('ts', '// orders.channels.ts'), packages);
     const { Shipping, NotesController, Shipment } = classesOf(blockWith('ts', '@Publish(Shipment'), packages);

@@ -89,6 +89,7 @@ const tsconfig = { compilerOptions, files: ['main.ts'] };
 /** All entries, as CommonJS: what is imported for its type alone would not be loaded. */
 const entries = `
 import { ModelRuns } from 'nestjs-sse-hub/ai';
+import { SseHealthModule } from 'nestjs-sse-hub/health';
 import { lmdbBackplane } from 'nestjs-sse-hub/lmdb';
 import { natsBackplane } from 'nestjs-sse-hub/nats';
 import { useSse } from 'nestjs-sse-hub/react';
@@ -99,7 +100,7 @@ import { describeBackplane } from 'nestjs-sse-hub/testing/contracts';
 // @ts-expect-error: there is no such option
 export const mistake = () => lmdbBackplane({ folder: 'data' });
 
-const all = [ModelRuns, lmdbBackplane, natsBackplane, useSse, redisBackplane, openStream, describeBackplane];
+const all = [ModelRuns, SseHealthModule, lmdbBackplane, natsBackplane, useSse, redisBackplane, openStream, describeBackplane];
 console.log(all.map(({ name }) => name).join());
 `;
 

@@ -22,8 +22,11 @@ interface Manifest {
 
 /** What the root entry needs. Every Nest app has them, and a front-end must not get them. */
 const peers = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
-/** What single entries need: the backplanes, and the hooks. */
-const optionalPeers = ['@nats-io/jetstream', '@nats-io/transport-node', 'ioredis', 'lmdb', 'react', 'redis'];
+/** What single entries need: the backplanes, the hooks, and those for running an application. */
+const optionalPeers = [
+  ...['@nats-io/jetstream', '@nats-io/transport-node', 'ioredis', 'lmdb', 'react', 'redis'],
+  ...['@nestjs/swagger', '@nestjs/terminus', '@opentelemetry/api', 'prom-client'],
+];
 /** What an empty Nest app has beside the peers, and the types it compiles with. */
 const appNeeds = ['@nestjs/platform-express', '@types/express', '@types/node'];
 /** The oldest Nest that the package runs on; it has no @SseSignal() yet. */
@@ -53,9 +56,12 @@ describe('the package as a user gets it', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it('holds the library, its types and its papers, and nothing of the demo app', () => {
+    const charts = ['hot-channel', 'restart', 'slow-clients'].map(
+      (name) => `src/sse/cluster/growing-${name}.svg`,
+    );
     const isCode = (path: string) => /^dist\/(index|sse\/.+)\.(js|d\.ts)$/.test(path);
     expect(files.filter((path) => !isCode(path)).sort()).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'package.json', 'test/docs/chat.png', ...guides.keys()].sort(),
+      ['CHANGELOG.md', 'LICENSE', 'package.json', 'test/docs/chat.png', ...charts, ...guides.keys()].sort(),
     );
     expect(files).toEqual(
       expect.arrayContaining([
@@ -191,12 +197,14 @@ describe('the package as a user gets it', () => {
 
   it('compiles and streams in a CommonJS app of Nest 11, with all its entries', async () => {
     const app = join(folder, 'commonjs');
-    const packages = [...peers, ...optionalPeers, ...appNeeds];
+    // No version of @nestjs/swagger runs on the oldest Nest 11, and no entry here loads it.
+    const others = optionalPeers.filter((name) => name !== '@nestjs/swagger');
+    const packages = [...peers, ...others, ...appNeeds];
     await install(app, { files: commonJsFiles, packages, type: 'commonjs', nest: OLDEST_NEST });
     expect(await mistakesIn(app)).toBe('');
     const { stdout } = await run(process.execPath, ['dist/entries.js'], { cwd: app });
     expect(stdout.trim()).toBe(
-      'ModelRuns,lmdbBackplane,natsBackplane,useSse,redisBackplane,openStream,describeBackplane',
+      'ModelRuns,SseHealthModule,lmdbBackplane,natsBackplane,useSse,redisBackplane,openStream,describeBackplane',
     );
     await expectToStream(app);
   });

@@ -22,7 +22,7 @@ afterAll(() => {
 });
 
 it('`npm start` serves the app and hands a signal on to it', async () => {
-  const health = `${npm.match[1] ?? ''}/healthz`;
+  const health = `${npm.match[1] ?? ''}/health/ready`;
   expect((await fetch(health)).status).toBe(200);
 
   // Resolves when nobody holds npm's output any more, the server included.

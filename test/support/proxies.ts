@@ -25,9 +25,9 @@ interface Recipe {
   readonly ready: RegExp;
 }
 
-/** The guide's block, with the place's addresses for its own. */
-function configOf(language: string, { port, upstream, folder }: Place): string {
-  return blockWith(language)
+/** The guide's block of that language with those words, with the place's addresses for its own. */
+function configOf(language: string, { port, upstream, folder }: Place, ...words: string[]): string {
+  return blockWith(language, ...words)
     .code.replaceAll('127.0.0.1:3000', `127.0.0.1:${upstream}`)
     .replaceAll('.port = "3000"', `.port = "${upstream}"`)
     .replace('bind :8080', `bind 127.0.0.1:${port}`)
@@ -67,7 +67,7 @@ const recipes = {
     ready: /serving initial configuration/,
   },
   haproxy: {
-    files: (place) => ({ 'haproxy.cfg': configOf('haproxy', place) }),
+    files: (place) => ({ 'haproxy.cfg': configOf('haproxy', place, 'frontend') }),
     args: ({ folder }) => ['-W', '-db', '-f', join(folder, 'haproxy.cfg')],
     ready: /Loading success/,
   },
@@ -97,9 +97,25 @@ export type ProxyName = keyof typeof recipes | 'nginx';
  */
 export async function startProxy(name: ProxyName, program: string, upstream: number): Promise<string> {
   if (name === 'nginx') return startNginx(program, [upstream]);
+  return startBy(recipes[name], program, upstream);
+}
+
+/** Starts an HAProxy in front of these ports that asks for their health, as the guide says. */
+export async function startHaproxy(program: string, upstreams: readonly number[]): Promise<string> {
+  const { code } = blockWith('haproxy', 'httpchk');
+  const checked = upstreams.reduce((text, port, i) => text.replace(`:${3_001 + i}`, `:${port}`), code);
+  const recipe: Recipe = {
+    ...recipes.haproxy,
+    files: (place) => ({
+      'haproxy.cfg': configOf('haproxy', place, 'frontend').replaceAll(/^ +server .*\n/gm, () => checked),
+    }),
+  };
+  return startBy(recipe, program, 0);
+}
+
+async function startBy({ files, args, ready }: Recipe, program: string, upstream: number): Promise<string> {
   const place: Place = { folder: await temporaryFolder(), port: await freePort(), upstream };
   const { folder, port } = place;
-  const { files, args, ready }: Recipe = recipes[name];
   await chmod(folder, 0o755); // for a proxy that changes its user
   for (const [file, content] of Object.entries(files(place))) await writeFile(join(folder, file), content);
   const env = { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder };

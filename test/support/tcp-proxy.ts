@@ -1,9 +1,13 @@
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 
 /** A way to a port of this machine that can be cut: what is on it then stays there until it is whole again. */
 export class TcpProxy {
   readonly #sockets = new Set<Socket>();
+  /** The bytes after which connections end, by the sockets that they come from: those to the server. */
+  readonly #left = new Map<Socket, number>();
+  #pieces: 'as they come' | 'bytes' = 'as they come';
   #isCut = false;
   #isRefusing = false;
 
@@ -38,6 +42,16 @@ export class TcpProxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Every connection ends when the server has sent so many more bytes on it. New ones do not. */
+  severAfter(bytes: number): void {
+    for (const socket of this.#left.keys()) this.#left.set(socket, bytes);
+  }
+
+  /** Each byte comes by itself from now on, later than the one before. */
+  trickle(): void {
+    this.#pieces = 'bytes';
+  }
+
   /** Every connection ends, and none can be made. */
   refuse(): void {
     this.#isRefusing = true;
@@ -60,19 +74,41 @@ export class TcpProxy {
       return;
     }
     const target = connect(this.target, '127.0.0.1');
+    client.setNoDelay(true);
+    this.#left.set(target, Infinity);
     for (const [from, to] of [
       [client, target],
       [target, client],
     ] as const) {
       this.#sockets.add(from);
-      from.on('data', (chunk) => to.write(chunk));
+      from.on('data', (chunk) => void this.#pass(from, to, chunk));
       from.on('error', () => undefined);
       from.on('close', () => {
         this.#sockets.delete(from);
+        this.#left.delete(from);
         to.destroy();
       });
       if (this.#isCut) from.pause();
       else from.resume();
     }
+  }
+
+  async #pass(from: Socket, to: Socket, chunk: Buffer): Promise<void> {
+    const left = this.#left.get(from) ?? Infinity;
+    if (this.#left.has(from)) this.#left.set(from, left - chunk.length);
+    if (chunk.length > left) {
+      to.write(chunk.subarray(0, left), () => from.destroy());
+      return;
+    }
+    if (this.#pieces === 'as they come') {
+      to.write(chunk);
+      return;
+    }
+    from.pause();
+    for (const byte of chunk) {
+      to.write(Buffer.of(byte));
+      await turn();
+    }
+    if (!this.#isCut) from.resume();
   }
 }

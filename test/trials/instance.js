@@ -3,7 +3,7 @@
 // a directory.
 import 'reflect-metadata';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Controller, Inject, Module, Query } from '@nestjs/common';
+import { Controller, Get, Inject, Module, Post, Query, ServiceUnavailableException } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Sse, SseHub, SseModule } from '../../dist/index.js';
 import { lmdbBackplane } from '../../dist/sse/backplanes/lmdb/index.js';
@@ -20,12 +20,24 @@ class Streams {
   events(channels) {
     return this.hub.stream(channels.split(','));
   }
+
+  ready() {
+    const { ready } = this.hub.health();
+    if (ready.status === 'down') throw new ServiceUnavailableException(ready);
+    return ready;
+  }
+
+  note() {
+    return 'noted';
+  }
 }
 Inject(SseHub)(Streams, undefined, 0);
 const descriptor = Object.getOwnPropertyDescriptor(Streams.prototype, 'events');
 Query('channels')(Streams.prototype, 'events', 0);
 Sse('events')(Streams.prototype, 'events', descriptor);
 Object.defineProperty(Streams.prototype, 'events', descriptor);
+Get('health/ready')(Streams.prototype, 'ready', Object.getOwnPropertyDescriptor(Streams.prototype, 'ready'));
+Post('notes')(Streams.prototype, 'note', Object.getOwnPropertyDescriptor(Streams.prototype, 'note'));
 Controller()(Streams);
 
 const factory = {

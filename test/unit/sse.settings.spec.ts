@@ -51,8 +51,11 @@ const table: Record<string, { readonly takes: readonly unknown[]; readonly refus
   reauthorize: { takes: [0, 60_000], refuses: [null, 0.5, 2 ** 31] },
   snapshotTime: { takes: [1, 2 ** 31 - 1], refuses: [null, 0, 0.5, 2 ** 31] },
   shutdown: { takes: [{}], refuses: [null, 1, { wait: 1 }] },
+  'shutdown.notice': { takes: [0, 10_000], refuses: [null, 0.5, 2 ** 31] },
   'shutdown.grace': { takes: [0, 1_000], refuses: [null, 0.5, 2 ** 31] },
   'shutdown.spread': { takes: [0, 5_000], refuses: [null, 0.5, 2 ** 31] },
+  health: { takes: [{}], refuses: [null, 1, { grace: 1 }] },
+  'health.awayGrace': { takes: [0, 30_000, Infinity], refuses: [null, -1, 0.5] },
 };
 
 /** Where the settings have an option: those of a channel stand together. */
@@ -97,7 +100,8 @@ describe('the defaults', () => {
       connectionKey: expect.any(Function),
       whenFull: 'retry',
       stockRoutes: 'serve',
-      shutdown: { grace: 1_000, spread: 5_000 },
+      shutdown: { notice: 0, grace: 1_000, spread: 5_000 },
+      health: { awayGrace: 30_000 },
       authorizeTime: 5_000,
       snapshotTime: 5_000,
       reauthorize: 0,

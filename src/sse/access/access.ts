@@ -3,6 +3,7 @@ import type { OrderOutcome, Orders } from '../cluster/orders.js';
 import type { ChannelHandlers } from '../handlers/channel-handlers.js';
 import type { ConnectionFeatures } from '../http/connection-part.js';
 import type { SseSettings } from '../sse.settings.js';
+import { SparseLog } from '../sparse-log.js';
 import { stringOf } from '../validate.js';
 import { Authorization } from './authorization.js';
 import { ConnectionAccess } from './connection-access.js';
@@ -15,6 +16,7 @@ import { Expiries } from './expiries.js';
  */
 export class Access {
   readonly authorization: Authorization;
+  readonly log = new SparseLog();
   /** When the identities of open connections expire. */
   readonly expiries = new Expiries();
   /** The access of each open connection that has one. */

@@ -6,7 +6,7 @@ import {
   type ChannelHandlers,
   type MatchedHandler,
 } from '../handlers/channel-handlers.js';
-import { moreLikeIt, SparseLog } from '../sparse-log.js';
+import { SparseLog, sparseLine } from '../sparse-log.js';
 
 /** The question that a method with `@AuthorizeChannel()` is asked. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the application knows the type of its adapter's request
@@ -97,9 +97,8 @@ export class Authorization {
 
   /** Logs a denial, though not each one: clients choose the names, and could fill the log. */
   #deny(kind: string, channel: string, why: string): void {
-    this.#log.add(kind, (leftOut) =>
-      this.#logger.warn(`The channel ${JSON.stringify(channel)} is denied: ${why}.${moreLikeIt(leftOut)}`),
-    );
+    const line = `The channel ${JSON.stringify(channel)} is denied: ${why}.`;
+    this.#log.add(kind, (leftOut) => this.#logger.warn(sparseLine(line, leftOut, { channel })));
   }
 
   #tellTruthy(handler: ChannelHandler, answer: unknown): void {

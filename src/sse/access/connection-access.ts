@@ -4,6 +4,7 @@ import { ownEvent } from '../http/event-body.js';
 import type { ChannelGate } from '../streams/channel-gate.js';
 import type { Cursor } from '../streams/cursor.js';
 import type { StreamReader } from '../streams/stream-reader.js';
+import { sparseLine } from '../sparse-log.js';
 import type { Access } from './access.js';
 
 const logger = new Logger('SseConnection');
@@ -119,8 +120,14 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
   foreignValue({ access, channel: { name }, reader }: Cursor): void {
     if (access === 'open' || !this.access.authorization.isRestricted(name)) return;
     if (this.#grants.some((grant) => grant.channel === name && grant.reader === reader)) return;
-    logger.error(
-      `The channel "${name}" reached a response without a question to @AuthorizeChannel(): its stream is shared, and was subscribed to for another response. Give each response a stream of its own, or say "authorize: false".`,
+    this.access.log.add(name, (leftOut) =>
+      logger.error(
+        sparseLine(
+          `The channel "${name}" reached a response without a question to @AuthorizeChannel(): its stream is shared, and was subscribed to for another response. Give each response a stream of its own, or say "authorize: false".`,
+          leftOut,
+          { channel: name },
+        ),
+      ),
     );
     throw new ForbiddenException();
   }

@@ -4,7 +4,7 @@ import { COPY, processWide, type PackageCopy } from '../package-copy.js';
 import type { ChannelOptions, SlowPolicy } from '../sse.options.js';
 import type { JsonOf } from '../log/json-of.js';
 import { ChannelPattern, type ChannelParams } from './channel-pattern.js';
-import { eventSchemas, type EventSchemas, type EventType } from './event-schemas.js';
+import { checkedBy, eventSchemas, type EventSchemas, type EventType } from './event-schemas.js';
 import type { AnyEvents, ChannelName, EventMap, PublishedEvent } from '../log/sse-event.js';
 
 type EventTypes = Readonly<Record<string, EventType<unknown> | StandardSchemaV1>>;
@@ -55,18 +55,21 @@ export class ChannelDefinition<
   Inputs extends EventMap = Events,
 > {
   readonly #pattern: ChannelPattern;
+  /** The schemas that events are checked by; undefined where no event is checked. */
+  readonly schemas: EventSchemas | undefined;
 
   /**
    * Use `defineChannel()`.
    *
-   * @param schemas undefined where no event is checked
+   * @param events the types of event, each with its schema if it has one; undefined where any event may be published
    */
   constructor(
     readonly pattern: Pattern,
     readonly options: ChannelOptions,
-    readonly schemas?: EventSchemas,
+    readonly events?: EventSchemas,
   ) {
     this.#pattern = new ChannelPattern(pattern);
+    this.schemas = checkedBy(events);
   }
 
   /** The `PackageCopy` that has made it, for other copies of this package. */
@@ -90,7 +93,7 @@ export class ChannelDefinition<
 }
 
 /** A definition, whatever its parameters and events. */
-export type ChannelRule = Pick<ChannelDefinition, 'pattern' | 'options' | 'schemas' | 'matches'>;
+export type ChannelRule = Pick<ChannelDefinition, 'pattern' | 'options' | 'events' | 'schemas' | 'matches'>;
 
 /**
  * Defines a kind of channel.

@@ -64,6 +64,11 @@ export class ChannelDefinitions {
     this.#known.clear();
   }
 
+  /** All definitions, in the order in which they were added. */
+  get all(): ReadonlyMap<ChannelRule, ChannelRules> {
+    return this.#definitions;
+  }
+
   has(definition: object): boolean {
     return this.#definitions.has(definition as ChannelRule);
   }

@@ -59,6 +59,14 @@ export class ChannelPattern {
     );
   }
 
+  /** Whether a name may match both patterns. */
+  overlaps({ segments }: ChannelPattern): boolean {
+    return (
+      segments.length === this.segments.length &&
+      this.segments.every((own, i) => isParam(own) || isParam(segments[i] as string) || own === segments[i])
+    );
+  }
+
   /**
    * The name that has these parameters, each percent-encoded.
    *

@@ -9,7 +9,7 @@ import { LatestIndex } from '../log/latest-index.js';
 import { publishedEvent } from '../log/published-event.js';
 import type { Gap, GapReason, SseEvent } from '../log/sse-event.js';
 import type { ChannelRules } from './channel-definitions.js';
-import { Deliveries, type Delivery } from './deliveries.js';
+import { Deliveries, deliveryOf, type Delivery } from './deliveries.js';
 import type { RunQueue, Task } from './run-queue.js';
 
 /** Somebody who reads a channel. */
@@ -42,8 +42,6 @@ export class Batch extends SharedText {
 const BATCH_LENGTH = 64 * 1024;
 /** Batches that are remembered: clients that come back together are often behind by the same events. */
 const BATCHES = 8;
-
-const NO_TRACES: readonly string[] = [];
 
 /** Marks a closed channel: there is nothing left to stop. */
 const CLOSED: Omit<FollowedLog, 'log'> = { stop: () => undefined };
@@ -227,9 +225,13 @@ export class Channel implements LogFollower, Task {
 
   /** Counts events that were handed on to a stream. To be called only where somebody hears of deliveries. */
   delivered(delivery: Delivery, stretch: 'past' | 'live'): void {
-    const { hub, name, definition, queue } = this;
-    this.#deliveries ??= new Deliveries({ hub, channel: name, definition }, queue);
+    this.#deliveries ??= this.#makeDeliveries();
     this.#deliveries.add(delivery, stretch);
+  }
+
+  #makeDeliveries(): Deliveries {
+    const { hub, name, definition, queue } = this;
+    return new Deliveries({ hub, channel: name, definition }, queue);
   }
 
   event(entry: LogEntry): SseEvent {
@@ -263,23 +265,16 @@ export class Channel implements LogFollower, Task {
   batchOf(entries: Iterable<LogEntry>): Batch {
     const hash = this.hasHistory ? this.hash : undefined;
     let text = '';
-    let count = 0;
-    let bytes = 0;
-    let first: LogEntry | undefined;
-    let last: LogEntry | undefined;
+    const taken: LogEntry[] = [];
     for (const entry of entries) {
       const { event } = entry;
-      first ??= entry;
-      count++;
-      bytes += event.bytes;
+      taken.push(entry);
       const id = hash === undefined ? event.id : formatId(entry, hash);
       text += id === undefined ? event.body : idLine(id) + event.body;
-      last = entry;
       if (text.length >= BATCH_LENGTH) break;
     }
-    const { offset, mark, event, at: newestAt } = last as LogEntry;
-    const { at: oldestAt } = first as LogEntry;
-    const delivery = { count, bytes, oldestAt, newestAt, upTo: offset, traces: NO_TRACES };
-    return new Batch(text, delivery, { offset, mark }, event.data === undefined ? 'not stored' : 'stored');
+    const { offset, mark, event } = taken.at(-1) as LogEntry;
+    const idAtClient = event.data === undefined ? 'not stored' : 'stored';
+    return new Batch(text, deliveryOf(taken), { offset, mark }, idAtClient);
   }
 }

@@ -76,10 +76,12 @@ export class Channels {
     return this.#channels.get(name)?.readers.size ?? 0;
   }
 
-  get subscribers(): number {
-    let count = 0;
-    for (const { readers } of this.#channels.values()) count += readers.size;
-    return count;
+  /** The channels that are streamed, with the number of their streams. */
+  counts(): { readonly channel: string; readonly subscribers: number }[] {
+    return [...this.#channels.values()].map(({ name, readers }) => ({
+      channel: name,
+      subscribers: readers.size,
+    }));
   }
 
   /** Ends every reader that is left, after what was published before. */

@@ -26,13 +26,12 @@ export type EventSchemas = ReadonlyMap<string, StandardSchemaV1 | undefined>;
 const LISTED = 3;
 
 /**
- * The schemas among the events of a definition.
+ * The types of event of a definition, with their schemas.
  *
- * @returns undefined where there is none, so that events of the channel are not checked at all
  * @throws SseError `INVALID_OPTIONS` for what is neither a schema nor made by `type()`: an older version of a
  * library perhaps, and nothing would be checked; `INVALID_EVENT`, `RESERVED_TYPE`
  */
-export function eventSchemas(events: Readonly<Record<string, unknown>>): EventSchemas | undefined {
+export function eventSchemas(events: Readonly<Record<string, unknown>>): EventSchemas {
   if (typeof events !== 'object' || (events as object | null) === null)
     invalid('events', events, 'an object: the data of each type of event');
   const schemas = new Map<string, StandardSchemaV1 | undefined>();
@@ -40,8 +39,12 @@ export function eventSchemas(events: Readonly<Record<string, unknown>>): EventSc
     typeOf(eventType); // one that can never be published is found here
     schemas.set(eventType, schema === UNCHECKED ? undefined : schemaOf(`events.${eventType}`, schema));
   }
-  return [...schemas.values()].some((schema) => schema !== undefined) ? schemas : undefined;
+  return schemas;
 }
+
+/** @returns undefined where no type has a schema, so that events of the channel are not checked at all */
+export const checkedBy = (events: EventSchemas | undefined): EventSchemas | undefined =>
+  events && [...events.values()].some((schema) => schema !== undefined) ? events : undefined;
 
 function schemaOf(name: string, value: unknown): StandardSchemaV1 {
   const schema = value as Partial<StandardSchemaV1> | null | undefined;

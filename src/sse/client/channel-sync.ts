@@ -87,8 +87,8 @@ export class ChannelSync {
     const { joined, positions, denied } = (await response.json()) as ChangeOutcome;
     for (const name of leave) this.#asked.delete(name);
     for (const name of joined) this.#asked.add(name);
-    this.receiver.left(leave);
-    this.receiver.joined(joined, positions);
+    this.receiver.left?.(leave);
+    this.receiver.joined?.(joined, positions);
     for (const channel of denied)
       this.receiver.receive({ event: 'denied', data: JSON.stringify({ channel, reason: 'forbidden' }) });
   }

@@ -155,8 +155,6 @@ export class ChannelsClient extends Client<AnyEvents, ChannelsReceiver> implemen
         const received = this.read(message, message.id ?? '', name);
         if (received) tell(received, moved);
       },
-      joined: () => undefined,
-      left: () => undefined,
       refused: () => {
         transport.close();
         ended();

@@ -24,9 +24,9 @@ export interface Receiver {
 export interface ChannelsReceiver extends Receiver {
   position(): ReadonlyMap<string, string>;
   /** Channels are streamed from now on, from these positions at the latest. */
-  joined(channels: readonly string[], positions: Readonly<Record<string, string>>): void;
+  joined?(channels: readonly string[], positions: Readonly<Record<string, string>>): void;
   /** Channels that the client does not want any more are not streamed any more. */
-  left(channels: readonly string[]): void;
+  left?(channels: readonly string[]): void;
   /** The server takes no more channels: the client does not get these. */
   refused(channels: readonly string[], message: string): void;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
+import { orderMissed, orderObeyed } from '../diagnostics/diagnostics.js';
 import type { SseCluster } from './cluster.js';
 import { withTimeout } from '../with-timeout.js';
 import { ANSWER_TIME } from './scatter-gather.js';
@@ -58,9 +59,12 @@ export class Orders {
     });
     cluster.obey({
       given: (order, at, from) => {
-        if (from !== cluster.instance) this.#carryOut(order as Order, at);
+        if (from !== cluster.instance) this.#carryOut(order as Order, at, from);
       },
-      missed: () => this.#missed(),
+      missed: () => {
+        if (orderMissed.hasSubscribers) orderMissed.publish({ hub: cluster.instance });
+        this.#missed();
+      },
     });
   }
 
@@ -81,7 +85,7 @@ export class Orders {
    */
   async give(about: string, deed: object, extent: 'all' | 'one' = 'all'): Promise<OrderOutcome> {
     const order: Order = { ...deed, about, id: randomUUID() };
-    const ended = this.#do(order, performance.now());
+    const ended = this.#do(order, performance.now(), this.cluster.instance);
     if (extent === 'one' && ended > 0) return { ended, away: [] };
     const reports = new Map([[this.cluster.instance, ended]]);
     let changed = (): void => undefined;
@@ -111,10 +115,10 @@ export class Orders {
     }
   }
 
-  #carryOut(order: Order, at: number): void {
+  #carryOut(order: Order, at: number, from: string): void {
     let ended: number;
     try {
-      ended = this.#do(order, at);
+      ended = this.#do(order, at, from);
     } catch (error) {
       // Without a report the giver counts this instance as away. A newer version may order something unknown.
       this.#logger.warn(`An order of another instance cannot be obeyed: ${String(error)}`);
@@ -123,9 +127,12 @@ export class Orders {
     this.cluster.broadcast(REPORTS, { id: order.id, ended } satisfies Report).catch(() => undefined);
   }
 
-  #do(order: Order, at: number): number {
+  #do(order: Order, at: number, from: string): number {
     const obeying = this.#obeying.get(order.about);
     if (!obeying) throw new Error(`It is about ${order.about}.`);
-    return obeying(order as never, at);
+    const streams = obeying(order as never, at);
+    const { about } = order;
+    if (orderObeyed.hasSubscribers) orderObeyed.publish({ hub: this.cluster.instance, about, from, streams });
+    return streams;
   }
 }

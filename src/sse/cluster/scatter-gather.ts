@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
+import { SparseLog, sparseLine } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import { booleanOf } from '../validate.js';
 import { withTimeout } from '../with-timeout.js';
@@ -66,6 +67,7 @@ export class ScatterGather {
   readonly #answering = new Map<string, Answering>();
   readonly #gatherings = new Map<string, Gathering>();
   readonly #logger = new Logger('SseHub');
+  readonly #silent = new SparseLog();
 
   constructor(
     private readonly cluster: SseCluster,
@@ -89,10 +91,14 @@ export class ScatterGather {
    */
   async ask<Item>(about: string, question: object = {}): Promise<Gathered<Item>> {
     const gathered = await this.#gathered<Item>({ ...question, about }, ANSWER_TIME, 'all');
-    const names = [...gathered.missing].join(', ');
-    if (names)
-      this.#logger.warn(`These instances did not answer within ${ANSWER_TIME} ms and are left out: ${names}`);
+    const instances = [...gathered.missing];
+    if (instances.length > 0) this.#warnOfSilent(instances);
     return gathered;
+  }
+
+  #warnOfSilent(instances: readonly string[]): void {
+    const line = `These instances did not answer within ${ANSWER_TIME} ms and are left out: ${instances.join(', ')}`;
+    this.#silent.add('', (leftOut) => this.#logger.warn(sparseLine(line, leftOut, { instances })));
   }
 
   /**

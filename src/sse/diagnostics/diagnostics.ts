@@ -7,7 +7,7 @@ import type { Publishing, SseDiagnostics } from './messages.js';
  *
  * A message is made only if somebody has subscribed:
  *
- *     if (told.gap.hasSubscribers) told.gap.publish({ … });
+ *     if (streamGap.hasSubscribers) streamGap.publish({ … });
  *
  * Nothing is told per delivery. What happens per delivery is counted, and told once a turn (channels/deliveries.ts).
  */
@@ -39,6 +39,9 @@ export const channelPurged = told('channel:purged');
 export const hookFailed = told('hook:failed');
 export const pipeBegan = told('pipe:began');
 export const pipeEnded = told('pipe:ended');
+export const orderObeyed = told('order:obeyed');
+export const orderMissed = told('order:missed');
+export const backplaneChanged = told('backplane:changed');
 
 /** The tracing channel of `hub.publish()`: `tracing:nestjs-sse-hub:publish:start`, and so on. */
 export const publishing = tracingChannel<unknown, Publishing>(`${PREFIX}publish`);

@@ -1,11 +1,15 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Logger } from '@nestjs/common';
+import { SparseLog, sparseLine } from '../sparse-log.js';
+import { isThenable } from '../values.js';
 import { PREFIX } from './diagnostics.js';
-import type { OfHub, SseDiagnostics } from './messages.js';
+import type { OfHub, SseDiagnostics, SsePublishing } from './messages.js';
+
+type Messages = SseDiagnostics & SsePublishing;
 
 /** Names of messages, each with a function that hears it. */
 export type SseListeners = {
-  readonly [Name in keyof SseDiagnostics]?: (message: SseDiagnostics[Name]) => void;
+  readonly [Name in keyof Messages]?: (message: Messages[Name]) => void;
 };
 
 /**
@@ -17,26 +21,35 @@ export type SseListeners = {
  * @returns ends the listening
  */
 export function listenTo(listeners: SseListeners, hub?: string): () => void {
+  const failures = new SparseLog();
   const ends = Object.entries(listeners).map(([name, listener]) =>
-    hear(PREFIX + name, listener as (message: OfHub) => void, hub),
+    hear(name, listener as (message: OfHub) => unknown, hub, failures),
   );
   return () => ends.forEach((end) => end());
 }
 
-/** As {@link listenTo}, of one channel of diagnostics by its whole name. */
-export function hear<Message extends OfHub>(
+const logger = new Logger('SseDiagnostics');
+
+function hear(
   name: string,
-  listener: (message: Message) => void,
-  hub?: string,
+  listener: (message: OfHub) => unknown,
+  hub: string | undefined,
+  failures: SparseLog,
 ): () => void {
+  const failed = (error: unknown): void =>
+    failures.add(name, (leftOut) =>
+      logger.error(sparseLine(`A listener of ${name} has failed.`, leftOut, { listener: name, err: error })),
+    );
   const guarded = (message: unknown): void => {
-    if (hub !== undefined && (message as Message).hub !== hub) return;
+    if (hub !== undefined && (message as OfHub).hub !== hub) return;
     try {
-      listener(message as Message);
+      const result = listener(message as OfHub);
+      if (isThenable(result)) result.then(undefined, failed);
     } catch (error) {
-      new Logger('SseDiagnostics').error(`A listener of ${name} has failed.`, error);
+      failed(error);
     }
   };
-  subscribe(name, guarded);
-  return () => unsubscribe(name, guarded);
+  const channel = name.startsWith('publish:') ? `tracing:${PREFIX}${name}` : PREFIX + name;
+  subscribe(channel, guarded);
+  return () => unsubscribe(channel, guarded);
 }

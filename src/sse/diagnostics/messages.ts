@@ -33,7 +33,8 @@ export interface OfConnection extends OfHub {
  * - `completed`: its Observable has completed, or nothing was left for its client (204);
  * - `failed`: its Observable has failed, or an event could not be written;
  * - `client`: its client has left;
- * - `slow`: its client does not read, or fell behind with `slow: 'disconnect'`;
+ * - `slow`: its client fell behind with `slow: 'disconnect'`;
+ * - `overflow`: its client does not read, and more waits for it than may, of what cannot be paused;
  * - `gap`: a `plain` stream cannot be given to its end;
  * - `expired`: the identity of its user has;
  * - `revoked`: the last of its channels was taken away;
@@ -47,6 +48,7 @@ export type EndReason =
   | 'failed'
   | 'client'
   | 'slow'
+  | 'overflow'
   | 'gap'
   | 'expired'
   | 'revoked'
@@ -58,6 +60,9 @@ export type EndReason =
 /** The limit for which a client was turned away; `shutdown` while the application closes. */
 export type RefusingLimit = 'connections' | 'connectionsPerKey' | 'connectionsPerSecond' | 'shutdown';
 
+/** The state of a backplane that is not closed: see `SseBackplane.state()`. */
+export type ReachableState = 'ready' | 'behind' | 'away';
+
 /** A call of `hub.publish()` or `hub.emit()`: the context of a tracing channel, one object from `start` to its end. */
 export interface Publishing extends OfChannel {
   /** When it was called: `performance.now()`. */
@@ -65,16 +70,29 @@ export interface Publishing extends OfChannel {
   /** The event's type; undefined for a message. */
   readonly type: string | undefined;
   /**
-   * W3C Trace Context of the event, in the form of the header `traceparent`. A listener of `start` may set it, and the event
-   * carries it to every instance.
+   * W3C Trace Context of the event, in the form of the header `traceparent`. A listener of `publish:start` may set it, and
+   * the event carries it to every instance. A text of another form is left out.
    */
-  trace?: string;
+  trace?: string | undefined;
   /** The size of the event in bytes, once it is encoded. */
   bytes?: number;
-  /** The event's id, in `asyncEnd`; empty where it has none. */
+  /** The event's id, in `publish:asyncEnd`; empty where it has none. */
   result?: string;
-  /** In `error`, and in `asyncEnd` after it. */
+  /** In `publish:error`, and in `publish:asyncEnd` after it. */
   error?: unknown;
+}
+
+/**
+ * The messages of the tracing channel of `hub.publish()` and `hub.emit()`, with the prefix `tracing:nestjs-sse-hub:`. All
+ * of one call have the same object.
+ */
+export interface SsePublishing {
+  /** It is called. Comes in the asynchronous context of the caller. */
+  'publish:start': Publishing;
+  /** The event was refused, or may not be stored. */
+  'publish:error': Publishing;
+  /** The call is over, with `result` or `error`. */
+  'publish:asyncEnd': Publishing;
 }
 
 /**
@@ -91,7 +109,7 @@ export interface SseDiagnostics {
     /** Whether its client came with a position. */
     readonly isResumed: boolean;
   };
-  /** It is over. Comes once for each that began. */
+  /** It is over. Comes once for each that began, while `connection.info` still has its channels. `stream:ended` follows. */
   'connection:ended': OfConnection & {
     readonly reason: EndReason;
     /** Milliseconds since it was let in. */
@@ -128,6 +146,8 @@ export interface SseDiagnostics {
     readonly bytes: number;
     /** How many of the deliveries were of events from before the stream began. */
     readonly replayed: number;
+    /** Milliseconds from the first of these deliveries until all are done. */
+    readonly duration: number;
     /**
      * Milliseconds from the publishing of the other events to now, by the clocks of the two instances: of the newest and
      * of the oldest. Undefined where all were replayed.
@@ -135,7 +155,7 @@ export interface SseDiagnostics {
     readonly lag: { readonly min: number; readonly max: number } | undefined;
     /** The offset of the newest of these events, for `hub.history()` and ids. */
     readonly upTo: number;
-    /** Trace contexts of the events that were published with one: each once. */
+    /** Trace contexts of the events that were published with one, without those that were replayed: each once. */
     readonly traces: readonly string[];
   };
   'channel:completed': OfChannel;
@@ -146,4 +166,21 @@ export interface SseDiagnostics {
   'pipe:began': OfChannel;
   /** It is over: with the number of its events where the source has come to its end, otherwise with the error that its caller gets. */
   'pipe:ended': OfChannel & { readonly published: number | undefined; readonly error: unknown };
+  /** An order, as that of `hub.revoke()`, was carried out on this instance. */
+  'order:obeyed': OfHub & {
+    readonly about: string;
+    /** The instance that gave it. */
+    readonly from: string;
+    /** How many streams it was done to here. */
+    readonly streams: number;
+  };
+  /** Orders of other instances may have been missed: the streams of this one are ended. */
+  'order:missed': OfHub;
+  /** The backplane was reached again, has caught up, or is away. Not told when the application closes. */
+  'backplane:changed': OfHub & {
+    readonly state: ReachableState;
+    readonly before: ReachableState;
+    /** Milliseconds in the state before. */
+    readonly duration: number;
+  };
 }

@@ -35,6 +35,11 @@ export interface EndpointOptions {
   readonly version?: NonNullable<ControllerOptions['version']>;
 }
 
+const controllers = new WeakSet<object>();
+
+/** Whether a controller class is one of an endpoint. */
+export const isEndpoint = (controller: object): boolean => controllers.has(controller);
+
 /**
  * Makes the controller class of the endpoint.
  *
@@ -73,6 +78,7 @@ export function endpointController(options: EndpointOptions): Type {
       return this.endpoint.change(connection, body, new Exchange(response));
     }
   }
+  controllers.add(SseEndpointController);
   // As if they were written above the class: the lowest is applied first.
   for (const decorate of [...decorators].reverse()) decorate(SseEndpointController);
   return SseEndpointController;

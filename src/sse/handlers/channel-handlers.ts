@@ -1,4 +1,5 @@
 import { ServiceUnavailableException, type Logger } from '@nestjs/common';
+import { SparseLog, sparseLine } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import { withTimeout } from '../with-timeout.js';
 import { shapeOf, type ChannelPattern, type PatternMatch } from '../channels/channel-pattern.js';
@@ -12,6 +13,8 @@ export interface ChannelHandler {
   readonly pattern: ChannelPattern;
   /** `OrdersAccess.mayRead()`, for messages. */
   readonly name: string;
+  /** For lines about it: strangers choose when it is called, and for which channels. */
+  readonly log: SparseLog;
   call(argument: unknown): unknown;
 }
 
@@ -76,11 +79,15 @@ export async function answerInTime(
   logger: Logger,
   message: string,
 ): Promise<unknown> {
-  const late = (): never => {
-    logger.error(`${handler.name} has not answered for "${request.channel}" in ${time} ms.`);
+  const refuse = (): never => {
+    const { channel } = request;
+    const line = `${handler.name} has not answered for "${channel}" in ${time} ms.`;
+    handler.log.add('late', (leftOut) =>
+      logger.error(sparseLine(line, leftOut, { handler: handler.name, channel, time })),
+    );
     throw new ServiceUnavailableException(message);
   };
-  return withTimeout(Promise.resolve(handler.call(request)), time, late, 'unref');
+  return withTimeout(Promise.resolve(handler.call(request)), time, refuse, 'unref');
 }
 
 function refuseSecond({ name, pattern }: ChannelHandler, others: readonly ChannelHandler[]): void {

@@ -1,12 +1,14 @@
 import { Logger } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import type { ChannelDefinitions } from '../channels/channel-definitions.js';
+import type { ChannelPattern } from '../channels/channel-pattern.js';
 import { processWide, refuseOtherVersion } from '../package-copy.js';
 import { describedPublishing } from '../publishing/publish.decorator.js';
+import { SparseLog } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import { decoratedKeys, describedHandlers } from './channel-handler.decorator.js';
-import type { ChannelHandler, ChannelHandlers } from './channel-handlers.js';
+import type { ChannelHandler, ChannelHandlers, HandlerKind } from './channel-handlers.js';
 
 /*
  * At the start the decorated methods of the application are found, and whatever would be silently without effect is
@@ -44,6 +46,12 @@ export class HandlerDiscovery {
     for (const method of methods) this.#refuseUnlisted(method);
     this.handlers.add(methods.flatMap(handlersOf));
     return this.handlers;
+  }
+
+  /** The patterns of all methods of a kind. They are known before the application has started. */
+  patterns(kind: HandlerKind): ChannelPattern[] {
+    const described = methodsIn(this.modules).flatMap(({ prototype, key }) => describedHandlers(prototype, key));
+    return described.filter((handler) => handler.kind === kind).map(({ pattern }) => pattern);
   }
 
   /** Decorated methods are never called if no module lists their class. */
@@ -116,5 +124,5 @@ function handlersOf({ wrapper, prototype, key, name }: FoundMethod): ChannelHand
   }
   const instance = wrapper.instance as Methods;
   const call = (argument: unknown): unknown => instance[key]?.(argument);
-  return described.map(({ kind, pattern }) => ({ kind, pattern, name, call }));
+  return described.map(({ kind, pattern }) => ({ kind, pattern, name, log: new SparseLog(), call }));
 }

@@ -6,6 +6,7 @@ import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import type { ChannelObserver, Channels } from '../channels/channels.js';
 import { hookFailed } from '../diagnostics/diagnostics.js';
 import type { ConnectionFeatures, ConnectionHandle, StreamObserver } from '../http/connection-part.js';
+import { sparseLine } from '../sparse-log.js';
 import type { ChannelSubscription, ChannelUse } from './hooks.decorators.js';
 
 type SubscriptionDetails = Omit<ChannelSubscription, keyof ChannelUse>;
@@ -78,10 +79,13 @@ export class Hooks implements ChannelObserver, StreamObserver {
         try {
           await handler.call({ channel, params, ...details });
         } catch (error) {
-          // Anything may be thrown, also what has no string form.
-          const [text, stack] = error instanceof Error ? [String(error), error.stack] : [inspect(error)];
           this.#tell(handler.name, channel, error);
-          this.#logger.error(`${handler.name} has failed for "${channel}": ${text}`, stack);
+          // Anything may be thrown, also what has no string form.
+          const text = error instanceof Error ? String(error) : inspect(error);
+          const line = `${handler.name} has failed for "${channel}": ${text}`;
+          handler.log.add('failed', (leftOut) =>
+            this.#logger.error(sparseLine(line, leftOut, { hook: handler.name, channel, err: error })),
+          );
         }
       }),
     );

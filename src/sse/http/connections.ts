@@ -2,6 +2,7 @@ import type { SseCluster } from '../cluster/cluster.js';
 import type { OrderOutcome, Orders } from '../cluster/orders.js';
 import { isEverywhere, type Reach, type ScatterGather } from '../cluster/scatter-gather.js';
 import type { ConnectionDetails } from '../connection-details.js';
+import { SparseLog } from '../sparse-log.js';
 import { checkObject, stringOf } from '../validate.js';
 import type { Admission } from './admission.js';
 import type { ConnectionDiagnostics } from './connection-diagnostics.js';
@@ -38,6 +39,8 @@ const MAX_WAITING = 100;
  */
 export class Connections {
   readonly #all = new Set<SseConnection>();
+  /** For lines about connections: strangers open as many as they like. */
+  readonly log = new SparseLog();
   /** Connections of which it is not known yet whether they match, with the filters of those that are to end. */
   readonly #waiting = new Map<SseConnection, ConnectionFilter[]>();
 
@@ -77,6 +80,8 @@ export class Connections {
 
   /** It is known now who a connection belongs to, and what it streams. */
   opened(connection: SseConnection): void {
+    if (!this.#all.has(connection)) return; // a client that is turned away gets a response, too
+    this.diagnostics.opened(connection);
     const filters = this.#waiting.get(connection);
     if (!filters) return;
     this.#waiting.delete(connection);

@@ -1,12 +1,14 @@
 import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import {
   Inject,
   Injectable,
+  Logger,
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
+  type OnModuleDestroy,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
@@ -17,11 +19,21 @@ import type { Carrier } from './exchange.js';
 const LONGEST_GOODBYE = 10_000;
 
 /**
+ * The application's way out. While it is `announced`, everything is served as before, and only `hub.health()` tells of
+ * it. While it is `draining`, streams are ended and new ones are turned away.
+ */
+export type DrainPhase = 'serving' | 'announced' | 'draining';
+
+/**
  * Ends all streams when the application closes: Nest closes the server next, and a server that has open sockets waits
  * for them for ever. From then on the admission turns new streams away.
+ *
+ * Before that it gives balancers the time to look elsewhere, in the first hook of the end that Nest calls.
  */
 @Injectable()
-export class Drain implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class Drain implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown {
+  #phase: DrainPhase = 'serving';
+  #announced: Promise<void> | undefined;
   /**
    * Sockets on which no request has come yet. Browsers and connection pools open them in advance, and a closed
    * server waits for them: Node counts as idle only those that were used.
@@ -34,10 +46,13 @@ export class Drain implements OnApplicationBootstrap, BeforeApplicationShutdown 
     private readonly adapterHost: HttpAdapterHost,
   ) {}
 
+  get phase(): DrainPhase {
+    return this.#phase;
+  }
+
   onApplicationBootstrap(): void {
-    // A process without an HTTP server has no adapter. HTTP/2 hands out no sockets.
-    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
-    const server: unknown = adapter?.getHttpServer();
+    // HTTP/2 hands out no sockets.
+    const server: unknown = this.#server();
     if (!(server instanceof HttpServer) && !(server instanceof HttpsServer)) return;
     const unused = this.#unused;
     // One function for all sockets, not one for each.
@@ -51,8 +66,26 @@ export class Drain implements OnApplicationBootstrap, BeforeApplicationShutdown 
     server.on('request', ({ socket }: { readonly socket: Socket }) => unused.delete(socket));
   }
 
+  onModuleDestroy(): Promise<void> {
+    return this.announce();
+  }
+
+  /** Resolves when `shutdown.notice` is over. Called by whatever else must go on until then. */
+  announce(): Promise<void> {
+    return (this.#announced ??= this.#announce());
+  }
+
+  async #announce(): Promise<void> {
+    this.#phase = 'announced';
+    const { notice } = this.settings.shutdown;
+    if (notice === 0 || !this.#server()?.listening) return;
+    new Logger('SseHub').log(`The application is closing. It is not ready, and serves on for ${notice} ms.`);
+    await delay(notice);
+  }
+
   /** Ends every stream, and waits until the sockets are closed: at most `shutdown.grace` after the last end. */
   async beforeApplicationShutdown(): Promise<void> {
+    this.#phase = 'draining';
     const { grace } = this.settings.shutdown;
     // Nest waits for unused sockets as well, when this is done. Until the grace is over they may still be used.
     setTimeout(() => this.#destroyUnused(), grace).unref();
@@ -67,6 +100,12 @@ export class Drain implements OnApplicationBootstrap, BeforeApplicationShutdown 
     const until = performance.now() + LONGEST_GOODBYE;
     while (admitted.some(({ isClosed }) => !isClosed) && performance.now() < until) await nextTurn();
     await closed(carriers, grace);
+  }
+
+  /** A process without an HTTP server has no adapter. */
+  #server(): { readonly listening?: boolean } | undefined {
+    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    return adapter?.getHttpServer() as { readonly listening?: boolean } | undefined;
   }
 
   #destroyUnused(): void {

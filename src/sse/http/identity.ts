@@ -27,6 +27,11 @@ export type Identify = (request: any) => Identity | undefined | Promise<Identity
 export class Identification {
   constructor(private readonly identify: Identify | undefined) {}
 
+  /** Whether clients may have a user. */
+  get knowsUsers(): boolean {
+    return this.identify !== undefined;
+  }
+
   /**
    * @param request as the adapter has it
    * @returns a Promise only where the application's `identify` gives one

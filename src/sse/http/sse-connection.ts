@@ -8,6 +8,7 @@ import { retryBlock, type SharedText } from '../protocol/event-stream.js';
 import type { EndReason, RefusingLimit } from '../diagnostics/messages.js';
 import { parseLastEventId, type LastEventId } from '../protocol/position.js';
 import { errorMessage } from '../error-message.js';
+import { sparseLine } from '../sparse-log.js';
 import { SseError, type SseErrorCode } from '../sse.errors.js';
 import type { SlowPolicy } from '../sse.options.js';
 import type { ChannelGate } from '../streams/channel-gate.js';
@@ -206,7 +207,12 @@ export class SseConnection implements Sink, Task {
 
   /** It is turned away, for a limit. */
   refused(limit: RefusingLimit): void {
-    this.connections.diagnostics.refused(this.exchange.path, limit);
+    const { path } = this.exchange;
+    this.connections.diagnostics.refused(path, limit);
+    // Not at the end of the application, which turns everybody away.
+    if (limit === 'shutdown') return;
+    const line = `Clients are turned away, as limits.${limit} is reached; the last one of ${path}.`;
+    this.connections.log.add(limit, (leftOut) => logger.warn(sparseLine(line, leftOut, { limit, path })));
   }
 
   /** It is known who it belongs to. */
@@ -437,8 +443,15 @@ export class SseConnection implements Sink, Task {
 
   /** A cache, for instance: its events have no place in a channel of this response, and no gate was asked for them. */
   #refuseCached(): void {
-    logger.error(
-      `An interceptor has answered ${this.exchange.path} with events of the hub, without having called the handler. A cache does that: exclude the routes that stream.`,
+    const { path } = this.exchange;
+    this.connections.log.add('cached', (leftOut) =>
+      logger.error(
+        sparseLine(
+          `An interceptor has answered ${path} with events of the hub, without having called the handler. A cache does that: exclude the routes that stream.`,
+          leftOut,
+          { path },
+        ),
+      ),
     );
     this.#failInStream(new InternalServerErrorException());
   }
@@ -471,8 +484,11 @@ export class SseConnection implements Sink, Task {
 
   /** More waits than may, of a source that cannot be paused. @param fault says of what, and how much */
   overflowed(fault: string): void {
-    logger.warn(`A client of ${this.exchange.path} ${fault}. It was disconnected.`);
-    this.disconnect();
+    const { path } = this.exchange;
+    this.connections.log.add('overflow', (leftOut) =>
+      logger.warn(sparseLine(`A client of ${path} ${fault}. It was disconnected.`, leftOut, { path })),
+    );
+    this.disconnect('overflow');
   }
 
   #resume(): void {
@@ -603,7 +619,6 @@ export class SseConnection implements Sink, Task {
     this.#introduction.opened(opening);
     this.#outbox.open(new ResponseWriter(this.exchange));
     this.connections.opened(this);
-    this.connections.diagnostics.opened(this);
     if (refusal) this.error(refusal);
     // Nest need not remember the request for as long as the stream goes on.
     if (this.#feed !== 'intercepted') this.head.release();
@@ -677,6 +692,8 @@ export class SseConnection implements Sink, Task {
   close(reason: EndReason): void {
     if (this.isClosed) return;
     this.#state = 'closed';
+    // First of all, so that its channels and positions can still be looked up.
+    if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     // Before the teardown, as Nest does it: that often takes the listeners of the signal off.
     abortSignal(this.request);
     // Before its streams end, so that its positions can still be looked up.

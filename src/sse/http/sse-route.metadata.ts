@@ -93,6 +93,9 @@ export function checkRouteSettings(settings: SseRouteSettings): void {
 export interface RouteDescription {
   /** Class and method, for messages. */
   readonly name: string;
+  /** The class, which may have inherited the method. */
+  readonly controller: object;
+  readonly method: object;
   /** Whether it is Nest's `@Sse()`, not ours. */
   readonly isStock: boolean;
   readonly settings: SseRouteSettings;
@@ -117,6 +120,8 @@ export function routeOf(controller: object, method: object): RouteDescription | 
   const key = own?.key ?? (method as { readonly name: string }).name;
   return {
     name: `${(controller as { readonly name: string }).name}.${String(key)}()`,
+    controller,
+    method,
     isStock,
     settings: own?.settings ?? stockSettings(method),
     interceptors: [method, controller].flatMap(

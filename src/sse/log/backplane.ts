@@ -24,7 +24,7 @@ import type { StoredEvent } from './stored-event.js';
  * An implementation that keeps the logs on a server may lose its connection. It connects again by itself and then brings
  * every followed log up to date, without a hole: it reads the events that it missed, and where these are gone, the log's
  * `floor` says so. Until then `follow` and `read` reject with `BACKPLANE_AWAY`, perhaps after waiting for a limited
- * time, and `append` as said there.
+ * time, and `append` as said there. `state()` tells of it all the time.
  *
  * Implementations: backplanes/memory, lmdb, redis and nats.
  */
@@ -72,6 +72,15 @@ export interface SseBackplane {
 
   /** The numbers of this process. */
   stats(): BackplaneStats;
+
+  /** Whether the logs can be had, as far as this process knows without asking anybody. */
+  state(): BackplaneState;
+
+  /**
+   * Tells of each change of {@link state} from now on, until the returned function is called or the backplane is closed.
+   * A listener does not throw. Left out where the state is `ready` until `close()`.
+   */
+  onStateChange?(listener: (state: BackplaneState) => void): () => void;
 
   /** Lets go of everything; no follower is told anything afterwards. */
   close(): Promise<void>;
@@ -163,8 +172,21 @@ export function rangeOf(log: ReadableLog, { after, upTo, limit }: RangeQuery): L
   return { floor: log.floor, head: log.head, entries, missing: missingAfter ?? missingUpTo };
 }
 
+/** The state of a backplane. `since` is a time of `performance.now()`. */
+export type BackplaneState =
+  /** Calls work, and each followed log is up to date. */
+  | { readonly kind: 'ready' }
+  /** Calls work again. Followed logs may lack events that were stored since then, and are brought up to date. */
+  | { readonly kind: 'behind'; readonly since: number }
+  /** No log can be followed since then, and other calls may fail as well. */
+  | { readonly kind: 'away'; readonly since: number }
+  /** `close()` was called. */
+  | { readonly kind: 'closed' };
+
 export interface BackplaneStats {
   readonly channels: number;
   readonly historyEvents: number;
   readonly historyBytes: number;
+  /** Calls that were sent again since the start, as the server did nothing at first. Left out where there is no server. */
+  readonly resent?: number;
 }

@@ -1,10 +1,19 @@
 import { eventBody, isOneLine, normalText, SharedText } from '../protocol/event-stream.js';
-import { MAX_ID_BYTES } from '../protocol/position.js';
+import { MAX_ID_BYTES, type Position } from '../protocol/position.js';
 import { invalidEvent, reasonOf, SseError } from '../sse.errors.js';
 import { typeOf } from './event-type.js';
 import type { SseEventInput } from './sse-event.js';
 
-/** An event as a log keeps it: encoded once, when it was published. */
+/** The copy of an event in another channel: an event may be published to several at once. */
+export interface EventCopy extends Position {
+  readonly channel: string;
+}
+
+/**
+ * An event as a log keeps it: encoded once, when it was published.
+ *
+ * `trace` and `also` travel with it from instance to instance. Clients do not get them, and most events have neither.
+ */
 export interface StoredEvent {
   /** Its lines without that of the id, with the blank line that ends them. */
   readonly body: string;
@@ -19,6 +28,10 @@ export interface StoredEvent {
   readonly data: string | undefined;
   /** Whether `data` is JSON of the published value, and not the published string itself. */
   readonly json: boolean;
+  /** The W3C `traceparent` of the span in which it was published. */
+  readonly trace?: string | undefined;
+  /** Its copies in other channels that were stored before it. */
+  readonly also?: readonly EventCopy[] | undefined;
 }
 
 /** The maker of the ids of a channel: the hub, or the publisher of each event where there is no history. */
@@ -83,7 +96,16 @@ export const errorEvent = (message: string): StoredEvent =>
 export function restoredEvent(fields: Omit<StoredEvent, 'body' | 'bytes'>): StoredEvent {
   const { type, id, retry, comment, data, json } = fields;
   const body = eventBody({ type, retry, comment, data });
-  return { body, bytes: Buffer.byteLength(body), type, id, retry, comment, data, json };
+  return travelling({ body, bytes: Buffer.byteLength(body), type, id, retry, comment, data, json }, fields);
+}
+
+/** The event with what travels with it: itself where there is nothing. */
+export function travelling(
+  event: StoredEvent,
+  { trace, also }: Pick<StoredEvent, 'trace' | 'also'>,
+): StoredEvent {
+  if (trace === undefined && also === undefined) return event;
+  return { ...event, ...(trace !== undefined && { trace }), ...(also !== undefined && { also }) };
 }
 
 const bodies = new WeakMap<StoredEvent, SharedText>();

@@ -4,8 +4,10 @@ import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
 import type { Will } from '../cluster/wills.js';
 import { delay } from '../delay.js';
 import { pipeBegan, pipeEnded } from '../diagnostics/diagnostics.js';
+import type { Drain } from '../http/drain.js';
 import type { SseEventInput } from '../log/sse-event.js';
 import type { ChannelWriter } from '../publishing/channel-writer.js';
+import { LogLine } from '../log-line.js';
 import { channelCompleted, hubClosed } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import { withTimeout } from '../with-timeout.js';
@@ -38,6 +40,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly subscribers: SubscriberCounts,
     private readonly cluster: SseCluster,
     private readonly settings: Pick<SseSettings, 'shutdown'>,
+    private readonly drain: Pick<Drain, 'announce'>,
   ) {
     cluster.listen(COMPLETED, (channel) => this.#stop(channel as string));
   }
@@ -60,11 +63,15 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
   #tell(channel: string, end: Promise<number>): void {
     const of = { hub: this.cluster.instance, channel, definition: this.writer.definitionOf(channel) };
     if (pipeBegan.hasSubscribers) pipeBegan.publish(of);
-    if (!pipeEnded.hasSubscribers) return;
-    end.then(
-      (published) => pipeEnded.publish({ ...of, published, error: undefined }),
-      (error: unknown) => pipeEnded.publish({ ...of, published: undefined, error }),
-    );
+    const ended = (published: number | undefined, error?: unknown): void => {
+      if (pipeEnded.hasSubscribers) pipeEnded.publish({ ...of, published, error });
+    };
+    end.then(ended, (error: unknown) => ended(undefined, error));
+  }
+
+  /** The running pipes of this process, each with its channel. */
+  counts(): { readonly channel: string; readonly pipes: number }[] {
+    return [...this.#running.values()].map(({ channel }) => ({ channel, pipes: 1 }));
   }
 
   /**
@@ -83,6 +90,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Runs before the streams are ended, so that listeners are told that they have not got everything. */
   async onModuleDestroy(): Promise<void> {
+    await this.drain.announce();
     this.#closing.abort();
     this.#stopLeading?.();
     for (const pipe of this.#running.keys()) pipe.stop('closing', hubClosed());
@@ -131,9 +139,9 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
       await tellLast(id, will, this.writer);
       if (will.complete) await this.writer.complete(will.channel);
       await this.cluster.wills.remove(id, instance);
-      this.#logger.warn(
-        `The process that piped a source into "${will.channel}" has ended; its listeners were told.`,
-      );
+      const { channel } = will;
+      const line = `The process that piped a source into "${channel}" has ended; its listeners were told.`;
+      this.#logger.warn(new LogLine(line, { channel, instance }));
     } catch (error) {
       // The next look tries again: a backplane comes back, and another version may lead that understands the will.
       if (warned.has(id)) return;

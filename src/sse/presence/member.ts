@@ -51,6 +51,11 @@ export class Members {
     return this.#channels.get(channel)?.size ?? 0;
   }
 
+  /** The number of members in each channel that has any. */
+  counts(): { readonly channel: string; readonly members: number }[] {
+    return [...this.#channels].map(([channel, { size }]) => ({ channel, members: size }));
+  }
+
   in(channel: string): Member[] {
     return [...(this.#channels.get(channel)?.values() ?? [])];
   }

@@ -7,7 +7,7 @@ import { delay } from '../delay.js';
 import type { SseBackplane } from '../log/backplane.js';
 import { storedEvent } from '../log/stored-event.js';
 import type { PresenceEvent } from '../presence-member.js';
-import { moreLikeIt, SparseLog } from '../sparse-log.js';
+import { SparseLog, sparseLine } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import type { SseSettings } from '../sse.settings.js';
 import type { AnnouncedMembers } from './announced-members.js';
@@ -177,7 +177,9 @@ export class PresenceLeader {
       // While the backplane is away, all announcements fail every second.
       const line = `A ${type} could not be published to the channel "${channel}": ${String(error)}`;
       if (!OVER.has(code))
-        this.#failures.add(code, (leftOut) => this.#logger.warn(line + moreLikeIt(leftOut)));
+        this.#failures.add(code, (leftOut) =>
+          this.#logger.warn(sparseLine(line, leftOut, { channel, code })),
+        );
       return !PASSING.has(code);
     }
   }

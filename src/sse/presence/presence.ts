@@ -88,6 +88,11 @@ export class Presence implements StreamObserver {
     return membersOf(all).slice(0, this.settings.limits.membersPerChannel);
   }
 
+  /** The members with connections to this instance, by channel. */
+  localCounts(): { readonly channel: string; readonly members: number }[] {
+    return this.#local.counts();
+  }
+
   get isClosed(): boolean {
     return this.#state === 'closed';
   }

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { channelCompleted, channelPurged, publishing } from '../diagnostics/diagnostics.js';
 import type { OfChannel, Publishing } from '../diagnostics/messages.js';
 import { channelHash, formatId } from '../protocol/position.js';
-import { moreLikeIt, SparseLog } from '../sparse-log.js';
+import { SparseLog, sparseLine } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import type { ChannelSettings, SseSettings } from '../sse.settings.js';
 import { checkObject, invalid, stringOf } from '../validate.js';
@@ -11,7 +11,7 @@ import { SerialQueue } from './serial-queue.js';
 import type { ChannelDefinitions, ChannelRules } from '../channels/channel-definitions.js';
 import { checkedEvent } from '../channels/event-schemas.js';
 import type { SseEventInput } from '../log/sse-event.js';
-import { lastEvent, storedEvent, type IdsBy, type StoredEvent } from '../log/stored-event.js';
+import { lastEvent, storedEvent, travelling, type IdsBy, type StoredEvent } from '../log/stored-event.js';
 
 /** Options of `hub.publish()`. */
 export interface PublishOptions {
@@ -77,8 +77,8 @@ export class ChannelWriter {
     const rules = this.definitions.rulesOf(channel);
     const publishId = options && publishIdOf(options);
     const encoded = this.#encoded(channel, event, rules);
-    const stored = encoded instanceof Promise ? await encoded : encoded;
-    if (context) context.bytes = stored.bytes;
+    const plain = encoded instanceof Promise ? await encoded : encoded;
+    const stored = context ? traced(plain, context) : plain;
     const position = await this.backplane.append(channel, rules.settings, stored, publishId);
     this.published++;
     return rules.settings.history ? formatId(position, channelHash(channel)) : (stored.id ?? '');
@@ -95,10 +95,8 @@ export class ChannelWriter {
     // A timer may well emit once more while the application closes.
     if (code === 'HUB_CLOSED') return;
     this.#failures.add(code, (leftOut) => {
-      this.#logger.error(
-        `An event for the channel ${JSON.stringify(channel)} was not published.${moreLikeIt(leftOut)}`,
-        error instanceof Error ? error.stack : String(error),
-      );
+      const line = `An event for the channel ${JSON.stringify(channel)} was not published.`;
+      this.#logger.error(sparseLine(line, leftOut, { channel, code, err: error }));
     });
   }
 
@@ -155,6 +153,16 @@ export class ChannelWriter {
 }
 
 const idsBy = ({ history }: ChannelSettings): IdsBy => (history ? 'hub' : 'publisher');
+
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
+
+/** Notes the size of an event, and gives it the trace that a listener has set. */
+function traced(event: StoredEvent, context: Publishing): StoredEvent {
+  context.bytes = event.bytes;
+  const { trace } = context;
+  if (trace === undefined || !TRACEPARENT.test(trace)) return event;
+  return travelling(event, { trace, also: event.also });
+}
 
 const PUBLISH_ID = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
 

@@ -1,5 +1,5 @@
 import type { Batch, Channel, ChannelReader } from '../channels/channel.js';
-import type { Delivery } from '../channels/deliveries.js';
+import { deliveryOf } from '../channels/deliveries.js';
 import type { Task } from '../channels/run-queue.js';
 import type { StreamPosition } from '../connection-details.js';
 import { channelDelivered } from '../diagnostics/diagnostics.js';
@@ -555,7 +555,7 @@ export class Cursor implements ChannelReader, Task {
     for (const subscription of subscriptions) subscription.next(event);
     this.emitting = undefined;
     this.#sink.eventEmitted();
-    if (channelDelivered.hasSubscribers) this.channel.delivered(deliveryOf(entry), this.#stretch);
+    if (channelDelivered.hasSubscribers) this.channel.delivered(deliveryOf([entry]), this.#stretch);
   }
 
   /** Passes an event that nobody wants. The client has got past it when all that was handed on before it is out. */
@@ -581,16 +581,6 @@ export class Cursor implements ChannelReader, Task {
     }
   }
 }
-
-/** One event as a delivery. */
-const deliveryOf = ({ offset, at, event }: LogEntry): Delivery => ({
-  count: 1,
-  bytes: event.bytes,
-  oldestAt: at,
-  newestAt: at,
-  upTo: offset,
-  traces: [],
-});
 
 /** Whether a position was of another log: this one would hold it otherwise. */
 const isOfOtherLog = (position: Position, log: EventLog): boolean =>

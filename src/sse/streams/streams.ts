@@ -6,7 +6,7 @@ import type { Channels } from '../channels/channels.js';
 import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import { isEverywhere, type Reach } from '../cluster/scatter-gather.js';
 import type { SubscriberCounts } from '../cluster/subscriber-counts.js';
-import type { BackplaneStats, SseBackplane } from '../log/backplane.js';
+import type { BackplaneState, BackplaneStats, SseBackplane } from '../log/backplane.js';
 import type { LogEntry } from '../log/event-log.js';
 import { readPast, type ChannelHistory, type HistoryQuery } from '../log/history.js';
 import type { EventsOf, SseEvent } from '../log/sse-event.js';
@@ -141,8 +141,8 @@ export class Streams implements OnApplicationShutdown {
     return isEverywhere(reach) ? this.counts.everywhere(channel) : this.counts.here(channel);
   }
 
-  stats(): BackplaneStats & { readonly subscribers: number } {
-    return { ...this.backplane.stats(), subscribers: this.channels.subscribers };
+  stats(): BackplaneStats & { readonly backplane: BackplaneState['kind'] } {
+    return { ...this.backplane.stats(), backplane: this.backplane.state().kind };
   }
 
   /** Runs code for a response. */

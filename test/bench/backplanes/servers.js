@@ -53,6 +53,7 @@ export async function startServer(name) {
   });
   return {
     address: address(port),
+    pid: child.pid,
     async stop() {
       child.kill('SIGKILL');
       await ended;

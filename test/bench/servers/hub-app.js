@@ -14,9 +14,9 @@ class Streams {
 }
 Inject(SseHub)(Streams, undefined, 0);
 
-/** This package, as an app uses it. */
-export async function serveHub(options) {
-  const app = await nestApp(Streams, Sse, [SseModule.forRoot(options)]);
+/** This package, as an app uses it, with other modules beside it. */
+export async function serveHub(options, modules = []) {
+  const app = await nestApp(Streams, Sse, [SseModule.forRoot(options), ...modules]);
   const hub = app.get(SseHub);
   serve({
     server: app.getHttpServer(),

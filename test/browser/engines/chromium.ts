@@ -9,6 +9,8 @@ export async function launchChromium(): Promise<BrowserWithTabs> {
     executablePath: requireProgram('chromium'),
     headless: true,
     args: CHROMIUM_ARGS,
+    // A page that was left is kept, as for a user.
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
     timeout: PATIENCE,
   });
   const context = await browser.newContext();

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { whenTestEnds } from '../../support/clean-up.js';
-import type { BrowserPage } from './browser-engine.js';
+import { PATIENCE, type BrowserPage } from './browser-engine.js';
 
 /** Ticks (of 10 ms) of the processor by which the process of a page has to stand out. */
 const CLEAR = 10;
@@ -16,9 +16,10 @@ export async function stopProcessOf(page: BrowserPage): Promise<() => void> {
 
 /** Finds the process by its work, as no driver says which it is: among those that this process has started. */
 async function processOf(page: BrowserPage): Promise<number> {
-  for (let patience = 20; patience > 0; patience--) {
+  // Longer and longer, as others may use the processor.
+  for (let work = 200; work < PATIENCE / 2; work *= 1.5) {
     const before = ticks();
-    await page.evaluate(`{ for (const end = Date.now() + 200; Date.now() < end; ); }`);
+    await page.evaluate(`(() => { for (const end = Date.now() + ${work}; Date.now() < end; ); })()`);
     const [first, second] = [...ticks()]
       .map(([pid, ticks]) => ({ pid, ticks: ticks - (before.get(pid) ?? 0) }))
       .sort((one, other) => other.ticks - one.ticks);

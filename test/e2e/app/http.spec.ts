@@ -56,8 +56,9 @@ describe('pages', () => {
 });
 
 describe('other paths', () => {
-  it('/healthz is 200', async () => {
-    expect(await get(`${booted.url}/healthz`)).toMatchObject({ status: 200, body: { status: 'ok' } });
+  it.each(['live', 'ready'])('/health/%s is 200, with the health of the hub', async (probe) => {
+    const body = { status: 'ok', info: { sse: { status: 'up' } } };
+    expect(await get(`${booted.url}/health/${probe}`)).toMatchObject({ status: 200, body });
   });
 
   it('an unknown path is 404, in JSON', async () => {
@@ -107,7 +108,7 @@ describe('other paths', () => {
 
 describe('security headers', () => {
   it('every answer has them', async () => {
-    for (const path of ['/', '/chat.js', '/healthz', '/nope', '/ticker/quotes?symbols=NOPE']) {
+    for (const path of ['/', '/chat.js', '/health/live', '/nope', '/ticker/quotes?symbols=NOPE']) {
       const { headers } = await fetch(booted.url + path);
       expect(headers.get('content-security-policy')?.split(';')).toEqual([
         "default-src 'none'",
@@ -181,7 +182,7 @@ describe('CORS', () => {
 
   it('is off when nothing is configured', async () => {
     const closed = await bootApp();
-    const { headers } = await get(`${closed.url}/healthz`, { Origin: 'https://app.example' });
+    const { headers } = await get(`${closed.url}/health/live`, { Origin: 'https://app.example' });
     expect(headers.has('access-control-allow-origin')).toBe(false);
     await closed.app.close();
   });

@@ -60,7 +60,7 @@ describe('node dist/main.js', () => {
 
   it('takes CORS_ORIGIN', async () => {
     demo = await startDemo({ CORS_ORIGIN: 'https://a.example, https://b.example' });
-    const { headers } = await fetch(`${demo.url}/healthz`, { headers: { Origin: 'https://b.example' } });
+    const { headers } = await fetch(`${demo.url}/health/live`, { headers: { Origin: 'https://b.example' } });
     expect(headers.get('access-control-allow-origin')).toBe('https://b.example');
   });
 

@@ -20,7 +20,7 @@ const PAGE = 'http://page.example';
 
 @Controller()
 class AppController {
-  @Get('healthz')
+  @Get('health/ready')
   health(): string {
     return 'ok';
   }

@@ -4,12 +4,14 @@ import {
   type ChannelHandler,
   type HandlerKind,
 } from '../../../src/sse/handlers/channel-handlers.js';
+import { SparseLog } from '../../../src/sse/sparse-log.js';
 import { ChannelPattern } from '../../../src/sse/channels/channel-pattern.js';
 
 const handler = (kind: HandlerKind, pattern: string): ChannelHandler => ({
   kind,
   pattern: new ChannelPattern(pattern),
   name: `${kind} ${pattern}`,
+  log: new SparseLog(),
   call: () => undefined,
 });
 

@@ -13,6 +13,14 @@ export interface CopySource {
   noticesArrived(): Promise<void>;
 }
 
+/** Is told which copies may lack events that the server has. */
+export interface CopyWatch {
+  /** An open copy may lack events until it was read again. */
+  interrupted(copy: LocalCopy): void;
+  /** It lacks nothing any more, or is closed. */
+  caughtUp(copy: LocalCopy): void;
+}
+
 /** Milliseconds that a missing entry is given to arrive by itself: an answer may overtake the notices before it. */
 const PATIENCE = 20;
 /** Milliseconds after which a read that failed is tried again. */
@@ -65,6 +73,7 @@ export class LocalCopy {
     private readonly source: CopySource,
     /** Shared by all copies of the process. */
     private readonly memory?: CopyMemory,
+    private readonly watch?: CopyWatch,
   ) {
     this.#received = new ReceivedLog(limits, (bytes) => {
       if (this.#state !== 'closed') memory?.holds(this, bytes);
@@ -171,6 +180,7 @@ export class LocalCopy {
   /** Notices may be missing from now on, until the next read. */
   interrupted(): void {
     this.#received.interrupted();
+    if (this.isOpen && this.#state !== 'closed') this.watch?.interrupted(this);
   }
 
   /** Lets go of what is older than the limit. */
@@ -194,6 +204,7 @@ export class LocalCopy {
     release(this.#arrivals.splice(0));
     for (const { resolve } of this.#questions.splice(0)) resolve(undefined);
     this.memory?.forget(this);
+    this.watch?.caughtUp(this);
   }
 
   async #readWhileDue(): Promise<void> {
@@ -203,9 +214,11 @@ export class LocalCopy {
         this.#due = 'nothing';
         await this.#read(due);
       }
+      this.watch?.caughtUp(this);
     } catch (error) {
       if (this.#state === 'closed') return;
       if (!this.isOpen) throw error;
+      this.watch?.interrupted(this);
       this.#want();
       this.#startTimer(RETRY);
     } finally {

@@ -28,6 +28,8 @@ interface Call {
 export class RemoteCalls {
   #state: 'down' | 'up' | 'closed' = 'down';
   readonly #waiting = new Set<Call>();
+  /** Calls that were sent again since the start. */
+  resent = 0;
   #calls = 0;
   /** Calls that are not over. */
   #pending = 0;
@@ -121,6 +123,7 @@ export class RemoteCalls {
   }
 
   #sendAgain(call: Call): void {
+    this.resent++;
     this.#waiting.add(call);
     if (!this.isUp) return;
     setTimeout(() => {

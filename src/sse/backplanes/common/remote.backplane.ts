@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   WINDOW,
+  type BackplaneState,
   type BackplaneStats,
   type FollowedLog,
   type LogFollower,
@@ -23,6 +24,7 @@ import { RemoteCalls } from './remote-calls.js';
 import { RemoteCluster } from './remote-cluster.js';
 import type { Connection, Notice, RemoteLogs } from './remote-logs.js';
 import type { RemoteOptions } from './remote.options.js';
+import { RemoteState } from './remote-state.js';
 import { Sweep } from './sweep.js';
 import { ConcurrencyLimit, giveUpAfter } from './tasks.js';
 
@@ -68,6 +70,7 @@ export class RemoteBackplane implements SseBackplane {
   /** Channels that wait for their comparison. */
   readonly #toCompare = new Set<Held>();
   #connection: Connection | 'closed';
+  readonly #state = new RemoteState();
   /** Counts the changes of the connection: `#goOn()` also stops if the state is the same again. */
   #changes = 0;
   #closing: Promise<void> | undefined;
@@ -167,7 +170,16 @@ export class RemoteBackplane implements SseBackplane {
       historyEvents += copy.log.size;
       historyBytes += copy.log.bytes;
     }
-    return { channels: this.#held.size, historyEvents, historyBytes };
+    const resent = this.#calls.resent + this.#copying.resent;
+    return { channels: this.#held.size, historyEvents, historyBytes, resent };
+  }
+
+  state(): BackplaneState {
+    return this.#state.current;
+  }
+
+  onStateChange(listener: (state: BackplaneState) => void): () => void {
+    return this.#state.listen(listener);
   }
 
   close(): Promise<void> {
@@ -176,6 +188,7 @@ export class RemoteBackplane implements SseBackplane {
 
   async #close(): Promise<void> {
     this.#connection = 'closed';
+    this.#state.close();
     this.#sweep.stop();
     for (const { copy } of this.#held.values()) copy.close();
     this.#held.clear();
@@ -202,7 +215,7 @@ export class RemoteBackplane implements SseBackplane {
         this.#copying.run('other', () => this.logs.readOn(channel, settings, known, asked)),
       noticesArrived: () => this.#copying.run('other', () => this.logs.noticesArrived()),
     };
-    const copy = new LocalCopy(settings.history ?? WINDOW, source, this.#memory);
+    const copy = new LocalCopy(settings.history ?? WINDOW, source, this.#memory, this.#state);
     const opened = this.#open(channel, copy);
     const held = { channel, settings, copy, opened, users: 0, comparedAt: performance.now() };
     this.#held.set(channel, held);
@@ -233,6 +246,7 @@ export class RemoteBackplane implements SseBackplane {
     this.#changes++;
     if (connection === 'away') this.#calls.down();
     this.#copying.down();
+    this.#state.away();
     for (const { copy } of this.#held.values()) copy.interrupted();
     if (connection !== 'away') void this.#goOn(this.#changes);
   }
@@ -256,6 +270,7 @@ export class RemoteBackplane implements SseBackplane {
     this.#calls.up();
     if (this.#connection !== 'up') return;
     this.#copying.up();
+    this.#state.reachable();
     for (const held of this.#held.values()) this.#compare(held);
   }
 

@@ -2,6 +2,7 @@ import { hubClosed } from '../../sse.errors.js';
 import {
   rangeOf,
   WINDOW,
+  type BackplaneState,
   type BackplaneStats,
   type FollowedLog,
   type LogFollower,
@@ -142,6 +143,11 @@ export class LmdbBackplane implements SseBackplane {
   stats(): BackplaneStats {
     const { channels, events, bytes } = this.#catalogue;
     return { channels: channels.size, historyEvents: events, historyBytes: bytes };
+  }
+
+  /** A disk that takes nothing, as a full one, is seen by the calls that need it: what is stored can still be followed. */
+  state(): BackplaneState {
+    return { kind: this.#closing ? 'closed' : 'ready' };
   }
 
   /** The wills in the same directory, for an instance of that name. */

@@ -1,4 +1,5 @@
 import type { LogBounds, LogEntry } from '../../log/event-log.js';
+import { travelling, type EventCopy } from '../../log/stored-event.js';
 import { eventBody } from '../../protocol/event-stream.js';
 import type { Position } from '../../protocol/position.js';
 
@@ -29,30 +30,37 @@ export interface ChannelRecord extends LogBounds {
 export const sizeOf = ({ head, floor }: LogBounds): number => head.offset - floor.offset;
 
 type Fields = [data?: string, type?: string, id?: string, retry?: number, comment?: string];
+type Travelling = [trace?: string, also?: readonly EventCopy[]];
 type OrNull<List> = { [Index in keyof List]-?: List[Index] | null };
 
-/** The record of an event, under its log's name and its offset. */
+/** The record of an event, under its log's name and its offset. Older versions pass over what an event travels with. */
 export type EntryRecord = readonly [
   mark: string,
   previousMark: string,
   at: number,
   bytes: number,
   json: boolean,
-  ...fields: OrNull<Fields>,
+  ...fields: OrNull<Fields> | OrNull<[...Fields, ...Travelling]>,
 ];
 
 export function entryRecord({ mark, previous, at, event }: LogEntry): EntryRecord {
   const { bytes, json, data = null, type = null, id = null, retry = null, comment = null } = event;
-  return [mark, previous.mark, at, bytes, json, data, type, id, retry, comment];
+  const { trace = null, also = null } = event;
+  if (!trace && !also) return [mark, previous.mark, at, bytes, json, data, type, id, retry, comment];
+  return [mark, previous.mark, at, bytes, json, data, type, id, retry, comment, trace, also];
 }
 
 /** Makes an entry of its record, and with it the body that clients are sent. */
 export function entryOf(offset: number, record: EntryRecord): LogEntry {
   const [mark, previousMark, at, bytes, json, ...fields] = record;
-  const [data, type, id, retry, comment] = fields.map((field) => field ?? undefined) as Fields;
+  const [data, type, id, retry, comment, trace, also] = fields.map((field) => field ?? undefined) as [
+    ...Fields,
+    ...Travelling,
+  ];
   const body = eventBody({ type, retry, comment, data });
   const previous = { offset: offset - 1, mark: previousMark };
-  return { offset, mark, previous, at, event: { body, bytes, type, id, retry, comment, data, json } };
+  const event = travelling({ body, bytes, type, id, retry, comment, data, json }, { trace, also });
+  return { offset, mark, previous, at, event };
 }
 
 /** The record of an event that was published with a `publishId`, under a number that counts them. */

@@ -4,6 +4,7 @@ import type { ChannelSettings } from '../../sse.settings.js';
 import {
   rangeOf,
   WINDOW,
+  type BackplaneState,
   type BackplaneStats,
   type FollowedLog,
   type LogFollower,
@@ -179,6 +180,10 @@ export class MemoryBackplane implements SseBackplane {
 
   stats(): BackplaneStats {
     return { channels: this.#logs.size, historyEvents: this.#events, historyBytes: this.#bytes };
+  }
+
+  state(): BackplaneState {
+    return { kind: this.#isClosed ? 'closed' : 'ready' };
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { LogLine } from '../../log-line.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from '../common/remote-logs.js';
 import { LowerBoundClock } from '../common/server-clock.js';
@@ -279,7 +280,8 @@ export class RedisConnection {
     notices?.end();
     this.#become(commands && client === notices ? { kind: 'silent', commands } : AWAY);
     if (this.#isRegaining) return;
-    this.#logger.warn(`The connection to Redis at ${client.address} is lost: ${messageOf(why)}`);
+    const line = `The connection to Redis at ${client.address} is lost: ${messageOf(why)}`;
+    this.#logger.warn(new LogLine(line, { redis: client.address }));
     void this.#regain(why);
   }
 
@@ -298,12 +300,13 @@ export class RedisConnection {
           (error instanceof RefusedByRedis && !isPassing(error)) || error instanceof Unsupported;
         const { message } = startFailure(this.#found.address, error);
         if (!isFinal || message === logged || signal.aborted) continue;
-        this.#logger.error(message);
+        this.#logger.error(new LogLine(message, { redis: this.#found.address }));
         logged = message;
       }
     }
     this.#isRegaining = false;
-    if (!signal.aborted) this.#logger.log(`Redis at ${this.address} is there again.`);
+    if (!signal.aborted)
+      this.#logger.log(new LogLine(`Redis at ${this.address} is there again.`, { redis: this.address }));
   }
 
   #restAfter(attempt: number, why: unknown): number {

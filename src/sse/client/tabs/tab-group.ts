@@ -14,7 +14,7 @@ const JITTER = 100;
 export type Positions = Map<string, string>;
 
 /** What the leader tells all tabs, itself included, in one order. */
-export interface Told extends Pick<ChannelsReceiver, 'moved' | 'receive' | 'joined' | 'refused'> {
+export interface Told extends Required<Pick<ChannelsReceiver, 'moved' | 'receive' | 'joined' | 'refused'>> {
   /** Where the shared stream is, and which tabs want which channels: when a tab begins to lead, and for a new tab. */
   led(streamed: Positions, wanted: Map<string, Positions>, state: ConnectionState | undefined): void;
   /** A tab wants these channels from now on; undefined for a tab that is gone. */
@@ -67,7 +67,8 @@ export class TabGroup {
   #unanswered = 0;
   /** The attempts to lead, and one. */
   #attempts = 1;
-  #leader: { readonly answer: (asking: Asking) => void; readonly end: () => void } | undefined;
+  /** Of this tab, if it leads. Aborting `over` ends that. */
+  #leader: { readonly answer: (asking: Asking) => void; readonly over: AbortController } | undefined;
   /** Aborts when this tab takes no part any more. */
   #here: AbortController | undefined;
   #channel: InstanceType<typeof BroadcastChannel> | undefined;
@@ -117,7 +118,7 @@ export class TabGroup {
         this.#heard(data as Leading | Asking);
       this.say();
       this.#watch(signal);
-      this.#queue(signal);
+      void this.#queue(signal);
       return aborted(signal);
     };
     this.#request(this.#id, { signal }, begin).catch(() => {
@@ -126,7 +127,7 @@ export class TabGroup {
   };
 
   readonly #leave = (): void => {
-    this.#leader?.end();
+    this.#leader?.over.abort();
     this.#here?.abort();
     this.#here = undefined;
     this.#channel?.close();
@@ -154,28 +155,32 @@ export class TabGroup {
     // A new leader begins with where it is. A tab that has heard of it knows that already.
     if (!call || isNew !== (call === 'led')) return;
     this.#term = term;
-    if (isNew) this.#leader?.end();
+    if (isNew) this.#leader?.over.abort();
     this.#tab[call](...(args as [never, never, never]));
     if (isNew) this.say();
   }
 
   // ---- Its leader
 
-  /** Leads when it is the turn of this tab, or at once and once. */
-  #queue(here: AbortSignal, how: LockOptions = { signal: here }): void {
-    let end: (() => void) | undefined;
-    this.#request('', how, () => {
-      end = this.#lead();
-      return aborted(here);
-    }).catch(() => {
-      // It was taken away, or this tab has left before.
-      end?.();
-      if (end && how.signal) this.#queue(here);
-    });
+  /** Leads when it is the turn of this tab, again and again. */
+  async #queue(here: AbortSignal): Promise<void> {
+    while (await this.#hold({ signal: here }));
   }
 
-  /** @returns ends that */
-  #lead(): () => void {
+  /** Leads for as long as it has the lock. @returns undefined if it never had it */
+  #hold(how: LockOptions): Promise<unknown> {
+    let over: AbortController | undefined;
+    const done = (): unknown => {
+      over?.abort();
+      return over;
+    };
+    return this.#request('', how, () => aborted((over = this.#lead()).signal)).then(done, done);
+  }
+
+  /** The lock may be taken away from it, or it may hear of a later leader: of two tabs that take it at once, one may be told late. */
+  #lead(): AbortController {
+    // Of its own, too.
+    this.#leader?.over.abort();
     // By the clock, as this tab may have heard of no term; and by chance, as two may begin in one millisecond.
     const term = Math.max(Date.now(), this.#term + 1) + Math.random();
     this.#term = term;
@@ -191,12 +196,10 @@ export class TabGroup {
     const watch = (tab: string): void => {
       this.#request(tab, { signal }, async () => tell('wants', tab)).catch(() => undefined);
     };
-    const end = (): void => {
-      if (signal.aborted) return;
-      over.abort();
+    signal.addEventListener('abort', () => {
       stream.close();
       this.#leader = undefined;
-    };
+    });
     const answer = ({ tab, wanted }: Asking): void => {
       if (!wanted) return this.#post({ term });
       if (!this.#tab.known()[1].has(tab)) {
@@ -205,11 +208,11 @@ export class TabGroup {
       }
       tell('wants', tab, wanted);
     };
-    this.#leader = { answer, end };
+    this.#leader = { answer, over };
     show();
     for (const tab of this.#tab.known()[1].keys()) watch(tab);
     this.say();
-    return end;
+    return over;
   }
 
   /** Asks for signs of life, as long as this tab takes part. */
@@ -220,7 +223,7 @@ export class TabGroup {
     else {
       this.#unanswered = 0;
       this.#attempts++;
-      this.#queue(here, { steal: true });
+      void this.#hold({ steal: true });
     }
     setTimeout(() => this.#watch(here), INTERVAL + Math.random() * JITTER * this.#attempts);
   }

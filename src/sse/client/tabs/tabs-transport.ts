@@ -69,8 +69,8 @@ export class TabsTransport implements ChannelsTransport, Tab {
   #source: Source | undefined;
   /** Of the shared stream. */
   #state: ConnectionState | undefined;
-  /** Whether what this tab wants was said. */
-  #wants: 'due' | 'said' = 'said';
+  /** What this tab wants is about to be said. */
+  #saying: Promise<void> | undefined;
 
   /** @param name of lock and channel: tabs that have the same share the stream */
   constructor(name: string, makePlain: () => Source) {
@@ -106,10 +106,9 @@ export class TabsTransport implements ChannelsTransport, Tab {
     }
     this.#settle();
     // What changes in one turn goes together.
-    if (this.#wants === 'due') return;
-    this.#wants = 'due';
-    queueMicrotask(() => {
-      this.#wants = 'said';
+    if (this.#saying) return;
+    this.#saying = Promise.resolve().then(() => {
+      this.#saying = undefined;
       this.#group.say();
     });
   }
@@ -248,7 +247,7 @@ export class TabsTransport implements ChannelsTransport, Tab {
     this.#alone ??= this.#begin(
       () => this.#positionFor(this.#behind, this.#at),
       (call, ...args) => (this[call] as (...all: unknown[]) => void)(...args, 'alone'),
-      () => this.#receiver.room(),
+      () => this.#receiver.room()?.then(() => this.#behind.forEach((part) => this.#level(part))),
     );
   }
 
@@ -261,9 +260,8 @@ export class TabsTransport implements ChannelsTransport, Tab {
       moved: (state) => tell('moved', state),
       receive: (message) => tell('receive', message),
       joined: (...joined) => tell('joined', ...joined),
-      left: () => undefined,
       refused: (...refused) => tell('refused', ...refused),
-    } satisfies Record<keyof ChannelsReceiver, unknown> & Omit<ChannelsReceiver, 'position'>;
+    } satisfies Omit<ChannelsReceiver, 'position' | 'left'> & { position: unknown };
     transport.start(receiver as never);
     return transport;
   }

@@ -14,11 +14,15 @@ import {
 } from './channel-under-test.js';
 import { describeFollowing } from './following.contract.js';
 import { describeReading } from './reading.contract.js';
+import { describeState } from './state.contract.js';
 import { expectRefusal, type TestGlobals } from './test-globals.js';
 
 /** A backplane with nothing in it that stands in a test's way. */
 export interface BackplaneUnderTest {
   readonly backplane: SseBackplane;
+  /** Ends its connection to the server, and lets it make none until `restore()`. Left out where there is no server. */
+  cutOff?(): void;
+  restore?(): void;
   /** Gives back what the test needed beside it. Called after `backplane.close()`. */
   dispose?(): Promise<void>;
 }
@@ -33,11 +37,15 @@ export interface BackplaneUnderTest {
  * const test = { afterEach, beforeEach, describe, expect, it };
  * describeBackplane(test, 'my', async () => ({ backplane: await MyBackplane.open() }));
  * ```
+ *
+ * @param can whether a backplane can be cut off from its server; then `cutOff` and `restore` are there, and
+ * `onStateChange`
  */
 export function describeBackplane(
   test: TestGlobals,
   name: string,
   make: () => BackplaneUnderTest | Promise<BackplaneUnderTest>,
+  can: { readonly beCutOff: boolean } = { beCutOff: false },
 ): void {
   const { afterEach, beforeEach, describe } = test;
   describe(`the ${name} backplane`, () => {
@@ -60,6 +68,7 @@ export function describeBackplane(
     describeAbsent(test, makeChannel);
     describeCompleting(test, makeChannel);
     describePurging(test, makeChannel);
+    describeState(test, makeChannel, () => made, can);
     describeClosing(test, makeChannel);
   });
 }
@@ -115,6 +124,25 @@ function describeAppending({ describe, expect, it }: TestGlobals, make: MakeChan
       await backplane.append(channel, settings, event);
       expect(follower.seen.map((entry) => ({ ...entry.event }))).toEqual([event]);
       expect(Math.abs(Date.now() - follower.seen[0]!.at)).toBeLessThan(60_000);
+    });
+
+    it('keeps what travels with an event, its trace and its copies in other channels, and adds it to no other', async () => {
+      const { backplane, channel, settings, append, listener, read } = make();
+      const trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+      const also = [
+        { channel: 'é/"1"\n', ...(await append()) },
+        { channel: 'b', ...(await append()) },
+      ];
+      const travelling = [{ trace }, { also }, { trace, also }];
+      const follower = await listener();
+      for (const what of travelling) await backplane.append(channel, settings, { ...stored('a'), ...what });
+      await append('a');
+      const expected = [...travelling, {}].map((what) => ({ ...stored('a'), ...what }));
+      const { entries } = await read();
+      for (const kept of [entries.slice(2), follower.seen.slice(2)])
+        expect(kept.map(({ event }) => Object.entries(event).sort())).toEqual(
+          expected.map((event) => Object.entries(event).sort()),
+        );
     });
 
     it('keeps as many of the newest as the channel has room for, in events and in bytes', async () => {

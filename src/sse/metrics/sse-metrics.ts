@@ -1,0 +1,32 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { register as globalRegister } from 'prom-client';
+import { SseCluster } from '../cluster/cluster.js';
+import { measure } from '../instruments/measure.js';
+import { SHARED_HUB } from '../publishing/publish.decorator.js';
+import type { SseHub } from '../sse-hub.js';
+import { checkOptions, MODULE_OPTIONS_TOKEN, type SseMetricsOptions } from './metrics.module-definition.js';
+import { PrometheusMeter } from './prometheus-meter.js';
+
+/** The metrics of one application, from its start until it is closed. */
+@Injectable()
+export class SseMetrics implements OnApplicationShutdown {
+  readonly #meter: PrometheusMeter;
+  readonly #end: () => void;
+
+  /** @throws SseError `INVALID_OPTIONS` */
+  constructor(
+    @Inject(MODULE_OPTIONS_TOKEN) options: SseMetricsOptions,
+    @Inject(SHARED_HUB) hub: SseHub,
+    @Inject(SseCluster) { instance }: SseCluster,
+  ) {
+    checkOptions(options);
+    this.#meter = new PrometheusMeter(options.register ?? globalRegister, () => hub.stats());
+    this.#end = measure(instance, this.#meter);
+  }
+
+  /** The register may be that of a process in which more applications come. */
+  onApplicationShutdown(): void {
+    this.#end();
+    this.#meter.close();
+  }
+}

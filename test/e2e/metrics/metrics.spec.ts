@@ -1,0 +1,211 @@
+import { Injectable } from '@nestjs/common';
+import { describe, expect, it } from '@jest/globals';
+import { Registry, register as globalRegister } from 'prom-client';
+import { from } from 'rxjs';
+import { AuthorizeChannel, defineChannel, OnSubscribe, SseModule } from '../../../src/sse/index.js';
+import type { SseModuleOptions } from '../../../src/sse/index.js';
+import { SseMetricsModule } from '../../../src/sse/metrics/index.js';
+import { INSTRUMENTS, prometheusName } from '../../../src/sse/instruments/instruments.js';
+import { eventually } from '../../support/eventually.js';
+import { describeOnRedis } from '../../support/shared-server.js';
+import { startSseApp, untilConnections, type RouteRequest, type SseApp } from '../../support/sse-app.js';
+import { SseClient } from '../../support/sse-client.js';
+
+const Room = defineChannel('rooms/:id', { history: { count: 2 }, replay: 'all', presence: true });
+
+@Injectable()
+class Rooms {
+  @AuthorizeChannel(Room)
+  mayEnter({ params }: { params: { id: string } }): boolean {
+    return params.id !== 'secret';
+  }
+
+  @OnSubscribe('rooms/failing')
+  came(): void {
+    throw new Error('no hook');
+  }
+}
+
+interface Measured extends SseApp {
+  readonly register: Registry;
+  /** The value of a series; undefined where there is none. */
+  value(name: string, labels?: Record<string, string>): Promise<number | undefined>;
+}
+
+async function start(sse: SseModuleOptions = {}, register = new Registry()): Promise<Measured> {
+  const app = await startSseApp({
+    sse: { identify: ({ query }: RouteRequest) => ({ user: query['user'] ?? 'ada' }), ...sse },
+    imports: [SseModule.forFeature([Room]), SseMetricsModule.forRoot({ register })],
+    providers: [Rooms],
+    routes: { events: (hub, { query }) => hub.stream(query['channels']!.split(',')) },
+  });
+  const value: Measured['value'] = async (name, labels = {}) => {
+    const end = /_(count|sum|bucket)$/.exec(name)?.[0];
+    const metric = await register.getSingleMetric(end ? name.slice(0, -end.length) : name)?.get();
+    const wanted = Object.entries(labels).map(([label, text]) => `${label}=${text}`);
+    const found = metric?.values.find(
+      (one) =>
+        (!end || (one as { metricName?: string }).metricName === name) &&
+        String(
+          Object.entries(one.labels)
+            .map(([label, text]) => `${label}=${text}`)
+            .sort(),
+        ) === String(wanted.sort()),
+    );
+    return found?.value;
+  };
+  return { ...app, register, value };
+}
+
+const definition = 'rooms/:id';
+
+describe('SseMetricsModule', () => {
+  it('counts and times what becomes of responses', async () => {
+    const { url, hub, value } = await start({ limits: { connections: 1 } });
+    const client = await SseClient.open(`${url}/events?channels=rooms/a`);
+    await (
+      await SseClient.open(`${url}/events?channels=rooms/a`)
+    ).closed;
+    await eventually(async () => (await value('sse_connections_opened_total', { start: 'new' })) === 1);
+    expect(await value('sse_connections_opened_total', { start: 'resumed' })).toBe(0);
+    expect(await value('sse_connections_active')).toBe(1);
+    expect(await value('sse_connections_refused_total', { limit: 'connections' })).toBe(1);
+    expect(await value('sse_connection_open_duration_seconds_count')).toBe(1);
+    expect(await value('sse_connection_open_duration_seconds_sum')).toBeLessThan(10);
+    client.close();
+    await untilConnections(hub, 0);
+    expect(await value('sse_connections_ended_total', { reason: 'client' })).toBe(1);
+    expect(await value('sse_connections_ended_total', { reason: 'slow' })).toBe(0);
+    expect(await value('sse_connections_active')).toBe(0);
+  });
+
+  it('counts events by definition, never by name, and times them', async () => {
+    const { url, hub, value, register } = await start();
+    await hub.publish('rooms/a', { data: 'past' });
+    const client = await SseClient.open(`${url}/events?channels=rooms/a,other`);
+    await client.next();
+    await hub.publish('rooms/a', { data: 'x' });
+    await hub.publish('other', { data: 'xy' });
+    await client.take(2);
+    await expect(hub.publish('rooms/a', {})).rejects.toThrow();
+    await eventually(async () => (await value('sse_events_delivered_total', { definition: 'none' })) === 1);
+    expect(await value('sse_events_published_total', { definition })).toBe(2);
+    expect(await value('sse_publish_failures_total', { definition, code: 'INVALID_EVENT' })).toBe(1);
+    expect(await value('sse_publish_duration_seconds_count', { definition })).toBe(3);
+    await eventually(async () => (await value('sse_events_delivered_total', { definition })) === 2);
+    expect(await value('sse_events_replayed_total', { definition })).toBe(1);
+    expect(await value('sse_delivered_bytes_total', { definition: 'none' })).toBe('data: xy\n\n'.length);
+    expect(await value('sse_delivery_lag_seconds_count', { definition })).toBe(1);
+    expect(await value('sse_delivery_lag_seconds_sum', { definition })).toBeLessThan(10);
+    expect(await register.metrics()).not.toContain('rooms/a');
+  });
+
+  it('counts gaps, denials, failed hooks, pipes and orders', async () => {
+    const { url, hub, value } = await start();
+    const lastEventId = await hub.publish('rooms/a', { data: 0 });
+    for (let i = 1; i < 5; i++) await hub.publish('rooms/a', { data: i });
+    const client = await SseClient.open(`${url}/events?channels=rooms/a,rooms/secret,rooms/failing`, {
+      lastEventId: `rooms%2Fa=${lastEventId}`,
+    });
+    await client.until(({ type }) => type === 'gap');
+    await hub.revoke('ada', 'rooms/a');
+    await hub.pipe('rooms/b', from([{ data: '1' }]));
+    await eventually(
+      async () => (await value('sse_pipes_ended_total', { definition, outcome: 'completed' })) === 1,
+    );
+    expect(await value('sse_gaps_total', { definition, reason: 'evicted' })).toBe(1);
+    expect(await value('sse_denials_total', { definition, reason: 'forbidden' })).toBe(1);
+    expect(await value('sse_denials_total', { definition, reason: 'revoked' })).toBe(1);
+    expect(await value('sse_hooks_failed_total', { definition, hook: 'Rooms.came()' })).toBe(1);
+    expect(await value('sse_orders_obeyed_total', { about: 'revoke' })).toBe(1);
+  });
+
+  it('reads what is there when it is collected, and forgets what is there no more', async () => {
+    const { url, hub, value } = await start();
+    await hub.publish('other', { data: 'x' });
+    const clients = await Promise.all(
+      ['ada', 'ada', 'eve'].map((user) =>
+        SseClient.open(`${url}/events?channels=rooms/a,rooms/b&user=${user}`),
+      ),
+    );
+    let end = (): void => undefined;
+    const source = async function* (): AsyncGenerator<{ data: string }> {
+      await new Promise<void>((resolve) => (end = resolve));
+      yield { data: 'x' };
+    };
+    const piping = hub.pipe('rooms/c', source());
+    await eventually(async () => (await value('sse_subscribers', { definition })) === 6);
+    expect(await value('sse_channels_active', { definition })).toBe(2);
+    expect(await value('sse_members', { definition })).toBe(4);
+    expect(await value('sse_pipes_active', { definition })).toBe(1);
+    expect(await value('sse_logs')).toBe(hub.stats().channels);
+    expect(await value('sse_history_events')).toBe(1);
+    expect(await value('sse_history_size_bytes')).toBe('data: x\n\n'.length);
+    expect(await value('sse_backplane_state', { state: 'ready' })).toBe(1);
+    expect(await value('sse_backplane_state', { state: 'away' })).toBe(0);
+    end();
+    await piping;
+    for (const client of clients) client.close();
+    await untilConnections(hub, 0);
+    expect(await value('sse_subscribers', { definition })).toBeUndefined();
+  });
+
+  it('has every metric that is described, with names as Prometheus wants them', async () => {
+    const { register } = await start();
+    const metrics = await register.getMetricsAsJSON();
+    expect(metrics.map(({ name }) => name).sort()).toEqual(
+      (Object.keys(INSTRUMENTS) as (keyof typeof INSTRUMENTS)[]).map(prometheusName).sort(),
+    );
+    for (const { name, type } of metrics as unknown as { name: string; type: string }[]) {
+      expect(name).toMatch(/^sse_[a-z_]+$/);
+      expect(name.endsWith('_total')).toBe(type === 'counter');
+      if (type === 'histogram') expect(name).toMatch(/_seconds$/);
+    }
+  });
+
+  it('measures each application of a process by itself, and leaves its register when it is closed', async () => {
+    const [one, other] = [await start(), await start()];
+    await one.hub.publish('rooms/a', { data: 'x' });
+    expect(await one.value('sse_events_published_total', { definition })).toBe(1);
+    expect(await other.value('sse_events_published_total', { definition })).toBeUndefined();
+    await expect(start({}, one.register)).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
+    await one.close();
+    expect(one.register.getMetricsAsArray()).toEqual([]);
+    const again = await start({}, one.register);
+    expect(await again.value('sse_connections_active')).toBe(0);
+  });
+
+  it('takes the global register by default, and options from a factory', async () => {
+    const imports = [SseMetricsModule.forRoot()];
+    const app = await startSseApp({ imports });
+    expect(await globalRegister.metrics()).toContain('sse_connections_active 0');
+    await app.close();
+    expect(await globalRegister.metrics()).not.toContain('sse_');
+    const register = new Registry();
+    await startSseApp({ imports: [SseMetricsModule.forRootAsync({ useFactory: () => ({ register }) })] });
+    expect(await register.metrics()).toContain('sse_connections_active 0');
+  });
+
+  it('refuses what is no register, and options that it does not have', () => {
+    for (const options of [{ register: {} }, { registry: new Registry() }])
+      expect(() => SseMetricsModule.forRoot(options as never)).toThrow(
+        expect.objectContaining({ code: 'INVALID_OPTIONS' }),
+      );
+  });
+});
+
+describeOnRedis('metrics of two instances', (shared) => {
+  it('count what each has done', async () => {
+    const backplane = shared();
+    const [one, other] = [await start({ backplane }), await start({ backplane })];
+    const client = await SseClient.open(`${other.url}/events?channels=rooms/a`);
+    await one.hub.publish('rooms/a', { data: 'x' });
+    await client.next();
+    await eventually(async () => (await other.value('sse_events_delivered_total', { definition })) === 1);
+    expect(await other.value('sse_events_published_total', { definition })).toBeUndefined();
+    expect(await one.value('sse_events_published_total', { definition })).toBe(1);
+    expect(await one.value('sse_events_delivered_total', { definition })).toBeUndefined();
+    expect(await other.value('sse_history_size_bytes')).toBe('data: x\n\n'.length);
+    expect(await other.value('sse_publish_resent_total')).toBe(0);
+  });
+});
