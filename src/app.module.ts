@@ -6,6 +6,7 @@ import { BroadcastModule } from './broadcast/broadcast.module.js';
 import { ChatModule } from './chat/chat.module.js';
 import type { VisitorRequest } from './chat/visitor.guard.js';
 import { HealthModule } from './app/health.module.js';
+import { InspectorModule } from './app/inspector.module.js';
 import { MetricsModule } from './app/metrics.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
@@ -30,6 +31,7 @@ import { TickerModule } from './ticker/ticker.module.js';
       useFactory: () => ({ password: readConfig(process.env).chatPassword }),
     }),
     HealthModule,
+    InspectorModule,
     JobsModule,
     MetricsModule,
     NotificationsModule,

@@ -10,6 +10,8 @@ export interface AppConfig {
   readonly backplane: BackplaneConfig;
   /** Password of the chat's room `staff`. `CHAT_PASSWORD`; without it nobody can enter. */
   readonly chatPassword?: string;
+  /** Password of `/inspector`. `INSPECTOR_PASSWORD`; without it only this machine gets in. */
+  readonly inspectorPassword?: string;
 }
 
 export type BackplaneConfig =
@@ -36,6 +38,7 @@ export function readConfig(env: NodeJS.ProcessEnv): AppConfig {
     corsOrigins: readOrigins(env['CORS_ORIGIN'] ?? ''),
     backplane: readBackplane(env),
     ...(env['CHAT_PASSWORD'] && { chatPassword: env['CHAT_PASSWORD'] }),
+    ...(env['INSPECTOR_PASSWORD'] && { inspectorPassword: env['INSPECTOR_PASSWORD'] }),
   };
 }
 
