@@ -7,6 +7,7 @@ import { BroadcastModule } from './broadcast/broadcast.module.js';
 import { ChatModule } from './chat/chat.module.js';
 import type { VisitorRequest } from './chat/visitor.guard.js';
 import { HealthModule } from './app/health.module.js';
+import { InspectorModule } from './app/inspector.module.js';
 import { MetricsModule } from './app/metrics.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
 import { Inbox } from './notifications/notifications.channels.js';
@@ -32,6 +33,7 @@ import { TickerModule } from './ticker/ticker.module.js';
       useFactory: () => ({ password: readConfig(process.env).chatPassword }),
     }),
     HealthModule,
+    InspectorModule,
     JobsModule,
     MetricsModule,
     NotificationsModule,

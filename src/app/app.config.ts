@@ -12,6 +12,8 @@ export interface AppConfig {
   readonly chatPassword?: string;
   /** Key with which other services publish notifications by `POST /publish`. `PUBLISH_KEY`; without it nobody can. */
   readonly publishKey?: string;
+  /** Password of `/inspector`. `INSPECTOR_PASSWORD`; without it only this machine gets in. */
+  readonly inspectorPassword?: string;
 }
 
 export type BackplaneConfig =
@@ -39,6 +41,7 @@ export function readConfig(env: NodeJS.ProcessEnv): AppConfig {
     backplane: readBackplane(env),
     ...(env['CHAT_PASSWORD'] && { chatPassword: env['CHAT_PASSWORD'] }),
     ...(env['PUBLISH_KEY'] && { publishKey: env['PUBLISH_KEY'] }),
+    ...(env['INSPECTOR_PASSWORD'] && { inspectorPassword: env['INSPECTOR_PASSWORD'] }),
   };
 }
 

@@ -35,7 +35,7 @@ export class FigureCounter {
   #now = none();
   #lookers = new Set<() => void>();
   #askedAt = -Infinity;
-  #running: { readonly timer: NodeJS.Timeout; readonly stops: readonly (() => void)[] } | undefined;
+  #running: { readonly timer: NodeJS.Timeout; readonly stop: () => void } | undefined;
 
   constructor(private readonly hub: string) {}
 
@@ -66,7 +66,7 @@ export class FigureCounter {
   }
 
   #start(): void {
-    this.#running ??= { timer: setInterval(() => this.#tick(), 1_000).unref(), stops: this.#listen() };
+    this.#running ??= { timer: setInterval(() => this.#tick(), 1_000).unref(), stop: this.#listen() };
   }
 
   #tick(): void {
@@ -82,40 +82,39 @@ export class FigureCounter {
 
   #stop(): void {
     clearInterval(this.#running?.timer);
-    for (const stop of this.#running?.stops ?? []) stop();
+    this.#running?.stop();
     this.#running = undefined;
     this.last = this.#now = none();
   }
 
-  #listen(): (() => void)[] {
+  #listen(): () => void {
     const count = (name: 'gaps' | 'denied' | 'opened' | 'ended' | 'refused' | 'backedUp') => () => {
       this.#now[name]++;
     };
-    return [
-      listenTo(
-        {
-          'channel:delivered': ({ deliveries, bytes, replayed, lag }) => {
-            const now = this.#now;
-            now.deliveries += deliveries;
-            now.bytes += bytes;
-            now.replayed += replayed;
-            if (!lag) return;
-            const [min, max] = now.latency ?? [Infinity, -Infinity];
-            now.latency = [Math.min(min, lag.min), Math.max(max, lag.max)];
-          },
-          'connection:opened': count('opened'),
-          'connection:ended': count('ended'),
-          'connection:refused': count('refused'),
-          'connection:backed-up': count('backedUp'),
-          'stream:gap': count('gaps'),
-          'stream:denied': count('denied'),
-          'publish:asyncEnd': ({ error }) => {
-            if (error === undefined) this.#now.published++;
-            else this.#now.failed++;
-          },
+    return listenTo(
+      {
+        'publish:asyncEnd': ({ error }) => {
+          if (error === undefined) this.#now.published++;
+          else this.#now.failed++;
         },
-        this.hub,
-      ),
-    ];
+        'channel:delivered': ({ deliveries, bytes, replayed, lag }) => {
+          const now = this.#now;
+          now.deliveries += deliveries;
+          now.bytes += bytes;
+          now.replayed += replayed;
+          if (!lag) return;
+          const [min, max] = now.latency ?? [Infinity, -Infinity];
+          // The clocks of two instances may differ.
+          now.latency = [Math.max(0, Math.min(min, lag.min)), Math.max(0, max, lag.max)];
+        },
+        'connection:opened': count('opened'),
+        'connection:ended': count('ended'),
+        'connection:refused': count('refused'),
+        'connection:backed-up': count('backedUp'),
+        'stream:gap': count('gaps'),
+        'stream:denied': count('denied'),
+      },
+      this.hub,
+    );
   }
 }

@@ -85,7 +85,7 @@ export class Recent {
   readonly cleared: Bounded<Cleared>;
   /** Since when it remembers. */
   readonly since = Date.now();
-  readonly #stops: (() => void)[];
+  readonly #stop: () => void;
   /** The connection that is ending at this moment: its channels end with it. */
   #ending: ObservedConnection | undefined;
 
@@ -101,36 +101,34 @@ export class Recent {
     this.gaps = new Bounded<GapTold>(share(0.15), sizeOfStream);
     this.denied = new Bounded<Denied>(share(0.1), sizeOfStream);
     this.cleared = new Bounded(share(0.05), ({ channel }) => RECORD + 2 * channel.length);
-    this.#stops = [
-      listenTo(
-        {
-          'connection:ended': ({ connection, reason }) => {
-            if (!isShown(connection)) return;
-            this.#ending = connection;
-            const { positions } = connection;
-            this.ended.add({ kind: 'ended', at: Date.now(), who: whoIs(connection), reason, positions });
-          },
-          'stream:ended': ({ connection, channel }) => {
-            if (connection === this.#ending || !isShown(connection)) return;
-            const positions = connection.positions.filter((position) => position.channel === channel);
-            this.ended.add({
-              kind: 'ended',
-              at: Date.now(),
-              who: whoIs(connection),
-              reason: 'left',
-              positions,
-            });
-          },
-          'stream:gap': (message) => this.gaps.add(gapOf(message)),
-          'stream:denied': ({ connection, channel, reason }) =>
-            this.denied.add({ kind: 'denied', at: Date.now(), who: whoIs(connection), channel, reason }),
-          'channel:purged': (message) => this.#cleared('purged', message),
-          'channel:completed': (message) => this.#cleared('completed', message),
-          'publish:asyncEnd': (message) => this.published.add(publishedOf(message)),
+    this.#stop = listenTo(
+      {
+        'publish:asyncEnd': (message) => this.published.add(publishedOf(message)),
+        'connection:ended': ({ connection, reason }) => {
+          if (!isShown(connection)) return;
+          this.#ending = connection;
+          const { positions } = connection;
+          this.ended.add({ kind: 'ended', at: Date.now(), who: whoIs(connection), reason, positions });
         },
-        hub,
-      ),
-    ];
+        'stream:ended': ({ connection, channel }) => {
+          if (connection === this.#ending || !isShown(connection)) return;
+          const positions = connection.positions.filter((position) => position.channel === channel);
+          this.ended.add({
+            kind: 'ended',
+            at: Date.now(),
+            who: whoIs(connection),
+            reason: 'left',
+            positions,
+          });
+        },
+        'stream:gap': (message) => this.gaps.add(gapOf(message)),
+        'stream:denied': ({ connection, channel, reason }) =>
+          this.denied.add({ kind: 'denied', at: Date.now(), who: whoIs(connection), channel, reason }),
+        'channel:purged': (message) => this.#cleared('purged', message),
+        'channel:completed': (message) => this.#cleared('completed', message),
+      },
+      hub,
+    );
   }
 
   /** Denials, gaps, and ends that somebody may ask about; the newest first. */
@@ -141,7 +139,7 @@ export class Recent {
   }
 
   close(): void {
-    for (const stop of this.#stops) stop();
+    this.#stop();
   }
 
   #cleared(kind: Cleared['kind'], { channel }: OfChannel): void {

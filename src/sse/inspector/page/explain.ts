@@ -30,7 +30,7 @@ export function explain({ signal }: Surroundings, query: URLSearchParams): HTMLE
     event.preventDefault();
     const given = [...new FormData(event.target as HTMLFormElement)].map(([name, value]) => [
       name,
-      String(value).trim(),
+      (value as string).trim(),
     ]);
     const filled = Object.fromEntries(given.filter(([, value]) => value !== '')) as Record<string, string>;
     const target = link('explain', '', filled);

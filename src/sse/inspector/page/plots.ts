@@ -1,5 +1,6 @@
 import uPlot from 'uplot';
 import { h } from './dom.js';
+import { time } from './format.js';
 
 /** Seconds that a plot shows. */
 const SECONDS = 120;
@@ -10,8 +11,14 @@ export interface Line {
   readonly colour: 'accent' | 'second' | 'warn' | 'error';
 }
 
-const colourOf = (name: string): string =>
-  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+/** A colour of the page as a canvas understands it, which knows no `light-dark()`. */
+function colourOf(name: string): string {
+  const probe = h('i', { class: `colour-${name}` });
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
 
 /** The last minutes of some figures, as lines, with the newest as text. */
 export class Plot {
@@ -72,8 +79,8 @@ export class Plot {
         ...{ width, height: 110, legend: { show: false }, cursor: { show: false } },
         scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
         axes: [
-          { ...axis, space: 80 },
-          { ...axis, size: 44, space: 28 },
+          { ...axis, space: 80, size: 24, values: (_, seconds) => seconds.map((one) => time(one * 1_000)) },
+          { ...axis, size: 48, space: 24 },
         ],
         series: [
           {},
