@@ -30,7 +30,7 @@ const PAGE = `<!doctype html><title>Tab</title>
   ${IMPORT_MAP}
   <script type="module">
     import { connectInTabs, connectChannelsInTabs } from '/modules/client/tabs/index.js';
-    const record = { state: '', events: [], gaps: 0, streams: 0, steals: 0, shown: [] };
+    const record = { state: '', events: [], gaps: 0, streams: 0, steals: 0, shown: [], refused: [] };
     const counted = (...request) => (record.streams++, fetch(...request));
     const onGap = () => record.gaps++;
     const keep = (data) => record.events.push(data);
@@ -43,8 +43,11 @@ const PAGE = `<!doctype html><title>Tab</title>
       watched(connectInTabs('/news', { identity, onGap, fetch: counted })).on('message', keep);
     window.join = (...channels) => {
       window.client ?? watched(connectChannelsInTabs('/events', { identity: 'ada', onGap, fetch: counted }));
-      for (const channel of channels)
-        client.channel(channel, { onSnapshot: (state) => record.events.push(...state) }).on('message', keep);
+      for (const name of channels) {
+        const channel = client.channel(name, { onSnapshot: (state) => record.events.push(...state) });
+        channel.on('message', keep);
+        channel.subscribe(() => channel.state.kind === 'refused' && record.refused.push(name));
+      }
     };
     let mayGoOn;
     window.wait = () => (mayGoOn = new Promise((resolve) => (window.goOn = resolve)));
@@ -61,6 +64,17 @@ const PAGE = `<!doctype html><title>Tab</title>
       const { setTimeout } = window;
       window.setTimeout = (task, time) => (time >= 1_000 && time < 2_000 ? due.push(task) : setTimeout(task, time));
       window.tick = () => due.splice(0).forEach((task) => task());
+      window.BroadcastChannel = class extends BroadcastChannel {
+        constructor(name) {
+          super(name);
+          // Asks, and waits for the answer.
+          window.ask = () =>
+            new Promise((resolve) => {
+              this.addEventListener('message', () => resolve(), { once: true });
+              tick();
+            });
+        }
+      };
     };
     window.look = (visibilityState) => Object.defineProperty(document, 'visibilityState', { value: visibilityState });
     const { request } = LockManager.prototype;
@@ -157,7 +171,9 @@ interface Record {
 }
 
 const until = (tab: BrowserPage, condition: string): Promise<Record> =>
-  tab.evaluate(`until(({ state, events, gaps, streams, steals, shown }) => ${condition})`) as Promise<Record>;
+  tab.evaluate(
+    `until(({ state, events, gaps, streams, steals, shown, refused }) => ${condition})`,
+  ) as Promise<Record>;
 
 /** Waits until a tab has as many events. @returns them, and how many gaps */
 async function events(tab: BrowserPage, count: number): Promise<unknown> {
@@ -235,6 +251,14 @@ describe.each(enginesWithTabs)('tabs of %s', (_name, launch) => {
     expect(hub.stats().connections).toBe(1);
   });
 
+  it('are told which channels the server refuses, whoever leads', async () => {
+    const sse = { retry: 50, endpoint: { path: '/events' }, limits: { channelsPerConnection: 1 } };
+    const app = await start({ sse });
+    await open(browser(), app, `join('rooms/a')`);
+    const other = await open(browser(), app, `join('rooms/b')`);
+    await until(other, `refused.includes('rooms/b')`);
+  });
+
   it('that take the connection at once: one of them has it, and each gets everything once', async () => {
     const app = await start();
     const [leader, ...others] = await openSome(
@@ -267,6 +291,8 @@ describe.each(enginesWithTabs)('tabs of %s', (_name, launch) => {
     const [leader, hidden, seen] = await openSome(browser(), app, 3, `ticks(); listen('ada')`);
     await hidden!.evaluate(`void look('hidden')`);
     await seen!.evaluate(`void look('visible')`);
+    for (let asked = 0; asked < 8; asked++) await seen!.evaluate('ask()');
+    expect((await until(seen!, 'true')).steals).toBe(0);
     const goOn = await stopProcessOf(leader);
     for (let ticks = 0; ticks < 8; ticks++) await hidden!.evaluate('tick()');
     await publish(app, 1);
