@@ -44,8 +44,11 @@ export class AssistantService {
     await this.checkExists(id);
     const channel = Answer.of({ id });
     try {
-      await this.hub.publish(channel, { type: 'stopped', retry: SOON });
-      await this.hub.complete(channel);
+      // In one turn, so that no word which is published here comes between the two.
+      await Promise.all([
+        this.hub.publish(channel, { type: 'stopped', retry: SOON }),
+        this.hub.complete(channel),
+      ]);
     } catch (error) {
       if (!isStopped(error)) throw error; // it has ended in this moment
     }

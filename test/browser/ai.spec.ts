@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Controller, Get, Header } from '@nestjs/common';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { lmdbBackplane } from '../../src/sse/backplanes/lmdb/index.js';
@@ -9,6 +9,7 @@ import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
+import { install, type Installed } from '../support/installed.js';
 import { root, start as startProgram } from '../support/process.js';
 import type { SseApp, SseAppOptions } from '../support/sse-app.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -46,23 +47,49 @@ const textOf = (page: Page, id: string): Promise<string | null> => page.textCont
 const until = (page: Page, id: string, text: string): Promise<unknown> =>
   page.waitForFunction(([id, text]) => document.querySelector(`#${id}`)?.textContent === text, [id, text]);
 
+/** Bundles the page with the AI SDK of the lock file, or one that is installed elsewhere. */
+async function bundle(sdk?: Installed): Promise<void> {
+  const names = ['ai', '@ai-sdk/react', 'react', 'react-dom'];
+  const { outputFiles } = await build({
+    ...{ entryPoints: [join(root, 'test/browser/ai-page.ts')], bundle: true, minify: true, write: false },
+    ...{ format: 'iife', define: { 'process.env.NODE_ENV': '"development"' } },
+    ...(sdk && { alias: Object.fromEntries(names.map((name) => [name, sdk.path(name)])) }),
+  });
+  script = outputFiles[0]!.text;
+}
+
+/** Version 7 needs Node 22 on a server. In a browser it does not matter. */
+const SDK_7 = { ai: '7.0.173', '@ai-sdk/react': '4.0.177', react: '19.3.1', 'react-dom': '19.3.1' };
+
 describeWith('chromium', 'useChat() of the AI SDK, in StrictMode', (chromium) => {
   let tabs: BrowserTabs;
   beforeAll(async () => {
     tabs = await BrowserTabs.launch(chromium);
-    const { outputFiles } = await build({
-      ...{ entryPoints: [join(root, 'test/browser/ai-page.ts')], bundle: true, minify: true, write: false },
-      ...{ format: 'iife', define: { 'process.env.NODE_ENV': '"development"' } },
-    });
-    script = outputFiles[0]!.text;
   });
   afterAll(() => tabs.close());
 
+  describe('version 6', () => {
+    beforeAll(() => bundle());
+    itResumes(() => tabs);
+  });
+
+  describe('version 7', () => {
+    let sdk: Installed;
+    beforeAll(async () => {
+      sdk = await install(SDK_7);
+      await bundle(sdk);
+    });
+    afterAll(() => sdk.remove());
+    itResumes(() => tabs);
+  });
+});
+
+function itResumes(tabs: () => BrowserTabs): void {
   const start = (model: Model, options: SseAppOptions = {}): Promise<SseApp> =>
     startChat(model, { ...options, controllers: [PageController] });
 
   async function open(app: SseApp, query = ''): Promise<Page> {
-    const page = await tabs.open(`${app.url}/page${query}`, {}, false);
+    const page = await tabs().open(`${app.url}/page${query}`, {}, false);
     whenTestEnds(() => page.context().close());
     return page;
   }
@@ -176,4 +203,4 @@ describeWith('chromium', 'useChat() of the AI SDK, in StrictMode', (chromium) =>
     expect(told).toEqual(status === 204 ? [204, 'ready', ''] : [200, 'error', 'Lost']);
     await expectNoneCut(page);
   });
-});
+}

@@ -1,13 +1,14 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { build, type Plugin } from 'esbuild';
 import type { NextFunction, Request, Response } from 'express';
 import { AuthorizeChannel, defineChannel, SseModule, type ChannelAccess } from '../../src/sse/index.js';
 import { whenTestEnds } from '../support/clean-up.js';
+import { install, type Installed } from '../support/installed.js';
 import { root } from '../support/process.js';
 import { startSseApp, untilConnections, untilSubscribers, type SseApp } from '../support/sse-app.js';
-import { SseClient } from '../support/sse-client.js';
+import { listen } from '../support/open-stream.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { PATIENCE } from './engines/browser-engine.js';
 import { engineOf, engines } from './engines/engine-of.js';
@@ -23,13 +24,17 @@ const built: Plugin = {
     })),
 };
 
-async function bundle(file: string, platform: 'browser' | 'node'): Promise<string> {
+/** Where React is, in place of the version of the lock file. */
+type Alias = Record<string, string>;
+
+async function bundle(file: string, platform: 'browser' | 'node', alias: Alias): Promise<string> {
   const { outputFiles } = await build({
     ...{
       entryPoints: [join(root, 'test/browser/react', file)],
       bundle: true,
       write: false,
       plugins: [built],
+      alias,
     },
     ...{ platform, format: platform === 'node' ? 'cjs' : 'iife', target: 'es2022', logLevel: 'silent' },
     define: { 'process.env.NODE_ENV': '"development"' },
@@ -40,10 +45,11 @@ async function bundle(file: string, platform: 'browser' | 'node'): Promise<strin
 let script: string;
 let render: (props: RoomProps) => string;
 
-beforeAll(async () => {
+/** Has the pages that follow use this React. */
+async function useReact(alias: Alias = {}): Promise<void> {
   const [inPage, onServer] = await Promise.all([
-    bundle('in-page.ts', 'browser'),
-    bundle('on-server.ts', 'node'),
+    bundle('in-page.ts', 'browser', alias),
+    bundle('on-server.ts', 'node', alias),
   ]);
   script = inPage;
   const module = { exports: {} as { render: typeof render } };
@@ -54,7 +60,7 @@ beforeAll(async () => {
     createRequire(import.meta.url),
   );
   ({ render } = module.exports);
-});
+}
 
 interface Served extends SseApp {
   /** The requests of the page, as `POST /events`. */
@@ -131,9 +137,7 @@ const publish = async ({ hub }: SseApp, ...said: number[]): Promise<void> => {
   for (const data of said) await hub.publish(lobby, { data });
 };
 
-describe.each(engines)('a component in %s', (_name, launch) => {
-  const page = pages(launch);
-
+function itIsHydrated(page: ReturnType<typeof pages>): void {
   it('is hydrated, and misses nothing that came since it was rendered', async () => {
     const app = await serve();
     await publish(app, 1, 2);
@@ -152,11 +156,15 @@ describe.each(engines)('a component in %s', (_name, launch) => {
     expect(app.requests).toEqual(['POST /events']);
     expect((await page.until('true')).complaints).toEqual([]);
   });
+}
+
+describe.each(engines)('a component in %s', (_name, launch) => {
+  beforeAll(() => useReact());
+  itIsHydrated(pages(launch));
 });
 
-describe('components', () => {
-  const page = pages(engines[0][1]);
-
+/** What holds with each version of React. */
+function itHolds(page: ReturnType<typeof pages>): void {
   it('share one stream, and leave their channel when the last of them is unmounted', async () => {
     const app = await serve();
     await page.open(app.url);
@@ -225,31 +233,12 @@ describe('components', () => {
     },
   );
 
-  it('that <Activity> hides leave, and go on from where they were', async () => {
-    const app = await serve();
-    await page.open(app.url);
-    const shown = { rooms: [{ id: 'a', room: 'lobby' }], route: { url: '/route', types: ['message'] } };
-    await page.show(shown);
-    await page.until(`document.getElementById('a')?.title === 'joined'`);
-    await publish(app, 1);
-    await app.hub.publish('news', { data: 1 });
-    await page.untilText('a', '1');
-    await page.untilText('count', '1');
-    await page.show({ ...shown, mode: 'hidden' });
-    await untilConnections(app.hub, 0);
-    await publish(app, 2, 3);
-    await app.hub.publish('news', { data: 2 });
-    await page.show({ ...shown, mode: 'visible' });
-    await page.untilText('a', '1 2 3');
-    await page.untilText('count', '2');
-  });
-
   it('list the members of a channel', async () => {
     const app = await serve();
     await page.open(app.url);
     await page.show({ user: 'mira', members: 'lobby', rooms: [{ id: 'a', room: 'lobby' }] });
     await page.untilText('members', 'mira');
-    const jonas = await SseClient.open(`${app.url}/events?channel=${encodeURIComponent(lobby)}`, {
+    const jonas = await listen(`${app.url}/events?channel=${encodeURIComponent(lobby)}`, {
       headers: { 'x-user': 'jonas' },
     });
     await page.untilText('members', 'mira jonas');
@@ -274,4 +263,47 @@ describe('components', () => {
     await page.show({ url: '/nowhere', rooms: [{ id: 'a', room: 'lobby' }] });
     await page.untilText('state', 'closed');
   });
+}
+
+describe('components', () => {
+  const page = pages(engines[0][1]);
+  beforeAll(() => useReact());
+  itHolds(page);
+
+  it('that <Activity> hides leave, and go on from where they were', async () => {
+    const app = await serve();
+    await page.open(app.url);
+    const shown = { rooms: [{ id: 'a', room: 'lobby' }], route: { url: '/route', types: ['message'] } };
+    await page.show(shown);
+    await page.until(`document.getElementById('a')?.title === 'joined'`);
+    await publish(app, 1);
+    await app.hub.publish('news', { data: 1 });
+    await page.untilText('a', '1');
+    await page.untilText('count', '1');
+    await page.show({ ...shown, mode: 'hidden' });
+    await untilConnections(app.hub, 0);
+    await publish(app, 2, 3);
+    await app.hub.publish('news', { data: 2 });
+    await page.show({ ...shown, mode: 'visible' });
+    await page.untilText('a', '1 2 3');
+    await page.untilText('count', '2');
+  });
+});
+
+describe('components of React 18', () => {
+  const page = pages(engines[0][1]);
+  let react: Installed;
+  beforeAll(async () => {
+    react = await install({ react: '18.3.1', 'react-dom': '18.3.1' });
+    await useReact({ react: react.path('react'), 'react-dom': react.path('react-dom') });
+  });
+  afterAll(() => react.remove());
+
+  it('are of React 18', async () => {
+    const app = await serve();
+    await page.open(app.url);
+    expect(await page.evaluate('version')).toBe('18.3.1');
+  });
+  itIsHydrated(page);
+  itHolds(page);
 });

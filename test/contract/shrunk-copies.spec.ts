@@ -7,7 +7,7 @@ import { describeWith } from '../support/describe-with.js';
 import { NatsServer } from '../support/nats-server.js';
 import { RedisServer } from '../support/redis-server.js';
 import { startSseApp } from '../support/sse-app.js';
-import { SseClient } from '../support/sse-client.js';
+import { listen } from '../support/open-stream.js';
 
 const onRedis = async (path: string): Promise<BackplaneFactory> => {
   const server = await RedisServer.start(path);
@@ -32,7 +32,7 @@ async function shrunk(backplane: BackplaneFactory): Promise<{ url: string; ids: 
       all: (hub: SseHub) => hub.stream('a', { replay: 'all' }),
     },
   });
-  const [one, other] = [await SseClient.open(`${url}/a`), await SseClient.open(`${url}/b`)];
+  const [one, other] = [await listen(`${url}/a`), await listen(`${url}/b`)];
   const ids: string[] = [];
   for (const data of ['1', '2', '3', '4', '5', '6']) ids.push(await hub.publish('a', { data }));
   await one.take(6);
@@ -51,20 +51,20 @@ for (const [program, open] of [
     (path) => {
       it('gives a client that comes back what it has missed, without a gap', async () => {
         const { url, ids } = await shrunk(await open(path));
-        const client = await SseClient.open(`${url}/a`, { lastEventId: ids[1]! });
-        expect((await client.take(4)).map(({ data }) => data)).toEqual(['3', '4', '5', '6']);
+        const client = await listen(`${url}/a`, { lastEventId: ids[1]! });
+        expect((await client.take(4)).map(({ text }) => text)).toEqual(['3', '4', '5', '6']);
       });
 
       it('gives a new client all that it is to be given', async () => {
         const { url } = await shrunk(await open(path));
-        const some = await SseClient.open(`${url}/some`);
-        expect((await some.take(5)).map(({ data }) => data)).toEqual(['2', '3', '4', '5', '6']);
+        const some = await listen(`${url}/some`);
+        expect((await some.take(5)).map(({ text }) => text)).toEqual(['2', '3', '4', '5', '6']);
       });
 
       it('tells of no gap where the beginning is there', async () => {
         const { url } = await shrunk(await open(path));
-        const all = await SseClient.open(`${url}/all`);
-        expect((await all.take(6)).map(({ data }) => data)).toEqual(['1', '2', '3', '4', '5', '6']);
+        const all = await listen(`${url}/all`);
+        expect((await all.take(6)).map(({ text }) => text)).toEqual(['1', '2', '3', '4', '5', '6']);
       });
     },
   );

@@ -5,15 +5,15 @@ import { describe, expect, it, jest } from '@jest/globals';
 import * as rxjs from 'rxjs';
 import * as sse from '../../src/index.js';
 import { whenTestEnds } from '../support/clean-up.js';
-import { Inbox } from '../support/inbox.js';
+import { newInbox } from '../support/inbox.js';
 import { startSseApp, type SseAppOptions } from '../support/sse-app.js';
-import { SseClient } from '../support/sse-client.js';
+import { listen } from '../support/open-stream.js';
 import { blockWith } from './guides.js';
 import { runBlock } from './run-block.js';
 
 /** The README's example, in which the test says when the model has its next token. */
 async function startExample(options: SseAppOptions = {}, abandonAfter?: number) {
-  const asked = new Inbox<() => void>();
+  const asked = newInbox<() => void>();
   const delay = (): Promise<void> => new Promise((resolve) => asked.push(resolve));
   const block = blockWith('ts', '// answers.ts');
   const code = abandonAfter === undefined ? block.code : block.code.replace('30_000', String(abandonAfter));
@@ -27,7 +27,7 @@ async function startExample(options: SseAppOptions = {}, abandonAfter?: number) 
       rxjs,
     },
   );
-  const warnings = new Inbox<unknown>();
+  const warnings = newInbox<unknown>();
   const spy = jest.spyOn(console, 'warn').mockImplementation((error: unknown) => warnings.push(error));
   whenTestEnds(() => spy.mockRestore());
   const { url, hub } = await startSseApp({
@@ -56,7 +56,7 @@ describe('the README’s answer of a language model,', () => {
   it('is streamed to its end', async () => {
     const { url, post, tokens } = await startExample();
     const id = await post('why?');
-    const client = await SseClient.open(`${url}/${id}`, { reconnect: 0 });
+    const client = await listen(`${url}/${id}`, { reconnect: 0 });
     await tokens(4);
     const events = await client.rest();
     expect(textOf(events)).toBe('You have asked: why?');
@@ -67,13 +67,13 @@ describe('the README’s answer of a language model,', () => {
   it('goes on in the middle after a lost connection, and is seen from the start by a late joiner', async () => {
     const { url, post, tokens, asked } = await startExample();
     const id = await post('why?');
-    const client = await SseClient.open(`${url}/${id}`, { reconnect: 0 });
+    const client = await listen(`${url}/${id}`, { reconnect: 0 });
     await tokens(2);
     expect(textOf(await client.take(2))).toBe('You have ');
-    client.reset();
+    client.drop();
     await tokens(1);
     await client.untilConnected(2);
-    const late = await SseClient.open(`${url}/${id}`);
+    const late = await listen(`${url}/${id}`);
     await tokens(1);
     expect(textOf(await client.rest())).toBe('asked: why?');
     expect(textOf(await late.rest())).toBe('You have asked: why?');
@@ -83,7 +83,7 @@ describe('the README’s answer of a language model,', () => {
   it('ends at once when it is completed, and the source with its next token', async () => {
     const { url, hub, post, tokens, asked, warnings } = await startExample();
     const id = await post('why?');
-    const client = await SseClient.open(`${url}/${id}`);
+    const client = await listen(`${url}/${id}`);
     await tokens(1);
     expect(textOf(await client.take(1))).toBe('You ');
     await hub.complete(`answers/${id}`);
@@ -98,8 +98,8 @@ describe('the README’s answer of a language model,', () => {
     const id = await post('why?');
     expect(await warnings.nextIfAny()).toContain('Nobody has listened');
     await tokens(1);
-    const late = await SseClient.open(`${url}/${id}`);
-    expect(await late.rest()).toMatchObject([{ type: 'error', data: 'Abandoned' }]);
+    const late = await listen(`${url}/${id}`);
+    expect(await late.rest()).toMatchObject([{ type: 'error', text: 'Abandoned' }]);
     expect(asked.all).toHaveLength(1);
   });
 });

@@ -15,9 +15,9 @@ import * as client from '../../src/sse/client/index.js';
 import * as health from '../../src/sse/health/index.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { eventually } from '../support/eventually.js';
-import { Inbox } from '../support/inbox.js';
+import { newInbox } from '../support/inbox.js';
 import { startSseApp, untilConnections } from '../support/sse-app.js';
-import { SseClient } from '../support/sse-client.js';
+import { answerTo, listen } from '../support/open-stream.js';
 import { blockWith } from './guides.js';
 import { runBlock } from './run-block.js';
 
@@ -37,7 +37,7 @@ const classesOf = (...args: Parameters<typeof runBlock>): Record<string, Type> =
   runBlock(...args) as Record<string, Type>;
 
 const dataOf = (events: readonly { type: string; data: string }[]): unknown[] =>
-  events.map(({ type, data }) => [type, JSON.parse(data)]);
+  events.map(({ type, data }) => [type, data]);
 
 describe('the guides’ example', () => {
   it('of probes, with and without Terminus', async () => {
@@ -71,7 +71,7 @@ describe('the guides’ example', () => {
         all: (hub) => hub.stream(['shop/orders/7', 'shipments/7', 'warehouses/a%2Fb', 'notes/x%20y']),
       },
     });
-    const client = await SseClient.open(`${url}/all`);
+    const client = await listen(`${url}/all`);
     await untilConnections(hub, 1);
     await hub.publish('shop/orders/7', { type: 'placed', data: { id: '7', items: ['tea'] } });
     await expect(
@@ -95,7 +95,7 @@ describe('the guides’ example', () => {
       body: JSON.stringify({ text: '1' }),
     });
     expect({ status: response.status, text: await response.text() }).toEqual({ status: 201, text: '1' });
-    expect((await client.take(5)).map(({ type, data }) => [type, data])).toEqual([
+    expect((await client.take(5)).map(({ type, text }) => [type, text])).toEqual([
       ['placed', '{"id":"7","items":["tea"],"gift":false}'],
       ['shipped', '{"id":"7"}'],
       ['picked', 'tea'],
@@ -115,7 +115,7 @@ describe('the guides’ example', () => {
       server.ScoresController!,
     );
     await controller.goal('final', 'Rovers', 1);
-    const logged = new Inbox<string>();
+    const logged = newInbox<string>();
     const log = jest.spyOn(console, 'log').mockImplementation((text: string) => logged.push(text));
     whenTestEnds(() => log.mockRestore());
     const connect = (path: string) => {
@@ -148,11 +148,11 @@ describe('the guides’ example', () => {
     });
     const boards = app.get<unknown, { addCard(id: string, card: string): Promise<void> }>(BoardsState!);
     await boards.addCard('7', 'one');
-    const client = await SseClient.open(`${url}/board`);
+    const client = await listen(`${url}/board`);
     await client.take(1);
     await boards.addCard('7', 'two');
     await client.take(1);
-    expect(client.events.map(({ type, data }) => [type, data])).toEqual([
+    expect(client.events.map(({ type, text }) => [type, text])).toEqual([
       ['snapshot', '{"channel":"boards/7","state":["one"]}'],
       ['card', 'two'],
     ]);
@@ -163,11 +163,11 @@ describe('the guides’ example', () => {
     const { AppModule } = classesOf(block, packages);
     const { hub, url } = await startSseApp({ sse: false, imports: [AppModule!] });
     const mine = { headers: { cookie: 'session=1' } };
-    expect((await SseClient.open(`${url}/events?channel=rooms/1`)).status).toBe(403);
-    const client = await SseClient.open(`${url}/events?channel=rooms/1&channel=rooms/board`, mine);
+    expect((await answerTo(`${url}/events?channel=rooms/1`)).status).toBe(403);
+    const client = await listen(`${url}/events?channel=rooms/1&channel=rooms/board`, mine);
     const events = await client.take(2);
     expect(events.map(({ type }) => type)).toEqual(['connection', 'denied']);
-    const { id } = JSON.parse(events[0]!.data) as { id: string };
+    const { id } = events[0]!.data as { id: string };
     const response = await fetch(`${url}/events/${id}/channels`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...mine.headers },
@@ -215,20 +215,20 @@ describe('the guides’ example', () => {
   it('of a stream by POST, which resumes', async () => {
     const { OrdersController } = classesOf(blockWith('ts', "@Sse('watch'"), packages);
     const { hub, url } = await startSseApp({ controllers: [OrdersController!] });
-    const client = await SseClient.open(`${url}/orders/watch`, {
+    const client = await listen(`${url}/orders/watch`, {
       ...{ method: 'POST', body: JSON.stringify({ ids: ['7', '8'] }), reconnect: 0 },
       headers: { 'content-type': 'application/json' },
     });
     expect(client.status).toBe(200);
-    await client.nextBlock(); // its position
-    client.reset();
+    await client.untilId(); // its position
+    client.drop();
     for (const id of ['7', '8']) await hub.publish(`orders/${id}`, { data: id });
-    expect((await client.take(2)).map(({ data }) => data)).toEqual(['7', '8']);
+    expect((await client.take(2)).map(({ text }) => text)).toEqual(['7', '8']);
     expect(client.connected).toBe(2);
   });
 
   it('of a build whose output is piped, and cancelled', async () => {
-    const logged = new Inbox<unknown>();
+    const logged = newInbox<unknown>();
     for (const level of ['log', 'warn'] as const) {
       const spy = jest.spyOn(nest.Logger.prototype, level).mockImplementation((text) => logged.push(text));
       whenTestEnds(() => spy.mockRestore());
@@ -254,13 +254,13 @@ describe('the guides’ example', () => {
 
     const short = await start('console.log("one"); console.log("two")');
     await logged.until((text) => text === '3 events');
-    const seen = await (await SseClient.open(short)).rest();
-    expect(seen.map(({ type, data }) => [type, data])).toEqual([
+    const seen = await (await listen(short)).rest();
+    expect(seen.map(({ type, text }) => [type, text])).toEqual([
       ['message', 'one'],
       ['message', 'two'],
       ['done', ''],
     ]);
-    expect((await SseClient.open(`${url}/builds/nobody`)).status).toBe(204);
+    expect((await answerTo(`${url}/builds/nobody`)).status).toBe(204);
 
     const long = await start('setInterval(() => console.log("line"), 5)');
     await eventually(async () => {
@@ -268,7 +268,7 @@ describe('the guides’ example', () => {
       await response.body?.cancel();
       return response.status === 200;
     });
-    const client = await SseClient.open(long);
+    const client = await listen(long);
     await client.take(1);
     expect((await fetch(long, { method: 'DELETE' })).ok).toBe(true);
     expect((await client.rest()).filter(({ type }) => type !== 'message')).toEqual([]);
@@ -278,8 +278,8 @@ describe('the guides’ example', () => {
   it('of presence', async () => {
     const { RoomsModule } = classesOf(blockWith('ts', '// room.ts'), packages);
     const { url } = await startSseApp({ sse: false, imports: [RoomsModule!], configure: withUser });
-    const watcher = await SseClient.open(`${url}/rooms/1/events`);
-    await SseClient.open(`${url}/rooms/1/events`, as({ id: 'ada', name: 'Ada' }));
+    const watcher = await listen(`${url}/rooms/1/events`);
+    await listen(`${url}/rooms/1/events`, as({ id: 'ada', name: 'Ada' }));
     expect(dataOf(await watcher.take(1))).toEqual([['join', { user: 'ada', info: { name: 'Ada' } }]]);
     const members = await (await fetch(`${url}/rooms/1/members`)).json();
     expect(members).toEqual([
@@ -300,8 +300,8 @@ describe('the guides’ example', () => {
     const { running } = app.get<unknown, { running: ReadonlyMap<string, unknown> }>(WeatherService!);
     const log = jest.spyOn(console, 'log').mockReturnValue();
     whenTestEnds(() => log.mockRestore());
-    const client = await SseClient.open(`${url}/weather`);
-    expect((await client.next()).data).toBe('the weather in new york');
+    const client = await listen(`${url}/weather`);
+    expect((await client.next()).text).toBe('the weather in new york');
     client.close();
     await eventually(() => running.size === 0);
     await eventually(() => log.mock.calls.length === 2);
@@ -319,10 +319,10 @@ describe('the guides’ example', () => {
       configure: withUser,
       controllers: [controllerOf()],
     });
-    const open = (user: object) => SseClient.open(`${url}/news`, as(user));
+    const open = (user: object) => listen(`${url}/news`, as(user));
     for (let i = 0; i < 20; i++) await open({ id: 'ada' });
     const tooMany = await open({ id: 'ada' });
-    expect(await tooMany.closed).toBe('ended');
+    expect(await tooMany.ended()).toBe('ended');
     for (let i = 0; i < 21; i++) await open({ id: 'guard', isMonitor: true });
     await untilConnections(hub, 41);
   });

@@ -6,8 +6,9 @@ import * as aiSdk from 'ai';
 import { MockLanguageModelV3 } from 'ai/test';
 import * as sse from '../../src/index.js';
 import * as ai from '../../src/sse/ai/index.js';
+import type { TestStream } from '../../src/sse/testing/index.js';
 import { startSseApp, type SseApp } from '../support/sse-app.js';
-import { SseClient } from '../support/sse-client.js';
+import { answerTo, listen } from '../support/open-stream.js';
 import { blockWith } from './guides.js';
 import { runBlock } from './run-block.js';
 
@@ -21,14 +22,14 @@ const packages = {
 const serve = (controller: unknown): Promise<SseApp> =>
   startSseApp({ imports: [ai.ModelRunsModule], controllers: [controller as Type] });
 
-const post = (url: string, body: object, headers: Record<string, string> = {}): Promise<SseClient> =>
-  SseClient.open(url, {
+const post = (url: string, body: object, headers: Record<string, string> = {}): Promise<TestStream> =>
+  listen(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   });
 
-const allOf = async (client: SseClient): Promise<string[]> => (await client.rest()).map(({ data }) => data);
+const allOf = async (client: TestStream): Promise<string[]> => (await client.rest()).map(({ text }) => text);
 
 describe('the guide’s chat', () => {
   const usage = {
@@ -102,7 +103,7 @@ it('the guide’s completions are of one run for each key, in OpenAI’s format'
   const words = first.slice(0, -2).map((data) => JSON.parse(data).choices[0].delta.content);
   expect([words.join(''), first.at(-1)]).toEqual(['You said: tea', '[DONE]']);
   expect(second).toEqual(first);
-  expect((await SseClient.open(`${url}/k`)).status).toBe(204);
+  expect((await answerTo(`${url}/k`)).status).toBe(204);
 });
 
 it('the guide’s agent streams events of AG-UI, with LF alone and no [DONE]', async () => {
@@ -112,6 +113,6 @@ it('the guide’s agent streams events of AG-UI, with LF alone and no [DONE]', a
   const client = await post(`${app.url}/agent`, { threadId: 't', runId: 'r' });
   const types = (await allOf(client)).map((data) => JSON.parse(data).type);
   expect([types[0], types.at(-1)]).toEqual(['RUN_STARTED', 'RUN_FINISHED']);
-  expect(client.blocks.filter(({ raw }) => raw.includes('\r'))).toEqual([]);
-  expect((await SseClient.open(`${app.url}/agent/t/stream`)).status).toBe(204);
+  expect(client.raw).not.toContain('\r');
+  expect((await answerTo(`${app.url}/agent/t/stream`)).status).toBe(204);
 });

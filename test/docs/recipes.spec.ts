@@ -5,8 +5,9 @@ import * as runner from '@jest/globals';
 import * as rxjs from 'rxjs';
 import * as sse from '../../src/index.js';
 import * as kit from '../../src/sse/testing/index.js';
+import type { TestEvent } from '../../src/sse/testing/index.js';
 import { startSseApp } from '../support/sse-app.js';
-import { SseClient } from '../support/sse-client.js';
+import { listen } from '../support/open-stream.js';
 import { allBlocks, blockWith } from './guides.js';
 import { runBlock, runProgram } from './run-block.js';
 
@@ -21,8 +22,8 @@ const packages = {
   rxjs,
 };
 
-const typesAndData = (events: readonly { type: string; data: string }[]): unknown[] =>
-  events.map(({ type, data }) => [type, data]);
+const typesAndData = (events: readonly TestEvent[]): unknown[] =>
+  events.map(({ type, text }) => [type, text]);
 
 describe('the README’s recipe', () => {
   it('of notifications tells a new page the count, and then each note with its count', async () => {
@@ -40,7 +41,7 @@ describe('the README’s recipe', () => {
       InboxController as Type,
     );
     await inbox.notify('ada', 'first');
-    const client = await SseClient.open(`${url}/inbox`);
+    const client = await listen(`${url}/inbox`);
     await client.take(1);
     await inbox.notify('ada', 'second');
     await inbox.notify('bob', 'not for ada');
@@ -60,7 +61,7 @@ describe('the README’s recipe', () => {
     const jobs = app.get<unknown, { run(id: string, parts: (() => Promise<void>)[]): Promise<void> }>(
       ExportsController as Type,
     );
-    const client = await SseClient.open(`${url}/exports/1`, { reconnect: 0 });
+    const client = await listen(`${url}/exports/1`, { reconnect: 0 });
     const part = (): Promise<void> => Promise.resolve();
     await jobs.run('1', [part, part]);
     expect(typesAndData(await client.rest())).toEqual([
@@ -69,11 +70,11 @@ describe('the README’s recipe', () => {
       ['done', '{"url":"/files/1.csv"}'],
     ]);
     expect(client).toMatchObject({ status: 204, connected: 1 });
-    const late = await SseClient.open(`${url}/exports/1`);
+    const late = await listen(`${url}/exports/1`);
     expect(typesAndData(await late.rest())).toEqual([['done', '{"url":"/files/1.csv"}']]);
 
     await jobs.run('2', [part, () => Promise.reject(new Error('no disk'))]);
-    const failed = await SseClient.open(`${url}/exports/2`);
+    const failed = await listen(`${url}/exports/2`);
     expect(typesAndData(await failed.rest())).toEqual([['failed', '']]);
   });
 
@@ -86,9 +87,7 @@ describe('the README’s recipe', () => {
         data: { name, value },
       });
     for (const value of [1, 2]) await gauge('cpu', value);
-    const client = await SseClient.open(
-      `${url}/events?channel=gauges/cpu&channel=gauges/memory&channel=news`,
-    );
+    const client = await listen(`${url}/events?channel=gauges/cpu&channel=gauges/memory&channel=news`);
     await client.take(3);
     await gauge('memory', 3);
     await client.take(1);

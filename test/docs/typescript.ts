@@ -65,7 +65,7 @@ export function checkTypes(blocks: Block[]): Map<Block, string[]> {
       ? getSourceFile(path, target, ...rest)
       : ts.createSourceFile(path, text, target, true);
   };
-  const program = ts.createProgram([...texts.keys(), join(root, 'test/docs/ag-ui.d.ts')], options, host);
+  const program = ts.createProgram([...texts.keys()], options, host);
 
   return new Map(
     blocks.map((block) => {

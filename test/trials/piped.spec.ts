@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SseClient, type ReceivedEvent } from '../support/sse-client.js';
+import type { TestEvent, TestStream } from '../../src/sse/testing/index.js';
+import { listen } from '../support/open-stream.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { Fleet, type Instance } from './fleet.js';
 import { describeOnEach } from './servers.js';
@@ -10,13 +11,13 @@ const SSE = { ...KEEP_ALL, replay: 'all' } as const;
 /** Milliseconds for which a process may do nothing without being taken for dead. */
 const SHORT = 3_000;
 
-const listen = (instance: Instance, channel: string, options = {}): Promise<SseClient> =>
-  SseClient.open(`${instance.url}/events?channels=${channel}`, options);
+const read = (instance: Instance, channel: string, options = {}): Promise<TestStream> =>
+  listen(`${instance.url}/events?channels=${channel}`, options);
 
 /** 0, 1, 2 and so on up to where they end, and then this. */
-function expectNumbersAnd(last: object | undefined, events: readonly ReceivedEvent[]): void {
+function expectNumbersAnd(last: object | undefined, events: readonly TestEvent[]): void {
   const numbers = last ? events.slice(0, -1) : events;
-  expect(numbers.map(({ type, data }) => [type, data])).toEqual(
+  expect(numbers.map(({ type, text }) => [type, text])).toEqual(
     numbers.map((_, n) => ['message', String(n)]),
   );
   expect(numbers.length).toBeGreaterThan(0);
@@ -42,19 +43,19 @@ describeOnEach('a process that pipes', (startServer) => {
     await one.pipe('formed', { forms: true });
     await one.pipe('open', { complete: false });
     await other.start();
-    const clients = [await listen(other, 'a'), await listen(other, 'formed'), await listen(other, 'open')];
+    const clients = [await read(other, 'a'), await read(other, 'formed'), await read(other, 'open')];
     for (const client of clients) await client.take(3);
-    const resuming = await listen(one, 'a', { reconnect: 100 });
+    const resuming = await read(one, 'a', { reconnect: 100 });
     await resuming.take(3);
     await one.end('SIGKILL');
-    const [a, formed, open] = clients as [SseClient, SseClient, SseClient];
+    const [a, formed, open] = clients as [TestStream, TestStream, TestStream];
     await Promise.all([a.rest(), formed.rest(), open.until(({ type }) => type === 'error')]);
     expectNumbersAnd(LOST, a.events);
     expectNumbersAnd({ type: 'error', data: '{"because":"lost"}' }, formed.events);
     expectNumbersAnd(LOST, open.events);
     expect(await other.publish('open', 'next')).toMatchObject({ id: expect.any(String) as unknown });
-    expect((await open.next()).data).toBe('next');
-    const over = await listen(other, 'over');
+    expect((await open.next()).text).toBe('next');
+    const over = await read(other, 'over');
     expectNumbersAnd(undefined, await over.rest());
     expect(over.events).toHaveLength(3);
     await one.start();
@@ -67,7 +68,7 @@ describeOnEach('a process that pipes', (startServer) => {
     const { instances } = await start(2);
     const [one, other] = instances as [Instance, Instance];
     await one.pipe('a');
-    const client = await listen(other, 'a', { reconnect: 100 });
+    const client = await read(other, 'a', { reconnect: 100 });
     await client.take(3);
     await Promise.all([one.end('SIGKILL'), other.end('SIGKILL')]);
     await other.start();
@@ -80,7 +81,7 @@ describeOnEach('a process that pipes', (startServer) => {
     const [one, other] = instances as [Instance, Instance];
     await one.pipe('a');
     await one.pipe('open', { complete: false, interval: SHORT });
-    const client = await listen(other, 'a');
+    const client = await read(other, 'a');
     await client.take(3);
     one.signal('SIGSTOP');
     await delay(SHORT);
@@ -88,7 +89,7 @@ describeOnEach('a process that pipes', (startServer) => {
     one.signal('SIGCONT');
     await client.take(before + 20);
     expectNumbersAnd(undefined, client.events);
-    const open = await listen(other, 'open');
+    const open = await read(other, 'open');
     one.signal('SIGSTOP');
     await Promise.all([client.rest(), open.until(({ type }) => type === 'error')]);
     expectNumbersAnd(LOST, client.events);
@@ -103,7 +104,7 @@ describeOnEach('a process that pipes', (startServer) => {
     const { server, instances } = await start(2, true);
     const [one, other] = instances as [Instance, Instance];
     await one.pipe('a');
-    const client = await listen(other, 'a');
+    const client = await read(other, 'a');
     await client.take(3);
     await server.stop();
     expect(await one.piped('a')).toMatchObject({ code: expect.stringMatching(/^PUBLISH_/) as unknown });
@@ -121,19 +122,19 @@ describe('a process that pipes, on LMDB', () => {
     expect(await instance.piped('over')).toEqual({ id: 3 });
     await instance.pipe('a');
     await instance.pipe('formed', { forms: true });
-    const client = await listen(instance, 'a', { reconnect: 100 });
-    const formed = await listen(instance, 'formed', { reconnect: 100 });
+    const client = await read(instance, 'a', { reconnect: 100 });
+    const formed = await read(instance, 'formed', { reconnect: 100 });
     await Promise.all([client.take(3), formed.take(3)]);
     await instance.end('SIGKILL');
     await instance.start();
     await Promise.all([client.rest(), formed.rest()]);
     expectNumbersAnd(LOST, client.events);
     expectNumbersAnd({ type: 'error', data: '{"because":"lost"}' }, formed.events);
-    const over = await listen(instance, 'over');
+    const over = await read(instance, 'over');
     expectNumbersAnd(undefined, await over.rest());
     // It is told once, however often a process is killed.
     await instance.end('SIGKILL');
     await instance.start();
-    expectNumbersAnd(LOST, await (await listen(instance, 'a')).rest());
+    expectNumbersAnd(LOST, await (await read(instance, 'a')).rest());
   });
 });

@@ -40,7 +40,7 @@ export class Inbox<T> {
    * @param what is awaited, for the error
    * @throws Error where it does not come in time, or it is over before
    */
-  async until(isEnough: (item: T, count: number) => boolean, what: string): Promise<T[]> {
+  async until(isEnough: (item: T, count: number) => boolean, what = 'what is awaited'): Promise<T[]> {
     let isFound = false;
     const items = await this.#collect((item, count) => (isFound = isEnough(item, count)), what);
     if (isFound) return items;
@@ -48,7 +48,7 @@ export class Inbox<T> {
   }
 
   /** The next one; undefined if it is over before. */
-  async nextIfAny(what: string): Promise<T | undefined> {
+  async nextIfAny(what = 'what is awaited'): Promise<T | undefined> {
     return (await this.#collect(() => true, what))[0];
   }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { clearTimeout, setTimeout } from 'node:timers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { jsonOrText, POSITION_TYPE } from '../protocol/event-stream.js';
 import { Changes } from './changes.js';
 import { EventReader, TIME_LIMIT } from './event-reader.js';
@@ -39,7 +40,17 @@ export interface OpenStreamOptions {
   readonly lastEventId?: string;
   /** Milliseconds that each call of the stream waits, that of `openStream()` included. @defaultValue 4,000 */
   readonly timeout?: number;
+  /**
+   * Opens the stream again by itself, as an EventSource does, until an answer is no stream: so many milliseconds after it is
+   * over, or `true` for as many as `retry:` has said (3,000 until then). Calls wait through the time in between.
+   *
+   * @defaultValue only `resume()` opens it again
+   */
+  readonly reconnect?: number | true;
 }
+
+/** Milliseconds until a reconnect where the server has said nothing: as of Chromium. */
+const RETRY = 3_000;
 
 /**
  * A client's end of a stream, which a test reads, cuts and opens again. `openStream()` makes it.
@@ -48,6 +59,8 @@ export interface OpenStreamOptions {
  * connecting ──► open ──► ended, broken, dropped ──► (resume) connecting
  *      └──► refused                    close() ──► closed
  * ```
+ *
+ * With `reconnect` an open stream that is over is `connecting` at once.
  */
 export class TestStream extends EventReader<TestEvent> {
   /** Of the newest answer. */
@@ -56,12 +69,18 @@ export class TestStream extends EventReader<TestEvent> {
   headers: IncomingHttpHeaders = {};
   /** Milliseconds that the server has asked to wait before a reconnect. */
   retry: number | undefined;
+  /** How many answers have been streams. */
+  connected = 0;
+  #raw = '';
+  /** Whether the present answer has brought an id. */
+  #isPositioned = false;
   #state: Exclude<TestStreamState, 'refused'> | StreamRefused = 'connecting';
   #request: ClientRequest | undefined;
   #response: IncomingMessage | undefined;
   readonly #ids = new LastEventIds();
   readonly #comments: Inbox<string>;
   readonly #changes: Changes;
+  readonly #leaving = new AbortController();
 
   private constructor(
     private readonly url: string,
@@ -89,6 +108,11 @@ export class TestStream extends EventReader<TestEvent> {
     return this.#ids.of('chromium');
   }
 
+  /** All text so far, as it was sent, of all answers. */
+  get raw(): string {
+    return this.#raw;
+  }
+
   /** All comments so far. A heartbeat is an empty one. */
   get comments(): readonly string[] {
     return this.#comments.all;
@@ -100,11 +124,32 @@ export class TestStream extends EventReader<TestEvent> {
     return comment as string;
   }
 
-  /** Waits until the response is over. @returns how it ended. @throws Error if it does not */
+  /** The next comments up to this one. That is the last of them. @throws Error if it does not come */
+  async untilComment(which: string): Promise<string[]> {
+    return this.#comments.until((comment) => comment === which, `a comment ${JSON.stringify(which)}`);
+  }
+
+  /**
+   * Waits until `lastEventId` is this one, or one that the function says yes to; without either, until the present answer has
+   * brought one: a stream that has just been opened may not have its position yet.
+   *
+   * @throws Error if it does not become so
+   */
+  async untilId(which: string | ((id: string) => boolean) = () => this.#isPositioned): Promise<string> {
+    const isIt = typeof which === 'string' ? (id: string) => id === which : which;
+    await this.#whileOpen(() => isIt(this.lastEventId), 'a last event ID that fits');
+    return this.lastEventId;
+  }
+
+  /** Waits until so many answers have been streams. @throws Error if they do not come */
+  async untilConnected(count: number): Promise<void> {
+    await this.#whileOpen(() => this.connected >= count, `connection ${count}`);
+  }
+
+  /** Waits until the stream is over, with `reconnect` for good. @returns how it ended. @throws Error if it does not */
   async ended(): Promise<TestStreamState> {
-    const isOver = (): boolean => this.#state !== 'open' && this.#state !== 'connecting';
-    if (await this.#changes.until(isOver)) return this.state;
-    throw new Error(`Waited ${this.#changes.limit} ms for the end. ${this.story()}`);
+    await this.#become(() => this.#isOver, 'the end');
+    return this.state;
   }
 
   /** Stops reading, as a slow client does: the buffers between here and the server fill up. */
@@ -120,12 +165,12 @@ export class TestStream extends EventReader<TestEvent> {
   /**
    * Cuts the connection: by RST, as when a network fails, or by FIN, as when a page is closed.
    *
-   * @throws Error if the stream is not open
+   * @throws Error if the stream is over
    */
   drop(how: 'rst' | 'fin' = 'rst'): void {
-    if (this.#state !== 'open') throw new Error(`A stream that is ${this.state} cannot be dropped.`);
+    if (this.#isOver) throw new Error(`A stream that is ${this.state} cannot be dropped.`);
     const socket = this.#request?.socket;
-    this.#set('dropped');
+    if (this.#state === 'open') this.#over('dropped');
     if (how === 'rst') socket?.resetAndDestroy();
     else socket?.destroy();
   }
@@ -140,15 +185,15 @@ export class TestStream extends EventReader<TestEvent> {
   async resume({ as: engine = 'chromium' }: { readonly as?: Engine } = {}): Promise<void> {
     if (this.#state instanceof StreamRefused) throw this.#state;
     if (this.#state === 'open' || this.#state === 'connecting')
-      throw new Error('The stream is open. Call drop(), or await ended(), before resume().');
+      throw new Error('The stream is open, or opens again. Call drop(), or await ended(), before resume().');
     if (this.#state === 'closed') throw new Error('The stream was closed. Use drop() in place of close().');
-    this.isOver = false;
     await this.#connect(this.#ids.of(engine));
   }
 
   /** Leaves for good. */
   close(): void {
     this.#set('closed');
+    this.#leaving.abort();
     this.#request?.destroy();
   }
 
@@ -158,6 +203,7 @@ export class TestStream extends EventReader<TestEvent> {
 
   async #connect(lastEventId: string): Promise<void> {
     this.#ids.beginWith(lastEventId);
+    this.#isPositioned = false;
     this.#set('connecting');
     const sent = this.#send(lastEventId);
     this.#request = sent;
@@ -167,7 +213,9 @@ export class TestStream extends EventReader<TestEvent> {
     try {
       await this.#answered(sent);
     } catch (error) {
-      if (this.#state === 'connecting') this.#set(error instanceof StreamRefused ? error : 'broken');
+      const isRefused = error instanceof StreamRefused;
+      if (this.#state === 'connecting' && (isRefused || !this.#comesBack))
+        this.#set(isRefused ? error : 'broken');
       throw error;
     } finally {
       clearTimeout(limit);
@@ -213,33 +261,74 @@ export class TestStream extends EventReader<TestEvent> {
 
   #begin(response: IncomingMessage): void {
     this.#response = response;
+    this.connected++;
     this.#set('open');
     const parser = new EventStreamParser({
       received: (block) => this.#received(block),
       commented: (text) => this.#comments.push(text),
       retryIs: (milliseconds) => (this.retry = milliseconds),
     });
-    response.on('data', (text: string) => parser.feed(text));
+    response.on('data', (text: string) => {
+      this.#raw += text;
+      parser.feed(text);
+      this.#changes.happened();
+    });
     response.on('error', () => undefined); // of a connection that breaks: it closes next
     response.on('close', () => {
       if (this.#response === response && this.#state === 'open')
-        this.#set(response.complete ? 'ended' : 'broken');
+        this.#over(response.complete ? 'ended' : 'broken');
     });
+  }
+
+  /** What was open is over. */
+  #over(state: 'ended' | 'broken' | 'dropped'): void {
+    if (!this.#comesBack) return this.#set(state);
+    this.#set('connecting');
+    void this.#comeBack();
+  }
+
+  get #comesBack(): boolean {
+    return this.options.reconnect !== undefined;
+  }
+
+  /** Tries until the server answers, or the test leaves. */
+  async #comeBack(): Promise<void> {
+    const { signal } = this.#leaving;
+    while (this.#state === 'connecting') {
+      const { reconnect } = this.options;
+      const wait = typeof reconnect === 'number' ? reconnect : (this.retry ?? RETRY);
+      await delay(wait, undefined, { signal }).catch(() => undefined);
+      if (!signal.aborted) await this.#connect(this.lastEventId).catch(() => undefined);
+    }
   }
 
   #received(block: Block): void {
     this.#ids.received(block);
+    this.#isPositioned ||= block.id !== undefined;
     const { type, data: text, id } = block;
     if (text !== undefined && type !== POSITION_TYPE) this.add({ type, data: jsonOrText(text), text, id });
   }
 
   #set(state: Exclude<TestStreamState, 'refused'> | StreamRefused): void {
     this.#state = state;
-    const isOver = state !== 'open' && state !== 'connecting';
-    this.isOver = isOver;
-    if (isOver) this.#comments.end();
+    this.isOver = this.#isOver;
+    if (this.#isOver) this.#comments.end();
     else this.#comments.reopen();
     this.#changes.happened();
+  }
+
+  get #isOver(): boolean {
+    return this.#state !== 'open' && this.#state !== 'connecting';
+  }
+
+  async #whileOpen(isSo: () => boolean, what: string): Promise<void> {
+    await this.#become(() => isSo() || this.#isOver, what);
+    if (!isSo()) throw new Error(`It was over before ${what} came. ${this.story()}`);
+  }
+
+  async #become(isSo: () => boolean, what: string): Promise<void> {
+    if (await this.#changes.until(isSo)) return;
+    throw new Error(`Waited ${this.#changes.limit} ms for ${what}. ${this.story()}`);
   }
 
   protected override story(): string {

@@ -1,4 +1,13 @@
-import { Activity, createElement, StrictMode, useState, type ReactElement, type ReactNode } from 'react';
+import {
+  Activity,
+  createElement,
+  Fragment,
+  StrictMode,
+  useState,
+  version,
+  type ReactElement,
+  type ReactNode,
+} from 'react';
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client';
 import { connectChannels } from '../../../src/sse/client/index.js';
 import { SseProvider, useConnectionState, usePresence, useSse } from '../../../src/sse/react/index.js';
@@ -16,6 +25,9 @@ export interface Shown {
   /** A route, and the types of its events that are counted. */
   readonly route?: { readonly url: string; readonly types: readonly string[] };
 }
+
+/** React 18 has no `<Activity>`. */
+const hideable = (Activity as typeof Activity | undefined) ?? Fragment;
 
 const record = { heard: [] as string[], renders: 0, frames: 0, complaints: [] as string[] };
 let root: Root | undefined;
@@ -47,9 +59,9 @@ function view({ rooms = [], members, mode = 'visible', route }: Shown): ReactNod
   return [
     createElement(State, { key: 'state' }),
     members !== undefined && createElement(Members, { key: 'members', room: members }),
-    createElement(Activity, {
+    createElement(hideable, {
       key: 'activity',
-      mode,
+      ...(hideable === Activity && { mode }),
       children: [shown, route && createElement(Counter, { key: 'route', ...route })],
     }),
   ];
@@ -57,6 +69,7 @@ function view({ rooms = [], members, mode = 'visible', route }: Shown): ReactNod
 
 const inPage = {
   record,
+  version,
   show(shown: Shown): void {
     root ??= createRoot(document.body);
     const { url = '/events', user, own } = shown;

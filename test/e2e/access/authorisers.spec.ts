@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { AuthorizeChannel, defineChannel, SseModule } from '../../../src/sse/index.js';
 import type { ChannelAccess, SseHub } from '../../../src/sse/index.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import { refusal, refused } from '../../unit/refusal.js';
 import { denied } from './denied.js';
@@ -39,12 +39,12 @@ describe('an authoriser', () => {
     ['answers with nothing', () => undefined],
     ['never answers', () => never],
     ['never answers, by something like a Promise', () => ({ then: () => undefined })],
-  ])('that %s grants nothing', async (_, answer) => {
-    const { open, rooms, hub } = await startRoomsApp({ sse: { authorizeTime: 50 } });
-    rooms.answer = answer;
-    expect((await open('ann', 'rooms/ann')).status).toBe(403);
+  ])('that %s grants nothing', async (_, given) => {
+    const { answer, open, rooms, hub } = await startRoomsApp({ sse: { authorizeTime: 50 } });
+    rooms.answer = given;
+    expect((await answer('ann', 'rooms/ann')).status).toBe(403);
     const client = await open('ann', 'rooms/ann', 'news');
-    expect(await client.next()).toEqual(denied('rooms/ann'));
+    expect(await client.next()).toMatchObject(denied('rooms/ann'));
     expect(await hub.subscriberCount('rooms/ann')).toBe(0);
   });
 
@@ -59,21 +59,21 @@ describe('an authoriser', () => {
   });
 
   it('is named in the log when it fails or does not answer, and not when it says no', async () => {
-    const { open, rooms, app } = await startRoomsApp({ sse: { authorizeTime: 20 } });
+    const { answer, rooms, app } = await startRoomsApp({ sse: { authorizeTime: 20 } });
     const log = new LogRecorder();
     app.useLogger(log);
     rooms.answer = () => {
       throw new UnauthorizedException();
     };
-    await open('ann', 'rooms/ann');
+    await answer('ann', 'rooms/ann');
     rooms.answer = () => false;
-    await open('ann', 'rooms/ann');
+    await answer('ann', 'rooms/ann');
     expect(log.entries).toEqual([]);
     rooms.answer = () => Promise.reject(new Error('the database is away'));
-    await open('ann', 'rooms/ann');
+    await answer('ann', 'rooms/ann');
     await log.until(/the database is away/);
     rooms.answer = () => never;
-    await open('ann', 'rooms/ann');
+    await answer('ann', 'rooms/ann');
     await log.until(/Rooms\.mayEnter\(\) has not answered for "rooms\/ann" in 20 ms/);
   });
 
@@ -99,12 +99,12 @@ describe('an authoriser', () => {
   });
 
   it('cannot change for others what it is asked', async () => {
-    const { open, rooms } = await startRoomsApp();
+    const { answer, open, rooms } = await startRoomsApp();
     rooms.answer = ({ params }) => {
       (params as { room: string }).room = 'forged';
       return true;
     };
-    expect((await open('ann', 'rooms/ann')).status).toBe(403);
+    expect((await answer('ann', 'rooms/ann')).status).toBe(403);
     rooms.answer = ({ params }) => params.room === 'ann';
     expect((await open('ann', 'rooms/ann')).status).toBe(200);
   });
@@ -154,7 +154,7 @@ describe('several authorisers', () => {
       providers: [OrdersAccess, { provide: 'ALIAS', useExisting: OrdersAccess }],
       controllers: [AllController],
     });
-    expect((await SseClient.open(`${url}/events`)).status).toBe(status);
+    expect((await answerTo(`${url}/events`)).status).toBe(status);
   });
 });
 
@@ -164,7 +164,7 @@ describe('where nobody is asked and nobody is known', () => {
       sse: { strictHandlers: false },
       routes: { events: (hub) => hub.stream('rooms/ann') },
     });
-    await SseClient.open(`${url}/events`);
+    await listen(`${url}/events`);
     await untilConnections(hub, 1);
     const { Connections } = await import('../../../src/sse/http/connections.js');
     const [connection] = app.get(Connections, { strict: false }).matching({});
@@ -228,7 +228,7 @@ describe('an authoriser that cannot be called', () => {
       providers: [Rules, { provide: 'VALUE', useValue: new Denying() }],
       routes: { events: (hub) => hub.stream('rooms/a') },
     });
-    expect((await SseClient.open(`${url}/events`)).status).toBe(403);
+    expect((await answerTo(`${url}/events`)).status).toBe(403);
     expect(asked).toEqual(['Denying', 'Denying']);
   });
 });

@@ -2,5 +2,5 @@
 export const denied = (channel: string, reason = 'forbidden'): object => ({
   type: 'denied',
   id: undefined,
-  data: JSON.stringify({ channel, reason }),
+  text: JSON.stringify({ channel, reason }),
 });

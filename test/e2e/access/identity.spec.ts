@@ -2,12 +2,13 @@ import { ForbiddenException } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
 import { interval, of } from 'rxjs';
 import type { Identity } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { adapters } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { onlyDate } from '../../support/fake-timers.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { RouteRequest, SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { pathOf, startRoomsApp } from './rooms-app.js';
 
 /** Longer than a timer of Node takes: a month. */
@@ -60,8 +61,7 @@ describe.each(adapters)('who a client is (%s)', (adapter) => {
   ])('is an HTTP error where it is %s, and the method is not called', async (_, identify, status) => {
     const { url, hub, called } = await known(identify);
     for (const path of ['events', 'plain']) {
-      const client = await SseClient.open(`${url}/${path}`);
-      expect([client.status, await client.closed]).toEqual([status, 'ended']);
+      expect((await answerTo(`${url}/${path}`)).status).toBe(status);
     }
     expect(called()).toBe(0);
     await untilConnections(hub, 0);
@@ -70,7 +70,7 @@ describe.each(adapters)('who a client is (%s)', (adapter) => {
   it('is waited for before the method is called, and a client that leaves leaves nothing behind', async () => {
     let decide: (identity: Identity) => void = () => undefined;
     const { url, hub, called } = await known(() => new Promise((resolve) => (decide = resolve)));
-    const opening = SseClient.open(`${url}/endless`);
+    const opening = listen(`${url}/endless`);
     await untilConnections(hub, 1);
     expect(called()).toBe(0);
     expect(await hub.disconnect({})).toEqual({ ended: 1, away: [] });
@@ -88,7 +88,7 @@ describe.each(adapters)('who a client is (%s)', (adapter) => {
     ['later', () => Promise.resolve({ user: 'ann', info: { name: 'Ann' } })],
   ])('may be said %s, and is part of what is known of its connection', async (_, identify) => {
     const { url, hub } = await known(identify);
-    await SseClient.open(`${url}/events`);
+    await listen(`${url}/events`);
     await untilConnections(hub, 1);
     expect(await hub.connections({ user: 'ann' })).toHaveLength(1);
     expect(await hub.connections({ user: 'bob' })).toEqual([]);
@@ -97,7 +97,7 @@ describe.each(adapters)('who a client is (%s)', (adapter) => {
 
   it('nobody may be: then nobody is asked for', async () => {
     const { url, hub } = await known(() => undefined);
-    await SseClient.open(`${url}/events`);
+    await listen(`${url}/events`);
     await untilConnections(hub, 1);
     expect((await hub.connections())[0]).not.toHaveProperty('user');
   });
@@ -109,14 +109,14 @@ describe.each(adapters)('who a client is (%s)', (adapter) => {
     'holds until it expires, as %s: what was published comes first, then that it is over, and the end',
     async (_, of) => {
       const { url, hub } = await known(() => of(Date.now() + 300));
-      const client = await SseClient.open(`${url}/events`);
+      const client = await listen(`${url}/events`);
       const published = hub.publish('news', { data: 'x' });
-      expect(await client.rest()).toEqual([
-        expect.objectContaining({ data: 'x' }),
-        { type: 'expired', id: undefined, data: '{}' },
+      expect(await client.rest()).toMatchObject([
+        expect.objectContaining({ text: 'x' }),
+        { type: 'expired', id: undefined, text: '{}' },
       ]);
       await published;
-      expect(await client.closed).toBe('ended');
+      expect(await client.ended()).toBe('ended');
       await untilConnections(hub, 0);
     },
   );
@@ -125,9 +125,9 @@ describe.each(adapters)('who a client is (%s)', (adapter) => {
     const { url, hub } = await known(() => ({ user: 'ann', expiresAt: Date.now() + time }));
     const timers = jest.spyOn(globalThis, 'setTimeout');
     whenTestEnds(() => timers.mockRestore());
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await hub.publish('news', { data: 'x' });
-    expect(await client.next()).toMatchObject({ data: 'x' });
+    expect(await client.next()).toMatchObject({ text: 'x' });
     // One that is longer would be over at once, again and again.
     const times = timers.mock.calls.map(([, milliseconds = 0]) => milliseconds);
     expect(Math.max(...times)).toBeLessThanOrEqual(2_147_483_647);
@@ -140,14 +140,14 @@ describe.each(adapters)('who a client is (%s)', (adapter) => {
       user: headers['user'],
       expiresAt: Date.now() + Number(headers['time']),
     }));
-    const open = (user: string, time: number): Promise<SseClient> =>
-      SseClient.open(`${url}/events`, { headers: { user, time: String(time) } });
+    const open = (user: string, time: number): Promise<TestStream> =>
+      listen(`${url}/events`, { headers: { user, time: String(time) } });
     const [ann, bob] = [await open('ann', AN_HOUR), await open('bob', A_MONTH)];
     jest.setSystemTime(Date.now() + AN_HOUR);
-    expect(await ann.rest()).toEqual([{ type: 'expired', id: undefined, data: '{}' }]);
+    expect(await ann.rest()).toMatchObject([{ type: 'expired', id: undefined, text: '{}' }]);
     await untilConnections(hub, 1);
     await hub.publish('news', { data: 'x' });
-    expect(await bob.next()).toMatchObject({ data: 'x' });
+    expect(await bob.next()).toMatchObject({ text: 'x' });
   });
 });
 
@@ -171,7 +171,7 @@ describe('a stream that has expired', () => {
       },
     });
     const client = await openAt(pathOf(['rooms/ann'], '/stock'), 'ann');
-    expect(await client.rest()).toEqual([{ type: 'error', id: undefined, data: 'You are banned.' }]);
+    expect(await client.rest()).toMatchObject([{ type: 'error', id: undefined, text: 'You are banned.' }]);
     await untilConnections(hub, 0);
   });
 });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import type { OpenStreamOptions } from '../../../src/sse/testing/index.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { denied } from './denied.js';
 import { example } from './readme-example.js';
 
@@ -13,32 +14,32 @@ describe.each(adapters)('the guide’s application with a token guard (%s)', (ad
     tokens.set('anns', { user: 'ann', tenant: 'a', exp: exp + 60 });
     tokens.set('bobs', { user: 'bob', tenant: 'b', exp: exp + 60 });
     tokens.set('old', { user: 'bob', tenant: 'b', exp: exp - 60 });
-    const open = (tenant: string, token?: string): Promise<SseClient> =>
-      SseClient.open(`${app.url}/tenants/${tenant}/events`, {
-        headers: token === undefined ? {} : { cookie: `a=b; token=${token}` },
-      });
+    const url = `${app.url}/tenants/a/events`;
+    const withToken = (token?: string): OpenStreamOptions =>
+      token === undefined ? {} : { headers: { cookie: `a=b; token=${token}` } };
 
-    for (const token of [undefined, 'carols', 'old']) expect((await open('a', token)).status).toBe(401);
-    const ann = await open('a', 'anns');
-    const bob = await open('a', 'bobs');
+    for (const token of [undefined, 'carols', 'old'])
+      expect((await answerTo(url, withToken(token))).status).toBe(401);
+    const ann = await listen(url, withToken('anns'));
+    const bob = await listen(url, withToken('bobs'));
     await untilConnections(app.hub, 2);
-    expect(await bob.next()).toEqual(denied('tenants/a/orders'));
+    expect(await bob.next()).toMatchObject(denied('tenants/a/orders'));
     await app.hub.publish('tenants/a/orders', { data: 'shipped' });
     await app.hub.publish('news', { data: 'for all' });
-    expect((await ann.take(2)).map(({ data }) => data)).toEqual(['shipped', 'for all']);
-    expect(await bob.next()).toMatchObject({ data: 'for all' });
+    expect((await ann.take(2)).map(({ text }) => text)).toEqual(['shipped', 'for all']);
+    expect(await bob.next()).toMatchObject({ text: 'for all' });
 
     expect(await app.hub.revoke('ann', 'tenants/a/orders')).toEqual({ ended: 1, away: [] });
-    expect(await ann.next()).toEqual(denied('tenants/a/orders', 'revoked'));
+    expect(await ann.next()).toMatchObject(denied('tenants/a/orders', 'revoked'));
     expect(await app.hub.disconnect({ user: 'bob' })).toEqual({ ended: 1, away: [] });
-    expect(await bob.closed).toBe('ended');
+    expect(await bob.ended()).toBe('ended');
   });
 
   it('lets nobody stay for longer than the token', async () => {
     const { tokens, TenantsModule } = example();
     const { url } = await startSseApp({ adapter, sse: false, imports: [TenantsModule] });
     tokens.set('anns', { user: 'ann', tenant: 'a', exp: Date.now() / 1_000 + 0.3 });
-    const client = await SseClient.open(`${url}/tenants/a/events`, { headers: { cookie: 'token=anns' } });
-    expect(await client.rest()).toEqual([{ type: 'expired', id: undefined, data: '{}' }]);
+    const client = await listen(`${url}/tenants/a/events`, { headers: { cookie: 'token=anns' } });
+    expect(await client.rest()).toMatchObject([{ type: 'expired', id: undefined, text: '{}' }]);
   });
 });

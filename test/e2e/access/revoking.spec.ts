@@ -41,15 +41,15 @@ function describeRevoking(makeCluster: () => Promise<Make>): void {
     await Promise.all([untilConnections(one.hub, 2), untilConnections(other.hub, 4)]);
 
     expect(await one.hub.revoke('ann', 'rooms/x')).toEqual({ ended: 3, away: [] });
-    for (const ann of anns) expect(await ann.next()).toEqual(denied('rooms/x', 'revoked'));
+    for (const ann of anns) expect(await ann.next()).toMatchObject(denied('rooms/x', 'revoked'));
     expect(await one.hub.revoke('ann', 'rooms/x')).toEqual({ ended: 0, away: [] });
 
     for (const { hub } of [one, other]) {
       await hub.publish('rooms/x', { data: 'secret' });
       await hub.publish('news', { data: 'for all' });
     }
-    for (const ann of anns) expect(await ann.next()).toMatchObject({ data: 'for all' });
-    for (const bob of bobs) expect(await bob.next()).toMatchObject({ data: 'secret' });
+    for (const ann of anns) expect(await ann.next()).toMatchObject({ text: 'for all' });
+    for (const bob of bobs) expect(await bob.next()).toMatchObject({ text: 'secret' });
     expect(await one.hub.subscriberCount('rooms/x', { everywhere: true })).toBe(2);
   });
 
@@ -59,8 +59,8 @@ function describeRevoking(makeCluster: () => Promise<Make>): void {
     await untilConnections(other.hub, 1);
     other.rooms.answer = () => false;
     expect(await one.hub.revoke('ann', 'rooms/x')).toEqual({ ended: 1, away: [] });
-    expect(await ann.rest()).toEqual([denied('rooms/x', 'revoked')]);
-    expect((await other.open('ann', 'rooms/x')).status).toBe(403);
+    expect(await ann.rest()).toMatchObject([denied('rooms/x', 'revoked')]);
+    expect((await other.answer('ann', 'rooms/x')).status).toBe(403);
   });
 
   it('disconnects a user, wherever, and nobody else', async () => {
@@ -70,7 +70,7 @@ function describeRevoking(makeCluster: () => Promise<Make>): void {
     await Promise.all([untilConnections(one.hub, 1), untilConnections(other.hub, 2)]);
     expect(await one.hub.connections({ user: 'ann', everywhere: true })).toHaveLength(2);
     expect(await one.hub.disconnect({ user: 'ann' })).toEqual({ ended: 2, away: [] });
-    for (const ann of anns) expect(await ann.closed).toBe('ended');
+    for (const ann of anns) expect(await ann.ended()).toBe('ended');
     expect(await one.hub.disconnect({ user: 'ann' })).toEqual({ ended: 0, away: [] });
     expect(await other.hub.connections()).toHaveLength(1);
   });
@@ -91,7 +91,7 @@ describe('a channel that is revoked', () => {
     expect(await hub.revoke('ann', 'rooms/x')).toEqual({ ended: 0, away: [] });
     decide(true);
     const client = await opening;
-    expect(await client.next()).toEqual(denied('rooms/x'));
+    expect(await client.next()).toMatchObject(denied('rooms/x'));
     expect(await hub.subscriberCount('rooms/x')).toBe(0);
   });
 
@@ -122,11 +122,11 @@ describe('a channel that is revoked', () => {
     const client = await open('ann', 'news', 'rooms/x');
     await untilConnections(hub, 1);
     expect(await hub.revoke('ann', 'news')).toEqual({ ended: 1, away: [] });
-    expect(await client.next()).toEqual(denied('news', 'revoked'));
+    expect(await client.next()).toMatchObject(denied('news', 'revoked'));
     const again = await open('ann', 'news');
     await untilSubscribers(hub, 'news', 1);
     await hub.publish('news', { data: 'x' });
-    expect(await again.next()).toMatchObject({ data: 'x' });
+    expect(await again.next()).toMatchObject({ text: 'x' });
     expect(dataOf(client)).toEqual([]);
   });
 
@@ -140,7 +140,7 @@ describe('a channel that is revoked', () => {
     expect(await hub.revoke('ann', 'weather')).toEqual({ ended: 0, away: [] });
     expect(await hub.revoke('bob', 'sports')).toEqual({ ended: 0, away: [] });
     await hub.publish('sports', { data: 'x' });
-    expect(await client.next()).toMatchObject({ data: 'x' });
+    expect(await client.next()).toMatchObject({ text: 'x' });
   });
 
   it('is taken from a stream of which it cannot be seen that it leads to the client', async () => {
@@ -161,7 +161,7 @@ describe('a channel that is revoked', () => {
     const client = await openAt('/late', 'ann');
     await untilSubscribers(hub, 'rooms/ann', 1);
     expect(await hub.revoke('ann', 'rooms/ann')).toEqual({ ended: 1, away: [] });
-    expect((await client.rest()).slice(1)).toEqual([denied('rooms/ann', 'revoked')]);
+    expect((await client.rest()).slice(1)).toMatchObject([denied('rooms/ann', 'revoked')]);
     await untilSubscribers(hub, 'rooms/ann', 0);
   });
 
@@ -183,9 +183,9 @@ describe('what was granted', () => {
     await eventually(() => rooms.asked.length >= 6);
     expect(client.events).toEqual([]);
     taken.add('x');
-    expect(await client.next()).toEqual(denied('rooms/x'));
+    expect(await client.next()).toMatchObject(denied('rooms/x'));
     for (const name of ['rooms/x', 'rooms/y', 'news']) await hub.publish(name, { data: name });
-    expect((await client.take(2)).map(({ data }) => data)).toEqual(['rooms/y', 'news']);
+    expect((await client.take(2)).map(({ text }) => text)).toEqual(['rooms/y', 'news']);
     const before = rooms.asked.length;
     await eventually(() => rooms.asked.length >= before + 3);
     // Not of what is not streamed any more.
@@ -198,12 +198,11 @@ describe('what was granted', () => {
     const client = await open('ann', 'rooms/x', 'news');
     await eventually(() => rooms.asked.length >= 2);
     rooms.answer = () => new Promise(() => undefined);
-    expect(await client.next()).toEqual(denied('rooms/x'));
+    expect(await client.next()).toMatchObject(denied('rooms/x'));
     client.close();
     await untilConnections(hub, 0);
     const asked = rooms.asked.length;
-    const other = await open('bob', 'rooms/y');
-    expect(other.status).toBe(403);
+    await expect(open('bob', 'rooms/y')).rejects.toMatchObject({ status: 403 });
     expect(rooms.asked.length).toBe(asked + 1);
   });
 });

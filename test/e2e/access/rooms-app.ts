@@ -4,8 +4,9 @@ import { Sse as StockSse } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { AuthorizeChannel, Sse, SseHub } from '../../../src/sse/index.js';
 import type { ChannelAccess, Identity, SseModuleOptions } from '../../../src/sse/index.js';
+import type { OpenStreamOptions, TestStream } from '../../../src/sse/testing/index.js';
 import { startSseApp, type SseApp, type SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen, type Answer } from '../../support/open-stream.js';
 
 /** A request, with what the guard has left on it. */
 export interface KnownRequest {
@@ -63,8 +64,11 @@ export class StreamsController {
 export interface RoomsApp extends SseApp {
   readonly rooms: Rooms;
   /** Opens `/events`, or another path, as somebody. */
-  readonly open: (user: string, ...channels: string[]) => Promise<SseClient>;
-  readonly openAt: (path: string, user: string, lastEventId?: string) => Promise<SseClient>;
+  readonly open: (user: string, ...channels: string[]) => Promise<TestStream>;
+  readonly openAt: (path: string, user: string, lastEventId?: string) => Promise<TestStream>;
+  /** How the same is answered where it may be refused. */
+  readonly answer: (user: string, ...channels: string[]) => Promise<Answer>;
+  readonly answerAt: (path: string, user: string, lastEventId?: string) => Promise<Answer>;
 }
 
 export interface RoomsAppOptions extends Omit<SseAppOptions, 'sse'> {
@@ -84,18 +88,23 @@ export async function startRoomsApp({
     providers: [Rooms, ...providers],
     sse: { identify, heartbeat: 0, ...sse },
   });
-  const openAt: RoomsApp['openAt'] = (path, user, lastEventId) =>
-    SseClient.open(app.url + path, {
-      headers: { authorization: user },
-      ...(lastEventId !== undefined && { lastEventId }),
-    });
-  const open: RoomsApp['open'] = (user, ...channels) => openAt(pathOf(channels), user);
-  return { ...app, rooms: app.app.get(Rooms), open, openAt };
+  const as = (user: string, lastEventId?: string): OpenStreamOptions => ({
+    headers: { authorization: user },
+    ...(lastEventId !== undefined && { lastEventId }),
+  });
+  return {
+    ...app,
+    rooms: app.app.get(Rooms),
+    openAt: (path, user, lastEventId) => listen(app.url + path, as(user, lastEventId)),
+    open: (user, ...channels) => listen(app.url + pathOf(channels), as(user)),
+    answerAt: (path, user, lastEventId) => answerTo(app.url + path, as(user, lastEventId)),
+    answer: (user, ...channels) => answerTo(app.url + pathOf(channels), as(user)),
+  };
 }
 
 export const pathOf = (channels: readonly string[], path = '/events'): string =>
   `${path}?${channels.map((name) => `channel=${encodeURIComponent(name)}`).join('&')}`;
 
 /** The data of all events so far that are no `denied`. */
-export const dataOf = (client: SseClient): string[] =>
-  client.events.filter(({ type }) => type !== 'denied').map(({ data }) => data);
+export const dataOf = (client: TestStream): string[] =>
+  client.events.filter(({ type }) => type !== 'denied').map(({ text }) => text);

@@ -5,7 +5,7 @@ import { firstValueFrom } from 'rxjs';
 import { Sse, SseHub } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
 import { startSseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo } from '../../support/open-stream.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import { openEndpoint, startEndpointApp, change } from '../endpoint/endpoint-app.js';
 import { denied } from './denied.js';
@@ -31,10 +31,10 @@ describe('a channel that nobody guards', () => {
       const log = new LogRecorder();
       app.useLogger(log);
       const client = await openAt(pathOf(['rooms/ann', 'news'], path), 'ann');
-      expect(await client.next()).toEqual(denied('news'));
+      expect(await client.next()).toMatchObject(denied('news'));
       await hub.publish('news', { data: 'secret' });
       await hub.publish('rooms/ann', { data: 'yours' });
-      expect(await client.next()).toMatchObject({ data: 'yours' });
+      expect(await client.next()).toMatchObject({ text: 'yours' });
       expect(log.entries).toMatchObject([
         {
           level: 'warn',
@@ -45,9 +45,9 @@ describe('a channel that nobody guards', () => {
   );
 
   it('is a 403 where it is all there is, also where nobody is asked for any channel', async () => {
-    expect((await (await startRoomsApp({ sse: deny })).open('ann', 'news')).status).toBe(403);
+    expect((await (await startRoomsApp({ sse: deny })).answer('ann', 'news')).status).toBe(403);
     const { url } = await startSseApp({ routes: { events: (hub) => hub.stream('news') }, sse: deny });
-    expect((await SseClient.open(`${url}/events`)).status).toBe(403);
+    expect((await answerTo(`${url}/events`)).status).toBe(403);
   });
 
   it('is open to streams that say so, and to the application itself', async () => {
@@ -58,7 +58,7 @@ describe('a channel that nobody guards', () => {
     const client = await openAt('/open', 'ann');
     const own = firstValueFrom(hub.stream('news'));
     await hub.publish('news', { data: 'x' });
-    expect([(await client.next()).data, (await own).data]).toEqual(['x', 'x']);
+    expect([(await client.next()).text, (await own).data]).toEqual(['x', 'x']);
   });
 
   it('is open without the option', async () => {
@@ -82,7 +82,7 @@ describe('what clients are denied', () => {
     const { id } = await openEndpoint(url, []);
     const names = Array.from({ length: 40 }, (__, i) => nameOf(i));
     expect((await change(url, id, { join: names })).body.denied).toEqual(names);
-    const { status } = await SseClient.open(`${url}${pathOf(names)}`);
+    const { status } = await answerTo(`${url}${pathOf(names)}`);
     expect(status).toBe(403);
     await close();
     const lines = log.entries.filter(({ text }) => text.includes('is denied'));
@@ -91,11 +91,11 @@ describe('what clients are denied', () => {
   });
 
   it('by a method that answers with something truthy is logged once, with what it is to answer', async () => {
-    const { open, rooms, app } = await startRoomsApp({ sse: { strictHandlers: false } });
+    const { answer, rooms, app } = await startRoomsApp({ sse: { strictHandlers: false } });
     const log = new LogRecorder();
     app.useLogger(log);
     rooms.answer = () => 'yes';
-    for (let i = 0; i < 3; i++) expect((await open('ann', 'rooms/ann')).status).toBe(403);
+    for (let i = 0; i < 3; i++) expect((await answer('ann', 'rooms/ann')).status).toBe(403);
     expect(log.entries).toMatchObject([
       {
         level: 'error',

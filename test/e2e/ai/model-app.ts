@@ -1,9 +1,10 @@
 import { Body, Controller, HttpCode, Param, Post, RequestMethod, type Type } from '@nestjs/common';
 import { aiSdk, aiSdkRun, ModelRuns, ModelRunsModule, type AiSdkRequest } from '../../../src/sse/ai/index.js';
 import { Sse } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp, type SseApp, type SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { Feed } from '../streams/feed.js';
 
 /** A model that says what the test says, once for each time it is asked. */
@@ -62,22 +63,23 @@ export interface Asked {
 }
 
 /** What `useChat` sends. */
-export const post = (
-  { url }: SseApp,
-  { chat = 'c', message = 'm', ...more }: Asked = {},
-): Promise<SseClient> =>
-  SseClient.open(`${url}/chat`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      id: chat,
-      messages: [{ id: message, role: 'user', parts: [{ type: 'text', text: 'Hi' }] }],
-      ...more,
-    }),
-  });
+const bodyOf = ({ chat = 'c', message = 'm', ...more }: Asked): object => ({
+  id: chat,
+  messages: [{ id: message, role: 'user', parts: [{ type: 'text', text: 'Hi' }] }],
+  ...more,
+});
 
-export const resume = ({ url }: SseApp, lastEventId = ''): Promise<SseClient> =>
-  SseClient.open(`${url}/chat/c/stream`, { lastEventId });
+export const post = ({ url }: SseApp, asked: Asked = {}): Promise<TestStream> =>
+  listen(`${url}/chat`, { body: bodyOf(asked) });
+
+/** The status of an answer that may be no stream. */
+export const statusOfPost = async ({ url }: SseApp, asked: Asked): Promise<number> =>
+  (await answerTo(`${url}/chat`, { body: bodyOf(asked) })).status;
+export const statusOfResume = async ({ url }: SseApp): Promise<number> =>
+  (await answerTo(`${url}/chat/c/stream`)).status;
+
+export const resume = ({ url }: SseApp, lastEventId = ''): Promise<TestStream> =>
+  listen(`${url}/chat/c/stream`, { lastEventId });
 
 export const stop = async ({ url }: SseApp): Promise<number> =>
   (await fetch(`${url}/chat/c/stop`, { method: 'POST' })).status;

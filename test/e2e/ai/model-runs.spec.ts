@@ -1,24 +1,25 @@
 import { describe, expect, it } from '@jest/globals';
 import { agUi, aiSdk, openAi, type ModelFormat } from '../../../src/sse/ai/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
 import { untilConnections, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo } from '../../support/open-stream.js';
 import { describeOnEach } from '../../support/shared-server.js';
-import { Model, post, resume, startChat, stop } from './model-app.js';
+import { Model, post, resume, startChat, statusOfPost, statusOfResume, stop } from './model-app.js';
 
 /** The words of an answer, and the types of parts that are none. */
-const told = (client: SseClient): string[] =>
-  client.events.map(({ data }) => {
-    if (data === '[DONE]') return data;
-    const { type, delta } = JSON.parse(data) as { type: string; delta?: string };
+const told = (client: TestStream): string[] =>
+  client.events.map(({ text, data }) => {
+    if (text === '[DONE]') return text;
+    const { type, delta } = data as { type: string; delta?: string };
     return delta ?? type;
   });
-const all = async (client: SseClient): Promise<string[]> => {
-  await client.closed;
+const all = async (client: TestStream): Promise<string[]> => {
+  await client.ended();
   return told(client);
 };
-const until = (client: SseClient, word: string): Promise<unknown> =>
-  client.until(({ data }) => data.includes(`"${word}"`));
+const until = (client: TestStream, word: string): Promise<unknown> =>
+  client.until(({ text }) => text.includes(`"${word}"`));
 
 describe('a request of useChat', () => {
   it('is answered 200 with nothing but the parts of the answer', async () => {
@@ -30,8 +31,8 @@ describe('a request of useChat', () => {
     feed.end();
     expect(await all(client)).toEqual(['one', 'two', '[DONE]']);
     expect([client.status, client.headers['x-vercel-ai-ui-message-stream']]).toEqual([200, 'v1']);
-    expect(client.blocks.filter(({ raw }) => raw.includes('event:'))).toEqual([]);
-    expect(await client.closed).toBe('ended');
+    expect(client.raw).not.toContain('event:');
+    expect(await client.ended()).toBe('ended');
   });
 
   it('stops the run of another message, and for a message that is known gives its own run', async () => {
@@ -69,15 +70,15 @@ describe('a request of useChat', () => {
   it('is refused with 400 where it is no such request, and with 503 where there are too many streams', async () => {
     const model = new Model();
     const app = await startChat(model, { sse: { limits: { connections: 1 } } });
-    expect((await SseClient.open(`${app.url}/chat`, { method: 'POST' })).status).toBe(400);
+    expect((await answerTo(`${app.url}/chat`, { method: 'POST' })).status).toBe(400);
     const long = 'x'.repeat(190);
-    for (const chat of ['', long, '\ud800']) expect((await post(app, { chat })).status).toBe(400);
-    expect((await SseClient.open(`${app.url}/chat/${long}/stream`)).status).toBe(400);
-    expect((await SseClient.open(`${app.url}/chat/${long}/stop`, { method: 'POST' })).status).toBe(400);
+    for (const chat of ['', long, '\ud800']) expect(await statusOfPost(app, { chat })).toBe(400);
+    expect((await answerTo(`${app.url}/chat/${long}/stream`)).status).toBe(400);
+    expect((await answerTo(`${app.url}/chat/${long}/stop`, { method: 'POST' })).status).toBe(400);
     const running = await post(app);
     await untilConnections(app.hub, 1);
-    for (let i = 0; i < 3; i++) expect((await post(app, { message: 'another' })).status).toBe(503);
-    expect((await resume(app)).status).toBe(503);
+    for (let i = 0; i < 3; i++) expect(await statusOfPost(app, { message: 'another' })).toBe(503);
+    expect(await statusOfResume(app)).toBe(503);
     expect([running.status, model.answers.length]).toEqual([200, 1]);
   });
 });
@@ -86,11 +87,11 @@ describe('a client that comes back', () => {
   it('is answered 204 where nothing runs, and when the run has ended', async () => {
     const model = new Model();
     const app = await startChat(model);
-    expect((await resume(app)).status).toBe(204);
+    expect(await statusOfResume(app)).toBe(204);
     const client = await post(app);
     (await model.asked()).end();
-    await client.closed;
-    expect((await resume(app)).status).toBe(204);
+    await client.ended();
+    expect(await statusOfResume(app)).toBe(204);
   });
 
   it('is answered 204 where the process that has claimed the run ended before it began', async () => {
@@ -98,7 +99,7 @@ describe('a client that comes back', () => {
     const app = await startChat(model);
     const claim = { run: 'dead', key: 'other', state: 'begun', at: 0, stopped: { data: '' } };
     await app.hub.publish('model-runs/c', { data: claim });
-    expect([(await resume(app)).status, await stop(app)]).toEqual([204, 204]);
+    expect([await statusOfResume(app), await stop(app)]).toEqual([204, 204]);
     const client = await post(app);
     (await model.asked()).end();
     expect(await all(client)).toEqual(['[DONE]']);
@@ -132,7 +133,7 @@ describe('a run', () => {
     };
     expect(await stop(app)).toBe(204);
     expect(await all(client)).toEqual(['abort']);
-    expect((await resume(app)).status).toBe(204);
+    expect(await statusOfResume(app)).toBe(204);
     expect(await all(await post(app))).toEqual(['abort']);
   });
 
@@ -177,7 +178,7 @@ describeOnEach('a run of two instances', (shared) => {
     clients.push(await post(apps[1]));
     feed.end();
     clients.push(await post(apps[0]));
-    await clients[0]!.closed;
+    await clients[0]!.ended();
     clients.push(await post(apps[1]));
     for (const client of clients) expect(await all(client)).toEqual(['one', '[DONE]']);
     expect(model.answers).toHaveLength(1);
@@ -191,7 +192,7 @@ describeOnEach('a run of two instances', (shared) => {
     const feed = await model.asked();
     feed.say('one');
     await until(first, 'one');
-    first.reset();
+    first.drop();
     const clients = [early, await resume(one), await resume(other), await resume(other, first.lastEventId)];
     feed.say('two');
     feed.end();
@@ -207,7 +208,7 @@ describeOnEach('a run of two instances', (shared) => {
     expect(await stop(other)).toBe(204);
     for (const client of clients) expect(await all(client)).toEqual(['one', 'abort']);
     await eventually(() => model.answers[0]!.signal.aborted);
-    expect([(await resume(one)).status, await stop(one)]).toEqual([204, 204]);
+    expect([await statusOfResume(one), await stop(one)]).toEqual([204, 204]);
   });
 
   it('ends with an error where its model fails, or its instance closes', async () => {
@@ -219,11 +220,11 @@ describeOnEach('a run of two instances', (shared) => {
     await until(failed, 'one');
     feed.fail(new Error('secret'));
     expect(await all(failed)).toEqual(['one', 'error']);
-    expect(failed.events.at(-1)!.data).toBe('{"type":"error","errorText":"Internal server error"}');
+    expect(failed.events.at(-1)!.text).toBe('{"type":"error","errorText":"Internal server error"}');
     const closing = [await post(one, { message: 'n' }), await resume(other)];
     await one.close();
     for (const client of closing) expect(await all(client)).toEqual(['error']);
-    expect((await resume(other)).status).toBe(204);
+    expect(await statusOfResume(other)).toBe(204);
   });
 
   it('is cut for clients of another instance that closes, and goes on', async () => {
@@ -235,7 +236,7 @@ describeOnEach('a run of two instances', (shared) => {
     feed.say('one');
     await until(cut, 'one');
     await other.close();
-    expect(await cut.closed).toBe('broken');
+    expect(await cut.ended()).toBe('broken');
     feed.end();
     expect(await all(there)).toEqual(['one', '[DONE]']);
   });

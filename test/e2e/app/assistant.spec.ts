@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { SseClient } from '../../support/sse-client.js';
+import { SseHub } from '../../../src/sse/index.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { bootApp, get, post, type BootedApp } from './booted-app.js';
 
 describe('an answer of the assistant', () => {
@@ -19,27 +20,45 @@ describe('an answer of the assistant', () => {
 
   it('is given from its beginning to who comes late, is stopped for all, and then nothing follows', async () => {
     const answer = await ask('Why?');
-    const early = await SseClient.open(`${answer}/events`);
-    await early.until(({ data }) => data === '“Why?” ');
-    const late = await SseClient.open(`${answer}/events`);
-    await late.until(({ data }) => data === '“Why?” ');
+    const early = await listen(`${answer}/events`);
+    await early.until(({ text }) => text === '“Why?” ');
+    const late = await listen(`${answer}/events`);
+    await late.until(({ text }) => text === '“Why?” ');
     expect((await fetch(answer, { method: 'DELETE' })).status).toBe(204);
-    for (const client of [early, late]) await client.closed;
+    for (const client of [early, late]) await client.ended();
     expect(early.events.map(({ type }) => type)).toEqual([
       'question',
       ...early.events.slice(1, -1).map(() => 'words'),
       'stopped',
     ]);
     expect(late.events).toEqual(early.events);
-    const again = await SseClient.open(`${answer}/events`, { lastEventId: early.lastEventId });
+    const again = await answerTo(`${answer}/events`, { lastEventId: early.lastEventId });
     expect(again.status).toBe(204);
     expect((await fetch(answer, { method: 'DELETE' })).status).toBe(204); // it had ended
   });
 
+  it('has no word after its stop, however soon the model says one', async () => {
+    const hub = booted.app.get(SseHub);
+    const answer = await ask('Why?');
+    const publish = hub.publish.bind(hub);
+    const spy = jest.spyOn(hub, 'publish').mockImplementation(async (channel, event) => {
+      const id = await publish(channel, event);
+      const late = { type: 'words', data: 'late' };
+      if (event.type === 'stopped') await publish(channel, late).catch(() => undefined);
+      return id;
+    });
+    const client = await listen(`${answer}/events`);
+    await client.until('words');
+    expect((await fetch(answer, { method: 'DELETE' })).status).toBe(204);
+    spy.mockRestore();
+    await client.ended();
+    expect(client.events.at(-1)!.type).toBe('stopped');
+  });
+
   it('says why it has failed', async () => {
-    const client = await SseClient.open(`${await ask('Please fail.')}/events`);
-    const { type, data } = (await client.rest()).at(-1)!;
-    expect([type, data]).toEqual(['failed', 'The model has lost the thread.']);
+    const client = await listen(`${await ask('Please fail.')}/events`);
+    const last = (await client.rest()).at(-1);
+    expect(last).toMatchObject({ type: 'failed', text: 'The model has lost the thread.' });
   });
 
   it('needs a question, and is known', async () => {

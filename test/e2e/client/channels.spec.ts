@@ -10,7 +10,7 @@ import {
 } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { eventually } from '../../support/eventually.js';
-import { Inbox } from '../../support/inbox.js';
+import { newInbox } from '../../support/inbox.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { startEndpointApp } from '../endpoint/endpoint-app.js';
 
@@ -27,7 +27,7 @@ function connected(url: string, options: ChannelsOptions = {}) {
 
 /** The data of the events of a channel. */
 class Taken {
-  readonly #events = new Inbox<unknown>();
+  readonly #events = newInbox<unknown>();
 
   constructor(readonly channel: ChannelClient) {
     channel.on('message', (data) => this.#events.push(data));

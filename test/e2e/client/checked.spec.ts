@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { checked, connectChannels, type InvalidEvent } from '../../../src/sse/client/index.js';
 import { defineChannel } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
-import { Inbox } from '../../support/inbox.js';
+import { newInbox } from '../../support/inbox.js';
 import { startSseApp } from '../../support/sse-app.js';
 import { startEndpointApp } from '../endpoint/endpoint-app.js';
 import { Connected } from './connecting.js';
@@ -47,11 +47,11 @@ describe('a client that checks data', () => {
 
   it('takes the schema of the channel', async () => {
     const { hub, url } = await startEndpointApp();
-    const invalid = new Inbox<unknown>();
+    const invalid = newInbox<unknown>();
     const parse = checked([Room, Typing], ({ channel, data }) => invalid.push([channel, data]));
     const client = connectChannels(`${url}/events`, { parse });
     whenTestEnds(() => client.close());
-    const data = new Inbox<unknown>();
+    const data = newInbox<unknown>();
     for (const name of ['rooms/a', 'typing/a']) client.channel(name).on('message', (one) => data.push(one));
     await new Promise<void>((resolve) => client.subscribe(() => client.state.kind === 'open' && resolve()));
     for (const name of ['rooms/a', 'typing/a'])

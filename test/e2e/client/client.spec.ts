@@ -7,7 +7,7 @@ import type { SseHub, SseModule } from '../../../src/sse/index.js';
 import { connect } from '../../../src/sse/client/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp, untilConnections, type Route, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { Connected } from './connecting.js';
 
@@ -206,8 +206,8 @@ describe('a connection that has died in silence', () => {
     const connected = new Connected(`${url}/events`);
     await connected.until('open');
     // Three heartbeats take longer than the silence that would count as death.
-    const other = await SseClient.open(`${url}/events`);
-    for (let beats = 0; beats < 3; beats++) await other.untilBlock(({ comments }) => comments.includes(''));
+    const other = await listen(`${url}/events`);
+    for (let beats = 0; beats < 3; beats++) await other.untilComment('');
     expect(connected.states.map(({ kind }) => kind)).toEqual(['connecting', 'open']);
   });
 

@@ -5,13 +5,13 @@ import {
   type SseClient,
 } from '../../../src/sse/client/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
-import { Inbox } from '../../support/inbox.js';
+import { newInbox } from '../../support/inbox.js';
 
 /** A client under test, with all that it was told. It is closed when the test ends. */
 export class Connected {
   readonly client: SseClient;
-  readonly #events = new Inbox<unknown>();
-  readonly #states = new Inbox<ConnectionState>();
+  readonly #events = newInbox<unknown>();
+  readonly #states = newInbox<ConnectionState>();
 
   constructor(url: string, options: ConnectOptions = {}, types: readonly string[] = ['message']) {
     this.client = connect(url, options);

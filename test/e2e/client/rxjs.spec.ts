@@ -3,7 +3,7 @@ import { firstValueFrom, lastValueFrom, map, take, toArray } from 'rxjs';
 import { connect, connectChannels, type ChannelsClient } from '../../../src/sse/client/index.js';
 import { fromChannel, fromClient, fromLive, fromState } from '../../../src/sse/client/rxjs/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
-import { Inbox } from '../../support/inbox.js';
+import { newInbox } from '../../support/inbox.js';
 import { untilConnections, untilSubscribers, type SseApp } from '../../support/sse-app.js';
 import { startEndpointApp } from '../endpoint/endpoint-app.js';
 
@@ -36,7 +36,7 @@ describe('the Observable', () => {
         ['price', 2],
       ]),
     );
-    const events = new Inbox<unknown>();
+    const events = newInbox<unknown>();
     const subscription = news.subscribe((event) => events.push(event));
     await events.until((_, count) => count === 2);
     subscription.unsubscribe();
@@ -57,7 +57,7 @@ describe('the Observable', () => {
   it('of a channel joins and leaves it, and fails where it is denied', async () => {
     const app = await start();
     const client = channelsOf(app);
-    const events = new Inbox<unknown>();
+    const events = newInbox<unknown>();
     const subscription = fromChannel(client, 'rooms/a').subscribe(({ data }) => events.push(data));
     await app.hub.publish('rooms/a', { data: 1 });
     await events.until((data) => data === 1);

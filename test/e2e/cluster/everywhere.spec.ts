@@ -3,11 +3,12 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
 import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory/memory.cluster.js';
 import type { SseCluster } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { describeWith } from '../../support/describe-with.js';
 import { redisClusters } from '../../support/redis-clusters.js';
 import { startSseApp, untilConnections, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 const routes = {
   a: (hub: SseApp['hub']) => hub.stream('a'),
@@ -24,9 +25,9 @@ const startInstance = (make: () => SseCluster | Promise<SseCluster>): Promise<Ss
   });
 
 /** Opens as many streams of the channels `a` and `b`. */
-async function open({ url, hub }: SseApp, a: number, b: number): Promise<SseClient[]> {
+async function open({ url, hub }: SseApp, a: number, b: number): Promise<TestStream[]> {
   const paths = [...Array<string>(a).fill('a'), ...Array<string>(b).fill('b')];
-  const clients = await Promise.all(paths.map((path) => SseClient.open(`${url}/${path}`)));
+  const clients = await Promise.all(paths.map((path) => listen(`${url}/${path}`)));
   await untilConnections(hub, a + b);
   return clients;
 }
@@ -81,11 +82,11 @@ function describeEverywhere(makeCluster: () => Promise<() => SseCluster | Promis
     const [a] = await open(one, 1, 0);
     const [otherA, b] = await open(other, 1, 1);
     expect(await one.hub.disconnect({ channel: 'a' })).toEqual({ ended: 2, away: [] });
-    expect([await a!.closed, await otherA!.closed]).toEqual(['ended', 'ended']);
+    expect([await a!.ended(), await otherA!.ended()]).toEqual(['ended', 'ended']);
     expect(await one.hub.disconnect({ channel: 'a' })).toEqual({ ended: 0, away: [] });
     const [info] = await other.hub.connections();
     expect(await one.hub.disconnect({ id: info!.id })).toEqual({ ended: 1, away: [] });
-    expect(await b!.closed).toBe('ended');
+    expect(await b!.ended()).toBe('ended');
   });
 }
 

@@ -3,8 +3,9 @@ import type { ExecutionContext } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { AuthorizeChannel, SseModule, defineChannel, type ChannelAccess } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
+import type { OpenStreamOptions, TestEvent, TestStream } from '../../../src/sse/testing/index.js';
 import { startSseApp, type SseApp, type SseAppOptions } from '../../support/sse-app.js';
-import { SseClient, type ReceivedEvent, type SseClientOptions } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 /** Says who is let in. */
 @Injectable()
@@ -81,21 +82,24 @@ export function startEndpointApp(
   }).then((started) => ({ ...started, access: started.app.get(TestAccess) }));
 }
 
+/** Headers that ask for ids of the event's own channel. */
+export const OWN_IDS = { accept: 'text/event-stream;ids=own' };
+
 /** A client and the id of its connection. */
 export async function openEndpoint(
   url: string,
   channels: readonly string[],
-  options: SseClientOptions = {},
-): Promise<{ client: SseClient; id: string }> {
+  options: OpenStreamOptions = {},
+): Promise<{ client: TestStream; id: string }> {
   const query = channels.map((channel) => `channel=${encodeURIComponent(channel)}`).join('&');
-  const client = await SseClient.open(`${url}/events?${query}`, options);
+  const client = await listen(`${url}/events?${query}`, options);
   return { client, id: idOf(await client.next()) };
 }
 
 /** The id that the event `connection` tells. */
-export function idOf({ type, data }: ReceivedEvent): string {
-  if (type !== 'connection') throw new Error(`This is no connection event: ${type} ${data}`);
-  return (JSON.parse(data) as { id: string }).id;
+export function idOf({ type, data, text }: TestEvent): string {
+  if (type !== 'connection') throw new Error(`This is no connection event: ${type} ${text}`);
+  return (data as { id: string }).id;
 }
 
 export interface Answer {

@@ -2,16 +2,18 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
 import type { FollowedLog } from '../../../src/sse/index.js';
+import type { TestEvent } from '../../../src/sse/testing/index.js';
+import { blocksOf } from '../../support/blocks.js';
 import { adapters } from '../../support/adapters.js';
 import { eventually } from '../../support/eventually.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
-import { change, idOf, openEndpoint, startEndpointApp } from './endpoint-app.js';
+import { change, idOf, openEndpoint, OWN_IDS, startEndpointApp } from './endpoint-app.js';
 
 /** The id of an event in `rooms/a`, among those of the other channels. */
 const IN_A = /(?:^|&)rooms%2Fa=([^&]+)/;
 
-const dataOf = (events: readonly { data: string }[]): string[] => events.map(({ data }) => data);
+const dataOf = (events: readonly TestEvent[]): string[] => events.map(({ text }) => text);
 
 describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
   const start = (...[sse, options]: Parameters<typeof startEndpointApp>) =>
@@ -26,7 +28,7 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
     const [info] = await hub.connections();
     expect(info).toMatchObject({ id, channels: ['rooms/a', 'rooms/b'], path: '/events' });
     expect(id).toMatch(/^[\da-f-]{36}$/);
-    expect(client.blocks.map(({ event }) => event?.type)).toEqual([
+    expect(blocksOf(client).map(({ event }) => event?.type)).toEqual([
       undefined,
       'connection',
       'message',
@@ -36,7 +38,7 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
 
   it('streams a channel that comes after a question mark in the query', async () => {
     const { hub, url } = await start();
-    const client = await SseClient.open(`${url}/events?from=where?&channel=rooms/a`);
+    const client = await listen(`${url}/events?from=where?&channel=rooms/a`);
     idOf(await client.next());
     expect((await hub.connections())[0]!.channels).toEqual(['rooms/a']);
   });
@@ -62,7 +64,7 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
   it('asks the same guards for the stream and for joining', async () => {
     const { url } = await start();
     const wrong = { 'x-token': 'wrong' };
-    expect((await SseClient.open(`${url}/events?channel=rooms/a`, { headers: wrong })).status).toBe(401);
+    expect((await answerTo(`${url}/events?channel=rooms/a`, { headers: wrong })).status).toBe(401);
     const { id } = await openEndpoint(url, ['rooms/a']);
     expect((await change(url, id, { join: ['rooms/b'] }, wrong)).status).toBe(401);
     expect((await change(url, id, {})).body.channels).toEqual(['rooms/a']);
@@ -114,7 +116,7 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
     };
     expect(answer.body).toEqual({ joined: channels, positions, denied: [], left: [], channels });
     await hub.publish('rooms/a', { data: 'hello' });
-    expect((await client.next()).data).toBe('hello');
+    expect((await client.next()).text).toBe('hello');
   });
 
   it('sends nothing more of a channel that was left, and goes on with the others', async () => {
@@ -124,7 +126,7 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
     await untilSubscribers(hub, 'rooms/a', 0);
     await hub.publish('rooms/a', { data: 'not for it' });
     await hub.publish('rooms/b', { data: 'for it' });
-    expect((await client.next()).data).toBe('for it');
+    expect((await client.next()).text).toBe('for it');
   });
 
   it('goes on where a channel was left when it is joined again', async () => {
@@ -158,7 +160,7 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
     expect((await second).body).toMatchObject({ joined: ['rooms/asked'], channels });
     // The position was that of the first join, which came to nothing.
     await hub.publish('rooms/asked', { data: '3' });
-    expect((await client.next()).data).toBe('3');
+    expect((await client.next()).text).toBe('3');
   });
 
   it('repeats nothing of a channel that is joined again, however many others were joined and left since', async () => {
@@ -175,7 +177,7 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
     for (const data of ['2', '3']) {
       await change(url, id, { join: ['rooms/a'] });
       await hub.publish('rooms/a', { data });
-      expect((await client.next()).data).toBe(data);
+      expect((await client.next()).text).toBe(data);
       await change(url, id, { leave: ['rooms/a'] });
     }
   });
@@ -189,14 +191,13 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
       for (; !isOver; await turn()) await hub.publish('rooms/busy', { data: published++ });
     })();
     await change(url, id, { join: ['rooms/busy'] });
-    const [{ data }] = [await client.next()];
-    const first = Number(data);
+    const first = Number((await client.next()).text);
     await client.take(200);
     isOver = true;
     await publishing;
     const received = client.events
       .filter(({ type }) => type === 'message')
-      .map((event) => Number(event.data));
+      .map((event) => Number(event.text));
     expect(received).toEqual(received.map((_, i) => first + i));
   });
 
@@ -219,7 +220,7 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
     open();
     expect((await joining).body.joined).toEqual(['rooms/slow']);
     await hub.publish('rooms/slow', { data: 'after the answer' });
-    expect((await client.next()).data).toBe('after the answer');
+    expect((await client.next()).text).toBe('after the answer');
   });
 
   it('joins channels from the positions that a join before was answered with', async () => {
@@ -243,7 +244,7 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
 
   it.each([
     ['full', {}],
-    ['own', { ids: 'own' }],
+    ['own', { headers: OWN_IDS }],
   ] as const)(
     'gives all again to who was cut off before it had the backlog of a join (%s ids)',
     async (_, ids) => {
@@ -276,7 +277,7 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
     const lastEventId = await hub.publish('rooms/b', { data: 'elsewhere' });
     await change(url, id, { join: [{ channel: 'rooms/a', lastEventId }] });
     const gap = await client.next();
-    expect([gap.type, JSON.parse(gap.data)]).toEqual([
+    expect([gap.type, gap.data]).toEqual([
       'gap',
       expect.objectContaining({ channel: 'rooms/a', reason: 'unknown', requested: lastEventId }),
     ]);
@@ -293,7 +294,7 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
   it('tells which channels of the query were denied, also those that nobody has granted', async () => {
     const { url } = await start();
     const { client } = await openEndpoint(url, ['nobody/says', 'rooms/a', 'rooms/secret']);
-    expect(dataOf(await client.take(2)).map((data) => JSON.parse(data) as unknown)).toEqual([
+    expect((await client.take(2)).map(({ data }): unknown => data)).toEqual([
       { channel: 'nobody/says', reason: 'forbidden' },
       { channel: 'rooms/secret', reason: 'forbidden' },
     ]);
@@ -306,7 +307,7 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
     ['on a resume where nobody was asked', 'lastEventId=news%3Dabc-1'],
   ])('answers 403 where everything was denied, %s', async (_, query) => {
     const { hub, url } = await start();
-    const client = await SseClient.open(`${url}/events?${query}`);
+    const client = await answerTo(`${url}/events?${query}`);
     expect([client.status, client.headers['content-type']]).toEqual([
       403,
       expect.stringContaining('application/json'),
@@ -319,14 +320,14 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
     const { client, id } = await openEndpoint(url, ['rooms/a'], { reconnect: true });
     await hub.publish('rooms/a', { data: 'last' });
     await hub.complete('rooms/a');
-    expect((await client.next()).data).toBe('last');
+    expect((await client.next()).text).toBe('last');
     expect((await change(url, id, { join: ['rooms/b'] })).body.channels).toEqual(['rooms/b']);
     await eventually(() => client.lastEventId.includes('rooms%2Fb='));
-    client.destroy();
+    client.drop('fin');
     const again = idOf(await client.next());
     expect((await change(url, again, {})).body.channels).toEqual(['rooms/b']);
     await hub.publish('rooms/b', { data: 'goes on' });
-    expect((await client.next()).data).toBe('goes on');
+    expect((await client.next()).text).toBe('goes on');
   });
 
   it('joins a channel that has completed, to its end', async () => {
@@ -337,11 +338,11 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
     const { body } = await change(url, id, { join: ['rooms/a'] });
     const positions = { 'rooms/a': expect.stringMatching(/^0\./) };
     expect(body).toEqual({ joined: ['rooms/a'], positions, denied: [], left: [], channels: [] });
-    expect((await client.next()).data).toBe('last');
+    expect((await client.next()).text).toBe('last');
     await change(url, id, { join: ['rooms/a'] });
     await change(url, id, { join: ['rooms/b'] });
     await hub.publish('rooms/b', { data: 'b' });
-    expect((await client.next()).data).toBe('b');
+    expect((await client.next()).text).toBe('b');
   });
 
   it('can have a channel taken away, and the stream ended, like any other', async () => {
@@ -353,10 +354,10 @@ describe.each(adapters)('the ready-made endpoint (%s)', (adapter) => {
     expect(await hub.revoke('ada', 'rooms/b')).toEqual({ ended: 1, away: [] });
     expect(await client.next()).toMatchObject({
       type: 'denied',
-      data: '{"channel":"rooms/b","reason":"revoked"}',
+      text: '{"channel":"rooms/b","reason":"revoked"}',
     });
     expect((await change(url, id, { join: ['rooms/b'] }, headers)).body.denied).toEqual(['rooms/b']);
     expect(await hub.disconnect({ id })).toEqual({ ended: 1, away: [] });
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
   });
 });

@@ -7,7 +7,7 @@ import { whenTestEnds } from '../../support/clean-up.js';
 import { describeWith } from '../../support/describe-with.js';
 import { eventually } from '../../support/eventually.js';
 import { RedisServer } from '../../support/redis-server.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { change, idOf, openEndpoint, startEndpointApp } from './endpoint-app.js';
 
 const ADA = { 'x-user': 'ada' };
@@ -40,7 +40,7 @@ describeWith('redis-server', 'the endpoint of two instances that share a Redis',
       });
       await other.hub.publish('rooms/a', { data: 'left' });
       await other.hub.publish('rooms/b', { data: 'joined' });
-      expect((await client.next()).data).toBe('joined');
+      expect((await client.next()).text).toBe('joined');
       expect(other.access.asked).toEqual([]);
     });
 
@@ -67,10 +67,10 @@ describeWith('redis-server', 'the endpoint of two instances that share a Redis',
       client.close();
       await other.hub.publish('rooms/a', { data: '2' });
       const { lastEventId } = client;
-      const again = await SseClient.open(`${other.url}/events`, { lastEventId });
+      const again = await listen(`${other.url}/events`, { lastEventId });
       idOf(await again.next());
       await one.hub.publish('rooms/a', { data: '3' });
-      expect((await again.take(2)).map(({ data }) => data)).toEqual(['2', '3']);
+      expect((await again.take(2)).map(({ text }) => text)).toEqual(['2', '3']);
       expect((await other.hub.connections())[0]!.channels).toEqual(['rooms/a', 'typing/a']);
     });
   });

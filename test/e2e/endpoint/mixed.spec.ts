@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { AuthorizeChannel, defineChannel, SseModule } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
-import type { SseClient } from '../../support/sse-client.js';
 import { Publisher, ServerSockets } from '../http/stalled.js';
 import { called, Held, LosesLog, stateOf, type Tell } from '../snapshots/snapshot-app.js';
 import { change, openEndpoint, startEndpointApp } from './endpoint-app.js';
 
 interface Opened {
-  readonly client: SseClient;
+  readonly client: TestStream;
   readonly close: () => Promise<void>;
 }
 
@@ -41,7 +41,7 @@ describe('the endpoint with what else there is', () => {
       lost.lose();
       await hub.publish('board/a', { data: 'after' });
       await client.until(({ type }) => type === 'error');
-      expect(await client.closed).toBe('ended');
+      expect(await client.ended()).toBe('ended');
     },
   );
 
@@ -58,9 +58,9 @@ describe('the endpoint with what else there is', () => {
     const asked = await called(held);
     await client.until(({ type }) => type === 'gap');
     const id = await hub.publish('rooms/a', { comment: 'still working' });
-    await client.untilBlock(({ comments }) => comments.includes('still working'));
+    await client.untilComment('still working');
     asked.fail(new Error('The database is away.'));
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
     expect(client.lastEventId.split('&')).toContain(`rooms%2Fa=${id}`);
   });
 

@@ -4,7 +4,7 @@ import { map } from 'rxjs';
 import { SseModule } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo } from '../../support/open-stream.js';
 import {
   change,
   DoorModule,
@@ -73,7 +73,7 @@ describe('the option "endpoint"', () => {
       },
     });
     expect((await fetch(`${url}/events`)).status).toBe(404);
-    const client = await SseClient.open(`${url}/v2/events`);
+    const client = await answerTo(`${url}/v2/events`);
     expect([client.status, marked]).toEqual([200, [true]]);
   });
 
@@ -111,6 +111,6 @@ describe('the option "endpoint"', () => {
     const { client, id } = await openEndpoint(url, ['rooms/a']);
     await change(url, id, { join: ['rooms/b'] });
     await hub.publish('rooms/b', { data: 'hello' });
-    expect((await client.next()).data).toBe('hello');
+    expect((await client.next()).text).toBe('hello');
   });
 });

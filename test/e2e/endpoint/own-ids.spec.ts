@@ -3,10 +3,12 @@ import { describe, expect, it } from '@jest/globals';
 import { mergeMap, of } from 'rxjs';
 import { AuthorizeChannel, SseHub, SseSnapshot } from '../../../src/sse/index.js';
 import type { SnapshotOf, SnapshotRequest, SseModuleOptions } from '../../../src/sse/index.js';
+import type { OpenStreamOptions, TestStream } from '../../../src/sse/testing/index.js';
+import { blocksOf } from '../../support/blocks.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp } from '../../support/sse-app.js';
-import { SseClient, type SseClientOptions } from '../../support/sse-client.js';
-import { change, idOf, openEndpoint, startEndpointApp } from './endpoint-app.js';
+import { answerTo, listen } from '../../support/open-stream.js';
+import { change, idOf, openEndpoint, OWN_IDS, startEndpointApp } from './endpoint-app.js';
 
 type Positions = Readonly<Record<string, string>>;
 
@@ -15,20 +17,25 @@ const without = (channels: readonly string[]): Positions =>
   Object.fromEntries(channels.map((channel) => [channel, '']));
 
 /** The options of a request that has positions in its body. */
-const posting = (body: unknown, options: SseClientOptions = {}): SseClientOptions => ({
-  ids: 'own',
+const posting = (body: unknown, options: OpenStreamOptions = {}): OpenStreamOptions => ({
   method: 'POST',
   ...options,
-  headers: { 'content-type': 'application/json', ...options.headers },
+  headers: { ...OWN_IDS, 'content-type': 'application/json', ...options.headers },
   body: typeof body === 'string' ? body : JSON.stringify(body),
 });
+
+/** Where a client is in each channel, by all ids that it has had. */
+function positionsOf(client: TestStream): Positions {
+  const parts = blocksOf(client).flatMap(({ id }) => id?.split('&') ?? []);
+  return Object.fromEntries(parts.map((part) => part.split('=').map(decodeURIComponent) as [string, string]));
+}
 
 async function openWith(
   url: string,
   channels: Positions,
-  options?: SseClientOptions,
-): Promise<{ client: SseClient; id: string }> {
-  const client = await SseClient.open(`${url}/events`, posting({ channels }, options));
+  options?: OpenStreamOptions,
+): Promise<{ client: TestStream; id: string }> {
+  const client = await listen(`${url}/events`, posting({ channels }, options));
   return { client, id: idOf(await client.next()) };
 }
 
@@ -69,12 +76,12 @@ describe('A stream with own ids', () => {
     const a = await hub.publish('rooms/a', { data: '1' });
     const b = await hub.publish('rooms/b', { data: '2' });
     await hub.publish('typing/a', { data: '3', id: 'of its publisher' });
-    expect(await client.take(3)).toEqual([
-      { type: 'message', id: `rooms%2Fa=${a}`, data: '1' },
-      { type: 'message', id: `rooms%2Fb=${b}`, data: '2' },
-      { type: 'message', id: 'typing%2Fa=*', data: '3' },
+    expect(await client.take(3)).toMatchObject([
+      { type: 'message', id: `rooms%2Fa=${a}`, text: '1' },
+      { type: 'message', id: `rooms%2Fb=${b}`, text: '2' },
+      { type: 'message', id: 'typing%2Fa=*', text: '3' },
     ]);
-    expect(client.blocks[0]!.id).toMatch(/^rooms%2Fa=0\.\w+&rooms%2Fb=0\.\w+&typing%2Fa=\*$/);
+    expect(blocksOf(client)[0]!.id).toMatch(/^rooms%2Fa=0\.\w+&rooms%2Fb=0\.\w+&typing%2Fa=\*$/);
   });
 
   it('begins by POST in each channel where the client was, and gives nothing twice', async () => {
@@ -82,24 +89,26 @@ describe('A stream with own ids', () => {
     const { client: first } = await openWith(url, { 'rooms/a': '', 'rooms/b': '', 'typing/a': '' });
     for (const room of ['a', 'b', 'a']) await hub.publish(`rooms/${room}`, { data: 'had' });
     await first.take(3);
-    first.destroy();
+    first.drop('fin');
     for (const room of ['b', 'a', 'b']) await hub.publish(`rooms/${room}`, { data: `missed in ${room}` });
-    const { client } = await openWith(url, first.positions);
+    const { client } = await openWith(url, positionsOf(first));
     await hub.publish('typing/a', { data: 'live' });
-    const missed = (await client.take(4)).map(({ data }) => data);
+    const missed = (await client.take(4)).map(({ text }) => text);
     expect(missed.sort()).toEqual(['live', 'missed in a', 'missed in b', 'missed in b']);
     expect((await hub.connections())[0]!.channels).toEqual(['rooms/a', 'rooms/b', 'typing/a']);
   });
 
   it('begins by GET where its last event ID says, too', async () => {
     const { hub, url } = await startEndpointApp({ retry: 1 });
-    const { client } = await openEndpoint(url, ['rooms/a', 'rooms/b'], { ids: 'own', reconnect: 100 });
+    const rooms = ['rooms/a', 'rooms/b'];
+    const { client: first } = await openEndpoint(url, rooms, { headers: OWN_IDS });
     await hub.publish('rooms/a', { data: '1' });
-    await client.next();
-    client.destroy();
+    await first.next();
+    first.drop('fin');
     for (const room of ['a', 'b']) await hub.publish(`rooms/${room}`, { data: room });
-    await client.next();
-    expect((await client.take(2)).map(({ data }) => data).sort()).toEqual(['a', 'b']);
+    const lastEventId = new URLSearchParams(positionsOf(first)).toString();
+    const { client } = await openEndpoint(url, rooms, { headers: OWN_IDS, lastEventId });
+    expect((await client.take(2)).map(({ text }) => text).sort()).toEqual(['a', 'b']);
   });
 
   it('names what is joined, and nothing that is left; a channel goes on where the client says', async () => {
@@ -107,11 +116,12 @@ describe('A stream with own ids', () => {
     const { client, id } = await openWith(url, { 'rooms/a': '' });
     const { body } = await change(url, id, { join: ['rooms/b'] });
     const told = `rooms%2Fb=${body.positions['rooms/b']}`;
-    expect((await client.untilBlock((block) => block.id === told)).at(-1)!.raw).toContain('sse-position');
+    await client.untilId(told);
+    expect(blocksOf(client).at(-1)!.raw).toContain('sse-position');
     await change(url, id, { leave: ['rooms/b'] });
     const missed = await hub.publish('rooms/b', { data: 'missed' });
     await change(url, id, { join: [{ channel: 'rooms/b', lastEventId: body.positions['rooms/b'] }] });
-    expect(await client.next()).toEqual({ type: 'message', id: `rooms%2Fb=${missed}`, data: 'missed' });
+    expect(await client.next()).toMatchObject({ type: 'message', id: `rooms%2Fb=${missed}`, text: 'missed' });
   });
 
   it('goes on without a channel that was revoked', async () => {
@@ -122,7 +132,7 @@ describe('A stream with own ids', () => {
     expect(await client.next()).toMatchObject({ type: 'denied', id: undefined });
     await hub.publish('rooms/a', { data: 'secret' });
     const id = await hub.publish('rooms/b', { data: '1' });
-    expect(await client.next()).toEqual({ type: 'message', id: `rooms%2Fb=${id}`, data: '1' });
+    expect(await client.next()).toMatchObject({ type: 'message', id: `rooms%2Fb=${id}`, text: '1' });
   });
 
   it('has no id in a gap before a snapshot, and that of its channel in the snapshot', async () => {
@@ -135,7 +145,7 @@ describe('A stream with own ids', () => {
       ['snapshot', 'rooms%2Fa'],
       ['snapshot', 'rooms%2Fc'],
     ]);
-    expect(client.blocks[0]!.id).toBe(`rooms%2Fb=${had}`);
+    expect(blocksOf(client)[0]!.id).toBe(`rooms%2Fb=${had}`);
   });
 
   it('takes 500 channels by default, and with full ids 50', async () => {
@@ -143,20 +153,22 @@ describe('A stream with own ids', () => {
     const { client, id } = await openWith(url, without(rooms(60)));
     expect((await hub.connections())[0]!.channels).toHaveLength(60);
     await hub.publish('rooms/59', { data: '1' });
-    expect(await client.next()).toMatchObject({ data: '1' });
+    expect(await client.next()).toMatchObject({ text: '1' });
     expect((await change(url, id, { join: rooms(500) })).body.channels).toHaveLength(500);
     expect((await change(url, id, { join: ['rooms/one'] })).body.message).toContain('at most 500');
     const full = { headers: { accept: 'text/event-stream' } };
-    const refused = await SseClient.open(`${url}/events`, posting({ channels: without(rooms(60)) }, full));
-    await refused.closed;
-    expect([refused.status, refused.body]).toEqual([400, expect.stringContaining('(50)')]);
+    const refused = await answerTo(`${url}/events`, posting({ channels: without(rooms(60)) }, full));
+    expect(refused).toMatchObject({
+      status: 400,
+      body: { message: expect.stringContaining('(50)') as unknown },
+    });
   });
 
   it('takes as many channels as the limit that is given', async () => {
     const { url } = await startEndpointApp({ limits: { channelsPerConnection: 2 } });
-    const open = (count: number): Promise<SseClient> =>
-      SseClient.open(`${url}/events`, posting({ channels: without(rooms(count)) }));
-    expect([(await open(2)).status, (await open(3)).status]).toEqual([200, 400]);
+    const statusOf = async (count: number): Promise<number> =>
+      (await answerTo(`${url}/events`, posting({ channels: without(rooms(count)) }))).status;
+    expect([await statusOf(2), await statusOf(3)]).toEqual([200, 400]);
   });
 });
 
@@ -168,7 +180,11 @@ describe('A stream with full ids', () => {
     const headers = { accept: 'text/event-stream', 'last-event-id': 'rooms%2Fold=1.markmark0000' };
     const { client } = await openWith(url, { 'rooms/a': a, 'rooms/b': b }, { headers });
     expect(client.headers).not.toHaveProperty('vary');
-    expect(await client.next()).toEqual({ type: 'message', id: `rooms%2Fa=${a}&rooms%2Fb=${id}`, data: '2' });
+    expect(await client.next()).toMatchObject({
+      type: 'message',
+      id: `rooms%2Fa=${a}&rooms%2Fb=${id}`,
+      text: '2',
+    });
   });
 
   it('is what a route of Nest gives, whatever it is asked for', async () => {
@@ -182,8 +198,8 @@ describe('A stream with full ids', () => {
       }
     }
     const { hub, url } = await startSseApp({ controllers: [StockController] });
-    const client = await SseClient.open(`${url}/stock`, { ids: 'own' });
-    await client.nextBlock();
+    const client = await listen(`${url}/stock`, { headers: OWN_IDS });
+    await client.untilId();
     const id = await hub.publish('a', { data: '1' });
     expect(await client.next()).toMatchObject({ id });
     expect(client.headers['content-type']).toBe('text/event-stream');
@@ -193,14 +209,14 @@ describe('A stream with full ids', () => {
 describe('A route with @Sse()', () => {
   it('gives own ids of its one channel, and takes them back', async () => {
     const { hub, url } = await startSseApp({ routes: { events: (hub) => hub.stream('a') } });
-    const client = await SseClient.open(`${url}/events`, { ids: 'own' });
-    const bare = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`, { headers: OWN_IDS });
+    const bare = await listen(`${url}/events`);
     await hub.publish('a', { data: '1' });
     const [{ id }, { id: own }] = [await bare.next(), await client.next()];
     expect(own).toBe(`a=${id}`);
     const missed = await hub.publish('a', { data: '2' });
-    const again = await SseClient.open(`${url}/events`, { ids: 'own', lastEventId: own! });
-    expect(await again.next()).toEqual({ type: 'message', id: `a=${missed}`, data: '2' });
+    const again = await listen(`${url}/events`, { headers: OWN_IDS, lastEventId: own! });
+    expect(await again.next()).toMatchObject({ type: 'message', id: `a=${missed}`, text: '2' });
   });
 
   it('tells at a heartbeat of the positions alone that have moved past hidden events', async () => {
@@ -209,10 +225,11 @@ describe('A route with @Sse()', () => {
       sse: { heartbeat: 20 },
       routes: { events: (hub) => hub.stream(['a', 'b'], { filter: isShown }) },
     });
-    const client = await SseClient.open(`${url}/events`, { ids: 'own' });
-    await client.nextBlock();
+    const client = await listen(`${url}/events`, { headers: OWN_IDS });
+    await client.untilId();
     const id = await hub.publish('a', { data: 'hidden' });
-    expect((await client.nextBlock()).raw).toBe(`id: a=${id}\nevent: sse-position\ndata: {}`);
+    await client.untilId(`a=${id}`);
+    expect(blocksOf(client).at(-1)!.raw).toBe(`id: a=${id}\nevent: sse-position\ndata: {}`);
   });
 
   it('names the channel of each value that is made of an event, and none of others', async () => {
@@ -222,12 +239,12 @@ describe('A route with @Sse()', () => {
         mine: () => of({ id: '7', data: 'mine' }),
       },
     });
-    const client = await SseClient.open(`${url}/events`, { ids: 'own' });
-    const begin = (await client.nextBlock()).id!.split('&');
+    const client = await listen(`${url}/events`, { headers: OWN_IDS });
+    const begin = (await client.untilId()).split('&');
     const id = await hub.publish('b', { data: '1' });
     expect((await client.take(2)).map((event) => event.id)).toEqual([begin[1], `b=${id}`]);
-    const mine = await SseClient.open(`${url}/mine`, { ids: 'own' });
-    expect(await mine.next()).toEqual({ type: 'message', id: undefined, data: 'mine' });
+    const mine = await listen(`${url}/mine`, { headers: OWN_IDS });
+    expect(await mine.next()).toMatchObject({ type: 'message', id: undefined, text: 'mine' });
   });
 });
 
@@ -242,7 +259,7 @@ describe.each(adapters)('A POST of the endpoint (%s)', (adapter) => {
   it('is answered with the status that says what is wrong', async () => {
     const { hub, url } = await start();
     const statusOf = async (body: unknown, headers = {}): Promise<number> =>
-      (await SseClient.open(`${url}/events`, posting(body, { headers }))).status;
+      (await answerTo(`${url}/events`, posting(body, { headers }))).status;
     const long = { channels: { 'rooms/a': 'x'.repeat(64 * 1024) } };
     const denied = { channels: { 'rooms/secret': '', 'nobody/asks': '' } };
     expect(await statusOf(denied, { accept: 'text/event-stream' })).toBe(403);
@@ -264,7 +281,7 @@ describe.each(adapters)('A POST of the endpoint (%s)', (adapter) => {
     const { client } = await openWith(url, { 'rooms/a': '', 'rooms/secret': '' });
     expect(await client.next()).toMatchObject({ type: 'denied', id: undefined });
     await hub.publish('rooms/a', { data: '1' });
-    expect(await client.next()).toMatchObject({ data: '1' });
+    expect(await client.next()).toMatchObject({ text: '1' });
   });
 
   it('keeps what else the answer varies by', async () => {
@@ -280,8 +297,7 @@ describe.each(adapters)('A POST of the endpoint (%s)', (adapter) => {
   it('takes a channel that is named like a member of every object', async () => {
     const { hub, url } = await start({}, [topicAccess()]);
     const body = '{"channels":{"__proto__":"","constructor":""}}';
-    const client = await SseClient.open(`${url}/events`, posting(body));
-    expect(client.blocks).toBeDefined();
+    const client = await listen(`${url}/events`, posting(body));
     await client.next();
     expect((await hub.connections())[0]!.channels).toEqual(['__proto__', 'constructor']);
   });

@@ -1,10 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import type { TestStream } from '../../../src/sse/testing/index.js';
+import { blocksOf } from '../../support/blocks.js';
 import { eventually } from '../../support/eventually.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { change, idOf, openEndpoint, startEndpointApp } from './endpoint-app.js';
 
 /** Waits until the client would come back for just these channels. */
-const untilNamed = (client: SseClient, ...channels: string[]): Promise<void> =>
+const untilNamed = (client: TestStream, ...channels: string[]): Promise<void> =>
   eventually(() => {
     const named = client.lastEventId.split('&').map((part) => decodeURIComponent(part.split('=')[0]!));
     return named.join() === channels.join();
@@ -19,11 +21,11 @@ describe('a client of the endpoint that comes back', () => {
     await change(url, id, { join: ['rooms/a', 'rooms/b'] });
     await hub.publish('rooms/a', { data: '1' });
     await client.next();
-    client.destroy();
+    client.drop('fin');
     await hub.publish('rooms/b', { data: '2' });
     expect(idOf(await client.next())).not.toBe(id);
     await hub.publish('rooms/a', { data: '3' });
-    expect((await client.take(2)).map(({ data }) => data)).toEqual(['2', '3']);
+    expect((await client.take(2)).map(({ text }) => text)).toEqual(['2', '3']);
     const [info] = await hub.connections();
     expect(info!.channels).toEqual(['rooms/a', 'rooms/b']);
   });
@@ -35,11 +37,11 @@ describe('a client of the endpoint that comes back', () => {
     await untilNamed(client, 'typing/a');
     await hub.publish('typing/a', { data: '1', id: 'of its publisher' });
     await client.next();
-    client.destroy();
+    client.drop('fin');
     const again = idOf(await client.next());
     expect((await change(url, again, {})).body.channels).toEqual(['typing/a']);
     await hub.publish('typing/a', { data: '2' });
-    expect((await client.next()).data).toBe('2');
+    expect((await client.next()).text).toBe('2');
   });
 
   it('joins from the position of the first answer, where it was cut off before it had read its stream', async () => {
@@ -48,13 +50,13 @@ describe('a client of the endpoint that comes back', () => {
     client.pause();
     const { body } = await change(url, id, { join: ['rooms/a'] });
     for (const data of ['1', '2']) await hub.publish('rooms/a', { data });
-    client.reset();
+    client.drop();
     const again = idOf(await client.next());
     expect((await hub.connections())[0]!.channels).toEqual([]);
     const { positions } = body as { positions: Record<string, string> };
     await change(url, again, { join: [{ channel: 'rooms/a', lastEventId: positions['rooms/a'] }] });
     await hub.publish('rooms/a', { data: '3' });
-    expect((await client.take(3)).map(({ data }) => data)).toEqual(['1', '2', '3']);
+    expect((await client.take(3)).map(({ text }) => text)).toEqual(['1', '2', '3']);
   });
 
   it('has not what it has left, the last one included', async () => {
@@ -64,14 +66,14 @@ describe('a client of the endpoint that comes back', () => {
     await untilNamed(client, 'rooms/a', 'rooms/b');
     await change(url, id, { leave: ['rooms/a'] });
     await untilNamed(client, 'rooms/b');
-    client.destroy();
+    client.drop('fin');
     const again = idOf(await client.next());
     expect((await hub.connections())[0]!.channels).toEqual(['rooms/b']);
     await change(url, again, { leave: ['rooms/b'] });
     await eventually(() => client.lastEventId === '');
     // With data, or half of all clients would keep the id that they have.
-    expect(client.blocks.at(-1)!.raw).toBe('id: \nevent: sse-position\ndata: {}');
-    client.destroy();
+    expect(blocksOf(client).at(-1)!.raw).toBe('id: \nevent: sse-position\ndata: {}');
+    client.drop('fin');
     const last = idOf(await client.next());
     expect((await change(url, last, {})).body.channels).toEqual([]);
   });
@@ -87,11 +89,11 @@ describe('a client of the endpoint that comes back', () => {
       await hub.publish('rooms/never', { data: '1' }),
     ];
     const lastEventId = `rooms%2Fa=${ids[0]!}&rooms%2Fnever=${ids[1]!}`;
-    const coming = SseClient.open(`${url}/events`, { lastEventId });
+    const coming = listen(`${url}/events`, { lastEventId });
     await eventually(() => access.asked.length === 2);
     await end(app);
     const client = await coming;
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
     expect(client.lastEventId).toBe(lastEventId);
   });
 
@@ -101,11 +103,11 @@ describe('a client of the endpoint that comes back', () => {
     await change(url, id, { join: ['rooms/a', 'rooms/b'] });
     await untilNamed(client, 'rooms/a', 'rooms/b');
     access.closed.add('rooms/a');
-    client.destroy();
+    client.drop('fin');
     const again = idOf(await client.next());
     expect(await client.next()).toMatchObject({
       type: 'denied',
-      data: '{"channel":"rooms/a","reason":"forbidden"}',
+      text: '{"channel":"rooms/a","reason":"forbidden"}',
     });
     expect((await change(url, again, {})).body.channels).toEqual(['rooms/b']);
   });

@@ -11,10 +11,12 @@ import {
   whileLeading,
 } from '../../../src/sse/index.js';
 import type { BackplaneFactory, ChannelSubscription, ChannelUse } from '../../../src/sse/index.js';
-import { Inbox } from '../../support/inbox.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
+import { newInbox } from '../../support/inbox.js';
+import type { Inbox } from '../../../src/sse/testing/inbox.js';
 import { describeOnRedis } from '../../support/shared-server.js';
 import { startSseApp, type RouteRequest, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 /** What the hooks of one instance are told, as `subscribe ada`. */
 type Told = Inbox<string>;
@@ -50,7 +52,7 @@ interface Instance extends SseApp {
 }
 
 async function startInstance(backplane: BackplaneFactory): Promise<Instance> {
-  const told: Told = new Inbox();
+  const told: Told = newInbox();
   const app = await startSseApp({
     routes: { events: (hub, { query }) => hub.stream(query['channels']!.split(',')) },
     providers: [audit(told)],
@@ -59,8 +61,8 @@ async function startInstance(backplane: BackplaneFactory): Promise<Instance> {
   return { ...app, told };
 }
 
-const join = ({ url }: Instance, user: string, channels: string): Promise<SseClient> =>
-  SseClient.open(`${url}/events?user=${user}&channels=${channels}`);
+const join = ({ url }: Instance, user: string, channels: string): Promise<TestStream> =>
+  listen(`${url}/events?user=${user}&channels=${channels}`);
 
 /** The next that an instance is told; those of one moment come in any order. */
 const next = async ({ told }: Instance, count: number): Promise<string[]> =>
@@ -81,7 +83,7 @@ describeOnRedis('hooks of two instances', (shared) => {
     const eve = await join(one, 'eve', 'rooms/a');
     expect(await next(one, 1)).toEqual(['subscribe eve a']);
     await other.hub.publish('rooms/a', { data: 'x' });
-    for (const client of [ada, bob, eve]) expect((await client.next()).data).toBe('x');
+    for (const client of [ada, bob, eve]) expect((await client.next()).text).toBe('x');
 
     ada.close();
     expect(await next(one, 1)).toEqual(['unsubscribe ada a']);
@@ -103,7 +105,7 @@ describeOnRedis('hooks of two instances', (shared) => {
     expect(await next(one, 2)).toEqual(['last b', 'unsubscribe ada b']);
     await other.hub.disconnect({ user: 'ada' });
     expect(await next(one, 2)).toEqual(['last c', 'unsubscribe ada c']);
-    await ada.closed;
+    await ada.ended();
     expect(other.told.all).toEqual([]);
   });
 
@@ -121,7 +123,7 @@ describeOnRedis('hooks of two instances', (shared) => {
   });
 
   it('start one source for both, which the other takes over', async () => {
-    const told = new Inbox<string>();
+    const told = newInbox<string>();
     @Injectable()
     class Weather {
       readonly #name = ['one', 'other'][instances++];
@@ -157,13 +159,13 @@ describeOnRedis('hooks of two instances', (shared) => {
     const routes = { events: (hub: SseHub) => hub.stream('weather/here', { replay: 'all' }) };
     const start = (): Promise<SseApp> => startSseApp({ routes, providers: [Weather], sse: { backplane } });
     const [one, other] = [await start(), await start()];
-    const first = await SseClient.open(`${one.url}/events`);
+    const first = await listen(`${one.url}/events`);
     expect(await told.until((_, count) => count === 2)).toEqual(['one is told', 'one looks']);
-    const second = await SseClient.open(`${other.url}/events`);
+    const second = await listen(`${other.url}/events`);
     expect(await told.nextIfAny()).toBe('other is told');
-    expect((await second.next()).data).toBe('as one sees it');
+    expect((await second.next()).text).toBe('as one sees it');
     first.close();
     expect(await told.nextIfAny()).toBe('other looks');
-    expect((await second.next()).data).toBe('as other sees it');
+    expect((await second.next()).text).toBe('as other sees it');
   });
 });

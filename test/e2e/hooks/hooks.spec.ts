@@ -12,10 +12,10 @@ import {
   SseModule,
 } from '../../../src/sse/index.js';
 import type { ChannelSubscription, ChannelUse, SseModuleOptions } from '../../../src/sse/index.js';
-import { Inbox } from '../../support/inbox.js';
+import { newInbox } from '../../support/inbox.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import { Deferred } from '../streams/deferred.js';
 
@@ -32,7 +32,7 @@ describe('@OnSubscribe() and @OnUnsubscribe()', () => {
     startSseApp({ routes, providers, sse, imports: [SseModule.forFeature([Room])] });
 
   it('tell who begins and ends to stream a channel, with the parameters of its name', async () => {
-    const told = new Inbox<readonly [string, ChannelSubscription]>();
+    const told = newInbox<readonly [string, ChannelSubscription]>();
     @Injectable()
     class Audit {
       @OnSubscribe(Room)
@@ -48,7 +48,7 @@ describe('@OnSubscribe() and @OnUnsubscribe()', () => {
     const identify = (request: { headers: Record<string, string> }) => ({ user: request.headers['name']! });
     const { hub, url } = await start([Audit], { identify });
     const name = Room.of({ team: 'a/b', room: 'lobby' });
-    const client = await SseClient.open(`${url}/events?channels=other,${encodeURIComponent(name)}`, {
+    const client = await listen(`${url}/events?channels=other,${encodeURIComponent(name)}`, {
       headers: { name: 'Ada' },
     });
     const [info] = await hub.connections();
@@ -60,12 +60,12 @@ describe('@OnSubscribe() and @OnUnsubscribe()', () => {
       request: expect.objectContaining({ query: { channels: `other,${name}` } }),
     };
     expect(await told.nextIfAny()).toEqual(['begun', expected]);
-    client.destroy();
+    client.drop('fin');
     expect(await told.nextIfAny()).toEqual(['ended', expected]);
   });
 
   it('tell of a channel that was taken away, has completed, or whose stream was ended', async () => {
-    const told = new Inbox<string>();
+    const told = newInbox<string>();
     @Injectable()
     class Audit {
       @OnSubscribe('orders/:id')
@@ -79,7 +79,7 @@ describe('@OnSubscribe() and @OnUnsubscribe()', () => {
       }
     }
     const { hub, url } = await start([Audit], { identify: () => ({ user: 'Ada' }) });
-    await SseClient.open(`${url}/events?channels=orders/1,orders/2,orders/3`);
+    await listen(`${url}/events?channels=orders/1,orders/2,orders/3`);
     await told.until((_, count) => count === 3);
     await hub.revoke('Ada', 'orders/1');
     expect(await told.nextIfAny()).toBe('ended 1');
@@ -115,9 +115,9 @@ describe('@OnSubscribe() and @OnUnsubscribe()', () => {
       }
     }
     const { hub, url } = await start([Audit]);
-    expect((await SseClient.open(`${url}/events?channels=orders/1`)).status).toBe(403);
-    const client = await SseClient.open(`${url}/events?channels=orders/1,news`);
-    client.destroy();
+    expect((await answerTo(`${url}/events?channels=orders/1`)).status).toBe(403);
+    const client = await listen(`${url}/events?channels=orders/1,news`);
+    client.drop('fin');
     await untilConnections(hub, 0);
     await turn();
     expect(told).toEqual(['news', 'news', 'news', 'news']);
@@ -153,18 +153,18 @@ describe('@OnSubscribe() and @OnUnsubscribe()', () => {
     }
     const app = await start([Failing]);
     app.app.useLogger(log);
-    const client = await SseClient.open(`${app.url}/events?channels=news`);
+    const client = await listen(`${app.url}/events?channels=news`);
     await app.hub.publish('news', { data: 'x' });
-    expect(await client.next()).toMatchObject({ data: 'x' });
+    expect(await client.next()).toMatchObject({ text: 'x' });
     await log.until(/^Failing.throws\(\) has failed for "news": Error: thrown$/);
     await log.until(/^Failing.rejects\(\) has failed for "news": Error: rejected$/);
     await log.until(/^Failing.throwsAnything\(\) has failed for "news": \[Object: null prototype\] {}$/);
     await app.hub.publish('news', { data: 'y' });
-    expect(await client.next()).toMatchObject({ data: 'y' });
+    expect(await client.next()).toMatchObject({ text: 'y' });
   });
 
   it('tell that a client has gone when they have told that it came', async () => {
-    const told = new Inbox<string>();
+    const told = newInbox<string>();
     const audited = new Deferred();
     @Injectable()
     class Audit {
@@ -181,10 +181,10 @@ describe('@OnSubscribe() and @OnUnsubscribe()', () => {
       }
     }
     const { hub, url } = await start([Audit]);
-    const client = await SseClient.open(`${url}/events?channels=news`);
+    const client = await listen(`${url}/events?channels=news`);
     const [info] = await hub.connections();
     expect(await told.nextIfAny()).toBe(`begins ${info!.id}`);
-    client.destroy();
+    client.drop('fin');
     await untilConnections(hub, 0);
     await turn();
     expect(told.all).toHaveLength(1);
@@ -195,7 +195,7 @@ describe('@OnSubscribe() and @OnUnsubscribe()', () => {
 
 describe('Hooks', () => {
   it('are told of channels that were streamed before the application had started', async () => {
-    const told = new Inbox<string>();
+    const told = newInbox<string>();
     @Injectable()
     class Early {
       constructor(@Inject(SseHub) hub: SseHub) {
@@ -212,7 +212,7 @@ describe('Hooks', () => {
   });
 
   it('are told of the end of all streams when the application closes', async () => {
-    const told = new Inbox<string>();
+    const told = newInbox<string>();
     @Injectable()
     class Source {
       constructor(@Inject(SseHub) private readonly hub: SseHub) {}
@@ -228,7 +228,7 @@ describe('Hooks', () => {
       }
     }
     const app = await startSseApp({ routes, providers: [Source] });
-    await SseClient.open(`${app.url}/events?channels=news`);
+    await listen(`${app.url}/events?channels=news`);
     await untilSubscribers(app.hub, 'news', 1);
     await app.close();
     expect(await told.until((_, count) => count === 2)).toEqual(['ended', expect.stringMatching(/^1\./)]);

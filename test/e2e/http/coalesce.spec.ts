@@ -2,9 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { filter, merge, Subject } from 'rxjs';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { controllerOf, startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { big, numberOf, numbers, ServerSockets } from './stalled.js';
 import { Wire } from './wire.js';
 
@@ -63,15 +64,15 @@ async function start(
 }
 
 /** Clients that had their first event, so that a window has begun for each. */
-async function openWindows(started: StartedApp, path: string, count: number): Promise<SseClient[]> {
-  const clients = numbers(1, count).map(() => SseClient.open(`${started.url}/${path}`));
+async function openWindows(started: StartedApp, path: string, count: number): Promise<TestStream[]> {
+  const clients = numbers(1, count).map(() => listen(`${started.url}/${path}`));
   const opened = await Promise.all(clients);
   const newest = await started.send();
   for (const client of opened) await client.until((event) => numberOf(event) === newest);
   return opened;
 }
 
-const openWindow = async (started: StartedApp, path: string): Promise<SseClient> =>
+const openWindow = async (started: StartedApp, path: string): Promise<TestStream> =>
   (await openWindows(started, path, 1))[0]!;
 
 /** What was written at once each: the chunks of a response. */
@@ -102,7 +103,7 @@ async function writesFor(started: StartedApp, path: string, count: number): Prom
 describe.each(feeds)('A route that gathers what it writes (/%s)', (path) => {
   it('sends an event at once where nothing was written for a while', async () => {
     const started = await start(ENDLESS);
-    const client = await SseClient.open(`${started.url}/${path}`);
+    const client = await listen(`${started.url}/${path}`);
     const newest = await started.send();
     expect(numberOf(await client.next())).toBe(newest);
   });
@@ -110,7 +111,7 @@ describe.each(feeds)('A route that gathers what it writes (/%s)', (path) => {
   it('holds back what comes after it', async () => {
     const started = await start(ENDLESS);
     const client = await openWindow(started, path);
-    const other = await SseClient.open(`${started.url}/at-once/${path}`);
+    const other = await listen(`${started.url}/at-once/${path}`);
     await started.send();
     await started.send();
     await other.take(2);
@@ -148,7 +149,7 @@ describe.each(feeds)('A route that gathers what it writes (/%s)', (path) => {
     await started.send();
     await started.complete();
     expect((await client.rest()).map(numberOf)).toEqual([2, 3]);
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
   });
 
   it('sends what waits when the client is disconnected', async () => {
@@ -202,7 +203,7 @@ describe.each(ofTheHub)('A client of a route that gathers what it writes (/%s)',
   it('gets all that it missed, however long the window is', async () => {
     const started = await start(ENDLESS, { replay: 'all' });
     for (let i = 0; i < 10; i++) await started.send('x'.repeat(70_000));
-    const client = await SseClient.open(`${started.url}/${path}`);
+    const client = await listen(`${started.url}/${path}`);
     expect((await client.take(10)).map(numberOf)).toEqual(numbers(1, 10));
   });
 
@@ -213,7 +214,7 @@ describe.each(ofTheHub)('A client of a route that gathers what it writes (/%s)',
     await started.send();
     const { lastEventId } = client;
     client.close();
-    const again = await SseClient.open(`${started.url}/at-once/${path}`, { lastEventId });
+    const again = await listen(`${started.url}/at-once/${path}`, { lastEventId });
     expect((await again.take(2)).map(numberOf)).toEqual([2, 3]);
   });
 });
@@ -223,7 +224,7 @@ describe('A window after a write', () => {
     const size = big(0).data.length;
     const started = await start(1, {}, 4 * size);
     const sockets = new ServerSockets(started);
-    const client = await SseClient.open(`${started.url}/plain`);
+    const client = await listen(`${started.url}/plain`);
     client.pause();
     const socket = sockets.of(client);
     let most = 0;
@@ -252,7 +253,7 @@ describe('A window after a write', () => {
     const { data } = big(0);
     while (!sockets.of(client).writableNeedDrain) await started.send(data);
     const newest = await started.send(data);
-    client.resume();
+    client.read();
     await client.until((event) => numberOf(event) === newest);
     await Promise.all(numbers(1, 20).map((n) => started.hub.publish('news', { data: `${n}` })));
     expect((await client.take(20)).map(numberOf)).toEqual(numbers(1, 20));

@@ -2,11 +2,12 @@ import { Controller, Inject, Sse as StockSse } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
 import { SseHub } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
+import { blocksOf } from '../../support/blocks.js';
 import { adapters } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { Publisher, ServerSockets } from './stalled.js';
 
@@ -63,11 +64,11 @@ describe.each(adapters)('limits.connectionAge, on %s', (adapter) => {
     async (path) => {
       const { url, hub } = await start({ retry: 1_234, limits: { connectionAge: 400 } });
       const begin = performance.now();
-      const client = await SseClient.open(`${url}/${path}`);
-      expect([client.status, await client.closed]).toEqual([200, 'ended']);
+      const client = await listen(`${url}/${path}`);
+      expect([client.status, await client.ended()]).toEqual([200, 'ended']);
       expect(performance.now() - begin).toBeGreaterThanOrEqual(200);
-      expect(client.blocks.at(-1)).toMatchObject({ retry: 1_234 });
-      expect(client.blocks.length).toBeGreaterThan(1);
+      expect(blocksOf(client).at(-1)).toMatchObject({ retry: 1_234 });
+      expect(blocksOf(client).length).toBeGreaterThan(1);
       await untilConnections(hub, 0);
     },
   );
@@ -76,13 +77,13 @@ describe.each(adapters)('limits.connectionAge, on %s', (adapter) => {
     'lets a client come back and resume, without a gap and with nothing twice (/%s)',
     async (path) => {
       const { url, hub } = await start({ retry: 10, limits: { connectionAge: 100 } });
-      const client = await SseClient.open(`${url}/${path}`, { reconnect: true });
+      const client = await listen(`${url}/${path}`, { reconnect: true });
       for (let i = 0; i < 20; i++) {
         await hub.publish('news', { data: String(i) });
         if (i % 4 === 3) await client.untilConnected(2 + (i - 3) / 4);
       }
       const events = await client.take(20);
-      expect(events.map(({ data }) => data)).toEqual(Array.from({ length: 20 }, (_, i) => String(i)));
+      expect(events.map(({ text }) => text)).toEqual(Array.from({ length: 20 }, (_, i) => String(i)));
       expect(client.connected).toBeGreaterThanOrEqual(6);
     },
   );
@@ -93,7 +94,7 @@ describe.each(adapters)('limits.connectionAge, on %s', (adapter) => {
   it('does not end those together that have come together', async () => {
     const ages = new Ages();
     const { url } = await start({ limits: { connectionAge: LONG } });
-    await Promise.all(Array.from({ length: 20 }, () => SseClient.open(`${url}/events`)));
+    await Promise.all(Array.from({ length: 20 }, () => listen(`${url}/events`)));
     const times = ages.milliseconds.toSorted((a, b) => a - b);
     expect(new Set(times).size).toBe(20);
     expect(times.at(-1)).toBeLessThanOrEqual(LONG);
@@ -103,7 +104,7 @@ describe.each(adapters)('limits.connectionAge, on %s', (adapter) => {
   it('is off where nobody says it', async () => {
     const ages = new Ages();
     const { url } = await start({});
-    await SseClient.open(`${url}/events`);
+    await listen(`${url}/events`);
     expect(ages.milliseconds).toEqual([]);
   });
 
@@ -120,12 +121,12 @@ describe.each(adapters)('limits.connectionAge, on %s', (adapter) => {
       const [sockets, proxy] = [new ServerSockets(app), await TcpProxy.to(app.port)];
       whenTestEnds(() => proxy.close());
       const publisher = new Publisher(app.hub, 'news');
-      await SseClient.open(`http://127.0.0.1:${proxy.port}/events`);
+      await listen(`http://127.0.0.1:${proxy.port}/events`);
       proxy.cut();
       const [gone] = sockets.open;
       if (what === 'has taken all') await publisher.publish();
       else await publisher.fill(gone!);
-      const next = await SseClient.open(`${app.url}/events`, { reconnect: true });
+      const next = await listen(`${app.url}/events`, { reconnect: true });
       expect(app.hub.stats().connections).toBe(1);
       ages.pass();
       expect(await next.next()).toMatchObject({ type: 'big', id: publisher.id });
@@ -138,8 +139,8 @@ describe.each(adapters)('limits.connectionAge, on %s', (adapter) => {
     const cleared = jest.spyOn(globalThis, 'clearTimeout');
     whenTestEnds(() => cleared.mockRestore());
     const { url, hub } = await start({ limits: { connectionAge: LONG } });
-    const client = await SseClient.open(`${url}/events`);
-    client.destroy();
+    const client = await listen(`${url}/events`);
+    client.drop('fin');
     await untilConnections(hub, 0);
     const [timer] = ages.timers;
     expect(cleared.mock.calls.map(([given]) => given)).toContain(timer);

@@ -5,11 +5,13 @@ import { describe, expect, it } from '@jest/globals';
 import { defer, map, mergeMap, of, share, startWith, Subject, switchMap, tap } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { Sse, SseHub } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
+import { blocksOf } from '../../support/blocks.js';
 import { startSseApp, untilSubscribers } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 /** Everything that a client was sent. */
-const wireOf = (client: SseClient): string => client.blocks.map(({ raw }) => raw).join('\n\n');
+const wireOf = (client: TestStream): string => client.raw;
 
 describe('Two users whose requests trigger each other’s streams', () => {
   /** What a request of one makes the stream of the other do: it begins to stream the channel named. */
@@ -110,15 +112,15 @@ describe('Two users whose requests trigger each other’s streams', () => {
     'see nothing of each other’s channels when one starts the other’s stream (%s)',
     async (when) => {
       const { hub, url } = await start();
-      const bob = await SseClient.open(`${url}/bob`);
+      const bob = await listen(`${url}/bob`);
       await bob.next();
-      const ada = await SseClient.open(`${url}/ada/${when}?room=bobs/secret`);
-      expect(await bob.next()).toMatchObject({ type: 'bobs', data: 'for bob' });
+      const ada = await listen(`${url}/ada/${when}?room=bobs/secret`);
+      expect(await bob.next()).toMatchObject({ type: 'bobs', text: 'for bob' });
       await hub.purge('bobs/secret');
       await hub.publish('bobs/secret', { data: 'more' });
       await hub.publish('ada', { data: 'last' });
-      expect(await bob.next()).toMatchObject({ data: 'more' });
-      expect((await ada.take(1))[0]).toMatchObject({ type: 'message', data: 'last' });
+      expect(await bob.next()).toMatchObject({ text: 'more' });
+      expect((await ada.take(1))[0]).toMatchObject({ type: 'message', text: 'last' });
       expect(wireOf(ada)).not.toContain('bobs');
     },
   );
@@ -127,14 +129,14 @@ describe('Two users whose requests trigger each other’s streams', () => {
     'see nothing of each other’s channels when one starts a stream that all others share (%s)',
     async (when) => {
       const { hub, url } = await start();
-      const bob = await SseClient.open(`${url}/bob/shared`);
+      const bob = await listen(`${url}/bob/shared`);
       await bob.next();
-      const ada = await SseClient.open(`${url}/ada/${when}?room=bobs/secret`, { lastEventId: 'unreadable' });
+      const ada = await listen(`${url}/ada/${when}?room=bobs/secret`, { lastEventId: 'unreadable' });
       await untilSubscribers(hub, 'bobs/secret', 1);
       await hub.publish('bobs/secret', { data: 'more' });
-      await bob.until(({ data }) => data === 'more');
+      await bob.until(({ text }) => text === 'more');
       await hub.publish('ada', { data: 'last' });
-      await ada.until(({ data }) => data === 'last');
+      await ada.until(({ text }) => text === 'last');
       expect(wireOf(ada)).not.toContain('bobs');
     },
   );
@@ -145,81 +147,81 @@ describe('Two users whose requests trigger each other’s streams', () => {
       const { hub, url } = await start();
       const { position } = await hub.history('bobs/secret');
       const before = position.replace(/\d+$/, '0');
-      const bob = await SseClient.open(`${url}/bob/shared`);
+      const bob = await listen(`${url}/bob/shared`);
       await bob.next();
-      await SseClient.open(`${url}/ada/${when}?room=bobs/secret`, { lastEventId: before });
+      await listen(`${url}/ada/${when}?room=bobs/secret`, { lastEventId: before });
       await untilSubscribers(hub, 'bobs/secret', 1);
       await hub.publish('bobs/secret', { data: 'more' });
-      expect(await bob.next()).toMatchObject({ data: 'more' });
+      expect(await bob.next()).toMatchObject({ text: 'more' });
     },
   );
 
   it('see nothing of each other’s channels when an event of one starts the other’s stream', async () => {
     const { hub, url } = await start();
-    const bob = await SseClient.open(`${url}/bob`);
-    const ada = await SseClient.open(`${url}/ada/in-pipeline`);
+    const bob = await listen(`${url}/bob`);
+    const ada = await listen(`${url}/ada/in-pipeline`);
     await bob.next();
     await hub.publish('ada', { data: 'bobs/secret' });
-    expect(await bob.next()).toMatchObject({ type: 'bobs', data: 'for bob' });
+    expect(await bob.next()).toMatchObject({ type: 'bobs', text: 'for bob' });
     await hub.publish('bobs/secret', { data: 'more' });
-    expect(await bob.next()).toMatchObject({ data: 'more' });
+    expect(await bob.next()).toMatchObject({ text: 'more' });
     await hub.publish('ada', { data: 'last' });
-    expect((await ada.take(2)).map(({ data }) => data)).toEqual(['bobs/secret', 'last']);
+    expect((await ada.take(2)).map(({ text }) => text)).toEqual(['bobs/secret', 'last']);
     // No position in another's channel: an id of several positions has their names.
-    expect(ada.blocks.filter(({ id }) => id?.includes('='))).toEqual([]);
+    expect(blocksOf(ada).filter(({ id }) => id?.includes('='))).toEqual([]);
   });
 
   it('see no gap of the other’s channels, and keep their own pace', async () => {
     const { hub, url } = await start();
-    const bob = await SseClient.open(`${url}/bob`, { lastEventId: 'unreadable' });
-    const ada = await SseClient.open(`${url}/ada/in-pipeline`, { lastEventId: 'unreadable' });
+    const bob = await listen(`${url}/bob`, { lastEventId: 'unreadable' });
+    const ada = await listen(`${url}/ada/in-pipeline`, { lastEventId: 'unreadable' });
     await bob.next();
     await hub.publish('ada', { data: 'bobs/secret' });
     await untilSubscribers(hub, 'bobs/secret', 1);
     await hub.publish('ada', { data: 'last' });
-    const gaps = (await ada.until(({ data }) => data === 'last')).filter(({ type }) => type === 'gap');
-    expect(gaps.map(({ data }) => JSON.parse(data).channel)).toEqual(['ada']);
+    const gaps = (await ada.until(({ text }) => text === 'last')).filter(({ type }) => type === 'gap');
+    expect(gaps.map(({ data }) => data.channel)).toEqual(['ada']);
     ada.close();
     await untilSubscribers(hub, 'ada', 0);
     await hub.publish('bobs/secret', { data: 'after she left' });
-    expect((await bob.until(({ data }) => data === 'after she left')).at(-1)).toMatchObject({ type: 'bobs' });
+    expect((await bob.until(({ text }) => text === 'after she left')).at(-1)).toMatchObject({ type: 'bobs' });
   });
 
   it('keep what their own operators begin, whoever publishes', async () => {
     const { hub, url } = await start();
-    const bob = await SseClient.open(`${url}/bob/follows`);
-    await SseClient.open(`${url}/ada/publishes?room=bobs/secret`);
+    const bob = await listen(`${url}/bob/follows`);
+    await listen(`${url}/ada/publishes?room=bobs/secret`);
     expect(await bob.next()).toMatchObject({
-      data: 'for bob',
+      text: 'for bob',
       id: expect.stringContaining('bobs%2Fsecret='),
     });
     bob.close();
     await hub.publish('bobs/secret', { data: 'meanwhile' });
     // The position is his own, so that he goes on where he was.
     const { lastEventId } = bob;
-    const again = await SseClient.open(`${url}/bob/follows`, { lastEventId });
+    const again = await listen(`${url}/bob/follows`, { lastEventId });
     await hub.publish('rooms', { data: 'bobs/secret' });
-    expect(await again.next()).toMatchObject({ data: 'meanwhile' });
+    expect(await again.next()).toMatchObject({ text: 'meanwhile' });
   });
 
   it('leave the numbering of a stock stream alone', async () => {
     const { url } = await start();
-    const bob = await SseClient.open(`${url}/bob`);
+    const bob = await listen(`${url}/bob`);
     await bob.next();
-    const ada = await SseClient.open(`${url}/ada/stock?room=bobs/secret`);
+    const ada = await listen(`${url}/ada/stock?room=bobs/secret`);
     await bob.next();
     await fetch(`${url}/ada/stock`, { method: 'POST' });
-    expect(await ada.next()).toEqual({ type: 'message', id: '1', data: 'said' });
+    expect(await ada.next()).toMatchObject({ type: 'message', id: '1', text: 'said' });
   });
 
   it('do not see each other through an ordinary request', async () => {
     const { hub, url } = await start();
-    const bob = await SseClient.open(`${url}/bob`);
+    const bob = await listen(`${url}/bob`);
     await bob.next();
     await fetch(`${url}/rooms?room=bobs/secret`);
-    expect(await bob.next()).toMatchObject({ type: 'bobs', data: 'for bob' });
+    expect(await bob.next()).toMatchObject({ type: 'bobs', text: 'for bob' });
     await hub.publish('bobs/secret', { data: 'more' });
-    expect(await bob.next()).toMatchObject({ type: 'bobs', data: 'more' });
+    expect(await bob.next()).toMatchObject({ type: 'bobs', text: 'more' });
   });
 });
 
@@ -250,15 +252,15 @@ describe('The app’s own AsyncLocalStorage', () => {
     }
     const { url } = await startSseApp({ controllers: [WhoController], configure: asUser });
     const as = (user: string): { headers: Record<string, string> } => ({ headers: { 'x-user': user } });
-    const ada = await SseClient.open(`${url}/events`, as('ada'));
-    const bob = await SseClient.open(`${url}/events`, as('bob'));
+    const ada = await listen(`${url}/events`, as('ada'));
+    const bob = await listen(`${url}/events`, as('bob'));
     await Promise.all([ada.next(), bob.next()]);
     await fetch(`${url}/talk`, { method: 'POST', ...as('ada') });
     await fetch(`${url}/talk`, { method: 'POST', ...as('bob') });
-    const heard = async (client: SseClient): Promise<string[]> =>
-      (await client.take(2)).map(({ data }) => data);
+    const heard = async (client: TestStream): Promise<string[]> =>
+      (await client.take(2)).map(({ text }) => text);
     expect(await heard(ada)).toEqual(['from ada to ada', 'from bob to ada']);
     expect(await heard(bob)).toEqual(['from ada to bob', 'from bob to bob']);
-    expect(ada.events[0]!.data).toBe('hello ada');
+    expect(ada.events[0]!.text).toBe('hello ada');
   });
 });

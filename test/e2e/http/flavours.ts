@@ -1,11 +1,11 @@
 import { Controller, Sse as StockSse } from '@nestjs/common';
 import type { RequestMethod, Type } from '@nestjs/common';
 import { Sse as OwnSse } from '../../../src/sse/index.js';
+import type { OpenStreamOptions, TestStream } from '../../../src/sse/testing/index.js';
 import { adapters, type AdapterName } from '../../support/adapters.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { SseApp, SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
-import type { SseClientOptions } from '../../support/sse-client.js';
+import { answerTo, listen, type Answer } from '../../support/open-stream.js';
 
 export type SseDecorator = (path?: string, options?: { method?: RequestMethod }) => MethodDecorator;
 
@@ -62,18 +62,33 @@ export function streaming(
   return StreamController;
 }
 
+type Asked = Served & { decorate?: MethodDecorator[]; client?: OpenStreamOptions };
+
+async function serve(
+  flavour: Flavour,
+  method: () => unknown,
+  { decorate, client: _client, ...served }: Asked,
+): Promise<string> {
+  const controllers = [streaming(flavour, method, decorate), ...(served.controllers ?? [])];
+  const { url } = await startFlavour(flavour, { ...served, controllers });
+  return `${url}/events`;
+}
+
 /** Starts an app that streams what the method returns, and opens the stream. */
 export async function openStream(
   flavour: Flavour,
   method: () => unknown,
-  { decorate, client, ...served }: Served & { decorate?: MethodDecorator[]; client?: SseClientOptions } = {},
-): Promise<SseClient> {
-  const controllers = [streaming(flavour, method, decorate), ...(served.controllers ?? [])];
-  const { url } = await startFlavour(flavour, { ...served, controllers });
-  return SseClient.open(`${url}/events`, client);
+  asked: Asked = {},
+): Promise<TestStream> {
+  return listen(await serve(flavour, method, asked), asked.client);
+}
+
+/** The same where the answer may be no stream. */
+export async function answerOf(flavour: Flavour, method: () => unknown, asked: Asked = {}): Promise<Answer> {
+  return answerTo(await serve(flavour, method, asked), asked.client);
 }
 
 /** The data of all events that come until the stream ends. */
-export async function allData(client: SseClient): Promise<string[]> {
-  return (await client.rest()).map(({ data }) => data);
+export async function allData(client: TestStream): Promise<string[]> {
+  return (await client.rest()).map(({ text }) => text);
 }

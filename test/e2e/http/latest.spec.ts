@@ -5,10 +5,11 @@ import type { Observable } from 'rxjs';
 import { defineChannel, SseHub, SseModule, type } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
 import { parseLastEventId } from '../../../src/sse/protocol/position.js';
+import type { TestEvent, TestStream } from '../../../src/sse/testing/index.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
-import type { ReceivedEvent } from '../../support/sse-client.js';
+import { eventually } from '../../support/eventually.js';
+import { listen } from '../../support/open-stream.js';
 import { numberOf, numbers, Publisher, ServerSockets } from './stalled.js';
 
 /** How many of the newest events the logs keep. */
@@ -67,9 +68,9 @@ async function start(sse: SseModuleOptions = {}, options: SseAppOptions = {}): P
 }
 
 /** A client that stopped to read until its connection was full, and for many events more. */
-async function stalledClient(started: StartedApp, path: string): Promise<SseClient> {
-  const client = await SseClient.open(`${started.url}/${path}`);
-  await client.nextBlock();
+async function stalledClient(started: StartedApp, path: string): Promise<TestStream> {
+  const client = await listen(`${started.url}/${path}`);
+  await eventually(() => client.raw !== '');
   client.pause();
   await started.publisher.fill(started.sockets.of(client));
   await started.publisher.publish(MISSED);
@@ -77,16 +78,16 @@ async function stalledClient(started: StartedApp, path: string): Promise<SseClie
 }
 
 /** What a client is given until it has the newest event. */
-const untilNewest = (client: SseClient, { newest }: Publisher): Promise<ReceivedEvent[]> =>
+const untilNewest = (client: TestStream, { newest }: Publisher): Promise<TestEvent[]> =>
   client.until((event) => event.type === 'big' && numberOf(event) === newest);
 
 /** A client that stalled, woke and has the newest event, and what it was given. */
 async function wokenClient(
   started: StartedApp,
   path: string,
-): Promise<{ client: SseClient; events: ReceivedEvent[] }> {
+): Promise<{ client: TestStream; events: TestEvent[] }> {
   const client = await stalledClient(started, path);
-  client.resume();
+  client.read();
   return { client, events: await untilNewest(client, started.publisher) };
 }
 
@@ -112,16 +113,16 @@ describe.each([
 
   it.each(twoPaths)('a client of /%s that reads gets every event meanwhile', async (path) => {
     const started = await start(sse);
-    const healthy = await SseClient.open(`${started.url}/${path}`);
-    await healthy.nextBlock();
-    const client = await SseClient.open(`${started.url}/${path}`);
+    const healthy = await listen(`${started.url}/${path}`);
+    await eventually(() => healthy.raw !== '');
+    const client = await listen(`${started.url}/${path}`);
     client.pause();
     for (let i = 0; i < MISSED; i++) {
       await started.publisher.publish();
       await untilNewest(healthy, started.publisher);
     }
     expect(healthy.events.map(numberOf)).toEqual(numbers(1, started.publisher.newest));
-    client.resume();
+    client.read();
     const received = (await untilNewest(client, started.publisher)).map(numberOf);
     expect(received.length).toBeLessThan(MISSED);
     expect(newestOf(received)).toEqual(newestOf(numbers(1, started.publisher.newest)));
@@ -173,7 +174,7 @@ describe('A key whose newest event the log has let go of', () => {
     const purged = started.publisher.newest;
     await started.hub.purge('news');
     await started.publisher.publish();
-    client.resume();
+    client.read();
     const received = (await untilNewest(client, started.publisher)).filter(
       ({ type: name }) => name === 'big',
     );
@@ -189,7 +190,7 @@ describe('A client that was given the newest events alone', () => {
     client.close();
     const { newest } = started.publisher;
     await started.publisher.publish(3);
-    const again = await SseClient.open(`${started.url}/${path}`, { lastEventId });
+    const again = await listen(`${started.url}/${path}`, { lastEventId });
     expect((await again.take(3)).map(numberOf)).toEqual(numbers(newest + 1, newest + 3));
   });
 
@@ -198,7 +199,7 @@ describe('A client that was given the newest events alone', () => {
     const { events } = await wokenClient(started, path);
     const { newest } = started.publisher;
     const from = events.at(-3)!;
-    const again = await SseClient.open(`${started.url}/${path}`, { lastEventId: from.id! });
+    const again = await listen(`${started.url}/${path}`, { lastEventId: from.id! });
     const received = await untilNewest(again, started.publisher);
     expect(received.map(numberOf)).toEqual(numbers(numberOf(from) + 1, newest));
   });
@@ -210,9 +211,9 @@ describe('A client that was given the newest events alone', () => {
       const { events } = await wokenClient(started, path);
       const { newest } = started.publisher;
       const from = events.findLast((event) => numberOf(event) < newest - KEPT)!;
-      const again = await SseClient.open(`${started.url}/${path}`, { lastEventId: from.id! });
+      const again = await listen(`${started.url}/${path}`, { lastEventId: from.id! });
       const [gap, ...left] = await untilNewest(again, started.publisher);
-      expect(JSON.parse(gap!.data)).toMatchObject({ channel: 'news', reason: 'evicted' });
+      expect(gap!.data).toMatchObject({ channel: 'news', reason: 'evicted' });
       expect(left.map(numberOf)).toEqual(numbers(newest - KEPT + 1, newest));
     },
   );
@@ -225,9 +226,9 @@ describe('A response of several channels', () => {
     const client = await stalledClient(started, path);
     await other.publish(30);
     const { newest } = started.publisher;
-    client.resume();
+    client.read();
     // How far the client has come in each channel with an event.
-    const reached = ({ id }: ReceivedEvent): [ofNews: number, ofOther: number] => {
+    const reached = ({ id }: TestEvent): [ofNews: number, ofOther: number] => {
       const named = parseLastEventId(id);
       if (named.kind !== 'named') throw new Error(`${id} does not name the channels.`);
       const numberIn = (channel: string, { numbers: all }: Publisher): number =>
@@ -278,7 +279,7 @@ describe('The newest events alone', () => {
       await stalledClient(started, 'direct'),
       await stalledClient(started, 'stock/direct'),
     ];
-    for (const client of [own, stock]) client.resume();
+    for (const client of [own, stock]) client.read();
     const { newest } = started.publisher;
     const ofOwn = (await untilNewest(own, started.publisher)).map(numberOf);
     expect(ofOwn.filter((n) => n > newest - MISSED)).toEqual([newest]);

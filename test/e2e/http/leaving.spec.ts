@@ -5,14 +5,15 @@ import { Controller, Get, Inject, RequestMethod, Sse as StockSse } from '@nestjs
 import { describe, expect, it } from '@jest/globals';
 import { map, merge, NEVER, Observable, range, share, take } from 'rxjs';
 import { Sse, SseHub } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { controllerOf, startSseApp } from '../../support/sse-app.js';
 import type { SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { big, numberOf, Publisher, ServerSockets, untilOpen } from './stalled.js';
 import { Wire } from './wire.js';
 
-const ways = { FIN: (client: SseClient) => client.destroy(), RST: (client: SseClient) => client.reset() };
+const ways = { FIN: (client: TestStream) => client.drop('fin'), RST: (client: TestStream) => client.drop() };
 type Way = keyof typeof ways;
 
 let watchers = 0;
@@ -80,7 +81,7 @@ describe('A client that goes away leaves nothing behind', () => {
     'on /%s, by %s',
     async (path, way) => {
       const app = await start();
-      const client = await SseClient.open(`${app.url}/${path}`);
+      const client = await listen(`${app.url}/${path}`);
       await app.hub.publish('news', { data: 'x' });
       ways[way](client);
       await untilOpen(app, 0);
@@ -93,10 +94,10 @@ describe('A client that goes away leaves nothing behind', () => {
   it('also one that does not read', async () => {
     const app = await start();
     const sockets = new ServerSockets(app);
-    const client = await SseClient.open(`${app.url}/direct`);
+    const client = await listen(`${app.url}/direct`);
     client.pause();
     await new Publisher(app.hub, 'news').fill(sockets.of(client));
-    client.reset();
+    client.drop();
     await untilOpen(app, 0);
     expectNothingLeft(app);
   });
@@ -142,7 +143,7 @@ describe('A client that goes away leaves nothing behind', () => {
     const app = await start();
     for (let round = 0; round < 10; round++) {
       const clients = await Promise.all(
-        Array.from({ length: 50 }, (_, i) => SseClient.open(`${app.url}/${paths[i % paths.length]!}`)),
+        Array.from({ length: 50 }, (_, i) => listen(`${app.url}/${paths[i % paths.length]!}`)),
       );
       await app.hub.publish('news', { data: String(round) });
       clients.forEach((client, i) => ways[i % 2 ? 'RST' : 'FIN'](client));
@@ -165,8 +166,8 @@ describe('A stream that one client began and others share', () => {
         routes: { news: (hub) => (shared ??= hub.stream('news').pipe(share())) },
       });
       const publisher = new Publisher(app.hub, 'news');
-      const first = await SseClient.open(`${app.url}/news`);
-      const second = await SseClient.open(`${app.url}/news`);
+      const first = await listen(`${app.url}/news`);
+      const second = await listen(`${app.url}/news`);
       first.pause();
       for (let i = 0; i < 100; i++) {
         await publisher.publish();
@@ -195,10 +196,10 @@ describe('A stream that one client began and others share', () => {
       });
       const sockets = new ServerSockets(app);
       const publisher = new Publisher(app.hub, 'news');
-      const first = await SseClient.open(`${app.url}/news`);
+      const first = await listen(`${app.url}/news`);
       first.pause();
       await publisher.fill(sockets.of(first));
-      const second = await SseClient.open(`${app.url}/news`);
+      const second = await listen(`${app.url}/news`);
       await publisher.publish();
       expect(numberOf((await second.until((event) => numberOf(event) === publisher.newest)).at(-1)!)).toBe(
         publisher.newest,
@@ -222,7 +223,7 @@ describe('A client that does not read the end of its stream', () => {
       routes: { finite: () => range(0, 100).pipe(map(big)), news: (hub) => hub.stream('news') },
     });
     const sockets = new ServerSockets(app);
-    const client = await SseClient.open(`${app.url}/${path}`);
+    const client = await listen(`${app.url}/${path}`);
     const socket = sockets.of(client);
     client.pause();
     if (path === 'news') await new Publisher(app.hub, 'news').fill(socket);

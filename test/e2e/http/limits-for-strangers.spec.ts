@@ -9,7 +9,8 @@ import { adapters, type AdapterName } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { eventually } from '../../support/eventually.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 
 @Controller()
 class StockController {
@@ -28,7 +29,9 @@ describe.each(adapters)('On %s', (adapter) => {
   const start = (sse: SseModuleOptions, options: SseAppOptions = {}): Promise<SseApp> =>
     startSseApp({ routes, sse, adapter, controllers: [StockController], ...options });
   const open = (app: SseApp, headers: Record<string, string> = {}, path = 'events') =>
-    SseClient.open(`${app.url}/${path}`, { headers });
+    listen(`${app.url}/${path}`, { headers });
+  const answer = (app: SseApp, headers: Record<string, string> = {}, path = 'events') =>
+    answerTo(`${app.url}/${path}`, { headers });
 
   describe('limits.connectionsPerKey', () => {
     it.each(['events', 'stock'])(
@@ -38,7 +41,7 @@ describe.each(adapters)('On %s', (adapter) => {
         await open(app);
         await open(app, {}, 'stock');
         const late = await open(app, {}, path);
-        expect([late.status, late.headers['content-type'], await late.closed]).toEqual([
+        expect([late.status, late.headers['content-type'], await late.ended()]).toEqual([
           200,
           'text/event-stream',
           'ended',
@@ -54,9 +57,8 @@ describe.each(adapters)('On %s', (adapter) => {
       async (path) => {
         const app = await start({ limits: { connectionsPerKey: 1 }, whenFull: 'refuse' });
         await open(app);
-        const late = await open(app, {}, path);
-        await late.closed;
-        expect([late.status, JSON.parse(late.body).statusCode]).toEqual([429, 429]);
+        const late = await answerTo(`${app.url}/${path}`);
+        expect([late.status, late.body.statusCode]).toEqual([429, 429]);
         expect(Number(late.headers['retry-after'])).toBeGreaterThanOrEqual(2);
       },
     );
@@ -65,7 +67,7 @@ describe.each(adapters)('On %s', (adapter) => {
       const limits = { connections: 1, connectionsPerKey: 1 };
       const app = await start({ limits, whenFull: 'refuse', connectionKey: byName });
       await open(app, { name: 'a' });
-      expect((await open(app, { name: 'b' })).status).toBe(503);
+      expect((await answer(app, { name: 'b' })).status).toBe(503);
     });
 
     it('takes the next one in when one has left', async () => {
@@ -73,8 +75,8 @@ describe.each(adapters)('On %s', (adapter) => {
       for (let i = 0; i < 3; i++) {
         const client = await open(app);
         expect(client.status).toBe(200);
-        expect((await open(app)).status).toBe(429);
-        client.destroy();
+        expect((await answer(app)).status).toBe(429);
+        client.drop('fin');
         await untilConnections(app.hub, 0);
       }
     });
@@ -86,8 +88,8 @@ describe.each(adapters)('On %s', (adapter) => {
         connectionKey: byName,
       });
       const statuses: number[] = [];
-      for (const name of ['a', 'b', 'a', 'b']) statuses.push((await open(app, { name })).status);
-      for (let i = 0; i < 3; i++) statuses.push((await open(app)).status);
+      for (const name of ['a', 'b', 'a', 'b']) statuses.push((await answer(app, { name })).status);
+      for (let i = 0; i < 3; i++) statuses.push((await answer(app)).status);
       expect(statuses).toEqual([200, 200, 429, 429, 200, 200, 200]);
     });
 
@@ -98,17 +100,17 @@ describe.each(adapters)('On %s', (adapter) => {
           throw new ForbiddenException();
         },
       });
-      expect([(await open(app)).status, (await open(app, {}, 'stock')).status]).toEqual([403, 403]);
+      expect([(await answer(app)).status, (await answer(app, {}, 'stock')).status]).toEqual([403, 403]);
       expect(app.hub.stats().connections).toBe(0);
     });
 
     describe('behind a proxy', () => {
       const limited: SseModuleOptions = { limits: { connectionsPerKey: 1 }, whenFull: 'refuse' };
       const statuses = async (app: SseApp): Promise<number[]> => [
-        (await open(app, { 'x-forwarded-for': '10.0.0.1' })).status,
-        (await open(app, { 'x-forwarded-for': '10.0.0.2' })).status,
+        (await answer(app, { 'x-forwarded-for': '10.0.0.1' })).status,
+        (await answer(app, { 'x-forwarded-for': '10.0.0.2' })).status,
         // A client may write what it likes; the proxy adds where it came from.
-        (await open(app, { 'x-forwarded-for': '10.9.9.9, 10.0.0.1' })).status,
+        (await answer(app, { 'x-forwarded-for': '10.9.9.9, 10.0.0.1' })).status,
       ];
 
       it('takes clients for one, unless the adapter trusts it', async () => {
@@ -149,6 +151,7 @@ describe.each(adapters)('On %s', (adapter) => {
       const app = await start({ limits: { connectionsPerSecond: 2 } });
       const endings = async () => {
         const clients = [await open(app), await open(app, {}, 'stock'), await open(app), await open(app)];
+        await Promise.all(clients.map((client) => eventually(() => client.raw !== '')));
         return clients.map(({ status, retry }) => [status, retry !== undefined && retry > 2_000]);
       };
       const [isIn, isSentAway] = [
@@ -169,7 +172,7 @@ describe.each(adapters)('On %s', (adapter) => {
         whenFull: 'refuse',
       });
       const statuses: number[] = [];
-      for (const name of ['a', 'a', 'a', 'b', 'c']) statuses.push((await open(app, { name })).status);
+      for (const name of ['a', 'a', 'a', 'b', 'c']) statuses.push((await answer(app, { name })).status);
       expect(statuses).toEqual([200, 429, 429, 200, 503]);
     });
   });

@@ -7,7 +7,8 @@ import type { SseModuleOptions } from '../../../src/sse/index.js';
 import { adapters, type AdapterName } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { TestStream } from '../../../src/sse/testing/index.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 
 @Controller()
 class StockController {
@@ -37,11 +38,11 @@ describe.each(adapters)('limits.connections, on %s', (adapter) => {
         { limits: { connections: 2 }, retry: 1000, shutdown: { spread: 500 } },
         adapter,
       );
-      const open = [await SseClient.open(`${app.url}/events`), await SseClient.open(`${app.url}/stock`)];
+      const open = [await listen(`${app.url}/events`), await listen(`${app.url}/stock`)];
       const retries = new Set<number | undefined>();
       for (let i = 0; i < 8; i++) {
-        const late = await SseClient.open(`${app.url}/${path}`);
-        expect([late.status, late.headers['content-type'], await late.closed]).toEqual([
+        const late = await listen(`${app.url}/${path}`);
+        expect([late.status, late.headers['content-type'], await late.ended()]).toEqual([
           200,
           'text/event-stream',
           'ended',
@@ -52,7 +53,7 @@ describe.each(adapters)('limits.connections, on %s', (adapter) => {
       for (const retry of retries) expect(retry).toBeGreaterThanOrEqual(1000);
       for (const retry of retries) expect(retry).toBeLessThan(1500);
       await app.hub.publish('news', { data: 'x' });
-      expect(await open[0]!.next()).toMatchObject({ data: 'x' });
+      expect(await open[0]!.next()).toMatchObject({ text: 'x' });
     },
   );
 
@@ -60,36 +61,33 @@ describe.each(adapters)('limits.connections, on %s', (adapter) => {
     'answers one too many with 503 and Retry-After, when told to refuse (/%s)',
     async (path) => {
       const app = await start({ limits: { connections: 1 }, whenFull: 'refuse' }, adapter);
-      await SseClient.open(`${app.url}/events`);
-      const late = await SseClient.open(`${app.url}/${path}`);
-      await late.closed;
-      expect([late.status, JSON.parse(late.body).statusCode]).toEqual([503, 503]);
+      await listen(`${app.url}/events`);
+      const late = await answerTo(`${app.url}/${path}`);
+      expect([late.status, late.body.statusCode]).toEqual([503, 503]);
       expect(Number(late.headers['retry-after'])).toBeGreaterThanOrEqual(2);
     },
   );
 
   it('takes the next one in when one has left, and does not count those it turned away', async () => {
     const app = await start({ limits: { connections: 1 } }, adapter);
-    const first = await SseClient.open(`${app.url}/events`);
-    await (
-      await SseClient.open(`${app.url}/events`)
-    ).closed;
+    const first = await listen(`${app.url}/events`);
+    await (await listen(`${app.url}/events`)).ended();
     expect(app.hub.stats().connections).toBe(1);
-    first.destroy();
+    first.drop('fin');
     await untilConnections(app.hub, 0);
-    const next = await SseClient.open(`${app.url}/events`);
+    const next = await listen(`${app.url}/events`);
     await app.hub.publish('news', { data: 'x' });
-    expect(await next.next()).toMatchObject({ data: 'x' });
+    expect(await next.next()).toMatchObject({ text: 'x' });
   });
 
   it('keeps the position of a client that it turns away', async () => {
     const app = await start({ limits: { connections: 1 }, retry: 1, shutdown: { spread: 0 } }, adapter);
-    const first = await SseClient.open(`${app.url}/events`);
+    const first = await listen(`${app.url}/events`);
     const id = await app.hub.publish('news', { data: 'seen' });
-    const late = await SseClient.open(`${app.url}/events`, { lastEventId: id, reconnect: true });
+    const late = await listen(`${app.url}/events`, { lastEventId: id, reconnect: true });
     await app.hub.publish('news', { data: 'missed' });
-    first.destroy();
-    expect(await late.next()).toMatchObject({ data: 'missed' });
+    first.drop('fin');
+    expect(await late.next()).toMatchObject({ text: 'missed' });
   });
 });
 
@@ -98,8 +96,8 @@ describe('limits.channelsPerConnection', () => {
     'answers a stream of more channels with 500 before it begins (/%s)',
     async (path) => {
       const app = await start({ limits: { channelsPerConnection: 3 } });
-      expect((await SseClient.open(`${app.url}/${path}?channels=a,b,c`)).status).toBe(200);
-      expect((await SseClient.open(`${app.url}/${path}?channels=a,b,c,d`)).status).toBe(500);
+      expect((await answerTo(`${app.url}/${path}?channels=a,b,c`)).status).toBe(200);
+      expect((await answerTo(`${app.url}/${path}?channels=a,b,c,d`)).status).toBe(500);
       await untilConnections(app.hub, 1);
       expect(app.hub.stats().subscribers).toBe(3);
     },
@@ -107,17 +105,17 @@ describe('limits.channelsPerConnection', () => {
 
   it('ends a stream that comes to more channels later with an error event', async () => {
     const app = await start({ limits: { channelsPerConnection: 2 } });
-    const modest = await SseClient.open(`${app.url}/late?channels=a`);
-    const greedy = await SseClient.open(`${app.url}/late?channels=a,b`);
+    const modest = await listen(`${app.url}/late?channels=a`);
+    const greedy = await listen(`${app.url}/late?channels=a,b`);
     await app.hub.publish('first', { data: 'go' });
-    expect(await greedy.rest()).toMatchObject([{ type: 'error', data: 'Internal server error' }]);
+    expect(await greedy.rest()).toMatchObject([{ type: 'error', text: 'Internal server error' }]);
     await app.hub.publish('a', { data: 'x' });
-    expect(await modest.next()).toMatchObject({ data: 'x' });
+    expect(await modest.next()).toMatchObject({ text: 'x' });
   });
 
   it('counts a channel once, however often it is streamed', async () => {
     const app = await start({ limits: { channelsPerConnection: 1 } });
-    const client = await SseClient.open(`${app.url}/merged?channels=a,a,a`);
+    const client = await answerTo(`${app.url}/merged?channels=a,a,a`);
     expect(client.status).toBe(200);
   });
 });
@@ -125,7 +123,7 @@ describe('limits.channelsPerConnection', () => {
 describe('Other limits', () => {
   it('refuse an event of more than maxEventBytes, and let one of as many through', async () => {
     const app = await start({ maxEventBytes: 100 });
-    const client = await SseClient.open(`${app.url}/events`);
+    const client = await listen(`${app.url}/events`);
     const most = 100 - 'data: \n\n'.length;
     await expect(app.hub.publish('news', { data: 'x'.repeat(most + 1) })).rejects.toMatchObject({
       code: 'EVENT_TOO_LARGE',
@@ -134,7 +132,7 @@ describe('Other limits', () => {
       code: 'EVENT_TOO_LARGE',
     });
     await app.hub.publish('news', { data: 'x'.repeat(most) });
-    expect((await client.next()).data).toHaveLength(most);
+    expect((await client.next()).text).toHaveLength(most);
   });
 
   it.each([
@@ -144,15 +142,15 @@ describe('Other limits', () => {
     'answer a stream of one channel more than limits.channels with %s',
     async (_what, status, options) => {
       const app = await start({ limits: { channels: 2 }, ...options });
-      const open = await SseClient.open(`${app.url}/events?channels=a,b`);
-      const late = await SseClient.open(`${app.url}/events?channels=c`);
-      expect([late.status, await late.closed, late.retry !== undefined]).toEqual([
-        status,
-        'ended',
-        status === 200,
-      ]);
+      const open = await listen(`${app.url}/events?channels=a,b`);
+      const late = await answerTo(`${app.url}/events?channels=c`);
+      expect(late.status).toBe(status);
+      if (late instanceof TestStream) {
+        expect(await late.ended()).toBe('ended');
+        expect(late.retry).toBeDefined();
+      }
       await app.hub.publish('a', { data: 'x' });
-      expect(await open.next()).toMatchObject({ data: 'x' });
+      expect(await open.next()).toMatchObject({ text: 'x' });
       expect(app.hub.stats()).toMatchObject({ channels: 2, connections: 1 });
     },
   );
@@ -181,8 +179,8 @@ describe('Other limits', () => {
   it('answer a stream of a channel that is not defined with 500, with strictChannels', async () => {
     const imports = [SseModule.forFeature([defineChannel('known')])];
     const app = await startSseApp({ routes, imports, sse: { strictChannels: true } });
-    expect((await SseClient.open(`${app.url}/events?channels=known`)).status).toBe(200);
-    expect((await SseClient.open(`${app.url}/events?channels=unknown`)).status).toBe(500);
+    expect((await answerTo(`${app.url}/events?channels=known`)).status).toBe(200);
+    expect((await answerTo(`${app.url}/events?channels=unknown`)).status).toBe(500);
   });
 });
 
@@ -190,8 +188,8 @@ describe('What the hub tells of connections', () => {
   it('lists them with their channels and address, and by filter', async () => {
     const { hub, url } = await start({});
     const before = Date.now();
-    await SseClient.open(`${url}/events?channels=a,b&secret=1`);
-    await SseClient.open(`${url}/stock`);
+    await listen(`${url}/events?channels=a,b&secret=1`);
+    await listen(`${url}/stock`);
     const [first, second] = await hub.connections();
     expect(first).toMatchObject({ channels: ['a', 'b'], path: '/events', address: '127.0.0.1' });
     expect(second).toMatchObject({ channels: [], path: '/stock' });
@@ -204,36 +202,33 @@ describe('What the hub tells of connections', () => {
 
   it('disconnects those that match, after what was published before, and no others', async () => {
     const { hub, url } = await start({});
-    const [a, b] = [
-      await SseClient.open(`${url}/events?channels=a`),
-      await SseClient.open(`${url}/events?channels=b`),
-    ];
+    const [a, b] = [await listen(`${url}/events?channels=a`), await listen(`${url}/events?channels=b`)];
     void hub.publish('a', { data: 'last words' });
     expect(await hub.disconnect({ channel: 'a' })).toEqual({ ended: 1, away: [] });
-    expect((await a.rest()).map(({ data }) => data)).toEqual(['last words']);
-    expect(await a.closed).toBe('ended');
+    expect((await a.rest()).map(({ text }) => text)).toEqual(['last words']);
+    expect(await a.ended()).toBe('ended');
     expect(await hub.disconnect({ channel: 'nobody' })).toEqual({ ended: 0, away: [] });
     await hub.publish('b', { data: 'still here' });
-    expect(await b.next()).toMatchObject({ data: 'still here' });
+    expect(await b.next()).toMatchObject({ text: 'still here' });
     const [info] = await hub.connections();
     expect(await hub.disconnect({ id: info!.id })).toEqual({ ended: 1, away: [] });
-    expect(await b.closed).toBe('ended');
+    expect(await b.ended()).toBe('ended');
     expect(hub.stats().connections).toBe(0);
   });
 
   it('lets one that was disconnected come back and resume', async () => {
     const { hub, url } = await start({ retry: 1 });
-    const client = await SseClient.open(`${url}/events`, { reconnect: true });
+    const client = await listen(`${url}/events`, { reconnect: true });
     await hub.disconnect({});
     await client.untilConnected(2);
     await hub.publish('news', { data: 'later' });
-    expect(await client.next()).toMatchObject({ data: 'later' });
+    expect(await client.next()).toMatchObject({ text: 'later' });
   });
 
   it('counts the streams of a channel', async () => {
     const { hub, url } = await start({});
-    const client = await SseClient.open(`${url}/events?channels=a`);
-    await SseClient.open(`${url}/merged?channels=a,b`);
+    const client = await listen(`${url}/events?channels=a`);
+    await listen(`${url}/merged?channels=a,b`);
     const elsewhere = hub.stream('a').subscribe();
     expect([
       await hub.subscriberCount('a'),
@@ -241,7 +236,7 @@ describe('What the hub tells of connections', () => {
       await hub.subscriberCount('c'),
     ]).toEqual([3, 1, 0]);
     elsewhere.unsubscribe();
-    client.destroy();
+    client.drop('fin');
     await untilConnections(hub, 1);
     expect(await hub.subscriberCount('a')).toBe(1);
   });

@@ -4,10 +4,11 @@ import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/com
 import { concat, from, map, mergeMap, of, startWith, tap, type Observable } from 'rxjs';
 import { AuthorizeChannel } from '../../../src/sse/index.js';
 import type { SseEvent } from '../../../src/sse/index.js';
+import { blocksOf } from '../../support/blocks.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { stateOf, Texts } from '../snapshots/snapshot-app.js';
 
 const routes: Record<string, Route> = { events: (hub) => hub.stream('news') };
@@ -24,11 +25,11 @@ const intercepted = (intercept: Intercept, more: SseAppOptions = {}): Promise<Ss
 describe('events that an interceptor makes', () => {
   it('keep the place of what they were made of: a client that comes back gets none twice', async () => {
     const { hub, url } = await intercepted((_, next) => next.handle().pipe(map((data) => ({ data }))));
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const client = await listen(`${url}/events`, { reconnect: 0 });
     const ids = [];
     for (const n of [1, 2]) ids.push(await hub.publish('news', { type: 'paid', data: { n } }));
     expect((await client.take(2)).map(({ id }) => id)).toEqual(ids);
-    client.reset();
+    client.drop();
     await client.untilConnected(2);
     const third = await hub.publish('news', { type: 'paid', data: { n: 3 } });
     expect((await client.next()).id).toBe(third);
@@ -38,10 +39,10 @@ describe('events that an interceptor makes', () => {
     const resolve: Intercept = (_, next) =>
       next.handle().pipe(map(async (event: SseEvent) => ({ ...event, data: `${String(event.data)}!` })));
     const { hub, url } = await intercepted(resolve);
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const ids = await Promise.all(['a', 'b', 'c'].map((data) => hub.publish('news', { type: 'paid', data })));
-    expect(await client.take(3)).toEqual(
-      ['a!', 'b!', 'c!'].map((data, i) => ({ type: 'paid', id: ids[i], data })),
+    expect(await client.take(3)).toMatchObject(
+      ['a!', 'b!', 'c!'].map((data, i) => ({ type: 'paid', id: ids[i], text: data })),
     );
   });
 });
@@ -59,26 +60,26 @@ describe('an interceptor that answers without calling the handler', () => {
     ['what JSON made of it', (event) => JSON.parse(JSON.stringify(event)) as unknown],
   ])('is not believed with an event of the hub: %s', async (_, keep) => {
     const { hub, url } = await intercepted(cache(keep));
-    const first = await SseClient.open(`${url}/events`);
+    const first = await listen(`${url}/events`);
     await hub.publish('news', { data: 'a' });
     await first.next();
-    const second = await SseClient.open(`${url}/events`);
+    const second = await listen(`${url}/events`);
     expect((await second.rest()).map(({ type, id }) => [type, id])).toEqual([['error', undefined]]);
     expect(second.lastEventId).toBe('');
   });
 
   it('may answer with events of its own', async () => {
     const { url } = await intercepted(() => of({ data: 'maintenance' }));
-    const client = await SseClient.open(`${url}/events`);
-    expect((await client.rest()).map(({ data }) => data)).toEqual(['maintenance']);
+    const client = await listen(`${url}/events`);
+    expect((await client.rest()).map(({ text }) => text)).toEqual(['maintenance']);
   });
 
   it('may put events of its own before those of the handler', async () => {
     const { hub, url } = await intercepted((_, next) => next.handle().pipe(startWith({ data: 'hello' })));
-    const client = await SseClient.open(`${url}/events`);
-    expect((await client.next()).data).toBe('hello');
+    const client = await listen(`${url}/events`);
+    expect((await client.next()).text).toBe('hello');
     const id = await hub.publish('news', { data: 'a' });
-    expect(await client.next()).toMatchObject({ data: 'a', id });
+    expect(await client.next()).toMatchObject({ text: 'a', id });
   });
 });
 
@@ -89,12 +90,12 @@ it('merges a page of the history in: a client that comes back gets what it has n
   };
   const { hub, url } = await startSseApp({ routes: { paged } });
   for (const data of ['a', 'b', 'c']) await hub.publish('news', { data });
-  const client = await SseClient.open(`${url}/paged`, { reconnect: 0 });
-  expect((await client.take(3)).map(({ data }) => data)).toEqual(['a', 'b', 'c']);
-  client.reset();
+  const client = await listen(`${url}/paged`, { reconnect: 0 });
+  expect((await client.take(3)).map(({ text }) => text)).toEqual(['a', 'b', 'c']);
+  client.drop();
   await client.untilConnected(2);
   await hub.publish('news', { data: 'd' });
-  expect((await client.next()).data).toBe('d');
+  expect((await client.next()).text).toBe('d');
 });
 
 describe('events that go out one by one, of a burst longer than a turn', () => {
@@ -105,14 +106,14 @@ describe('events that go out one by one, of a burst longer than a turn', () => {
         .pipe(mergeMap((event) => [1, 2, 3].map((part) => ({ data: `${String(event.data)}.${part}` }))));
     const { hub, url } = await startSseApp({ routes: { tripled } });
     for (const data of ['a', 'b']) await hub.publish('news', { data });
-    const whole = await SseClient.open(`${url}/tripled`);
-    const all = (await whole.take(6)).map(({ data }) => data);
+    const whole = await listen(`${url}/tripled`);
+    const all = (await whole.take(6)).map(({ text }) => text);
     let had = 0;
-    for (const { id, event } of whole.blocks) {
+    for (const { id, event } of blocksOf(whole)) {
       if (event) had++;
       if (id === undefined) continue;
-      const client = await SseClient.open(`${url}/tripled`, { lastEventId: id });
-      expect((await client.take(6 - had)).map(({ data }) => data)).toEqual(all.slice(had));
+      const client = await listen(`${url}/tripled`, { lastEventId: id });
+      expect((await client.take(6 - had)).map(({ text }) => text)).toEqual(all.slice(had));
     }
   });
 });
@@ -122,27 +123,27 @@ describe('a client that takes every event for one of the application (plain)', (
 
   it('gets no event of the package, and resumes all the same', async () => {
     const { hub, url } = await startSseApp(plain);
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
-    expect((await client.nextBlock()).raw).not.toContain('event:');
-    client.reset();
+    const client = await listen(`${url}/events`, { reconnect: 0 });
+    await client.untilId();
+    client.drop();
     await client.untilConnected(2);
     await hub.publish('news', { data: 'a' });
-    expect((await client.next()).data).toBe('a');
-    expect(client.blocks.every(({ raw }) => !raw.includes('event:'))).toBe(true);
+    expect((await client.next()).text).toBe('a');
+    expect(client.raw).not.toContain('event:');
   });
 
   it('is cut off at a gap, as a clean end would be taken for the whole', async () => {
     const { url } = await startSseApp(plain);
-    const client = await SseClient.open(`${url}/events`, { lastEventId: 'abc-1' }).catch(() => undefined);
-    expect((await client?.closed) ?? 'broken').toBe('broken');
+    const client = await listen(`${url}/events`, { lastEventId: 'abc-1' }).catch(() => undefined);
+    expect((await client?.ended()) ?? 'broken').toBe('broken');
   });
 
   it('gets the event that the route makes of a gap', async () => {
     const gap = ({ reason }: { reason: string }) => ({ type: 'start-again', data: reason });
     const { hub, url } = await startSseApp({ routes, routeOptions: { plain: { gap } } });
     await hub.publish('news', { data: 'a' });
-    const client = await SseClient.open(`${url}/events`, { lastEventId: 'abc-1' });
-    expect((await client.take(2)).map(({ type, data }) => [type, data])).toEqual([
+    const client = await listen(`${url}/events`, { lastEventId: 'abc-1' });
+    expect((await client.take(2)).map(({ type, text }) => [type, text])).toEqual([
       ['start-again', 'unknown'],
       ['message', 'a'],
     ]);
@@ -162,18 +163,18 @@ describe('a client that takes every event for one of the application (plain)', (
       providers: [Rooms],
       sse: { identify: () => ({ user: 'ann', expiresAt: Date.now() + 300 }) },
     });
-    const client = await SseClient.open(`${url}/rights`);
+    const client = await listen(`${url}/rights`);
     // Cut, and not ended: it would take a clean end for the end.
-    expect([client.status, await client.closed, client.events]).toEqual([200, 'broken', []]);
+    expect([client.status, await client.ended(), client.events]).toEqual([200, 'broken', []]);
   });
 
   it('is not shown the state of a channel', async () => {
     const board = new Texts('news');
     const { hub, url } = await startSseApp({ ...plain, providers: [stateOf('news', board.tell)] });
     await board.add(hub, 'before');
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await board.add(hub, 'a');
-    expect(await client.next()).toMatchObject({ type: 'message', data: 'a' });
+    expect(await client.next()).toMatchObject({ type: 'message', text: 'a' });
     expect(board.calls).toBe(0);
   });
 
@@ -185,9 +186,9 @@ describe('a client that takes every event for one of the application (plain)', (
         }),
       );
     const { hub, url } = await startSseApp({ routes: { broken }, routeOptions: { plain: true } });
-    const client = await SseClient.open(`${url}/broken`);
+    const client = await listen(`${url}/broken`);
     await hub.publish('news', { data: 'a' });
-    expect(await client.closed).toBe('broken');
+    expect(await client.ended()).toBe('broken');
     expect(client.events).toEqual([]);
   });
 });
@@ -198,7 +199,7 @@ it('keeps one copy of a large event for clients that do not read, however their 
   const clients = [];
   for (let i = 0; i < count; i++) {
     await hub.publish('sport', { data: i });
-    clients.push(await SseClient.open(`${url}/both`));
+    clients.push(await listen(`${url}/both`));
   }
   for (const client of clients) client.pause();
   const before = process.memoryUsage();

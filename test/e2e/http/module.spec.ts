@@ -8,7 +8,7 @@ import type { SseModuleOptions, SseOptionsFactory } from '../../../src/sse/index
 import { adapters } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { controllerOf, startSseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { LogRecorder } from './log-recorder.js';
 
 const news = controllerOf({ events: (hub) => hub.stream('news', { replay: 'all' }) });
@@ -34,9 +34,8 @@ describe('An app with @Sse() that does not import the module', () => {
       controllers: [LonelyController],
       configure: (app) => app.useLogger(log),
     });
-    const client = await SseClient.open(`${url}/events`);
-    await client.closed;
-    expect([client.status, JSON.parse(client.body)]).toEqual([
+    const client = await answerTo(`${url}/events`);
+    expect([client.status, client.body]).toEqual([
       500,
       { statusCode: 500, message: 'Internal server error' },
     ]);
@@ -99,7 +98,7 @@ describe('SseModule.forRoot()', () => {
     class NewsModule {}
     const { hub, url } = await startSseApp({ imports: [NewsModule] });
     await hub.publish('news', { data: 'x' });
-    expect(await (await SseClient.open(`${url}/events`)).next()).toMatchObject({ data: 'x' });
+    expect(await (await listen(`${url}/events`)).next()).toMatchObject({ text: 'x' });
     const local = startSseApp({ sse: false, imports: [SseModule.forRoot({ isGlobal: false }), NewsModule] });
     await expect(local).rejects.toThrow(/SseHub/);
   });
@@ -131,7 +130,9 @@ describe('SseModule.forRootAsync()', () => {
     ['useExisting', () => SseModule.forRootAsync({ imports: [ConfigModule], useExisting: Options })],
   ])('takes its options from %s', async (_how, imported) => {
     const { url } = await startSseApp({ sse: false, imports: [imported()], controllers: [news] });
-    expect((await (await SseClient.open(`${url}/events`)).nextBlock()).retry).toBe(4321);
+    const client = await listen(`${url}/events`);
+    await client.untilId();
+    expect(client.retry).toBe(4321);
   });
 
   it('fails at start when the options are wrong', async () => {

@@ -9,12 +9,13 @@ import { expect, it } from '@jest/globals';
 import { map, Subject } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { SseHub } from '../../../src/sse/index.js';
+import { blocksOf } from '../../support/blocks.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { describeWith } from '../../support/describe-with.js';
 import { start } from '../../support/process.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { Wire } from './wire.js';
 
 /** What a site may add to `proxy_pass`. Until 1.29.7 the first was what the second is. */
@@ -104,10 +105,10 @@ describeWith('nginx', 'Behind nginx', (nginx) => {
     'each event arrives before the next is published (%s, /%s)',
     async (setting, path) => {
       const { front, send } = await startBehind(nginx, setting);
-      const client = await SseClient.open(`${front}/${path}`);
+      const client = await listen(`${front}/${path}`);
       for (let i = 1; i <= 20; i++) {
         await send(`${i}`);
-        expect((await client.next()).data).toBe(`${i}`);
+        expect((await client.next()).text).toBe(`${i}`);
       }
     },
   );
@@ -117,7 +118,7 @@ describeWith('nginx', 'Behind nginx', (nginx) => {
     ['HTTP/1.1 to the app', '1.1'],
   ] as const)('the app is asked in the version that the settings say (%s)', async (setting, version) => {
     const { front, versions } = await startBehind(nginx, setting);
-    await SseClient.open(`${front}/direct`);
+    await listen(`${front}/direct`);
     expect([...versions]).toEqual([version]);
   });
 
@@ -125,7 +126,7 @@ describeWith('nginx', 'Behind nginx', (nginx) => {
     'the body is the event stream and nothing else (%s, /%s)',
     async (setting, path) => {
       const { hub, url, front, send } = await startBehind(nginx, setting);
-      const straight = await SseClient.open(`${url}/${path}`);
+      const straight = await listen(`${url}/${path}`);
       // nginx does not frame what it sends to a client of HTTP/1.0.
       const wire = await Wire.get(`${front}/${path}`, [], '1.0');
       await untilConnections(hub, 2);
@@ -133,16 +134,20 @@ describeWith('nginx', 'Behind nginx', (nginx) => {
       for (const data of ['one', 'two', 'three']) await send(data);
       await straight.take(3);
       await hub.disconnect({});
-      await Promise.all([straight.closed, wire.closed]);
+      await Promise.all([straight.ended(), wire.closed]);
       const body = wire.text.slice(wire.text.indexOf('\r\n\r\n') + 4);
-      expect(body).toBe(straight.blocks.map(({ raw }) => `${raw}\n\n`).join(''));
+      expect(body).toBe(
+        blocksOf(straight)
+          .map(({ raw }) => `${raw}\n\n`)
+          .join(''),
+      );
       expect(wire.text).not.toMatch(/transfer-encoding/i);
     },
   );
 
   it.each(all)('nothing compresses it, although the client would take that (%s)', async (setting) => {
     const { front } = await startBehind(nginx, setting);
-    const { headers } = await SseClient.open(`${front}/direct`, { headers: { 'accept-encoding': 'gzip' } });
+    const { headers } = await answerTo(`${front}/direct`, { headers: { 'accept-encoding': 'gzip' } });
     expect(headers).not.toHaveProperty('content-encoding');
     expect(headers).toMatchObject({
       'content-type': expect.stringMatching(/^text\/event-stream/),
@@ -152,36 +157,36 @@ describeWith('nginx', 'Behind nginx', (nginx) => {
 
   it.each(all)('a client that comes back gets what it missed (%s)', async (setting) => {
     const { hub, front, send } = await startBehind(nginx, setting);
-    const client = await SseClient.open(`${front}/direct`);
+    const client = await listen(`${front}/direct`);
     await send('1');
     await client.next();
     client.close();
     await untilConnections(hub, 0);
     await send('2');
     await send('3');
-    const again = await SseClient.open(`${front}/direct`, { lastEventId: client.lastEventId });
+    const again = await listen(`${front}/direct`, { lastEventId: client.lastEventId });
     await send('4');
-    expect((await again.take(3)).map(({ data }) => data)).toEqual(['2', '3', '4']);
+    expect((await again.take(3)).map(({ text }) => text)).toEqual(['2', '3', '4']);
   });
 
   it.each(all)(
     'a client that was disconnected comes back by itself, and misses nothing (%s)',
     async (setting) => {
       const { hub, front, send } = await startBehind(nginx, setting);
-      const client = await SseClient.open(`${front}/direct`, { reconnect: 1 });
+      const client = await listen(`${front}/direct`, { reconnect: 1 });
       await send('1');
       await client.next();
       await hub.disconnect({});
       await untilConnections(hub, 0); // what is published before that still goes out
       for (const data of ['2', '3']) await send(data);
-      expect((await client.take(2)).map(({ data }) => data)).toEqual(['2', '3']);
+      expect((await client.take(2)).map(({ text }) => text)).toEqual(['2', '3']);
       expect(client.connected).toBe(2);
     },
   );
 
   it.each(all)('that a client has left is noticed (%s)', async (setting) => {
     const { hub, front } = await startBehind(nginx, setting);
-    const clients = [await SseClient.open(`${front}/direct`), await SseClient.open(`${front}/plain`)];
+    const clients = [await listen(`${front}/direct`), await listen(`${front}/plain`)];
     await untilConnections(hub, 2);
     for (const client of clients) client.close();
     await untilConnections(hub, 0);

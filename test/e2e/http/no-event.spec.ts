@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { of, timer, map, startWith } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { startSseApp, type Route } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { LogRecorder } from './log-recorder.js';
 
 const routes: Record<string, Route> = {
@@ -26,15 +26,14 @@ describe('an object that is no event', () => {
 
   it.each(['now', 'list'])('fails a stream that has not begun: %s', async (path) => {
     const { url, log } = await start();
-    const client = await SseClient.open(`${url}/${path}`);
-    expect([client.status, await client.closed]).toEqual([500, 'ended']);
+    expect((await answerTo(`${url}/${path}`)).status).toBe(500);
     await log.until(new RegExp(`INVALID_EVENT The stream of /${path} has emitted .* Emit \\{ data: … \\}`));
   });
 
   it('fails a stream that is open, and the log names the route and what it has', async () => {
     const { url, log } = await start();
-    const client = await SseClient.open(`${url}/later`);
-    expect((await client.rest()).map(({ type, data }) => [type, data])).toEqual([
+    const client = await listen(`${url}/later`);
+    expect((await client.rest()).map(({ type, text }) => [type, text])).toEqual([
       ['message', 'first'],
       ['error', 'Internal server error'],
     ]);
@@ -43,7 +42,7 @@ describe('an object that is no event', () => {
 
   it('fails what is made of an event of the hub', async () => {
     const { url, log, publish } = await start();
-    const client = await SseClient.open(`${url}/mapped`);
+    const client = await listen(`${url}/mapped`);
     await publish();
     expect(await client.next()).toMatchObject({ type: 'error' });
     await log.until(/The stream of \/mapped/);
@@ -58,6 +57,6 @@ describe('an object that is no event', () => {
       }
     }
     const { url } = await startSseApp({ controllers: [StockController] });
-    expect(await (await SseClient.open(`${url}/stock`)).rest()).toMatchObject([{ data: 'x' }]);
+    expect(await (await listen(`${url}/stock`)).rest()).toMatchObject([{ text: 'x' }]);
   });
 });

@@ -1,15 +1,16 @@
 import { Controller, SseSignal } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { concat, defer, EMPTY, NEVER, Observable, of, throwError, timer } from 'rxjs';
-import { SseClient } from '../../support/sse-client.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { once } from 'node:events';
 import { Wire } from './wire.js';
 import { flavours, flavoursOnEachAdapter, openStream, startFlavour } from './flavours.js';
 import type { Flavour } from './flavours.js';
 
 const partings = [
-  ['FIN', (client: SseClient) => client.destroy()],
-  ['RST', (client: SseClient) => client.reset()],
+  ['FIN', (client: TestStream) => client.drop('fin')],
+  ['RST', (client: TestStream) => client.drop()],
 ] as const;
 
 /** An Observable that says when it is no longer wanted. */
@@ -77,7 +78,7 @@ describe.each(flavoursOnEachAdapter)('$name: a client that leaves', (flavour) =>
         isAborted = () => signal.aborted;
         return concat(timer(2), NEVER);
       });
-      const client = await SseClient.open(url);
+      const client = await listen(url);
       await client.next();
       expect(isAborted()).toBe(false);
       leave(client);
@@ -121,8 +122,7 @@ describe.each(flavours)('$name: the end of a stream', (flavour) => {
     ['fails before the head', throwError(() => new Error('x'))],
   ])('aborts @SseSignal() when the stream %s', async (_how, source) => {
     const { url, aborted } = await startWithSignal(flavour, () => source);
-    const client = await SseClient.open(url);
-    await client.closed;
+    await answerTo(url);
     await aborted;
   });
 });

@@ -14,7 +14,7 @@ import { APP_FILTER, HttpAdapterHost } from '@nestjs/core';
 import { describe, expect, it } from '@jest/globals';
 import { concat, defer, from, of, throwError, timer } from 'rxjs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { flavours, flavoursOnEachAdapter, openStream } from './flavours.js';
+import { answerOf, flavours, flavoursOnEachAdapter, openStream } from './flavours.js';
 import { LogRecorder } from './log-recorder.js';
 
 const conflict = (): never => {
@@ -48,40 +48,38 @@ describe.each(flavoursOnEachAdapter)('$name: errors that the adapter answers or 
     ['the Observable fails in a microtask', () => from(Promise.reject(new ConflictException('taken')))],
     ['the Observable cannot be made', () => defer(conflict)],
   ])('answers with the status of the error when %s', async (_when, method) => {
-    const client = await openStream(flavour, method);
-    expect(client.status).toBe(409);
-    expect(client.headers['content-type']).toContain('application/json');
-    expect(await client.closed).toBe('ended');
-    expect(JSON.parse(client.body)).toMatchObject({ statusCode: 409, message: 'taken' });
+    const { status, headers, body } = await answerOf(flavour, method);
+    expect(status).toBe(409);
+    expect(headers['content-type']).toContain('application/json');
+    expect(body).toMatchObject({ statusCode: 409, message: 'taken' });
   });
 
   it('tells an error after the head in the stream, and ends it', async () => {
     const client = await openStream(flavour, failLate);
     expect(client.status).toBe(200);
     // An id would take the client's place in the stream; Nest numbers it like any other event.
-    expect((await client.rest()).at(-1)).toEqual({
+    expect((await client.rest()).at(-1)).toMatchObject({
       type: 'error',
-      data: 'taken',
+      text: 'taken',
       id: hasModule ? undefined : '2',
     });
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
   });
 
   // On Fastify the answer of Nest's filter has that header too, and fails by it.
   if (flavour.adapter !== 'fastify') {
     it('answers with the error of a header that cannot be sent', async () => {
-      const client = await openStream(flavour, () => of('x'), { decorate: [Header('X-Custom', 'a\nb')] });
-      expect([client.status, await client.closed]).toEqual([500, 'ended']);
+      const decorate = [Header('X-Custom', 'a\nb')];
+      expect((await answerOf(flavour, () => of('x'), { decorate })).status).toBe(500);
     });
   }
 
   it('hands an error before the head to the exception filters of the method', async () => {
-    const client = await openStream(flavour, conflict, {
+    const { status, body } = await answerOf(flavour, conflict, {
       decorate: [UseFilters(TeapotFilter)],
       providers: [TeapotFilter],
     });
-    await client.closed;
-    expect([client.status, JSON.parse(client.body)]).toEqual([418, { tea: 'taken' }]);
+    expect([status, body]).toEqual([418, { tea: 'taken' }]);
   });
 });
 
@@ -90,18 +88,18 @@ describe.each(flavours)('$name: errors', (flavour) => {
 
   // Of a stock route with any interceptor Nest sends the head before the method has resolved.
   it(`answers an async method that fails late with ${isOurs || !hasModule ? 'its status' : 'an error event'}`, async () => {
-    const client = await openStream(flavour, async () => {
+    const late = async () => {
       await pause(5);
       return conflict();
-    });
-    const said = [client.status, (await client.rest())[0]?.data];
-    expect(said).toEqual(isOurs || !hasModule ? [409, undefined] : [200, 'taken']);
+    };
+    if (isOurs || !hasModule) expect((await answerOf(flavour, late)).status).toBe(409);
+    else expect(await (await openStream(flavour, late)).rest()).toMatchObject([{ text: 'taken' }]);
   });
 
   it('sends what came before the error first', async () => {
     const failing = throwError(() => new NotFoundException('gone'));
     const client = await openStream(flavour, () => concat(of('a', 'b'), timer(5), failing));
-    const events = (await client.rest()).map(({ type, data }) => [type, data]);
+    const events = (await client.rest()).map(({ type, text }) => [type, text]);
     expect(events).toEqual([
       ['message', 'a'],
       ['message', 'b'],
@@ -132,7 +130,7 @@ describe.each(flavours)('$name: errors', (flavour) => {
         throwError(() => error),
       ),
     );
-    expect((await client.rest()).at(-1)).toMatchObject({ type: 'error', data: said });
+    expect((await client.rest()).at(-1)).toMatchObject({ type: 'error', text: said });
   });
 
   it('logs an error after the head, unless it was thrown to be silent', async () => {
@@ -148,7 +146,7 @@ describe.each(flavours)('$name: errors', (flavour) => {
         ),
       { configure },
     );
-    await quiet.closed;
+    await quiet.ended();
     const loud = await openStream(
       flavour,
       () =>
@@ -158,7 +156,7 @@ describe.each(flavours)('$name: errors', (flavour) => {
         ),
       { configure },
     );
-    await loud.closed;
+    await loud.ended();
     expect(log.entries.map(({ level, text }) => `${level}: ${text}`)).toEqual(['error: loud']);
   });
 
@@ -172,7 +170,7 @@ describe.each(flavours)('$name: errors', (flavour) => {
   ])(
     `answers ${seesWhatReturned ? 500 : 200} when the method returns %s in place of an Observable`,
     async (_what, returned) => {
-      const client = await openStream(flavour, () => returned);
+      const client = await answerOf(flavour, () => returned);
       expect(client.status).toBe(seesWhatReturned ? 500 : 200);
     },
   );
@@ -180,19 +178,19 @@ describe.each(flavours)('$name: errors', (flavour) => {
   it('fails with the stream alone when an event cannot be written', async () => {
     const circle: Record<string, unknown> = {};
     circle['self'] = circle;
-    const first = await openStream(flavour, () => of({ data: circle }));
+    const first = await answerOf(flavour, () => of({ data: circle }));
     expect(first.status).toBe(500);
     const later = await openStream(flavour, () => concat(timer(5), of({ data: 1n })));
-    expect((await later.rest()).at(-1)).toMatchObject({ type: 'error', data: 'Internal server error' });
+    expect((await later.rest()).at(-1)).toMatchObject({ type: 'error', text: 'Internal server error' });
   });
 
   it('hands an error before the head to the exception filters of the app', async () => {
     const providers = [{ provide: APP_FILTER, useClass: TeapotFilter }];
-    const client = await openStream(flavour, () => throwError(() => new ConflictException('taken')), {
+    const failing = () => throwError(() => new ConflictException('taken'));
+    const { status, body } = await answerOf(flavour, failing, {
       providers,
     });
-    await client.closed;
-    expect([client.status, JSON.parse(client.body)]).toEqual([418, { tea: 'taken' }]);
+    expect([status, body]).toEqual([418, { tea: 'taken' }]);
   });
 });
 

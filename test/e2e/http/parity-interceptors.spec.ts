@@ -27,8 +27,17 @@ import {
 } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { SseClient } from '../../support/sse-client.js';
-import { allData, flavours, flavoursOnEachAdapter, openStream, startFlavour, streaming } from './flavours.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
+import { answerTo, listen } from '../../support/open-stream.js';
+import {
+  allData,
+  answerOf,
+  flavours,
+  flavoursOnEachAdapter,
+  openStream,
+  startFlavour,
+  streaming,
+} from './flavours.js';
 import type { Served } from './flavours.js';
 
 type Around = (stream: Observable<string>) => Observable<unknown>;
@@ -60,8 +69,8 @@ describe.each(flavoursOnEachAdapter)('$name: interceptors that touch the head', 
     }
     const controllers = [streaming(flavour, () => of('a'), [UseInterceptors(AsyncInterceptor)])];
     const { url } = await startFlavour(flavour, { controllers });
-    expect(await allData(await SseClient.open(`${url}/events`))).toEqual(['A']);
-    expect((await SseClient.open(`${url}/events`, { headers: { 'x-no': '1' } })).status).toBe(409);
+    expect(await allData(await listen(`${url}/events`))).toEqual(['A']);
+    expect((await answerTo(`${url}/events`, { headers: { 'x-no': '1' } })).status).toBe(409);
   });
 
   it('may turn an error before the head into another', async () => {
@@ -71,7 +80,7 @@ describe.each(flavoursOnEachAdapter)('$name: interceptors that touch the head', 
     const fails = defer(() => {
       throw new Error('x');
     });
-    const client = await openStream(flavour, () => fails, { decorate: [UseInterceptors(conflict)] });
+    const client = await answerOf(flavour, () => fails, { decorate: [UseInterceptors(conflict)] });
     expect(client.status).toBe(409);
   });
 
@@ -113,7 +122,7 @@ describe.each(flavours)('$name: interceptors', (flavour) => {
     class FeatureModule {}
     const configure = (app: INestApplication): unknown => app.useGlobalInterceptors(new (appends('g'))());
     const { url } = await startFlavour(flavour, { imports: [FeatureModule], configure });
-    expect(await allData(await SseClient.open(`${url}/feature/events`))).toEqual(['xmcgp']);
+    expect(await allData(await listen(`${url}/feature/events`))).toEqual(['xmcgp']);
   });
 
   it.each<[string, Served]>([
@@ -157,7 +166,7 @@ describe.each(flavours)('$name: interceptors', (flavour) => {
         }),
       ),
     );
-    const client = await openStream(flavour, () => of('a'), { decorate: [UseInterceptors(picky)] });
+    const client = await answerOf(flavour, () => of('a'), { decorate: [UseInterceptors(picky)] });
     expect(client.status).toBe(409);
   });
 
@@ -176,9 +185,9 @@ describe.each(flavours)('$name: interceptors', (flavour) => {
       await pause(5);
       throw new ConflictException('taken');
     };
-    const client = await openStream(flavour, fails, { decorate: [UseInterceptors(appends('x'))] });
-    const said = [client.status, (await client.rest())[0]?.data];
-    expect(said).toEqual(isOurs ? [409, undefined] : [200, 'taken']);
+    const decorate = [UseInterceptors(appends('x'))];
+    if (isOurs) expect((await answerOf(flavour, fails, { decorate })).status).toBe(409);
+    else expect((await (await openStream(flavour, fails, { decorate })).rest())[0]?.text).toBe('taken');
   });
 
   it('see the end of a stream whose client leaves', async () => {
@@ -186,7 +195,7 @@ describe.each(flavours)('$name: interceptors', (flavour) => {
     const ended = new Promise<void>((resolve) => (finished = resolve));
     const watching = interceptor((stream) => stream.pipe(tap({ finalize: () => finished() })));
     const client = await openStream(flavour, () => NEVER, { decorate: [UseInterceptors(watching)] });
-    client.destroy();
+    client.drop('fin');
     await ended;
   });
 
@@ -204,8 +213,8 @@ describe.each(flavours)('$name: interceptors', (flavour) => {
       controllers: [streaming(flavour, () => of('x'))],
       providers,
     });
-    const as = (user: string): Promise<SseClient> =>
-      SseClient.open(`${url}/events`, { headers: { 'x-user': user } });
+    const as = (user: string): Promise<TestStream> =>
+      listen(`${url}/events`, { headers: { 'x-user': user } });
     const [ada, bob] = await Promise.all([as('ada'), as('bob')]);
     expect([await allData(ada), await allData(bob)]).toEqual([['x for ada'], ['x for bob']]);
   });

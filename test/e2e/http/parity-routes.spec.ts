@@ -21,7 +21,8 @@ import { REQUEST, Reflector } from '@nestjs/core';
 import { describe, expect, it } from '@jest/globals';
 import { from, map, of } from 'rxjs';
 import type { Observable } from 'rxjs';
-import { SseClient } from '../../support/sse-client.js';
+import type { OpenStreamOptions, TestStream } from '../../../src/sse/testing/index.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { allData, flavours, flavoursOnEachAdapter, startFlavour } from './flavours.js';
 
 interface AnyRequest {
@@ -65,13 +66,11 @@ describe.each(flavoursOnEachAdapter)('$name: the route as its adapter serves it'
         controllers: [GuardedController],
         providers: [RoleGuard],
       });
-      const as = (role: string): Promise<SseClient> =>
-        SseClient.open(`${url}/events`, { headers: { 'x-role': role } });
-      expect(await allData(await as('admin'))).toEqual(['in']);
-      const [nobody, banned] = [await as('nobody'), await as('banned')];
-      await Promise.all([nobody.closed, banned.closed]);
-      expect([nobody.status, JSON.parse(nobody.body).message]).toEqual([403, 'Forbidden resource']);
-      expect([banned.status, JSON.parse(banned.body).message]).toEqual([403, 'never again']);
+      const as = (role: string): OpenStreamOptions => ({ headers: { 'x-role': role } });
+      expect(await allData(await listen(`${url}/events`, as('admin')))).toEqual(['in']);
+      const refusal = { nobody: 'Forbidden resource', banned: 'never again' };
+      for (const [role, message] of Object.entries(refusal))
+        expect(await answerTo(`${url}/events`, as(role))).toMatchObject({ status: 403, body: { message } });
     },
   );
 
@@ -84,10 +83,8 @@ describe.each(flavoursOnEachAdapter)('$name: the route as its adapter serves it'
       }
     }
     const { url } = await startFlavour(flavour, { controllers: [RoomsController] });
-    expect(await allData(await SseClient.open(`${url}/rooms/7/events?name=x`))).toEqual([
-      '{"id":7,"name":"x"}',
-    ]);
-    expect((await SseClient.open(`${url}/rooms/seven/events`)).status).toBe(400);
+    expect(await allData(await listen(`${url}/rooms/7/events?name=x`))).toEqual(['{"id":7,"name":"x"}']);
+    expect((await answerTo(`${url}/rooms/seven/events`)).status).toBe(400);
   });
 
   it.each(['above', 'below'])(
@@ -111,7 +108,7 @@ describe.each(flavoursOnEachAdapter)('$name: the route as its adapter serves it'
         where === 'above' ? [Sse('events'), ...named] : [...named, Sse('events')],
       );
       const { url } = await startFlavour(flavour, { controllers: [NamedController] });
-      const client = await SseClient.open(`${url}/events`);
+      const client = await listen(`${url}/events`);
       expect(client.status).toBe(202);
       expect(client.headers).toMatchObject({
         'x-custom': 'yes',
@@ -139,9 +136,9 @@ describe.each(flavoursOnEachAdapter)('$name: the route as its adapter serves it'
       }
     }
     const { url } = await startFlavour(flavour, { controllers: [PassthroughController] });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     expect(await allData(client)).toEqual(['a', 'b']);
-    expect([client.status, client.headers['x-from'], await client.closed]).toEqual([203, 'method', 'ended']);
+    expect([client.status, client.headers['x-from'], await client.ended()]).toEqual([203, 'method', 'ended']);
   });
 
   it('works in a controller that is made for each request', async () => {
@@ -155,8 +152,8 @@ describe.each(flavoursOnEachAdapter)('$name: the route as its adapter serves it'
       }
     }
     const { url } = await startFlavour(flavour, { controllers: [ScopedController] });
-    const as = (user: string): Promise<SseClient> =>
-      SseClient.open(`${url}/scoped/events`, { headers: { 'x-user': user } });
+    const as = (user: string): Promise<TestStream> =>
+      listen(`${url}/scoped/events`, { headers: { 'x-user': user } });
     const [ada, bob] = await Promise.all([as('ada'), as('bob')]);
     expect([await allData(ada), await allData(bob)]).toEqual([['ada'], ['bob']]);
   });
@@ -179,10 +176,10 @@ describe.each(flavoursOnEachAdapter)('$name: the route as its adapter serves it'
       });
     };
     const { url } = await startFlavour(flavour, { controllers: [NewsController], configure });
-    const client = await SseClient.open(`${url}/api/v2/news/1`);
+    const client = await listen(`${url}/api/v2/news/1`);
     expect(client.headers['x-middleware']).toBe('was here');
     expect(await allData(client)).toEqual(['ada']);
-    expect((await SseClient.open(`${url}/api/v1/news/1`)).status).toBe(404);
+    expect((await answerTo(`${url}/api/v1/news/1`)).status).toBe(404);
   });
 });
 
@@ -208,9 +205,9 @@ describe.each(flavours)('$name: the route', (flavour) => {
       }
     }
     const { url } = await startFlavour(flavour, { controllers: [ParameterController] });
-    const first = await SseClient.open(`${url}/events/1`, { headers: { 'x-user': 'ada' } });
+    const first = await listen(`${url}/events/1`, { headers: { 'x-user': 'ada' } });
     expect(await allData(first)).toEqual(['["object","ada","1","small"]']);
-    expect(await allData(await SseClient.open(`${url}/default?a=x`))).toEqual(['["x",5,"x"]']);
+    expect(await allData(await listen(`${url}/default?a=x`))).toEqual(['["x",5,"x"]']);
   });
 
   it('is inherited, overridden and called by a subclass', async () => {
@@ -237,8 +234,8 @@ describe.each(flavours)('$name: the route', (flavour) => {
       }
     }
     const { url } = await startFlavour(flavour, { controllers: [ChildController] });
-    expect(await allData(await SseClient.open(`${url}/child/events?n=1`))).toEqual(['child 1']);
-    expect(await allData(await SseClient.open(`${url}/child/loud?n=2`))).toEqual(['CHILD 2']);
+    expect(await allData(await listen(`${url}/child/events?n=1`))).toEqual(['child 1']);
+    expect(await allData(await listen(`${url}/child/loud?n=2`))).toEqual(['CHILD 2']);
   });
 
   it('has a method that can be called without a request, as a unit test does', async () => {

@@ -3,15 +3,16 @@ import { describe, expect, it } from '@jest/globals';
 import { concat, concatMap, map, merge, NEVER, of } from 'rxjs';
 import { AuthorizeChannel } from '../../../src/sse/index.js';
 import type { SseHub, StreamFailure } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { startSseApp, untilConnections, type Route, type SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 
 const whole = (hub: SseHub) => hub.stream('news', { begin: 'anew', replay: 'all' });
 const error = ({ reason, message }: StreamFailure) => ({ data: { reason, message } });
 const start = (route: Route, more: SseAppOptions = {}) =>
   startSseApp({ routes: { events: route }, routeOptions: { plain: true }, ...more });
-const dataOf = async (client: SseClient): Promise<unknown[]> =>
-  (await client.rest()).map(({ data }) => JSON.parse(data) as unknown);
+const dataOf = async (client: TestStream): Promise<unknown[]> =>
+  (await client.rest()).map(({ data }) => data as unknown);
 
 describe('a plain route that cannot give its stream to the end', () => {
   it('sends the last event that "error" makes of a gap, and nothing after it', async () => {
@@ -21,9 +22,9 @@ describe('a plain route that cannot give its stream to the end', () => {
     // The second finds the channel open: its start is in the turn of the request.
     const follower = hub.stream('news').subscribe();
     for (let i = 0; i < 2; i++) {
-      const client = await SseClient.open(`${url}/events`);
+      const client = await listen(`${url}/events`);
       expect(await dataOf(client)).toEqual([{ reason: 'gap', message: expect.any(String) }]);
-      expect(await client.closed).toBe('ended');
+      expect(await client.ended()).toBe('ended');
     }
     follower.unsubscribe();
   });
@@ -37,7 +38,7 @@ describe('a plain route that cannot give its stream to the end', () => {
         }),
       );
     const { hub, url } = await start(broken, { routeOptions: { plain: { error } } });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     for (const n of [1, 2, 3]) await hub.publish('news', { data: n });
     expect(await dataOf(client)).toEqual([1, { reason: 'failed', message: 'Internal server error' }]);
   });
@@ -52,8 +53,8 @@ describe('a plain route that cannot give its stream to the end', () => {
         sse: { history: { count: 1 } },
       });
       for (const n of [1, 2]) await hub.publish('news', { data: n });
-      const client = await SseClient.open(`${url}/events`).catch(() => undefined);
-      expect((await client?.closed) ?? 'broken').toBe('broken');
+      const client = await listen(`${url}/events`).catch(() => undefined);
+      expect((await client?.ended()) ?? 'broken').toBe('broken');
     }
   });
 
@@ -63,20 +64,20 @@ describe('a plain route that cannot give its stream to the end', () => {
     ['its channel is revoked', ({ hub }) => hub.revoke('ann', 'news')],
   ])('is cut when %s, after what was published', async (_, end) => {
     const app = await start(whole, { sse: { identify: () => ({ user: 'ann' }) } });
-    const client = await SseClient.open(`${app.url}/events`);
+    const client = await listen(`${app.url}/events`);
     await app.hub.publish('news', { data: 1 });
     await client.next();
     await end(app);
-    expect(await client.closed).toBe('broken');
+    expect(await client.ended()).toBe('broken');
   });
 
   it('ends cleanly when the application closes after its last event', async () => {
     const { hub, url, close } = await start(whole);
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await hub.publish('news', { data: 1 });
     await hub.complete('news');
     await close();
-    expect([await client.closed, client.events.length]).toEqual(['ended', 1]);
+    expect([await client.ended(), client.events.length]).toEqual(['ended', 1]);
   });
 });
 
@@ -93,19 +94,19 @@ describe('a plain route that is ended from outside with an answer that is stored
     const { hub, url } = await start(route);
     for (const n of [1, 2]) await hub.publish('news', { data: n });
     await hub.complete('news');
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await client.next();
     await hub.disconnect({});
-    expect(await client.closed).toBe('broken');
+    expect(await client.ended()).toBe('broken');
   });
 });
 
 describe('a plain route that turns a client away', () => {
   it('answers 503, as an empty stream would be taken for the whole', async () => {
     const { hub, url } = await start(whole, { sse: { limits: { connections: 1 } } });
-    const first = await SseClient.open(`${url}/events`);
+    const first = await answerTo(`${url}/events`);
     await untilConnections(hub, 1);
-    const second = await SseClient.open(`${url}/events`);
+    const second = await answerTo(`${url}/events`);
     expect([second.status, Number(second.headers['retry-after'])]).toEqual([503, expect.any(Number)]);
     expect(first.status).toBe(200);
   });
@@ -122,7 +123,7 @@ describe('a plain route that turns a client away', () => {
       }
     }
     const { url, close } = await start(whole, { providers: [Slow] });
-    const client = SseClient.open(`${url}/events`);
+    const client = answerTo(`${url}/events`);
     await isAsked;
     await close();
     expect((await client).status).toBe(503);
@@ -134,8 +135,8 @@ it('begins anew where a stream says so, whatever position the client sent', asyn
   const ids = [];
   for (const n of [1, 2]) ids.push(await hub.publish('news', { data: n }));
   for (const lastEventId of [ids[1]!, `news=${ids[1]!}`, 'abc-1']) {
-    const client = await SseClient.open(`${url}/events`, { lastEventId });
-    expect((await client.take(2)).map(({ data }) => data)).toEqual(['1', '2']);
+    const client = await listen(`${url}/events`, { lastEventId });
+    expect((await client.take(2)).map(({ text }) => text)).toEqual(['1', '2']);
     client.close();
   }
 });
@@ -144,5 +145,5 @@ it('sends the headers of a plain route', async () => {
   const { url } = await start(() => concat(of({ data: 1 }), NEVER), {
     routeOptions: { plain: { headers: { 'x-format': 'v1' } } },
   });
-  expect((await SseClient.open(`${url}/events`)).headers['x-format']).toBe('v1');
+  expect((await answerTo(`${url}/events`)).headers['x-format']).toBe('v1');
 });

@@ -15,10 +15,11 @@ import {
 import type { SseEvent, SseHub } from '../../../src/sse/index.js';
 import { SseError } from '../../../src/sse/index.js';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
+import type { TestEvent, TestStream } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp, untilSubscribers } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { Deferred } from '../streams/deferred.js';
 
 const both: Route = (hub) => hub.stream(['news', 'sport']);
@@ -30,23 +31,23 @@ const start = (events: Route, options: SseAppOptions = {}): Promise<SseApp> =>
 const say = (hub: SseHub, channel: string, data: string): Promise<string> => hub.publish(channel, { data });
 
 /** A client that has an event of each of both channels. */
-async function clientOfBoth({ hub, url }: SseApp, path = 'events'): Promise<SseClient> {
-  const client = await SseClient.open(`${url}/${path}`);
-  await client.nextBlock();
+async function clientOfBoth({ hub, url }: SseApp, path = 'events'): Promise<TestStream> {
+  const client = await listen(`${url}/${path}`);
+  await client.untilId();
   await say(hub, 'news', 'first');
   await say(hub, 'sport', 'first');
   await client.take(2);
   return client;
 }
 
-const dataOf = (events: readonly { data: string }[]): string[] => events.map(({ data }) => data);
+const dataOf = (events: readonly TestEvent[]): string[] => events.map(({ text }) => text);
 
 /** What a client is given, up to what is published now, that comes back to both channels. */
 async function onReturn({ hub, url }: SseApp, lastEventId: string): Promise<string[]> {
-  const client = await SseClient.open(`${url}/both`, { lastEventId });
-  await client.nextBlock();
+  const client = await listen(`${url}/both`, { lastEventId });
+  await client.untilId();
   await say(hub, 'sport', 'live');
-  return dataOf(await client.until(({ data }) => data === 'live'));
+  return dataOf(await client.until(({ text }) => text === 'live'));
 }
 
 describe('a client keeps its place in a channel', () => {
@@ -58,21 +59,21 @@ describe('a client keeps its place in a channel', () => {
       const app = await start(late);
       const { hub, url } = app;
       const first = await clientOfBoth(app, 'both');
-      first.reset();
+      first.drop();
       await say(hub, 'sport', 'missed');
-      const brief = await SseClient.open(`${url}/events`, { lastEventId: first.lastEventId });
-      await brief.nextBlock();
+      const brief = await listen(`${url}/events`, { lastEventId: first.lastEventId });
+      await brief.untilId();
       if (what !== 'nothing') {
         await say(hub, 'news', 'second');
         await brief.next();
       }
-      brief.reset();
-      const client = await SseClient.open(`${url}/events`, { lastEventId: brief.lastEventId });
-      await client.nextBlock();
+      brief.drop();
+      const client = await listen(`${url}/events`, { lastEventId: brief.lastEventId });
+      await client.untilId();
       found.next();
       await untilSubscribers(hub, 'sport', 1);
       await say(hub, 'sport', 'live');
-      expect(dataOf(await client.until(({ data }) => data === 'live'))).toEqual(['missed', 'live']);
+      expect(dataOf(await client.until(({ text }) => text === 'live'))).toEqual(['missed', 'live']);
     },
   );
 
@@ -93,8 +94,8 @@ describe('a client keeps its place in a channel', () => {
     await say(hub, 'sport', 'bad');
     await untilSubscribers(hub, 'sport', 0);
     await say(hub, 'news', 'second');
-    expect((await client.next()).data).toBe('second');
-    client.reset();
+    expect((await client.next()).text).toBe('second');
+    client.drop();
     expect(await onReturn(app, client.lastEventId)).toEqual(['bad', 'live']);
   });
 
@@ -117,11 +118,11 @@ describe('a client keeps its place in a channel', () => {
     });
     const { hub, url } = app;
     const client = await clientOfBoth(app);
-    client.reset();
+    client.drop();
     await untilSubscribers(hub, 'sport', 0);
     isAway = true;
-    const turnedAway = await SseClient.open(`${url}/both`, { lastEventId: client.lastEventId });
-    expect(await turnedAway.closed).toBe('ended');
+    const turnedAway = await listen(`${url}/both`, { lastEventId: client.lastEventId });
+    expect(await turnedAway.ended()).toBe('ended');
     isAway = false;
     await say(hub, 'sport', 'missed');
     expect(await onReturn(app, turnedAway.lastEventId)).toEqual(['missed', 'live']);
@@ -144,7 +145,7 @@ describe('a client keeps its place in a channel', () => {
       await eventually(() => seen === 'hidden');
       if (how === 'an error') end.error(new Error('The model is away.'));
       else end.next();
-      expect(await client.closed).toBe('ended');
+      expect(await client.ended()).toBe('ended');
       await say(hub, 'sport', 'missed');
       expect(await onReturn(app, client.lastEventId)).toEqual(['missed', 'live']);
     },
@@ -160,7 +161,7 @@ describe('a client keeps its place in a channel', () => {
     const client = await clientOfBoth(app);
     await hub.complete('news');
     await hub.publish('sport', { comment: 'still working' });
-    await client.untilBlock(({ comments }) => comments.includes('still working'));
+    await client.untilComment('still working');
     found.next();
     expect((await client.rest()).at(-1)!.type).toBe('error');
     await say(hub, 'sport', 'missed');
@@ -178,8 +179,8 @@ describe('a client keeps its place in a channel', () => {
       ),
     );
     const { hub, url } = app;
-    const client = await SseClient.open(`${url}/events`);
-    await client.nextBlock();
+    const client = await listen(`${url}/events`);
+    await client.untilId();
     await say(hub, 'sport', 'first');
     await eventually(() => held === 1);
     await hub.publish('news', { type: 'done', data: 'last' });
@@ -193,16 +194,16 @@ describe('a client keeps its place in a channel', () => {
   it('that was read before another: it is told of no gap', async () => {
     const app = await start((hub) => concat(hub.stream('news').pipe(take(1)), hub.stream('sport')));
     const { hub, url } = app;
-    const first = await SseClient.open(`${url}/events`);
-    await first.nextBlock();
+    const first = await listen(`${url}/events`);
+    await first.untilId();
     await say(hub, 'news', '1');
     await first.next();
     await untilSubscribers(hub, 'sport', 1);
     await say(hub, 'sport', '2');
     await first.next();
-    first.reset();
-    const client = await SseClient.open(`${url}/events`, { lastEventId: first.lastEventId });
-    await client.nextBlock();
+    first.drop();
+    const client = await listen(`${url}/events`, { lastEventId: first.lastEventId });
+    await client.untilId();
     await say(hub, 'sport', '3');
     await say(hub, 'news', '4');
     expect(dataOf(await client.take(2))).toEqual(['4', '3']);
@@ -216,8 +217,8 @@ it('the last event of a stream that is left takes its place, although it is a Pr
       map(({ data }) => new Promise((resolve) => setImmediate(resolve, { data: data as unknown }))),
     ),
   );
-  const client = await SseClient.open(`${url}/events`);
-  await client.nextBlock();
+  const client = await listen(`${url}/events`);
+  await client.untilId();
   const ids = [await say(hub, 'news', 'first'), await hub.publish('news', { type: 'done', data: 'last' })];
   expect((await client.rest()).map(({ id }) => id)).toEqual(ids);
 });
@@ -242,25 +243,25 @@ it('what waits for a Promise when a stream fails is not sent after the error, an
       ),
     ),
   );
-  const client = await SseClient.open(`${url}/events`);
-  await client.nextBlock();
+  const client = await listen(`${url}/events`);
+  await client.untilId();
   await say(hub, 'news', 'asked about');
   await eventually(() => asked === 1);
   fail.next();
   answered.resolve();
   expect((await client.rest()).map(({ type }) => type)).toEqual(['error']);
-  const again = await SseClient.open(`${url}/events`, { lastEventId: client.lastEventId });
-  expect((await again.next()).data).toBe('asked about');
+  const again = await listen(`${url}/events`, { lastEventId: client.lastEventId });
+  expect((await again.next()).text).toBe('asked about');
 });
 
 it('ids of the application do not take the place of a position in a stream that was left', async () => {
   const own = new Subject<{ id: string; data: string }>();
   const { hub, url } = await start((hub) => merge(hub.stream('news').pipe(take(1)), own));
-  const client = await SseClient.open(`${url}/events`);
-  await client.nextBlock();
+  const client = await listen(`${url}/events`);
+  await client.untilId();
   const id = await say(hub, 'news', 'first');
   await client.next();
   own.next({ id: 'own', data: 'of the application' });
-  expect(await client.next()).toMatchObject({ id: undefined, data: 'of the application' });
+  expect(await client.next()).toMatchObject({ id: undefined, text: 'of the application' });
   expect(client.lastEventId).toBe(id);
 });

@@ -2,10 +2,11 @@ import { Controller, Get, Post } from '@nestjs/common';
 import { expect, it } from '@jest/globals';
 import { lmdbBackplane } from '../../../src/sse/backplanes/lmdb/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
+import { eventually } from '../../support/eventually.js';
 import { describeWith } from '../../support/describe-with.js';
 import { startProxy, type ProxyName } from '../../support/proxies.js';
 import { startSseApp, untilConnections, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
 // Each proxy is configured as the guide says. What is special about nginx is in nginx.spec.ts.
@@ -45,12 +46,12 @@ for (const [name, heartbeat] of Object.entries(heartbeats) as [ProxyName, number
   describeWith(name, `Behind ${name}`, (program) => {
     it('an event comes before the next is published, and is not kept for company', async () => {
       const { hub, port } = await startApp({ heartbeat });
-      const client = await SseClient.open(`${await startProxy(name, program, port)}/events`);
+      const client = await listen(`${await startProxy(name, program, port)}/events`);
       const times: number[] = [];
       for (let i = 0; i < 10; i++) {
         const published = performance.now();
         await hub.publish('news', { data: `${i}` });
-        expect((await client.next()).data).toBe(`${i}`);
+        expect((await client.next()).text).toBe(`${i}`);
         times.push(performance.now() - published);
       }
       // The fastest of all, so that a busy machine does not matter.
@@ -61,14 +62,14 @@ for (const [name, heartbeat] of Object.entries(heartbeats) as [ProxyName, number
       const backplane = lmdbBackplane({ path: await temporaryFolder() });
       const before = await startApp({ backplane });
       const url = `${await startProxy(name, program, before.port)}/events`;
-      const client = await SseClient.open(url, { reconnect: 20, headers: { origin: PAGE } });
+      const client = await listen(url, { reconnect: 20, headers: { origin: PAGE } });
       await untilConnections(before.hub, 1);
       await before.hub.publish('news', { data: 'before' });
       await client.next();
       expect(await post(url)).toBe(201);
 
       await before.close();
-      await client.untilBlock(({ retry }) => retry === 3_000);
+      await eventually(() => client.retry === 3_000);
       expect(client.status).toBe(200);
       expect(client.headers).toMatchObject({
         'content-type': 'text/event-stream',
@@ -86,12 +87,12 @@ for (const [name, heartbeat] of Object.entries(heartbeats) as [ProxyName, number
       await meanwhile.close();
       const after = await startApp({ backplane }, before.port);
       await after.hub.publish('news', { data: 'after' });
-      expect((await client.take(2)).map(({ data }) => data)).toEqual(['meanwhile', 'after']);
+      expect((await client.take(2)).map(({ text }) => text)).toEqual(['meanwhile', 'after']);
     });
 
     it(`that a client has left is noticed ${heartbeat === 0 ? 'at once' : 'by the heartbeat'}`, async () => {
       const { hub, port } = await startApp({ heartbeat });
-      const client = await SseClient.open(`${await startProxy(name, program, port)}/events`);
+      const client = await listen(`${await startProxy(name, program, port)}/events`);
       await untilConnections(hub, 1);
       client.close();
       await untilConnections(hub, 0);

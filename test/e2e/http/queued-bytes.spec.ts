@@ -3,9 +3,10 @@ import { Controller, Sse as StockSse } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { delay, map, merge, range, Subject } from 'rxjs';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { controllerOf, startSseApp } from '../../support/sse-app.js';
 import type { SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { LogRecorder } from './log-recorder.js';
 import { big, numberOf, numbers, Publisher, ServerSockets } from './stalled.js';
 
@@ -52,8 +53,8 @@ async function start(sse: SseModuleOptions = {}): Promise<StartedApp> {
 async function stalledClient(
   { url, sockets }: StartedApp,
   path: string,
-): Promise<{ client: SseClient; queued: () => number; isGone: () => boolean }> {
-  const client = await SseClient.open(`${url}/${path}`);
+): Promise<{ client: TestStream; queued: () => number; isGone: () => boolean }> {
+  const client = await listen(`${url}/${path}`);
   const socket = sockets.of(client);
   client.pause();
   return { client, queued: () => socket.writableLength, isGone: () => socket.destroyed };
@@ -86,14 +87,14 @@ describe('What is no hub stream, for a client that does not read', () => {
     const { client, queued } = await stalledClient(started, 'plain');
     let newest = 0;
     while (queued() < 10 * SIZE) newest = await started.emit();
-    client.resume();
+    client.read();
     const events = await client.take(newest);
     expect(events.map(numberOf)).toEqual(numbers(1, newest));
   });
 
   it('reaches all others meanwhile', async () => {
     const started = await start({ limits: { queuedBytes: 2 * SIZE } });
-    const healthy = await SseClient.open(`${started.url}/plain`);
+    const healthy = await listen(`${started.url}/plain`);
     const { isGone } = await stalledClient(started, 'plain');
     let newest = 0;
     while (!isGone()) {

@@ -8,11 +8,13 @@ import { NEVER, Subject } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { Sse, SseHub } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
+import { blocksOf } from '../../support/blocks.js';
 import { adapters, type AdapterName } from '../../support/adapters.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { LogRecorder } from './log-recorder.js';
 import { Publisher, ServerSockets } from './stalled.js';
 
@@ -75,28 +77,28 @@ async function closing({ close }: SseApp): Promise<number> {
 describe.each(adapters)('app.close(), on %s', (adapter) => {
   it.each(paths)('ends an open stream with a retry (/%s)', async (path) => {
     const app = await start({ retry: 3000, shutdown: { spread: 500 } }, adapter);
-    const client = await SseClient.open(`${app.url}/${path}`);
+    const client = await listen(`${app.url}/${path}`);
     await app.close();
-    expect(await client.closed).toBe('ended');
-    expect(client.blocks.at(-1)!.raw.trim()).toMatch(/^retry: \d+$/);
+    expect(await client.ended()).toBe('ended');
+    expect(blocksOf(client).at(-1)!.raw.trim()).toMatch(/^retry: \d+$/);
     expect(client.retry).toBeGreaterThanOrEqual(3000);
     expect(client.retry).toBeLessThan(3500);
   });
 
   it('does not wait for the grace time when all clients take their goodbye', async () => {
     const app = await start({ shutdown: { grace: 2 * GENEROUS } }, adapter);
-    const clients = await Promise.all(paths.map((path) => SseClient.open(`${app.url}/${path}`)));
+    const clients = await Promise.all(paths.map((path) => listen(`${app.url}/${path}`)));
     expect(await closing(app)).toBeLessThan(GENEROUS);
-    for (const client of clients) expect(await client.closed).toBe('ended');
+    for (const client of clients) expect(await client.ended()).toBe('ended');
   });
 
   it('sends what was published right before it', async () => {
     const app = await start({}, adapter);
-    const clients = await Promise.all(['news', 'stock'].map((path) => SseClient.open(`${app.url}/${path}`)));
+    const clients = await Promise.all(['news', 'stock'].map((path) => listen(`${app.url}/${path}`)));
     for (let i = 0; i < 20; i++) void app.hub.publish('news', { data: String(i) });
     void app.close();
     for (const client of clients)
-      expect((await client.rest()).map(({ data }) => data)).toEqual(
+      expect((await client.rest()).map(({ text }) => text)).toEqual(
         Array.from({ length: 20 }, (_, i) => String(i)),
       );
   });
@@ -111,15 +113,15 @@ describe.each(adapters)('app.close(), on %s', (adapter) => {
       }
     }
     const app = await startSseApp({ controllers: [Streams], providers: [Farewell], adapter });
-    const clients = await Promise.all(['news', 'stock'].map((path) => SseClient.open(`${app.url}/${path}`)));
+    const clients = await Promise.all(['news', 'stock'].map((path) => listen(`${app.url}/${path}`)));
     await app.close();
-    for (const client of clients) expect((await client.rest()).map(({ data }) => data)).toEqual(['farewell']);
+    for (const client of clients) expect((await client.rest()).map(({ text }) => text)).toEqual(['farewell']);
   });
 
   it('returns although clients do not read, after the grace time', async () => {
     const app = await start({ shutdown: { grace: 100 }, limits: { queuedBytes: Infinity } }, adapter);
     const sockets = new ServerSockets(app);
-    const stalled = await Promise.all(['news', 'stock'].map((path) => SseClient.open(`${app.url}/${path}`)));
+    const stalled = await Promise.all(['news', 'stock'].map((path) => listen(`${app.url}/${path}`)));
     const publisher = new Publisher(app.hub, 'news');
     for (const client of stalled) {
       client.pause();
@@ -148,28 +150,25 @@ describe.each(adapters)('app.close(), on %s', (adapter) => {
 
   it('returns although a method is not done, and turns its client away', async () => {
     const app = await start({ retry: 3000 }, adapter);
-    const opening = SseClient.open(`${app.url}/pending`);
+    const opening = listen(`${app.url}/pending`);
     while (app.hub.stats().connections === 0) await new Promise((resolve) => setImmediate(resolve));
     expect(await closing(app)).toBeLessThan(GENEROUS);
     const client = await opening;
-    expect([client.status, await client.closed]).toEqual([200, 'ended']);
+    expect([client.status, await client.ended()]).toEqual([200, 'ended']);
     expect(client.retry).toBeGreaterThanOrEqual(3000);
   });
 
   it('turns new streams away with 200, a retry and the end, while it waits for others', async () => {
     const app = await start({ retry: 3000, shutdown: { grace: 1000 } }, adapter);
     const sockets = new ServerSockets(app);
-    const [witness, stalled] = [
-      await SseClient.open(`${app.url}/news`),
-      await SseClient.open(`${app.url}/news`),
-    ];
+    const [witness, stalled] = [await listen(`${app.url}/news`), await listen(`${app.url}/news`)];
     stalled.pause();
     await new Publisher(app.hub, 'news').fill(sockets.of(stalled));
     const closed = app.close();
-    await witness.closed;
+    await witness.ended();
     for (const path of paths) {
-      const late = await SseClient.open(`${app.url}/${path}`);
-      expect([late.status, await late.closed]).toEqual([200, 'ended']);
+      const late = await listen(`${app.url}/${path}`);
+      expect([late.status, await late.ended()]).toEqual([200, 'ended']);
       expect(late.retry).toBeGreaterThanOrEqual(3000);
       expect(late.events).toEqual([]);
     }
@@ -185,20 +184,18 @@ describe('app.close()', () => {
       limits: { queuedBytes: Infinity },
     });
     const sockets = new ServerSockets(app);
-    const clients: SseClient[] = [];
+    const clients: TestStream[] = [];
     while (clients.length < 990) {
       clients.push(
-        ...(await Promise.all(
-          Array.from({ length: 45 }, (_, i) => SseClient.open(`${app.url}/${paths[i % 4]!}`)),
-        )),
+        ...(await Promise.all(Array.from({ length: 45 }, (_, i) => listen(`${app.url}/${paths[i % 4]!}`)))),
       );
     }
-    const stalled = await Promise.all(Array.from({ length: 10 }, () => SseClient.open(`${app.url}/bulk`)));
+    const stalled = await Promise.all(Array.from({ length: 10 }, () => listen(`${app.url}/bulk`)));
     for (const client of stalled) client.pause();
     await new Publisher(app.hub, 'bulk').fill(sockets.of(stalled[0]!));
     expect(app.hub.stats().connections).toBe(1000);
     expect(await closing(app)).toBeLessThan(GENEROUS);
-    expect(await Promise.all(clients.map((client) => client.closed))).toEqual(clients.map(() => 'ended'));
+    expect(await Promise.all(clients.map((client) => client.ended()))).toEqual(clients.map(() => 'ended'));
     const retries = clients.map((client) => client.retry!);
     expect(Math.min(...retries)).toBeGreaterThanOrEqual(1000);
     expect(Math.max(...retries)).toBeLessThan(6000);
@@ -210,7 +207,7 @@ describe('app.close()', () => {
 
   it('lets clients come back to the next process with their position', async () => {
     const first = await start({ retry: 1, shutdown: { spread: 0 } });
-    const client = await SseClient.open(`${first.url}/news`, { reconnect: 50 });
+    const client = await listen(`${first.url}/news`, { reconnect: 50 });
     await first.hub.publish('news', { data: 'of the first' });
     await client.next();
     await first.close();
@@ -218,16 +215,16 @@ describe('app.close()', () => {
     await client.untilConnected(2);
     expect(await client.next()).toMatchObject({
       type: 'gap',
-      data: expect.stringContaining('"reason":"unknown"'),
+      text: expect.stringContaining('"reason":"unknown"'),
     });
     await second.hub.publish('news', { data: 'of the second' });
-    expect(await client.next()).toMatchObject({ data: 'of the second' });
+    expect(await client.next()).toMatchObject({ text: 'of the second' });
   });
 
   it('logs nothing, and refuses what comes to the hub afterwards', async () => {
     const log = new LogRecorder();
     const app = await startSseApp({ controllers: [Streams], configure: (nest) => nest.useLogger(log) });
-    await Promise.all(paths.map((path) => SseClient.open(`${app.url}/${path}`)));
+    await Promise.all(paths.map((path) => listen(`${app.url}/${path}`)));
     await app.close();
     await expect(app.hub.publish('news', { data: 'x' })).rejects.toMatchObject({ code: 'HUB_CLOSED' });
     expect(app.hub.stats()).toMatchObject({ connections: 0, subscribers: 0, channels: 0 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { start } from '../../support/process.js';
 import type { RunningProcess } from '../../support/process.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { Wire } from './wire.js';
 
 const script = fileURLToPath(new URL('./signal-app.js', import.meta.url));
@@ -20,15 +20,15 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s, with enableShutdownHooks()', 
     ['signal', null], // Nest ends the process by the signal that it got
   ])('says goodbye to all clients and ends the process (by %s)', async (by, code) => {
     const app = await startApp(by);
-    const clients = await Promise.all(Array.from({ length: 20 }, () => SseClient.open(`${app.url}/news`)));
+    const clients = await Promise.all(Array.from({ length: 20 }, () => listen(`${app.url}/news`)));
     const stalled = await Wire.get(`${app.url}/news`);
     stalled.stall();
     const idle = await Wire.connect(app.url);
     for (const client of clients) await client.next();
     expect(await app.stop(signal)).toBe(code);
     for (const client of clients) {
-      expect((await client.rest()).at(-1)!.data).toBe('farewell');
-      expect(await client.closed).toBe('ended');
+      expect((await client.rest()).at(-1)!.text).toBe('farewell');
+      expect(await client.ended()).toBe('ended');
     }
     expect(new Set(clients.map(({ retry }) => retry)).size).toBeGreaterThan(10);
     await idle.closed;

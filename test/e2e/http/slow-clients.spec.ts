@@ -4,9 +4,10 @@ import { map, merge } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { defineChannel, SseHub, SseModule } from '../../../src/sse/index.js';
 import type { SlowPolicy, SseModuleOptions } from '../../../src/sse/index.js';
+import type { OpenStreamOptions, TestStream } from '../../../src/sse/testing/index.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { numberOf, numbers, Publisher, ServerSockets } from './stalled.js';
 
 const routes: Record<string, Route> = {
@@ -48,10 +49,10 @@ async function start(kept: number, sse: SseModuleOptions = {}, slow?: SlowPolicy
 async function stalledClient(
   { url, sockets, publisher }: StartedApp,
   path: string,
-  reconnect = false,
-): Promise<SseClient> {
-  const client = await SseClient.open(`${url}/${path}`, { reconnect });
-  await client.nextBlock();
+  options: OpenStreamOptions = {},
+): Promise<TestStream> {
+  const client = await listen(`${url}/${path}`, options);
+  await client.untilId();
   client.pause();
   await publisher.fill(sockets.of(client));
   return client;
@@ -62,7 +63,7 @@ describe.each(paths)('A client of /%s that does not read', (path) => {
     const started = await start(10_000);
     const client = await stalledClient(started, path);
     await started.publisher.publish(30);
-    client.resume();
+    client.read();
     const events = await client.take(started.publisher.newest);
     expect(events.map(numberOf)).toEqual(numbers(1, started.publisher.newest));
     await started.publisher.publish();
@@ -83,13 +84,15 @@ describe.each(paths)('A client of /%s that does not read', (path) => {
     const client = await stalledClient(started, path);
     await started.publisher.publish(30);
     const { newest } = started.publisher;
-    client.resume();
-    const events = await client.until(({ type, data }) => type === 'big' && numberOf({ data }) === newest);
+    client.read();
+    const events = await client.until(
+      ({ type, text }) => type === 'big' && numberOf({ data: text }) === newest,
+    );
     const told = events.findIndex(({ type }) => type === 'gap');
     const before = events.slice(0, told).map(numberOf);
     expect(before).toEqual(numbers(1, before.length));
     expect(events.slice(told + 1).map(numberOf)).toEqual(numbers(newest - 7, newest));
-    const { oldest, latest, ...gap } = JSON.parse(events[told]!.data);
+    const { oldest, latest, ...gap } = events[told]!.data;
     expect(gap).toMatchObject({ channel: 'news', reason: 'lagged' });
     expect(events[told + 1]!.id).toContain(oldest);
     expect(events.at(-1)!.id).toContain(latest);
@@ -99,7 +102,7 @@ describe.each(paths)('A client of /%s that does not read', (path) => {
 describe('While one client does not read', () => {
   it('all others get everything at once', async () => {
     const started = await start(5);
-    const healthy = await Promise.all(paths.map((path) => SseClient.open(`${started.url}/${path}`)));
+    const healthy = await Promise.all(paths.map((path) => listen(`${started.url}/${path}`)));
     await stalledClient(started, 'direct');
     await stalledClient(started, 'piped');
     for (let i = 0; i < 20; i++) {
@@ -113,10 +116,10 @@ describe('While one client does not read', () => {
 
   it('heartbeats do not pile up for it', async () => {
     const started = await start(5, { heartbeat: 20 });
-    const other = await SseClient.open(`${started.url}/direct`);
+    const other = await listen(`${started.url}/direct`);
     const client = await stalledClient(started, 'direct');
     const { writableLength } = started.sockets.of(client);
-    for (let beats = 0; beats < 4; beats++) await other.untilBlock(({ raw }) => raw === ':');
+    for (let beats = 0; beats < 4; beats++) await other.untilComment('');
     expect(started.sockets.of(client).writableLength).toBe(writableLength);
   });
 });
@@ -132,28 +135,30 @@ describe('A client that the log has moved past, where the policy is to disconnec
     'is disconnected, comes back, is told and gets the rest (by %s, /%s)',
     async (_by, path, starting) => {
       const started = await starting();
-      const client = await stalledClient(started, path, true);
+      const client = await stalledClient(started, path, { reconnect: true });
       const socket = started.sockets.of(client);
       await started.publisher.publish(30);
       expect(socket.destroyed).toBe(true);
       expect(started.hub.stats().connections).toBe(0);
-      client.resume();
+      client.read();
       const { newest } = started.publisher;
-      const events = await client.until(({ type, data }) => type === 'big' && numberOf({ data }) === newest);
+      const events = await client.until(
+        ({ type, text }) => type === 'big' && numberOf({ data: text }) === newest,
+      );
       expect(client.connected).toBe(2);
       const told = events.findIndex(({ type }) => type === 'gap');
-      expect(JSON.parse(events[told]!.data)).toMatchObject({ reason: 'evicted' });
+      expect(events[told]!.data).toMatchObject({ reason: 'evicted' });
       expect(events.slice(told + 1).map(numberOf)).toEqual(numbers(newest - 7, newest));
     },
   );
 
   it('misses nothing when it comes back before the log has moved on', async () => {
     const started = await start(10_000, {}, 'disconnect');
-    const client = await stalledClient(started, 'direct', true);
+    const client = await stalledClient(started, 'direct', { reconnect: true });
     await started.publisher.publish(5);
     await started.hub.disconnect({});
     started.sockets.of(client).destroy();
-    client.resume();
+    client.read();
     const { newest } = started.publisher;
     const events = await client.until((event) => numberOf(event) === newest);
     expect(events.map(numberOf)).toEqual(numbers(1, newest));
@@ -181,8 +186,8 @@ describe('A client that the log has moved past, where the policy is to disconnec
     const started = await start(8, { slow: 'disconnect' }, 'gap');
     const client = await stalledClient(started, 'direct');
     await started.publisher.publish(30);
-    client.resume();
+    client.read();
     const [gap] = (await client.until(({ type }) => type === 'gap')).slice(-1);
-    expect(JSON.parse(gap!.data)).toMatchObject({ reason: 'lagged' });
+    expect(gap!.data).toMatchObject({ reason: 'lagged' });
   });
 });

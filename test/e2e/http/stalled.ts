@@ -1,9 +1,9 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SseHub } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import type { SseApp } from '../../support/sse-app.js';
-import type { SseClient } from '../../support/sse-client.js';
 
 const BIG = 100_000;
 
@@ -29,10 +29,13 @@ export class ServerSockets {
       this.open.add(socket);
       socket.once('close', () => this.open.delete(socket));
     });
+    server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      response.setHeader('x-port', String(socket.remotePort));
+    });
   }
 
-  of(client: SseClient): Socket {
-    return [...this.open].find(({ remotePort }) => remotePort === client.localPort)!;
+  of({ headers }: TestStream): Socket {
+    return [...this.open].find(({ remotePort }) => String(remotePort) === headers['x-port'])!;
   }
 }
 

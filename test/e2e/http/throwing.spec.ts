@@ -5,7 +5,7 @@ import type { SseEvent, SseHub } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 
 type Operator = (source: Observable<SseEvent>) => Observable<unknown>;
 
@@ -13,10 +13,10 @@ const other: Route = (hub) => hub.stream('news');
 
 /** That it was thrown past its stream would end the process; another stream goes on, at least. */
 async function expectOthersServed(hub: SseHub, url: string): Promise<void> {
-  const client = await SseClient.open(`${url}/other`);
-  await client.nextBlock();
+  const client = await listen(`${url}/other`);
+  await client.untilId();
   await hub.publish('news', { data: 'for others' });
-  expect((await client.next()).data).toBe('for others');
+  expect((await client.next()).text).toBe('for others');
 }
 
 const fail = (): never => {
@@ -29,7 +29,7 @@ describe.each(adapters)('what is of the application (%s)', (adapter) => {
 
   it('answers 500 where its onCaughtUp throws before anything was sent', async () => {
     const { hub, url } = await start((hub) => hub.stream('news', { onCaughtUp: fail }));
-    expect(await SseClient.open(`${url}/events`)).toMatchObject({ status: 500 });
+    expect(await answerTo(`${url}/events`)).toMatchObject({ status: 500 });
     await expectOthersServed(hub, url);
   });
 
@@ -59,27 +59,27 @@ describe.each(adapters)('what is of the application (%s)', (adapter) => {
     ],
   ])('ends its stream by an error where %s has no JSON form', async (_, operator) => {
     const { hub, url } = await start((hub) => hub.stream('news').pipe(operator));
-    const client = await SseClient.open(`${url}/events`);
-    await client.nextBlock();
+    const client = await listen(`${url}/events`);
+    await client.untilId();
     await hub.publish('news', { data: 'a' });
     expect((await client.rest()).map(({ type }) => type)).toEqual(['error']);
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
     await expectOthersServed(hub, url);
   });
 
   it('ends its stream by an error where its onCaughtUp throws', async () => {
     const { hub, url } = await start((hub) => hub.stream('news', { replay: 'all', onCaughtUp: fail }));
     await hub.publish('news', { data: 'a' });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     expect((await client.rest()).at(-1)).toMatchObject({ type: 'error' });
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
     await expectOthersServed(hub, url);
   });
 
   it('is cut off from its client where its plain.gap throws', async () => {
     const { hub, url } = await start(other, { routeOptions: { plain: { gap: fail } } });
-    const client = await SseClient.open(`${url}/events`, { lastEventId: 'abc-1' }).catch(() => undefined);
-    expect((await client?.closed) ?? 'broken').toBe('broken');
+    const client = await listen(`${url}/events`, { lastEventId: 'abc-1' }).catch(() => undefined);
+    expect((await client?.ended()) ?? 'broken').toBe('broken');
     await expectOthersServed(hub, url);
   });
 });

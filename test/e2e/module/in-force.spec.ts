@@ -11,7 +11,7 @@ import {
   type ChannelDefinition,
 } from '../../../src/sse/index.js';
 import { startSseApp, type Route } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { refused } from '../../unit/refusal.js';
 import { LogRecorder } from '../http/log-recorder.js';
 
@@ -62,7 +62,7 @@ describe('decorated methods of a class that no module lists', () => {
       { level: 'warn', text: expect.stringMatching(/Guard\.mayEnter\(\)/) },
     ]);
     await hub.publish('rooms/a', { data: 'open' });
-    expect((await (await SseClient.open(`${url}/events`)).next()).data).toBe('open');
+    expect((await (await listen(`${url}/events`)).next()).text).toBe('open');
     await startSseApp({ providers: [guard] });
   });
 
@@ -102,7 +102,7 @@ describe('a decorated method', () => {
       }
     }
     const { url } = await startSseApp({ routes, providers: [Guard] });
-    expect((await SseClient.open(`${url}/events`)).status).toBe(403);
+    expect((await answerTo(`${url}/events`)).status).toBe(403);
   });
 
   it.each([
@@ -116,7 +116,7 @@ describe('a decorated method', () => {
       }
     }
     const { url } = await startSseApp({ routes, providers: [Guard] });
-    expect((await SseClient.open(`${url}/events`)).status).toBe(status);
+    expect((await answerTo(`${url}/events`)).status).toBe(status);
   });
 });
 

@@ -7,7 +7,7 @@ import { defineChannel, Sse, SseHub, SseModule, type } from '../../../src/sse/in
 import type { SseEvent, SseModuleOptions, SseOptionsFactory } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 /** What all of these configure: `retry: 77` shows in the first block of a stream. */
 const OPTIONS: SseModuleOptions = { retry: 77 };
@@ -57,10 +57,11 @@ describe('SseModule.forRootAsync()', () => {
       imports: [SseModule.forRootAsync(options)],
       controllers: [NewsController],
     });
-    const client = await SseClient.open(`${url}/events`);
-    expect((await client.nextBlock()).retry).toBe(77);
+    const client = await listen(`${url}/events`);
+    await client.untilId();
+    expect(client.retry).toBe(77);
     await hub.publish('news', { data: 'a' });
-    expect((await client.next()).data).toBe('a');
+    expect((await client.next()).text).toBe('a');
   });
 
   it('fails at start-up with what is wrong with the options', async () => {
@@ -92,9 +93,9 @@ describe('SseModule.forRoot()', () => {
       await expect(fails).rejects.toThrow(/resolve dependencies of the Reporter/);
 
       const { hub, url } = await startSseApp({ sse: false, imports: [sse()], controllers: [NewsController] });
-      const client = await SseClient.open(`${url}/events`);
+      const client = await listen(`${url}/events`);
       await hub.publish('news', { data: 'a' });
-      expect((await client.next()).data).toBe('a');
+      expect((await client.next()).text).toBe('a');
     },
   );
 
@@ -108,10 +109,10 @@ describe('SseModule.forRoot()', () => {
       await startSseApp({ controllers: [NewsController] }),
       await startSseApp({ controllers: [NewsController] }),
     ];
-    const [a, b] = [await SseClient.open(`${one.url}/events`), await SseClient.open(`${two.url}/events`)];
+    const [a, b] = [await listen(`${one.url}/events`), await listen(`${two.url}/events`)];
     await one.hub.publish('news', { data: 'one' });
     await two.hub.publish('news', { data: 'two' });
-    expect([(await a.next()).data, (await b.next()).data]).toEqual(['one', 'two']);
+    expect([(await a.next()).text, (await b.next()).text]).toEqual(['one', 'two']);
   });
 });
 

@@ -6,7 +6,7 @@ import { SseModule } from '../../../src/sse/index.js';
 import type { SseHub } from '../../../src/sse/index.js';
 import { secondChannels, secondCopy } from '../../support/second-copy.js';
 import { startSseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { refused } from '../../unit/refusal.js';
 
 type Copy = Awaited<ReturnType<typeof secondCopy>>;
@@ -56,9 +56,9 @@ describe('a library with a copy of this package of its own', () => {
     const wrong = hub.publish('orders/7', { type: 'placed', data: { wrong: true } });
     await expect(wrong).rejects.toMatchObject({ code: 'INVALID_DATA' });
     await app.get<{ place(id: string): Promise<unknown> }>(Placing, { strict: false }).place('7');
-    const client = await SseClient.open(`${url}/events?id=7`);
-    expect(await client.next()).toMatchObject({ type: 'placed', data: '{"id":"7"}' });
-    expect((await SseClient.open(`${url}/events?id=secret`)).status).toBe(403);
+    const client = await listen(`${url}/events?id=7`);
+    expect(await client.next()).toMatchObject({ type: 'placed', text: '{"id":"7"}' });
+    expect((await answerTo(`${url}/events?id=secret`)).status).toBe(403);
   });
 
   it('has its definitions listed, and its guards provided, by the application', async () => {

@@ -28,7 +28,7 @@ import { AuthorizeChannel, Sse, SseHub } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import { ServerSockets } from '../http/stalled.js';
 import { Wire } from '../http/wire.js';
@@ -79,7 +79,7 @@ describe('A session of express-session that a guard has changed', () => {
       configure: (app) =>
         app.use(session({ secret: 'secret', resave: false, saveUninitialized: false, store })),
     });
-    const client = await SseClient.open(`${url}/${path}`);
+    const client = await listen(`${url}/${path}`);
     expect(client.headers['set-cookie']).toHaveLength(1);
     expect(await saved()).toBe(0);
     client.close();
@@ -125,7 +125,7 @@ describe.each(adapters)('@SseSignal() (%s)', (adapter) => {
     async (path) => {
       order.length = 0;
       const { url } = await startSseApp({ adapter, controllers: [WatchedController] });
-      const client = await SseClient.open(`${url}/${path}`);
+      const client = await listen(`${url}/${path}`);
       await client.next();
       client.close();
       await eventually(() => order.length === 2);
@@ -165,7 +165,7 @@ describe.each(adapters)('@Header("Cache-Control") (%s)', (adapter) => {
         }),
     });
     const cacheControl = async (path: string): Promise<string | undefined> =>
-      (await SseClient.open(`${url}/${path}`)).headers['cache-control'];
+      (await answerTo(`${url}/${path}`)).headers['cache-control'];
     expect(await cacheControl('own')).toBe('no-cache');
     expect(await cacheControl('made')).toBe('max-age=7');
     expect(await cacheControl('other')).toMatch(/^private, no-cache, no-store.*no-transform$/);
@@ -205,9 +205,9 @@ describe.each(adapters)('Routes with Nest’s own @Sse() (%s)', (adapter) => {
       sse: { stockRoutes: 'leave' },
       controllers: [StockController],
     });
-    const client = await SseClient.open(`${url}/late`);
+    const client = await listen(`${url}/late`);
     expect([client.status, client.headers['x-late']]).toEqual([202, 'set']);
-    expect(await client.next()).toMatchObject({ id: '1', data: 'hello' });
+    expect(await client.next()).toMatchObject({ id: '1', text: 'hello' });
   });
 
   it('stream the hub’s events without a place, where they are left to Nest', async () => {
@@ -217,8 +217,8 @@ describe.each(adapters)('Routes with Nest’s own @Sse() (%s)', (adapter) => {
       controllers: [StockController],
     });
     await hub.publish('news', { type: 'paid', data: 1 });
-    const client = await SseClient.open(`${url}/news`);
-    expect(await client.next()).toMatchObject({ type: 'paid', data: '1' });
+    const client = await listen(`${url}/news`);
+    expect(await client.next()).toMatchObject({ type: 'paid', text: '1' });
     expect(hub.stats().connections).toBe(0);
     client.close();
     await untilSubscribers(hub, 'news', 0);
@@ -251,9 +251,9 @@ describe.each(adapters)('Routes with Nest’s own @Sse() (%s)', (adapter) => {
       sse: { limits: { queuedBytes: 1_000 } },
       controllers: [StockController],
     });
-    const client = await SseClient.open(`${url}/bulk`);
+    const client = await listen(`${url}/bulk`);
     expect(await client.rest()).toHaveLength(100);
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
     expect(hub.stats().connections).toBe(0);
   });
 });
@@ -339,7 +339,7 @@ describe('Cookies of @fastify/cookie', () => {
       controllers: [CookieController],
       configure: (app) => (app as NestFastifyApplication).register(fastifyCookie as never),
     });
-    expect((await SseClient.open(`${url}/by-hook`)).headers['set-cookie']).toBeUndefined();
-    expect((await SseClient.open(`${url}/by-header`)).headers['set-cookie']).toEqual(['token=renewed']);
+    expect((await answerTo(`${url}/by-hook`)).headers['set-cookie']).toBeUndefined();
+    expect((await answerTo(`${url}/by-header`)).headers['set-cookie']).toEqual(['token=renewed']);
   });
 });

@@ -33,7 +33,7 @@ import { isSseRoute, Sse, SseHub } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { SseApp, SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import { Wire } from '../http/wire.js';
 import { change, openEndpoint, startEndpointApp } from '../endpoint/endpoint-app.js';
@@ -120,7 +120,7 @@ describe('An interceptor that subscribes for itself', () => {
 
   it('leaves nothing behind when the client leaves', async () => {
     const { hub, url } = await startApp(options);
-    const client = await SseClient.open(`${url}/news`);
+    const client = await listen(`${url}/news`);
     await untilSubscribers(hub, 'news', 1);
     client.close();
     await untilConnections(hub, 0);
@@ -130,8 +130,8 @@ describe('An interceptor that subscribes for itself', () => {
   it('leaves nothing behind of a stream that is not the hub’s', async () => {
     const { hub, url } = await startApp(options);
     const before = open;
-    const client = await SseClient.open(`${url}/counted`);
-    expect(await client.next()).toMatchObject({ data: 'hello' });
+    const client = await listen(`${url}/counted`);
+    expect(await client.next()).toMatchObject({ text: 'hello' });
     expect(open).toBe(before + 1);
     client.close();
     await untilConnections(hub, 0);
@@ -140,13 +140,13 @@ describe('An interceptor that subscribes for itself', () => {
 
   it('streams, and resumes where the client was', async () => {
     const { hub, url } = await startApp(options);
-    const client = await SseClient.open(`${url}/news`);
+    const client = await listen(`${url}/news`);
     await hub.publish('news', { type: 'paid', data: 1 });
-    expect(await client.next()).toMatchObject({ type: 'paid', data: '1' });
+    expect(await client.next()).toMatchObject({ type: 'paid', text: '1' });
     client.close();
     await hub.publish('news', { type: 'paid', data: 2 });
-    const again = await SseClient.open(`${url}/news`, { lastEventId: client.lastEventId });
-    expect(await again.next()).toMatchObject({ type: 'paid', data: '2' });
+    const again = await listen(`${url}/news`, { lastEventId: client.lastEventId });
+    expect(await again.next()).toMatchObject({ type: 'paid', text: '2' });
   });
 
   it('lets clients of the endpoint join channels', async () => {
@@ -157,7 +157,7 @@ describe('An interceptor that subscribes for itself', () => {
       body: { joined: ['rooms/b'] },
     });
     await hub.publish('rooms/b', { data: 'hello' });
-    expect(await client.next()).toMatchObject({ data: 'hello' });
+    expect(await client.next()).toMatchObject({ text: 'hello' });
   });
 
   it('enters a context that methods and operators are in, whoever publishes', async () => {
@@ -181,11 +181,11 @@ describe('An interceptor that subscribes for itself', () => {
           ),
       },
     });
-    const client = await SseClient.open(`${url}/who`);
+    const client = await listen(`${url}/who`);
     await client.take(2);
     await hub.publish('news', { data: 1 });
     await client.take(2);
-    expect(client.events.map(({ type, data }) => `${type} ${data}`)).toEqual([
+    expect(client.events.map(({ type, text }) => `${type} ${text}`)).toEqual([
       'method ada',
       'timer ada',
       'operator ada',
@@ -226,7 +226,7 @@ describe('An interceptor that subscribes for itself', () => {
           entering.intercept(context, { handle: () => next.handle().pipe(again) }),
       }),
     });
-    const client = await SseClient.open(`${url}/counted`);
+    const client = await listen(`${url}/counted`);
     await client.next();
     client.close();
     await untilConnections(hub, 0);
@@ -245,7 +245,7 @@ describe('An interceptor that subscribes for itself', () => {
           }),
       }),
     });
-    const client = await SseClient.open(`${url}/counted`);
+    const client = await listen(`${url}/counted`);
     await client.take(2);
     expect(open).toBe(before + 2);
     client.close();
@@ -261,7 +261,7 @@ describe('An interceptor that subscribes for itself', () => {
       configure: using({ intercept: (_context, next) => merge(next.handle(), next.handle()) }),
       routes: { many: many as never },
     });
-    expect(await (await SseClient.open(`${url}/many`)).rest()).toHaveLength(600);
+    expect(await (await listen(`${url}/many`)).rest()).toHaveLength(600);
   });
 
   it('leads to no method for a client that left while it worked', async () => {
@@ -311,10 +311,10 @@ describe.each(Object.entries(knowingStreams))(
       const configure = using(wrapping(isStream));
       const { hub, url } = await startApp({ controllers: [NewsController], configure });
       for (const path of ['news', 'stock']) {
-        const client = await SseClient.open(`${url}/${path}`);
+        const client = await listen(`${url}/${path}`);
         await untilSubscribers(hub, 'news', 1);
         await hub.publish('news', { type: 'paid', data: path });
-        expect(await client.next()).toMatchObject({ type: 'paid', data: path });
+        expect(await client.next()).toMatchObject({ type: 'paid', text: path });
         client.close();
         await untilConnections(hub, 0);
       }
@@ -325,7 +325,7 @@ describe.each(Object.entries(knowingStreams))(
       const { hub, url } = await startEndpointApp({}, { configure: using(wrapping(isStream)) });
       const { client } = await openEndpoint(url, ['rooms/a']);
       await hub.publish('rooms/a', { type: 'said', data: 'hello' });
-      expect(await client.next()).toMatchObject({ type: 'said', data: 'hello' });
+      expect(await client.next()).toMatchObject({ type: 'said', text: 'hello' });
     });
   },
 );
@@ -339,7 +339,7 @@ describe('A response envelope that knows no streams', () => {
 
   it('is named once for each route, and what to do', async () => {
     const { hub, url, log } = await startNews(new Envelope());
-    const clients = [await SseClient.open(`${url}/news`), await SseClient.open(`${url}/news`)];
+    const clients = [await listen(`${url}/news`), await listen(`${url}/news`)];
     for (const data of [1, 2]) await hub.publish('news', { type: 'paid', data });
     for (const client of clients) await client.take(2);
     expect(log.entries.map(({ text }) => text)).toEqual([
@@ -350,18 +350,18 @@ describe('A response envelope that knows no streams', () => {
   it('keeps the places of events, so that the client resumes', async () => {
     const configure = using(new Envelope());
     const { hub, url } = await startApp({ controllers: [NewsController], configure });
-    const client = await SseClient.open(`${url}/news`);
+    const client = await listen(`${url}/news`);
     for (const data of [1, 2]) await hub.publish('news', { data });
     await client.next();
     const [first] = client.events;
     client.close();
-    const again = await SseClient.open(`${url}/news`, { lastEventId: first!.id! });
-    expect(JSON.parse((await again.next()).data)).toMatchObject({ data: 2 });
+    const again = await listen(`${url}/news`, { lastEventId: first!.id! });
+    expect((await again.next()).data).toMatchObject({ data: 2 });
   });
 
   it('is named where the events have no type, too', async () => {
     const { hub, url, log } = await startNews(new Envelope());
-    const client = await SseClient.open(`${url}/news`);
+    const client = await listen(`${url}/news`);
     await hub.publish('news', { data: 1 });
     await client.next();
     expect(log.entries).toHaveLength(1);
@@ -381,13 +381,13 @@ describe('An interceptor that changes events and keeps their types', () => {
 
   it.each(Object.keys(harmless))('is not named (%s)', async (how) => {
     const { hub, url, log } = await startNews({ intercept: harmless[how]! });
-    const client = await SseClient.open(`${url}/news`);
+    const client = await listen(`${url}/news`);
     await hub.publish('news', { data: 1 });
     await hub.publish('news', { type: 'paid', data: 2 });
-    expect((await client.take(2)).map(({ data }) => data)).toEqual(['[1]', '[2]']);
+    expect((await client.take(2)).map(({ text }) => text)).toEqual(['[1]', '[2]']);
     if (own.observed) {
       own.next({ data: 'own' });
-      expect(await client.next()).toMatchObject({ data: 'own' });
+      expect(await client.next()).toMatchObject({ text: 'own' });
     }
     expect(log.entries).toEqual([]);
   });
@@ -405,7 +405,7 @@ describe.each(adapters)('isSseRoute() in a guard (%s)', (adapter) => {
   it('knows the streams of both decorators', async () => {
     const providers = [{ provide: APP_GUARD, useClass: OnlyStreams }];
     const { url } = await startApp({ adapter, controllers: [NewsController], providers });
-    for (const path of ['news', 'stock']) expect((await SseClient.open(`${url}/${path}`)).status).toBe(200);
+    for (const path of ['news', 'stock']) expect((await answerTo(`${url}/${path}`)).status).toBe(200);
     expect((await fetch(`${url}/page`)).status).toBe(403);
   });
 });

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { run, start } from '../../support/process.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { eventually } from '../../support/eventually.js';
 import { idOf } from '../endpoint/endpoint-app.js';
 
@@ -20,17 +20,17 @@ describe('An application with throttler, nestjs-cls, an envelope, sessions, helm
     const publish = async (): Promise<Published> =>
       (await (await fetch(`${url}/publish`)).json()) as Published;
 
-    const client = await SseClient.open(`${url}/news`, { headers: { 'accept-encoding': 'gzip' } });
+    const client = await listen(`${url}/news`, { headers: { 'accept-encoding': 'gzip' } });
     await publish();
-    expect(await client.next()).toMatchObject({ type: 'paid', data: '["hello",true]' });
+    expect(await client.next()).toMatchObject({ type: 'paid', text: '["hello",true]' });
     client.close();
     await eventually(async () => (await publish()).data.subscribers === 0);
-    const again = await SseClient.open(`${url}/news`, { lastEventId: client.lastEventId });
-    expect(await again.next()).toMatchObject({ type: 'paid', data: '["hello",true]' });
+    const again = await listen(`${url}/news`, { lastEventId: client.lastEventId });
+    expect(await again.next()).toMatchObject({ type: 'paid', text: '["hello",true]' });
 
     // The throttler lets one request of a minute through, but for what it is told to skip.
-    for (let i = 0; i < 3; i++) expect((await SseClient.open(`${url}/live`)).status).toBe(200);
-    const live = await SseClient.open(`${url}/live?channel=rooms/a`);
+    for (let i = 0; i < 3; i++) expect((await answerTo(`${url}/live`)).status).toBe(200);
+    const live = await listen(`${url}/live?channel=rooms/a`);
     const id = idOf(await live.next());
     const joined = await fetch(`${url}/live/${id}/channels`, {
       method: 'POST',
@@ -39,11 +39,11 @@ describe('An application with throttler, nestjs-cls, an envelope, sessions, helm
     });
     expect(await joined.json()).toMatchObject({ data: { joined: ['rooms/b'] } });
     await publish();
-    expect(await live.next()).toMatchObject({ type: 'said', data: 'hello' });
+    expect(await live.next()).toMatchObject({ type: 'said', text: 'hello' });
 
     await app.stop();
     for (const open of [again, live]) {
-      expect(await open.closed).toBe('ended');
+      expect(await open.ended()).toBe('ended');
       expect(open.retry).toBeGreaterThan(0);
     }
     expect(app.output().trim().split('\n')).toHaveLength(1);

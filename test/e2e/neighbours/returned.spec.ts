@@ -7,7 +7,7 @@ import { of, type Observable } from 'rxjs';
 import { Sse } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { eventually } from '../../support/eventually.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import { Wire } from '../http/wire.js';
@@ -54,12 +54,12 @@ describe.each(ways)('An async iterable that a method returns ($how, $adapter)', 
         })(),
       ),
     );
-    const client = await SseClient.open(`${url}/events`);
-    expect((await client.rest()).map(({ type, data }) => [type, data])).toEqual([
+    const client = await listen(`${url}/events`);
+    expect((await client.rest()).map(({ type, text }) => [type, text])).toEqual([
       ['token', 'Hello'],
       ['token', 'world'],
     ]);
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
   });
 
   it('fails with the status of its error before the first event, and by an event after it', async () => {
@@ -68,9 +68,9 @@ describe.each(ways)('An async iterable that a method returns ($how, $adapter)', 
       if (isLate) yield 'first';
       throw new Error('secret');
     });
-    expect((await SseClient.open(`${url}/events`)).status).toBe(500);
+    expect((await answerTo(`${url}/events`)).status).toBe(500);
     isLate = true;
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     expect((await client.rest()).map(({ type }) => type)).toEqual(['message', 'error']);
   });
 
@@ -84,7 +84,7 @@ describe.each(ways)('An async iterable that a method returns ($how, $adapter)', 
         isReleased = true;
       }
     });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await client.next();
     client.close();
     await untilConnections(hub, 0);
@@ -103,7 +103,7 @@ describe.each(ways)('An async iterable that a method returns ($how, $adapter)', 
         isReleased = true;
       }
     });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await client.next();
     client.close();
     await untilConnections(hub, 0);
@@ -126,9 +126,9 @@ describe.each(ways)('An async iterable that a method returns ($how, $adapter)', 
         ++count > 2 ? { done: true, value: undefined } : { done: false, value: `${count}` };
       return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
     });
-    const client = await SseClient.open(`${url}/events`);
-    expect((await client.rest()).map(({ data }) => data)).toEqual(['1', '2']);
-    const leaving = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
+    expect((await client.rest()).map(({ text }) => text)).toEqual(['1', '2']);
+    const leaving = await listen(`${url}/events`);
     leaving.close();
     await untilConnections(hub, 0);
   });
@@ -169,7 +169,7 @@ describe.each(ways)('An async iterable that a method returns ($how, $adapter)', 
     const { hub, url } = await start(async function* () {
       while (!isStopped) yield undefined;
     });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     // Each is a round through the event loop, while values come that fill nothing up.
     for (let i = 0; i < 20; i++) expect((await fetch(`${url}/none`)).status).toBe(404);
     isStopped = true;
@@ -183,7 +183,7 @@ describe.each(ways)('An async iterable that a method returns ($how, $adapter)', 
       while (asked < 400) yield big(++asked);
     });
     const sockets = new ServerSockets({ server });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     client.pause();
     const socket = sockets.of(client);
     await eventually(() => socket.writableNeedDrain);
@@ -191,7 +191,7 @@ describe.each(ways)('An async iterable that a method returns ($how, $adapter)', 
     for (let i = 0; i < 20; i++) await nextTurn();
     expect(asked).toBe(before);
     expect(asked).toBeLessThan(400);
-    client.resume();
+    client.read();
     expect((await client.rest()).map(numberOf)).toEqual(numbers(1, 400));
   });
 });
@@ -214,7 +214,7 @@ describe.each(ways)('What is no stream ($how, $adapter)', ({ adapter, decorate }
       controllers: [returning(method, decorate)],
       configure: (app) => app.useLogger(log),
     });
-    expect((await SseClient.open(`${url}/events`)).status).toBe(500);
+    expect((await answerTo(`${url}/events`)).status).toBe(500);
     expect(log.entries.map(({ text }) => text)).toEqual([
       `ReturningController.events() has returned ${what}. A method with @Sse() returns an Observable, an async iterable, or a Promise of one.`,
     ]);
@@ -224,7 +224,7 @@ describe.each(ways)('What is no stream ($how, $adapter)', ({ adapter, decorate }
 describe('An Observable that a method returns', () => {
   it('is streamed as it is', async () => {
     const { url } = await startSseApp({ controllers: [returning(() => of('one', 'two'))] });
-    const client = await SseClient.open(`${url}/events`);
-    expect((await client.rest()).map(({ data }) => data)).toEqual(['one', 'two']);
+    const client = await listen(`${url}/events`);
+    expect((await client.rest()).map(({ text }) => text)).toEqual(['one', 'two']);
   });
 });

@@ -25,7 +25,7 @@ import { Sse, SseHub, SseModule } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { adapters, makeAdapter } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
@@ -114,11 +114,11 @@ async function expectOneConnection(
   path: string,
   channel = 'news',
 ): Promise<void> {
-  const client = await SseClient.open(`${url}/${path}`);
+  const client = await listen(`${url}/${path}`);
   expect([path, client.status]).toEqual([path, 200]);
   expect(hub.stats().connections).toBe(1);
   await hub.publish(channel, { type: 'paid', data: path });
-  expect(await client.next()).toMatchObject({ type: 'paid', data: path });
+  expect(await client.next()).toMatchObject({ type: 'paid', text: path });
   client.close();
   await untilConnections(hub, 0);
 }
@@ -134,7 +134,7 @@ describe.each(everywhere)('A method that is wrapped ($adapter, $prefix)', ({ ada
 
   it('fails with the status of its error, also when that comes late', async () => {
     const { url } = await startSseApp({ adapter, controllers });
-    const client = await SseClient.open(`${url}/${prefix}late`);
+    const client = await answerTo(`${url}/${prefix}late`);
     expect(client.status).toBe(403);
   });
 });
@@ -201,8 +201,8 @@ describe('What a decorator above @Sse() gives in place of the method’s stream'
     ['more', ['first', 'more']],
   ])('is what is streamed (%s)', async (path, expected) => {
     const { url } = await startSseApp({ controllers: [AroundController] });
-    const client = await SseClient.open(`${url}/${path}`);
-    expect((await client.rest()).map(({ data }) => data)).toEqual(expected);
+    const client = await listen(`${url}/${path}`);
+    expect((await client.rest()).map(({ text }) => text)).toEqual(expected);
   });
 });
 
@@ -224,9 +224,9 @@ describe.each(adapters)('A method that injects the response itself (%s)', (adapt
     }
     const { hub, url } = await startSseApp({ adapter, controllers: [ResponseController] });
     for (const path of ['passthrough', 'plain']) {
-      const client = await SseClient.open(`${url}/${path}`);
+      const client = await listen(`${url}/${path}`);
       expect(client.headers['x-own']).toBe('set');
-      expect(await client.next()).toMatchObject({ data: 'hello' });
+      expect(await client.next()).toMatchObject({ text: 'hello' });
       expect((await fetch(`${url}/none`)).status).toBe(404);
       expect(hub.stats().connections).toBe(1);
       client.close();
@@ -320,13 +320,13 @@ describe('An application whose handlers are wrapped where Nest makes routes of t
 describe('Two applications of one process with the same controllers', () => {
   it('serve each their own clients', async () => {
     const [one, other] = await Promise.all([startSseApp({ controllers }), startSseApp({ controllers })]);
-    const client = await SseClient.open(`${one.url}/above`);
-    const others = await SseClient.open(`${other.url}/above`);
+    const client = await listen(`${one.url}/above`);
+    const others = await listen(`${other.url}/above`);
     expect([one.hub.stats().connections, other.hub.stats().connections]).toEqual([1, 1]);
     await one.hub.publish('news', { data: 'one' });
     await other.hub.publish('news', { data: 'other' });
-    expect(await client.next()).toMatchObject({ data: 'one' });
-    expect(await others.next()).toMatchObject({ data: 'other' });
+    expect(await client.next()).toMatchObject({ text: 'one' });
+    expect(await others.next()).toMatchObject({ text: 'other' });
   });
 });
 

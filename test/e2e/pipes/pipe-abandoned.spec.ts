@@ -5,7 +5,7 @@ import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory/mem
 import type { SseCluster, SseModuleOptions } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp, untilConnections, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { Feed } from '../streams/feed.js';
 
 const start = (sse: SseModuleOptions = {}): Promise<SseApp> =>
@@ -30,7 +30,7 @@ describe('a source that nobody listens to', () => {
       await startInstance(new MemoryCluster(bus)),
       await startInstance(new MemoryCluster(bus)),
     ];
-    const client = await SseClient.open(`${other.url}/a`);
+    const client = await listen(`${other.url}/a`);
     await untilConnections(other.hub, 1);
     let isOver = false;
     const piped = one.hub.pipe('a', NEVER, { abandonAfter: 5 }).finally(() => (isOver = true));

@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import { expect, it } from '@jest/globals';
 import type { SseHub } from '../../../src/sse/index.js';
+import type { TestEvent } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
 import { describeOnEach } from '../../support/shared-server.js';
 import { startSseApp, untilConnections, type SseApp } from '../../support/sse-app.js';
-import { SseClient, type ReceivedEvent } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { Feed } from '../streams/feed.js';
 
-const dataOf = (events: readonly ReceivedEvent[]): string[] => events.map(({ data }) => data);
+const dataOf = (events: readonly TestEvent[]): string[] => events.map(({ text }) => text);
 
 describeOnEach('a source, piped into a channel of two instances', (shared) => {
   const startTwo = async (): Promise<[one: SseApp, other: SseApp]> => {
@@ -20,57 +21,57 @@ describeOnEach('a source, piped into a channel of two instances', (shared) => {
     const [one, other] = await startTwo();
     const feed = new Feed();
     const piped = one.hub.pipe('a', feed);
-    const early = await SseClient.open(`${one.url}/a`);
+    const early = await listen(`${one.url}/a`);
     for (const word of ['one', 'two', 'three']) feed.say(word);
     expect(dataOf(await early.take(3))).toEqual(['one', 'two', 'three']);
     early.close();
-    const late = await SseClient.open(`${other.url}/a`, { reconnect: 0 });
+    const late = await listen(`${other.url}/a`, { reconnect: 0 });
     feed.say('four');
     expect(dataOf(await late.take(4))).toEqual(['one', 'two', 'three', 'four']);
-    const again = await SseClient.open(`${other.url}/a`, { lastEventId: early.lastEventId });
+    const again = await listen(`${other.url}/a`, { lastEventId: early.lastEventId });
     feed.say('five');
     feed.end();
     expect(await piped).toBe(5);
     expect(dataOf(await late.rest())).toEqual(['five']);
     expect(dataOf(await again.rest())).toEqual(['four', 'five']);
     expect(late).toMatchObject({ status: 204, connected: 1 });
-    const ended = await SseClient.open(`${other.url}/a`);
+    const ended = await listen(`${other.url}/a`);
     expect(dataOf(await ended.rest())).toEqual(['one', 'two', 'three', 'four', 'five']);
   });
 
   it('tells those on the other of its error', async () => {
     const [one, other] = await startTwo();
     const feed = new Feed();
-    const client = await SseClient.open(`${other.url}/a`);
+    const client = await listen(`${other.url}/a`);
     const piped = expect(one.hub.pipe('a', feed)).rejects.toThrow('secret');
     feed.say('one');
     feed.fail(new Error('secret'));
     await piped;
     expect(await client.rest()).toMatchObject([
-      { type: 'message', data: 'one' },
-      { type: 'error', data: 'Internal server error' },
+      { type: 'message', text: 'one' },
+      { type: 'error', text: 'Internal server error' },
     ]);
   });
 
   it('tells those on the other when its own instance closes', async () => {
     const [one, other] = await startTwo();
-    const client = await SseClient.open(`${other.url}/a`);
+    const client = await listen(`${other.url}/a`);
     const feed = new Feed();
     const piped = expect(one.hub.pipe('a', feed)).rejects.toMatchObject({ code: 'HUB_CLOSED' });
     feed.say('one');
-    expect((await client.next()).data).toBe('one');
+    expect((await client.next()).text).toBe('one');
     await one.close();
     await piped;
-    expect(await client.rest()).toMatchObject([{ type: 'error', data: 'Closing' }]);
+    expect(await client.rest()).toMatchObject([{ type: 'error', text: 'Closing' }]);
   });
 
   it('is stopped when the other completes the channel, and nothing of it comes after that', async () => {
     const [one, other] = await startTwo();
     const feed = new Feed();
-    const clients = [await SseClient.open(`${one.url}/a`), await SseClient.open(`${other.url}/a`)];
+    const clients = [await listen(`${one.url}/a`), await listen(`${other.url}/a`)];
     const piped = expect(one.hub.pipe('a', feed)).rejects.toMatchObject({ code: 'CHANNEL_COMPLETED' });
     feed.say('one');
-    for (const client of clients) expect((await client.next()).data).toBe('one');
+    for (const client of clients) expect((await client.next()).text).toBe('one');
     await other.hub.complete('a');
     feed.say('two');
     await piped;
@@ -86,9 +87,9 @@ describeOnEach('a source, piped into a channel of two instances', (shared) => {
         yield { data: 'one' };
         await once(signal, 'abort');
       })();
-    const client = await SseClient.open(`${other.url}/a`);
+    const client = await listen(`${other.url}/a`);
     const piped = expect(one.hub.pipe('a', waiting)).rejects.toMatchObject({ code: 'CHANNEL_COMPLETED' });
-    expect((await client.next()).data).toBe('one');
+    expect((await client.next()).text).toBe('one');
     await other.hub.complete('a');
     await piped;
     expect(await client.rest()).toEqual([]);
@@ -97,7 +98,7 @@ describeOnEach('a source, piped into a channel of two instances', (shared) => {
   it('goes on for who listens to the other, and is stopped when nobody does on any', async () => {
     const [one, other] = await startTwo();
     const feed = new Feed();
-    const client = await SseClient.open(`${other.url}/a`);
+    const client = await listen(`${other.url}/a`);
     await untilConnections(other.hub, 1);
     let isOver = false;
     const piped = one.hub.pipe('a', feed, { abandonAfter: 20 }).finally(() => (isOver = true));
@@ -106,11 +107,11 @@ describeOnEach('a source, piped into a channel of two instances', (shared) => {
     await expect(unheard).rejects.toMatchObject({ code: 'PIPE_ABANDONED' });
     expect(isOver).toBe(false);
     feed.say('one');
-    expect((await client.next()).data).toBe('one');
+    expect((await client.next()).text).toBe('one');
     client.close();
     await refused;
-    const late = await SseClient.open(`${other.url}/a`);
-    expect((await late.rest()).map(({ type, data }) => `${type}: ${data}`)).toEqual([
+    const late = await listen(`${other.url}/a`);
+    expect((await late.rest()).map(({ type, text }) => `${type}: ${text}`)).toEqual([
       'message: one',
       'error: Abandoned',
     ]);

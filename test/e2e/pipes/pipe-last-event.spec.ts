@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defineChannel, SseModule } from '../../../src/sse/index.js';
 import type { PipeFailure, PipeOptions, SseHub } from '../../../src/sse/index.js';
 import { startSseApp, type SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import { Feed } from '../streams/feed.js';
 
@@ -36,9 +36,9 @@ describe('the option "error" of pipe()', () => {
     await expect(hub.pipe('b', new Feed(), { error, signal })).rejects.toBe(aborted);
     const abandoned = hub.pipe('c', new Feed(), { error, abandonAfter: 1 });
     await expect(abandoned).rejects.toMatchObject({ code: 'PIPE_ABANDONED' });
-    const client = await SseClient.open(`${url}/a`);
+    const client = await listen(`${url}/a`);
     expect(await client.rest()).toMatchObject([
-      { type: 'message', data: '{"error":"Internal server error"}' },
+      { type: 'message', text: '{"error":"Internal server error"}' },
     ]);
     const closing = expect(hub.pipe('d', new Feed(), { error })).rejects.toMatchObject({
       code: 'HUB_CLOSED',

@@ -5,15 +5,15 @@ import { from, Observable } from 'rxjs';
 import { z } from 'zod';
 import { defineChannel, SseModule } from '../../../src/sse/index.js';
 import type { SseHub } from '../../../src/sse/index.js';
+import type { TestEvent } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp, type SseApp, type SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
-import type { ReceivedEvent } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { Feed } from '../streams/feed.js';
 
 const routes = { a: (hub: SseHub) => hub.stream('a', { replay: 'all' }) };
 const start = (options: SseAppOptions = {}): Promise<SseApp> => startSseApp({ routes, ...options });
-const dataOf = (events: readonly ReceivedEvent[]): string[] => events.map(({ data }) => data);
+const dataOf = (events: readonly TestEvent[]): string[] => events.map(({ text }) => text);
 const kept = async (hub: SseHub): Promise<unknown[]> =>
   (await hub.history('a')).events.map(({ type = 'message', data }) =>
     type === 'message' ? data : { type, data },
@@ -26,7 +26,7 @@ async function* words(...texts: unknown[]): AsyncGenerator<{ data: unknown }, vo
 describe('a source, piped into a channel,', () => {
   it('reaches who listens, in order, and ends for them when it ends', async () => {
     const { hub, url } = await start();
-    const client = await SseClient.open(`${url}/a`, { reconnect: 0 });
+    const client = await listen(`${url}/a`, { reconnect: 0 });
     expect(await hub.pipe('a', words('one', 'two', { three: 3 }))).toBe(3);
     expect(dataOf(await client.rest())).toEqual(['one', 'two', '{"three":3}']);
     expect(client).toMatchObject({ status: 204, connected: 1 });
@@ -36,14 +36,14 @@ describe('a source, piped into a channel,', () => {
     const { hub, url } = await start();
     const feed = new Feed();
     const piped = hub.pipe('a', feed);
-    const client = await SseClient.open(`${url}/a`, { reconnect: 0 });
+    const client = await listen(`${url}/a`, { reconnect: 0 });
     feed.say('one');
     feed.say('two');
     expect(dataOf(await client.take(2))).toEqual(['one', 'two']);
-    client.reset();
+    client.drop();
     feed.say('three');
     await client.untilConnected(2);
-    const late = await SseClient.open(`${url}/a`);
+    const late = await listen(`${url}/a`);
     feed.say('four');
     feed.end();
     expect(await piped).toBe(4);
@@ -54,7 +54,7 @@ describe('a source, piped into a channel,', () => {
   it('tells of its error, also those who come later, and then ends', async () => {
     const { hub, url } = await start();
     const feed = new Feed();
-    const client = await SseClient.open(`${url}/a`);
+    const client = await listen(`${url}/a`);
     const error = new NotFoundException('No such model');
     const piped = expect(hub.pipe('a', feed)).rejects.toBe(error);
     feed.say('one');
@@ -65,7 +65,7 @@ describe('a source, piped into a channel,', () => {
       expect.objectContaining({ type: 'error', data: 'No such model', id: expect.any(String) as unknown }),
     ];
     expect(await client.rest()).toEqual(told);
-    expect(await (await SseClient.open(`${url}/a`)).rest()).toEqual(told);
+    expect(await (await listen(`${url}/a`)).rest()).toEqual(told);
   });
 });
 
@@ -130,13 +130,13 @@ describe('an async iterable', () => {
     const { hub, url } = await start();
     const feed = new Feed();
     const controller = new AbortController();
-    const client = await SseClient.open(`${url}/a`);
+    const client = await listen(`${url}/a`);
     const piped = expect(hub.pipe('a', feed, { signal: controller.signal })).rejects.toThrow('enough');
     feed.say('one');
-    expect((await client.next()).data).toBe('one');
+    expect((await client.next()).text).toBe('one');
     controller.abort(new Error('enough'));
     await piped;
-    expect(await client.rest()).toEqual([expect.objectContaining({ type: 'error', data: 'Stopped' })]);
+    expect(await client.rest()).toMatchObject([expect.objectContaining({ type: 'error', text: 'Stopped' })]);
     feed.say('two');
     await eventually(() => feed.isLeft);
     expect(await kept(hub)).toEqual(['one', { type: 'error', data: 'Stopped' }]);
@@ -262,13 +262,13 @@ describe('when the application closes', () => {
   it('sources are stopped, and listeners are told before their streams end', async () => {
     const { hub, url, close } = await start();
     const feed = new Feed();
-    const client = await SseClient.open(`${url}/a`);
+    const client = await listen(`${url}/a`);
     const piped = expect(hub.pipe('a', feed)).rejects.toMatchObject({ code: 'HUB_CLOSED' });
     feed.say('one');
-    expect((await client.next()).data).toBe('one');
+    expect((await client.next()).text).toBe('one');
     await close();
     await piped;
-    expect(await client.rest()).toEqual([expect.objectContaining({ type: 'error', data: 'Closing' })]);
+    expect(await client.rest()).toMatchObject([expect.objectContaining({ type: 'error', text: 'Closing' })]);
     feed.say('two');
     await eventually(() => feed.isLeft);
   });

@@ -4,11 +4,11 @@ import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory/mem
 import { connectChannels, type ChannelClient, type ChannelsClient } from '../../../src/sse/client/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
-import { Inbox } from '../../support/inbox.js';
+import { newInbox } from '../../support/inbox.js';
 import { startSseApp, untilConnections, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { byHeader, startEndpointApp } from '../endpoint/endpoint-app.js';
+import { byHeader, OWN_IDS, startEndpointApp } from '../endpoint/endpoint-app.js';
 
 const start = (sse: SseModuleOptions = {}): Promise<SseApp> =>
   startEndpointApp({ presence: { events: true, grace: 0 }, retry: 1, ...sse });
@@ -17,7 +17,7 @@ const start = (sse: SseModuleOptions = {}): Promise<SseApp> =>
 class Page {
   readonly client: ChannelsClient;
   readonly room: ChannelClient;
-  readonly #lists = new Inbox<string>();
+  readonly #lists = newInbox<string>();
 
   constructor(url: string, user = '', room = 'rooms/a') {
     this.client = connectChannels(`${url}/events`, user ? { headers: { 'x-user': user } } : {});
@@ -66,7 +66,7 @@ describe('the members of a channel of a client', () => {
     const bob = new Page(url, 'bob', 'rooms/other');
     await Promise.all([ada.until('ada'), bob.until('bob')]);
     const room = bob.client.channel('rooms/a');
-    const users = new Inbox<number>();
+    const users = newInbox<number>();
     room.members.subscribe(() => users.push(room.members.value.length));
     await users.until((count) => count === 2);
     await ada.until('ada bob');
@@ -128,9 +128,9 @@ describe('the members of a channel of a client', () => {
       sse: { presence: { events: true, grace: 0 }, identify: byHeader },
       routes: { events: (hub) => hub.stream('rooms/a', { types: ['said'] }) },
     });
-    const client = await SseClient.open(`${url}/events`, { ids: 'own', headers: { 'x-user': 'ada' } });
+    const client = await listen(`${url}/events`, { headers: { ...OWN_IDS, 'x-user': 'ada' } });
     // Asked for after the list would be.
-    await client.nextBlock();
+    await client.untilId();
     await hub.presence('rooms/a');
     await hub.publish('rooms/a', { type: 'said', data: 'hello' });
     expect((await client.next()).type).toBe('said');

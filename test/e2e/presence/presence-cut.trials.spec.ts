@@ -3,13 +3,14 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { natsBackplane } from '../../../src/sse/backplanes/nats/index.js';
 import { redisBackplane } from '../../../src/sse/backplanes/redis/index.js';
 import type { BackplaneFactory } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { describeWith } from '../../support/describe-with.js';
 import { eventually } from '../../support/eventually.js';
 import { NatsServer } from '../../support/nats-server.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { startSseApp, type RouteRequest, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 
 type Make = (port: number, prefix: string) => BackplaneFactory;
@@ -24,15 +25,14 @@ const startOn = (backplane: BackplaneFactory): Promise<SseApp> =>
     },
   });
 
-const enter = ({ url }: SseApp, user: string): Promise<SseClient> =>
-  SseClient.open(`${url}/room?user=${user}`);
+const enter = ({ url }: SseApp, user: string): Promise<TestStream> => listen(`${url}/room?user=${user}`);
 
 /** What happened, as `join ada`. */
-const happened = (watcher: SseClient): string[] =>
-  watcher.events.map(({ type, data }) => `${type} ${(JSON.parse(data) as { user: string }).user}`);
+const happened = (watcher: TestStream): string[] =>
+  watcher.events.map(({ type, data }) => `${type} ${(data as { user: string }).user}`);
 
 /** Who is there, as somebody sees it who follows the events from a list on. */
-function follow(members: readonly string[], watcher: SseClient): string[] {
+function follow(members: readonly string[], watcher: TestStream): string[] {
   const there = new Set(members);
   for (const [type, user] of happened(watcher).map((text) => text.split(' ')))
     if (type === 'join') there.add(user!);
@@ -61,16 +61,19 @@ function describeCuts(make: Make, portOf: () => number): void {
     'of an instance %s and that is cut off for seconds leave, and join again',
     async (_, [first, second]) => {
       const { proxy, ...apps } = await start();
-      const watcher = await SseClient.open(`${apps.whole.url}/room`);
+      const watcher = await listen(`${apps.whole.url}/room`);
       const users = { whole: 'bob', cut: 'ann' };
-      const clients = { whole: undefined as SseClient | undefined, cut: undefined as SseClient | undefined };
+      const clients = {
+        whole: undefined as TestStream | undefined,
+        cut: undefined as TestStream | undefined,
+      };
       for (const one of [first, second]) {
         clients[one] = await enter(apps[one], users[one]);
         await eventually(() => happened(watcher).includes(`join ${users[one]}`));
       }
       const members = await apps.whole.hub.presence('room');
       expect(members.map(({ user }) => user).sort()).toEqual(['ann', 'bob']);
-      const late = await SseClient.open(`${apps.whole.url}/room?from=${members.position}`);
+      const late = await listen(`${apps.whole.url}/room?from=${members.position}`);
 
       proxy.cut();
       await eventually(() => happened(watcher).includes('leave ann'));

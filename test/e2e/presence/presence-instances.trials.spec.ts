@@ -3,12 +3,13 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
 import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory/memory.cluster.js';
 import { LEASE_TIME, type SseCluster } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { describeWith } from '../../support/describe-with.js';
 import { eventually } from '../../support/eventually.js';
 import { NatsServer } from '../../support/nats-server.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { startSseApp, untilConnections, type RouteRequest, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { Fleet, type Instance } from '../../trials/fleet.js';
 
 /** Milliseconds for a machine that is busy with other things. */
@@ -28,8 +29,8 @@ const start = async (
 let rooms = 0;
 const newRoom = (): string => `room-${++rooms}`;
 
-const enter = (instance: Instance, room: string, user = ''): Promise<SseClient> =>
-  SseClient.open(`${instance.url}/events?channels=${room}&user=${user}`);
+const enter = (instance: Instance, room: string, user = ''): Promise<TestStream> =>
+  listen(`${instance.url}/events?channels=${room}&user=${user}`);
 
 async function untilThere(instances: readonly Instance[], room: string, expected: object): Promise<void> {
   const wanted = JSON.stringify(expected);
@@ -38,10 +39,8 @@ async function untilThere(instances: readonly Instance[], room: string, expected
 }
 
 /** The next things that happen in a room, as `join ada`. */
-const next = async (watcher: SseClient, count: number): Promise<string[]> =>
-  (await watcher.take(count)).map(
-    ({ type, data }) => `${type} ${(JSON.parse(data) as { user: string }).user}`,
-  );
+const next = async (watcher: TestStream, count: number): Promise<string[]> =>
+  (await watcher.take(count)).map(({ type, data }) => `${type} ${(data as { user: string }).user}`);
 
 function describePresence(backplane: 'redis' | 'nats', url: () => string): void {
   it('is that of all, with one person once, and one event for it', async () => {
@@ -167,19 +166,19 @@ it('goes on from what others know when it has only just come', async () => {
   const grace = 600_000;
   const one = await startOn(new MemoryCluster(bus), grace);
   const other = await startOn(new FollowingCluster(bus), grace);
-  const watcher = await SseClient.open(`${one.url}/room`);
-  await SseClient.open(`${one.url}/room?user=ada`);
+  const watcher = await listen(`${one.url}/room`);
+  await listen(`${one.url}/room?user=ada`);
   expect(await next(watcher, 1)).toEqual(['join ada']);
-  await SseClient.open(`${other.url}/room?user=bob`);
+  await listen(`${other.url}/room?user=bob`);
   expect(await next(watcher, 1)).toEqual(['join bob']);
   await one.close();
 
   const third = await startOn(new MemoryCluster(bus), grace);
-  const newcomer = await SseClient.open(`${third.url}/room`);
-  await SseClient.open(`${third.url}/room?user=cid`);
+  const newcomer = await listen(`${third.url}/room`);
+  await listen(`${third.url}/room?user=cid`);
   expect(await next(newcomer, 1)).toEqual(['join cid']);
-  await SseClient.open(`${third.url}/room?user=ada`);
-  await SseClient.open(`${third.url}/room?user=eve`);
+  await listen(`${third.url}/room?user=ada`);
+  await listen(`${third.url}/room?user=eve`);
   expect(await next(newcomer, 1)).toEqual(['join eve']);
 });
 
@@ -187,13 +186,13 @@ it('heals when what an instance says is lost', async () => {
   const bus = new MemoryBus();
   const lossy = new LossyCluster(bus);
   const [one, other] = [await startOn(new MemoryCluster(bus), 0), await startOn(lossy, 0)];
-  const watcher = await SseClient.open(`${one.url}/room`);
-  await SseClient.open(`${one.url}/room?user=ada`);
+  const watcher = await listen(`${one.url}/room`);
+  await listen(`${one.url}/room?user=ada`);
   expect(await next(watcher, 1)).toEqual(['join ada']);
 
   lossy.isLossy = true;
-  const bob = await SseClient.open(`${other.url}/room?user=bob`);
-  await SseClient.open(`${other.url}/room?user=eve`);
+  const bob = await listen(`${other.url}/room?user=bob`);
+  await listen(`${other.url}/room?user=eve`);
   await untilConnections(other.hub, 2);
   lossy.isLossy = false;
   expect((await next(watcher, 2)).sort()).toEqual(['join bob', 'join eve']);

@@ -9,9 +9,10 @@ import {
   type SseModuleOptions,
 } from '../../../src/sse/index.js';
 import { refused } from '../../unit/refusal.js';
+import type { TestEvent, TestStream } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp, untilConnections, type RouteRequest, type SseApp } from '../../support/sse-app.js';
-import { SseClient, type ReceivedEvent } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 type Append = SseBackplane['append'];
 
@@ -32,8 +33,7 @@ const identify = ({ headers }: RouteRequest) =>
 
 const as = (identity: object) => ({ headers: { 'x-user': JSON.stringify(identity) } });
 
-const said = (events: readonly ReceivedEvent[]): unknown[] =>
-  events.map(({ type, data }) => [type, JSON.parse(data)]);
+const said = (events: readonly TestEvent[]): unknown[] => events.map(({ type, data }) => [type, data]);
 
 /** Connections that come in the same millisecond, on two instances, have no order. */
 async function nextMillisecond(): Promise<void> {
@@ -57,9 +57,8 @@ describe('presence', () => {
     const before = Date.now();
     const app = await start(true);
     const tabs = [];
-    for (const path of ['room', 'both', 'room'])
-      tabs.push(await SseClient.open(`${app.url}/${path}`, as(ADA)));
-    await SseClient.open(`${app.url}/room`, as(BOB));
+    for (const path of ['room', 'both', 'room']) tabs.push(await listen(`${app.url}/${path}`, as(ADA)));
+    await listen(`${app.url}/room`, as(BOB));
     await untilConnections(app.hub, 4);
     await untilThere(app, { ada: 3, bob: 1 });
     const [ada, bob] = await app.hub.presence('room');
@@ -71,15 +70,15 @@ describe('presence', () => {
 
     tabs[0]!.close();
     await untilThere(app, { ada: 2, bob: 1 });
-    tabs[1]!.reset();
+    tabs[1]!.drop();
     await untilThere(app, { ada: 1, bob: 1 });
     expect((await app.hub.presence('room'))[0]).toEqual({ ...ada, connections: 1 });
   });
 
   it('has nobody of whom it is not known who it is', async () => {
     const app = await start({ events: true });
-    const client = await SseClient.open(`${app.url}/room`);
-    await SseClient.open(`${app.url}/room`, as(BOB));
+    const client = await listen(`${app.url}/room`);
+    await listen(`${app.url}/room`, as(BOB));
     expect(said([await client.next()])).toEqual([['join', BOB]]);
     await untilThere(app, { bob: 1 });
   });
@@ -90,15 +89,15 @@ describe('presence', () => {
       return identify(request);
     };
     const app = await start(true, { identify: later });
-    await SseClient.open(`${app.url}/room`, as(ADA));
+    await listen(`${app.url}/room`, as(ADA));
     await untilThere(app, { ada: 1 });
   });
 
   it('publishes that somebody has come, once for all tabs, and has gone', async () => {
     const app = await start({ events: true, grace: 20 });
-    const watcher = await SseClient.open(`${app.url}/room`);
+    const watcher = await listen(`${app.url}/room`);
     const tabs = [];
-    for (let i = 0; i < 3; i++) tabs.push(await SseClient.open(`${app.url}/room`, as(ADA)));
+    for (let i = 0; i < 3; i++) tabs.push(await listen(`${app.url}/room`, as(ADA)));
     await untilThere(app, { ada: 3 });
     for (const tab of tabs) tab.close();
     expect(said(await watcher.take(2))).toEqual([
@@ -106,34 +105,34 @@ describe('presence', () => {
       ['leave', ADA],
     ]);
     await untilThere(app, {});
-    await SseClient.open(`${app.url}/room`, as(ADA));
+    await listen(`${app.url}/room`, as(ADA));
     expect(said(await watcher.take(1))).toEqual([['join', ADA]]);
   });
 
   it('keeps a person who reloads', async () => {
     const app = await start({ events: true, grace: LONG });
-    const watcher = await SseClient.open(`${app.url}/room`);
-    const tab = await SseClient.open(`${app.url}/room`, as(ADA));
+    const watcher = await listen(`${app.url}/room`);
+    const tab = await listen(`${app.url}/room`, as(ADA));
     await untilThere(app, { ada: 1 });
     await watcher.take(1);
     const [{ since } = { since: undefined }] = await app.hub.presence('room');
     tab.close();
     await untilThere(app, { ada: 0 });
-    await SseClient.open(`${app.url}/room`, as({ user: 'ada', info: 'Ada L.' }));
+    await listen(`${app.url}/room`, as({ user: 'ada', info: 'Ada L.' }));
     await untilThere(app, { ada: 1 });
     expect(await app.hub.presence('room')).toEqual([{ user: 'ada', info: 'Ada L.', connections: 1, since }]);
-    await SseClient.open(`${app.url}/room`, as(BOB));
+    await listen(`${app.url}/room`, as(BOB));
     expect(said(await watcher.take(1))).toEqual([['join', BOB]]);
   });
 
   it('has the info of the newest connection, also when all have closed', async () => {
     const app = await start({ events: true, grace: LONG });
     const info = async (): Promise<unknown> => (await app.hub.presence('room'))[0]?.info;
-    const old = await SseClient.open(`${app.url}/room`, as(ADA));
+    const old = await listen(`${app.url}/room`, as(ADA));
     await old.take(1);
     const { since } = (await app.hub.presence('room'))[0]!;
     const renamed = { user: 'ada', info: 'Ada L.' };
-    const tab = await SseClient.open(`${app.url}/room`, as(renamed));
+    const tab = await listen(`${app.url}/room`, as(renamed));
     await untilThere(app, { ada: 2 });
     expect(await app.hub.presence('room')).toEqual([{ ...renamed, connections: 2, since }]);
     old.close();
@@ -146,7 +145,7 @@ describe('presence', () => {
 
   it('ends after the time of grace where nothing is published, too', async () => {
     const app = await start({ grace: 20 });
-    const tab = await SseClient.open(`${app.url}/room`, as(ADA));
+    const tab = await listen(`${app.url}/room`, as(ADA));
     await untilThere(app, { ada: 1 });
     tab.close();
     await untilThere(app, {});
@@ -155,12 +154,12 @@ describe('presence', () => {
 
   it('has events that are ordinary ones, which a client resumes from', async () => {
     const app = await start({ events: true, grace: LONG });
-    const watcher = await SseClient.open(`${app.url}/room`);
-    await SseClient.open(`${app.url}/room`, as(ADA));
+    const watcher = await listen(`${app.url}/room`);
+    await listen(`${app.url}/room`, as(ADA));
     const { id } = await watcher.next();
-    await SseClient.open(`${app.url}/room`, as(BOB));
+    await listen(`${app.url}/room`, as(BOB));
     await watcher.next();
-    const back = await SseClient.open(`${app.url}/room`, { lastEventId: id! });
+    const back = await listen(`${app.url}/room`, { lastEventId: id! });
     expect(said([await back.next()])).toEqual([['join', BOB]]);
   });
 
@@ -180,9 +179,9 @@ describe('presence', () => {
       { events: true, grace: LONG },
       { backplane: (limits) => ({ backplane: (busy = new BusyBackplane(limits)) }) },
     );
-    const watcher = await SseClient.open(`${app.url}/room`);
+    const watcher = await listen(`${app.url}/room`);
     busy.before = async () => {
-      await SseClient.open(`${app.url}/room`, as(ADA));
+      await listen(`${app.url}/room`, as(ADA));
       await watcher.next();
     };
     const members = await app.hub.presence('room');
@@ -205,22 +204,22 @@ describe('presence', () => {
       { events: true, grace: 20 },
       { backplane: (limits) => ({ backplane: new LateBackplane(limits) }) },
     );
-    const watcher = await SseClient.open(`${app.url}/room`);
-    const tab = await SseClient.open(`${app.url}/room`, as(ADA));
+    const watcher = await listen(`${app.url}/room`);
+    const tab = await listen(`${app.url}/room`, as(ADA));
     await watcher.take(1);
     tab.close();
     expect(said(await watcher.take(1))).toEqual([['leave', ADA]]);
     expect(await app.hub.presence('room')).toEqual([]);
     answer();
-    await SseClient.open(`${app.url}/room`, as(ADA));
+    await listen(`${app.url}/room`, as(ADA));
     expect(said(await watcher.take(1))).toEqual([['join', ADA]]);
     await untilThere(app, { ada: 1 });
   });
 
   it('ends where the channel was taken away', async () => {
     const app = await start({ events: true, grace: 0 });
-    const watcher = await SseClient.open(`${app.url}/room`);
-    await SseClient.open(`${app.url}/both`, as(ADA));
+    const watcher = await listen(`${app.url}/room`);
+    await listen(`${app.url}/both`, as(ADA));
     await watcher.take(1);
     expect(await app.hub.revoke('ada', 'room')).toEqual({ ended: 1, away: [] });
     expect(said(await watcher.take(1))).toEqual([['leave', ADA]]);
@@ -230,31 +229,31 @@ describe('presence', () => {
 
   it('ends with its channel, and harms nobody', async () => {
     const app = await start({ events: true, grace: 0 });
-    const tab = await SseClient.open(`${app.url}/room`, as(ADA));
+    const tab = await listen(`${app.url}/room`, as(ADA));
     await untilThere(app, { ada: 1 });
     await app.hub.complete('room');
-    await tab.closed;
+    await tab.ended();
     await untilThere(app, {});
   });
 
   it('leaves out what of a user is no JSON value', async () => {
     const app = await start({ events: true }, { identify: () => ({ user: 'eve', info: 1n }) });
-    const client = await SseClient.open(`${app.url}/room`);
+    const client = await listen(`${app.url}/room`);
     expect(said([await client.next()])).toEqual([['join', { user: 'eve' }]]);
   });
 
   it('has a limit, and who is beyond it is a member when there is room', async () => {
     const app = await start({ events: true, grace: 0 }, { limits: { membersPerChannel: 1 } });
-    const ada = await SseClient.open(`${app.url}/room`, as(ADA));
+    const ada = await listen(`${app.url}/room`, as(ADA));
     await untilThere(app, { ada: 1 });
-    await SseClient.open(`${app.url}/room`, as(BOB));
+    await listen(`${app.url}/room`, as(BOB));
     await untilConnections(app.hub, 2);
     await app.hub.publish('room', { data: '"all the same"' });
     expect((await ada.take(2)).map(({ type }) => type)).toEqual(['join', 'message']);
     await untilThere(app, { ada: 1 });
     ada.close();
     await untilThere(app, {});
-    await SseClient.open(`${app.url}/room`, as(BOB));
+    await listen(`${app.url}/room`, as(BOB));
     await untilThere(app, { bob: 1 });
   });
 });
@@ -272,7 +271,7 @@ class UncertainBackplane extends MemoryBackplane {
 }
 
 describe('presence where nobody knows whether an event was stored', () => {
-  const start = async (): Promise<{ app: SseApp; backplane: UncertainBackplane; watcher: SseClient }> => {
+  const start = async (): Promise<{ app: SseApp; backplane: UncertainBackplane; watcher: TestStream }> => {
     let backplane!: UncertainBackplane;
     const app = await startSseApp({
       routes,
@@ -282,13 +281,13 @@ describe('presence where nobody knows whether an event was stored', () => {
         backplane: (limits) => ({ backplane: (backplane = new UncertainBackplane(limits)) }),
       },
     });
-    return { app, backplane, watcher: await SseClient.open(`${app.url}/room`) };
+    return { app, backplane, watcher: await listen(`${app.url}/room`) };
   };
 
   it('says that somebody has left who has gone before their coming was known to be stored', async () => {
     const { app, backplane, watcher } = await start();
     backplane.uncertain = 'join';
-    const ada = await SseClient.open(`${app.url}/room`, as(ADA));
+    const ada = await listen(`${app.url}/room`, as(ADA));
     expect(said(await watcher.take(1))).toEqual([['join', ADA]]);
     ada.close();
     expect(said(await watcher.take(1))).toEqual([['leave', ADA]]);
@@ -296,12 +295,12 @@ describe('presence where nobody knows whether an event was stored', () => {
 
   it('says that somebody has come who is back before their going was known to be stored', async () => {
     const { app, backplane, watcher } = await start();
-    const ada = await SseClient.open(`${app.url}/room`, as(ADA));
+    const ada = await listen(`${app.url}/room`, as(ADA));
     expect(said(await watcher.take(1))).toEqual([['join', ADA]]);
     backplane.uncertain = 'leave';
     ada.close();
     expect(said(await watcher.take(1))).toEqual([['leave', ADA]]);
-    await SseClient.open(`${app.url}/room`, as(ADA));
+    await listen(`${app.url}/room`, as(ADA));
     expect(said(await watcher.take(1))).toEqual([['join', ADA]]);
     await untilThere(app, { ada: 1 });
   });
@@ -329,7 +328,7 @@ it('has the info of the newest connection, also on an instance to which the user
     [one, 'third'],
   ] as const) {
     await nextMillisecond();
-    tabs.push(await SseClient.open(`${app.url}/room`, as({ user: 'ada', info })));
+    tabs.push(await listen(`${app.url}/room`, as({ user: 'ada', info })));
     await untilThere(one, { ada: tabs.length });
   }
   for (const { hub } of [one, other])

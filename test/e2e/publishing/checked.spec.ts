@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { defineChannel, SseModule, type } from '../../../src/sse/index.js';
 import type { ChannelRule, SseHub } from '../../../src/sse/index.js';
 import { startSseApp, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 const Order = defineChannel('zod/:id', {
   events: {
@@ -50,9 +50,9 @@ describe('a checked event', () => {
 
   it('is sent as its schema gives it out, to clients and to who reads the history', async () => {
     const { hub, url } = await start([Order, Reading]);
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await hub.publish(order, { data: { items: [] } });
-    expect(JSON.parse((await client.next()).data)).toEqual({ items: [], note: '-' });
+    expect((await client.next()).data).toEqual({ items: [], note: '-' });
     await hub.publish(Reading.of({ id: 1 }), { data: { at: '7', from: 'a' } });
     expect(await dataOf(hub, Reading.of({ id: 1 }))).toEqual([{ at: 7, from: 'a' }]);
   });

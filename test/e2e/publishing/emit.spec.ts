@@ -7,7 +7,7 @@ import { describeWith } from '../../support/describe-with.js';
 import { eventually } from '../../support/eventually.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { startSseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 describe('an event that is emitted', () => {
   const lines: string[] = [];
@@ -23,11 +23,11 @@ describe('an event that is emitted', () => {
 
   it('is published, in the order of the calls', async () => {
     const { url, hub } = await startSseApp({ routes: { a: (hub: SseHub) => hub.stream('a') } });
-    const client = await SseClient.open(`${url}/a`);
+    const client = await listen(`${url}/a`);
     hub.emit('a', { data: 1 });
     await hub.publish('a', { data: 2 });
     hub.emit('a', { data: 3 });
-    expect((await client.take(3)).map(({ data }) => data)).toEqual(['1', '2', '3']);
+    expect((await client.take(3)).map(({ text }) => text)).toEqual(['1', '2', '3']);
     expect(hub.stats()).toMatchObject({ published: 3, failedEmits: 0 });
   });
 

@@ -3,7 +3,7 @@ import { merge } from 'rxjs';
 import { defineChannel, SseModule } from '../../../src/sse/index.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 
 const ODD = [
   'Ümläute und 日本語',
@@ -37,14 +37,14 @@ describe('a channel name', () => {
     });
     for (const name of ODD) {
       const query = `name=${encodeURIComponent(name)}`;
-      const one = await SseClient.open(`${url}/one?${query}`, { reconnect: 0 });
-      const both = await SseClient.open(`${url}/both?${query}`, { reconnect: 0 });
+      const one = await listen(`${url}/one?${query}`, { reconnect: 0 });
+      const both = await listen(`${url}/both?${query}`, { reconnect: 0 });
       for (const data of ['before', 'after the cut']) {
         const id = await hub.publish(name, { data });
         await hub.publish('other', { data: 'other' });
-        expect(await one.next()).toEqual({ type: 'message', id, data });
-        expect((await both.take(2)).map((event) => event.data).sort()).toEqual([data, 'other'].sort());
-        for (const client of [one, both]) client.reset();
+        expect(await one.next()).toMatchObject({ type: 'message', id, text: data });
+        expect((await both.take(2)).map((event) => event.text).sort()).toEqual([data, 'other'].sort());
+        for (const client of [one, both]) client.drop();
       }
       expect(await hub.subscriberCount(name)).toBeLessThanOrEqual(2);
       for (const client of [one, both]) client.close();
@@ -54,9 +54,9 @@ describe('a channel name', () => {
   it('is told in a gap as it is', async () => {
     const { hub, url } = await startSseApp({ routes: news(ODD) });
     for (const name of ODD) await hub.publish(name, { data: name });
-    const client = await SseClient.open(`${url}/events`, { lastEventId: 'zzzz-1' });
+    const client = await listen(`${url}/events`, { lastEventId: 'zzzz-1' });
     const gaps = (await client.take(2 * ODD.length)).filter(({ type }) => type === 'gap');
-    expect(gaps.map(({ data }) => (JSON.parse(data) as { channel: string }).channel)).toEqual(ODD);
+    expect(gaps.map(({ data }) => (data as { channel: string }).channel)).toEqual(ODD);
   });
 
   it('that is ill-formed is refused by every call', async () => {
@@ -111,12 +111,12 @@ describe('a set of channels', () => {
 
   it('may have 50, which all resume, and the one beyond is refused', async () => {
     const { hub, url } = await startSseApp({ routes: news(many(50)) });
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const client = await listen(`${url}/events`, { reconnect: 0 });
     await hub.publish('c0', { data: 'first' });
     await client.next();
-    client.reset();
+    client.drop();
     for (const name of many(50)) void hub.publish(name, { data: name });
-    const texts = (await client.take(50)).map(({ data }) => data);
+    const texts = (await client.take(50)).map(({ text }) => text);
     expect(texts.sort()).toEqual(many(50).sort());
     expect(Buffer.byteLength(client.lastEventId)).toBeLessThanOrEqual(4096);
     expect(() => hub.stream(many(51))).toThrow(TOO_MANY);
@@ -127,9 +127,9 @@ describe('a set of channels', () => {
       routes: news(['a', 'b', 'a', 'a']),
       sse: { limits: { channelsPerConnection: 2 } },
     });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     for (const data of ['1', '2']) await hub.publish('a', { data });
-    expect((await client.take(2)).map(({ data }) => data)).toEqual(['1', '2']);
+    expect((await client.take(2)).map(({ text }) => text)).toEqual(['1', '2']);
   });
 
   it('must not be empty', async () => {
@@ -147,12 +147,12 @@ describe('a set of channels', () => {
   it('that is let in has ids that any server takes back', async () => {
     const names = Array.from({ length: 16 }, (_, i) => `${i}`.padEnd(200, 'x'));
     const { hub, url } = await startSseApp({ routes: news(names) });
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const client = await listen(`${url}/events`, { reconnect: 0 });
     await hub.publish(names[0]!, { data: 'a' });
     expect(Buffer.byteLength((await client.next()).id!)).toBeLessThanOrEqual(4096);
-    client.reset();
+    client.drop();
     await hub.publish(names[15]!, { data: 'b' });
-    expect((await client.next()).data).toBe('b');
+    expect((await client.next()).text).toBe('b');
   });
 
   it.each<[string, Route]>([
@@ -163,10 +163,7 @@ describe('a set of channels', () => {
       routes: { events: route },
       sse: { limits: { channelsPerConnection: 3 } },
     });
-    const client = await SseClient.open(`${url}/events`);
-    expect(client.status).toBe(500);
-    await client.closed;
-    expect(client.events).toEqual([]);
+    expect((await answerTo(`${url}/events`)).status).toBe(500);
     expect(hub.stats()).toMatchObject({ connections: 0, subscribers: 0 });
   });
 });

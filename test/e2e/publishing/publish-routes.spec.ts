@@ -19,7 +19,7 @@ import { of, type Observable } from 'rxjs';
 import { Publish, Sse, SseHub, type SseEvent } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 interface Order {
   readonly id: number;
@@ -80,11 +80,11 @@ describe.each(adapters)('a decorated route on %s', (adapter) => {
 
   it('answers what it returns, when that is published, with all that other decorators say', async () => {
     const { url } = await startSseApp({ adapter, controllers: [OrdersController] });
-    const client = await SseClient.open(`${url}/orders/7/events`);
+    const client = await listen(`${url}/orders/7/events`);
     const response = await post(url, 'now');
     expect([response.status, response.headers.get('x-order')]).toEqual([202, 'yes']);
     expect(await response.json()).toEqual({ id: 7, note: 'now' });
-    expect(await client.next()).toMatchObject({ type: 'placed', data: '{"id":7,"note":"now"}' });
+    expect(await client.next()).toMatchObject({ type: 'placed', text: '{"id":7,"note":"now"}' });
   });
 
   it('publishes nothing that a guard keeps out, nor what it throws', async () => {
@@ -98,8 +98,8 @@ describe.each(adapters)('a decorated route on %s', (adapter) => {
     const { url, hub } = await startSseApp({ adapter, controllers: [OrdersController] });
     expect(await (await fetch(`${url}/orders/ticks`)).text()).toBe('2');
     expect(await kept(hub, 'ticks')).toEqual([1, 2]);
-    const client = await SseClient.open(`${url}/orders/published`);
-    expect((await client.rest()).map(({ data }) => data)).toEqual(['1']);
+    const client = await listen(`${url}/orders/published`);
+    expect((await client.rest()).map(({ text }) => text)).toEqual(['1']);
     expect(await kept(hub, 'published')).toEqual([{ data: 1 }]);
   });
 });

@@ -4,10 +4,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { NEVER } from 'rxjs';
 import { OnFirstSubscriber, OnLastUnsubscribed, SseHub } from '../../../src/sse/index.js';
 import type { ChannelUse, SseModuleOptions } from '../../../src/sse/index.js';
-import { Inbox } from '../../support/inbox.js';
+import { newInbox } from '../../support/inbox.js';
 import { startSseApp, untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { Deferred } from '../streams/deferred.js';
 
 const routes: Record<string, Route> = {
@@ -24,7 +24,7 @@ describe('@OnFirstSubscriber() and @OnLastUnsubscribed()', () => {
   const start: Start = (providers = [], sse = {}) => startSseApp({ routes, providers, sse });
 
   it('start a source with the first stream of a channel, and stop it with the last', async () => {
-    const told = new Inbox<string>();
+    const told = newInbox<string>();
     @Injectable()
     class Source {
       @OnFirstSubscriber('prices/:symbol')
@@ -38,14 +38,14 @@ describe('@OnFirstSubscriber() and @OnLastUnsubscribed()', () => {
       }
     }
     const { hub, url } = await start([Source]);
-    const first = await SseClient.open(`${url}/events?channels=prices/a`);
+    const first = await listen(`${url}/events?channels=prices/a`);
     expect(await told.nextIfAny()).toBe('start prices/a a');
-    const second = await SseClient.open(`${url}/events?channels=prices/a,prices/b,other`);
+    const second = await listen(`${url}/events?channels=prices/a,prices/b,other`);
     expect(await told.nextIfAny()).toBe('start prices/b b');
     const elsewhere = hub.stream('prices/b').subscribe();
-    second.destroy();
+    second.drop('fin');
     await untilConnections(hub, 1);
-    first.destroy();
+    first.drop('fin');
     expect(await told.nextIfAny()).toBe('stop prices/a a');
     elsewhere.unsubscribe();
     expect(await told.nextIfAny()).toBe('stop prices/b b');
@@ -62,12 +62,12 @@ describe('@OnFirstSubscriber() and @OnLastUnsubscribed()', () => {
       }
     }
     const { url } = await start([Source]);
-    const client = await SseClient.open(`${url}/events?channels=prices/a`);
-    expect(await client.next()).toMatchObject({ data: 'of a' });
+    const client = await listen(`${url}/events?channels=prices/a`);
+    expect(await client.next()).toMatchObject({ text: 'of a' });
   });
 
   it('belong to no request: what a hook streams is no part of the response that has led to it', async () => {
-    const received = new Inbox<unknown>();
+    const received = newInbox<unknown>();
     @Injectable()
     class Source {
       constructor(@Inject(SseHub) private readonly hub: SseHub) {}
@@ -81,7 +81,7 @@ describe('@OnFirstSubscriber() and @OnLastUnsubscribed()', () => {
     const { hub, url } = await start([Source]);
     const position = await hub.publish('origin', { data: 'known to the client' });
     await hub.publish('origin', { data: 'news to the client' });
-    await SseClient.open(`${url}/copy`, { lastEventId: `origin=${position}` });
+    await listen(`${url}/copy`, { lastEventId: `origin=${position}` });
     await untilSubscribers(hub, 'origin', 1);
     await hub.publish('origin', { data: 'live' });
     expect(await received.nextIfAny()).toBe('live');
@@ -98,18 +98,16 @@ describe('@OnFirstSubscriber() and @OnLastUnsubscribed()', () => {
       }
     }
     const { hub, url } = await start([Source], { limits: { channels: 1 } });
-    const client = await SseClient.open(`${url}/events?channels=a`);
-    await (
-      await SseClient.open(`${url}/events?channels=b`)
-    ).closed;
-    client.destroy();
+    const client = await listen(`${url}/events?channels=a`);
+    await (await listen(`${url}/events?channels=b`)).ended();
+    client.drop('fin');
     await untilSubscribers(hub, 'a', 0);
     await turn();
     expect(told).toEqual(['a', 'a']);
   });
 
   it('are told of names whose parameters are not written as encodeURIComponent() does, too', async () => {
-    const told = new Inbox<string>();
+    const told = newInbox<string>();
     @Injectable()
     class Source {
       @OnFirstSubscriber('prices/:symbol')
@@ -126,7 +124,7 @@ describe('@OnFirstSubscriber() and @OnLastUnsubscribed()', () => {
 describe('The two hooks of one channel', () => {
   /** A source that takes its time, and tells what is done with it. */
   async function slowSource() {
-    const told = new Inbox<string>();
+    const told = newInbox<string>();
     const steps: Deferred[] = [];
     @Injectable()
     class Source {

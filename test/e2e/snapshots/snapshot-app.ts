@@ -9,10 +9,10 @@ import type {
   SseHub,
   SseModuleOptions,
 } from '../../../src/sse/index.js';
+import type { TestEvent } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp, SseAppOptions } from '../../support/sse-app.js';
-import type { ReceivedEvent } from '../../support/sse-client.js';
 
 export type Tell = (request: SnapshotRequest) => SnapshotOf | Promise<SnapshotOf>;
 
@@ -75,21 +75,21 @@ export class Held {
 }
 
 /** The texts that a client has in the end: a snapshot's, and those that came after it. */
-export function textsOf(events: readonly ReceivedEvent[]): string[] {
+export function textsOf(events: readonly TestEvent[]): string[] {
   let texts: string[] = [];
-  for (const { type, data } of events) {
-    if (type === 'snapshot') texts = (JSON.parse(data) as { state: string[] }).state;
-    else if (type === 'message') texts = [...texts, data];
+  for (const { type, data, text } of events) {
+    if (type === 'snapshot') texts = (data as { state: string[] }).state;
+    else if (type === 'message') texts = [...texts, text];
   }
   return texts;
 }
 
 /** Events in short: `gap:evicted`, `snapshot:1,2`, `3`. */
-export function short(events: readonly ReceivedEvent[]): string[] {
-  return events.map(({ type, data }) => {
-    if (type === 'gap') return `gap:${(JSON.parse(data) as { reason: string }).reason}`;
-    if (type === 'snapshot') return `snapshot:${String((JSON.parse(data) as { state: unknown }).state)}`;
-    return type === 'message' ? data : `${type}:${data}`;
+export function short(events: readonly TestEvent[]): string[] {
+  return events.map(({ type, data, text }) => {
+    if (type === 'gap') return `gap:${(data as { reason: string }).reason}`;
+    if (type === 'snapshot') return `snapshot:${String((data as { state: unknown }).state)}`;
+    return type === 'message' ? text : `${type}:${text}`;
   });
 }
 

@@ -1,9 +1,10 @@
 import { expect, it } from '@jest/globals';
 import type { SnapshotOf, SseModuleOptions } from '../../../src/sse/index.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
 import { describeOnEach, type MakeShared } from '../../support/shared-server.js';
 import { untilConnections, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { called, Held, short, start, Texts, textsOf, type Tell } from './snapshot-app.js';
 
 const BOARD = 'board/a';
@@ -23,7 +24,7 @@ describeOnEach('a snapshot of two instances', (shared) => {
     const board = new Texts(BOARD);
     const [one, other] = await startTwo(shared, board.tell, { replay: 'all' });
     const id = await board.add(one.hub, '1', '2');
-    const client = await SseClient.open(`${other.url}/events`);
+    const client = await listen(`${other.url}/events`);
     await board.add(one.hub, '3');
     await board.add(other.hub, '4');
     await board.add(one.hub, '5');
@@ -43,16 +44,16 @@ describeOnEach('a snapshot of two instances', (shared) => {
     };
     instances.push(...(await startTwo(shared, tell, { history: { count: 1_000 } })));
     const [one, other] = instances as [SseApp, SseApp];
-    const watcher = await SseClient.open(`${other.url}/events`); // so the log is open there
+    const watcher = await listen(`${other.url}/events`); // so the log is open there
     for (let joined = 1; joined <= 50; joined++) {
-      const client = await SseClient.open(`${other.url}/events`);
+      const client = await listen(`${other.url}/events`);
       const last = await one.hub.publish(BOARD, { type: 'last', data: '' });
       const events = await client.until(({ id }) => id === last);
       expect(events.map(({ type }) => type)).toEqual(['snapshot', 'last']);
       expect(textsOf(events)).toHaveLength(joined + 1);
       client.close();
     }
-    expect(textsOf(await watcher.until(({ data }) => data === '50'))).toEqual(board.texts);
+    expect(textsOf(await watcher.until(({ text }) => text === '50'))).toEqual(board.texts);
   });
 
   it('and what both publish while it is made are all that there is, once each', async () => {
@@ -70,9 +71,9 @@ describeOnEach('a snapshot of two instances', (shared) => {
           Array.from({ length: count }, (_, n) => hub.publish(BOARD, { data: `${from} ${i} ${n}` })),
         ),
       );
-    const clients: SseClient[] = [];
+    const clients: TestStream[] = [];
     for (const round of ['a', 'b', 'c', 'd', 'e']) {
-      const opening = [other, one, other].map(({ url }) => SseClient.open(`${url}/events`));
+      const opening = [other, one, other].map(({ url }) => listen(`${url}/events`));
       const publishing = publish(`${round} before`, 50);
       const calls = [await called(held), await called(held)];
       await untilConnections(one.hub, (clients.length + 3) / 3);
@@ -95,12 +96,12 @@ describeOnEach('a snapshot of two instances', (shared) => {
   it('follows the gap of a client that the other instance has served, and that was away for too long', async () => {
     const board = new Texts(BOARD);
     const [one, other] = await startTwo(shared, board.tell, { history: { count: 2 } });
-    const client = await SseClient.open(`${one.url}/events`);
+    const client = await listen(`${one.url}/events`);
     await board.add(one.hub, '1');
-    await client.until(({ data }) => data === '1');
+    await client.until(({ text }) => text === '1');
     client.close();
     await board.add(one.hub, '2', '3', '4');
-    const again = await SseClient.open(`${other.url}/events`, { lastEventId: client.lastEventId });
+    const again = await listen(`${other.url}/events`, { lastEventId: client.lastEventId });
     await board.add(one.hub, '5');
     expect(short(await again.take(3))).toEqual(['gap:evicted', 'snapshot:1,2,3,4', '5']);
   });
@@ -110,7 +111,7 @@ describeOnEach('a snapshot of two instances', (shared) => {
     const [one, other] = await startTwo(shared, board.tell, { ttl: 500 });
     const lastEventId = await board.add(one.hub, '1', '2');
     await endLog(one, board, '3');
-    const client = await SseClient.open(`${other.url}/events`, { lastEventId });
+    const client = await listen(`${other.url}/events`, { lastEventId });
     await board.add(one.hub, '4');
     expect(short(await client.take(3))).toEqual(['gap:unknown', 'snapshot:1,2,3', '4']);
   });
@@ -136,8 +137,8 @@ async function afterOldState(shared: MakeShared): Promise<string[]> {
   id = await board.add(one.hub, '1', '2');
   await endLog(one, board, '3');
   await board.add(one.hub, '4');
-  const client = await SseClient.open(`${other.url}/events`);
-  return short(await client.until(({ data }) => data === '4'));
+  const client = await listen(`${other.url}/events`);
+  return short(await client.until(({ text }) => text === '4'));
 }
 
 describeOnEach('the state of a log that is gone', (shared) => {

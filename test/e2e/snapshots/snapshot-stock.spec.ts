@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { filter, map, type Observable } from 'rxjs';
 import { SseHub } from '../../../src/sse/index.js';
 import { untilConnections, type SseApp, type SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { called, Held, short, start, Texts, type Tell } from './snapshot-app.js';
 
 const BOARD = 'board/a';
@@ -43,11 +43,11 @@ describe("a snapshot on a route with Nest's @Sse()", () => {
       const board = new Texts(BOARD);
       const { hub, url } = await startStock(board.tell, { replay: 'all' });
       const id = await board.add(hub, '1', '2');
-      const client = await SseClient.open(`${url}/${path}`);
-      expect(await client.next()).toEqual({
+      const client = await listen(`${url}/${path}`);
+      expect(await client.next()).toMatchObject({
         type: 'snapshot',
         id,
-        data: '{"channel":"board/a","state":["1","2"]}',
+        text: '{"channel":"board/a","state":["1","2"]}',
       });
       const last = await board.add(hub, '3', '4');
       const events = await client.take(2);
@@ -55,7 +55,7 @@ describe("a snapshot on a route with Nest's @Sse()", () => {
       expect(events[1]!.id).toBe(last);
       client.close();
       await board.add(hub, '5');
-      const resumed = await SseClient.open(`${url}/${path}`, { lastEventId: client.lastEventId });
+      const resumed = await listen(`${url}/${path}`, { lastEventId: client.lastEventId });
       expect(short(await resumed.take(1))).toEqual(['5']);
       expect(board.calls).toBe(1);
     },
@@ -68,7 +68,7 @@ describe("a snapshot on a route with Nest's @Sse()", () => {
       const held = new Held(board.tell);
       const { hub, url } = await startStock(held.ask);
       await board.add(hub, '1', '2');
-      const opening = SseClient.open(`${url}/${path}`);
+      const opening = listen(`${url}/${path}`);
       const call = await called(held);
       await board.add(hub, '3', '4');
       const client = await opening; // Nest has sent the head meanwhile
@@ -83,7 +83,7 @@ describe("a snapshot on a route with Nest's @Sse()", () => {
     const { hub, url } = await startStock(board.tell, { history: { count: 2 } });
     const lastEventId = await board.add(hub, '1');
     await board.add(hub, '2', '3', '4');
-    const client = await SseClient.open(`${url}/events`, { lastEventId });
+    const client = await listen(`${url}/events`, { lastEventId });
     await board.add(hub, '5');
     expect(short(await client.take(3))).toEqual(['gap:evicted', 'snapshot:1,2,3,4', '5']);
   });
@@ -92,14 +92,14 @@ describe("a snapshot on a route with Nest's @Sse()", () => {
     const board = new Texts(BOARD);
     const { hub, url } = await startStock(board.tell);
     const id = await board.add(hub, '1');
-    const client = await SseClient.open(`${url}/nothing`);
+    const client = await listen(`${url}/nothing`);
     expect(await client.next()).toMatchObject({ type: 'snapshot', id });
   });
 
   it('that fails when Nest has sent the head is an error event and the end', async () => {
     const held = new Held(() => ({ state: 1 }));
     const { hub, url } = await startStock(held.ask);
-    const opening = SseClient.open(`${url}/events`);
+    const opening = listen(`${url}/events`);
     const call = await called(held);
     const client = await opening;
     call.fail(new NotFoundException('no such board'));
@@ -112,9 +112,8 @@ describe("a snapshot on a route with Nest's @Sse()", () => {
     const { hub, url } = await startStock(() => {
       throw new NotFoundException('no such board');
     });
-    const client = await SseClient.open(`${url}/events`);
-    await client.closed;
-    expect([client.status, JSON.parse(client.body)]).toEqual([
+    const client = await answerTo(`${url}/events`);
+    expect([client.status, client.body]).toEqual([
       404,
       expect.objectContaining({ message: 'no such board' }),
     ]);

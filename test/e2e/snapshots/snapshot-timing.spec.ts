@@ -3,7 +3,7 @@ import { channelHash, formatId } from '../../../src/sse/protocol/position.js';
 import { eventually } from '../../support/eventually.js';
 import { untilConnections } from '../../support/sse-app.js';
 import type { SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import { called, Held, LosesLog, short, start, Texts, type Tell } from './snapshot-app.js';
 
@@ -15,7 +15,7 @@ describe('While a snapshot is made', () => {
       const held = new Held(board.tell);
       const { hub, url } = await start(held.ask);
       await board.add(hub, '1', '2');
-      const opening = SseClient.open(`${url}/${path}`);
+      const opening = listen(`${url}/${path}`);
       const call = await called(held);
       await board.add(hub, '3', '4');
       call.answer();
@@ -34,7 +34,7 @@ describe('While a snapshot is made', () => {
     };
     const { hub, url } = await start(tell);
     const before = await board.add(hub, '1', '2');
-    const opening = SseClient.open(`${url}/events`);
+    const opening = listen(`${url}/events`);
     const call = await called(held);
     const id = await board.add(hub, '3');
     call.answer();
@@ -49,10 +49,10 @@ describe('While a snapshot is made', () => {
     const held = new Held(board.tell);
     const { hub, url } = await start(held.ask);
     await board.add(hub, '1');
-    const opening = Array.from({ length: 25 }, () => SseClient.open(`${url}/events`));
+    const opening = Array.from({ length: 25 }, () => listen(`${url}/events`));
     const call = await called(held);
     await board.add(hub, '2');
-    const later = Array.from({ length: 25 }, () => SseClient.open(`${url}/events`));
+    const later = Array.from({ length: 25 }, () => listen(`${url}/events`));
     await untilConnections(hub, 50);
     call.answer();
     for (const client of await Promise.all([...opening, ...later]))
@@ -65,7 +65,7 @@ describe('While a snapshot is made', () => {
     const held = new Held(board.tell);
     const { hub, url } = await start(held.ask, { sse: { history: { count: 2 } } });
     await board.add(hub, '1');
-    const opening = SseClient.open(`${url}/events`);
+    const opening = listen(`${url}/events`);
     const call = await called(held);
     await board.add(hub, '2', '3', '4');
     call.answer();
@@ -80,7 +80,7 @@ describe('While a snapshot is made', () => {
     const held = new Held(board.tell);
     const { hub, url } = await start(held.ask, { sse: { history: { count: 2 } } });
     await board.add(hub, '1');
-    const opening = SseClient.open(`${url}/events`);
+    const opening = listen(`${url}/events`);
     let floor = '';
     for (const [oldest, ...texts] of ['234', '567', '89X']) {
       const call = await called(held);
@@ -99,7 +99,7 @@ describe('While a snapshot is made', () => {
     const logs = new LosesLog('board/a');
     const held: Held = new Held(() => ({ state: held.count }));
     const { hub, url } = await start(held.ask, { sse: { backplane: logs.backplane } });
-    const opening = SseClient.open(`${url}/both`);
+    const opening = listen(`${url}/both`);
     (await called(held)).answer();
     const client = await opening;
     await client.take(1);
@@ -110,10 +110,10 @@ describe('While a snapshot is made', () => {
     expect(short(events)).toEqual(['gap:unknown', 'news 1']);
     expect(events[1]!.id).toBe(`news=${news}`);
     // Who is cut off now comes back without a position in the channel, and gets its snapshot.
-    client.reset();
+    client.drop();
     call.answer();
     const news2 = await hub.publish('news', { data: 'news 2' });
-    const resuming = SseClient.open(`${url}/both`, { lastEventId: client.lastEventId });
+    const resuming = listen(`${url}/both`, { lastEventId: client.lastEventId });
     (await called(held)).answer();
     const resumed = await (await resuming).take(2);
     expect(short(resumed).sort()).toEqual(['news 2', 'snapshot:3']);
@@ -125,7 +125,7 @@ describe('While a snapshot is made', () => {
     const logs = new LosesLog('board/a');
     const held: Held = new Held(() => ({ state: held.count }));
     const { hub, url } = await start(held.ask, { sse: { backplane: logs.backplane } });
-    const opening = SseClient.open(`${url}/events`);
+    const opening = listen(`${url}/events`);
     (await called(held)).answer();
     const client = await opening;
     await client.take(1);
@@ -143,14 +143,14 @@ describe('While a snapshot is made', () => {
   it('what is left of its clients is nothing when they leave', async () => {
     const held = new Held(() => ({ state: 1 }));
     const { hub, url, server } = await start(held.ask);
-    const opening = SseClient.open(`${url}/events`);
+    const opening = listen(`${url}/events`);
     opening.catch(() => undefined);
     const call = await called(held);
     server.closeAllConnections();
     await untilConnections(hub, 0);
     expect(hub.stats().subscribers).toBe(0);
     call.answer();
-    const again = SseClient.open(`${url}/events`);
+    const again = listen(`${url}/events`);
     (await called(held)).answer();
     expect(short(await (await again).take(1))).toEqual(['snapshot:1']);
   });
@@ -162,9 +162,9 @@ describe('An `after` of a log that is gone', () => {
     const { hub, url } = await start(board.tell, { sse: { ttl: 20 } });
     await board.add(hub, '1', '2');
     await eventually(() => hub.stats().channels === 0);
-    const first = await SseClient.open(`${url}/events`);
+    const first = await listen(`${url}/events`);
     await hub.publish('board/a', { data: '3' });
-    const second = await SseClient.open(`${url}/events`);
+    const second = await listen(`${url}/events`);
     for (const client of [first, second]) expect(short(await client.take(2))).toEqual(['snapshot:1,2', '3']);
   });
 });
@@ -189,7 +189,7 @@ describe('An `after` that is not in the log', () => {
       const configure: SseAppOptions['configure'] = (app) => app.useLogger(log);
       const { hub, url } = await start(tell, { configure, sse: { history: { count: 3 } } });
       for (const data of ['1', '2', '3', '4', '5']) ids.push(await hub.publish('board/a', { data }));
-      const client = await SseClient.open(`${url}/events`);
+      const client = await listen(`${url}/events`);
       const events = await client.take(5);
       expect(short(events)).toEqual([`gap:${reason}`, 'snapshot:old', '3', '4', '5']);
       expect(events.map(({ id }) => id).slice(0, 2)).toEqual([undefined, ids[1]]);

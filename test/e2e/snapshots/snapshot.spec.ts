@@ -4,10 +4,11 @@ import { describe, expect, it } from '@jest/globals';
 import { filter, firstValueFrom, merge, Subject, switchMap, take, toArray } from 'rxjs';
 import { defineChannel, SseHub, SseModule, SseSnapshot } from '../../../src/sse/index.js';
 import type { SnapshotOf, SnapshotRequest } from '../../../src/sse/index.js';
+import { blocksOf } from '../../support/blocks.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { Route, SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import { Publisher, ServerSockets } from '../http/stalled.js';
 import {
@@ -29,13 +30,12 @@ describe.each(adapters)('a snapshot, on %s', (adapter) => {
     ['an error', () => fail(new Error('secret')), 500],
   ])('that fails by %s before the stream has begun is an HTTP error', async (_, tell, status) => {
     const { url, hub } = await start(tell, { adapter });
-    const client = await SseClient.open(`${url}/events`);
-    await client.closed;
+    const client = await answerTo(`${url}/events`);
     expect([client.status, client.headers['content-type']]).toEqual([
       status,
       expect.stringContaining('application/json'),
     ]);
-    expect(client.body).not.toContain('secret');
+    expect(JSON.stringify(client.body)).not.toContain('secret');
     await untilConnections(hub, 0);
     expect(hub.stats().subscribers).toBe(0);
   });
@@ -45,8 +45,7 @@ describe.each(adapters)('a snapshot, on %s', (adapter) => {
     const never = (): Promise<never> => new Promise(() => undefined);
     const configure: SseAppOptions['configure'] = (app) => app.useLogger(log);
     const { url } = await start(never, { adapter, configure, sse: { snapshotTime: 20 } });
-    const client = await SseClient.open(`${url}/events`);
-    await client.closed;
+    const client = await answerTo(`${url}/events`);
     expect(client.status).toBe(503);
     expect((await log.until(/has not answered/)).text).toContain('Board.tell()');
   });
@@ -59,9 +58,9 @@ describe.each(adapters)('a snapshot, on %s', (adapter) => {
     async (path) => {
       const { hub, url, board } = await startBoard({ replay: 'all' }, { adapter });
       const id = await board.add(hub, '1', '2');
-      const client = await SseClient.open(`${url}/${path}`);
+      const client = await listen(`${url}/${path}`);
       const [first] = await client.take(1);
-      expect(first).toEqual({ type: 'snapshot', id, data: '{"channel":"board/a","state":["1","2"]}' });
+      expect(first).toMatchObject({ type: 'snapshot', id, data: { channel: 'board/a', state: ['1', '2'] } });
       await board.add(hub, '3', '4');
       expect(short(await client.take(2))).toEqual(['3', '4']);
       expect(board.calls).toBe(1);
@@ -72,7 +71,7 @@ describe.each(adapters)('a snapshot, on %s', (adapter) => {
     const logs = new LosesLog('board/a');
     let answer = (): SnapshotOf => ({ state: 1 });
     const { hub, url } = await start(() => answer(), { adapter, sse: { backplane: logs.backplane } });
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const client = await listen(`${url}/events`, { reconnect: 0 });
     await client.take(1);
     answer = () => fail(new NotFoundException('gone'));
     logs.lose();
@@ -80,7 +79,7 @@ describe.each(adapters)('a snapshot, on %s', (adapter) => {
     answer = () => ({ state: 2 });
     expect(short(await client.until(({ type }) => type === 'snapshot')).at(-1)).toBe('snapshot:2');
     await hub.publish('board/a', { data: 'live' });
-    expect((await client.next()).data).toBe('live');
+    expect((await client.next()).text).toBe('live');
   });
 });
 
@@ -89,7 +88,7 @@ describe('A snapshot', () => {
     const { hub, url, board } = await startBoard();
     const id = await board.add(hub, '1');
     await board.add(hub, '2');
-    const client = await SseClient.open(`${url}/events`, { lastEventId: id });
+    const client = await listen(`${url}/events`, { lastEventId: id });
     expect(short(await client.take(1))).toEqual(['2']);
     expect(board.calls).toBe(0);
   });
@@ -100,24 +99,24 @@ describe('A snapshot', () => {
       const { hub, url, board } = await startBoard();
       await board.add(hub, '1', '2');
       await hub.publish('news', { type: 'other' });
-      const whole = await SseClient.open(`${url}/${path}`);
+      const whole = await listen(`${url}/${path}`);
       await whole.take(1);
       await board.add(hub, '3');
       await hub.publish('news', { type: 'other' });
       await board.add(hub, '4');
-      await whole.until(({ data }) => data === '4');
-      const received: (typeof whole.events)[number][] = [];
+      await whole.until(({ text }) => text === '4');
+      let received = 0;
       let lastEventId = '';
-      for (const { id, event } of [...whole.blocks]) {
+      for (const { id, event } of blocksOf(whole)) {
         lastEventId = id ?? lastEventId;
-        if (event) received.push(event);
-        const client = await SseClient.open(`${url}/${path}`, { lastEventId });
+        if (event) received++;
+        const client = await listen(`${url}/${path}`, { lastEventId });
         const end = await hub.publish('board/a', { type: 'end', data: '.' });
         const events = await client.until((each) => each.id?.includes(end) ?? false);
-        expect(textsOf([...received, ...events])).toEqual(['1', '2', '3', '4']);
+        expect(textsOf([...whole.events.slice(0, received), ...events])).toEqual(['1', '2', '3', '4']);
         client.close();
       }
-      expect(whole.blocks[0]!.id ?? '').not.toContain('board');
+      expect(blocksOf(whole)[0]!.id ?? '').not.toContain('board');
     },
   );
 
@@ -127,7 +126,7 @@ describe('A snapshot', () => {
     const { hub, url } = await start(held.ask, { sse: { history: { count: 2 } } });
     const lastEventId = await board.add(hub, '1');
     const newest = await board.add(hub, '2', '3', '4');
-    const opening = Array.from({ length: 30 }, () => SseClient.open(`${url}/events`, { lastEventId }));
+    const opening = Array.from({ length: 30 }, () => listen(`${url}/events`, { lastEventId }));
     const call = await called(held);
     await untilConnections(hub, 30);
     call.answer();
@@ -135,7 +134,7 @@ describe('A snapshot', () => {
     const live = await board.add(hub, '5');
     for (const client of clients) {
       // Cut off here a client comes back with the position it had.
-      expect(client.blocks[0]?.id).toBeUndefined();
+      expect(blocksOf(client)[0]?.id).toBeUndefined();
       const events = await client.take(3);
       expect(short(events)).toEqual(['gap:evicted', 'snapshot:1,2,3,4', '5']);
       expect(events.map(({ id }) => id)).toEqual([undefined, newest, live]);
@@ -152,19 +151,19 @@ describe('A snapshot', () => {
     const app = await start(tell, { sse: { history: { count: 20, bytes: Infinity } } });
     const publisher = (published.current = new Publisher(app.hub, 'board/a'));
     const sockets = new ServerSockets(app);
-    const client = await SseClient.open(`${app.url}/events`);
+    const client = await listen(`${app.url}/events`);
     await client.take(1);
     client.pause();
     await publisher.fill(sockets.of(client));
     await publisher.publish(40);
-    client.resume();
+    client.read();
     const events = await client.until(({ type }) => type === 'snapshot');
     const types = events.slice(-2).map(({ type }) => type);
     expect(types).toEqual(['gap', 'snapshot']);
-    expect(JSON.parse(events.at(-2)!.data)).toMatchObject({ reason: 'lagged' });
+    expect(events.at(-2)!.data).toMatchObject({ reason: 'lagged' });
     expect(events.at(-1)).toMatchObject({
       id: publisher.id,
-      data: expect.stringContaining(`${publisher.newest}`),
+      text: expect.stringContaining(`${publisher.newest}`),
     });
     const left = events.slice(0, -2).filter(({ type }) => type === 'big');
     expect(left.length).toBeLessThan(publisher.newest);
@@ -177,7 +176,7 @@ describe('A snapshot', () => {
     const board = new Texts('board/a');
     const { hub, url } = await start(board.tell, { routes: { events: nothing } });
     const id = await board.add(hub, '1');
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     expect(await client.next()).toMatchObject({ type: 'snapshot', id });
   });
 
@@ -188,7 +187,7 @@ describe('A snapshot', () => {
     };
     const held = new Held(() => ({ state: 1 }));
     const { hub, url } = await start(held.ask, { routes });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     join.next();
     const call = await called(held);
     const news = await hub.publish('news', { data: 'news' });
@@ -203,11 +202,11 @@ describe('A snapshot', () => {
     const { hub, url, board } = await startBoard({ history: 0 });
     await board.add(hub, '1');
     for (const lastEventId of ['', 'anything']) {
-      const client = await SseClient.open(`${url}/events`, { lastEventId });
+      const client = await listen(`${url}/events`, { lastEventId });
       const [event] = await client.take(1);
       expect(event).toMatchObject({ type: 'snapshot', id: undefined });
       await hub.publish('board/a', { data: 'live' });
-      expect((await client.next()).data).toBe('live');
+      expect((await client.next()).text).toBe('live');
     }
   });
 
@@ -215,9 +214,9 @@ describe('A snapshot', () => {
     const { hub, url, board } = await startBoard();
     await board.add(hub, '1');
     await hub.complete('board/a');
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     expect(short(await client.rest())).toEqual(['snapshot:1']);
-    expect((await SseClient.open(`${url}/events`, { lastEventId: client.lastEventId })).status).toBe(204);
+    expect((await answerTo(`${url}/events`, { lastEventId: client.lastEventId })).status).toBe(204);
   });
 
   it('is none of the events of a stream outside of a response', async () => {
@@ -259,8 +258,8 @@ describe('A method with @SseSnapshot()', () => {
     ['others/1', 'any'],
   ])('is asked for %s: the first one that matches', async (channel, state) => {
     const { url } = await startSseApp({ routes, providers: [roomsOf()], imports });
-    const client = await SseClient.open(`${url}/events?channel=${encodeURIComponent(channel)}`);
-    expect(JSON.parse((await client.next()).data)).toEqual({ channel, state });
+    const client = await listen(`${url}/events?channel=${encodeURIComponent(channel)}`);
+    expect((await client.next()).data).toEqual({ channel, state });
   });
 
   it('is not asked for other channels', async () => {
@@ -272,8 +271,8 @@ describe('A method with @SseSnapshot()', () => {
         sse: { replay: 'all' },
       });
       await hub.publish(channel, { data: '1' });
-      const client = await SseClient.open(`${url}/events?channel=${encodeURIComponent(channel)}`);
-      expect((await client.next()).data).toBe('1');
+      const client = await listen(`${url}/events?channel=${encodeURIComponent(channel)}`);
+      expect((await client.next()).text).toBe('1');
     }
   });
 
@@ -301,7 +300,7 @@ describe('A method with @SseSnapshot()', () => {
     const log = new LogRecorder();
     const configure: SseAppOptions['configure'] = (app) => app.useLogger(log);
     const { url } = await start(() => answer as SnapshotOf, { configure, sse: { maxEventBytes: 500 } });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await answerTo(`${url}/events`);
     expect(client.status).toBe(500);
     expect((await log.until(new RegExp(code))).text).toContain('Board.tell()');
   });

@@ -7,7 +7,7 @@ import type { BackplaneFactory, SseHub } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
 const routes: Record<string, Route> = {
@@ -21,7 +21,7 @@ describe('a channel that is not there', () => {
   it('is not made by those who ask for it', async () => {
     const { hub, url } = await startSseApp({ routes, sse: { limits: { channels: 3 } } });
     for (let i = 0; i < 50; i++) {
-      const client = await SseClient.open(`${url}/one?channel=fresh/${i}`);
+      const client = await listen(`${url}/one?channel=fresh/${i}`);
       client.close();
       await hub.history(`other/${i}`);
       await eventually(() => hub.stats().subscribers === 0);
@@ -31,25 +31,25 @@ describe('a channel that is not there', () => {
 
   it.each(['/one', '/both'])('has a position on %s from which its first events follow', async (path) => {
     const { hub, url } = await startSseApp({ routes });
-    const client = await SseClient.open(url + path, { reconnect: 0 });
-    await client.nextBlock();
+    const client = await listen(url + path, { reconnect: 0 });
+    await client.untilId();
     expect(client.lastEventId).not.toBe('');
-    client.reset();
+    client.drop();
     await hub.publish('news', { data: 'first' });
     await hub.publish('news', { data: 'second' });
-    expect((await client.take(2)).map(({ data }) => data)).toEqual(['first', 'second']);
+    expect((await client.take(2)).map(({ text }) => text)).toEqual(['first', 'second']);
   });
 
   it('has the position that its history gave, also after those who asked have gone', async () => {
     const { hub, url } = await startSseApp({ routes, sse: { ttl: 1_000 } });
     const { position } = await hub.history('news');
-    const other = await SseClient.open(`${url}/one`);
+    const other = await listen(`${url}/one`);
     other.close();
     await eventually(() => hub.stats().subscribers === 0);
     expect((await hub.history('news')).position).toBe(position);
-    const client = await SseClient.open(`${url}/one`, { lastEventId: position });
+    const client = await listen(`${url}/one`, { lastEventId: position });
     await hub.publish('news', { data: 'first' });
-    expect((await client.next()).data).toBe('first');
+    expect((await client.next()).text).toBe('first');
   });
 
   it('has another position when it has come and gone: who has the one before is told of a gap', async () => {
@@ -57,16 +57,16 @@ describe('a channel that is not there', () => {
     const { position } = await hub.history('news');
     await hub.publish('news', { data: 'lost' });
     await eventually(() => hub.stats().channels === 0);
-    const client = await SseClient.open(`${url}/one`, { lastEventId: position });
+    const client = await listen(`${url}/one`, { lastEventId: position });
     const { type, data } = await client.next();
-    expect([type, JSON.parse(data)]).toMatchObject(['gap', { reason: 'unknown', requested: position }]);
+    expect([type, data]).toMatchObject(['gap', { reason: 'unknown', requested: position }]);
   });
 
   it('of which something was let go since is a gap, too', async () => {
     const { hub, url } = await startSseApp({ routes, sse: { history: { count: 2 } } });
     const { position } = await hub.history('news');
     for (const data of ['a', 'b', 'c']) await hub.publish('news', { data });
-    const client = await SseClient.open(`${url}/one`, { lastEventId: position });
+    const client = await listen(`${url}/one`, { lastEventId: position });
     expect((await client.take(3)).map(({ type }) => type)).toEqual(['gap', 'message', 'message']);
   });
 });
@@ -74,26 +74,26 @@ describe('a channel that is not there', () => {
 describe("ifAbsent: 'end'", () => {
   it('answers 204, so that an EventSource stays away', async () => {
     const { url } = await startSseApp({ routes });
-    expect((await SseClient.open(`${url}/ending`)).status).toBe(204);
+    expect((await answerTo(`${url}/ending`)).status).toBe(204);
   });
 
   it('streams a channel that is there, to its end, and then stays away for good', async () => {
     const { hub, url } = await startSseApp({ routes, sse: { ttl: 20 } });
     hub.stream('news').subscribe(); // so that its ttl does not begin before it has completed
     await hub.publish('news', { data: 'a' });
-    const client = await SseClient.open(`${url}/ending`, { reconnect: 0 });
+    const client = await listen(`${url}/ending`, { reconnect: 0 });
     await hub.publish('news', { data: 'b' });
-    expect((await client.next()).data).toBe('b');
+    expect((await client.next()).text).toBe('b');
     await hub.complete('news');
-    expect(await client.closed).toBe('refused');
+    expect(await client.ended()).toBe('refused');
     await eventually(() => hub.stats().channels === 0);
-    expect((await SseClient.open(`${url}/ending`)).status).toBe(204);
+    expect((await answerTo(`${url}/ending`)).status).toBe(204);
   });
 
   it('tells a client with a position of the gap, and then of the end', async () => {
     const { url } = await startSseApp({ routes });
-    const client = await SseClient.open(`${url}/ending`, { lastEventId: '7.abcdefghijkl', reconnect: 0 });
-    expect(await client.closed).toBe('refused');
+    const client = await listen(`${url}/ending`, { lastEventId: '7.abcdefghijkl', reconnect: 0 });
+    expect(await client.ended()).toBe('refused');
     expect(client.status).toBe(204);
     expect(client.events.map(({ type }) => type)).toEqual(['gap']);
   });
@@ -117,10 +117,10 @@ describe("replay: 'all'", () => {
   it('tells of a gap where the beginning is not kept any more', async () => {
     const { hub, url } = await startSseApp({ routes, sse: { history: { count: 2 } } });
     for (const data of ['a', 'b', 'c']) await hub.publish('news', { data });
-    const client = await SseClient.open(`${url}/all`);
+    const client = await listen(`${url}/all`);
     const [gap, ...events] = await client.take(3);
-    expect([gap!.type, JSON.parse(gap!.data)]).toMatchObject(['gap', { reason: 'evicted', requested: '' }]);
-    expect(events.map(({ data }) => data)).toEqual(['b', 'c']);
+    expect([gap!.type, gap!.data]).toMatchObject(['gap', { reason: 'evicted', requested: '' }]);
+    expect(events.map(({ text }) => text)).toEqual(['b', 'c']);
   });
 
   it('tells of none where everything is there, or was purged on purpose', async () => {
@@ -128,8 +128,8 @@ describe("replay: 'all'", () => {
     await hub.publish('news', { data: 'a' });
     await hub.purge('news');
     await hub.publish('news', { data: 'b' });
-    const client = await SseClient.open(`${url}/all`);
-    expect((await client.next()).data).toBe('b');
+    const client = await listen(`${url}/all`);
+    expect((await client.next()).text).toBe('b');
   });
 });
 
@@ -148,11 +148,11 @@ describe.each<[string, () => Promise<BackplaneFactory | undefined>]>([
     await hub.publish('news', { data: 'a' });
     await hub.publish('sport', { data: 'x'.repeat(1_990) });
     const latest = await hub.publish('news', { data: 'b' });
-    const client = await SseClient.open(`${url}/all`);
-    const { type, data } = await client.next();
+    const client = await listen(`${url}/all`);
+    const { type, text } = await client.next();
     const gap = { channel: 'news', reason: 'evicted', requested: '', oldest: latest, latest };
-    expect([type, data]).toEqual(['gap', JSON.stringify(gap)]);
-    expect((await client.next()).data).toBe('b');
+    expect([type, text]).toEqual(['gap', JSON.stringify(gap)]);
+    expect((await client.next()).text).toBe('b');
   });
 
   it('tells of none where the channel had been purged before', async () => {
@@ -161,8 +161,8 @@ describe.each<[string, () => Promise<BackplaneFactory | undefined>]>([
     await hub.purge('news');
     await hub.publish('sport', { data: 'x'.repeat(1_990) });
     await hub.publish('news', { data: 'b' });
-    const client = await SseClient.open(`${url}/all`);
-    expect((await client.next()).data).toBe('b');
+    const client = await listen(`${url}/all`);
+    expect((await client.next()).text).toBe('b');
   });
 });
 
@@ -181,7 +181,7 @@ describe('onCaughtUp', () => {
       const { hub, url } = await startSseApp({ routes });
       for (const channel of channels) await hub.publish(channel, { data: channel });
       await hub.complete('done');
-      const client = await SseClient.open(`${url}/events`);
+      const client = await listen(`${url}/events`);
       await client.take(channels.length);
       await eventually(() => calls.length > 0);
       for (const channel of channels.slice(1)) await hub.publish(channel, { data: 'after' });
@@ -200,7 +200,7 @@ describe('onCaughtUp', () => {
     }
     const { calls, routes } = caughtUp((hub, onCaughtUp) => hub.stream(['yes', 'no'], { onCaughtUp }));
     const { hub, url } = await startSseApp({ routes, providers: [Door] });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     expect((await client.next()).type).toBe('denied');
     await eventually(() => calls.length > 0);
     await hub.publish('yes', { data: 'after' });
@@ -214,7 +214,7 @@ describe('onCaughtUp', () => {
       merge(hub.stream('news'), found.pipe(mergeMap(() => hub.stream('news', { types: ['x'], onCaughtUp })))),
     );
     const { hub, url } = await startSseApp({ routes });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await hub.publish('news', { data: 'before' });
     await client.next();
     found.next();

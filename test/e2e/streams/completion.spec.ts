@@ -2,11 +2,11 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { delay, filter, merge, takeUntil, tap } from 'rxjs';
 import type { SseHub, SseModuleOptions } from '../../../src/sse/index.js';
+import type { TestEvent } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp, untilConnections } from '../../support/sse-app.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
-import type { ReceivedEvent } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 import { Page } from './event-source.js';
 
 const routes: Record<string, Route> = {
@@ -17,18 +17,18 @@ const routes: Record<string, Route> = {
   merged: (hub) => merge(hub.stream('a'), hub.stream('b')),
 };
 const start = (sse: SseModuleOptions = {}): Promise<SseApp> => startSseApp({ routes, sse });
-const dataOf = (events: readonly ReceivedEvent[]): string[] => events.map(({ data }) => data);
+const dataOf = (events: readonly Pick<TestEvent, 'text'>[]): string[] => events.map(({ text }) => text);
 const publish = (hub: SseHub, ...texts: string[]): Promise<string[]> =>
   Promise.all(texts.map((data) => hub.publish(data.charAt(0), { data })));
 
 describe.each(['one', 'piped'])('a completed channel, streamed by /%s', (path) => {
   it('gives those who listen everything, then the end, and answers 204 when they come back', async () => {
     const { hub, url } = await start();
-    const client = await SseClient.open(`${url}/${path}`, { reconnect: 0 });
+    const client = await listen(`${url}/${path}`, { reconnect: 0 });
     void publish(hub, 'a1', 'a2');
     await hub.complete('a');
     expect(dataOf(await client.rest())).toEqual(['a1', 'a2']);
-    expect(await client.closed).toBe('refused');
+    expect(await client.ended()).toBe('refused');
     expect(client).toMatchObject({ status: 204, connected: 1 });
   });
 
@@ -36,7 +36,7 @@ describe.each(['one', 'piped'])('a completed channel, streamed by /%s', (path) =
     const { hub, url } = await start();
     const [first] = await publish(hub, 'a1', 'a2', 'a3');
     await hub.complete('a');
-    const client = await SseClient.open(`${url}/${path}`, { lastEventId: first!, reconnect: 0 });
+    const client = await listen(`${url}/${path}`, { lastEventId: first!, reconnect: 0 });
     expect(client.status).toBe(200);
     expect(dataOf(await client.rest())).toEqual(['a2', 'a3']);
     expect(client.status).toBe(204);
@@ -49,8 +49,8 @@ describe.each(['one', 'piped'])('a completed channel, streamed by /%s', (path) =
       await publish(app, 'a1');
       await app.complete('a');
     }
-    expect((await SseClient.open(`${url}/${path}`)).status).toBe(204);
-    const replayed = await SseClient.open(`${other.url}/${path}`);
+    expect((await answerTo(`${url}/${path}`)).status).toBe(204);
+    const replayed = await listen(`${other.url}/${path}`);
     expect(replayed.status).toBe(200);
     expect(dataOf(await replayed.rest())).toEqual(['a1']);
   });
@@ -59,9 +59,9 @@ describe.each(['one', 'piped'])('a completed channel, streamed by /%s', (path) =
     const { hub, url } = await start({ history: { count: 1 } });
     const [first] = await publish(hub, 'a1', 'a2', 'a3');
     await hub.complete('a');
-    const client = await SseClient.open(`${url}/${path}`, { lastEventId: first!, reconnect: 0 });
+    const client = await listen(`${url}/${path}`, { lastEventId: first!, reconnect: 0 });
     const [gap, ...rest] = await client.rest();
-    expect(JSON.parse(gap!.data)).toMatchObject({ reason: 'evicted', requested: first });
+    expect(gap!.data).toMatchObject({ reason: 'evicted', requested: first });
     expect(dataOf(rest)).toEqual(['a3']);
     expect(client.status).toBe(204);
   });
@@ -71,7 +71,7 @@ describe.each(['one', 'piped'])('a completed channel, streamed by /%s', (path) =
     const [first] = await publish(hub, 'a1', 'a2');
     await hub.purge('a');
     await hub.complete('a');
-    const client = await SseClient.open(`${url}/${path}`, { lastEventId: first!, reconnect: 0 });
+    const client = await listen(`${url}/${path}`, { lastEventId: first!, reconnect: 0 });
     const events = await client.rest();
     expect(events.map(({ type }) => type)).toEqual(['gap']);
     expect(client).toMatchObject({ status: 204, connected: 1 });
@@ -93,7 +93,7 @@ describe('a completed channel', () => {
     });
     const [first] = await publish(hub, 'a1', 'a2');
     await hub.complete('a');
-    const client = await SseClient.open(`${url}/held`, { lastEventId: first!, reconnect: 0 });
+    const client = await listen(`${url}/held`, { lastEventId: first!, reconnect: 0 });
     expect(dataOf(await client.rest())).toEqual(['a2']);
     expect(client.status).toBe(204);
   });
@@ -111,11 +111,11 @@ describe('a completed channel', () => {
   it('refuses to be published to, and nothing of it reaches anyone', async () => {
     const { hub, url } = await start();
     const [first] = await publish(hub, 'a1');
-    const late = await SseClient.open(`${url}/both`);
+    const late = await listen(`${url}/both`);
     await hub.complete('a');
     await expect(hub.publish('a', { data: 'a2' })).rejects.toMatchObject({ code: 'CHANNEL_COMPLETED' });
     await publish(hub, 'b1');
-    expect((await late.next()).data).toBe('b1');
+    expect((await late.next()).text).toBe('b1');
     expect((await hub.history('a')).events.map(({ id }) => id)).toEqual([first]);
   });
 
@@ -130,22 +130,21 @@ describe('a completed channel', () => {
     const [first] = await publish(hub, 'a1');
     await hub.complete('a');
     await eventually(() => hub.stats().channels === 0);
-    const client = await SseClient.open(`${url}/one`, { lastEventId: first! });
+    const client = await listen(`${url}/one`, { lastEventId: first! });
     const [again] = await publish(hub, 'a again');
-    expect(JSON.parse((await client.next()).data)).toMatchObject({ reason: 'unknown', requested: first });
-    expect(await client.next()).toMatchObject({ id: again, data: 'a again' });
+    expect((await client.next()).data).toMatchObject({ reason: 'unknown', requested: first });
+    expect(await client.next()).toMatchObject({ id: again, text: 'a again' });
     expect(again).not.toBe(first);
   });
 
   it('is what 204 is for: a stream that ends by itself, while its channel goes on, is answered 200', async () => {
     const { hub, url } = await start();
-    const client = await SseClient.open(`${url}/brief`);
-    expect(client.status).toBe(200);
-    expect(await client.closed).toBe('ended');
+    const client = await listen(`${url}/brief`);
+    expect(await client.ended()).toBe('ended');
     await hub.complete('a');
-    expect((await SseClient.open(`${url}/brief`)).status).toBe(200);
+    expect((await answerTo(`${url}/brief`)).status).toBe(200);
     await hub.complete('b');
-    expect((await SseClient.open(`${url}/brief`)).status).toBe(204);
+    expect((await answerTo(`${url}/brief`)).status).toBe(204);
   });
 
   it('that a filter has nothing left of is nothing left: 204', async () => {
@@ -153,56 +152,56 @@ describe('a completed channel', () => {
     const id = await hub.publish('a', { data: 'seen' });
     await hub.publish('a', { data: 'hidden' });
     await hub.complete('a');
-    expect((await SseClient.open(`${url}/piped`, { lastEventId: id })).status).toBe(204);
+    expect((await answerTo(`${url}/piped`, { lastEventId: id })).status).toBe(204);
   });
 });
 
 describe.each(['both', 'merged'])('several channels, streamed by /%s', (path) => {
   it('go on while one of them is not complete, and end when all are', async () => {
     const { hub, url } = await start();
-    const client = await SseClient.open(`${url}/${path}`, { reconnect: 0 });
+    const client = await listen(`${url}/${path}`, { reconnect: 0 });
     await publish(hub, 'a1');
     await hub.complete('a');
     await publish(hub, 'b1');
     expect(dataOf(await client.take(2))).toEqual(['a1', 'b1']);
     await hub.complete('b');
-    expect(await client.closed).toBe('refused');
+    expect(await client.ended()).toBe('refused');
     expect(client).toMatchObject({ status: 204, connected: 1 });
   });
 
   it('resume the one that goes on, although the other is complete', async () => {
     const { hub, url } = await start();
-    const client = await SseClient.open(`${url}/${path}`, { reconnect: 0 });
+    const client = await listen(`${url}/${path}`, { reconnect: 0 });
     await publish(hub, 'a1', 'b1');
     await client.take(2);
-    client.reset();
+    client.drop();
     await publish(hub, 'a2', 'b2');
     await hub.complete('a');
     expect(dataOf(await client.take(2)).sort()).toEqual(['a2', 'b2']);
-    client.reset();
+    client.drop();
     await publish(hub, 'b3');
-    expect((await client.next()).data).toBe('b3');
+    expect((await client.next()).text).toBe('b3');
   });
 
   it('do not begin the completed one again for a client that comes back', async () => {
     const { hub, url } = await start({ replay: 'all' });
-    const client = await SseClient.open(`${url}/${path}`, { reconnect: 0 });
+    const client = await listen(`${url}/${path}`, { reconnect: 0 });
     await publish(hub, 'a1');
     await client.next();
     await hub.complete('a');
     await publish(hub, 'b1');
-    expect((await client.next()).data).toBe('b1');
-    client.reset();
+    expect((await client.next()).text).toBe('b1');
+    client.drop();
     await client.untilConnected(2);
     await publish(hub, 'b2');
-    expect((await client.next()).data).toBe('b2');
+    expect((await client.next()).text).toBe('b2');
   });
 
   it('give a client that is behind in one of them the rest, then the end', async () => {
     const { hub, url } = await start();
     const [a1, , b2] = await publish(hub, 'a1', 'a2', 'b2');
     await Promise.all([hub.complete('a'), hub.complete('b')]);
-    const client = await SseClient.open(`${url}/${path}`, { lastEventId: `a=${a1!}&b=${b2!}`, reconnect: 0 });
+    const client = await listen(`${url}/${path}`, { lastEventId: `a=${a1!}&b=${b2!}`, reconnect: 0 });
     expect(dataOf(await client.rest())).toEqual(['a2']);
     expect(client.status).toBe(204);
   });
@@ -211,14 +210,14 @@ describe.each(['both', 'merged'])('several channels, streamed by /%s', (path) =>
 describe('purge()', () => {
   it('goes unnoticed by those who had everything, and tells those who were behind of a gap', async () => {
     const { hub, url } = await start();
-    const live = await SseClient.open(`${url}/one`);
+    const live = await listen(`${url}/one`);
     const [first] = await publish(hub, 'a1', 'a2');
     await live.take(2);
     await hub.purge('a');
-    const behind = await SseClient.open(`${url}/one`, { lastEventId: first! });
+    const behind = await listen(`${url}/one`, { lastEventId: first! });
     const [third] = await publish(hub, 'a3');
     expect(await live.next()).toMatchObject({ type: 'message', id: third });
-    expect(JSON.parse((await behind.next()).data)).toMatchObject({ reason: 'evicted', requested: first });
+    expect((await behind.next()).data).toMatchObject({ reason: 'evicted', requested: first });
     expect(await behind.next()).toMatchObject({ type: 'message', id: third });
   });
 
@@ -226,9 +225,9 @@ describe('purge()', () => {
     const { hub, url } = await start({ replay: 'all' });
     await publish(hub, 'a1');
     await hub.purge('a');
-    const client = await SseClient.open(`${url}/one`);
+    const client = await listen(`${url}/one`);
     await publish(hub, 'a2');
-    expect((await client.next()).data).toBe('a2');
+    expect((await client.next()).text).toBe('a2');
     expect(hub.stats()).toMatchObject({ historyEvents: 1 });
   });
 });

@@ -1,18 +1,18 @@
 import { EventSource } from 'eventsource';
+import type { TestEvent } from '../../../src/sse/testing/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
-import { Inbox } from '../../support/inbox.js';
-import type { ReceivedEvent } from '../../support/sse-client.js';
+import { newInbox } from '../../support/inbox.js';
 
 /** The `eventsource` package as a page would use it. It is closed when the test ends. */
 export class Page {
   readonly source: EventSource;
-  readonly #events = new Inbox<ReceivedEvent>();
+  readonly #events = newInbox<Omit<TestEvent, 'data'>>();
 
   private constructor(url: string, types: readonly string[]) {
     this.source = new EventSource(url);
     for (const type of types) {
       this.source.addEventListener(type, ({ lastEventId, data }) => {
-        this.#events.push({ type, id: lastEventId, data: String(data) });
+        this.#events.push({ type, id: lastEventId, text: String(data) });
       });
     }
     whenTestEnds(() => this.source.close());
@@ -26,7 +26,7 @@ export class Page {
   }
 
   /** The next events; `id` is the position after each. */
-  take(count: number): Promise<ReceivedEvent[]> {
+  take(count: number): Promise<Omit<TestEvent, 'data'>[]> {
     return this.#events.until((_, taken) => taken === count);
   }
 

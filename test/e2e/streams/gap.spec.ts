@@ -1,14 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SseHub, SseModuleOptions } from '../../../src/sse/index.js';
+import type { TestEvent } from '../../../src/sse/testing/index.js';
+import { blocksOf } from '../../support/blocks.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
-import type { ReceivedEvent } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 const news: Route = (hub) => hub.stream('news');
 const both: Route = (hub) => hub.stream(['news', 'sport']);
-const dataOf = (events: readonly ReceivedEvent[]): string[] => events.map(({ data }) => data);
+const dataOf = (events: readonly TestEvent[]): string[] => events.map(({ text }) => text);
 const start = (sse: SseModuleOptions = {}): Promise<SseApp> =>
   startSseApp({ routes: { events: news, both }, sse });
 
@@ -27,12 +28,12 @@ const otherAt = (ids: Ids, offset: string): string => ids[1]!.replace(/^1\..{8}/
 
 /** Opens a stream from a position and expects a gap, then exactly these events, and no more. */
 async function expectGap(app: SseApp, lastEventId: string, gap: object, left: string[]): Promise<void> {
-  const client = await SseClient.open(`${app.url}/events`, { lastEventId });
+  const client = await listen(`${app.url}/events`, { lastEventId });
   const event = await client.next();
-  expect({ ...event, data: JSON.parse(event.data) }).toMatchObject({ type: 'gap', data: gap });
-  expect(JSON.parse(event.data)).toEqual(gap);
+  expect({ ...event, data: event.data }).toMatchObject({ type: 'gap', data: gap });
+  expect(event.data).toEqual(gap);
   // What the id of the gap means: from here on nothing of what is left is missing.
-  const resumed = await SseClient.open(`${app.url}/events`, { lastEventId: event.id! });
+  const resumed = await listen(`${app.url}/events`, { lastEventId: event.id! });
   await app.hub.publish('news', { data: 'live' });
   for (const each of [client, resumed]) {
     expect(dataOf(await each.take(left.length + 1))).toEqual([...left, 'live']);
@@ -60,7 +61,7 @@ describe('a gap', () => {
   it('is not told to a client whose own event is not kept, while all after it are', async () => {
     const { hub, url } = await start({ history: { count: 3 } });
     const ids = await publish(hub, 10);
-    const client = await SseClient.open(`${url}/events`, { lastEventId: ids[7]! });
+    const client = await listen(`${url}/events`, { lastEventId: ids[7]! });
     expect(dataOf(await client.take(3))).toEqual(['news 8', 'news 9', 'news 10']);
   });
 
@@ -91,8 +92,8 @@ describe('a gap', () => {
     const ids = await publish(hub, 3);
     if (options.limits) await hub.publish('sport', { data: 'x'.repeat(990) });
     await eventually(async () => (await hub.history('news')).events.length < 3);
-    const client = await SseClient.open(`${url}/events`, { lastEventId: ids[0]! });
-    const gap: unknown = JSON.parse((await client.next()).data);
+    const client = await listen(`${url}/events`, { lastEventId: ids[0]! });
+    const gap: unknown = (await client.next()).data;
     expect(gap).toMatchObject({ channel: 'news', reason: 'evicted', requested: ids[0], latest: ids[3] });
   });
 
@@ -106,19 +107,19 @@ describe('a gap', () => {
 
   it("of reason 'lagged' is told to a client that reads on after the log has moved past it", async () => {
     const { hub, url } = await start({ history: { count: 20, bytes: Infinity } });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const big = 'x'.repeat(100_000);
     const ids = ['', await hub.publish('news', { type: 'big', data: big })];
     await client.next();
     client.pause();
     for (let i = 2; i <= 300; i++) ids.push(await publishInATurn(hub, big));
-    client.resume();
+    client.read();
     const before = await client.until(({ type }) => type === 'gap');
     const gap = before.pop()!;
     const after = await client.take(20);
     expect(after.map(({ id }) => id)).toEqual(ids.slice(281));
     const requested = before.at(-1)!.id;
-    expect(JSON.parse(gap.data)).toEqual({
+    expect(gap.data).toEqual({
       channel: 'news',
       reason: 'lagged',
       requested,
@@ -131,14 +132,14 @@ describe('a gap', () => {
   it('of one channel leaves the others of the response alone', async () => {
     const { hub, url } = await start({ history: { count: 2 } });
     const [n, s] = [await publish(hub, 5, 'news'), await publish(hub, 2, 'sport')];
-    const client = await SseClient.open(`${url}/both`, { lastEventId: `news=${n[1]!}&sport=${s[1]!}` });
+    const client = await listen(`${url}/both`, { lastEventId: `news=${n[1]!}&sport=${s[1]!}` });
     const events = await client.take(4);
     const gap = events.find(({ type }) => type === 'gap')!;
-    expect(JSON.parse(gap.data)).toMatchObject({ channel: 'news', reason: 'evicted', requested: n[1] });
+    expect(gap.data).toMatchObject({ channel: 'news', reason: 'evicted', requested: n[1] });
     expect(dataOf(events.filter(({ type }) => type !== 'gap'))).toEqual(
       expect.arrayContaining(['news 4', 'news 5', 'sport 2']),
     );
-    const rest = await SseClient.open(`${url}/both`, { lastEventId: gap.id! });
+    const rest = await listen(`${url}/both`, { lastEventId: gap.id! });
     const seen = new Set(dataOf(events.slice(0, events.indexOf(gap))));
     const left = ['news 4', 'news 5', 'sport 2'].filter((text) => !seen.has(text));
     expect(dataOf(await rest.take(left.length)).sort()).toEqual(left);
@@ -148,23 +149,23 @@ describe('a gap', () => {
     const { hub, url } = await start({ history: { count: 3 } });
     const [n, s] = [await publish(hub, 9, 'news'), await publish(hub, 9, 'sport')];
     const position = path === 'both' ? `sport=${s[7]!}&news=${n[2]!}` : n[2]!;
-    const client = await SseClient.open(`${url}/${path}`, { lastEventId: position });
-    await client.until(({ data }) => data === 'news 9');
+    const client = await listen(`${url}/${path}`, { lastEventId: position });
+    await client.until(({ text }) => text === 'news 9');
     // What an EventSource would resume with, had the stream been cut before the gap came.
-    const untold = client.blocks.slice(
+    const untold = blocksOf(client).slice(
       0,
-      client.blocks.findIndex(({ event }) => event?.type === 'gap'),
+      blocksOf(client).findIndex(({ event }) => event?.type === 'gap'),
     );
     for (const { id = position } of untold) {
-      const resumed = await SseClient.open(`${url}/${path}`, { lastEventId: id });
-      const events = await resumed.until(({ data }) => data === 'news 9');
+      const resumed = await listen(`${url}/${path}`, { lastEventId: id });
+      const events = await resumed.until(({ text }) => text === 'news 9');
       expect(events.map(({ type }) => type)).toContain('gap');
     }
   });
 
   it('is what a client gets after the app was started anew, with all that was published since', async () => {
     const before = await start();
-    const client = await SseClient.open(`${before.url}/events`, { reconnect: 0 });
+    const client = await listen(`${before.url}/events`, { reconnect: 0 });
     await publish(before.hub, 3);
     await client.take(3);
     await before.close();
@@ -172,7 +173,7 @@ describe('a gap', () => {
     const ids = await publish(after.hub, 2);
     const [gap, ...events] = await client.take(3);
     const requested = client.events[2]!.id;
-    expect(JSON.parse(gap!.data)).toEqual({
+    expect(gap!.data).toEqual({
       channel: 'news',
       reason: 'unknown',
       requested,
@@ -186,8 +187,8 @@ describe('a gap', () => {
     const { hub, url } = await start({ ttl: 20 });
     const ids = await publish(hub, 2);
     await eventually(() => hub.stats().channels === 0);
-    const client = await SseClient.open(`${url}/events`, { lastEventId: ids[2]! });
-    const gap = JSON.parse((await client.next()).data) as Record<string, unknown>;
+    const client = await listen(`${url}/events`, { lastEventId: ids[2]! });
+    const gap = (await client.next()).data as Record<string, unknown>;
     expect(gap).toMatchObject({ reason: 'unknown', requested: ids[2], oldest: null });
     expect(ids).not.toContain(gap.latest);
   });

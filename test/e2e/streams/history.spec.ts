@@ -4,7 +4,7 @@ import type { Observable } from 'rxjs';
 import type { SseEvent, SseHub } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp, untilSubscribers } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 const publish = (hub: SseHub, ...texts: string[]): Promise<string[]> =>
   Promise.all(texts.map((data) => hub.publish('news', { data })));
@@ -71,7 +71,7 @@ describe('hub.history()', () => {
 
   it('takes the id of a stream of several channels as well', async () => {
     const { hub, url } = await startSseApp({ routes: { events: (hub) => hub.stream(['news', 'sport']) } });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await publish(hub, 'a');
     await client.next();
     await publish(hub, 'b');
@@ -133,10 +133,10 @@ describe('hub.history()', () => {
       back.unshift(...dataOf(page.events));
     }
     expect(back).toEqual(texts);
-    const client = await SseClient.open(`${url}/events`, { lastEventId: after });
+    const client = await listen(`${url}/events`, { lastEventId: after });
     await hub.publish('c', { data: 'first of c' });
     await hub.publish('a', { data: 'next of a' });
-    expect((await client.take(2)).map(({ data }) => data).sort()).toEqual(['first of c', 'next of a']);
+    expect((await client.take(2)).map(({ text }) => text).sort()).toEqual(['first of c', 'next of a']);
   });
 
   it('takes "after" or "upTo", not both', async () => {
@@ -153,9 +153,9 @@ describe('hub.history()', () => {
     await publish(hub, 'a', 'b');
     ({ position } = await hub.history('news'));
     await publish(hub, 'c');
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await publish(hub, 'd');
-    expect((await client.take(2)).map(({ data }) => data)).toEqual(['c', 'd']);
+    expect((await client.take(2)).map(({ text }) => text)).toEqual(['c', 'd']);
   });
 
   it('is continued by a stream also if the channel was not there yet', async () => {
@@ -209,14 +209,14 @@ describe('hub.stream() outside a response', () => {
 
   it('may be used to publish from: nothing is lost, and the order stays', async () => {
     const { hub, url } = await startSseApp({ routes: { events: (hub) => hub.stream('progress') } });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const work = hub.stream('jobs').subscribe(({ data }) => {
       for (let i = 0; i < 300; i++) void hub.publish('progress', { data: { job: data as unknown, i } });
       if (data < 5) void hub.publish('jobs', { data: Number(data) + 1 });
     });
     await untilSubscribers(hub, 'jobs', 1);
     await hub.publish('jobs', { data: 1 });
-    const progress = (await client.take(1_500)).map(({ data }) => JSON.parse(data) as unknown);
+    const progress = (await client.take(1_500)).map(({ data }) => data as unknown);
     expect(progress).toEqual(progress.map((_, n) => ({ job: 1 + Math.floor(n / 300), i: n % 300 })));
     work.unsubscribe();
     await untilSubscribers(hub, 'jobs', 0);

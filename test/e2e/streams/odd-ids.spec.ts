@@ -7,7 +7,7 @@ import type { SseHub } from '../../../src/sse/index.js';
 import { adapters } from '../../support/adapters.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route, SseAppOptions } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { Random } from './random.js';
 
@@ -30,11 +30,11 @@ async function firstOf(
   hub: SseHub,
   headers: Record<string, string> = {},
 ): Promise<{ type: string; data: string }> {
-  const client = await SseClient.open(url, { headers });
+  const client = await listen(url, { headers });
   expect(client.status).toBe(200);
   await hub.publish('news', { data: 'marker' });
-  const { type, data } = await client.next();
-  return { type, data: type === 'gap' ? (JSON.parse(data) as { reason: string }).reason : data };
+  const { type, data, text } = await client.next();
+  return { type, data: type === 'gap' ? (data as { reason: string }).reason : text };
 }
 
 /** What a server answers to bytes that no client of Node would send, up to what is looked for. */
@@ -149,8 +149,8 @@ describe('a Last-Event-ID that is too long to be one', () => {
 
   it('is told back in the gap only in part', async () => {
     const { url } = await start();
-    const client = await SseClient.open(`${url}/events`, { lastEventId: 'y'.repeat(10_000) });
-    const { requested } = JSON.parse((await client.next()).data) as { requested: string };
+    const client = await listen(`${url}/events`, { lastEventId: 'y'.repeat(10_000) });
+    const { requested } = (await client.next()).data as { requested: string };
     expect(requested).toMatch(/^y{100,300}/);
     expect(requested.length).toBeLessThan(300);
   });

@@ -16,16 +16,16 @@ import {
 import type { Observable } from 'rxjs';
 import type { SseEvent, SseHub, SseModuleOptions } from '../../../src/sse/index.js';
 import { channelHash } from '../../../src/sse/protocol/position.js';
+import type { TestEvent, TestStream } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import type { Route, SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
-import type { ReceivedEvent } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 type Operator = (source: Observable<SseEvent>) => Observable<unknown>;
 
-const dataOf = (events: readonly ReceivedEvent[]): string[] => events.map(({ data }) => data);
+const dataOf = (events: readonly TestEvent[]): string[] => events.map(({ text }) => text);
 const shown: Operator = filter(({ data }: SseEvent) => !String(data).startsWith('hidden'));
 
 /** An app whose route pipes the channel `news` through an operator. */
@@ -48,14 +48,13 @@ describe('an operator that hides events', () => {
     'does not move the position past them, at %s: they may be held',
     async (how) => {
       const { hub, url } = await start(shown, { heartbeat: how === 'heartbeats' ? 10 : 0 });
-      const client = await SseClient.open(`${url}/events`);
+      const client = await listen(`${url}/events`);
       const [visible] = await publish(hub, 'shown', 'hidden');
       await client.next();
-      if (how === 'heartbeats')
-        for (let i = 0; i < 4; i++) await client.untilBlock(({ comments }) => comments.includes(''));
+      if (how === 'heartbeats') for (let i = 0; i < 4; i++) await client.untilComment('');
       else if (how === 'the end of the channel') await hub.complete('news');
       else await hub.disconnect({});
-      if (how !== 'heartbeats') expect(await client.closed).toBe('ended');
+      if (how !== 'heartbeats') expect(await client.ended()).toBe('ended');
       expect(client.lastEventId).toBe(visible);
     },
   );
@@ -67,33 +66,33 @@ describe('the option filter', () => {
 
   it('has the position moved past what it hides, with the next heartbeat, by an event that nobody listens to', async () => {
     const { hub, url } = await startSseApp({ routes: { events: filtered }, sse: { heartbeat: 10 } });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await publish(hub, 'shown');
     const [hidden] = (await publish(hub, 'hidden 1', 'hidden 2')).slice(-1);
-    const [block] = (await client.untilBlock(({ id }) => id === hidden)).slice(-1);
-    expect(block!.raw).toBe(`id: ${hidden!}\nevent: sse-position\ndata: {}`);
+    await client.untilId(hidden);
+    expect(client.raw).toMatch(new RegExp(`id: ${hidden!}\nevent: sse-position\ndata: {}\n\n$`));
     expect(dataOf(client.events)).toEqual(['shown']);
   });
 
   it('has the position moved before the end', async () => {
     const { hub, url } = await startSseApp({ routes: { events: filtered }, sse: { heartbeat: 0 } });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const [, hidden] = await publish(hub, 'shown', 'hidden');
     await hub.disconnect({});
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
     expect(client.lastEventId).toBe(hidden);
   });
 
   it('has the position moved when half of the history has gone by, although no heartbeat comes', async () => {
     const sse = { heartbeat: 0, history: { count: 10 } };
     const { hub, url } = await startSseApp({ routes: { events: filtered }, sse });
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const client = await listen(`${url}/events`, { reconnect: 0 });
     await publish(hub, 'shown');
     for (let i = 0; i < 10; i++) {
       const ids = await publish(hub, ...numbered('hidden', 5));
-      await client.untilBlock(({ id }) => id === ids[4]);
+      await client.untilId(ids[4]);
     }
-    client.reset();
+    client.drop();
     await client.untilConnected(2);
     await publish(hub, 'shown again');
     expect(dataOf(await client.take(2))).toEqual(['shown', 'shown again']);
@@ -111,12 +110,12 @@ describe('the option filter', () => {
         ),
       );
     const { hub, url } = await startSseApp({ routes: { events: held }, sse: { heartbeat: 10 } });
-    const client = await SseClient.open(`${url}/events`);
-    const { lastEventId } = client;
+    const client = await listen(`${url}/events`);
+    const lastEventId = await client.untilId();
     await publish(hub, 'held');
     const hidden = await hub.publish('news', { type: 'other', data: 'hidden' });
     await eventually(() => gate.observed);
-    for (let i = 0; i < 3; i++) await client.untilBlock(({ comments }) => comments.includes(''));
+    for (let i = 0; i < 3; i++) await client.untilComment('');
     expect(client.lastEventId).toBe(lastEventId);
     gate.next();
     expect((await client.next()).id).toBe(hidden);
@@ -126,11 +125,11 @@ describe('the option filter', () => {
     const route: Route = (hub) =>
       merge(hub.stream('news', { types: ['a'] }), hub.stream('news', { types: ['b'] }));
     const { hub, url } = await startSseApp({ routes: { events: route }, sse: { heartbeat: 10 } });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     for (const type of ['a', 'b']) await hub.publish('news', { type, data: type });
     expect(dataOf(await client.take(2))).toEqual(['a', 'b']);
     const hidden = await hub.publish('news', { type: 'c', data: 'c' });
-    await client.untilBlock(({ id }) => id === hidden);
+    await client.untilId(hidden);
   });
 
   it('ends the stream where it throws: the client comes back for that event', async () => {
@@ -142,10 +141,10 @@ describe('the option filter', () => {
         },
       });
     const { hub, url } = await startSseApp({ routes: { events: broken } });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const [a] = await publish(hub, 'a', 'b', 'c');
     expect((await client.take(2)).map(({ type }) => type)).toEqual(['message', 'error']);
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
     expect(client.lastEventId).toBe(a);
   });
 
@@ -173,13 +172,13 @@ describe.each(['by the server', 'by a heartbeat and RST'])(
     }
 
     /** Ends the connection in the two ways in which the position might be moved before. */
-    async function cutOff(hub: SseHub, client: SseClient): Promise<void> {
+    async function cutOff(hub: SseHub, client: TestStream): Promise<void> {
       if (how === 'by the server') {
         await hub.disconnect({});
       } else {
-        const { length } = client.blocks;
-        await client.untilBlock((block) => client.blocks.indexOf(block) >= length);
-        client.reset();
+        const had = client.raw;
+        await eventually(() => client.raw !== had);
+        client.drop();
       }
       await client.untilConnected(2);
     }
@@ -194,7 +193,7 @@ describe.each(['by the server', 'by a heartbeat and RST'])(
           ),
         ),
       );
-      const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+      const client = await listen(`${url}/events`, { reconnect: 0 });
       await publish(hub, 'a', 'b');
       await untilHeld(2);
       await cutOff(hub, client);
@@ -214,11 +213,11 @@ describe.each(['by the server', 'by a heartbeat and RST'])(
           ),
         ),
       );
-      const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+      const client = await listen(`${url}/events`, { reconnect: 0 });
       await publish(hub, 'a', 'b', 'c');
       await untilHeld(3);
       gate.next();
-      expect((await client.next()).data).toBe('a');
+      expect((await client.next()).text).toBe('a');
       await cutOff(hub, client);
       await untilHeld(5);
       gate.next();
@@ -232,7 +231,7 @@ describe.each(['by the server', 'by a heartbeat and RST'])(
         event.data === 'slow' ? gate.pipe(map((data) => ({ ...event, data }))) : of(event),
       );
       const { hub, url, untilHeld } = await startHolding(lookUp);
-      const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+      const client = await listen(`${url}/events`, { reconnect: 0 });
       await publish(hub, 'quick');
       await client.next();
       await publish(hub, 'slow');
@@ -240,13 +239,13 @@ describe.each(['by the server', 'by a heartbeat and RST'])(
       await cutOff(hub, client);
       await untilHeld(3);
       gate.next('found');
-      expect((await client.next()).data).toBe('found');
+      expect((await client.next()).text).toBe('found');
     });
 
     it('loses none when it delays them', async () => {
       const gate = new Subject<void>();
       const { hub, url, untilHeld } = await startHolding(delayWhen(() => gate));
-      const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+      const client = await listen(`${url}/events`, { reconnect: 0 });
       await publish(hub, 'a', 'b');
       await untilHeld(2);
       await cutOff(hub, client);
@@ -267,18 +266,18 @@ describe('an operator that was seen to hold events back for long', () => {
       ),
     );
     const { hub, url } = await start(hold, { heartbeat: 10 });
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const client = await listen(`${url}/events`, { reconnect: 0 });
     await publish(hub, 'a', 'b', 'c');
     await eventually(() => gate.observed);
     gate.next();
-    expect((await client.next()).data).toBe('a');
-    for (let i = 0; i < 10; i++) await client.untilBlock(({ comments }) => comments.includes(''));
-    client.reset();
+    expect((await client.next()).text).toBe('a');
+    for (let i = 0; i < 10; i++) await client.untilComment('');
+    client.drop();
     await client.untilConnected(2);
     for (const text of ['b', 'c']) {
       await eventually(() => gate.observed);
       gate.next();
-      expect((await client.next()).data).toBe(text);
+      expect((await client.next()).text).toBe(text);
     }
   });
 });
@@ -288,14 +287,14 @@ describe('an operator that makes events anew', () => {
     const { hub, url } = await start(
       map(({ id, data }) => ({ id, type: 'loud', data: String(data).toUpperCase() })),
     );
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const client = await listen(`${url}/events`, { reconnect: 0 });
     const [a] = await publish(hub, 'a');
-    expect(await client.next()).toEqual({ type: 'loud', id: a, data: 'A' });
-    client.reset();
+    expect(await client.next()).toMatchObject({ type: 'loud', id: a, text: 'A' });
+    client.drop();
     const [b, c] = await publish(hub, 'b', 'c');
-    expect(await client.take(2)).toEqual([
-      { type: 'loud', id: b, data: 'B' },
-      { type: 'loud', id: c, data: 'C' },
+    expect(await client.take(2)).toMatchObject([
+      { type: 'loud', id: b, text: 'B' },
+      { type: 'loud', id: c, text: 'C' },
     ]);
   });
 
@@ -306,21 +305,21 @@ describe('an operator that makes events anew', () => {
     ['makes it a Promise', ({ data }) => Promise.resolve({ data: data as unknown })],
   ])('has clients resume also if it %s, as each takes the place of what it was made of', async (_, make) => {
     const { hub, url } = await start(map(make));
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const client = await listen(`${url}/events`, { reconnect: 0 });
     const ids = await publish(hub, 'a', 'b');
-    expect((await client.take(2)).map(({ id, data }) => [id, data])).toEqual([
+    expect((await client.take(2)).map(({ id, text }) => [id, text])).toEqual([
       [ids[0], 'a'],
       [ids[1], 'b'],
     ]);
-    client.reset();
+    client.drop();
     const [c] = await publish(hub, 'c');
-    expect(await client.next()).toMatchObject({ id: c, data: 'c' });
+    expect(await client.next()).toMatchObject({ id: c, text: 'c' });
   });
 
   it('has clients resume also if it gives them the id of an event of a channel that is not streamed', async () => {
     const stray = `1.markmark${channelHash('sport')}`;
     const { hub, url } = await start(map(({ data }) => ({ id: stray, data })));
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const ids = await publish(hub, 'a', 'b');
     expect((await client.take(2)).map(({ id }) => id)).toEqual(ids);
   });
@@ -331,7 +330,7 @@ describe('an operator that makes events anew', () => {
     const { hub, url } = await startSseApp({
       routes: { events: (hub) => merge(...names.map((name) => hub.stream(name))).pipe(anew) },
     });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const ids = [];
     for (const name of names) ids.push(await hub.publish(name, { data: name }));
     // The four characters at the end are the hash.
@@ -343,9 +342,9 @@ describe('an operator that makes events anew', () => {
 
   it('may make several of one: the last of them alone moves the position', async () => {
     const { hub, url } = await start(mergeMap((event) => [{ data: 'first' }, event, { data: 'last' }]));
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const [a] = await publish(hub, 'a');
-    expect((await client.take(3)).map(({ id, data }) => [id, data])).toEqual([
+    expect((await client.take(3)).map(({ id, text }) => [id, text])).toEqual([
       [undefined, 'first'],
       [undefined, 'a'],
       [a, 'last'],
@@ -354,14 +353,14 @@ describe('an operator that makes events anew', () => {
 
   it('may make several of one: what a client dispatches no event for is not the last of them', async () => {
     const { hub, url } = await start(mergeMap(({ data }) => [{ data }, { comment: 'looked up' }, null]));
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const ids = await publish(hub, 'a', 'b');
     expect((await client.take(2)).map(({ id }) => id)).toEqual(ids);
   });
 
   it('may make several of one: what comes after a Promise waits for it', async () => {
     const { hub, url } = await start(mergeMap(({ data }) => [Promise.resolve({ data }), { data: 'after' }]));
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await publish(hub, 'a', 'b');
     expect(dataOf(await client.take(4))).toEqual(['a', 'after', 'b', 'after']);
   });
@@ -373,43 +372,43 @@ describe('an operator that makes events anew', () => {
       return new Promise((resolve) => answers.set(String(data), (text) => resolve({ data: text })));
     });
     const { hub, url } = await start(ask);
-    const client = await SseClient.open(`${url}/events`);
-    const { lastEventId } = client;
+    const client = await listen(`${url}/events`);
+    const lastEventId = await client.untilId();
     const ids = await publish(hub, 'slow', 'quick', 'slower', 'quick');
     await eventually(() => answers.has('slow'));
     expect(answers.has('slower')).toBe(false);
     expect(client.lastEventId).toBe(lastEventId);
     answers.get('slow')!('found');
-    expect((await client.take(2)).map(({ id, data }) => [id, data])).toEqual([
+    expect((await client.take(2)).map(({ id, text }) => [id, text])).toEqual([
       [ids[0], 'found'],
       [ids[1], 'quick'],
     ]);
     await eventually(() => answers.has('slower'));
     answers.get('slower')!('found too');
     await hub.complete('news');
-    expect((await client.take(2)).map(({ id, data }) => [id, data])).toEqual([
+    expect((await client.take(2)).map(({ id, text }) => [id, text])).toEqual([
       [ids[2], 'found too'],
       [ids[3], 'quick'],
     ]);
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
   });
 
   it('may make Promises of the last events of a channel that has completed', async () => {
     const { hub, url } = await start(map(({ data }) => Promise.resolve({ data: data as unknown })));
     const [a] = await publish(hub, 'a', 'b');
     await hub.complete('news');
-    const client = await SseClient.open(`${url}/events`, { lastEventId: a! });
-    expect((await client.rest()).map(({ data }) => data)).toEqual(['b']);
+    const client = await listen(`${url}/events`, { lastEventId: a! });
+    expect((await client.rest()).map(({ text }) => text)).toEqual(['b']);
   });
 
   it('ends the stream with an error where a Promise is rejected, and the client comes back for it', async () => {
     const { hub, url } = await start(
       map(({ data }) => (data === 'b' ? Promise.reject(new Error('not found')) : { data: data as unknown })),
     );
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const [a] = await publish(hub, 'a', 'b', 'c');
     expect((await client.take(2)).map(({ type }) => type)).toEqual(['message', 'error']);
-    expect(await client.closed).toBe('ended');
+    expect(await client.ended()).toBe('ended');
     expect(client.lastEventId).toBe(a);
   });
 
@@ -420,13 +419,13 @@ describe('an operator that makes events anew', () => {
         map(([one, two]) => ({ id: two!.id, data: `${one!.data}${two!.data}` })),
       );
     const { hub, url } = await start(pairs);
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const client = await listen(`${url}/events`, { reconnect: 0 });
     await publish(hub, 'a', 'b', 'c');
-    expect((await client.next()).data).toBe('ab');
-    client.reset();
+    expect((await client.next()).text).toBe('ab');
+    client.drop();
     await client.untilConnected(2);
     await publish(hub, 'd');
-    expect((await client.next()).data).toBe('cd');
+    expect((await client.next()).text).toBe('cd');
   });
 
   it('does not take the client back if it changes the order', async () => {
@@ -436,9 +435,9 @@ describe('an operator that makes events anew', () => {
         mergeMap(([one, two]) => [two, one]),
       ),
     );
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const [, b] = await publish(hub, 'a', 'b');
-    expect((await client.take(2)).map(({ id, data }) => [id, data])).toEqual([
+    expect((await client.take(2)).map(({ id, text }) => [id, text])).toEqual([
       [b, 'b'],
       [b, 'a'],
     ]);
@@ -451,10 +450,10 @@ describe('an operator that makes events anew', () => {
       events: (hub: SseHub) => hub.stream('news').pipe(shown),
     };
     const { hub, url } = await startSseApp({ routes });
-    const meddler = await SseClient.open(`${url}/meddling`);
-    const client = await SseClient.open(`${url}/events`);
+    const meddler = await listen(`${url}/meddling`);
+    const client = await listen(`${url}/events`);
     await hub.publish('news', { data: { name: 'Alice' } });
-    expect((await client.next()).data).toBe('{"name":"Alice"}');
+    expect((await client.next()).text).toBe('{"name":"Alice"}');
     expect((await meddler.next()).type).toBe('error');
   });
 });
@@ -465,8 +464,8 @@ describe('an operator that hides everything', () => {
     const hide: Operator = filter((event) => seen.push(event) < 0);
     const { hub, url } = await start(hide, { heartbeat: 10 });
     await publish(hub, 'a', 'b');
-    const client = await SseClient.open(`${url}/events`, { lastEventId: 'zzz-1' });
-    expect(JSON.parse((await client.next()).data)).toMatchObject({ reason: 'unknown', requested: 'zzz-1' });
+    const client = await listen(`${url}/events`, { lastEventId: 'zzz-1' });
+    expect((await client.next()).data).toMatchObject({ reason: 'unknown', requested: 'zzz-1' });
     await eventually(() => seen.length === 2);
     expect(seen.map(({ data }) => data as unknown)).toEqual(['a', 'b']);
   });
@@ -482,7 +481,7 @@ describe('an operator that holds events while the log moves past the client', ()
       ),
     );
     const { hub, url } = await start(hold, { history: { bytes: 1_000 } });
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const client = await listen(`${url}/events`, { reconnect: 0 });
     const [one] = await publish(hub, 'one');
     await eventually(() => gate.observed);
     gate.next();
@@ -490,13 +489,13 @@ describe('an operator that holds events while the log moves past the client', ()
     await publish(hub, 'two', 'three');
     await eventually(() => gate.observed);
     client.pause();
-    client.reset();
+    client.drop();
     // Nothing of what the operator of the first connection held was had by the client.
     await client.untilConnected(2);
     for (const text of ['two', 'three']) {
       await eventually(() => gate.observed);
       gate.next();
-      expect((await client.next()).data).toBe(text);
+      expect((await client.next()).text).toBe(text);
     }
     expect(one).toBeDefined();
   });
@@ -507,13 +506,13 @@ describe('share()', () => {
     let shared: Observable<SseEvent> | undefined;
     const route = (hub: SseHub): Observable<unknown> => (shared ??= hub.stream('news').pipe(share()));
     const { hub, url } = await startSseApp({ routes: { events: route } });
-    const [first, second] = [await SseClient.open(`${url}/events`), await SseClient.open(`${url}/events`)];
+    const [first, second] = [await listen(`${url}/events`), await listen(`${url}/events`)];
     await publish(hub, 'a');
-    for (const client of [first, second]) expect((await client.next()).data).toBe('a');
-    first.reset();
+    for (const client of [first, second]) expect((await client.next()).text).toBe('a');
+    first.drop();
     await publish(hub, 'b');
-    expect((await second.next()).data).toBe('b');
-    const third = await SseClient.open(`${url}/events`);
+    expect((await second.next()).text).toBe('b');
+    const third = await listen(`${url}/events`);
     const ids = await publish(hub, 'c', 'd');
     for (const client of [second, third]) {
       const events = await client.take(2);
@@ -527,7 +526,7 @@ describe('share()', () => {
     let shared: Observable<SseEvent> | undefined;
     const route = (hub: SseHub): Observable<unknown> => (shared ??= hub.stream('news').pipe(share()));
     const { hub, url } = await startSseApp({ routes: { events: route } });
-    const [slow, quick] = [await SseClient.open(`${url}/events`), await SseClient.open(`${url}/events`)];
+    const [slow, quick] = [await listen(`${url}/events`), await listen(`${url}/events`)];
     slow.pause();
     const data = 'x'.repeat(100_000);
     for (let i = 1; i <= 200; i++) {
@@ -549,7 +548,7 @@ describe('A stream that responses share', () => {
       configure: (app) => app.useLogger(log),
     });
     const clients = await Promise.all(
-      ['shared', 'shared', 'own', 'own'].map((path) => SseClient.open(`${url}/${path}`)),
+      ['shared', 'shared', 'own', 'own'].map((path) => listen(`${url}/${path}`)),
     );
     for (const data of [1, 2]) await hub.publish('news', { data });
     for (const client of clients) await client.take(2);

@@ -3,7 +3,7 @@ import type { BackplaneFactory, LogFollower, SseHub } from '../../../src/sse/ind
 import { EventLog } from '../../../src/sse/log/event-log.js';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
 import { startSseApp, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 
 /** Logs whose copies stand still until they are asked to locate a position: no notice ever comes. */
 const late =
@@ -36,7 +36,7 @@ async function start(canLocate: boolean): Promise<SseApp & { ids: readonly strin
     both: (hub: SseHub) => hub.stream(['a', 'news']),
   };
   const app = await startSseApp({ routes, sse: { backplane: late(canLocate) } });
-  await SseClient.open(`${app.url}/events`); // so that the log is followed, and has nothing in it
+  await listen(`${app.url}/events`); // so that the log is followed, and has nothing in it
   const ids: string[] = [''];
   for (const data of ['1', '2', '3']) ids.push(await app.hub.publish('news', { data }));
   return { ...app, ids };
@@ -45,23 +45,23 @@ async function start(canLocate: boolean): Promise<SseApp & { ids: readonly strin
 describe('a client that was served by another instance, and knows more than has come here', () => {
   it('is told of no gap: what it knows of is fetched first', async () => {
     const { url, ids } = await start(true);
-    const client = await SseClient.open(`${url}/events`, { lastEventId: ids[3]! });
-    expect((await client.nextBlock()).id).toBe(ids[3]);
-    const behind = await SseClient.open(`${url}/events`, { lastEventId: ids[2]! });
-    expect(await behind.next()).toMatchObject({ id: ids[3], data: '3' });
+    const client = await listen(`${url}/events`, { lastEventId: ids[3]! });
+    expect(await client.untilId()).toBe(ids[3]);
+    const behind = await listen(`${url}/events`, { lastEventId: ids[2]! });
+    expect(await behind.next()).toMatchObject({ id: ids[3], text: '3' });
   });
 
   it('of several channels neither', async () => {
     const { url, ids } = await start(true);
-    const client = await SseClient.open(`${url}/both`, { lastEventId: `news=${ids[3]!}` });
-    expect((await client.nextBlock()).id).toContain(`news=${ids[3]!}`);
+    const client = await listen(`${url}/both`, { lastEventId: `news=${ids[3]!}` });
+    expect(await client.untilId()).toContain(`news=${ids[3]!}`);
   });
 
   it('is told of the gap if what it knows of is nowhere', async () => {
     const { url, ids } = await start(true);
-    const client = await SseClient.open(`${url}/events`, { lastEventId: ids[3]!.replace(/^3/, '9') });
+    const client = await listen(`${url}/events`, { lastEventId: ids[3]!.replace(/^3/, '9') });
     const gap = await client.next();
-    expect(JSON.parse(gap.data)).toMatchObject({ reason: 'unknown', latest: ids[3] });
+    expect(gap.data).toMatchObject({ reason: 'unknown', latest: ids[3] });
   });
 
   it('is told what was evicted meanwhile, while it is connected, by that name', async () => {
@@ -78,17 +78,17 @@ describe('a client that was served by another instance, and knows more than has 
     };
     const routes = { events: (hub: SseHub) => hub.stream('news') };
     const { url, hub } = await startSseApp({ routes, sse: { backplane: overtaken, history: { count: 2 } } });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const ids: string[] = [];
     for (const data of ['1', '2', '3']) ids.push(await hub.publish('news', { data }));
     copies.get('news')!();
-    expect(JSON.parse((await client.next()).data)).toMatchObject({ reason: 'evicted', oldest: ids[1] });
+    expect((await client.next()).data).toMatchObject({ reason: 'evicted', oldest: ids[1] });
     expect((await client.next()).id).toBe(ids[1]);
   });
 
   it('is told of the gap where nothing can be fetched', async () => {
     const { url, ids } = await start(false);
-    const client = await SseClient.open(`${url}/events`, { lastEventId: ids[3]! });
-    expect(JSON.parse((await client.next()).data)).toMatchObject({ reason: 'unknown' });
+    const client = await listen(`${url}/events`, { lastEventId: ids[3]! });
+    expect((await client.next()).data).toMatchObject({ reason: 'unknown' });
   });
 });

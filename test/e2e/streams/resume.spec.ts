@@ -1,13 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SseHub } from '../../../src/sse/index.js';
+import type { TestEvent } from '../../../src/sse/testing/index.js';
+import { blocksOf } from '../../support/blocks.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
-import type { ReceivedEvent } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { Page } from './event-source.js';
 
 const news: Route = (hub) => hub.stream('news');
-const dataOf = (events: readonly ReceivedEvent[]): string[] => events.map(({ data }) => data);
+const dataOf = (events: readonly Pick<TestEvent, 'text'>[]): string[] => events.map(({ text }) => text);
 
 /** Publishes texts and gives their ids. */
 const publish = (hub: SseHub, ...texts: string[]): Promise<string[]> =>
@@ -16,12 +17,12 @@ const publish = (hub: SseHub, ...texts: string[]): Promise<string[]> =>
 describe('resuming', () => {
   it('gives a client that comes back what it missed, and then what is published, each once', async () => {
     const { hub, url } = await startSseApp({ routes: { events: news } });
-    const first = await SseClient.open(`${url}/events`);
+    const first = await listen(`${url}/events`);
     await publish(hub, 'a', 'b');
     await first.take(2);
     first.close();
     const missed = await publish(hub, 'c', 'd');
-    const second = await SseClient.open(`${url}/events`, { lastEventId: first.lastEventId });
+    const second = await listen(`${url}/events`, { lastEventId: first.lastEventId });
     const live = await publish(hub, 'e');
     const events = await second.take(3);
     expect(dataOf(events)).toEqual(['c', 'd', 'e']);
@@ -31,15 +32,16 @@ describe('resuming', () => {
   it('begins every response with retry: and the present position', async () => {
     const { hub, url } = await startSseApp({ routes: { events: news }, sse: { retry: 1234 } });
     const [id] = await publish(hub, 'a');
-    const client = await SseClient.open(`${url}/events`);
-    expect(await client.nextBlock()).toMatchObject({ id, retry: 1234, event: undefined });
+    const client = await listen(`${url}/events`);
+    await client.untilId(id);
+    expect([client.retry, client.events]).toEqual([1234, []]);
   });
 
   it('resumes a client that had no event yet', async () => {
     const { hub, url } = await startSseApp({ routes: { events: news } });
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
-    await client.nextBlock();
-    client.reset();
+    const client = await listen(`${url}/events`, { reconnect: 0 });
+    await client.untilId();
+    client.drop();
     await publish(hub, 'a', 'b');
     expect(dataOf(await client.take(2))).toEqual(['a', 'b']);
   });
@@ -70,7 +72,7 @@ describe('resuming', () => {
     const sse = replay === undefined ? {} : { replay };
     const { hub, url } = await startSseApp({ routes: { events: news }, sse });
     await publish(hub, 'a', 'b', 'c');
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await publish(hub, 'live');
     expect(dataOf(await client.take(expected.length + 1))).toEqual([...expected, 'live']);
   });
@@ -79,9 +81,9 @@ describe('resuming', () => {
     const all: Route = (hub) => hub.stream('news', { replay: 'all' });
     const { hub, url } = await startSseApp({ routes: { events: all }, sse: { replay: 1 } });
     const [a] = await publish(hub, 'a', 'b', 'c');
-    const fresh = await SseClient.open(`${url}/events`);
+    const fresh = await listen(`${url}/events`);
     expect(dataOf(await fresh.take(3))).toEqual(['a', 'b', 'c']);
-    const resumed = await SseClient.open(`${url}/events`, { lastEventId: a! });
+    const resumed = await listen(`${url}/events`, { lastEventId: a! });
     expect(dataOf(await resumed.take(2))).toEqual(['b', 'c']);
   });
 
@@ -96,7 +98,7 @@ describe('resuming', () => {
     const [a, b, c] = await publish(hub, 'a', 'b', 'c', 'd');
     option = a!;
     const query = inQuery ? `?lastEventId=${b!}` : '';
-    const client = await SseClient.open(`${url}/events${query}`, inHeader ? { lastEventId: c! } : {});
+    const client = await listen(`${url}/events${query}`, inHeader ? { lastEventId: c! } : {});
     expect(dataOf(await client.take(expected.length))).toEqual(expected);
   });
 
@@ -106,24 +108,24 @@ describe('resuming', () => {
     const { hub, url } = await startSseApp({ routes: { events: route } });
     await publish(hub, 'a', 'b');
     rendered = (await hub.history('news')).position;
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const client = await listen(`${url}/events`, { reconnect: 0 });
     await publish(hub, 'c');
     await client.next();
-    client.destroy();
+    client.drop('fin');
     await publish(hub, 'd');
-    expect((await client.next()).data).toBe('d');
+    expect((await client.next()).text).toBe('d');
   });
 
   it('leads to all events from wherever the stream was cut, whatever the client had received', async () => {
     const { hub, url } = await startSseApp({ routes: { events: news }, sse: { replay: 'all' } });
     const texts = Array.from({ length: 10 }, (_, i) => `event ${i}`);
     await publish(hub, ...texts);
-    const whole = await SseClient.open(`${url}/events`);
+    const whole = await listen(`${url}/events`);
     await whole.take(10);
     let received = 0;
-    for (const block of whole.blocks) {
+    for (const block of blocksOf(whole)) {
       received += block.event ? 1 : 0;
-      const client = await SseClient.open(`${url}/events`, { lastEventId: block.id! });
+      const client = await listen(`${url}/events`, { lastEventId: block.id! });
       expect(dataOf(await client.take(10 - received))).toEqual(texts.slice(received));
     }
   });
@@ -131,7 +133,7 @@ describe('resuming', () => {
   it('keeps the order of the calls, also when nobody awaits them', async () => {
     const route: Route = (hub) => hub.stream(['news', 'sport']);
     const { hub, url } = await startSseApp({ routes: { events: route } });
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     const published: Promise<string>[] = [];
     for (let i = 0; i < 40; i++) {
       published.push(
@@ -142,7 +144,7 @@ describe('resuming', () => {
     await Promise.all(published);
     const events = await client.take(80);
     for (const type of ['news', 'sport']) {
-      const numbers = events.filter((event) => event.type === type).map(({ data }) => Number(data));
+      const numbers = events.filter((event) => event.type === type).map(({ text }) => Number(text));
       expect(numbers).toEqual(Array.from({ length: 40 }, (_, i) => i));
     }
   });
@@ -154,7 +156,7 @@ describe('resuming', () => {
     'loses nothing of a burst %s in one turn, longer than the history, for a client that reads',
     async (_, count, size) => {
       const { hub, url } = await startSseApp({ routes: { events: news }, sse: { history: { count: 100 } } });
-      const client = await SseClient.open(`${url}/events`);
+      const client = await listen(`${url}/events`);
       const data = 'x'.repeat(size);
       for (let i = 0; i < count; i++) void hub.publish('news', { type: String(i), data });
       const types = (await client.take(count)).map(({ type }) => type);

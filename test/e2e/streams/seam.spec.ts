@@ -2,11 +2,11 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { concatMap, filter, map, merge } from 'rxjs';
 import type { SseHub } from '../../../src/sse/index.js';
+import type { TestEvent, TestStream } from '../../../src/sse/testing/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startSseApp } from '../../support/sse-app.js';
 import type { Route } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
-import type { ReceivedEvent } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { Random } from './random.js';
 
 const CLIENTS = 8;
@@ -17,17 +17,17 @@ interface Numbered {
   readonly number: number;
 }
 
-const numbered = ({ data }: ReceivedEvent): Numbered => JSON.parse(data) as Numbered;
+const numbered = ({ data }: TestEvent): Numbered => data as Numbered;
 
 /** Reads to the last event of each channel, while the connection is cut again and again, by FIN or RST. */
 async function readAndCut(
-  client: SseClient,
+  client: TestStream,
   channels: number,
   random: Random,
-): Promise<readonly ReceivedEvent[]> {
-  const cut = (): void => (random.next() < 0.5 ? client.destroy() : client.reset());
+): Promise<readonly TestEvent[]> {
+  const cut = (): void => (random.next() < 0.5 ? client.drop('fin') : client.drop());
   let open = channels;
-  const isLast = ({ type }: ReceivedEvent): boolean => type === 'last' && --open === 0;
+  const isLast = ({ type }: TestEvent): boolean => type === 'last' && --open === 0;
   for (;;) {
     await client.until((event) => isLast(event) || random.next() < 0.02);
     if (open === 0) return client.events;
@@ -62,7 +62,7 @@ async function publish(
 }
 
 /** How many events the slowest has. */
-const slowest = (clients: readonly SseClient[]) => (): number =>
+const slowest = (clients: readonly TestStream[]) => (): number =>
   Math.min(...clients.map(({ events }) => events.length));
 
 /** Runs clients through the seam, and gives each one's events. */
@@ -71,12 +71,12 @@ async function passTheSeam(
   channels: readonly string[],
   seed: number,
   count = EVENTS,
-): Promise<ReceivedEvent[][]> {
+): Promise<TestEvent[][]> {
   const history = { count: 2 * EVENTS, bytes: Infinity };
   const { hub, url } = await startSseApp({ routes: { events: route }, sse: { history, heartbeat: 5 } });
   const random = new Random(seed);
   const clients = await Promise.all(
-    Array.from({ length: CLIENTS }, () => SseClient.open(`${url}/events`, { reconnect: 0 })),
+    Array.from({ length: CLIENTS }, () => listen(`${url}/events`, { reconnect: 0 })),
   );
   const reading = clients.map((client) =>
     readAndCut(client, channels.length, new Random(random.between(0, 1e9))),
@@ -84,11 +84,11 @@ async function passTheSeam(
   await publish(hub, channels, slowest(clients), random, count);
   const events = await Promise.all(reading);
   for (const client of clients) expect(client.connected).toBeGreaterThan(count / 150);
-  return events as ReceivedEvent[][];
+  return events as TestEvent[][];
 }
 
 /** The numbers of a channel's events, which are to be 1, 2, 3 and so on. */
-function expectAll(events: readonly ReceivedEvent[], channels: readonly string[], count = EVENTS): void {
+function expectAll(events: readonly TestEvent[], channels: readonly string[], count = EVENTS): void {
   const received = events.map(numbered);
   expect(received).toHaveLength(count);
   for (const name of channels) {
@@ -150,7 +150,7 @@ describe('where replay meets live, while events are published and connections ar
     const even: Route = (hub) => hub.stream('a').pipe(filter(({ data }) => data.number % 2 === 0));
     const history = { count: 2 * EVENTS, bytes: Infinity };
     const { hub, url } = await startSseApp({ routes: { events: even }, sse: { history, heartbeat: 2 } });
-    const client = await SseClient.open(`${url}/events`, { reconnect: 0 });
+    const client = await listen(`${url}/events`, { reconnect: 0 });
     const reading = readAndCut(client, 1, new Random(7));
     await publish(hub, ['a'], () => 2 * client.events.length, new Random(8));
     const numbers = (await reading).map((event) => numbered(event).number);
@@ -173,7 +173,7 @@ describe('a long replay', () => {
         void hub.publish('a', { data: { number: ++number, padding: 'x'.repeat(100) } });
     };
     publishMore(20_000);
-    const clients = await Promise.all([1, 2, 3].map(() => SseClient.open(`${url}/events`)));
+    const clients = await Promise.all([1, 2, 3].map(() => listen(`${url}/events`)));
     const reading = clients.map((client) => client.take(25_000));
     while (number < 25_000) {
       publishMore(50);
@@ -195,7 +195,7 @@ describe('with a history that is too short for those who are away', () => {
       });
       const random = new Random(seed);
       const clients = await Promise.all(
-        Array.from({ length: CLIENTS }, () => SseClient.open(`${url}/events`, { reconnect: 0 })),
+        Array.from({ length: CLIENTS }, () => listen(`${url}/events`, { reconnect: 0 })),
       );
       const reading = clients.map((client) => readAndCut(client, 1, new Random(random.between(0, 1e9))));
       await publish(hub, ['a'], () => Infinity, random);

@@ -224,6 +224,63 @@ describe('a stream of openStream()', () => {
   });
 });
 
+describe('a stream that is watched closely', () => {
+  it('tells when its first position has come, of each answer, and when a certain one has', async () => {
+    const { app, hub } = await start();
+    const stream = await openStream(app, '/news');
+    const first = await stream.untilId();
+    expect(first).toMatch(/^0\./);
+    stream.drop();
+    const id = await hub.publish('news', { data: 'missed' });
+    await stream.resume();
+    expect(await stream.untilId(id)).toBe(id);
+    expect(await stream.untilId((one) => one.startsWith('1.'))).toBe(id);
+    expect((await stream.next()).data).toBe('missed');
+  });
+
+  it('fails where it is over before an id comes', async () => {
+    const url = await serve((_, response) => response.writeHead(200, STREAM).end('data: x\n\n'));
+    const stream = await openStream(url);
+    await expect(stream.untilId()).rejects.toThrow('It was over before a last event ID that fits came.');
+  });
+
+  it('has all text as it was sent, and waits for one comment among others', async () => {
+    const text = ': one\n\nid: 1\ndata: x\n\n:\n: two\n\n';
+    const url = await serve((_, response) => response.writeHead(200, STREAM).end(text));
+    const stream = await openStream(url);
+    expect(await stream.untilComment('two')).toEqual(['one', '', 'two']);
+    expect(stream.raw).toBe(text);
+  });
+
+  it('opens again by itself with `reconnect`, with its last event ID, until it is answered without a stream', async () => {
+    const { app, hub } = await start();
+    const stream = await openStream(app, '/news', { reconnect: 1 });
+    await stream.untilId();
+    const missed = stream.next();
+    stream.drop();
+    expect(stream.state).toBe('connecting');
+    await hub.publish('news', { data: 'missed' });
+    expect((await missed).data).toBe('missed');
+    expect(stream.connected).toBe(2);
+    await hub.disconnect({});
+    await stream.untilConnected(3);
+    await hub.complete('news');
+    expect(await stream.ended()).toBe('refused');
+    expect([stream.status, stream.connected]).toEqual([204, 3]);
+  });
+
+  it('tries again with `reconnect` while nobody answers, and no more when it is closed', async () => {
+    const { app, port, close } = await start();
+    const stream = await openStream(app, '/news', { reconnect: 1 });
+    await close();
+    expect(stream.state).toBe('connecting');
+    await startSseApp({ routes, port });
+    await stream.untilConnected(2);
+    stream.close();
+    expect(await stream.ended()).toBe('closed');
+  });
+});
+
 describe('the matchers', () => {
   it('pass over other events, compare data as toMatchObject() does, and say what has come', async () => {
     const { app, hub } = await start();
