@@ -20,7 +20,9 @@ export type HistorySettings = Required<HistoryOptions> | undefined;
 export type PresenceSettings = Required<PresenceOptions> | undefined;
 
 /** The options of one channel with every default in place. */
-export interface ChannelSettings extends Required<Pick<ChannelOptions, 'ttl' | 'replay' | 'slow'>> {
+export interface ChannelSettings extends Required<
+  Pick<ChannelOptions, 'ttl' | 'replay' | 'slow' | 'compress'>
+> {
   readonly history: HistorySettings;
   readonly presence: PresenceSettings;
 }
@@ -35,17 +37,19 @@ export const DEFAULT_CHANNEL: ChannelSettings = {
   ttl: 600_000,
   replay: 'none',
   slow: 'gap',
+  compress: false,
   presence: undefined,
 };
 
 /** The settings of a channel: its options, and the inherited settings for those that it leaves out. */
 export function channelSettings(options: ChannelOptions, inherited: ChannelSettings): ChannelSettings {
-  const { ttl, replay, slow } = { ...inherited, ...defined(options) };
+  const { ttl, replay, slow, compress } = { ...inherited, ...defined(options) };
   return {
     history: historySettings(options.history, inherited.history),
     ttl: ageOf('ttl', ttl),
     replay: replayOf('replay', replay),
     slow: slowOf('slow', slow),
+    compress: booleanOf('compress', compress),
     presence: presenceSettings(options.presence, inherited.presence),
   };
 }

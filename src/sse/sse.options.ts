@@ -71,6 +71,15 @@ export interface ChannelOptions {
   /** The treatment of a slow client. @defaultValue 'gap' */
   readonly slow?: SlowPolicy;
   /**
+   * Compress responses whose channels all say so, for clients that take gzip. An event is compressed once for all of them,
+   * so that a client costs no memory and hardly any time. A response is left as it is where something else has a hand in
+   * its bytes, on HTTP/1.0, and on a stock route, whose head Nest sends.
+   *
+   * Do not compress a channel in which secrets stand beside text that a stranger chooses: whoever sees the lengths of the
+   * encrypted packets may find out the secrets by trying (BREACH, CVE-2013-3587). @defaultValue false
+   */
+  readonly compress?: boolean;
+  /**
    * Keep track of who streams the channel, by the users that `identify` names: for `hub.presence()`, and for `join` and
    * `leave` where the options ask for them. @defaultValue false
    */

@@ -64,6 +64,8 @@ export class Channel implements LogFollower, Task {
   /** By the offset after which they begin; they are right while the log's head is at `#batchesUpTo`. */
   readonly #batches = new Map<number, Batch>();
   #batchesUpTo = -1;
+  /** The batch that was made last. */
+  #newest: Batch | undefined;
   /** By policy; made when a cursor first needs it. */
   readonly #latest = new Map<LatestPolicy, LatestIndex>();
   #followed: Omit<FollowedLog, 'log'> | undefined;
@@ -217,10 +219,21 @@ export class Channel implements LogFollower, Task {
     let batch = this.#batches.get(offset);
     if (!batch) {
       batch = this.batchOf(log.entriesAfter(offset));
+      this.#link(batch, offset);
       if (this.#batches.size >= BATCHES) this.#batches.clear();
       this.#batches.set(offset, batch);
     }
     return batch;
+  }
+
+  /** Notes which batch most clients got before this one. Of two in a row only the newer one needs to know. */
+  #link(batch: Batch, offset: number): void {
+    const before = this.#newest;
+    if (before?.upTo.offset === offset) {
+      batch.follows = before;
+      before.follows = undefined;
+    }
+    this.#newest = batch;
   }
 
   /** Counts events that were handed on to a stream. To be called only where somebody hears of deliveries. */

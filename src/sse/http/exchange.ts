@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
+import { takesGzip } from './deflate.js';
 import { idFormOf } from '../protocol/media-type.js';
 import type { IdForm } from '../protocol/position.js';
 
@@ -91,22 +92,22 @@ export class Exchange {
   }
 
   /** Sends the head and the first text, in one packet. */
-  begin(statusCode: number, headers: OutgoingHttpHeaders, text: string): void {
+  begin(statusCode: number, headers: OutgoingHttpHeaders, content: string | Buffer): void {
     const socket: Partial<Socket> = this.isHttp1 ? this.socket : {};
     socket.cork?.();
     try {
       this.writeHead(statusCode, headers);
       // Saves memory: Node keeps the head for as long as the response, as one string if it is flushed alone, else as parts.
       this.response.flushHeaders();
-      this.write(text);
+      this.write(content);
     } finally {
       socket.uncork?.();
     }
   }
 
   /** Writes so that it leaves at once, also through a compression middleware. */
-  write(text: string): boolean {
-    const taken = this.response.write(text);
+  write(content: string | Buffer): boolean {
+    const taken = this.response.write(content);
     (this.response as Flushable).flush?.();
     return taken;
   }
@@ -199,12 +200,24 @@ export class Exchange {
     return idFormOf(this.request.headers.accept);
   }
 
-  /** The value of `Vary` for a response that depends on one more header of the request. */
-  varyBy(header: string): string {
+  /**
+   * Whether the content may be sent with a coding of ours: the client takes it, HTTP/1.0 is not in the way, which may mean
+   * an old proxy, and nobody else has a hand in the bytes.
+   */
+  get takesGzip(): boolean {
+    const { request, response } = this;
+    const isOld = this.isHttp1 && request.httpVersionMinor === 0;
+    const isTouched = Object.hasOwn(response, 'write') || response.hasHeader('content-encoding');
+    return !isOld && !isTouched && takesGzip(request.headers['accept-encoding']);
+  }
+
+  /** The value of `Vary` for a response that depends on these headers of the request, too. */
+  varyBy(headers: readonly string[]): string {
     const before = String(this.#adapted.getHeaders?.()['vary'] ?? '').split(',');
     const names = before.map((name) => name.trim()).filter((name) => name !== '');
-    const isThere = names.some((name) => name === '*' || name.toLowerCase() === header.toLowerCase());
-    return (isThere ? names : [...names, header]).join(', ');
+    const isThere = (header: string): boolean =>
+      names.some((name) => name === '*' || name.toLowerCase() === header.toLowerCase());
+    return [...names, ...headers.filter((header) => !isThere(header))].join(', ');
   }
 
   /** The query of the address, whatever parser the adapter has; undefined where there is none. */

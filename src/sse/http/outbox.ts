@@ -118,6 +118,11 @@ export class Outbox {
     if (writer) this.#wrote(writer.write(HEARTBEAT) ? 'taken' : 'not taken', writer);
   }
 
+  /** Writes what a whole response ends with, after all that was gathered. */
+  finish(): void {
+    this.#writer?.finish();
+  }
+
   close(): void {
     clearTimeout(this.#resting);
   }

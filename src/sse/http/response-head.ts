@@ -2,7 +2,9 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { Subscriber } from 'rxjs';
 import { heartbeatComment, positionBlock, positionEvent, retryBlock } from '../protocol/event-stream.js';
 import { EVENT_STREAM } from '../protocol/media-type.js';
+import { deflatedText, GZIP_HEADER } from './deflate.js';
 import type { Exchange } from './exchange.js';
+import type { ContentCoding } from './response-writer.js';
 import type { SseConnection } from './sse-connection.js';
 import type { RouteDescription } from './sse-route.metadata.js';
 
@@ -15,9 +17,10 @@ export interface ResponseHead {
   /**
    * Sends the head, and the first text with it.
    *
+   * @param coding `identity` or `gzip`; undefined where the response is never compressed
    * @returns false if Nest has not sent the head yet: call it again
    */
-  send(text: string): boolean;
+  send(text: string, coding: ContentCoding | undefined): boolean;
   /** Answers 204, which tells an EventSource to stay away. */
   stayAway(): void;
   /** Hands an error to the exception filters; only before the head is sent. */
@@ -33,9 +36,14 @@ export interface ResponseHead {
 const UNCACHED = 'private, no-cache, no-store, must-revalidate, max-age=0';
 
 /** The headers that Nest gives a stream: they keep caches and nginx from holding it back. */
-const headersOf = (cacheControl: string, exchange: Exchange): OutgoingHttpHeaders => ({
+const headersOf = (
+  cacheControl: string,
+  exchange: Exchange,
+  coding: ContentCoding | undefined,
+): OutgoingHttpHeaders => ({
   'Content-Type': EVENT_STREAM[exchange.idForm],
-  ...(exchange.idForm === 'own' && { Vary: exchange.varyBy('Accept') }),
+  ...variesBy(exchange, coding),
+  ...(coding === 'gzip' && { 'Content-Encoding': coding }),
   'Cache-Control': cacheControl,
   Pragma: 'no-cache',
   Expires: '0',
@@ -43,6 +51,11 @@ const headersOf = (cacheControl: string, exchange: Exchange): OutgoingHttpHeader
   // HTTP/2 forbids hop-by-hop headers (RFC 9113, 8.2.2).
   ...(exchange.isHttp1 && { Connection: 'keep-alive' }),
 });
+
+function variesBy(exchange: Exchange, coding: ContentCoding | undefined): OutgoingHttpHeaders {
+  const names = [...(exchange.idForm === 'own' ? ['Accept'] : []), ...(coding ? ['Accept-Encoding'] : [])];
+  return names.length > 0 ? { Vary: exchange.varyBy(names) } : {};
+}
 
 /** The outcome of a route that Nest waits for: it has done its work, or has failed. */
 export interface RouteOutcome {
@@ -63,13 +76,14 @@ export class OwnHead implements ResponseHead {
     this.#outcome = outcome;
   }
 
-  send(text: string): boolean {
+  send(text: string, coding: ContentCoding | undefined): boolean {
     const { exchange } = this;
     exchange.keepOpen();
     const { settings, cacheControl } = this.route;
     const cache = cacheControl?.() ?? (settings.allowTransform ? UNCACHED : `${UNCACHED}, no-transform`);
     const { headers } = typeof settings.plain === 'object' ? settings.plain : {};
-    exchange.begin(exchange.statusCode, { ...headersOf(cache, exchange), ...headers }, text);
+    const content = coding === 'gzip' ? Buffer.concat([GZIP_HEADER, deflatedText(text).bytes]) : text;
+    exchange.begin(exchange.statusCode, { ...headersOf(cache, exchange, coding), ...headers }, content);
     return true;
   }
 

@@ -1,32 +1,42 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { chunk, type SharedText } from '../protocol/event-stream.js';
+import { deflated, deflatedText, LAST_BLOCK, type Block } from './deflate.js';
 import type { Exchange } from './exchange.js';
+
+/** The coding of the content of a response (RFC 9110, 8.4): `gzip` where this package compresses it. */
+export type ContentCoding = 'identity' | 'gzip';
 
 /**
  * Writes to one response whose head is sent.
  *
  * Where nothing else has a hand in the bytes it writes chunks that are ready made, one for all
- * clients, straight to the socket. Everywhere else it writes text to the response.
+ * clients, straight to the socket. Everywhere else it writes to the response.
  */
-export class ResponseWriter {
-  readonly #socket: Socket | undefined;
+export abstract class ResponseWriter {
+  protected readonly socket: Socket | undefined;
   #drained: (() => void) | undefined;
   #isListening = false;
 
-  constructor(private readonly exchange: Exchange) {
-    this.#socket = shortWay(exchange.response);
+  constructor(
+    protected readonly exchange: Exchange,
+    coding: ContentCoding,
+  ) {
+    this.socket = shortWay(exchange.response, coding);
+  }
+
+  static of(exchange: Exchange, coding: ContentCoding): ResponseWriter {
+    return coding === 'gzip' ? new GzipWriter(exchange, coding) : new TextWriter(exchange, coding);
   }
 
   /** @returns false when the client cannot take more now; `onceDrained` says when it can */
-  write(text: string): boolean {
-    return this.#socket ? this.#socket.write(sharedChunk(text)) : this.exchange.write(text);
-  }
+  abstract write(text: string): boolean;
 
   /** Writes a text whose bytes are made once for all clients. */
-  writeShared(shared: SharedText): boolean {
-    return this.#socket ? this.#socket.write(shared.chunk) : this.write(shared.text);
-  }
+  abstract writeShared(shared: SharedText): boolean;
+
+  /** Writes what a whole response ends with. */
+  abstract finish(): void;
 
   /** Bytes that were written, and that the system has not taken yet. */
   get waitingBytes(): number {
@@ -34,8 +44,8 @@ export class ResponseWriter {
   }
 
   onceDrained(listener: () => void): void {
-    if (this.#socket) {
-      this.#socket.once('drain', listener);
+    if (this.socket) {
+      this.socket.once('drain', listener);
       return;
     }
     this.#drained = listener;
@@ -47,6 +57,45 @@ export class ResponseWriter {
       this.#drained = undefined;
       drained?.();
     });
+  }
+}
+
+class TextWriter extends ResponseWriter {
+  override write(text: string): boolean {
+    return this.socket ? this.socket.write(sharedChunk(text)) : this.exchange.write(text);
+  }
+
+  override writeShared(shared: SharedText): boolean {
+    return this.socket ? this.socket.write(shared.chunk) : this.exchange.write(shared.text);
+  }
+
+  override finish(): void {
+    // The end of the response says it.
+  }
+}
+
+/** Writes blocks that are compressed once for all clients (deflate.ts). */
+class GzipWriter extends ResponseWriter {
+  /** The text that the client got last, if others got it, too. */
+  #last: SharedText | undefined;
+
+  override write(text: string): boolean {
+    this.#last = undefined;
+    return this.#send(deflatedText(text));
+  }
+
+  override writeShared(shared: SharedText): boolean {
+    const block = deflated(shared, this.#last);
+    this.#last = shared;
+    return this.#send(block);
+  }
+
+  override finish(): void {
+    this.#send(LAST_BLOCK);
+  }
+
+  #send(block: Block): boolean {
+    return this.socket ? this.socket.write(block.chunk) : this.exchange.write(block.bytes);
   }
 }
 
@@ -67,7 +116,7 @@ function sharedChunk(text: string): Buffer {
  * HTTP/1.1's, nobody has wrapped the response to change what goes through it, and nothing waits in it
  * that would then come later.
  */
-function shortWay(response: ServerResponse): Socket | undefined {
+function shortWay(response: ServerResponse, coding: ContentCoding): Socket | undefined {
   if (!(response instanceof ServerResponse) || response.write !== ServerResponse.prototype.write)
     return undefined;
   const { socket, req } = response;
@@ -78,7 +127,7 @@ function shortWay(response: ServerResponse): Socket | undefined {
     response.chunkedEncoding &&
     !response.hasHeader('content-length') &&
     !response.hasHeader('transfer-encoding') &&
-    !response.hasHeader('content-encoding');
+    (coding === 'gzip' || !response.hasHeader('content-encoding'));
   if (!isPlain || !socket || socket.destroyed) return undefined;
   return response.writableLength === socket.writableLength ? socket : undefined;
 }

@@ -32,7 +32,7 @@ import { Outgoing } from './outgoing.js';
 import { Pipeline } from './pipeline.js';
 import { errorText, gapText, lastText, ownEvent } from './event-body.js';
 import { Introduction, type ResponseHead } from './response-head.js';
-import { ResponseWriter } from './response-writer.js';
+import { ResponseWriter, type ContentCoding } from './response-writer.js';
 import { abortSignal } from './signal.js';
 import type { StreamFailure } from './sse-route.metadata.js';
 import type { ConnectionSettings } from './sse-server.js';
@@ -598,6 +598,7 @@ export class SseConnection implements Sink, Task {
       firstEvents += part.firstEvents?.() ?? '';
     }
     const opening = this.#introduction.opening(retry);
+    const coding = this.#coding;
     try {
       if (refusal && !this.exchange.isHeadSent) throw refusal;
       if (firstEvents === '' && this.#hasNothingToSay && !this.exchange.isHeadSent) {
@@ -606,7 +607,7 @@ export class SseConnection implements Sink, Task {
         return false;
       }
       const isSentAway = retry !== undefined;
-      if (!this.head.send(isSentAway || this.settings.plain ? opening : opening + firstEvents)) {
+      if (!this.head.send(isSentAway || this.settings.plain ? opening : opening + firstEvents, coding)) {
         // A stock route: Nest has not sent the head yet, and nothing tells when it has.
         setTimeout(() => this.scheduleRun(), 1);
         return false;
@@ -617,13 +618,23 @@ export class SseConnection implements Sink, Task {
     }
     this.#state = 'open';
     this.#introduction.opened(opening);
-    this.#outbox.open(new ResponseWriter(this.exchange));
+    this.#outbox.open(ResponseWriter.of(this.exchange, coding ?? 'identity'));
     this.connections.opened(this);
     if (refusal) this.error(refusal);
     // Nest need not remember the request for as long as the stream goes on.
     if (this.#feed !== 'intercepted') this.head.release();
     if (this.exchange.isHead) this.#end({ reason: 'completed' });
     return !this.isClosed;
+  }
+
+  /** The coding of its content; undefined where it is never compressed, as on a stock route, whose head Nest sends. */
+  get #coding(): ContentCoding | undefined {
+    const { compress, compressAll, route } = this.settings;
+    const { cursors } = this.reader.position;
+    const isAsked =
+      cursors.length > 0 ? cursors.every(({ channel }) => channel.settings.compress) : compressAll;
+    if (route === 'stock' || !(compress ?? isAsked)) return undefined;
+    return this.exchange.takesGzip ? 'gzip' : 'identity';
   }
 
   #mayOpen(): boolean {
@@ -677,6 +688,7 @@ export class SseConnection implements Sink, Task {
     if (last) this.#outbox.add(last);
     this.#outbox.flushAll();
     if (this.isClosed) return;
+    this.#outbox.finish();
     this.close(reason);
     this.head.end();
     this.exchange.finishWithin(this.settings.grace);

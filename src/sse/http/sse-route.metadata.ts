@@ -43,6 +43,11 @@ export interface SseRouteSettings {
    */
   readonly coalesce?: number;
   /**
+   * Compresses the stream once for all clients that take gzip; see {@link ChannelOptions.compress}.
+   * @defaultValue as all of its channels say
+   */
+  readonly compress?: boolean;
+  /**
    * Lets a compression middleware, or a proxy, compress the stream: drops `no-transform` from
    * Cache-Control. Events still leave at once. @defaultValue false
    */
@@ -75,14 +80,15 @@ export const describeRoute = (route: DecoratedRoute): MethodDecorator => SetMeta
 export function checkRouteSettings(settings: SseRouteSettings): void {
   checkObject(
     settings,
-    ['method', 'slow', 'heartbeat', 'queuedBytes', 'coalesce', 'allowTransform', 'plain'],
+    ['method', 'slow', 'heartbeat', 'queuedBytes', 'coalesce', 'compress', 'allowTransform', 'plain'],
     '@Sse()',
   );
-  const { slow, heartbeat, queuedBytes, coalesce, allowTransform, plain } = settings;
+  const { slow, heartbeat, queuedBytes, coalesce, compress, allowTransform, plain } = settings;
   optional(slowOf, 'slow', slow);
   optional(millisecondsOf, 'heartbeat', heartbeat);
   optional(millisecondsOf, 'coalesce', coalesce);
   if (queuedBytes !== undefined) countOf('queuedBytes', queuedBytes, 1);
+  optional(booleanOf, 'compress', compress);
   optional(booleanOf, 'allowTransform', allowTransform);
   if (typeof plain === 'object')
     checkObject(plain, ['gap', 'error', 'headers'], 'The option "plain" of @Sse()');

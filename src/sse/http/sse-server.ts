@@ -25,6 +25,10 @@ export interface ConnectionSettings {
   /** Milliseconds that a client has to take the last bytes when its stream is ended. */
   readonly grace: number;
   readonly slow: SlowPolicy | undefined;
+  /** Whether to compress; undefined where its channels decide. */
+  readonly compress: boolean | undefined;
+  /** Whether to compress a response without channels. */
+  readonly compressAll: boolean;
   /** `stock`: a route of Nest. Events of other sources have the ids there that Nest gives: it numbers those without. */
   readonly route: 'own' | 'stock';
   /** Whether its client takes every event for one of the application's. */
@@ -173,6 +177,8 @@ export class SseServer {
       coalesce: settings.coalesce ?? 0,
       grace: shutdown.grace,
       slow: settings.slow,
+      compress: settings.compress,
+      compressAll: this.settings.channel.compress,
       route: isStock ? 'stock' : 'own',
       plain: settings.plain ?? false,
       warned: new Set(),

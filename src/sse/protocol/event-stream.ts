@@ -93,18 +93,23 @@ export function normalText(text: string): string {
 export const isOneLine = (text: string): boolean => !/[\r\n\0]/.test(text);
 
 /** A chunk of HTTP/1.1's chunked transfer coding (RFC 9112, 7.1), ready to be written to a socket. */
-export function chunk(text: string): Buffer {
-  const length = Buffer.byteLength(text);
+export function chunk(content: string | Buffer): Buffer {
+  const length = Buffer.byteLength(content);
   const size = length.toString(16);
   const bytes = Buffer.allocUnsafe(size.length + length + 4);
   bytes.write(size + '\r\n', 0, 'latin1');
-  bytes.write(text, size.length + 2, 'utf8');
+  if (typeof content === 'string') bytes.write(content, size.length + 2, 'utf8');
+  else content.copy(bytes, size.length + 2);
   bytes.write('\r\n', size.length + 2 + length, 'latin1');
   return bytes;
 }
 
-/** A text that several clients get, in the two forms that are written, each made once. */
+/** A text that several clients get, in the forms that are written, each made once. */
 export class SharedText {
+  /** The text that most clients got just before this one. A compressed form may refer to it (http/deflate.ts). */
+  follows: SharedText | undefined;
+  /** Its compressed forms, kept here for http/deflate.ts. */
+  deflated: object | undefined;
   #chunk: Buffer | undefined;
 
   constructor(readonly text: string) {}
