@@ -185,8 +185,8 @@ describe('the end of a response', () => {
     const lastEventId = await app.hub.publish('rooms/a', { data: 0 });
     for (let i = 1; i < 5; i++) await app.hub.publish('rooms/a', { data: i });
     const told = Told.of(app, 'stream:gap', 'connection:ended');
-    const opening = listen(`${app.url}/events?channels=rooms/a`, { lastEventId });
-    await expect(opening).rejects.toThrow('socket hang up');
+    // The connection breaks before the head, or after it.
+    await listen(`${app.url}/events?channels=rooms/a`, { lastEventId }).catch(() => undefined);
     await told.next('stream:gap');
     expect(await told.next('connection:ended')).toMatchObject({ reason: 'gap' });
   });
