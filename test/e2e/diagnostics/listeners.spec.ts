@@ -64,7 +64,7 @@ describe('a listener', () => {
     ]);
     whenTestEnds(listenTo(Object.fromEntries(throwing) as SseListeners, instanceOf(app)));
     const told = Told.of(app, ...NAMES);
-    const rejecting = async (): Promise<void> => Promise.reject(new Error('later'));
+    const rejecting = (() => Promise.reject(new Error('later'))) as () => void;
     whenTestEnds(
       listenTo({ 'stream:began': () => void 0, 'connection:backed-up': rejecting }, instanceOf(app)),
     );

@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
-import { from } from 'rxjs';
+import { from, throwError } from 'rxjs';
 import { defineChannel, listenTo, SseModule } from '../../../src/sse/index.js';
 import { describeOnRedis } from '../../support/shared-server.js';
 import { startSseApp, type RouteRequest, type SseApp } from '../../support/sse-app.js';
@@ -84,12 +83,13 @@ describe('pipe()', () => {
     expect(await told.next('pipe:ended')).toEqual({ ...of, published: 2, error: undefined });
 
     const error = new Error('the source');
-    const failing = (async function* () {
-      await nextTurn();
-      throw error;
-    })();
     const listening = Told.of(app, 'pipe:ended');
-    await expect(app.hub.pipe('rooms/b', failing)).rejects.toBe(error);
+    await expect(
+      app.hub.pipe(
+        'rooms/b',
+        throwError(() => error),
+      ),
+    ).rejects.toBe(error);
     expect(await listening.next('pipe:ended')).toMatchObject({
       channel: 'rooms/b',
       published: undefined,
