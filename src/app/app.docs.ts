@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { addSse, asyncApiDocument } from '../sse/swagger/index.js';
 
 const INFO = {
@@ -26,9 +26,14 @@ export function serveDocs(app: NestExpressApplication): void {
     .setOpenAPIVersion('3.2.0')
     .build();
   // Made when it is first asked for: all routes and guards are known then.
-  SwaggerModule.setup('docs', app, () => addSse(SwaggerModule.createDocument(app, config), app), {
-    customSiteTitle: INFO.title,
-  });
+  const document = (): OpenAPIObject => addSse(forUsers(SwaggerModule.createDocument(app, config)), app);
+  SwaggerModule.setup('docs', app, document, { customSiteTitle: INFO.title });
+}
+
+/** Leaves out what is for operators. */
+function forUsers(document: OpenAPIObject): OpenAPIObject {
+  const paths = Object.entries(document.paths).filter(([path]) => !/^\/(inspector|metrics)\b/.test(path));
+  return { ...document, paths: Object.fromEntries(paths) };
 }
 
 /** The page of Swagger UI has style elements, and style attributes in its icons. */

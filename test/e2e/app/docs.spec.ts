@@ -22,7 +22,8 @@ it('/docs-json is a valid document of OpenAPI 3.2, with a summary of every opera
   expect(await faultsOf(document)).toBeUndefined();
   expect(deadReferences(document)).toEqual([]);
   const operations = Object.entries(operationsOf(document));
-  expect(operations.filter(([, { summary }]) => !summary).map(([name]) => name)).toEqual(['GET /healthz']);
+  expect(operations.filter(([, { summary }]) => !summary).map(([name]) => name)).toEqual(['POST /publish']);
+  expect(operations.map(([name]) => name).filter((name) => /inspector|metrics/.test(name))).toEqual([]);
 });
 
 it('it has the events of each stream, and a schema for all data', async () => {
@@ -50,7 +51,10 @@ it('/docs/asyncapi.json is a valid document of AsyncAPI', async () => {
 
 it('/docs allows inline styles, and nothing else that other pages do not', async () => {
   const policyOf = async (path: string): Promise<string> =>
-    (await fetch(booted.url + path)).headers.get('content-security-policy') ?? '';
+    // Its own connection: the server closes one that has idled for five seconds, as on a busy machine.
+    (await fetch(booted.url + path, { headers: { connection: 'close' } })).headers.get(
+      'content-security-policy',
+    ) ?? '';
   const policy = await policyOf('/');
   for (const path of ['/docs', '/docs/', '/docs/swagger-ui.css'])
     expect(await policyOf(path)).toBe(policy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"));
