@@ -171,7 +171,8 @@ describe.each(engines)('an EventSource of %s', (title, launch) => {
     });
     const codings: unknown[] = [];
     app.server.on('request', ({ url }, response) => {
-      if (url === '/events') response.once('close', () => codings.push(response.getHeader('content-encoding')));
+      if (url === '/events')
+        response.once('close', () => codings.push(response.getHeader('content-encoding')));
     });
     const { proxy, url } = await proxyTo(app);
     const page = await listen(url, '/events');

@@ -59,7 +59,9 @@ class Schedule {
   async finish(): Promise<void> {
     for (const client of this.clients) client.goOn();
     for (const channel of CHANNELS) await this.hub.publish(channel, { data: `${channel} last` });
-    await Promise.all(this.clients.map((client) => client.until(client.path === 'other' ? 'b last' : 'a last')));
+    await Promise.all(
+      this.clients.map((client) => client.until(client.path === 'other' ? 'b last' : 'a last')),
+    );
     await this.hub.disconnect({});
     await Promise.all(this.clients.map(({ ended }) => ended));
   }
@@ -77,7 +79,10 @@ class Schedule {
     const path = this.#pick(paths);
     const id = this.ids.length > 0 && this.#upTo(2) === 0 ? this.#pick(this.ids.slice(-40)) : undefined;
     const own = this.#upTo(3) === 0 && { accept: 'text/event-stream;ids=own' };
-    const client = await GzipClient.open(`${this.url}/${path}`, { ...(id && { 'last-event-id': id }), ...own });
+    const client = await GzipClient.open(`${this.url}/${path}`, {
+      ...(id && { 'last-event-id': id }),
+      ...own,
+    });
     this.clients.push(Object.assign(client, { path }));
   }
 
@@ -99,7 +104,8 @@ class Schedule {
       const channel = this.#pick(CHANNELS);
       const all = this.published.get(channel) as string[];
       // Some fill the buffers of those who stall, as they do not compress.
-      const filler = this.#upTo(12) === 0 ? randomBytes(1 + this.#upTo(150_000)).toString('base64') : 'é some more';
+      const filler =
+        this.#upTo(12) === 0 ? randomBytes(1 + this.#upTo(150_000)).toString('base64') : 'é some more';
       const data = `${channel} ${all.length} ${filler}`;
       all.push(data);
       return this.hub.publish(channel, { data });
