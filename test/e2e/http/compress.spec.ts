@@ -1,12 +1,15 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
 import { promisify } from 'node:util';
+import { createGunzip } from 'node:zlib';
 import { Controller, Header, Inject } from '@nestjs/common';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import compression from 'compression';
 import { describe, expect, it, jest } from '@jest/globals';
 import { EventSource } from 'eventsource';
-import { map, type Observable } from 'rxjs';
+import { map, NEVER, type Observable } from 'rxjs';
 import { connect, connectChannels } from '../../../src/sse/client/index.js';
 import { GzipStream } from '../../../src/sse/http/deflate.js';
 import { AuthorizeChannel, Sse, SseHub, SseSnapshot, type SnapshotOf } from '../../../src/sse/index.js';
@@ -25,6 +28,7 @@ import {
   type Route,
   type SseApp,
 } from '../../support/sse-app.js';
+import { certificate } from './certificate.js';
 import { GzipClient } from './gzip-client.js';
 
 const routes: Record<string, Route> = {
@@ -137,18 +141,32 @@ describe.each(adapters)('compress, on %s, where there is no stream', (adapter) =
 });
 
 describe('compress', () => {
-  it('is not left over for the answer of an exception filter, if a header cannot be sent', async () => {
-    @Controller()
-    class BrokenController {
-      constructor(@Inject(SseHub) private readonly hub: SseHub) {}
-
-      @Sse('broken')
-      @Header('Cache-Control', () => 'no\nno')
-      broken(): Observable<unknown> {
-        return this.hub.stream('news');
-      }
+  it('works over HTTP/2', async () => {
+    const adapter = new FastifyAdapter({ http2: true, https: { ...certificate } } as object);
+    const { hub, port } = await start({ adapter });
+    const session = connectHttp2(`https://127.0.0.1:${port}`, {
+      ca: certificate.cert,
+      servername: 'localhost',
+    });
+    whenTestEnds(() => session.destroy());
+    const stream = session.request({ ':path': '/direct', 'accept-encoding': 'gzip' });
+    const [head] = (await once(stream, 'response')) as [Record<string, unknown>];
+    expect(head['content-encoding']).toBe('gzip');
+    const body = stream.pipe(createGunzip()).setEncoding('utf8');
+    let text = '';
+    body.on('data', (part: string) => (text += part));
+    for (const data of ['one', 'two', 'three']) {
+      await hub.publish('news', { data });
+      while (!text.includes(`data: ${data}\n\n`)) await once(body, 'data');
     }
-    const { url } = await start({ controllers: [BrokenController] });
+    const ended = once(body, 'end');
+    await hub.complete('news');
+    await ended;
+  });
+
+  it('is not left over for the answer of an exception filter, if a header cannot be sent', async () => {
+    const broken = controllerOf({ broken: () => NEVER }, { plain: { headers: { 'x-broken': 'no\nno' } } });
+    const { url } = await start({ controllers: [broken] });
     const client = await GzipClient.open(`${url}/broken`);
     await client.ended;
     expect(JSON.parse(client.text)).toMatchObject({ statusCode: 500 });
