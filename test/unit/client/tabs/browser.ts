@@ -17,6 +17,8 @@ const EPOCH = 1_800_000_000_000;
 /** What is due when. Of one moment, what was set first comes first. */
 export class Time {
   now = 0;
+  /** Called after each task. */
+  look = (): void => undefined;
   readonly #tasks: { readonly at: number; readonly run: () => void }[] = [];
 
   after(milliseconds: number, run: () => void): void {
@@ -29,6 +31,7 @@ export class Time {
     const end = this.now + milliseconds;
     for (;;) {
       await new Promise<void>((done) => realImmediate(done));
+      this.look();
       const [next] = this.#tasks;
       if (!next || next.at > end) break;
       this.#tasks.shift();
@@ -101,7 +104,8 @@ interface Options {
 interface LockRequest {
   readonly page: Page;
   readonly pipe: Pipe;
-  readonly signal: AbortSignal | undefined;
+  /** Whether nobody waits for it any more; from now on it cannot be given up. */
+  readonly isGivenUp: () => boolean;
   readonly held: () => Promise<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
@@ -202,11 +206,16 @@ export class Browser {
     const lock: Lock = this.#locks.get(name) ?? { holder: undefined, queue: [] };
     this.#locks.set(name, lock);
     return new Promise((resolve, reject) => {
-      const request: LockRequest = { page, pipe: this.pipe(), signal, held, resolve, reject };
-      signal?.addEventListener('abort', () => {
+      const isGivenUp = (): boolean => {
+        signal?.removeEventListener('abort', giveUp);
+        return signal?.aborted ?? false;
+      };
+      const request: LockRequest = { page, pipe: this.pipe(), held, resolve, reject, isGivenUp };
+      const giveUp = (): void => {
         lock.queue = lock.queue.filter((other) => other !== request);
-        reject(signal.reason as Error);
-      });
+        reject(signal!.reason as Error);
+      };
+      signal?.addEventListener('abort', giveUp);
       if (steal) {
         this.steals++;
         const { holder } = lock;
@@ -228,7 +237,7 @@ export class Browser {
     if (!request) return;
     const release = (): void => this.#release(lock, request);
     this.#tell(request, () => {
-      if (request.signal?.aborted) return release();
+      if (request.isGivenUp()) return release();
       void request.held().then((value) => {
         release();
         request.resolve(value);

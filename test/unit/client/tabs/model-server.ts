@@ -141,6 +141,7 @@ export class ModelServer {
     readonly browser: Browser,
     readonly kind: Kind,
     readonly keeps: number,
+    readonly note: (what: string) => void,
   ) {
     this.channels = kind === 'stream' ? ['a'] : ['a', 'b', 'c'];
     this.#logs = new Map(this.channels.map((name) => [name, new Log(name, 0, keeps)]));
@@ -235,6 +236,7 @@ export class ModelSource {
       if (server.isOver(positions))
         return pipe.send(() => this.#page.run(() => this.#moved({ kind: 'closed', reason: 'completed' })));
       server.opened++;
+      server.note(`${this.#page.name} streams after ${JSON.stringify([...positions])}`);
       pipe.send(() => this.#page.run(() => this.#opened()));
       this.#connection = new Connection(server, this.#page, positions, pipe, this);
     });

@@ -1,5 +1,6 @@
 import { Browser, Page } from './browser.js';
 import { ModelServer, ModelSource, type Data, type Kind } from './model-server.js';
+import type { ChannelClient } from '../../../../src/sse/client/channel.js';
 import { ChannelsClient } from '../../../../src/sse/client/channels-client.js';
 import { positionIn } from '../../../../src/sse/client/channel-position.js';
 import { SseClient } from '../../../../src/sse/client/client.js';
@@ -13,8 +14,8 @@ const QUIET = 30_000;
 interface Had {
   /** The position of the last event, of the last gap, or from which it began. */
   last: string | undefined;
-  /** The channel is wanted no more. */
-  end: () => void;
+  /** The use of a channel that the client names. */
+  readonly use?: ChannelClient;
 }
 
 /** Says when it has no room, as a client whose loop takes no events. */
@@ -77,7 +78,7 @@ class Tab {
       } else {
         const client = (this.#client = new TightStream({ onGap: this.#missed }, transport));
         for (const channel of server.channels)
-          this.had.set(channel, { last: undefined, end: () => undefined });
+          this.had.set(channel, { last: undefined });
         client.on('message', this.#came);
         client.start();
       }
@@ -87,25 +88,25 @@ class Tab {
   join(channel: string): void {
     const client = this.#client as TightChannels;
     const use = client.channel(channel, { onGap: this.#missed });
-    this.had.set(channel, { last: undefined, end: () => use.close() });
+    this.had.set(channel, { last: undefined, use });
     use.on('message', this.#came);
   }
 
   leave(channel: string): void {
     const had = this.had.get(channel);
     this.had.delete(channel);
-    had?.end();
+    had?.use?.close();
   }
 
-  position(channel: string): string {
-    const position = this.client.position();
-    return typeof position === 'string' ? positionIn(position, channel) : (position.get(channel) ?? '');
+  #positionIn(channel: string): string {
+    const { lastEventId } = this.had.get(channel)?.use ?? (this.client as TightStream);
+    return positionIn(lastEventId, channel);
   }
 
   /** Where it begins is where it is when it is somewhere. */
   look(): void {
     if (this.#client)
-      for (const [channel, had] of this.had) had.last ??= this.position(channel) || undefined;
+      for (const [channel, had] of this.had) had.last ??= this.#positionIn(channel) || undefined;
   }
 
   readonly #came = (data: unknown): void => {
@@ -117,13 +118,14 @@ class Tab {
     had.last = position;
   };
 
+  /** A gap that tells of another log may be told to one that has begun with that already. */
   readonly #missed = (gap: unknown): void => {
-    const { channel, position } = gap as Data;
+    const { channel, position, reason } = gap as Data & { readonly reason: string };
     const had = this.had.get(channel);
     if (!had) return;
     const [offset, life] = position.split('.').map(Number);
     const [before, lifeBefore] = (had.last ?? '').split('.').map(Number);
-    if (life === lifeBefore && offset! < before!)
+    if (reason === 'evicted' && life === lifeBefore && offset! < before!)
       this.world.fail(this, `is told of a gap of ${channel} up to ${position} after ${had.last}`);
     had.last = position;
   };
@@ -157,8 +159,12 @@ export class World {
     const random = (this.#random = new Random(seed * 7919));
     this.#flavour = FLAVOURS[seed % FLAVOURS.length]!;
     this.browser = new Browser(random, random.oneOf([1, 3, 10, 40]));
+    this.browser.time.look = () => {
+      for (const tab of this.#tabs) tab.look();
+    };
     const kind = random.oneOf<Kind>(['stream', 'streams', 'channels', 'channels']);
-    this.server = new ModelServer(this.browser, kind, random.oneOf([5, 20, 1_000]));
+    const note = (what: string): void => this.#note(what);
+    this.server = new ModelServer(this.browser, kind, random.oneOf([5, 20, 1_000]), note);
   }
 
   /** Runs the schedule of the seed. @returns what went wrong */
@@ -181,11 +187,7 @@ export class World {
   }
 
   async #pass(milliseconds: number): Promise<void> {
-    for (let end = this.browser.time.now + milliseconds; this.browser.time.now < end; ) {
-      await this.browser.time.pass(Math.min(20, end - this.browser.time.now));
-      for (const tab of this.#tabs) tab.look();
-    }
-    await this.browser.time.pass(0);
+    await this.browser.time.pass(milliseconds);
   }
 
   #has(flavour: (typeof FLAVOURS)[number]): boolean {
@@ -224,8 +226,8 @@ export class World {
       [this.#has('frozen') ? 2 : 0, () => this.#goOn(random.oneOf(open.length > 0 ? open : this.#tabs))],
       [this.#has('hidden') ? 3 : 0, () => this.#on((tab) => this.#hideOrShow(tab))],
       [this.#has('slow') ? 3 : 0, () => this.#on((tab) => this.#fillOrFree(tab))],
-      [this.#has('lost') ? 1 : 0, () => this.server.lose(random.oneOf(this.server.channels), random.between(0, 12))],
-      [this.#has('completed') ? 0.3 : 0, () => this.server.complete(random.oneOf(this.server.channels))],
+      [this.#has('lost') ? 1 : 0, () => this.#lose()],
+      [this.#has('completed') ? 0.3 : 0, () => this.#complete()],
     ];
     let left = random.next() * kinds.reduce((sum, [weight]) => sum + weight, 0);
     await kinds.find(([weight]) => (left -= weight) < 0)![1]();
@@ -241,6 +243,18 @@ export class World {
     const count = this.#random.next() < 0.8 ? this.#random.between(1, 3) : this.#random.between(4, 12);
     this.#note(`${count} events in ${channel}`);
     this.server.publish(channel, count);
+  }
+
+  #lose(): void {
+    const channel = this.#random.oneOf(this.server.channels);
+    this.#note(`the log of ${channel} is lost`);
+    this.server.lose(channel, this.#random.between(0, 12));
+  }
+
+  #complete(): void {
+    const channel = this.#random.oneOf(this.server.channels);
+    this.#note(`${channel} is complete`);
+    this.server.complete(channel);
   }
 
   #cut(): void {
@@ -327,8 +341,18 @@ export class World {
     const { size } = this.server.connections;
     const group = { page: { name: 'the group' } };
     if (size !== expected) this.fail(group, `has ${size} streams, and not ${expected}`);
+    this.#checkChannels(sharing, group);
     if (this.server.opened !== opened) this.fail(group, 'opens streams for news');
     const mayFreeze = this.#has('frozen') || this.#has('hidden');
     if (!mayFreeze && this.browser.steals > 0) this.fail(group, 'takes the lead from a leader that lives');
+  }
+  /** The shared stream has the channels that some tab wants, and no others. */
+  #checkChannels(tabs: readonly Tab[], group: Parameters<World['fail']>[0]): void {
+    if (this.server.kind !== 'channels') return;
+    const wanted = [...new Set(tabs.flatMap(({ had }) => [...had.keys()]))].sort().join();
+    for (const { page, cursors } of this.server.connections) {
+      const streamed = [...cursors.keys()].sort().join();
+      if (page.mayLock && streamed !== wanted) this.fail(group, `streams ${streamed}, and wants ${wanted}`);
+    }
   }
 }
