@@ -59,9 +59,20 @@ describe('the package as a user gets it', () => {
     const charts = ['hot-channel', 'restart', 'slow-clients'].map(
       (name) => `src/sse/cluster/growing-${name}.svg`,
     );
+    const inspector = ['NOTICES.txt', 'icon.svg', 'index.html', 'page.css'].map(
+      (name) => `dist/sse/inspector/public/${name}`,
+    );
     const isCode = (path: string) => /^dist\/(index|sse\/.+)\.(js|d\.ts)$/.test(path);
     expect(files.filter((path) => !isCode(path)).sort()).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'package.json', 'test/docs/chat.png', ...charts, ...guides.keys()].sort(),
+      [
+        'CHANGELOG.md',
+        'LICENSE',
+        'package.json',
+        'test/docs/chat.png',
+        ...charts,
+        ...inspector,
+        ...guides.keys(),
+      ].sort(),
     );
     expect(files).toEqual(
       expect.arrayContaining([

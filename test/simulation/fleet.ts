@@ -148,7 +148,6 @@ function sharing(store: MemoryBackplane): BackplaneFactory {
       read: (...call) => store.read(...call),
       complete: (...call) => store.complete(...call),
       purge: (...call) => store.purge(...call),
-      state: () => store.state(),
       stats: () => store.stats(),
       state: () => store.state(),
       close: async () => undefined,

@@ -51,7 +51,7 @@ describeOnEach('a process that pipes', (startServer) => {
     const [a, formed, open] = clients as [TestStream, TestStream, TestStream];
     await Promise.all([a.rest(), formed.rest(), open.until(({ type }) => type === 'error')]);
     expectNumbersAnd(LOST, a.events);
-    expectNumbersAnd({ type: 'error', data: '{"because":"lost"}' }, formed.events);
+    expectNumbersAnd({ type: 'error', data: { because: 'lost' } }, formed.events);
     expectNumbersAnd(LOST, open.events);
     expect(await other.publish('open', 'next')).toMatchObject({ id: expect.any(String) as unknown });
     expect((await open.next()).text).toBe('next');
@@ -129,7 +129,7 @@ describe('a process that pipes, on LMDB', () => {
     await instance.start();
     await Promise.all([client.rest(), formed.rest()]);
     expectNumbersAnd(LOST, client.events);
-    expectNumbersAnd({ type: 'error', data: '{"because":"lost"}' }, formed.events);
+    expectNumbersAnd({ type: 'error', data: { because: 'lost' } }, formed.events);
     const over = await read(instance, 'over');
     expectNumbersAnd(undefined, await over.rest());
     // It is told once, however often a process is killed.

@@ -34,6 +34,7 @@ export const streamEnded = told('stream:ended');
 export const streamGap = told('stream:gap');
 export const streamDenied = told('stream:denied');
 export const channelDelivered = told('channel:delivered');
+export const channelPublished = told('channel:published');
 export const channelCompleted = told('channel:completed');
 export const channelPurged = told('channel:purged');
 export const hookFailed = told('hook:failed');

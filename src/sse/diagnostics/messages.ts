@@ -158,6 +158,17 @@ export interface SseDiagnostics {
     /** Trace contexts of the events that were published with one, without those that were replayed: each once. */
     readonly traces: readonly string[];
   };
+  /** Calls of `publish()` and `emit()` came to an end. Comes once a turn and channel; each of several channels counts. */
+  'channel:published': OfChannel & {
+    /** How many events were stored. */
+    readonly published: number;
+    /** Their size in bytes. */
+    readonly bytes: number;
+    /** How many calls have failed, by the code of the `SseError`; `other` for another error. */
+    readonly failures: ReadonlyMap<string, number>;
+    /** Milliseconds from the call to its end: of the quickest, and of the slowest. */
+    readonly duration: { readonly min: number; readonly max: number };
+  };
   'channel:completed': OfChannel;
   'channel:purged': OfChannel;
   /** A method of the application, as one with `@OnSubscribe()`, has failed. */

@@ -50,7 +50,9 @@ export class HandlerDiscovery {
 
   /** The patterns of all methods of a kind. They are known before the application has started. */
   patterns(kind: HandlerKind): ChannelPattern[] {
-    const described = methodsIn(this.modules).flatMap(({ prototype, key }) => describedHandlers(prototype, key));
+    const described = methodsIn(this.modules).flatMap(({ prototype, key }) =>
+      describedHandlers(prototype, key),
+    );
     return described.filter((handler) => handler.kind === kind).map(({ pattern }) => pattern);
   }
 

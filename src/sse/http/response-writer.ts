@@ -40,7 +40,7 @@ export abstract class ResponseWriter {
 
   /** Bytes that were written, and that the system has not taken yet. */
   get waitingBytes(): number {
-    return this.#socket?.writableLength ?? this.exchange.response.writableLength;
+    return this.socket?.writableLength ?? this.exchange.response.writableLength;
   }
 
   onceDrained(listener: () => void): void {

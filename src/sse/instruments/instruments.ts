@@ -49,7 +49,11 @@ export const INSTRUMENTS = {
     'definition',
     'code',
   ),
-  'sse.publish.duration': histogram('s', 'Time that publish() took, also where it failed.', 'definition'),
+  'sse.publish.duration': histogram(
+    's',
+    'Time that the slowest publish() of a turn took, also where it failed.',
+    'definition',
+  ),
   'sse.publish.resent': total('{call}', 'Calls that were sent to the server of the backplane again.'),
   'sse.events.delivered': counter('{event}', 'Events handed on; each counts for each stream.', 'definition'),
   'sse.events.replayed': counter(

@@ -1,6 +1,5 @@
 import { listenTo } from '../diagnostics/listen.js';
 import type { EndReason, ReachableState, RefusingLimit } from '../diagnostics/messages.js';
-import { SseError } from '../sse.errors.js';
 import type { HubStats } from '../sse-hub.js';
 import type { Labels, NameOf } from './instruments.js';
 
@@ -48,11 +47,11 @@ export function measure(hub: string, meter: Meter): () => void {
         if (replayed > 0) meter.add('sse.events.replayed', replayed, labels);
         if (lag) meter.record('sse.delivery.lag', seconds(lag.max), labels);
       },
-      'publish:asyncEnd': ({ definition, startedAt, error }) => {
+      'channel:published': ({ definition, published, failures, duration }) => {
         const labels = of(definition);
-        meter.record('sse.publish.duration', seconds(performance.now() - startedAt), labels);
-        if (error === undefined) meter.add('sse.events.published', 1, labels);
-        else meter.add('sse.publish.failures', 1, { ...labels, code: codeOf(error) });
+        meter.record('sse.publish.duration', seconds(duration.max), labels);
+        if (published > 0) meter.add('sse.events.published', published, labels);
+        for (const [code, count] of failures) meter.add('sse.publish.failures', count, { ...labels, code });
       },
       'hook:failed': ({ definition, hook }) => meter.add('sse.hooks.failed', 1, { ...of(definition), hook }),
       'pipe:ended': ({ definition, published }) => {
@@ -86,9 +85,6 @@ export function* observe(stats: HubStats): Generator<Observation> {
     yield ['sse.pipes.active', pipes, of(definition)];
   }
 }
-
-/** The code of an error of this package; those of others may be anything. */
-const codeOf = (error: unknown): string => (error instanceof SseError ? error.code : 'other');
 
 const STATES: Readonly<Record<ReachableState, true>> = { ready: true, behind: true, away: true };
 

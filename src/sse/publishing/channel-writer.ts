@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { channelCompleted, channelPurged, publishing } from '../diagnostics/diagnostics.js';
+import { channelCompleted, channelPublished, channelPurged, publishing } from '../diagnostics/diagnostics.js';
 import type { OfChannel, Publishing } from '../diagnostics/messages.js';
 import { channelHash, formatId, type Position } from '../protocol/position.js';
 import { SparseLog, sparseLine } from '../sparse-log.js';
@@ -7,6 +7,7 @@ import { SseError } from '../sse.errors.js';
 import type { ChannelSettings, SseSettings } from '../sse.settings.js';
 import { checkObject, invalid, stringOf } from '../validate.js';
 import type { SseBackplane } from '../log/backplane.js';
+import { Publications } from './publications.js';
 import { SerialQueue } from './serial-queue.js';
 import type { ChannelDefinitions, ChannelRules } from '../channels/channel-definitions.js';
 import { checkedEvent } from '../channels/event-schemas.js';
@@ -42,6 +43,7 @@ export class ChannelWriter {
   /** Events of `emit()` that could not be published, since the start. */
   failedEmits = 0;
   readonly queue = new SerialQueue();
+  readonly #publications = new Publications();
   readonly #failures = new SparseLog();
   readonly #logger = new Logger('SseHub');
 
@@ -109,9 +111,12 @@ export class ChannelWriter {
     type: string | undefined,
     publish: (context: Publishing | undefined) => Promise<Appended>,
   ): Promise<Appended> {
-    if (!publishing.hasSubscribers) return publish(undefined);
+    const isTraced = publishing.hasSubscribers;
+    if (!isTraced && !channelPublished.hasSubscribers) return publish(undefined);
     const context: Publishing = { ...this.#of(channel), startedAt: performance.now(), type };
-    return publishing.tracePromise(() => publish(context), context);
+    const end = isTraced ? publishing.tracePromise(() => publish(context), context) : publish(context);
+    if (channelPublished.hasSubscribers) this.#publications.add(context, end);
+    return end;
   }
 
   async #append(

@@ -5,7 +5,7 @@ import { from } from 'rxjs';
 import { defineChannel, listenTo, SseModule } from '../../../src/sse/index.js';
 import { describeOnRedis } from '../../support/shared-server.js';
 import { startSseApp, type RouteRequest, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { instanceOf, Told } from './told.js';
 
 const Room = defineChannel('rooms/:id');
@@ -107,7 +107,7 @@ describeOnRedis('orders of two instances', (shared) => {
         routes: { events: (hub) => hub.stream(['rooms/a', 'rooms/b']) },
       });
     const [one, other] = [await instance(), await instance()];
-    await SseClient.open(`${other.url}/events?user=ada`);
+    await listen(`${other.url}/events?user=ada`);
     const here = Told.of(one, 'order:obeyed');
     const there = Told.of(other, 'order:obeyed');
     await one.hub.revoke('ada', 'rooms/a');

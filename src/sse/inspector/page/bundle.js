@@ -9,6 +9,21 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../../../..');
 const target = join(here, '../public');
 
+/**
+ * uPlot formats numbers in the language of the browser, and does not load at all where that is no language: WebKitGTK says "C"
+ * in such an environment. The page is in English.
+ */
+const english = {
+  name: 'english',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /uPlot\.esm\.js$/ }, ({ path }) => {
+      const code = readFileSync(path, 'utf8');
+      if (!code.includes('nav.language'))
+        throw new Error('uPlot has changed: look for its use of the language.');
+      return { contents: code.replaceAll('nav.language', '"en"') };
+    }),
+};
+
 const { metafile } = await build({
   entryPoints: { page: join(here, 'main.ts') },
   outdir: target,
@@ -18,6 +33,7 @@ const { metafile } = await build({
   target: 'es2022',
   legalComments: 'none',
   metafile: true,
+  plugins: [english],
   absWorkingDir: root,
   logLevel: 'warning',
 });
