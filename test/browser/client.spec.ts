@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { AuthorizeChannel } from '../../src/sse/index.js';
 import { whenTestEnds } from '../support/clean-up.js';
 import { startSseApp, untilSubscribers, type SseApp } from '../support/sse-app.js';
-import { SseClient } from '../support/sse-client.js';
+import { listen } from '../support/open-stream.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { IMPORT_MAP, ModulesController, UNTIL } from './client-modules.js';
 import { engineOf, engines } from './engines/engine-of.js';
@@ -71,7 +71,11 @@ describe.each(engines)('the client in %s', (_name, launch) => {
   }
 
   /** Opens the page of one app, and connects it to an address. */
-  async function listen(page: string, url: string, how: 'fetch' | 'EventSource' = 'fetch'): Promise<void> {
+  async function connectFrom(
+    page: string,
+    url: string,
+    how: 'fetch' | 'EventSource' = 'fetch',
+  ): Promise<void> {
     await load(page);
     await browser().evaluate(`void listen(${JSON.stringify(url)}, '${how}')`);
   }
@@ -89,7 +93,7 @@ describe.each(engines)('the client in %s', (_name, launch) => {
   it('gets every event once, although its connection is severed, also on another origin', async () => {
     const app = await start();
     const proxy = await proxyTo(app);
-    await listen(app.url, `http://127.0.0.1:${proxy.port}/events`);
+    await connectFrom(app.url, `http://127.0.0.1:${proxy.port}/events`);
     await isOpen(1);
     await app.hub.publish('news', { data: { n: 1 } });
     await until('events.length === 1');
@@ -105,7 +109,7 @@ describe.each(engines)('the client in %s', (_name, launch) => {
   it('notices a connection that has died in silence', async () => {
     const app = await start(200);
     const proxy = await proxyTo(app);
-    await listen(app.url, `http://127.0.0.1:${proxy.port}/events`);
+    await connectFrom(app.url, `http://127.0.0.1:${proxy.port}/events`);
     await isOpen(1);
     proxy.cut();
     await until(`states.some(({ kind }) => kind === 'reconnecting')`);
@@ -129,8 +133,8 @@ describe.each(engines)('the client in %s', (_name, launch) => {
     const goOn = await stopProcessOf(browser());
     proxy.cut();
     await publish('a2', 'b2', 'a3');
-    const awake = await SseClient.open(`${url}/events`);
-    for (let beats = 0; beats < 4; beats++) await awake.untilBlock(({ comments }) => comments.includes(''));
+    const awake = await listen(`${url}/events`);
+    for (let beats = 0; beats < 4; beats++) await awake.untilComment('');
     goOn();
     await until(`states.some(({ kind }) => kind === 'reconnecting')`);
     proxy.mend();
@@ -143,10 +147,10 @@ describe.each(engines)('the client in %s', (_name, launch) => {
 
   it('says why it is closed', async () => {
     const { url, hub } = await start();
-    await listen(url, '/guarded');
+    await connectFrom(url, '/guarded');
     const closed = `states.some(({ kind, reason, status }) => kind === 'closed' && `;
     await until(`${closed} reason === 'refused' && status === 401)`);
-    await listen(url, '/events');
+    await connectFrom(url, '/events');
     await isOpen(1);
     await hub.complete('news');
     await until(`${closed} reason === 'completed')`);
@@ -155,7 +159,7 @@ describe.each(engines)('the client in %s', (_name, launch) => {
   it('by EventSource gets every event once, and says why it is closed', async () => {
     const app = await start();
     const proxy = await proxyTo(app);
-    await listen(app.url, `http://127.0.0.1:${proxy.port}/events`, 'EventSource');
+    await connectFrom(app.url, `http://127.0.0.1:${proxy.port}/events`, 'EventSource');
     await isOpen(1);
     await app.hub.publish('news', { data: { n: 1 } });
     await until('events.length === 1');

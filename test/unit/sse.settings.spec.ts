@@ -76,6 +76,7 @@ describe('the defaults', () => {
         ttl: 600_000,
         replay: 'none',
         slow: 'gap',
+        compress: false,
         presence: undefined,
       },
       maxEventBytes: MIB,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { bootApp, type BootedApp } from './booted-app.js';
 
 let booted: BootedApp;
@@ -10,7 +10,7 @@ beforeEach(async () => {
 afterEach(() => booted.app.close());
 
 it('the demo serves its metrics to Prometheus', async () => {
-  await SseClient.open(`${booted.url}/chat/rooms/lobby/messages?name=Ada`);
+  await listen(`${booted.url}/chat/rooms/lobby/messages?name=Ada`);
   const response = await fetch(`${booted.url}/metrics`);
   expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4');
   const text = await response.text();

@@ -9,7 +9,7 @@ import {
 } from '../../../src/sse/client/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { eventually } from '../../support/eventually.js';
-import { Inbox } from '../../support/inbox.js';
+import { newInbox } from '../../support/inbox.js';
 import { untilConnections } from '../../support/sse-app.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
@@ -33,8 +33,8 @@ async function start(
 
 /** A client of either kind, for the events of one channel. */
 class Listening {
-  readonly #events = new Inbox<unknown>();
-  readonly #states = new Inbox<ConnectionState>();
+  readonly #events = newInbox<unknown>();
+  readonly #states = newInbox<ConnectionState>();
   readonly gaps: Gap[] = [];
 
   constructor(kind: 'connect' | 'connectChannels', url: string) {

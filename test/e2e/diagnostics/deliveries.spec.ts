@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { map, Subject } from 'rxjs';
 import { defineChannel, OnSubscribe, SseModule } from '../../../src/sse/index.js';
 import { startSseApp, untilSubscribers, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { instanceOf, Told } from './told.js';
 
 const Room = defineChannel('rooms/:id', { replay: 'all' });
@@ -35,7 +35,7 @@ const sizeOf = (data: string): number => Buffer.byteLength(`data: ${data}\n\n`);
 describe.each(['batches', 'values'])('deliveries of a response that is fed by %s', (path) => {
   it('are told once a turn and channel, with their number, size and lag', async () => {
     const app = await start();
-    const clients = [await SseClient.open(`${app.url}/${path}`), await SseClient.open(`${app.url}/${path}`)];
+    const clients = [await listen(`${app.url}/${path}`), await listen(`${app.url}/${path}`)];
     await untilSubscribers(app.hub, 'rooms/a', 2);
     const told = Told.of(app, 'channel:delivered');
     await Promise.all(['one', 'two', 'three'].map((data) => app.hub.publish('rooms/a', { data })));
@@ -67,7 +67,7 @@ describe.each(['batches', 'values'])('deliveries of a response that is fed by %s
     const app = await start();
     await app.hub.publish('rooms/a', { data: 'one' });
     const told = Told.of(app, 'channel:delivered');
-    await (await SseClient.open(`${app.url}/${path}`)).next();
+    await (await listen(`${app.url}/${path}`)).next();
     expect(await told.next('channel:delivered')).toMatchObject({
       ...{ deliveries: 1, replayed: 1, lag: undefined, traces: [] },
     });
@@ -75,7 +75,7 @@ describe.each(['batches', 'values'])('deliveries of a response that is fed by %s
 
   it('have the traces that events were published with, each once', async () => {
     const app = await start();
-    const clients = [await SseClient.open(`${app.url}/${path}`), await SseClient.open(`${app.url}/${path}`)];
+    const clients = [await listen(`${app.url}/${path}`), await listen(`${app.url}/${path}`)];
     await untilSubscribers(app.hub, 'rooms/a', 2);
     const told = Told.of(app, 'channel:delivered');
     const publishing = Told.of(app, 'publish:start');
@@ -110,7 +110,7 @@ describe('a hook that fails', () => {
   it('is told of with its name and error', async () => {
     const app = await start();
     const told = Told.of(app, 'hook:failed');
-    await SseClient.open(`${app.url}/batches`);
+    await listen(`${app.url}/batches`);
     expect(await told.next('hook:failed')).toEqual({
       ...{ hub: instanceOf(app), channel: 'rooms/a', definition: 'rooms/:id' },
       hook: 'Failing.came()',

@@ -5,7 +5,7 @@ import { Channel } from '../../../src/sse/channels/channel.js';
 import { listenTo, type SseListeners } from '../../../src/sse/index.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp, untilConnections, untilSubscribers, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { LogRecorder } from '../http/log-recorder.js';
 import { instanceOf, Told } from './told.js';
 
@@ -34,10 +34,10 @@ async function start(): Promise<SseApp & { readonly log: LogRecorder }> {
 
 /** Opens a stream, gets an event, and leaves. */
 async function visit({ hub, url }: SseApp): Promise<void> {
-  const clients = [await SseClient.open(`${url}/batches`), await SseClient.open(`${url}/values`)];
+  const clients = [await listen(`${url}/batches`), await listen(`${url}/values`)];
   await untilSubscribers(hub, 'news', 2);
   await hub.publish('news', { data: 'x' });
-  for (const client of clients) expect(await client.next()).toMatchObject({ data: 'x' });
+  for (const client of clients) expect(await client.next()).toMatchObject({ text: 'x' });
   for (const client of clients) client.close();
   await untilConnections(hub, 0);
 }
@@ -64,7 +64,7 @@ describe('a listener', () => {
     ]);
     whenTestEnds(listenTo(Object.fromEntries(throwing) as SseListeners, instanceOf(app)));
     const told = Told.of(app, ...NAMES);
-    const rejecting = async (): Promise<void> => Promise.reject(new Error('later'));
+    const rejecting = (() => Promise.reject(new Error('later'))) as () => void;
     whenTestEnds(
       listenTo({ 'stream:began': () => void 0, 'connection:backed-up': rejecting }, instanceOf(app)),
     );

@@ -1,11 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
-import { from } from 'rxjs';
+import { from, throwError } from 'rxjs';
 import { defineChannel, listenTo, SseModule } from '../../../src/sse/index.js';
 import { describeOnRedis } from '../../support/shared-server.js';
 import { startSseApp, type RouteRequest, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { instanceOf, Told } from './told.js';
 
 const Room = defineChannel('rooms/:id');
@@ -84,12 +83,13 @@ describe('pipe()', () => {
     expect(await told.next('pipe:ended')).toEqual({ ...of, published: 2, error: undefined });
 
     const error = new Error('the source');
-    const failing = (async function* () {
-      await nextTurn();
-      throw error;
-    })();
     const listening = Told.of(app, 'pipe:ended');
-    await expect(app.hub.pipe('rooms/b', failing)).rejects.toBe(error);
+    await expect(
+      app.hub.pipe(
+        'rooms/b',
+        throwError(() => error),
+      ),
+    ).rejects.toBe(error);
     expect(await listening.next('pipe:ended')).toMatchObject({
       channel: 'rooms/b',
       published: undefined,
@@ -107,7 +107,7 @@ describeOnRedis('orders of two instances', (shared) => {
         routes: { events: (hub) => hub.stream(['rooms/a', 'rooms/b']) },
       });
     const [one, other] = [await instance(), await instance()];
-    await SseClient.open(`${other.url}/events?user=ada`);
+    await listen(`${other.url}/events?user=ada`);
     const here = Told.of(one, 'order:obeyed');
     const there = Told.of(other, 'order:obeyed');
     await one.hub.revoke('ada', 'rooms/a');

@@ -1,7 +1,8 @@
 import { listenTo, SseCluster } from '../../../src/sse/index.js';
 import type { SseDiagnostics, SseListeners, SsePublishing } from '../../../src/sse/index.js';
+import { Inbox } from '../../../src/sse/testing/inbox.js';
 import { whenTestEnds } from '../../support/clean-up.js';
-import { Inbox } from '../../support/inbox.js';
+import { PATIENCE } from '../../support/open-stream.js';
 import type { SseApp } from '../../support/sse-app.js';
 
 type Messages = SseDiagnostics & SsePublishing;
@@ -14,7 +15,8 @@ export interface ToldMessage<Name extends keyof Messages = keyof Messages> {
 /** What an application is told of from now on, of these messages. */
 export class Told extends Inbox<ToldMessage> {
   private constructor(names: readonly (keyof Messages)[], hub: string) {
-    super();
+    // By name: a message is not always JSON.
+    super(PATIENCE, () => `Until then came ${this.names.join(', ')}.`);
     // What is told of a call is one object, which changes until its end.
     const listeners = names.map((name) => [name, (message: object) => this.#add(name, { ...message })]);
     whenTestEnds(listenTo(Object.fromEntries(listeners) as SseListeners, hub));

@@ -11,7 +11,7 @@ import { describeWith } from '../../support/describe-with.js';
 import { eventually } from '../../support/eventually.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { startSseApp, untilConnections, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 
 @Controller('health')
@@ -71,7 +71,7 @@ describe('the indicators of Terminus', () => {
 
   it('say degraded by 200, with the reason', async () => {
     const app = await start({ limits: { connections: 1 } });
-    await SseClient.open(`${app.url}/events`);
+    await listen(`${app.url}/events`);
     const events = { status: 'degraded', reasons: ['connections'], connections: { used: 1, limit: 1 } };
     expect(await ask(app, 'health/ready')).toMatchObject([200, { status: 'degraded', info: { events } }]);
   });
@@ -92,7 +92,7 @@ describe('shutdown.notice', () => {
     const notice = 4_000; // longer than what is done meanwhile
     const app = await start({ shutdown: { notice } });
     const { hub, url } = app;
-    const before = await SseClient.open(`${url}/events`);
+    const before = await listen(`${url}/events`);
     const piped = hub.pipe('numbers', async function* (signal) {
       for (let n = 0; !signal.aborted; n++) {
         yield { data: n };
@@ -104,14 +104,14 @@ describe('shutdown.notice', () => {
     await eventually(() => hub.health().ready.phase === 'announced');
     const [status, health] = await ask(app, 'plain');
     expect([status, health]).toMatchObject([200, { live: { status: 'up' }, ready: { status: 'down' } }]);
-    const late = await SseClient.open(`${url}/events`);
+    const late = await listen(`${url}/events`);
     await untilConnections(hub, 2);
     await hub.publish('news', { data: 'still here' });
-    for (const client of [before, late]) expect((await client.next()).data).toBe('still here');
+    for (const client of [before, late]) expect((await client.next()).text).toBe('still here');
     const { events } = await hub.history('numbers');
     await eventually(async () => (await hub.history('numbers')).events.length > events.length);
 
-    for (const client of [before, late]) expect(await client.closed).toBe('ended');
+    for (const client of [before, late]) expect(await client.ended()).toBe('ended');
     expect(performance.now() - begun).toBeGreaterThanOrEqual(notice - 1);
     expect(hub.health().ready.phase).toBe('draining');
     await expect(piped).rejects.toMatchObject({ code: 'HUB_CLOSED' });
@@ -156,12 +156,12 @@ describe('shutdown.notice', () => {
     // As Nest's handler of the signal does, for which alone Terminus waits.
     const closed = (app as unknown as { close(signal: string): Promise<void> }).close('SIGTERM');
     await eventually(() => hub.health().ready.status === 'down');
-    const late = await SseClient.open(`${url}/events`);
+    const late = await listen(`${url}/events`);
     await untilConnections(hub, 1);
     await hub.publish('news', { data: 'still here' });
-    expect((await late.next()).data).toBe('still here');
+    expect((await late.next()).text).toBe('still here');
     await closed;
-    expect(await late.closed).toBe('ended');
+    expect(await late.ended()).toBe('ended');
   });
 
   it('is not waited for where nobody is served', async () => {
@@ -185,7 +185,7 @@ describeWith('redis-server', 'hub.health() with a Redis that is away', (path) =>
       backplane: redisBackplane({ connection: { url } }),
       health: { awayGrace: 500 },
     });
-    const client = await SseClient.open(`${app.url}/events`);
+    const client = await listen(`${app.url}/events`);
     const statuses: string[] = [];
     const status = (): string => {
       const { ready } = app.hub.health();
@@ -206,6 +206,6 @@ describeWith('redis-server', 'hub.health() with a Redis that is away', (path) =>
       'up',
     ]);
     await app.hub.publish('news', { data: 'again' });
-    expect((await client.next()).data).toBe('again');
+    expect((await client.next()).text).toBe('again');
   });
 });

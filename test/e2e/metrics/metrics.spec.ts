@@ -9,7 +9,7 @@ import { INSTRUMENTS, prometheusName } from '../../../src/sse/instruments/instru
 import { eventually } from '../../support/eventually.js';
 import { describeOnRedis } from '../../support/shared-server.js';
 import { startSseApp, untilConnections, type RouteRequest, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { answerTo, listen } from '../../support/open-stream.js';
 
 const Room = defineChannel('rooms/:id', { history: { count: 2 }, replay: 'all', presence: true });
 
@@ -62,10 +62,8 @@ const definition = 'rooms/:id';
 describe('SseMetricsModule', () => {
   it('counts and times what becomes of responses', async () => {
     const { url, hub, value } = await start({ limits: { connections: 1 } });
-    const client = await SseClient.open(`${url}/events?channels=rooms/a`);
-    await (
-      await SseClient.open(`${url}/events?channels=rooms/a`)
-    ).closed;
+    const client = await listen(`${url}/events?channels=rooms/a`);
+    await answerTo(`${url}/events?channels=rooms/a`);
     await eventually(async () => (await value('sse_connections_opened_total', { start: 'new' })) === 1);
     expect(await value('sse_connections_opened_total', { start: 'resumed' })).toBe(0);
     expect(await value('sse_connections_active')).toBe(1);
@@ -82,7 +80,7 @@ describe('SseMetricsModule', () => {
   it('counts events by definition, never by name, and times them', async () => {
     const { url, hub, value, register } = await start();
     await hub.publish('rooms/a', { data: 'past' });
-    const client = await SseClient.open(`${url}/events?channels=rooms/a,other`);
+    const client = await listen(`${url}/events?channels=rooms/a,other`);
     await client.next();
     await hub.publish('rooms/a', { data: 'x' });
     await hub.publish('other', { data: 'xy' });
@@ -104,10 +102,10 @@ describe('SseMetricsModule', () => {
     const { url, hub, value } = await start();
     const lastEventId = await hub.publish('rooms/a', { data: 0 });
     for (let i = 1; i < 5; i++) await hub.publish('rooms/a', { data: i });
-    const client = await SseClient.open(`${url}/events?channels=rooms/a,rooms/secret,rooms/failing`, {
+    const client = await listen(`${url}/events?channels=rooms/a,rooms/secret,rooms/failing`, {
       lastEventId: `rooms%2Fa=${lastEventId}`,
     });
-    await client.until(({ type }) => type === 'gap');
+    await client.until('gap');
     await hub.revoke('ada', 'rooms/a');
     await hub.pipe('rooms/b', from([{ data: '1' }]));
     await eventually(
@@ -124,9 +122,7 @@ describe('SseMetricsModule', () => {
     const { url, hub, value } = await start();
     await hub.publish('other', { data: 'x' });
     const clients = await Promise.all(
-      ['ada', 'ada', 'eve'].map((user) =>
-        SseClient.open(`${url}/events?channels=rooms/a,rooms/b&user=${user}`),
-      ),
+      ['ada', 'ada', 'eve'].map((user) => listen(`${url}/events?channels=rooms/a,rooms/b&user=${user}`)),
     );
     let end = (): void => undefined;
     const source = async function* (): AsyncGenerator<{ data: string }> {
@@ -198,7 +194,7 @@ describeOnRedis('metrics of two instances', (shared) => {
   it('count what each has done', async () => {
     const backplane = shared();
     const [one, other] = [await start({ backplane }), await start({ backplane })];
-    const client = await SseClient.open(`${other.url}/events?channels=rooms/a`);
+    const client = await listen(`${other.url}/events?channels=rooms/a`);
     await one.hub.publish('rooms/a', { data: 'x' });
     await client.next();
     await eventually(async () => (await other.value('sse_events_delivered_total', { definition })) === 1);

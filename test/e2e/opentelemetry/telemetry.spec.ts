@@ -25,7 +25,7 @@ import { whenTestEnds } from '../../support/clean-up.js';
 import { eventually } from '../../support/eventually.js';
 import { describeOnEach } from '../../support/shared-server.js';
 import { startSseApp, untilConnections, untilSubscribers, type SseApp } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
+import { listen } from '../../support/open-stream.js';
 import { instanceOf, Told } from '../diagnostics/told.js';
 
 const Order = defineChannel('orders/:id', { history: { count: 2 } });
@@ -102,9 +102,9 @@ describeOnEach('the spans of an event', (shared) => {
     const backplane = shared();
     const [one, other] = [await start({ backplane }), await start({ backplane })];
     const clients = [
-      await SseClient.open(`${one.url}/events?channel=orders/7`),
-      await SseClient.open(`${other.url}/events?channel=orders/7`),
-      await SseClient.open(`${other.url}/values`),
+      await listen(`${one.url}/events?channel=orders/7`),
+      await listen(`${other.url}/events?channel=orders/7`),
+      await listen(`${other.url}/values`),
     ];
     await untilSubscribers(other.hub, 'orders/7', 2);
     const { span: parent, result } = one.within(() =>
@@ -153,7 +153,7 @@ describeOnEach('the spans of an event', (shared) => {
     const backplane = shared();
     const one = await start({ backplane }, new AlwaysOffSampler());
     const other = await start({ backplane });
-    const client = await SseClient.open(`${other.url}/events?channel=orders/7`);
+    const client = await listen(`${other.url}/events?channel=orders/7`);
     await untilSubscribers(other.hub, 'orders/7', 1);
     const told = Told.of(other, 'channel:delivered');
     await one.within(() => one.hub.publish('orders/7', { data: 'x' })).result;
@@ -188,7 +188,7 @@ describe('the span of a response', () => {
     const app = await start();
     const lastEventId = await app.hub.publish('orders/7', { data: 0 });
     for (let i = 1; i < 5; i++) await app.hub.publish('orders/7', { data: i });
-    const client = await SseClient.open(`${app.url}/events?channel=orders/7`, { lastEventId });
+    const client = await listen(`${app.url}/events?channel=orders/7`, { lastEventId });
     await client.take(3);
     expect(app.spans('stream')).toEqual([]);
     client.close();
@@ -210,10 +210,10 @@ describe('the span of a response', () => {
 
   it('has failed where the response has', async () => {
     const app = await start();
-    const client = await SseClient.open(`${app.url}/fails`);
+    const client = await listen(`${app.url}/fails`);
     await untilSubscribers(app.hub, 'orders/7', 1);
     await app.hub.publish('orders/7', { data: 'x' });
-    await client.closed;
+    await client.ended();
     expect(await ended(app, 'stream')).toMatchObject({
       status: { code: SpanStatusCode.ERROR, message: 'failed' },
     });
@@ -231,7 +231,7 @@ describe('metrics', () => {
       routes: { events: (hub) => hub.stream('orders/7') },
     });
     const told = Told.of({ app }, 'channel:delivered');
-    const client = await SseClient.open(`${url}/events`);
+    const client = await listen(`${url}/events`);
     await untilSubscribers(hub, 'orders/7', 1);
     await hub.publish('orders/7', { data: 'x' });
     await client.next();
@@ -283,8 +283,8 @@ it('SseTelemetryModule refuses what is no provider, and options that it does not
     imports: [SseTelemetryModule.forRoot()],
     routes: { events: (hub) => hub.stream('news') },
   });
-  const client = await SseClient.open(`${app.url}/events`);
+  const client = await listen(`${app.url}/events`);
   await untilSubscribers(app.hub, 'news', 1);
   await app.hub.publish('news', { data: 'x' });
-  expect(await client.next()).toMatchObject({ data: 'x' });
+  expect(await client.next()).toMatchObject({ text: 'x' });
 });

@@ -6,7 +6,6 @@ import { eventually } from '../../support/eventually.js';
 import { listen } from '../../support/open-stream.js';
 import { describeOnRedis } from '../../support/shared-server.js';
 import { startSseApp, type Route } from '../../support/sse-app.js';
-import { SseClient } from '../../support/sse-client.js';
 import { Publisher, ServerSockets } from '../http/stalled.js';
 
 const Short = defineChannel('short', { history: { count: 10 }, replay: 'all' });
@@ -38,14 +37,14 @@ const start = (backplane?: BackplaneFactory) =>
 
 /** All data that a route sends up to an event that is published last, to both channels. */
 async function received(url: string, hub: SseHub, path: string, lastEventId = ''): Promise<string[]> {
-  const client = await SseClient.open(`${url}/${path}`, { lastEventId });
+  const client = await listen(`${url}/${path}`, { lastEventId });
   await hub.publish('a', { type: 'x', data: 'end' });
   await hub.publish('b', { type: 'x', data: 'end' });
   const isAlone = path === 'first' || path === 'second' || path === 'chosen';
   let ends = 0;
-  const events = await client.until(({ data }) => data === 'end' && ++ends === (isAlone ? 1 : 2));
+  const events = await client.until(({ text }) => text === 'end' && ++ends === (isAlone ? 1 : 2));
   client.close();
-  return events.map(({ data }) => data).filter((data) => data !== 'end');
+  return events.map(({ text }) => text).filter((text) => text !== 'end');
 }
 
 describe.each<[string, (name: string, define: (shared: () => BackplaneFactory | undefined) => void) => void]>(
@@ -73,11 +72,11 @@ describe.each<[string, (name: string, define: (shared: () => BackplaneFactory | 
 
     it('live once, at its place among the others, and moves the positions in all its channels on', async () => {
       const { url, hub } = await start(shared());
-      const client = await SseClient.open(`${url}/both`);
+      const client = await listen(`${url}/both`);
       await hub.publish(['a', 'b'], { data: 1 });
       await hub.publish('b', { data: 2 });
       await hub.publish(['b', 'a'], { data: 3 });
-      expect((await client.take(3)).map(({ data }) => data)).toEqual(['1', '2', '3']);
+      expect((await client.take(3)).map(({ text }) => text)).toEqual(['1', '2', '3']);
       const [id] = await hub.publish(['b', 'a'], { data: 4 });
       await client.next();
       // The position in `a` moves with the next event at the latest.
@@ -106,15 +105,15 @@ describe.each<[string, (name: string, define: (shared: () => BackplaneFactory | 
 
     it('once each in a burst that a short history has no room for', async () => {
       const { url, hub } = await start(shared());
-      const client = await SseClient.open(`${url}/short`);
+      const client = await listen(`${url}/short`);
       const numbers = Array.from({ length: 200 }, (_, n) => n);
       await Promise.all(numbers.map((data) => hub.publish(['short', 'b'], { data })));
       await hub.publish('b', { data: 'end' });
-      const events = await client.until(({ data }) => data === 'end');
+      const events = await client.until(({ text }) => text === 'end');
       expect(
         events
           .slice(0, -1)
-          .map(({ data }) => Number(data))
+          .map(({ text }) => Number(text))
           .sort((one, other) => one - other),
       ).toEqual(numbers);
     });
@@ -125,16 +124,16 @@ describeOnRedis('an event that was published to several channels of another inst
   it('comes once, live and after a reconnect', async () => {
     const backplane = shared();
     const [one, other] = [await start(backplane), await start(backplane)];
-    const client = await SseClient.open(`${other.url}/turned`, { reconnect: 1 });
+    const client = await listen(`${other.url}/turned`, { reconnect: 1 });
     for (let data = 0; data < 20; data++) {
       await one.hub.publish(data % 2 === 0 ? ['a', 'b', 'c'] : ['c', 'a'], { data });
-      if (data % 7 === 3) client.destroy();
+      if (data % 7 === 3) client.drop('fin');
     }
     for (const channel of ['a', 'b', 'c']) await one.hub.publish(channel, { data: 'end' });
     let ends = 0;
-    const events = await client.until(({ data }) => data === 'end' && ++ends === 3);
-    const data = events.map((event) => event.data).filter((text) => text !== 'end');
-    expect(new Set(data)).toEqual(new Set(Array.from({ length: 20 }, (_, n) => String(n))));
+    const events = await client.until(({ text }) => text === 'end' && ++ends === 3);
+    const texts = events.map(({ text }) => text).filter((text) => text !== 'end');
+    expect(new Set(texts)).toEqual(new Set(Array.from({ length: 20 }, (_, n) => String(n))));
   });
 });
 
@@ -144,10 +143,10 @@ describe('an event that was published to several channels', () => {
     for (let n = 0; n < 1_200; n++) hub.emit('long', { data: 'before' });
     await hub.publish(['long', 'b'], { data: 1 });
     await hub.publish('long', { data: 'end' });
-    const client = await SseClient.open(`${url}/long`);
-    const data = (await client.until((event) => event.data === 'end')).map((event) => event.data);
-    expect(data.filter((text) => text !== 'before')).toEqual(['1', 'end']);
-    expect(data.indexOf('1')).toBeLessThan(1_000);
+    const client = await listen(`${url}/long`);
+    const texts = (await client.until(({ text }) => text === 'end')).map(({ text }) => text);
+    expect(texts.filter((text) => text !== 'before')).toEqual(['1', 'end']);
+    expect(texts.indexOf('1')).toBeLessThan(1_000);
   });
 
   it('is not taken for one of a log that was made anew at the same offsets', async () => {
@@ -155,9 +154,9 @@ describe('an event that was published to several channels', () => {
     await hub.publish(['brief', 'b'], { data: 'old' });
     await eventually(async () => (await hub.history('brief')).events.length === 0);
     for (let n = 0; n < 3; n++) await hub.publish('brief', { data: 'new' });
-    const client = await SseClient.open(`${url}/brief`);
-    const data = (await client.take(4)).map((event) => event.data);
-    expect(data.sort()).toEqual(['new', 'new', 'new', 'old']);
+    const client = await listen(`${url}/brief`);
+    const texts = (await client.take(4)).map(({ text }) => text);
+    expect(texts.sort()).toEqual(['new', 'new', 'new', 'old']);
   });
 
   it('comes once to an Observable outside a response, from the channel that is named first', async () => {
@@ -194,11 +193,11 @@ describe('an event that was published to several channels', () => {
 
   it('comes once where its first channel has completed', async () => {
     const { url, hub } = await start();
-    const client = await SseClient.open(`${url}/both`);
+    const client = await listen(`${url}/both`);
     const published = hub.publish(['a', 'b'], { data: 1 });
     const completed = hub.complete('a');
     await Promise.all([published, completed]);
     await hub.publish('b', { data: 'end' });
-    expect((await client.until(({ data }) => data === 'end')).map(({ data }) => data)).toEqual(['1', 'end']);
+    expect((await client.until(({ text }) => text === 'end')).map(({ text }) => text)).toEqual(['1', 'end']);
   });
 });

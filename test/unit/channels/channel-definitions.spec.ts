@@ -23,6 +23,7 @@ describe('what holds for a channel', () => {
       ttl: 90_000,
       replay: 'all',
       slow: 'disconnect',
+      compress: false,
     });
   });
 

@@ -71,8 +71,8 @@ describe('a leader that cannot reach the backplane', () => {
     const { state, attempts, tell, warn } = await leading();
     for (const member of [ANN, BOB]) await tell(member.user, member);
     await eventually(() => attempts.length >= 4);
-    expect(warn.mock.calls).toEqual([
-      ['A join could not be published to the channel "room": SseError: It is away.'],
+    expect(warn.mock.calls.map(([line]) => String(line))).toEqual([
+      'A join could not be published to the channel "room": SseError: It is away.',
     ]);
     state.isAway = false;
     const failed = attempts.length;
