@@ -1,6 +1,7 @@
 import { ForbiddenException, HttpException, HttpStatus, Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import type { ChannelRule } from '../channels/channel-definition.js';
 import { declaredChannels } from '../channels/feature-channels.js';
 import type { Exchange } from '../http/exchange.js';
 import { refuseForms } from '../http/refuse-forms.js';
@@ -100,9 +101,17 @@ export class HttpPublishing implements OnApplicationBootstrap {
 
   /** @throws ForbiddenException */
   #check(request: PublishBody): void {
-    const { channels = declaredChannels(this.modules) } = this.rules;
+    const { channels } = this.rules;
     if (channels === 'all') return;
-    const refused = channelsOf(request).find((name) => !channels.some((channel) => channel.matches(name)));
+    const declared = declaredChannels(this.modules);
+    const isAllowed = (name: string): boolean => {
+      const matches = (definition: ChannelRule): boolean => definition.matches(name);
+      // Of definitions that match the same name the first is in force, and the others say nothing of that channel.
+      const inForce = declared.find(matches);
+      if (!channels) return inForce !== undefined;
+      return inForce ? channels.includes(inForce) : channels.some(matches);
+    };
+    const refused = channelsOf(request).find((name) => !isAllowed(name));
     if (refused !== undefined)
       throw new ForbiddenException(`The channel ${JSON.stringify(refused)} may not be published to.`);
   }

@@ -25,6 +25,7 @@ export class SseInspectorModule implements OnApplicationShutdown {
     const settings = inspectorSettings(options);
     return {
       module: SseInspectorModule,
+      imports: settings.imports,
       controllers: [inspectorController(settings)],
       providers: [
         {

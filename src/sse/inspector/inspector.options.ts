@@ -1,4 +1,4 @@
-import type { CanActivate, Type } from '@nestjs/common';
+import type { CanActivate, ModuleMetadata, Type } from '@nestjs/common';
 import { SseError } from '../sse.errors.js';
 import { ageOf, booleanOf, checkObject, countOf, listOf, stringOf, withDefaults } from '../validate.js';
 
@@ -23,6 +23,8 @@ export interface SseInspectorOptions {
   readonly readOnly?: boolean;
   /** What each instance remembers for "Explain". */
   readonly memory?: InspectorMemory;
+  /** Modules whose providers the guards need. */
+  readonly imports?: NonNullable<ModuleMetadata['imports']>;
 }
 
 /** The options with every default in place. */
@@ -31,13 +33,14 @@ export interface InspectorSettings {
   readonly guards: readonly (CanActivate | Type<CanActivate>)[];
   readonly readOnly: boolean;
   readonly memory: Required<InspectorMemory>;
+  readonly imports: NonNullable<ModuleMetadata['imports']>;
 }
 
 const MEMORY: Required<InspectorMemory> = { bytes: 4 * 1024 * 1024, age: 600_000 };
 
 /** @throws SseError `INVALID_OPTIONS` */
 export function inspectorSettings(options: SseInspectorOptions): InspectorSettings {
-  checkObject(options, ['path', 'guards', 'readOnly', 'memory'], 'SseInspectorModule.forRoot()');
+  checkObject(options, ['path', 'guards', 'readOnly', 'memory', 'imports'], 'SseInspectorModule.forRoot()');
   const memory = withDefaults('memory', options.memory, MEMORY);
   countOf('memory.bytes', memory.bytes, 1);
   ageOf('memory.age', memory.age);
@@ -46,6 +49,7 @@ export function inspectorSettings(options: SseInspectorOptions): InspectorSettin
     guards: guardsOf(options.guards),
     readOnly: booleanOf('readOnly', options.readOnly ?? false),
     memory,
+    imports: [...listOf('imports', options.imports ?? [], 'modules')],
   };
 }
 

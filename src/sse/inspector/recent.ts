@@ -98,8 +98,8 @@ export class Recent {
     const share = (part: number): { bytes: number; age: number } => ({ bytes: bytes * part, age });
     this.published = new Bounded(share(0.4), sizeOfPublished);
     this.ended = new Bounded(share(0.3), sizeOfEnded);
-    this.gaps = new Bounded<GapTold>(share(0.15), sizeOfStream);
-    this.denied = new Bounded<Denied>(share(0.1), sizeOfStream);
+    this.gaps = new Bounded<GapTold>(share(0.15), sizeOfGap);
+    this.denied = new Bounded<Denied>(share(0.1), sizeOfDenied);
     this.cleared = new Bounded(share(0.05), ({ channel }) => RECORD + 2 * channel.length);
     this.#stop = listenTo(
       {
@@ -159,13 +159,21 @@ const sizeOfWho = ({ id, user = '', path, address = '' }: Who): number =>
 const sizeOfEnded = ({ who, positions }: Ended): number =>
   positions.reduce((sum, { channel }) => sum + RECORD + 2 * channel.length, RECORD + sizeOfWho(who));
 
-const sizeOfStream = ({ who, channel }: GapTold | Denied): number =>
-  RECORD + sizeOfWho(who) + 2 * channel.length;
+const sizeOfDenied = ({ who, channel }: Denied): number => RECORD + sizeOfWho(who) + 2 * channel.length;
+
+const sizeOfGap = ({ who, channel, requested }: GapTold): number =>
+  RECORD + sizeOfWho(who) + 2 * (channel.length + requested.length);
+
+/**
+ * A text that was cut out of one that a client has sent, as a copy: V8 would keep all of that for it, and a query or a header
+ * may have 16 kB.
+ */
+const copyOf = (text: string): string => Buffer.from(text).toString();
 
 export function whoIs({
   info: { id, user, path, address, connectedAt },
 }: Pick<ObservedConnection, 'info'>): Who {
-  return { id, user, path, address, since: connectedAt.getTime() };
+  return { id, user, path: copyOf(path), address, since: connectedAt.getTime() };
 }
 
 function gapOf({
@@ -176,7 +184,11 @@ function gapOf({
   oldest,
   latest,
 }: SseDiagnostics['stream:gap']): GapTold {
-  return { kind: 'gap', at: Date.now(), who: whoIs(connection), channel, reason, requested, oldest, latest };
+  const who = whoIs(connection);
+  return {
+    ...{ kind: 'gap', at: Date.now(), who, channel, reason, oldest, latest },
+    requested: copyOf(requested),
+  };
 }
 
 function publishedOf({ channel, type, bytes, result, error }: Publishing): Published {

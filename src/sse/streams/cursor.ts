@@ -115,7 +115,7 @@ export class Cursor implements ChannelReader, Task {
    * key, until it has caught up.
    */
   #lag: 'none' | 'lagging' = 'none';
-  /** The offset from which it reads since its start, or since its last gap. */
+  /** The offset after which it passes over no event that is wanted: since its start, its last gap, or its last lag. */
   #from = 0;
   /** `past` until everything was handed on that was in the log at the start. */
   #stretch: 'past' | 'live' = 'past';
@@ -532,6 +532,7 @@ export class Cursor implements ChannelReader, Task {
   /** Hands on the newest event of each key, of all that has not been read. */
   #readNewest(index: LatestIndex): void {
     const newest = index.after(this.read.offset);
+    this.#from = this.log.head.offset; // in which other channels need a copy of what it skips
     if (newest.length === 0) this.#hide(this.log.head, 0);
     else if (this.#sink.takesBatches) this.#handOnBatch(this.channel.batchOf(newest));
     else this.#inContext(() => newest.every((entry) => this.#handOn(entry)));

@@ -256,6 +256,24 @@ describe('publishing over HTTP', () => {
     expect((await post(all.url, { channel: 'a//b', data: 1 })).status).toBe(400);
   });
 
+  it('asks for the definition that is in force, where several match', async () => {
+    const Audit = defineChannel('orders/audit', {});
+    const startWith = (channels: SsePublishOptions['channels']) =>
+      startSseApp({
+        imports: [
+          SseModule.forFeature([Audit, Order]),
+          SsePublishModule.forRoot({ ...guarded, ...(channels && { channels }) }),
+        ],
+      });
+    const publish = async (channels?: SsePublishOptions['channels']): Promise<number> => {
+      const { url } = await startWith(channels);
+      return (await post(url, { channel: 'orders/audit', data: 1 })).status;
+    };
+    expect(await publish([Order])).toBe(403);
+    expect(await publish([Order, Audit])).toBe(201);
+    expect(await publish()).toBe(201);
+  });
+
   it('has its rules from a factory, and several routes', async () => {
     const { url } = await startSseApp({
       imports: [

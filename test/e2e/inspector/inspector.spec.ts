@@ -1,4 +1,4 @@
-import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Inject, Injectable, Module, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
 import { SseInspectorModule } from '../../../src/sse/inspector/index.js';
 import { Inspector } from '../../../src/sse/inspector/inspector.js';
@@ -23,6 +23,24 @@ const users = ({ rows }: Rows): (string | undefined)[] => rows.map(({ user }) =>
 /** Opens streams of `news`, one a user. */
 async function openFor(app: Inspected, ...names: string[]): Promise<void> {
   for (const name of names) await app.stream('news', name);
+}
+
+@Injectable()
+class Keys {
+  readonly key = 'open';
+}
+
+@Module({ providers: [Keys], exports: [Keys] })
+class KeysModule {}
+
+@Injectable()
+class InjectedGuard implements CanActivate {
+  constructor(@Inject(Keys) private readonly keys: Keys) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const { headers } = context.switchToHttp().getRequest<{ headers: { 'x-key'?: string } }>();
+    return headers['x-key'] === this.keys.key;
+  }
 }
 
 @Injectable()
@@ -91,6 +109,13 @@ describe.each(adapters)('the inspector (%s)', (adapter) => {
     for (const path of ['publish', 'revoke', 'complete', 'purge'])
       expect((await fetch(`${url}/inspector/api/${path}`, { method: 'POST' })).status).toBe(403);
     expect((await fetch(`${url}/inspector/api/connections/x`, { method: 'DELETE' })).status).toBe(403);
+    expect((await fetch(`${url}/inspector`, { headers: { 'x-key': 'open' } })).status).toBe(200);
+  });
+
+  it('has guards that need providers of other modules', async () => {
+    const inspector = { guards: [InjectedGuard], imports: [KeysModule] };
+    const { url } = await startInspected({ adapter, inspector });
+    expect((await fetch(`${url}/inspector`)).status).toBe(403);
     expect((await fetch(`${url}/inspector`, { headers: { 'x-key': 'open' } })).status).toBe(200);
   });
 

@@ -3,15 +3,19 @@ import { merge } from 'rxjs';
 import { defineChannel, SseModule } from '../../../src/sse/index.js';
 import type { BackplaneFactory, SseEvent, SseHub } from '../../../src/sse/index.js';
 import { eventually } from '../../support/eventually.js';
+import { listen } from '../../support/open-stream.js';
 import { describeOnRedis } from '../../support/shared-server.js';
 import { startSseApp, type Route } from '../../support/sse-app.js';
-import { listen } from '../../support/open-stream.js';
+import { Publisher, ServerSockets } from '../http/stalled.js';
 
 const Short = defineChannel('short', { history: { count: 10 }, replay: 'all' });
 const Long = defineChannel('long', { history: { count: 2_000 } });
 const Brief = defineChannel('brief', { ttl: 50, replay: 'all' });
 
+const Latest = defineChannel('latest', { slow: { latest: () => 'key' } });
+
 const routes: Record<string, Route> = {
+  latest: (hub) => hub.stream(['latest', 'b']),
   first: (hub) => hub.stream('a', { replay: 'all' }),
   second: (hub) => hub.stream('b', { replay: 'all' }),
   both: (hub) => hub.stream(['a', 'b'], { replay: 'all' }),
@@ -28,7 +32,7 @@ const start = (backplane?: BackplaneFactory) =>
   startSseApp({
     routes,
     sse: backplane ? { backplane } : {},
-    imports: [SseModule.forFeature([Short, Brief, Long])],
+    imports: [SseModule.forFeature([Short, Brief, Long, Latest])],
   });
 
 /** All data that a route sends up to an event that is published last, to both channels. */
@@ -170,6 +174,21 @@ describe('an event that was published to several channels', () => {
       ['a', 1],
       ['b', 'end'],
     ]);
+  });
+
+  it('comes from the later channel to a client that fell behind, where the first gives only the newest', async () => {
+    const app = await start();
+    const sockets = new ServerSockets(app);
+    const client = await listen(`${app.url}/latest`);
+    client.pause();
+    await new Publisher(app.hub, 'b').fill(sockets.of(client));
+    await app.hub.publish(['latest', 'b'], { type: 'copied', data: 'old' });
+    await app.hub.publish('latest', { type: 'copied', data: 'new' });
+    await app.hub.publish('b', { type: 'copied', data: 'end' });
+    client.read();
+    const events = await client.until(({ data }) => data === 'end');
+    const copied = events.filter(({ type }) => type === 'copied').map(({ data }) => data);
+    expect(copied).toEqual(['new', 'old', 'end']);
   });
 
   it('comes once where its first channel has completed', async () => {

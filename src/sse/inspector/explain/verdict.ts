@@ -1,5 +1,5 @@
 import { parseLastEventId } from '../../protocol/position.js';
-import type { GapTold } from '../recent.js';
+import type { Ended, GapTold } from '../recent.js';
 import type { ConnectionEvidence } from './evidence.js';
 import type { EventFacts } from './event-facts.js';
 
@@ -199,11 +199,12 @@ function waits(name: string, event: EventFacts, { position, state, waiting }: Co
   return { outcome: 'waiting', sentence: `Event ${event.offset} waits for ${name}: ${cause}.` };
 }
 
-const REASONS: Readonly<Record<string, string>> = {
+const REASONS: Readonly<Record<Ended['reason'], string>> = {
   completed: 'its stream has completed',
   failed: 'its stream has failed',
   client: 'its client has left',
-  slow: 'its client did not read',
+  slow: 'its client fell behind',
+  overflow: 'its client did not read',
   gap: 'a plain stream could not be given to its end',
   expired: 'the identity of its user expired',
   revoked: 'it lost its last channel',
@@ -236,7 +237,7 @@ function factsOf({
     who.user !== undefined && { label: 'User', value: who.user },
     { label: 'Path', value: who.path },
     { label: 'Since', value: who.since, isTime: true },
-    { label: 'State', value: ended ? `ended: ${REASONS[ended.reason] ?? ended.reason}` : state },
+    { label: 'State', value: ended ? `ended: ${REASONS[ended.reason]}` : state },
     ended !== undefined && { label: 'Ended', value: ended.at, isTime: true },
     position?.began !== undefined && { label: 'Stream began after event', value: position.began },
     position?.given !== undefined && { label: 'Written up to event', value: position.given },
