@@ -72,6 +72,10 @@ describe.each(engines)('the inspector in %s', (_, launch) => {
       page,
       `${textOf('main')}.includes('denied: forbidden') && ${textOf('main')}.includes('gap: evicted')`,
     );
+    await page.evaluate(
+      `[...document.querySelectorAll('main tr')].find((row) => row.textContent.includes('gap: evicted')).querySelector('td:last-child a').click()`,
+    );
+    await until(page, `${textOf('.sentence')}.includes('had left the log already')`);
     const dora = await explain(page, { event: events.dora, channel: 'secrets', user: 'dora' });
     expect(dora).toContain('was denied the channel "secrets" (forbidden)');
     const gina = await explain(page, { event: events.gina, channel: 'news', user: 'gina' });
