@@ -72,22 +72,23 @@ function answerOf({ sentence, event, verdicts, fault }: Explanation): HTMLElemen
       ['Event', `${event.offset} of ${event.channel}`],
       ['Id', event.id === '' ? '–' : h('code', {}, event.id)],
       ['State', badge(event.state, event.state === 'kept' ? 'good' : 'warn')],
-      ['Published', event.at === undefined ? '–' : fullTime(event.at)],
+      [
+        'Published',
+        event.at === undefined ? '–' : `${fullTime(event.at).slice(0, 19).replace('T', ' ')} UTC`,
+      ],
       ['Type', event.type ?? '–'],
       ['Size', event.bytes === undefined ? '–' : bytes(event.bytes)],
       ['Data', event.data === undefined ? '–' : h('code', { class: 'data' }, event.data)],
     ),
-    ...verdicts.map(verdictCard),
+    ...verdicts.map((one) => verdictCard(one, sentence)),
   ];
 }
 
-const verdictCard = ({
-  outcome,
-  sentence,
-  facts,
-  connection,
-  user,
-}: Explanation['verdicts'][number]): HTMLElement =>
+/** @param said the sentence above, which is not repeated */
+const verdictCard = (
+  { outcome, sentence, facts, connection, user }: Explanation['verdicts'][number],
+  said: string,
+): HTMLElement =>
   h(
     'article',
     { class: 'card verdict' },
@@ -97,7 +98,7 @@ const verdictCard = ({
       badge(outcome, TONES[outcome]),
       h('a', { href: link('connections', connection) }, user ?? short(connection)),
     ),
-    h('p', {}, sentence),
+    sentence !== said && h('p', {}, sentence),
     h(
       'details',
       {},
