@@ -84,6 +84,27 @@ describe.each(engines)('the inspector in %s', (_, launch) => {
     expect(fred).toContain('of the types "alert", and this one is of "note"');
   });
 
+  it('keeps the focus on a link while the page is drawn anew, and the view when the head is skipped', async () => {
+    const app = await startInspected();
+    await prepare(app);
+    const page = browser();
+    await page.open(`${app.url}/inspector`);
+    const focused = `document.activeElement.textContent`;
+    await until(page, `${textOf('main')}.includes('denied: forbidden')`);
+    await page.evaluate(`document.querySelector('main td a').focus()`);
+    const name = await page.evaluate(focused);
+    await page.evaluate(`new Promise((done) => {
+      const old = document.activeElement;
+      const look = () => (old.isConnected ? requestAnimationFrame(look) : done(true));
+      look();
+    })`);
+    await until(page, `${focused} === ${JSON.stringify(name)}`);
+    await click(page, 'Channels');
+    await until(page, `location.hash === '#/channels'`);
+    await page.evaluate(`document.querySelector('.skip').click()`);
+    expect(await page.evaluate(`document.activeElement.id + ' ' + location.hash`)).toBe('content #/channels');
+  });
+
   it('shows connections, a channel and its events as they come', async () => {
     const app = await startInspected();
     await prepare(app);

@@ -54,12 +54,20 @@ export function explain({ signal }: Surroundings, query: URLSearchParams): HTMLE
     h(
       'form',
       { class: 'card form', submit: ask },
-      field('event', 'Event', 'Its id, its number in the channel, or: latest', true),
-      field('channel', 'Channel', 'Not needed with the id of a streamed channel'),
-      field('user', 'User', 'Or leave both empty: everybody'),
-      field('connection', 'Connection', 'Its id'),
+      field('event', 'Event', 'Id or number, or: latest', true),
+      field('channel', 'Channel', 'Or empty, with an id'),
+      field('user', 'User', 'Or empty: everybody'),
+      field('connection', 'Connection', 'Id, or empty'),
       h('div', { class: 'bar' }, h('button', {}, 'Explain')),
     ),
+    !query.has('event') &&
+      h(
+        'p',
+        { class: 'soft' },
+        'Every event of a ',
+        h('a', { href: link('channels') }, 'channel'),
+        ' has a link to this page: Who got it?',
+      ),
     answer,
   );
 }
