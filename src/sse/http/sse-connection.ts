@@ -164,7 +164,8 @@ export class SseConnection implements Sink, Task {
 
   get positions(): StreamPosition[] {
     const isResumed = this.lastEventId.kind !== 'none';
-    return this.reader.position.cursors.map((cursor) => ({ ...cursor.progress, isResumed }));
+    const way = this.#isOfHub ? 'direct' : 'operators';
+    return this.reader.position.cursors.map((cursor) => ({ ...cursor.progress, isResumed, way }));
   }
 
   /** How far the response has come: see {@link SseConnection}. */
@@ -268,6 +269,11 @@ export class SseConnection implements Sink, Task {
     return this.settings.slow;
   }
 
+  /** Whether a hub stream feeds it, with nothing in between. */
+  get #isOfHub(): boolean {
+    return this.#feed === 'hub' || this.#feed === 'batched';
+  }
+
   get takesBatches(): boolean {
     return this.#feed === 'batched';
   }
@@ -322,9 +328,8 @@ export class SseConnection implements Sink, Task {
   }
 
   allStarted(when: 'at once' | 'later'): void {
-    const isOfHub = this.#feed === 'hub' || this.#feed === 'batched';
     // Nothing can fail any more, so it opens now and not in the run queue: what is allocated in the turn of the request dies young.
-    if (isOfHub && when === 'at once' && this.#state === 'ready') this.run();
+    if (this.#isOfHub && when === 'at once' && this.#state === 'ready') this.run();
   }
 
   write(shared: SharedText): void {
