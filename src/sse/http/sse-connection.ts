@@ -715,8 +715,6 @@ export class SseConnection implements Sink, Task {
     if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     // Before the teardown, as Nest does it: that often takes the listeners of the signal off.
     abortSignal(this.request);
-    // Before its streams end, so that its positions can still be looked up.
-    if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     this.pipeline.release();
     this.#outgoing?.close();
     this.#outbox.close();
