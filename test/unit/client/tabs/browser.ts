@@ -1,4 +1,4 @@
-import { Random } from '../../../e2e/streams/random.js';
+import type { Random } from '../../../e2e/streams/random.js';
 
 /*
  * A browser in memory, as far as tabs use one: Web Locks, BroadcastChannel, timers, and the life of a page. Its time passes as fast as
@@ -75,9 +75,13 @@ export class Page {
     else if (this.life === 'running') this.browser.enter(this, task);
   }
 
-  /** Tells the page that it is put aside or taken back; the event is the last or the first that it sees. */
+  /** Runs a task of its own, as no two tasks run at once. */
+  later(task: () => void): void {
+    this.browser.time.after(0, () => this.run(task));
+  }
+
   tell(target: EventTarget, type: string): void {
-    this.run(() => target.dispatchEvent(new Event(type)));
+    this.later(() => target.dispatchEvent(new Event(type)));
   }
 
   stop(): void {
@@ -87,7 +91,7 @@ export class Page {
   goOn(): void {
     if (this.life !== 'stopped') return;
     this.life = 'running';
-    for (const task of this.#held.splice(0)) this.browser.time.after(0, () => this.run(task));
+    for (const task of this.#held.splice(0)) this.later(task);
   }
 
   end(): void {
@@ -137,7 +141,9 @@ class Channel {
       if (other === this || other.name !== this.name) continue;
       const pipe = this.pipes.get(other) ?? this.browser.pipe();
       this.pipes.set(other, pipe);
-      pipe.send(() => other.page.run(() => other.isOpen && other.onmessage?.({ data: structuredClone(data) })));
+      pipe.send(() =>
+        other.page.run(() => other.isOpen && other.onmessage?.({ data: structuredClone(data) })),
+      );
     }
   }
 
@@ -155,19 +161,23 @@ export class Browser {
   readonly channels = new Set<Channel>();
   /** Whose task runs. */
   page!: Page;
-  /** How often a lock was stolen. */
-  steals = 0;
+  /** Who has stolen a lock. */
+  readonly steals: Page[] = [];
   readonly #locks = new Map<string, Lock>();
 
   /** @param slowness milliseconds that a message takes at most, as a rule */
   constructor(
     readonly random: Random,
     private readonly slowness: number,
+    readonly fail: (page: Page, what: string) => void,
   ) {
+    // The globals are those of the browser that was made last.
+    // eslint-disable-next-line @typescript-eslint/no-this-alias
     present = this;
     Date.now = () => EPOCH + Math.floor(this.time.now);
     Math.random = () => random.next();
-    globalThis.setTimeout = ((task: () => void, milliseconds = 0) => this.#timer(task, milliseconds)) as never;
+    globalThis.setTimeout = ((task: () => void, milliseconds = 0) =>
+      this.#timer(task, milliseconds)) as never;
   }
 
   /** Gives clocks, timers and chance back. */
@@ -178,7 +188,9 @@ export class Browser {
   }
 
   latency = (): number =>
-    this.random.next() < 0.02 ? this.random.between(0, 20 * this.slowness) : this.random.between(0, this.slowness);
+    this.random.next() < 0.02
+      ? this.random.between(0, 20 * this.slowness)
+      : this.random.between(0, this.slowness);
 
   pipe(): Pipe {
     return new Pipe(this.time, this.latency);
@@ -193,7 +205,7 @@ export class Browser {
   #timer(task: () => void, milliseconds: number): void {
     const { page, random } = this;
     const isHidden = page.document.visibilityState === 'hidden';
-    const late = isHidden ? (random.next() < 0.2 ? random.between(0, 20_000) : 1_000) : 0;
+    const late = isHidden ? (random.next() < 0.2 ? random.between(0, 8_000) : 1_000) : 0;
     this.time.after(Math.max(1, milliseconds + late), () => page.run(task));
   }
 
@@ -213,14 +225,20 @@ export class Browser {
       const request: LockRequest = { page, pipe: this.pipe(), held, resolve, reject, isGivenUp };
       const giveUp = (): void => {
         lock.queue = lock.queue.filter((other) => other !== request);
+        this.#release(lock, request);
         reject(signal!.reason as Error);
       };
       signal?.addEventListener('abort', giveUp);
       if (steal) {
-        this.steals++;
+        this.steals.push(page);
+        if (page.document.visibilityState === 'hidden')
+          this.fail(page, 'takes a lock, and nobody looks at it');
         const { holder } = lock;
         lock.holder = undefined;
-        if (holder) this.#tell(holder, () => holder.reject(new DOMException('Stolen.', 'AbortError')));
+        // Nobody says how soon the one is told from whom it was taken.
+        const late = this.random.next() < 0.4 ? this.random.between(0, 3_000) : 0;
+        const broken = (): void => holder?.reject(new DOMException('Stolen.', 'AbortError'));
+        if (holder) this.time.after(late, () => this.#tell(holder, broken));
         lock.queue.unshift(request);
       } else lock.queue.push(request);
       this.#grant(lock);
@@ -251,6 +269,12 @@ export class Browser {
     this.#grant(lock);
   }
 
+  /** Whether a page has a lock, waits for one, or hears the others. */
+  isUsedBy(page: Page): boolean {
+    const requests = [...this.#locks.values()].flatMap(({ holder, queue }) => [holder, ...queue]);
+    return [...this.channels, ...requests].some((user) => user?.page === page);
+  }
+
   /** A page is gone, and what it has held is free. */
   forget(page: Page): void {
     for (const channel of this.channels) if (channel.page === page) channel.close();
@@ -271,5 +295,6 @@ define('navigator', {
 define('BroadcastChannel', { value: Channel });
 define('document', { get: () => present?.page.document });
 define('addEventListener', {
-  value: (...how: Parameters<EventTarget['addEventListener']>) => browserNow().page.window.addEventListener(...how),
+  value: (...how: Parameters<EventTarget['addEventListener']>) =>
+    browserNow().page.window.addEventListener(...how),
 });

@@ -46,7 +46,9 @@ export class Log {
   }
 
   /** What follows a position, or the gap there. */
-  next(position: string): { readonly position: string; readonly event?: string; readonly data: object } | undefined {
+  next(
+    position: string,
+  ): { readonly position: string; readonly event?: string; readonly data: object } | undefined {
     const { channel } = this;
     if (!this.knows(position)) {
       const reason = position.endsWith(`.${this.life}`) ? 'evicted' : 'unknown';
@@ -86,7 +88,9 @@ class Connection {
 
   #block(event: string | undefined, data: object, moved: readonly string[]): Message {
     const { cursors } = this;
-    const parts = [...cursors].filter(([channel]) => this.server.kind !== 'channels' || moved.includes(channel));
+    const parts = [...cursors].filter(
+      ([channel]) => this.server.kind !== 'channels' || moved.includes(channel),
+    );
     const id = this.server.kind === 'stream' ? parts[0]![1] : idOf(parts);
     return { event, id, data: JSON.stringify(data) };
   }
@@ -190,7 +194,7 @@ export class ModelServer {
 
 /** A transport with a stream of its own, as the plain ones are. */
 export class ModelSource {
-  #receiver!: Receiver & Partial<ChannelsReceiver>;
+  #receiver!: Receiver & Partial<Omit<ChannelsReceiver, keyof Receiver>>;
   #connection: Connection | undefined;
   #asked = new Set<string>();
   #changes: 'idle' | 'running' = 'idle';
@@ -204,7 +208,7 @@ export class ModelSource {
   }
 
   start(receiver: Receiver): void {
-    this.#receiver = receiver as Receiver & Partial<ChannelsReceiver>;
+    this.#receiver = receiver;
     void Promise.resolve().then(() => this.#connect());
   }
 
@@ -317,7 +321,12 @@ export class ModelSource {
       if (block === 'end') {
         this.#connection = undefined;
         const wait = this.server.browser.random.between(50, RETRY);
-        this.#moved({ kind: 'reconnecting', attempt: 0, at: Date.now() + wait, error: new Error('It was cut.') });
+        this.#moved({
+          kind: 'reconnecting',
+          attempt: 0,
+          at: Date.now() + wait,
+          error: new Error('It was cut.'),
+        });
         setTimeout(() => this.#connect(), wait);
         return;
       }

@@ -10,6 +10,13 @@ import { Random } from '../../../e2e/streams/random.js';
 /** Milliseconds after which all is in order again, once nothing more happens: an answer that never comes is waited for. */
 const QUIET = 30_000;
 
+/** Milliseconds after which tabs have another leader, where one of them is looked at. */
+const ANOTHER_LEADER = 12_000;
+/** Milliseconds in which news reach all tabs. */
+const NEWS = 3_000;
+/** What may come to a tab without room: its own stream may have begun anew. */
+const MOST_WITHOUT_ROOM = 5;
+
 /** What a tab has of a channel. */
 interface Had {
   /** The position of the last event, of the last gap, or from which it began. */
@@ -20,10 +27,14 @@ interface Had {
 
 /** Says when it has no room, as a client whose loop takes no events. */
 class Room {
+  /** Events that came, and streams that were begun, although there was none. */
+  events = 0;
+  streams = 0;
   #full: { readonly room: Promise<void>; readonly free: () => void } | undefined;
 
   fill(): void {
     let free = (): void => undefined;
+    this.events = this.streams = 0;
     this.#full ??= { room: new Promise<void>((resolve) => (free = resolve)), free: () => free() };
   }
 
@@ -68,17 +79,19 @@ class Tab {
   }
 
   begin(channels: readonly string[]): void {
-    this.page.run(() => {
+    this.page.later(() => {
       const { server } = this.world;
-      const plain = (): ModelSource => new ModelSource(server);
+      const plain = (): ModelSource => {
+        this.#count('streams');
+        return new ModelSource(server);
+      };
       const transport = new TabsTransport('model', plain);
       if (server.kind === 'channels') {
-        this.#client = new TightChannels({}, transport, plain as never).start();
+        this.#client = new TightChannels({}, transport, plain).start();
         for (const channel of channels) this.join(channel);
       } else {
         const client = (this.#client = new TightStream({ onGap: this.#missed }, transport));
-        for (const channel of server.channels)
-          this.had.set(channel, { last: undefined });
+        for (const channel of server.channels) this.had.set(channel, { last: undefined });
         client.on('message', this.#came);
         client.start();
       }
@@ -109,7 +122,15 @@ class Tab {
       for (const [channel, had] of this.had) had.last ??= this.#positionIn(channel) || undefined;
   }
 
+  /** A stream hands on what it has read, and reads no more. */
+  #count(what: 'events' | 'streams'): void {
+    const space = this.#client?.space;
+    if (space?.room && ++space[what] > MOST_WITHOUT_ROOM)
+      this.world.fail(this, `has no room for more ${what}`);
+  }
+
   readonly #came = (data: unknown): void => {
+    this.#count('events');
     const { channel, position, previous } = data as Data;
     const had = this.had.get(channel);
     if (!had) return;
@@ -158,7 +179,9 @@ export class World {
   constructor(readonly seed: number) {
     const random = (this.#random = new Random(seed * 7919));
     this.#flavour = FLAVOURS[seed % FLAVOURS.length]!;
-    this.browser = new Browser(random, random.oneOf([1, 3, 10, 40]));
+    this.browser = new Browser(random, random.oneOf([1, 3, 10, 40]), (page, what) =>
+      this.fail({ page }, what),
+    );
     this.browser.time.look = () => {
       for (const tab of this.#tabs) tab.look();
     };
@@ -173,7 +196,9 @@ export class World {
       await this.#open();
       for (let left = this.#random.between(10, 60); left > 0; left--) {
         await this.#step();
-        await this.#pass(this.#random.next() < 0.7 ? this.#random.between(0, 30) : this.#random.between(0, 6_000));
+        await this.#pass(
+          this.#random.next() < 0.7 ? this.#random.between(0, 30) : this.#random.between(0, 6_000),
+        );
       }
       await this.#settle();
     } finally {
@@ -194,7 +219,7 @@ export class World {
     return this.#flavour === flavour || this.#flavour === 'all';
   }
 
-  get #open_(): Tab[] {
+  get #living(): Tab[] {
     return this.#tabs.filter((tab) => tab.isOpen);
   }
 
@@ -215,11 +240,13 @@ export class World {
 
   async #step(): Promise<void> {
     const random = this.#random;
-    const open = this.#open_;
+    const open = this.#living;
     const kinds: readonly (readonly [weight: number, make: () => unknown])[] = [
       [6, () => this.#publish()],
       [open.length < 5 ? 3 : 0, () => this.#open()],
       [2, () => this.#cut()],
+      [0.7, () => this.#liveOn()],
+      [0.5, () => this.#hurry()],
       [1.5, () => this.#on((tab) => this.#close(tab))],
       [this.server.kind === 'channels' ? 3 : 0, () => this.#on((tab) => this.#joinOrLeave(tab))],
       [this.#has('frozen') ? 3 : 0, () => this.#on((tab) => this.#stop(tab))],
@@ -234,7 +261,7 @@ export class World {
   }
 
   #on(run: (tab: Tab) => void): void {
-    const open = this.#open_.filter(({ page }) => page.life === 'running');
+    const open = this.#living.filter(({ page }) => page.life === 'running');
     if (open.length > 0) run(this.#random.oneOf(open));
   }
 
@@ -243,6 +270,28 @@ export class World {
     const count = this.#random.next() < 0.8 ? this.#random.between(1, 3) : this.#random.between(4, 12);
     this.#note(`${count} events in ${channel}`);
     this.server.publish(channel, count);
+  }
+
+  /** Tabs get what is new, whoever leads, where somebody looks at one of them. */
+  async #liveOn(): Promise<void> {
+    this.#note('all goes on');
+    await this.#pass(ANOTHER_LEADER);
+    this.server.publish('a', 1);
+    await this.#pass(NEWS);
+    const living = this.#living.filter(({ page }) => page.life === 'running');
+    if (!living.some(({ page }) => page.mayLock && page.document.visibilityState === 'visible')) return;
+    for (const tab of living) if (!tab.client.space.room && !this.#back.has(tab)) tab.check();
+  }
+
+  /** Tabs come while one goes that may lead. */
+  async #hurry(): Promise<void> {
+    const [first] = this.#living.filter(({ page }) => page.life === 'running');
+    if (this.#living.length > 3) return;
+    await this.#open();
+    await this.#pass(this.#random.between(0, 60));
+    await this.#open();
+    await this.#pass(this.#random.between(0, 60));
+    if (first?.isOpen) this.#close(first);
   }
 
   #lose(): void {
@@ -268,9 +317,9 @@ export class World {
   #close(tab: Tab): void {
     const how = this.#random.oneOf(['close', 'pagehide', 'crash']);
     this.#note(`${tab.page.name} ends: ${how}`);
-    if (how === 'close') return tab.page.run(() => tab.client.close());
+    if (how === 'close') return tab.page.later(() => tab.client.close());
     if (how === 'pagehide') tab.page.tell(tab.page.window, 'pagehide');
-    this.#end(tab);
+    this.browser.time.after(0, () => this.#end(tab));
   }
 
   #end({ page }: Tab): void {
@@ -281,7 +330,7 @@ export class World {
   #joinOrLeave(tab: Tab): void {
     const channel = this.#random.oneOf(this.server.channels);
     this.#note(`${tab.page.name} ${tab.had.has(channel) ? 'leaves' : 'joins'} ${channel}`);
-    tab.page.run(() => (tab.had.has(channel) ? tab.leave(channel) : tab.join(channel)));
+    tab.page.later(() => (tab.had.has(channel) ? tab.leave(channel) : tab.join(channel)));
   }
 
   #back = new Map<Tab, () => void>();
@@ -298,7 +347,11 @@ export class World {
       this.#back.set(tab, () => page.tell(page.window, 'pageshow'));
     }
     // What the event has begun comes to its end first.
-    this.browser.time.after(0, () => page.stop());
+    this.browser.time.after(0, () => {
+      if (how !== 'process' && this.browser.isUsedBy(page))
+        this.fail(tab, 'holds on to the group while it is put aside');
+      page.stop();
+    });
   }
 
   #goOn(tab: Tab): void {
@@ -319,7 +372,7 @@ export class World {
   #fillOrFree(tab: Tab): void {
     const { space } = tab.client;
     this.#note(`${tab.page.name} is ${space.room ? 'free' : 'full'}`);
-    tab.page.run(() => (space.room ? space.free() : space.fill()));
+    tab.page.later(() => (space.room ? space.free() : space.fill()));
   }
 
   /** Nothing happens any more, and all is in order after a while. */
@@ -328,15 +381,16 @@ export class World {
     for (const tab of this.#tabs) {
       this.#goOn(tab);
       tab.page.document.visibilityState = 'visible';
-      tab.page.run(() => tab.client.space.free());
+      tab.page.later(() => tab.client.space.free());
     }
     await this.#pass(QUIET);
     const { opened } = this.server;
     for (const channel of this.server.channels) this.server.publish(channel, 2);
-    await this.#pass(3_000);
-    for (const tab of this.#tabs) if (tab.page.life !== 'gone' && tab.client.state.kind !== 'closed') tab.check();
-    const sharing = this.#open_.filter(({ page }) => page.mayLock);
-    const alone = this.#open_.length - sharing.length;
+    await this.#pass(NEWS);
+    for (const tab of this.#tabs)
+      if (tab.page.life !== 'gone' && tab.client.state.kind !== 'closed') tab.check();
+    const sharing = this.#living.filter(({ page }) => page.mayLock);
+    const alone = this.#living.length - sharing.length;
     const expected = alone + (sharing.length > 0 ? 1 : 0);
     const { size } = this.server.connections;
     const group = { page: { name: 'the group' } };
@@ -344,7 +398,8 @@ export class World {
     this.#checkChannels(sharing, group);
     if (this.server.opened !== opened) this.fail(group, 'opens streams for news');
     const mayFreeze = this.#has('frozen') || this.#has('hidden');
-    if (!mayFreeze && this.browser.steals > 0) this.fail(group, 'takes the lead from a leader that lives');
+    if (!mayFreeze && this.browser.steals.length > 0)
+      this.fail(group, 'takes the lead from a leader that lives');
   }
   /** The shared stream has the channels that some tab wants, and no others. */
   #checkChannels(tabs: readonly Tab[], group: Parameters<World['fail']>[0]): void {
