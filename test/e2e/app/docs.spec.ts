@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { SwaggerModule } from '@nestjs/swagger';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { Parser } from '@asyncapi/parser';
 import { bootApp, get, type BootedApp } from './booted-app.js';
@@ -16,13 +17,14 @@ afterAll(async () => {
 
 const bodyOf = async (path: string): Promise<Json> => (await get(booted.url + path)).body;
 
-it('/docs-json is a valid document of OpenAPI 3.2, with a summary of every operation', async () => {
+it('/docs-json is a valid document of OpenAPI 3.2, with a summary of every operation but those for machines', async () => {
   const document = await bodyOf('/docs-json');
   expect(document.openapi).toBe('3.2.0');
   expect(await faultsOf(document)).toBeUndefined();
   expect(deadReferences(document)).toEqual([]);
   const operations = Object.entries(operationsOf(document));
-  expect(operations.filter(([, { summary }]) => !summary).map(([name]) => name)).toEqual(['GET /healthz']);
+  const bare = operations.filter(([, { summary }]) => !summary).map(([name]) => name);
+  expect(bare).toEqual(['GET /health/live', 'GET /health/ready', 'GET /metrics', 'POST /publish']);
 });
 
 it('it has the events of each stream, and a schema for all data', async () => {
@@ -55,4 +57,13 @@ it('/docs allows inline styles, and nothing else that other pages do not', async
   for (const path of ['/docs', '/docs/', '/docs/swagger-ui.css'])
     expect(await policyOf(path)).toBe(policy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"));
   expect(await policyOf('/docs-json')).toBe(policy);
+});
+
+it('the documents are made once, however often strangers ask for them', async () => {
+  const paths = ['/docs-json', '/docs/asyncapi.json'];
+  for (const path of paths) await bodyOf(path);
+  const making = jest.spyOn(SwaggerModule, 'createDocument');
+  for (const path of paths) await bodyOf(path);
+  expect(making).not.toHaveBeenCalled();
+  making.mockRestore();
 });
