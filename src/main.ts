@@ -4,7 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { ConfigError, readConfig } from './app/app.config.js';
 import { AppModule } from './app.module.js';
-import { configure, PAGES } from './app/app.setup.js';
+import { configure, OPERATIONS, PAGES } from './app/app.setup.js';
 
 async function start(): Promise<void> {
   const config = readConfig(process.env);
@@ -18,8 +18,18 @@ async function start(): Promise<void> {
 
   const { port } = app.getHttpServer().address() as AddressInfo;
   const origin = `http://${hostInUrl(config.host)}:${port}`;
-  console.log(['nestjs-sse-hub demo', ...PAGES.map((page) => `  ${origin}${page}`)].join('\n'));
+  console.log(
+    [
+      'nestjs-sse-hub demo',
+      ...addresses(origin, PAGES),
+      'for operators',
+      ...addresses(origin, OPERATIONS),
+    ].join('\n'),
+  );
 }
+
+const addresses = (origin: string, paths: readonly string[]): string[] =>
+  paths.map((path) => `  ${origin}${path}`);
 
 /** A name for the address in a link: nobody can open `http://0.0.0.0` everywhere, and IPv6 needs brackets. */
 function hostInUrl(host: string): string {

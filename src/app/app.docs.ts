@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { addSse, asyncApiDocument, type AsyncApiDocument } from '../sse/swagger/index.js';
 
 const INFO = {
@@ -27,9 +27,14 @@ export function serveDocs(app: NestExpressApplication): void {
     .setVersion(INFO.version)
     .setOpenAPIVersion('3.2.0')
     .build();
-  SwaggerModule.setup('docs', app, () => addSse(SwaggerModule.createDocument(app, config), app), {
-    customSiteTitle: INFO.title,
-  });
+  const document = (): OpenAPIObject => addSse(forUsers(SwaggerModule.createDocument(app, config)), app);
+  SwaggerModule.setup('docs', app, document, { customSiteTitle: INFO.title });
+}
+
+/** Leaves out what is for operators. The inspector leaves itself out. */
+function forUsers(document: OpenAPIObject): OpenAPIObject {
+  const paths = Object.entries(document.paths).filter(([path]) => path !== '/metrics');
+  return { ...document, paths: Object.fromEntries(paths) };
 }
 
 /** The page of Swagger UI has style elements, and style attributes in its icons. */

@@ -15,7 +15,10 @@ export const PAGES = [
   '/assistant',
 ] as const;
 
-/** Their folders. The home page, and what all pages share, is that of `app`. */
+/** What operators look at; the home page and the start of the program name them as well. */
+export const OPERATIONS = ['/inspector', '/docs', '/metrics', '/health/ready'] as const;
+
+/** The folders of the pages. The home page, and what all pages share, is that of `app`. */
 const FEATURES = ['app', 'chat', 'broadcast', 'ticker', 'jobs', 'notifications', 'assistant'];
 
 /**

@@ -1,5 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
+import { ApiOperation } from '@nestjs/swagger';
 import { SseHealthIndicator } from '../sse/health/index.js';
 
 /** The probes of a balancer and of an orchestrator: 200, or 503 with the reasons. */
@@ -10,13 +11,13 @@ export class HealthController {
     private readonly sse: SseHealthIndicator,
   ) {}
 
-  /** Whether the process should go on. */
+  @ApiOperation({ summary: 'Whether the process should go on' })
   @Get('live')
   live(): Promise<HealthCheckResult> {
     return this.checks.check([() => this.sse.live()]);
   }
 
-  /** Whether it should get new clients. */
+  @ApiOperation({ summary: 'Whether the process should get new clients' })
   @Get('ready')
   ready(): Promise<HealthCheckResult> {
     return this.checks.check([() => this.sse.ready()]);

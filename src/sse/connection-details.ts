@@ -13,6 +13,8 @@ export interface StreamPosition {
   readonly types: readonly string[] | undefined;
   /** Whether a `filter` of `hub.stream()` may hide events. */
   readonly hasFilter: boolean;
+  /** `operators`: its events pass operators or interceptors of the application, which may drop them. */
+  readonly way: 'direct' | 'operators';
   /** Whether its client came with a position. */
   readonly isResumed: boolean;
 }

@@ -164,6 +164,37 @@ describe.each(engines)('an EventSource of %s', (title, launch) => {
     expect(data).toHaveLength(5);
   });
 
+  it('gets a compressed stream at once, and comes back to it after a cut and after its end', async () => {
+    const app = await start({
+      routes: { events: (hub) => hub.stream('news') },
+      sse: { compress: true, heartbeat: 200 },
+    });
+    const codings: unknown[] = [];
+    app.server.on('request', ({ url }, response) => {
+      if (url === '/events')
+        response.once('close', () => codings.push(response.getHeader('content-encoding')));
+    });
+    const { proxy, url } = await proxyTo(app);
+    const page = await listen(url, '/events');
+    await page.positionAfter(null);
+    const texts = ['one', 'two', `three ${'é'.repeat(50_000)}`, 'four'];
+    for (const data of texts) {
+      await app.hub.publish('news', { data });
+      await page.eventsUntil(data);
+    }
+    proxy.sever();
+    await untilConnections(app.hub, 0);
+    for (const data of ['meanwhile', 'and more']) await app.hub.publish('news', { data });
+    proxy.mend();
+    await page.opened(2);
+    await page.eventsUntil('and more');
+    await app.hub.disconnect({});
+    await page.opened(3);
+    await app.hub.publish('news', { data: 'after' });
+    expect(dataOf(await page.eventsUntil('after'))).toEqual([...texts, 'meanwhile', 'and more', 'after']);
+    expect(codings).toEqual(['gzip', 'gzip']);
+  });
+
   it('does not come back to a channel of the endpoint that it has left, nor to the last one', async () => {
     const app = await startEndpointApp({ retry: RETRY }, { controllers: [RecorderController] });
     const { proxy, url } = await proxyTo(app);

@@ -72,12 +72,37 @@ describe.each(engines)('the inspector in %s', (_, launch) => {
       page,
       `${textOf('main')}.includes('denied: forbidden') && ${textOf('main')}.includes('gap: evicted')`,
     );
+    await page.evaluate(
+      `[...document.querySelectorAll('main tr')].find((row) => row.textContent.includes('gap: evicted')).querySelector('td:last-child a').click()`,
+    );
+    await until(page, `${textOf('.sentence')}.includes('had left the log already')`);
     const dora = await explain(page, { event: events.dora, channel: 'secrets', user: 'dora' });
     expect(dora).toContain('was denied the channel "secrets" (forbidden)');
     const gina = await explain(page, { event: events.gina, channel: 'news', user: 'gina' });
     expect(gina).toContain('had left the log already');
     const fred = await explain(page, { event: events.fred, user: 'fred' });
     expect(fred).toContain('of the types "alert", and this one is of "note"');
+  });
+
+  it('keeps the focus on a link while the page is drawn anew, and the view when the head is skipped', async () => {
+    const app = await startInspected();
+    await prepare(app);
+    const page = browser();
+    await page.open(`${app.url}/inspector`);
+    const focused = `document.activeElement.textContent`;
+    await until(page, `${textOf('main')}.includes('denied: forbidden')`);
+    await page.evaluate(`document.querySelector('main td a').focus()`);
+    const name = await page.evaluate(focused);
+    await page.evaluate(`new Promise((done) => {
+      const old = document.activeElement;
+      const look = () => (old.isConnected ? requestAnimationFrame(look) : done(true));
+      look();
+    })`);
+    await until(page, `${focused} === ${JSON.stringify(name)}`);
+    await click(page, 'Channels');
+    await until(page, `location.hash === '#/channels'`);
+    await page.evaluate(`document.querySelector('.skip').click()`);
+    expect(await page.evaluate(`document.activeElement.id + ' ' + location.hash`)).toBe('content #/channels');
   });
 
   it('shows connections, a channel and its events as they come', async () => {

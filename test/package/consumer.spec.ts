@@ -71,6 +71,7 @@ describe('the package as a user gets it', () => {
         'test/docs/chat.png',
         ...charts,
         ...inspector,
+        'src/sse/metrics/grafana.json',
         ...guides.keys(),
       ].sort(),
     );

@@ -7,7 +7,7 @@ import { freePort } from './free-port.js';
 import { start } from './process.js';
 
 /** The configuration that the guide gives for streams, with these ports in place of its own. */
-function deployed(listen: number, upstreams: readonly number[]): string {
+function deployed(listen: number, upstreams: readonly number[], directives: string): string {
   const block = blockWith('nginx', 'location @away');
   // Its first server is the pattern of all.
   const [example = '', options = ''] = /^ *server [^\s;{]+([^;{]*);\n/m.exec(block.code) ?? [];
@@ -16,14 +16,21 @@ function deployed(listen: number, upstreams: readonly number[]): string {
   return others
     .reduce((code, other) => code.replace(other, ''), block.code)
     .replace(example, servers.join(''))
-    .replace(/\blisten [^;]+;/, `listen 127.0.0.1:${listen};`);
+    .replace(/\blisten [^;]+;/, `listen 127.0.0.1:${listen};`)
+    .replaceAll('proxy_pass ', `${directives} proxy_pass `);
 }
 
 /**
  * Starts an nginx in front of these ports, with the configuration that the guide gives, and answers with
  * its address. It is stopped when the test ends.
+ *
+ * @param directives more for each location
  */
-export async function startNginx(nginx: string, upstreams: readonly number[]): Promise<string> {
+export async function startNginx(
+  nginx: string,
+  upstreams: readonly number[],
+  directives = '',
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'nestjs-sse-hub-nginx-'));
   whenTestEnds(() => rm(folder, { recursive: true, force: true }));
   const port = await freePort();
@@ -34,7 +41,7 @@ export async function startNginx(nginx: string, upstreams: readonly number[]): P
     `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr notice;`,
     `events { worker_connections 4096; }`,
     `http { access_log off; ${temporary.join(' ')}`,
-    deployed(port, upstreams),
+    deployed(port, upstreams, directives),
     `}`,
   ];
   await writeFile(join(folder, 'nginx.conf'), config.join('\n'));

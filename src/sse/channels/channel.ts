@@ -64,8 +64,8 @@ export class Channel implements LogFollower, Task {
   /** By the offset after which they begin; they are right while the log's head is at `#batchesUpTo`. */
   readonly #batches = new Map<number, Batch>();
   #batchesUpTo = -1;
-  /** The batch that was made last. */
-  #newest: Batch | undefined;
+  /** The batch with which most clients came to where those begin; undefined where no client takes them compressed. */
+  #before: Batch | undefined;
   /** By policy; made when a cursor first needs it. */
   readonly #latest = new Map<LatestPolicy, LatestIndex>();
   #followed: Omit<FollowedLog, 'log'> | undefined;
@@ -184,6 +184,7 @@ export class Channel implements LogFollower, Task {
     this.readNow();
     this.#log = log;
     this.#batches.clear();
+    this.#before = undefined;
     this.#latest.clear();
     this.#liveAfter = log.floor;
     this.#announce();
@@ -213,27 +214,34 @@ export class Channel implements LogFollower, Task {
   batchAfter(offset: number): Batch {
     const { log } = this;
     if (this.#batchesUpTo !== log.head.offset) {
-      this.#batches.clear();
+      this.#forgetBatches();
       this.#batchesUpTo = log.head.offset;
     }
     let batch = this.#batches.get(offset);
     if (!batch) {
       batch = this.batchOf(log.entriesAfter(offset));
-      this.#link(batch, offset);
-      if (this.#batches.size >= BATCHES) this.#batches.clear();
+      batch.follows = this.#mostSent(offset);
+      if (this.#batches.size >= BATCHES) this.#forgetBatches();
       this.#batches.set(offset, batch);
     }
     return batch;
   }
 
-  /** Notes which batch most clients got before this one. Of two in a row only the newer one needs to know. */
-  #link(batch: Batch, offset: number): void {
-    const before = this.#newest;
-    if (before?.upTo.offset === offset) {
-      batch.follows = before;
-      before.follows = undefined;
+  /** Keeps the one that a coming batch may refer to. What those here refer to is let go of: no client gets them any more. */
+  #forgetBatches(): void {
+    this.#before = this.#mostSent(this.#batchesUpTo);
+    for (const batch of this.#batches.values()) batch.follows = undefined;
+    this.#batches.clear();
+  }
+
+  /** The batch up to an offset that most clients were sent compressed; undefined if none was. */
+  #mostSent(offset: number): Batch | undefined {
+    let most = this.#before?.upTo.offset === offset ? this.#before : undefined;
+    for (const batch of this.#batches.values()) {
+      const sent = batch.upTo.offset === offset ? (batch.deflated?.sent ?? 0) : 0;
+      if (sent > (most?.deflated?.sent ?? 0)) most = batch;
     }
-    this.#newest = batch;
+    return most;
   }
 
   /** Counts events that were handed on to a stream. To be called only where somebody hears of deliveries. */

@@ -1,5 +1,6 @@
 import { constants, deflateRawSync } from 'node:zlib';
 import { chunk, type SharedText } from '../protocol/event-stream.js';
+import { Checksum } from './joined-crc.js';
 
 /*
  * A stream of gzip (RFC 1952) that is compressed once for all its clients.
@@ -7,15 +8,17 @@ import { chunk, type SharedText } from '../protocol/event-stream.js';
  * Its deflate blocks (RFC 1951) are made apart from each other, so that each can be sent to any client. A block that was
  * flushed with Z_SYNC_FLUSH ends at a whole byte, and the next one may follow. It refers to nothing before it, or, as its
  * dictionary, to exactly the text that comes right before it: a decoder finds that in its window. So a text has two
- * compressed forms, `alone` and `chained`: the second is for clients whose last bytes were that very text. Most events
+ * compressed forms, alone and chained: the second is for clients whose last bytes were that very text. Most events
  * resemble the one before them, so it is much shorter.
  *
- * The stream has no trailer: the checksum there would have to be made for each client. Decoders that read a response as
- * it comes give what they have at the last block; curl, Node and browsers end without an error.
+ * A client costs three numbers: which text it got last, and the checksum and the length of all it got, for the trailer.
  */
 
-/** The header of a stream: no name, no time, of an unknown system. */
-export const GZIP_HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+/** No name, no time, an unknown system. */
+const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+
+/** The last block of a stream: empty, and marked as the last. */
+const LAST = [3, 0];
 
 /** Compressed bytes, as they are and as a chunk of HTTP/1.1. */
 export class Block {
@@ -28,47 +31,105 @@ export class Block {
   }
 }
 
-/** The last block of a stream: empty, and marked as the last. */
-export const LAST_BLOCK = new Block(Buffer.from([3, 0]));
-
-const deflate = (text: string, dictionary?: Buffer): Buffer =>
-  deflateRawSync(text, { finishFlush: constants.Z_SYNC_FLUSH, ...(dictionary && { dictionary }) });
-
-class DeflatedText {
-  #alone: Block | undefined;
-  #chained: Block | undefined;
-
-  constructor(private readonly text: string) {}
-
-  get alone(): Block {
-    return (this.#alone ??= new Block(deflate(this.text)));
-  }
-
-  chained(before: SharedText): Block {
-    return (this.#chained ??= new Block(deflate(this.text, Buffer.from(before.text))));
+/** A block that has a text. */
+class TextBlock extends Block {
+  constructor(
+    content: Buffer,
+    readonly checksum = new Checksum(content),
+    dictionary?: Buffer,
+  ) {
+    super(
+      deflateRawSync(content, { finishFlush: constants.Z_SYNC_FLUSH, ...(dictionary && { dictionary }) }),
+    );
   }
 }
 
-/**
- * A text in its compressed form.
- *
- * @param before the text that the client got right before it; undefined if that is known to no other client
- */
-export function deflated(shared: SharedText, before: SharedText | undefined): Block {
-  const forms = (shared.deflated ??= new DeflatedText(shared.text)) as DeflatedText;
-  return before !== undefined && before === shared.follows ? forms.chained(before) : forms.alone;
+/** Names the texts that were compressed: a client that kept the text itself would hold it in memory. */
+let serial = 0;
+
+/** The compressed forms of a text. Each is made when a client first needs it. */
+class DeflatedText {
+  readonly serial = ++serial;
+  /** Clients that were sent it. */
+  sent = 0;
+  #alone: TextBlock | undefined;
+  #chained: TextBlock | undefined;
+  #checksum: Checksum | undefined;
+
+  constructor(private readonly shared: SharedText) {}
+
+  static of(shared: SharedText): DeflatedText {
+    return (shared.deflated ??= new DeflatedText(shared)) as DeflatedText;
+  }
+
+  /** @param last the serial of the text that the client got right before it; 0 for a text of its own */
+  after(last: number): TextBlock {
+    this.sent++;
+    const before = this.shared.follows;
+    if (before?.deflated?.serial === last) return (this.#chained ??= this.#block(before));
+    return (this.#alone ??= this.#block());
+  }
+
+  #block(before?: SharedText): TextBlock {
+    const content = Buffer.from(this.shared.text);
+    this.#checksum ??= new Checksum(content);
+    return new TextBlock(content, this.#checksum, before && Buffer.from(before.text));
+  }
 }
 
 let lastText = '';
-let lastBlock: Block | undefined;
+let lastBlock: TextBlock | undefined;
 
 /** A text of one client. Clients whose streams were piped in the same way get the same text one after the other. */
-export function deflatedText(text: string): Block {
+function privateBlock(text: string): TextBlock {
   if (text !== lastText || !lastBlock) {
     lastText = text;
-    lastBlock = new Block(deflate(text));
+    lastBlock = new TextBlock(Buffer.from(text));
   }
   return lastBlock;
+}
+
+/** The compressed stream of one client: every text that it is sent passes through here, in order. */
+export class GzipStream {
+  /** The serial of the text that it was sent last; 0 if nobody else was sent that. */
+  #last = 0;
+  /** The CRC-32 and the length, modulo 2³², of all it was sent: signed integers, which cost no memory of their own. */
+  #crc = 0;
+  #length = 0;
+
+  /** The first bytes. */
+  begin(text: string): Buffer {
+    return Buffer.concat([HEADER, this.text(text).bytes]);
+  }
+
+  /** A text of this client. */
+  text(text: string): Block {
+    this.#last = 0;
+    return this.#sent(privateBlock(text));
+  }
+
+  /** A text that many clients are sent. */
+  shared(shared: SharedText): Block {
+    const text = DeflatedText.of(shared);
+    const block = text.after(this.#last);
+    this.#last = text.serial;
+    return this.#sent(block);
+  }
+
+  /** The last bytes. */
+  end(): Block {
+    const trailer = Buffer.alloc(8);
+    trailer.writeInt32LE(this.#crc, 0);
+    trailer.writeInt32LE(this.#length, 4);
+    return new Block(Buffer.from([...LAST, ...trailer]));
+  }
+
+  #sent(block: TextBlock): Block {
+    const { checksum } = block;
+    this.#crc = checksum.after(this.#crc);
+    this.#length = (this.#length + checksum.length) | 0;
+    return block;
+  }
 }
 
 /** Whether an `Accept-Encoding` header takes gzip (RFC 9110, 12.5.3). */

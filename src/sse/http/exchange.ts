@@ -207,7 +207,10 @@ export class Exchange {
   get takesGzip(): boolean {
     const { request, response } = this;
     const isOld = this.isHttp1 && request.httpVersionMinor === 0;
-    const isTouched = Object.hasOwn(response, 'write') || response.hasHeader('content-encoding');
+    const hasCoding =
+      response.hasHeader('content-encoding') ||
+      this.#adapted.getHeaders?.()['content-encoding'] !== undefined;
+    const isTouched = hasCoding || Object.hasOwn(response, 'write');
     return !isOld && !isTouched && takesGzip(request.headers['accept-encoding']);
   }
 

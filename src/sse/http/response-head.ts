@@ -2,9 +2,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { Subscriber } from 'rxjs';
 import { heartbeatComment, positionBlock, positionEvent, retryBlock } from '../protocol/event-stream.js';
 import { EVENT_STREAM } from '../protocol/media-type.js';
-import { deflatedText, GZIP_HEADER } from './deflate.js';
 import type { Exchange } from './exchange.js';
-import type { ContentCoding } from './response-writer.js';
 import type { SseConnection } from './sse-connection.js';
 import type { RouteDescription } from './sse-route.metadata.js';
 
@@ -12,15 +10,18 @@ import type { RouteDescription } from './sse-route.metadata.js';
  * The beginning of a response: `ResponseHead` sends the head, and ends the response; `Introduction` makes the first text.
  */
 
+/** The coding of the content of a response (RFC 9110, 8.4): `gzip` where this package compresses it. */
+export type ContentCoding = 'identity' | 'gzip';
+
 /** Sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
 export interface ResponseHead {
   /**
-   * Sends the head, and the first text with it.
+   * Sends the head, and the first content with it.
    *
-   * @param coding `identity` or `gzip`; undefined where the response is never compressed
+   * @param coding undefined where the response is never compressed
    * @returns false if Nest has not sent the head yet: call it again
    */
-  send(text: string, coding: ContentCoding | undefined): boolean;
+  send(content: string | Buffer, coding: ContentCoding | undefined): boolean;
   /** Answers 204, which tells an EventSource to stay away. */
   stayAway(): void;
   /** Hands an error to the exception filters; only before the head is sent. */
@@ -43,7 +44,6 @@ const headersOf = (
 ): OutgoingHttpHeaders => ({
   'Content-Type': EVENT_STREAM[exchange.idForm],
   ...variesBy(exchange, coding),
-  ...(coding === 'gzip' && { 'Content-Encoding': coding }),
   'Cache-Control': cacheControl,
   Pragma: 'no-cache',
   Expires: '0',
@@ -76,14 +76,22 @@ export class OwnHead implements ResponseHead {
     this.#outcome = outcome;
   }
 
-  send(text: string, coding: ContentCoding | undefined): boolean {
+  send(content: string | Buffer, coding: ContentCoding | undefined): boolean {
     const { exchange } = this;
     exchange.keepOpen();
     const { settings, cacheControl } = this.route;
     const cache = cacheControl?.() ?? (settings.allowTransform ? UNCACHED : `${UNCACHED}, no-transform`);
     const { headers } = typeof settings.plain === 'object' ? settings.plain : {};
-    const content = coding === 'gzip' ? Buffer.concat([GZIP_HEADER, deflatedText(text).bytes]) : text;
-    exchange.begin(exchange.statusCode, { ...headersOf(cache, exchange, coding), ...headers }, content);
+    exchange.begin(
+      exchange.statusCode,
+      // Its coding last: Node may have set headers before it throws at one, and an exception filter then answers with them.
+      {
+        ...headersOf(cache, exchange, coding),
+        ...headers,
+        ...(coding === 'gzip' && { 'Content-Encoding': coding }),
+      },
+      content,
+    );
     return true;
   }
 
@@ -125,9 +133,9 @@ export class NestHead implements ResponseHead {
     private readonly toNest: Subscriber<unknown>,
   ) {}
 
-  send(text: string): boolean {
+  send(content: string | Buffer): boolean {
     if (!this.exchange.isHeadSent) return false;
-    if (text) this.exchange.write(text);
+    if (content) this.exchange.write(content);
     return true;
   }
 

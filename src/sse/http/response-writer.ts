@@ -1,11 +1,9 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { chunk, type SharedText } from '../protocol/event-stream.js';
-import { deflated, deflatedText, LAST_BLOCK, type Block } from './deflate.js';
+import type { Block, GzipStream } from './deflate.js';
 import type { Exchange } from './exchange.js';
-
-/** The coding of the content of a response (RFC 9110, 8.4): `gzip` where this package compresses it. */
-export type ContentCoding = 'identity' | 'gzip';
+import type { ContentCoding } from './response-head.js';
 
 /**
  * Writes to one response whose head is sent.
@@ -25,8 +23,9 @@ export abstract class ResponseWriter {
     this.socket = shortWay(exchange.response, coding);
   }
 
-  static of(exchange: Exchange, coding: ContentCoding): ResponseWriter {
-    return coding === 'gzip' ? new GzipWriter(exchange, coding) : new TextWriter(exchange, coding);
+  /** @param gzip its compressed stream; undefined where it is not compressed */
+  static of(exchange: Exchange, gzip: GzipStream | undefined): ResponseWriter {
+    return gzip ? new GzipWriter(exchange, gzip) : new TextWriter(exchange, 'identity');
   }
 
   /** @returns false when the client cannot take more now; `onceDrained` says when it can */
@@ -76,22 +75,23 @@ class TextWriter extends ResponseWriter {
 
 /** Writes blocks that are compressed once for all clients (deflate.ts). */
 class GzipWriter extends ResponseWriter {
-  /** The text that the client got last, if others got it, too. */
-  #last: SharedText | undefined;
+  constructor(
+    exchange: Exchange,
+    private readonly gzip: GzipStream,
+  ) {
+    super(exchange, 'gzip');
+  }
 
   override write(text: string): boolean {
-    this.#last = undefined;
-    return this.#send(deflatedText(text));
+    return this.#send(this.gzip.text(text));
   }
 
   override writeShared(shared: SharedText): boolean {
-    const block = deflated(shared, this.#last);
-    this.#last = shared;
-    return this.#send(block);
+    return this.#send(this.gzip.shared(shared));
   }
 
   override finish(): void {
-    this.#send(LAST_BLOCK);
+    this.#send(this.gzip.end());
   }
 
   #send(block: Block): boolean {

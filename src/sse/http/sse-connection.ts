@@ -25,14 +25,15 @@ import type { Admission } from './admission.js';
 import { NO_PARTS, type ConnectionPart } from './connection-part.js';
 import type { ConnectionDetails, StreamPosition } from '../connection-details.js';
 import type { Connections } from './connections.js';
+import { GzipStream } from './deflate.js';
 import type { Exchange } from './exchange.js';
 import type { Identity } from './identity.js';
 import { Outbox } from './outbox.js';
 import { Outgoing } from './outgoing.js';
 import { Pipeline } from './pipeline.js';
 import { errorText, gapText, lastText, ownEvent } from './event-body.js';
-import { Introduction, type ResponseHead } from './response-head.js';
-import { ResponseWriter, type ContentCoding } from './response-writer.js';
+import { Introduction, type ContentCoding, type ResponseHead } from './response-head.js';
+import { ResponseWriter } from './response-writer.js';
 import { abortSignal } from './signal.js';
 import type { StreamFailure } from './sse-route.metadata.js';
 import type { ConnectionSettings } from './sse-server.js';
@@ -163,7 +164,8 @@ export class SseConnection implements Sink, Task {
 
   get positions(): StreamPosition[] {
     const isResumed = this.lastEventId.kind !== 'none';
-    return this.reader.position.cursors.map((cursor) => ({ ...cursor.progress, isResumed }));
+    const way = this.#isOfHub ? 'direct' : 'operators';
+    return this.reader.position.cursors.map((cursor) => ({ ...cursor.progress, isResumed, way }));
   }
 
   /** How far the response has come: see {@link SseConnection}. */
@@ -267,6 +269,11 @@ export class SseConnection implements Sink, Task {
     return this.settings.slow;
   }
 
+  /** Whether a hub stream feeds it, with nothing in between. */
+  get #isOfHub(): boolean {
+    return this.#feed === 'hub' || this.#feed === 'batched';
+  }
+
   get takesBatches(): boolean {
     return this.#feed === 'batched';
   }
@@ -321,9 +328,8 @@ export class SseConnection implements Sink, Task {
   }
 
   allStarted(when: 'at once' | 'later'): void {
-    const isOfHub = this.#feed === 'hub' || this.#feed === 'batched';
     // Nothing can fail any more, so it opens now and not in the run queue: what is allocated in the turn of the request dies young.
-    if (isOfHub && when === 'at once' && this.#state === 'ready') this.run();
+    if (this.#isOfHub && when === 'at once' && this.#state === 'ready') this.run();
   }
 
   write(shared: SharedText): void {
@@ -599,6 +605,7 @@ export class SseConnection implements Sink, Task {
     }
     const opening = this.#introduction.opening(retry);
     const coding = this.#coding;
+    const gzip = coding === 'gzip' ? new GzipStream() : undefined;
     try {
       if (refusal && !this.exchange.isHeadSent) throw refusal;
       if (firstEvents === '' && this.#hasNothingToSay && !this.exchange.isHeadSent) {
@@ -606,8 +613,8 @@ export class SseConnection implements Sink, Task {
         this.head.stayAway();
         return false;
       }
-      const isSentAway = retry !== undefined;
-      if (!this.head.send(isSentAway || this.settings.plain ? opening : opening + firstEvents, coding)) {
+      const text = retry !== undefined || this.settings.plain ? opening : opening + firstEvents;
+      if (!this.head.send(gzip ? gzip.begin(text) : text, coding)) {
         // A stock route: Nest has not sent the head yet, and nothing tells when it has.
         setTimeout(() => this.scheduleRun(), 1);
         return false;
@@ -618,7 +625,7 @@ export class SseConnection implements Sink, Task {
     }
     this.#state = 'open';
     this.#introduction.opened(opening);
-    this.#outbox.open(ResponseWriter.of(this.exchange, coding ?? 'identity'));
+    this.#outbox.open(ResponseWriter.of(this.exchange, gzip));
     this.connections.opened(this);
     if (refusal) this.error(refusal);
     // Nest need not remember the request for as long as the stream goes on.

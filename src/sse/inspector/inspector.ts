@@ -235,7 +235,10 @@ export class Inspector {
       listOf(this.#connections.view(id)),
     );
     const found = answers.find(({ items }) => items.length > 0);
-    if (!found) throw new NotFoundException('There is no such connection. It may have ended.');
+    if (!found)
+      throw new NotFoundException(
+        'This connection is not open any more. Explain remembers for some minutes what became of its events.',
+      );
     return { ...(found.items[0] as ConnectionView), instance: found.from };
   }
 

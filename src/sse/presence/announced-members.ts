@@ -10,6 +10,7 @@ import {
   type Announcement,
   type Entry,
 } from './messages.js';
+import { RecentMembers } from './recent-members.js';
 import { MembersCopy, SharedMembers } from './shared-members.js';
 
 type Reconcile = (channel: string, user: string) => void;
@@ -47,6 +48,7 @@ export class AnnouncedMembers {
   readonly #doubtful = new Set<string>();
   /** Announcements of this instance within {@link UNHEARD}, with the time: `performance.now()`. */
   readonly #recent: { readonly announcement: Announcement; readonly at: number }[] = [];
+  readonly #gone = new RecentMembers(UNHEARD);
   #role: Role = { kind: 'unknown' };
 
   constructor(
@@ -56,6 +58,7 @@ export class AnnouncedMembers {
     const ask = (): void => broadcast(cluster, ANNOUNCED, { asks: true });
     this.#shared = new SharedMembers(cluster, ANNOUNCED, this.members);
     this.#copy = new MembersCopy(this.members, () => undefined, ask);
+    questions.answer('gone', () => this.#goneUnheard());
     questions.answer('announced', () => (this.#role.kind === 'unknown' ? [] : [KNOWN, ...this.members]));
   }
 
@@ -92,13 +95,36 @@ export class AnnouncedMembers {
     return answers.flatMap(({ items: [known, ...entries] }) => (known === KNOWN ? [entries as Entry[]] : []));
   }
 
+  /** A local member has gone. */
+  noteGone(channel: string, member: Member): void {
+    this.#gone.add(channel, member);
+  }
+
+  /** The members of all instances who have gone of late, of which no leader may have heard. */
+  async goneOfLate(): Promise<Entry[]> {
+    // An instance of an older version does not answer.
+    const { answers } = await this.questions.ask<Entry>('gone').catch(() => ({ answers: [] }));
+    return [...this.#goneUnheard(), ...answers.flatMap(({ items }) => items)];
+  }
+
+  /** A leader that was heard has heard who is there, or has asked for it by its next sign of life. */
+  #goneUnheard(): Entry[] {
+    return this.#gone.since(this.#copy.heardAt - LEASE_TIME / 2);
+  }
+
   /**
-   * Keeps the list from now on, with everybody whom a copy has. A member whom not all copies have is doubtful.
+   * Keeps the list from now on, with everybody whom a copy has. A member whom not all copies have is doubtful. So is one who has
+   * gone and is in no copy: a list that somebody made while nobody led may have that member.
    *
    * @param reconcile is called for each member of whom an announcement is pending
+   * @param gone as {@link goneOfLate} has it
    * @returns how the leader before has ended, if there was one
    */
-  lead(copies: readonly (readonly Entry[])[], reconcile: Reconcile): 'in order' | 'without a word' {
+  lead(
+    copies: readonly (readonly Entry[])[],
+    reconcile: Reconcile,
+    gone: readonly Entry[] = [],
+  ): 'in order' | 'without a word' {
     const { kind } = this.#role;
     const all = kind === 'unknown' ? copies : [[...this.members], ...copies];
     const counts = new Map<string, number>();
@@ -108,6 +134,11 @@ export class AnnouncedMembers {
       if (!this.members.get(channel, member.user)) this.members.set(channel, member);
     }
     for (const [key, count] of counts) if (count < all.length) this.#doubtful.add(key);
+    for (const [channel, member] of gone) {
+      if (this.members.get(channel, member.user)) continue;
+      this.members.set(channel, member);
+      this.#doubtful.add(keyOf(channel, member.user));
+    }
     this.#role = { kind: 'leader', reconcile };
     this.#tellAll();
     for (const { channel, stay: member } of this.#pending.values()) reconcile(channel, member.user);
@@ -156,6 +187,7 @@ export class AnnouncedMembers {
   tellVersion(): void {
     const since = performance.now() - UNHEARD;
     while (this.#recent[0] && this.#recent[0].at < since) this.#recent.shift();
+    this.#gone.forgetOld();
     if (this.isLeader) this.#shared.tellVersion();
   }
 

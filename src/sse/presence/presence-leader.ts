@@ -60,9 +60,10 @@ export class PresenceLeader {
   async start(): Promise<void> {
     // Without the copies of the others, a leader that has just started, or was cut off, would announce everybody
     // again, and would not know of members who have gone.
-    const copies = await this.announced.elsewhere();
+    const { announced } = this;
+    const [copies, gone] = await Promise.all([announced.elsewhere(), announced.goneOfLate()]);
     if (this.signal.aborted) return;
-    const ended = this.announced.lead(copies, (channel, user) => this.#reconcile(channel, user));
+    const ended = announced.lead(copies, (channel, user) => this.#reconcile(channel, user), gone);
     const unlisten = this.cluster.listen(LOCAL, (message, from) => {
       if (!('asks' in (message as LocalMessage))) this.#hear(message as ListMessage, from);
     });

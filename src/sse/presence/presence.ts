@@ -41,7 +41,8 @@ interface LocalConnections {
  *
  * A change of leaders. The new leader asks the others for their copies of the announced members, publishes once more
  * what its predecessor was about to publish, and goes on from there. A user who is missing in some copy is doubtful:
- * the `join` or `leave` is announced again, as twice is better than never.
+ * the `join` or `leave` is announced again, as twice is better than never. It asks as well for members who have gone of late: one
+ * who came and went while nobody led is in no copy, and in the lists of clients that were made meanwhile.
  *
  * All messages between instances are in messages.ts.
  */
@@ -116,7 +117,9 @@ export class Presence implements StreamObserver {
     const member = this.#local.get(channel, user);
     const open = member && this.#connections.get(member)?.open;
     // A connection beyond membersPerChannel was never counted.
-    if (open?.delete(subscriber) && open.size === 0) this.#shared.delete(channel, user);
+    if (!member || !open?.delete(subscriber) || open.size > 0) return;
+    this.#shared.delete(channel, user);
+    if (this.definitions.settingsOf(channel).presence?.events) this.#announced.noteGone(channel, member);
   }
 
   /** Ends presence here. The other instances keep the announced members, and one of them leads. */

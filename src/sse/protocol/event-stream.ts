@@ -104,12 +104,20 @@ export function chunk(content: string | Buffer): Buffer {
   return bytes;
 }
 
+/** The compressed forms of a text (http/deflate.ts). */
+export interface CompressedForms {
+  /** Names the text. */
+  readonly serial: number;
+  /** Clients that were sent it compressed. */
+  readonly sent: number;
+}
+
 /** A text that several clients get, in the forms that are written, each made once. */
 export class SharedText {
   /** The text that most clients got just before this one. A compressed form may refer to it (http/deflate.ts). */
   follows: SharedText | undefined;
-  /** Its compressed forms, kept here for http/deflate.ts. */
-  deflated: object | undefined;
+  /** Made when it is first sent compressed. */
+  deflated: CompressedForms | undefined;
   #chunk: Buffer | undefined;
 
   constructor(readonly text: string) {}

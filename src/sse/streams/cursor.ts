@@ -213,7 +213,7 @@ export class Cursor implements ChannelReader, Task {
   // ---- What the inspector asks
 
   /** How far it has come. */
-  get progress(): Omit<StreamPosition, 'isResumed'> {
+  get progress(): Omit<StreamPosition, 'isResumed' | 'way'> {
     const { channel, read, given, began } = this;
     const filters = this.#subscriptions.map(({ filter }) => filter);
     const types = filters.map((filter) => filter?.types);

@@ -17,14 +17,14 @@ afterAll(async () => {
 
 const bodyOf = async (path: string): Promise<Json> => (await get(booted.url + path)).body;
 
-it('/docs-json is a valid document of OpenAPI 3.2, with a summary of every operation but those for machines', async () => {
+it('/docs-json is a valid document of OpenAPI 3.2, with a summary of every operation', async () => {
   const document = await bodyOf('/docs-json');
   expect(document.openapi).toBe('3.2.0');
   expect(await faultsOf(document)).toBeUndefined();
   expect(deadReferences(document)).toEqual([]);
   const operations = Object.entries(operationsOf(document));
-  const bare = operations.filter(([, { summary }]) => !summary).map(([name]) => name);
-  expect(bare).toEqual(['GET /health/live', 'GET /health/ready', 'GET /metrics', 'POST /publish']);
+  expect(operations.filter(([, { summary }]) => !summary).map(([name]) => name)).toEqual(['POST /publish']);
+  expect(operations.map(([name]) => name).filter((name) => /inspector|metrics/.test(name))).toEqual([]);
 });
 
 it('it has the events of each stream, and a schema for all data', async () => {
@@ -52,7 +52,10 @@ it('/docs/asyncapi.json is a valid document of AsyncAPI', async () => {
 
 it('/docs allows inline styles, and nothing else that other pages do not', async () => {
   const policyOf = async (path: string): Promise<string> =>
-    (await fetch(booted.url + path)).headers.get('content-security-policy') ?? '';
+    // Its own connection: the server closes one that has idled for five seconds, as on a busy machine.
+    (await fetch(booted.url + path, { headers: { connection: 'close' } })).headers.get(
+      'content-security-policy',
+    ) ?? '';
   const policy = await policyOf('/');
   for (const path of ['/docs', '/docs/', '/docs/swagger-ui.css'])
     expect(await policyOf(path)).toBe(policy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { request } from 'node:http';
-import { PAGES } from '../../../src/app/app.setup.js';
+import { OPERATIONS, PAGES } from '../../../src/app/app.setup.js';
 import { bootApp, get, post, type BootedApp } from './booted-app.js';
 
 let booted: BootedApp;
@@ -35,6 +35,11 @@ describe('pages', () => {
       const html = await (await fetch(booted.url + from)).text();
       for (const path of PAGES) expect(html).toContain(`href="${path}"`);
     }
+  });
+
+  it('the home page leads to what operators look at', async () => {
+    const html = await (await fetch(booted.url)).text();
+    for (const path of OPERATIONS) expect(html).toContain(`href="${path}"`);
   });
 
   it.each(PAGES)('everything that %s asks for is there', async (path) => {

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { PAGES } from '../../../src/app/app.setup.js';
+import { OPERATIONS, PAGES } from '../../../src/app/app.setup.js';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { describeWith } from '../../support/describe-with.js';
 import { root, startDemo, type RunningProcess } from '../../support/process.js';
@@ -40,7 +40,7 @@ describe('node dist/main.js', () => {
   it('prints the addresses of the pages', async () => {
     demo = await startDemo();
     const addresses = demo.output().match(/http:\S+/g);
-    expect(addresses).toEqual(PAGES.map((path) => demo!.url + path));
+    expect(addresses).toEqual([...PAGES, ...OPERATIONS].map((path) => demo!.url + path));
     for (const address of addresses!) expect((await fetch(address)).status).toBe(200);
   });
 

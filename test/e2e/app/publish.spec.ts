@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { whenTestEnds } from '../../support/clean-up.js';
 import { bootApp, post } from './booted-app.js';
 
-const notification = { channel: 'notifications/ada', type: 'notification', data: { id: '1', text: 'Hello' } };
+const data = { id: '8e03978e-40d5-43dd-bc93-6894a57f9301', text: 'Hello', sentAt: '2026-11-30T12:00:00Z' };
+const notification = { channel: 'notifications/ada', type: 'notification', data };
 
 async function boot(env: Record<string, string>) {
   const booted = await bootApp({ env });

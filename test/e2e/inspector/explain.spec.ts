@@ -107,6 +107,24 @@ describe('an explanation', () => {
     await eventually(async () => (await verdictOn(app, id, 'ada')).outcome === 'held');
   });
 
+  it('does not claim that an event was written that operators of the route may have dropped', async () => {
+    const app = await startInspected();
+    const stream = await app.stream('evens', 'ada');
+    const odd = await publish(app.hub, 'news', 1);
+    const even = await publish(app.hub, 'news', 2);
+    await stream.next();
+    const doubt = 'unless an operator or interceptor of the route has dropped it';
+    expect((await verdictOn(app, odd, 'ada')).sentence).toContain(doubt);
+    expect((await verdictOn(app, even, 'ada')).sentence).not.toContain(doubt);
+  });
+
+  it('names a denial first, also for a channel without events', async () => {
+    const app = await startInspected();
+    await expect(app.stream('secrets', 'dora')).rejects.toThrow('403');
+    const { sentence } = await app.explain('latest', { channel: 'secrets', user: 'dora' });
+    expect(sentence).toMatch(/of "dora" was denied .+ The channel "secrets" has no events/);
+  });
+
   it('says that an event is older than the stream', async () => {
     const app = await startInspected();
     const id = await publish(app.hub, 'news', 1);

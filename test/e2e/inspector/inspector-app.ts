@@ -21,6 +21,7 @@ const routes: Readonly<Record<string, Route>> = {
   alerts: (hub) => hub.stream('news', { types: ['alert'] }),
   even: (hub) => hub.stream('news', { filter: ({ data }) => Number(data) % 2 === 0 }),
   dropped: (hub) => hub.stream('news').pipe(filter(() => false)),
+  evens: (hub) => hub.stream('news').pipe(filter(({ data }) => Number(data) % 2 === 0)),
   secrets: (hub) => hub.stream('secrets'),
   both: (hub) => hub.stream(['news', 'secrets']),
 };

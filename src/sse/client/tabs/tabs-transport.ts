@@ -1,4 +1,4 @@
-import { channelsIn, idOf, NO_HISTORY, offsetOf } from '../channel-position.js';
+import { channelsIn, idOf, NO_HISTORY } from '../channel-position.js';
 import type { ConnectionState } from '../state.js';
 import type { ChannelsReceiver, ChannelsTransport, Message, Receiver, Transport } from '../transport.js';
 import { TabGroup, type Positions, type Tab, type Tell } from './tab-group.js';
@@ -9,15 +9,13 @@ import { TabGroup, type Positions, type Tab, type Tell } from './tab-group.js';
  * Each tab keeps, for each channel, its own position and that of the shared stream, which moves with each block that the leader
  * tells. A tab takes a block only if both were the same before it: then the block is what the server would have sent after the
  * tab's own position, because the leader's stream is what the server sends after its. So by induction a tab that takes blocks
- * has what it would have with a connection of its own. A tab that does not take a block is
+ * has what it would have with a connection of its own. A tab that does not take a block is behind, or ahead of a leader who knew
+ * less: it streams alone from its own position, which is again what the server sends after it, with gap or snapshot, until both
+ * positions are the same.
  *
- * - ahead: the shared stream has yet to come to its position. It does so when a new leader knew less than this tab, and goes on
- *   from there. If it passes the position without meeting it, the log may be another one, and the tab counts as
- * - behind: the tab streams alone from its own position, which is again what the server sends after it, with gap or
- *   snapshot, until its position is that of the shared stream or a later one.
- *
- * Positions name events (offset and mark), so the same position is the same event of the same log. Offsets alone decide only how long
- * a tab waits. That the leader has changed, has heard less, or is the wrong one makes tabs ahead or behind, and no more.
+ * Positions name events (offset and mark), so the same position is the same event of the same log. Offsets are not compared: in
+ * another log, which has taken the place of one that was lost, a greater one is not a later one. That the leader has changed, has
+ * heard less, or is the wrong one makes tabs stream alone for a moment, and no more.
  */
 
 /** The one part of a stream whose channels nobody names. */
@@ -33,9 +31,6 @@ const partsOf = (id = ''): Parts =>
     : [['', id]];
 
 const written = (parts: Parts): string => (parts[0]?.[0] === '' ? parts[0][1] : idOf(parts));
-
-/** Whether a tab has all that the shared stream has brought. */
-const isLevel = (at = '', shared = ''): boolean => at === shared || offsetOf(at) > offsetOf(shared);
 
 /** What a receiver has that names channels. */
 type Namer = Partial<Pick<ChannelsReceiver, 'joined' | 'left' | 'refused'>>;
@@ -163,7 +158,7 @@ export class TabsTransport implements ChannelsTransport, Tab {
     const parts = partsOf(message.id);
     const before = from ? this.#at : this.#shared;
     const moved = parts.filter(([channel, position]) => before.get(channel) !== position);
-    const next = (moved.length > 0 ? moved : parts).filter((part) => this.#isNext(part, message, from));
+    const next = (moved.length > 0 ? moved : parts).filter((part) => this.#isNext(part, from));
     if (parts.length === 0 && (from || !this.#behind.has(ALL))) this.#receiver.receive(message);
     // The leader may be ahead of this tab in one channel and not in another.
     const here: Parts = parts.map(([channel]) => [channel, this.#at.get(channel) ?? '']);
@@ -192,7 +187,7 @@ export class TabsTransport implements ChannelsTransport, Tab {
   }
 
   /** Whether this tab takes a block that moves a stream to a position. */
-  #isNext([channel, position]: Parts[number], { event }: Message, from?: From): boolean {
+  #isNext([channel, position]: Parts[number], from?: From): boolean {
     const part = this.#one ?? channel;
     let isNext = this.#behind.has(part);
     if (!from) {
@@ -203,9 +198,8 @@ export class TabsTransport implements ChannelsTransport, Tab {
       if (isNext || at === undefined) return false;
       // Nobody waits for a tab that has no room. It goes on by a stream of its own, at its own pace.
       const isFull = this.#receiver.room();
-      const isAhead = before !== '' && event !== 'gap' && offsetOf(position) < offsetOf(at);
       isNext = at === before && !isFull;
-      if (isFull || !(isNext || isAhead || at === position)) this.#catchUp(part);
+      if (isFull || !(isNext || at === position)) this.#catchUp(part);
     }
     if (isNext) this.#at.set(channel, position);
     return isNext;
@@ -222,21 +216,21 @@ export class TabsTransport implements ChannelsTransport, Tab {
     if (this.#state) this.moved(this.#state);
   }
 
-  /** Whether this tab has what the shared stream has brought of a channel. If not it streams that alone. */
+  /** Whether this tab is where the shared stream is in a channel. If not it streams that alone. */
   #isLevelIn(channel: string): boolean {
     const at = this.#positionIn(channel);
     const shared = this.#shared.get(channel);
     if (at === undefined || !shared) return false;
-    if (isLevel(at, shared)) return true;
+    if (at === shared) return true;
     this.#catchUp(this.#one ?? channel);
     return false;
   }
 
-  /** Ends the stream of this tab alone for a part, if it has come as far as the shared one. */
+  /** Ends the stream of this tab alone for a part, if it is where the shared one is. */
   #level(part: string): void {
     if (!this.#behind.has(part) || this.#receiver.room()) return;
     for (const channel of part === ALL ? this.#shared.keys() : [part])
-      if (!isLevel(this.#at.get(channel), this.#shared.get(channel))) return;
+      if (this.#at.get(channel) !== this.#shared.get(channel)) return;
     this.#behind.delete(part);
     this.#settle();
   }

@@ -42,8 +42,10 @@ export function summaryOf(
   whose: string | undefined,
 ): string {
   const about = aboutEvent(event, known);
-  if (event.state === 'unknown') return about;
   const [best] = verdicts;
+  // Whoever is denied the channel gets no event of it, and most ask about one that has none yet.
+  if (event.state === 'unknown')
+    return whose !== undefined && best?.outcome === 'denied' ? `${best.sentence} ${about}` : about;
   if (!best) {
     const since = new Date(Math.min(Date.now(), ...known.map((one) => one.since))).toISOString();
     if (whose === undefined) return `${about} No connection is known that streamed the channel.`;

@@ -136,20 +136,28 @@ function before(name: string, event: EventFacts, { position, who }: ConnectionEv
 
 function passed(name: string, event: EventFacts, evidence: ConnectionEvidence): Said {
   if (isHidden(event, evidence)) return filtered(name, event, evidence);
-  const { position, who, hides } = evidence;
+  const { position, who } = evidence;
   const isReplay = event.at !== undefined && event.at < who.since;
   const written = isReplay
     ? `was replayed to ${name} when ${position?.isResumed ? 'the client came back' : 'the stream began'} at ${timeOf(who.since)}`
     : `was written to ${name}`;
-  const isSure = hides === 'no' || !position?.hasFilter;
-  const unless = isSure ? '' : ', unless the filter of the stream hid it, which can no longer be asked';
+  const doubt = doubtOf(event, evidence);
   const ended = evidence.ended
     ? ` before the connection ended (${REASONS[evidence.ended.reason]}). The client has it if its next Last-Event-ID is at least this one.`
     : '.';
   return {
     outcome: isReplay ? 'replayed' : 'written',
-    sentence: `Event ${event.offset} ${written}${unless}${ended}`,
+    sentence: `Event ${event.offset} ${written}${doubt}${ended}`,
   };
+}
+
+/** The position of a client passes what was kept from it as well: only the last event before it was written for certain. */
+function doubtOf({ offset }: EventFacts, { position, hides }: ConnectionEvidence): string {
+  if (hides !== 'no' && position?.hasFilter === true)
+    return ', unless the filter of the stream hid it, which can no longer be asked';
+  const isLast = position?.given === offset;
+  if (position?.way !== 'operators' || isLast) return '';
+  return ', unless an operator or interceptor of the route has dropped it: it is only known that a later event was written';
 }
 
 function isHidden(event: EventFacts, { hides, position }: ConnectionEvidence): boolean {

@@ -25,7 +25,7 @@ export function channels({ signal, instance }: Surroundings): HTMLElement {
         { text: text.value, sort, order, offset, limit, instance },
         signal,
       );
-      status.textContent = `${count(page.total)} channels are streamed${page.fault ? `. ${page.fault}` : ''}`;
+      status.textContent = `${count(page.total)} ${page.total === 1 ? 'channel is' : 'channels are'} streamed${page.fault ? `. ${page.fault}` : ''}`;
       return page;
     },
     sorted: (by) => {

@@ -35,7 +35,7 @@ export function connections({ signal, instance }: Surroundings, query: URLSearch
     load: async (offset, limit) => {
       const asked = { text: text.value, state: state.value, sort, order, offset, limit, instance };
       const page = await get<Page>('connections', { ...asked, channel: query.get('channel') ?? '' }, signal);
-      status.textContent = `${count(page.total)} connections${page.fault ? `. ${page.fault}` : ''}`;
+      status.textContent = `${count(page.total)} ${page.total === 1 ? 'connection' : 'connections'}${page.fault ? `. ${page.fault}` : ''}`;
       return page;
     },
     sorted: (by) => {

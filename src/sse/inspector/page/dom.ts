@@ -25,9 +25,21 @@ const nodesOf = (children: readonly Child[]): (Node | string)[] =>
     child === undefined || child === false ? [] : [typeof child === 'number' ? String(child) : child],
   );
 
-/** Puts these children in the place of those that an element has. */
-export const fill = (element: Element, ...children: readonly Child[]): void =>
+/** Puts these children in the place of those that an element has. Who stands on a link by keyboard still does afterwards. */
+export function fill(element: Element, ...children: readonly Child[]): void {
+  const focused = document.activeElement;
+  const isInside = focused !== null && focused !== element && element.contains(focused);
+  const name = isInside ? nameOf(focused) : '';
+  const place = isInside ? named(element, name).indexOf(focused as HTMLElement) : 0;
   element.replaceChildren(...nodesOf(children));
+  if (isInside) named(element, name).at(place)?.focus({ preventScroll: true });
+}
+
+const nameOf = (one: Element): string =>
+  one.getAttribute('href') ?? one.getAttribute('aria-label') ?? one.textContent;
+
+const named = (element: Element, name: string): HTMLElement[] =>
+  [...element.querySelectorAll<HTMLElement>('a, button, [tabindex]')].filter((one) => nameOf(one) === name);
 
 /** A line that a screen reader says when it changes. */
 export const statusLine = (): HTMLElement => h('p', { role: 'status', class: 'status' });

@@ -54,12 +54,20 @@ export function explain({ signal }: Surroundings, query: URLSearchParams): HTMLE
     h(
       'form',
       { class: 'card form', submit: ask },
-      field('event', 'Event', 'Its id, its number in the channel, or: latest', true),
-      field('channel', 'Channel', 'Not needed with the id of a streamed channel'),
-      field('user', 'User', 'Or leave both empty: everybody'),
-      field('connection', 'Connection', 'Its id'),
+      field('event', 'Event', 'Id or number, or: latest', true),
+      field('channel', 'Channel', 'Or empty, with an id'),
+      field('user', 'User', 'Or empty: everybody'),
+      field('connection', 'Connection', 'Id, or empty'),
       h('div', { class: 'bar' }, h('button', {}, 'Explain')),
     ),
+    !query.has('event') &&
+      h(
+        'p',
+        { class: 'soft' },
+        'Every event of a ',
+        h('a', { href: link('channels') }, 'channel'),
+        ' has a link to this page: Who got it?',
+      ),
     answer,
   );
 }
@@ -72,22 +80,23 @@ function answerOf({ sentence, event, verdicts, fault }: Explanation): HTMLElemen
       ['Event', `${event.offset} of ${event.channel}`],
       ['Id', event.id === '' ? '–' : h('code', {}, event.id)],
       ['State', badge(event.state, event.state === 'kept' ? 'good' : 'warn')],
-      ['Published', event.at === undefined ? '–' : fullTime(event.at)],
+      [
+        'Published',
+        event.at === undefined ? '–' : `${fullTime(event.at).slice(0, 19).replace('T', ' ')} UTC`,
+      ],
       ['Type', event.type ?? '–'],
       ['Size', event.bytes === undefined ? '–' : bytes(event.bytes)],
       ['Data', event.data === undefined ? '–' : h('code', { class: 'data' }, event.data)],
     ),
-    ...verdicts.map(verdictCard),
+    ...verdicts.map((one) => verdictCard(one, sentence)),
   ];
 }
 
-const verdictCard = ({
-  outcome,
-  sentence,
-  facts,
-  connection,
-  user,
-}: Explanation['verdicts'][number]): HTMLElement =>
+/** @param said the sentence above, which is not repeated */
+const verdictCard = (
+  { outcome, sentence, facts, connection, user }: Explanation['verdicts'][number],
+  said: string,
+): HTMLElement =>
   h(
     'article',
     { class: 'card verdict' },
@@ -97,7 +106,7 @@ const verdictCard = ({
       badge(outcome, TONES[outcome]),
       h('a', { href: link('connections', connection) }, user ?? short(connection)),
     ),
-    h('p', {}, sentence),
+    sentence !== said && h('p', {}, sentence),
     h(
       'details',
       {},

@@ -96,6 +96,11 @@ async function start(): Promise<void> {
     ...Object.entries(VIEWS).map(([view, text]) => h('a', { href: link(view), 'data-view': view }, text)),
   );
   const { readOnly } = await get<{ readOnly: boolean }>('settings');
+  // The address names the view, so the link must not change it.
+  document.querySelector('.skip')?.addEventListener('click', (event) => {
+    event.preventDefault();
+    main.focus();
+  });
   window.addEventListener('hashchange', () => show(readOnly));
   chosen.addEventListener('change', () => show(readOnly));
   listen();

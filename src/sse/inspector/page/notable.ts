@@ -5,6 +5,13 @@ import { link } from './view.js';
 
 const TONES = { denied: 'bad', gap: 'warn', ended: 'plain' } as const;
 
+/** The event to explain: of a gap the last that the client has missed, by its number, with which an id begins. */
+function eventOf(one: Notable): string {
+  if (one.kind !== 'gap') return 'latest';
+  const missed = one.oldest === null ? Number.parseInt(one.latest) : Number.parseInt(one.oldest) - 1;
+  return missed > 0 ? String(missed) : 'latest';
+}
+
 /** The cells of a row: when, what, who, where, and the way to an explanation. */
 export function notableCells(one: Notable): (Node | string)[] {
   const { id, user, path } = one.who;
@@ -14,7 +21,7 @@ export function notableCells(one: Notable): (Node | string)[] {
   const explain =
     channel === ''
       ? ''
-      : h('a', { href: link('explain', '', { event: 'latest', channel, connection: id }) }, 'Explain');
+      : h('a', { href: link('explain', '', { event: eventOf(one), channel, connection: id }) }, 'Explain');
   const where = channel === '' ? '' : h('a', { href: link('channels', channel) }, channel);
   return [when, badge(`${one.kind}: ${one.reason}`, TONES[one.kind]), who, where, path, explain];
 }
