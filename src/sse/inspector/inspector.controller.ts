@@ -53,6 +53,9 @@ interface Told<Data> {
   readonly data: Data;
 }
 
+/** As `@ApiExcludeController()` of `@nestjs/swagger` does it, which may not be there: these routes are no API for others. */
+const EXCLUDED = 'swagger/apiExcludeController';
+
 /** Makes the controller class of the inspector: its page, what the page asks, and what it may do. */
 export function inspectorController({ path, guards, readOnly }: InspectorSettings): Type {
   @Controller({ path, version: VERSION_NEUTRAL })
@@ -181,6 +184,7 @@ export function inspectorController({ path, guards, readOnly }: InspectorSetting
       return sent(await pageFile(name), response);
     }
   }
+  Reflect.defineMetadata(EXCLUDED, [true], SseInspectorController);
   return SseInspectorController;
 }
 

@@ -13,6 +13,8 @@ import type { StreamReader } from './stream-reader.js';
  * - If they have not, as there is too much before it or it has not come from the server yet, the later copy is handed on. The
  *   marks of the earlier ones are noted, and these are hidden when their cursors come to them.
  *
+ * A cursor that reads only the newest events (`latest`) may have skipped one, so what it has read then counts for no copy.
+ *
  * In doubt a copy is handed on, so that nothing is lost: the event then comes twice. So it does to a client that is cut off
  * between two copies, as its next response knows nothing of this one.
  */

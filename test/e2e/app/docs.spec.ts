@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { SwaggerModule } from '@nestjs/swagger';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { Parser } from '@asyncapi/parser';
 import { bootApp, get, type BootedApp } from './booted-app.js';
@@ -59,4 +60,13 @@ it('/docs allows inline styles, and nothing else that other pages do not', async
   for (const path of ['/docs', '/docs/', '/docs/swagger-ui.css'])
     expect(await policyOf(path)).toBe(policy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"));
   expect(await policyOf('/docs-json')).toBe(policy);
+});
+
+it('the documents are made once, however often strangers ask for them', async () => {
+  const paths = ['/docs-json', '/docs/asyncapi.json'];
+  for (const path of paths) await bodyOf(path);
+  const making = jest.spyOn(SwaggerModule, 'createDocument');
+  for (const path of paths) await bodyOf(path);
+  expect(making).not.toHaveBeenCalled();
+  making.mockRestore();
 });
