@@ -69,6 +69,7 @@ describe('the package as a user gets it', () => {
         'LICENSE',
         'package.json',
         'test/docs/chat.png',
+        'test/docs/inspector.png',
         ...charts,
         ...inspector,
         'src/sse/metrics/grafana.json',
