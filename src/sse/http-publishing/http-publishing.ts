@@ -1,6 +1,7 @@
 import { ForbiddenException, HttpException, HttpStatus, Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import type { ChannelRule } from '../channels/channel-definition.js';
 import { declaredChannels } from '../channels/feature-channels.js';
 import type { Exchange } from '../http/exchange.js';
 import { refuseForms } from '../http/refuse-forms.js';
@@ -41,8 +42,13 @@ export class HttpPublishing implements OnApplicationBootstrap {
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
   ) {}
 
+  /** The definitions whose channels may be published to, or `'all'`. */
+  get channels(): readonly ChannelRule[] | 'all' {
+    return this.rules.channels ?? declaredChannels(this.modules);
+  }
+
   onApplicationBootstrap(): void {
-    if (this.rules.channels !== undefined || declaredChannels(this.modules).length > 0) return;
+    if (this.rules.channels !== undefined || this.channels.length > 0) return;
     new Logger('SsePublishModule').warn(
       'Publishing over HTTP refuses every channel, as SseModule.forFeature() lists no definition. Give "channels" a list, or "all".',
     );
@@ -100,7 +106,7 @@ export class HttpPublishing implements OnApplicationBootstrap {
 
   /** @throws ForbiddenException */
   #check(request: PublishBody): void {
-    const { channels = declaredChannels(this.modules) } = this.rules;
+    const { channels } = this;
     if (channels === 'all') return;
     const refused = channelsOf(request).find((name) => !channels.some((channel) => channel.matches(name)));
     if (refused !== undefined)
