@@ -102,12 +102,15 @@ it('its body is what the route takes', async () => {
 
 it('data is the input of a schema, and may be left out where the schema takes nothing', async () => {
   const made = z.string().transform(Number);
+  const late = {
+    '~standard': { version: 1 as const, vendor: 'own', validate: () => Promise.reject(new Error()) },
+  };
   const Made = defineChannel('made', {
     events: {
       made,
       given: z.number().default(1),
       told: type<string>(),
-      late: z.string().refine(async () => true),
+      late,
     },
     history: 0,
   });
@@ -115,8 +118,9 @@ it('data is the input of a schema, and may be left out where the schema takes no
   const schemas = schemasOf(documentOf(app, '3.2.0'));
   expect(schemas['MadeMadeInput']).toEqual({ type: 'string' });
   const requiredOf = (name: string): string[] => schemas[`Made${name}Publication`].required;
-  expect(['Made', 'Given', 'Told'].map(requiredOf)).toEqual([
+  expect(['Made', 'Given', 'Told', 'Late'].map(requiredOf)).toEqual([
     ['channel', 'type', 'data'],
+    ['channel', 'type'],
     ['channel', 'type'],
     ['channel', 'type'],
   ]);
