@@ -42,8 +42,13 @@ export class HttpPublishing implements OnApplicationBootstrap {
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
   ) {}
 
+  /** The definitions whose channels may be published to, or `'all'`. */
+  get channels(): readonly ChannelRule[] | 'all' {
+    return this.rules.channels ?? declaredChannels(this.modules);
+  }
+
   onApplicationBootstrap(): void {
-    if (this.rules.channels !== undefined || declaredChannels(this.modules).length > 0) return;
+    if (this.rules.channels !== undefined || this.channels.length > 0) return;
     new Logger('SsePublishModule').warn(
       'Publishing over HTTP refuses every channel, as SseModule.forFeature() lists no definition. Give "channels" a list, or "all".',
     );

@@ -6,7 +6,7 @@ import { attempt, firstFailure, inOrder } from './attempts.js';
 import { publishIdOf, type ChannelWriter, type PublishOptions } from './channel-writer.js';
 
 /** The most channels of one event: each copy carries the names of the channels before it. */
-const MOST_CHANNELS = 16;
+export const MOST_CHANNELS = 16;
 
 /**
  * Publishes an event to several channels, in their order. Each copy carries the positions of those before it, so a

@@ -4,18 +4,22 @@ import { isEndpoint } from '../endpoint/endpoint.controller.js';
 import { SseError } from '../sse.errors.js';
 import { Components } from './components.js';
 import { DescribedApp } from './described-app.js';
+import type { DescribedMethod } from './described-operation.js';
 import { documentedOperations } from './documented-operations.js';
-import { EndpointOperations, type DescribedMethod } from './endpoint-operations.js';
+import { EndpointOperations } from './endpoint-operations.js';
 import { EventData } from './event-data.js';
 import type { JsonSchema } from './json-schema.js';
 import { inOpenApi30 } from './open-api-30.js';
+import { Publications } from './publications.js';
+import { PublishOperations } from './publish-operations.js';
 import { StreamContent } from './stream-content.js';
 import { describeStream } from './stream-operation.js';
 
 /**
  * Completes the document that `SwaggerModule.createDocument()` has made: routes with `@Sse()`, of this package or served by it, and
  * those of the ready endpoint get their event streams, the parameters by which a client resumes, and the statuses that they
- * answer with. What the application has declared itself stays.
+ * answer with; routes of `SsePublishModule` get what may be published, and their answers. What the application has declared
+ * itself stays.
  *
  * Schemas of events come from the definitions that `@ApiSse()` names, by Standard JSON Schema. In a document of OpenAPI 3.2 they are the
  * `itemSchema` of the stream. A type of event without one is described as any data, and logged once.
@@ -39,9 +43,12 @@ export function addSse(document: OpenAPIObject, app: INestApplication): OpenAPIO
   const data = new EventData(described, schemas, 'draft-2020-12', dialect.of);
   const content = new StreamContent(described, schemas, data, dialect.of, dialect.hasItems);
   const endpoint = new EndpointOperations(described, content, dialect.of);
+  const publications = new Publications(described, schemas, data, dialect.of);
+  const publishing = new PublishOperations(described, publications, schemas, dialect.of);
   const methods = [
     ...streams(described, content),
     ...endpoints(described).flatMap((controller) => endpoint.of(controller)),
+    ...described.publishers.map((publisher) => publishing.of(publisher)),
   ];
   for (const { operation, of } of documentedOperations(document, app, methods)) of.describe(operation);
   data.report();

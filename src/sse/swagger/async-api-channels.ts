@@ -63,7 +63,9 @@ export class AsyncApiChannels {
   /** The messages of a channel by their types. */
   #messagesOf(definition: ChannelRule, streams: readonly StreamOperation[]): Messages {
     const { pattern } = definition;
-    const events = this.data.of(definition) ?? [{ type: 'any', data: undefined, form: 'any' as const }];
+    const events = this.data.of(definition, 'output') ?? [
+      { type: 'any', data: undefined, form: 'any' as const },
+    ];
     const ofApp = events.map((event) => [
       event.type,
       this.#message(componentName(pattern, event.type), event),

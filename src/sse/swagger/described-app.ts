@@ -1,5 +1,5 @@
-import type { INestApplicationContext } from '@nestjs/common';
-import { ApplicationConfig } from '@nestjs/core';
+import type { INestApplicationContext, Type } from '@nestjs/common';
+import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import type { ChannelRule } from '../channels/channel-definition.js';
 import { ChannelDefinitions, type ChannelRules } from '../channels/channel-definitions.js';
 import { ChannelPattern } from '../channels/channel-pattern.js';
@@ -8,6 +8,7 @@ import { HandlerDiscovery } from '../handlers/handler-discovery.js';
 import { Identification } from '../http/identity.js';
 import { SseRouteGuard } from '../http/sse.decorator.js';
 import type { ServedRoute } from '../http/sse-server.js';
+import { HttpPublishing } from '../http-publishing/http-publishing.js';
 import { SseError } from '../sse.errors.js';
 import { StreamRoutes } from '../sse.routes.js';
 import { SSE_SETTINGS, type ChannelSettings, type SseSettings } from '../sse.settings.js';
@@ -17,6 +18,12 @@ import type { Streamed } from './streamed.js';
 /** Nest's key for the guards of a method, or of a class. */
 const GUARDS = '__guards__';
 
+/** A controller by which others publish, and the definitions whose channels they may publish to. */
+export interface Publisher {
+  readonly controller: Type;
+  readonly channels: readonly ChannelRule[] | 'all';
+}
+
 /** An application, as its documents describe it. All of it is known when the application was created, before it has started. */
 export class DescribedApp {
   readonly settings: SseSettings;
@@ -24,6 +31,8 @@ export class DescribedApp {
   readonly definitions: ReadonlyMap<ChannelRule, ChannelRules>;
   /** Routes that this package serves. */
   readonly routes: readonly ServedRoute[];
+  /** Controllers of `SsePublishModule`. */
+  readonly publishers: readonly Publisher[];
   /** Whether its clients may have a user. */
   readonly knowsUsers: boolean;
   readonly #config: ApplicationConfig;
@@ -41,6 +50,7 @@ export class DescribedApp {
     this.routes = part(StreamRoutes)
       .all()
       .filter(({ isStock }) => !isStock || stockRoutes === 'serve');
+    this.publishers = publishersIn(part(ModulesContainer));
     this.knowsUsers = part(Identification).knowsUsers;
     this.#config = part(ApplicationConfig);
     this.#authorised = patterns('authorize');
@@ -134,6 +144,15 @@ const partsOf =
       );
     }
   };
+
+/** Each module of publishing has one controller, and the rules for it. */
+const publishersIn = (modules: ModulesContainer): Publisher[] =>
+  [...modules.values()].flatMap(({ controllers, providers }) => {
+    const publishing = providers.get(HttpPublishing)?.instance as HttpPublishing | undefined;
+    if (!publishing) return [];
+    const { channels } = publishing;
+    return Array.from(controllers.values(), ({ metatype }) => ({ controller: metatype as Type, channels }));
+  });
 
 const covers = (patterns: readonly ChannelPattern[], { pattern }: ChannelRule): boolean => {
   const own = new ChannelPattern(pattern);

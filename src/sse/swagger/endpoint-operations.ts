@@ -1,10 +1,18 @@
 import type { Type } from '@nestjs/common';
 import type { DescribedApp } from './described-app.js';
+import {
+  addParameters,
+  addResponses,
+  jsonOf,
+  say,
+  setBody,
+  type DescribedMethod,
+} from './described-operation.js';
 import type { Operation, Route } from './documented-operations.js';
 import type { JsonSchema } from './json-schema.js';
-import { refusalsOf, response, retryLater, type Responses } from './refusals.js';
+import { NO_JSON, refusalsOf, response, retryLater, type Responses } from './refusals.js';
 import type { StreamContent } from './stream-content.js';
-import { addParameters, addResponses, POSITION, streamResponse } from './stream-operation.js';
+import { POSITION, streamResponse } from './stream-operation.js';
 import type { Streamed } from './streamed.js';
 
 const CHANNEL: JsonSchema = { type: 'string', description: 'The name of a channel.' };
@@ -79,11 +87,6 @@ const OUTCOME: JsonSchema = {
   },
 };
 
-/** A method of a controller, and what describes its operation. */
-export interface DescribedMethod extends Route {
-  describe(operation: Operation): void;
-}
-
 /** Describes the operations of the ready endpoint. */
 export class EndpointOperations {
   readonly #streamed: Streamed;
@@ -124,7 +127,7 @@ export class EndpointOperations {
       'For clients that keep a position for each channel. No limit of the length of a header applies.';
     say(operation, 'Stream channels from positions', of);
     addParameters(operation, [CHANNELS]);
-    operation.requestBody = this.#json(POSITIONS) as NonNullable<Operation['requestBody']>;
+    setBody(operation, this.#json(POSITIONS));
     addResponses(operation, {
       ...this.#streamResponses(route),
       413: response('The body is longer than 64 kB.'),
@@ -135,9 +138,9 @@ export class EndpointOperations {
   #change(operation: Operation, { controller, method }: Route): void {
     const of = 'The stream is open. Its id is in its first event, of the type `connection`.';
     say(operation, 'Join and leave channels', of);
-    operation.requestBody = this.#json(CHANGE) as NonNullable<Operation['requestBody']>;
+    setBody(operation, this.#json(CHANGE));
     addResponses(operation, {
-      200: { description: 'What has changed.', content: this.#json(OUTCOME)['content'] },
+      200: { description: 'What has changed.', content: this.#json(OUTCOME) },
       400: response('The body has another form, a channel cannot be streamed, or there are too many.'),
       ...(this.app.knowsUsers && {
         401: response('The identity of the client is not accepted, or has expired.'),
@@ -162,15 +165,7 @@ export class EndpointOperations {
     };
   }
 
-  #json(schema: JsonSchema): { readonly required: true; readonly content: JsonSchema } {
-    return { required: true, content: { 'application/json': { schema: this.dialect(schema) } } };
+  #json(schema: JsonSchema): JsonSchema {
+    return jsonOf(this.dialect(schema));
   }
-}
-
-const NO_JSON = response('The body is not JSON.');
-
-/** What the application has said of the operation stays. */
-function say(operation: Operation, summary: string, description: string): void {
-  operation.summary ||= summary;
-  operation.description ||= description;
 }

@@ -7,6 +7,12 @@ import type { DescribedApp } from './described-app.js';
 import { formOf, placed, type DataForm, type JsonSchema } from './json-schema.js';
 import { PACKAGE_EVENTS, packageName, PRESENCE_EVENT, type PackageEventType } from './package-events.js';
 
+/** The two sides of a schema: what is published is its input, what arrives its output. */
+export type Side = 'input' | 'output';
+
+/** The ends of the names of components. */
+const NAME: Readonly<Record<Side, string>> = { input: 'Input', output: 'Data' };
+
 /** An event of a channel, as its definition has it. */
 export interface ChannelEvent {
   readonly type: string;
@@ -17,6 +23,12 @@ export interface ChannelEvent {
 
 /** Events of a channel that announces its members. */
 const PRESENCE_TYPES: readonly string[] = ['join', 'leave'];
+
+/** The types of events of such a channel: only this package publishes `join` and `leave`. */
+const withPresence = (types: readonly string[], side: Side): string[] =>
+  side === 'output'
+    ? [...new Set([...types, ...PRESENCE_TYPES])]
+    : types.filter((type) => !PRESENCE_TYPES.includes(type));
 
 /** Types that were reported to have no schema. Once for each is enough. */
 const reported = new WeakMap<ChannelRule, Set<string>>();
@@ -34,11 +46,11 @@ export class EventData {
   ) {}
 
   /** The events of a definition; undefined where it allows any. */
-  of(definition: ChannelRule): ChannelEvent[] | undefined {
+  of(definition: ChannelRule, side: Side): ChannelEvent[] | undefined {
     if (!definition.events) return undefined;
-    const ofPresence = this.app.announcesMembers(definition) ? PRESENCE_TYPES : [];
-    const types = new Set([...definition.events.keys(), ...ofPresence]);
-    return [...types].map((type) => this.#event(definition, type));
+    const own = [...definition.events.keys()];
+    const types = this.app.announcesMembers(definition) ? withPresence(own, side) : own;
+    return types.map((type) => this.#event(definition, type, side));
   }
 
   /** An event of this package. */
@@ -55,13 +67,13 @@ export class EventData {
     );
   }
 
-  #event(definition: ChannelRule, type: string): ChannelEvent {
+  #event(definition: ChannelRule, type: string, side: Side): ChannelEvent {
     if (this.#isOfPresence(definition, type))
       return { type, data: this.#place(PRESENCE_EVENT, 'sse-presence', 'Data'), form: 'json' };
-    const schema = this.#schemaOf(definition, type);
+    const schema = this.#schemaOf(definition, type, side);
     if (!schema) return { type, data: undefined, form: 'any' };
     const form = formOf(schema);
-    const data = form === 'none' ? undefined : this.#place(schema, definition.pattern, type, 'Data');
+    const data = form === 'none' ? undefined : this.#place(schema, definition.pattern, type, NAME[side]);
     return { type, data, form };
   }
 
@@ -83,10 +95,10 @@ export class EventData {
     return isAnnounced && definition.events?.get(type) === undefined;
   }
 
-  #schemaOf(definition: ChannelRule, type: string): JsonSchema | undefined {
+  #schemaOf(definition: ChannelRule, type: string, side: Side): JsonSchema | undefined {
     const schema = definition.events?.get(type) as Partial<StandardJSONSchemaV1> | undefined;
     try {
-      const made = schema?.['~standard']?.jsonSchema?.output({ target: this.target });
+      const made = schema?.['~standard']?.jsonSchema?.[side]({ target: this.target });
       if (!made) this.#lacks(definition, type);
       return made && plain(made);
     } catch (error) {

@@ -17,6 +17,8 @@ export const response = (description: string): JsonSchema => ({ description });
 
 export const retryLater = (description: string): JsonSchema => ({ description, headers: RETRY_AFTER });
 
+export const NO_JSON = response('The body is not JSON.');
+
 /** The statuses by which a request for a stream may be refused: those that the settings and the route allow to happen. */
 export function refusalsOf(app: DescribedApp, { controller, method }: Route, streamed: Streamed): Responses {
   const { whenFull, limits } = app.settings;

@@ -49,7 +49,7 @@ export class StreamContent {
   }
 
   #eventsOf(definition: ChannelRule): Reference[] {
-    const events = this.data.of(definition);
+    const events = this.data.of(definition, 'output');
     if (!events) return [this.#anyEvent()];
     return events.map((event) =>
       this.#component(

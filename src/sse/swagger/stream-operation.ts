@@ -1,21 +1,16 @@
-import { isDeepStrictEqual } from 'node:util';
 import { RequestMethod } from '@nestjs/common';
 import type { ServedRoute } from '../http/sse-server.js';
 import type { DescribedApp } from './described-app.js';
+import { addParameters, addResponses, type Parameter } from './described-operation.js';
 import type { Operation } from './documented-operations.js';
 import type { JsonSchema } from './json-schema.js';
-import { refusalsOf, response, type Responses } from './refusals.js';
+import { refusalsOf, response } from './refusals.js';
 import type { StreamContent } from './stream-content.js';
 import { holdsForSome, type Streamed } from './streamed.js';
 
 /** Nest's keys for the status that `@HttpCode()` sets, and the method of requests. */
 const STATUS = '__httpCode__';
 const VERB = 'method';
-
-type Parameter = JsonSchema & { readonly name: string; readonly in: string };
-
-/** A parameter that an operation has: a reference has no name. */
-type Declared = Partial<Parameter>;
 
 /** The two ways in which a client tells its position. */
 export const POSITION: readonly Parameter[] = [
@@ -71,35 +66,3 @@ function statusOf({ method }: ServedRoute): number {
   const isPost = Reflect.getMetadata(VERB, method) === RequestMethod.POST;
   return (Reflect.getMetadata(STATUS, method) as number | undefined) ?? (isPost ? 201 : 200);
 }
-
-/** Adds parameters to those that the application has declared. The names of headers are case-insensitive. */
-export function addParameters(operation: Operation, parameters: readonly Parameter[]): void {
-  const known = (operation.parameters ?? []) as Declared[];
-  const isNew = (one: Parameter): boolean =>
-    !known.some((other) => other.in === one.in && other.name?.toLowerCase() === one.name.toLowerCase());
-  operation.parameters = [...known, ...parameters.filter(isNew)] as NonNullable<Operation['parameters']>;
-}
-
-/** Adds responses. What the application has declared of one counts more; Nest declares one without a description. */
-export function addResponses(operation: Operation, responses: Responses): void {
-  const declared = operation.responses as Record<string, JsonSchema | undefined>;
-  for (const [status, added] of Object.entries(responses)) {
-    const { description, content, ...others } = declared[status] ?? {};
-    if ('$ref' in others) continue;
-    declared[status] = {
-      ...added,
-      ...others,
-      description: description || added['description'],
-      ...mergedContent(added['content'], content),
-    };
-  }
-}
-
-function mergedContent(added: unknown, declared: unknown): JsonSchema {
-  if (added === undefined && declared === undefined) return {};
-  const own = Object.entries((declared ?? {}) as JsonSchema).filter(([, media]) => !isAnyObject(media));
-  return { content: { ...(added as object | undefined), ...Object.fromEntries(own) } };
-}
-
-/** What Nest's compiler plugin declares where a method returns an Observable: it says nothing. */
-const isAnyObject = (media: unknown): boolean => isDeepStrictEqual(media, { schema: { type: 'object' } });

@@ -38,6 +38,7 @@ import {
   type SnapshotOf,
   type SseEvent,
 } from '../../../src/sse/index.js';
+import { SsePublishModule } from '../../../src/sse/http-publishing/index.js';
 import { addSse, ApiSse } from '../../../src/sse/swagger/index.js';
 import { startSseApp, type SseApp, type SseAppOptions } from '../../support/sse-app.js';
 
@@ -152,6 +153,12 @@ export class FeedModule {}
 
 const Feeds = RouterModule.register([{ path: 'feeds', module: FeedModule }]);
 
+/** Others publish to all of it, and to orders without a key. */
+const Publishing = [
+  SsePublishModule.forRoot({ path: 'publish', guards: [NoGuard] }),
+  SsePublishModule.forRoot({ path: 'orders/publish', guards: 'none', channels: [Order] }),
+];
+
 /** An application of many kinds of streams. */
 export const startSwaggerApp = (options: SseAppOptions = {}): Promise<SseApp> =>
   startSseApp({
@@ -159,7 +166,7 @@ export const startSwaggerApp = (options: SseAppOptions = {}): Promise<SseApp> =>
     ...options,
     controllers: [OrdersController],
     providers: [RoomAccess, NoGuard],
-    imports: [SseModule.forFeature(definitions), FeedModule, Feeds],
+    imports: [SseModule.forFeature(definitions), FeedModule, Feeds, ...Publishing],
     configure: (app) => {
       app.setGlobalPrefix('api', { exclude: ['orders/plain'] });
       app.enableVersioning({ type: VersioningType.URI });
