@@ -29,9 +29,10 @@ export class LogLine {
   }
 
   toJSON(): object {
-    if (!(this.err instanceof Error)) return { ...this };
+    const fields = Object.fromEntries(Object.entries(this));
+    if (!(this.err instanceof Error)) return fields;
     const { name, message, stack } = this.err;
-    return { ...this, err: { name, message, stack } };
+    return { ...fields, err: { name, message, stack } };
   }
 
   [inspect.custom](): string {

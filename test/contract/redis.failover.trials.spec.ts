@@ -159,7 +159,7 @@ describeWith('redis-server', 'a Redis that asks for patience', (path) => {
     whenTestEnds(() => server.dispose());
     const one = await instanceAt(server.port);
     const said: unknown[] = [];
-    const note = (message: unknown): unknown => said.push(message);
+    const note = (message: unknown): unknown => said.push(String(message));
     Logger.overrideLogger({ log: note, warn: note, error: note });
     whenTestEnds(() => Logger.overrideLogger(false));
     await server.command('CONFIG', 'SET', 'min-replicas-to-write', '1');

@@ -76,7 +76,7 @@ describeWith('redis-server', 'a user of Redis', (path) => {
     await setPassword('secret');
     const { backplane } = await open(by.options(`redis://hub:secret@127.0.0.1:${server.port}`));
     const said: unknown[] = [];
-    const note = (message: unknown): unknown => said.push(message);
+    const note = (message: unknown): unknown => said.push(String(message));
     Logger.overrideLogger({ log: note, warn: note, error: note });
     whenTestEnds(() => Logger.overrideLogger(true));
     await setPassword('another');

@@ -1,13 +1,7 @@
 // Compile-time promises: checked by `npm run types`, never run.
 import { of } from 'rxjs';
 import { defineChannel, type } from '../../src/sse/index.js';
-import type {
-  Publication,
-  PublishOutcome,
-  SseError,
-  SseEventInput,
-  SseHub,
-} from '../../src/sse/index.js';
+import type { Publication, PublishOutcome, SseError, SseEventInput, SseHub } from '../../src/sse/index.js';
 import { isOf } from './expect-type.js';
 
 interface Message {
@@ -143,9 +137,10 @@ export async function eachOfManyIsCheckedByItsChannel(hub: SseHub): Promise<void
     if (outcome.status === 'published') isOf<string>()(outcome.id, true);
     else isOf<SseError>()(outcome.error, true);
   }
-  const made = [1, 2].map(
-    (id): Publication<typeof desk> => ({ channel: Desk.of({ id }), event: { type: 'closed' } }),
-  );
+  const made = [1, 2].map((id): Publication<typeof desk> => ({
+    channel: Desk.of({ id }),
+    event: { type: 'closed' },
+  }));
   await hub.publishMany(made);
   await hub.publishMany([
     { channel: room, event: { type: 'seats', data: null } },

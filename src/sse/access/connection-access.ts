@@ -84,8 +84,9 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
   }
 
   denied(channel: string): void {
-    this.connection.denied(channel, 'forbidden');
-    if (!this.connection.isOpen) (this.#denied ??= new Set()).add(channel);
+    const { isOpen } = this.connection;
+    this.connection.denied(channel, 'forbidden', isOpen ? 'now' : 'at the opening');
+    if (!isOpen) (this.#denied ??= new Set()).add(channel);
   }
 
   isDeciding(channel: string): boolean {
@@ -209,7 +210,7 @@ export class ConnectionAccess implements ConnectionPart, ChannelGate {
     const streamed = [...own, ...granted].filter((grant) => grant.requestedAt <= at && isStreamed(grant));
     const readers = new Set(streamed.map(({ reader }) => reader));
     if (readers.size === 0) return false;
-    this.connection.denied(channel, reason);
+    this.connection.denied(channel, reason, 'now');
     for (const reader of readers) reader.withdraw(channel);
     return true;
   }

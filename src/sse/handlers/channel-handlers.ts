@@ -1,5 +1,5 @@
 import { ServiceUnavailableException, type Logger } from '@nestjs/common';
-import { SparseLog, sparseLine } from '../sparse-log.js';
+import { sparseLine, type SparseLog } from '../sparse-log.js';
 import { SseError } from '../sse.errors.js';
 import { withTimeout } from '../with-timeout.js';
 import { shapeOf, type ChannelPattern, type PatternMatch } from '../channels/channel-pattern.js';

@@ -506,11 +506,15 @@ export class SseConnection implements Sink, Task {
 
   // ---- What it writes
 
-  /** Its client does not get a channel, or has lost it. */
-  denied(channel: string, reason: string): void {
+  /**
+   * Its client does not get a channel, or has lost it.
+   *
+   * @param telling `at the opening`: a part tells its client among the first events
+   */
+  denied(channel: string, reason: string, telling: 'now' | 'at the opening'): void {
     this.connections.diagnostics.denied(this, channel, reason);
     const { names } = this.reader.position;
-    if (!this.isOpen) return;
+    if (telling === 'at the opening') return;
     this.#lostAll = names.every((name) => name === channel);
     this.tell('denied', { channel, reason });
   }

@@ -96,8 +96,7 @@ function beginPublishing(tracer: Tracer, call: Publishing): Span {
       ...destinationOf(call),
       'messaging.operation.name': 'publish',
       'messaging.operation.type': 'send',
-      // JavaScript users may pass anything.
-      'sse.event.type': String(type),
+      'sse.event.type': type,
     },
   });
 }
@@ -107,7 +106,7 @@ function endPublishing(span: Span, { bytes, error, result }: Publishing): void {
   if (result?.id) span.setAttribute('messaging.message.id', result.id);
   if (error !== undefined) {
     span.setAttribute('error.type', error instanceof SseError ? error.code : 'other');
-    span.recordException(error instanceof Error ? error : String(error));
+    span.recordException(error instanceof Error ? error : messageOf(error));
     span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
   }
   span.end();

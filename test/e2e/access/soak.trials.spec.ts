@@ -21,6 +21,7 @@ it(`${ROUNDS} connects and disconnects leave nothing behind`, async () => {
   expect(after.stats).toEqual({
     ...{ connections: 0, subscribers: 0, channels: 0 },
     ...{ published: 0, failedEmits: 0, historyEvents: 0, historyBytes: 0 },
+    ...{ backplane: 'ready', definitions: [], resent: 0 },
   });
   // Timers of the server itself come and go.
   expect(after.resources.Timeout ?? 0).toBeLessThanOrEqual((before.resources.Timeout ?? 0) + 2);

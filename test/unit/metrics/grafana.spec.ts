@@ -44,14 +44,14 @@ const plots = panels.filter(({ type }) => type !== 'row');
 const expressions = plots.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
 
 /** The labels of each series that Prometheus has, and those that it adds by itself. */
-const series = new Map(
-  (Object.keys(INSTRUMENTS) as (keyof typeof INSTRUMENTS)[]).flatMap((name) => {
+const series = new Map<string, string[]>(
+  (Object.keys(INSTRUMENTS) as (keyof typeof INSTRUMENTS)[]).flatMap((name): [string, string[]][] => {
     const { kind, labels } = INSTRUMENTS[name];
     const whole = prometheusName(name);
     const all = ['instance', 'job', ...labels];
     if (kind !== 'histogram') return [[whole, all]];
-    return ['_bucket', '_sum', '_count'].map((end) => [whole + end, [...all, 'le']] as [string, string[]]);
-  }) as [string, string[]][],
+    return ['_bucket', '_sum', '_count'].map((end) => [whole + end, [...all, 'le']]);
+  }),
 );
 
 describe('the dashboard for Grafana', () => {

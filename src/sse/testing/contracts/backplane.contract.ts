@@ -281,7 +281,7 @@ function describeClosing({ describe, expect, it }: TestGlobals, make: MakeChanne
       follower.stop();
       expect(told[0]).toBe(last.offset);
       expect(follower.told).toEqual(told);
-      expect(backplane.stats()).toEqual({ channels: 0, historyEvents: 0, historyBytes: 0 });
+      expect(backplane.stats()).toMatchObject({ channels: 0, historyEvents: 0, historyBytes: 0 });
     });
   });
 }

@@ -208,7 +208,7 @@ export class ModelSource {
   }
 
   start(receiver: Receiver): void {
-    this.#receiver = receiver as Receiver & Partial<ChannelsReceiver>;
+    this.#receiver = receiver;
     void Promise.resolve().then(() => this.#connect());
   }
 
