@@ -16,8 +16,11 @@ import {
   type NodeConnectionOptions,
   type Subscription,
 } from '@nats-io/transport-node';
+import { LogLine } from '../../log-line.js';
 import { failed, NoAnswer, NotTaken } from './errors.js';
 import type { NatsSettings } from './nats.options.js';
+
+const logger = new Logger('SseHub');
 
 /**
  * Defaults of a connection that we open. One that does not answer pings for 15 s is given up: what is written
@@ -219,15 +222,18 @@ export class JetStreamConnection {
     for await (const status of this.nats.status()) {
       if (this.#state === 'closed') return;
       if (status.type === 'disconnect' || status.type === 'close') {
+        const wasUp = this.#state === 'up';
         this.#state = 'down';
         this.losses++;
+        if (wasUp) logger.warn(new LogLine('The connection to NATS is lost.'));
         this.giveUp();
         this.#changed?.(false);
       } else if (status.type === 'reconnect') {
         this.#state = 'up';
+        logger.log(new LogLine('NATS is there again.'));
         this.#changed?.(true);
       } else if (status.type === 'error') {
-        new Logger('SseHub').warn(`NATS says: ${status.error.message}`);
+        logger.warn(new LogLine(`NATS says: ${status.error.message}`));
       }
     }
   }
