@@ -75,9 +75,9 @@ export interface Publishing extends OfChannel {
    */
   trace?: string | undefined;
   /** The size of the event in bytes, once it is encoded. */
-  bytes?: number;
+  bytes?: number | undefined;
   /** The event's id, in `publish:asyncEnd`; the empty string where it has none. */
-  result?: { readonly id: string };
+  result?: { readonly id: string } | undefined;
   /** In `publish:error`, and in `publish:asyncEnd` after it. */
   error?: unknown;
 }
