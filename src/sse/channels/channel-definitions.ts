@@ -69,6 +69,11 @@ export class ChannelDefinitions {
     return this.#definitions;
   }
 
+  /** The definition in force for a channel: the first that matches its name. */
+  inForce(name: string): ChannelRule | undefined {
+    return [...this.#definitions.keys()].find((definition) => definition.matches(name));
+  }
+
   has(definition: object): boolean {
     return this.#definitions.has(definition as ChannelRule);
   }
@@ -101,7 +106,8 @@ export class ChannelDefinitions {
   #find(name: string): ChannelRules {
     const fault = channelNameFault(name) ?? placeholderFault(name);
     if (fault) throw invalidChannel('name', name, fault);
-    const [, match] = [...this.#definitions].find(([definition]) => definition.matches(name)) ?? [];
+    const definition = this.inForce(name);
+    const match = definition && this.#definitions.get(definition);
     const refusal = match ? undefined : this.#refusalOf(name);
     if (refusal) throw new SseError('UNKNOWN_CHANNEL', `The channel "${name}" ${refusal}.`);
     const rules = match ?? this.#unmatched;

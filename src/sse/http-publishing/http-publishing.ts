@@ -1,8 +1,8 @@
 import { ForbiddenException, HttpException, HttpStatus, Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { ModuleRef } from '@nestjs/core';
 import type { ChannelRule } from '../channels/channel-definition.js';
-import { declaredChannels } from '../channels/feature-channels.js';
+import { ChannelDefinitions } from '../channels/channel-definitions.js';
 import type { Exchange } from '../http/exchange.js';
 import { refuseForms } from '../http/refuse-forms.js';
 import { SseHub } from '../sse-hub.js';
@@ -39,12 +39,17 @@ export class HttpPublishing implements OnApplicationBootstrap {
   constructor(
     @Inject(PUBLISH_RULES) private readonly rules: SsePublishRules,
     @Inject(SseHub) private readonly hub: SseHub,
-    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(ModuleRef) private readonly ref: ModuleRef,
   ) {}
+
+  /** The hub is made of them, so they are there. */
+  get #definitions(): ChannelDefinitions {
+    return this.ref.get(ChannelDefinitions, { strict: false });
+  }
 
   /** The definitions whose channels may be published to, or `'all'`. */
   get channels(): readonly ChannelRule[] | 'all' {
-    return this.rules.channels ?? declaredChannels(this.modules);
+    return this.rules.channels ?? [...this.#definitions.all.keys()];
   }
 
   onApplicationBootstrap(): void {
@@ -108,13 +113,11 @@ export class HttpPublishing implements OnApplicationBootstrap {
   #check(request: PublishBody): void {
     const { channels } = this.rules;
     if (channels === 'all') return;
-    const declared = declaredChannels(this.modules);
+    const definitions = this.#definitions;
     const isAllowed = (name: string): boolean => {
-      const matches = (definition: ChannelRule): boolean => definition.matches(name);
-      // Of definitions that match the same name the first is in force, and the others say nothing of that channel.
-      const inForce = declared.find(matches);
+      const inForce = definitions.inForce(name);
       if (!channels) return inForce !== undefined;
-      return inForce ? channels.includes(inForce) : channels.some(matches);
+      return inForce ? channels.includes(inForce) : channels.some((definition) => definition.matches(name));
     };
     const refused = channelsOf(request).find((name) => !isAllowed(name));
     if (refused !== undefined)
