@@ -110,5 +110,9 @@ export const noAnswer = (call: BackplaneCall, why: string): SseError =>
       )
     : new SseError('BACKPLANE_AWAY', `${why} Try again later.`);
 
+/** The code of a thrown value; `other` for one that is not of this package. */
+export const codeOf = (cause: unknown): SseErrorCode | 'other' =>
+  cause instanceof SseError ? cause.code : 'other';
+
 /** The message of a thrown value, which may be anything. */
 export const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -87,7 +87,7 @@ export interface Publishing extends OfChannel {
  * of one call have the same object.
  */
 export interface SsePublishing {
-  /** It is called. Comes in the asynchronous context of the caller. */
+  /** The call begins. Comes in the asynchronous context of the caller. */
   'publish:start': Publishing;
   /** The event was refused, or may not be stored. */
   'publish:error': Publishing;
@@ -102,14 +102,14 @@ export interface SsePublishing {
 export interface SseDiagnostics {
   /** A response was let in. Comes in the asynchronous context of its request, before its user is known. */
   'connection:began': OfConnection;
-  /** Its head is sent. */
+  /** The head of a response is sent. */
   'connection:opened': OfConnection & {
     /** Milliseconds since it was let in. */
     readonly duration: number;
     /** Whether its client came with a position. */
     readonly isResumed: boolean;
   };
-  /** It is over. Comes once for each that began, while `connection.info` still has its channels. `stream:ended` follows. */
+  /** A response is over. Comes once for each that began, while `connection.info` still has its channels. `stream:ended` follows. */
   'connection:ended': OfConnection & {
     readonly reason: EndReason;
     /** Milliseconds since it was let in. */
@@ -121,7 +121,7 @@ export interface SseDiagnostics {
   'connection:backed-up': OfConnection;
   /** A response streams a channel from now on. */
   'stream:began': OfConnection & OfChannel;
-  /** It does no more. */
+  /** A response streams a channel no more. */
   'stream:ended': OfConnection & OfChannel;
   /** A client was told of a gap. */
   'stream:gap': OfConnection &
@@ -175,7 +175,7 @@ export interface SseDiagnostics {
   'hook:failed': OfChannel & { readonly hook: string; readonly error: unknown };
   /** `hub.pipe()` has begun. */
   'pipe:began': OfChannel;
-  /** It is over: with the number of its events where the source has come to its end, otherwise with the error that its caller gets. */
+  /** A pipe is over: with the number of its events where the source has come to its end, otherwise with the error that its caller gets. */
   'pipe:ended': OfChannel & { readonly published: number | undefined; readonly error: unknown };
   /** An order, as that of `hub.revoke()`, was carried out on this instance. */
   'order:obeyed': OfHub & {

@@ -9,7 +9,7 @@ export interface PublishController {
   publish(body: unknown, response: object): Promise<PublishedAnswer | BatchOutcome>;
 }
 
-/** What a response of every adapter has. */
+/** The part of a response that every adapter has. */
 interface AdapterResponse {
   status(code: number): unknown;
 }

@@ -109,8 +109,8 @@ export class SseConnection implements Sink, Task {
   #feed: 'intercepted' | 'returned' | 'hub' | 'batched' = 'intercepted';
   /** Its task in the run queue: `read` resumes the reader before it writes. */
   #due: 'nothing' | 'write' | 'read' = 'nothing';
-  /** Whether it lost the last of its channels, so that its Observable completes. */
-  #lostAll = false;
+  /** The reason for which its Observable completes, if it does: `revoked` once it has lost the last of its channels. */
+  #completion: 'completed' | 'revoked' = 'completed';
   #parts = NO_PARTS;
   readonly #connectedAt = Date.now();
   /** Made when somebody asks for it: most are never asked. */
@@ -309,7 +309,7 @@ export class SseConnection implements Sink, Task {
     for (const part of this.#parts) part.began?.(channel);
     // A request for the head alone streams nothing.
     if (this.exchange.isHead) return;
-    this.#lostAll = false;
+    this.#completion = 'completed';
     this.connections.features.began(channel, this);
     this.connections.diagnostics.streamBegan(this, channel);
   }
@@ -396,7 +396,7 @@ export class SseConnection implements Sink, Task {
 
   complete(): void {
     this.eventEmitted();
-    this.#finish(this.#lostAll ? 'revoked' : 'completed');
+    this.#finish(this.#completion);
     this.scheduleRun();
   }
 
@@ -515,7 +515,7 @@ export class SseConnection implements Sink, Task {
     this.connections.diagnostics.denied(this, channel, reason);
     const { names } = this.reader.position;
     if (telling === 'at the opening') return;
-    this.#lostAll = names.every((name) => name === channel);
+    this.#completion = names.every((name) => name === channel) ? 'revoked' : 'completed';
     this.tell('denied', { channel, reason });
   }
 

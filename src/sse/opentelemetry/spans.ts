@@ -11,7 +11,7 @@ import {
 } from '@opentelemetry/api';
 import { listenTo } from '../diagnostics/listen.js';
 import type { EndReason, ObservedConnection, OfChannel, Publishing } from '../diagnostics/messages.js';
-import { SseError } from '../sse.errors.js';
+import { codeOf, reasonOf } from '../sse.errors.js';
 
 /*
  * Three spans. The attributes are those of the semantic conventions for messaging, as far as these have them.
@@ -105,14 +105,12 @@ function endPublishing(span: Span, { bytes, error, result }: Publishing): void {
   if (bytes !== undefined) span.setAttribute('messaging.message.body.size', bytes);
   if (result?.id) span.setAttribute('messaging.message.id', result.id);
   if (error !== undefined) {
-    span.setAttribute('error.type', error instanceof SseError ? error.code : 'other');
-    span.recordException(error instanceof Error ? error : messageOf(error));
-    span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
+    span.setAttribute('error.type', codeOf(error));
+    span.recordException(error instanceof Error ? error : reasonOf(error));
+    span.setStatus({ code: SpanStatusCode.ERROR, message: reasonOf(error) });
   }
   span.end();
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 interface Delivered extends Destination {
   readonly deliveries: number;

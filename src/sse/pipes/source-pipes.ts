@@ -51,7 +51,7 @@ export class SourcePipes implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** @throws SseError as `hub.pipe()` */
   async run(channel: string, source: PipeSource<SseEventInput>, options: PipeOptions): Promise<number> {
-    this.writer.check(channel);
+    this.writer.rulesOf(channel);
     const count = (): Promise<number> => this.subscribers.everywhere(channel);
     const pipe = new SourcePipe(channel, source, options, this.writer, this.cluster.wills, count);
     const end = pipe.run(() => this.#owe(pipe.will));

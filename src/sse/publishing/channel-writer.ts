@@ -3,7 +3,7 @@ import { channelCompleted, channelPublished, channelPurged, publishing } from '.
 import type { OfChannel, Publishing } from '../diagnostics/messages.js';
 import { channelHash, formatId, type Position } from '../protocol/position.js';
 import { SparseLog, sparseLine } from '../sparse-log.js';
-import { SseError } from '../sse.errors.js';
+import { codeOf } from '../sse.errors.js';
 import type { ChannelSettings, SseSettings } from '../sse.settings.js';
 import { checkObject, invalid, stringOf } from '../validate.js';
 import type { SseBackplane } from '../log/backplane.js';
@@ -54,11 +54,6 @@ export class ChannelWriter {
     /** The name of this instance, for diagnostics. */
     private readonly hub: string,
   ) {}
-
-  /** @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL` */
-  check(channel: string): void {
-    this.definitions.rulesOf(channel);
-  }
 
   /** @throws SseError `INVALID_CHANNEL`, `UNKNOWN_CHANNEL` */
   rulesOf(channel: string): ChannelRules {
@@ -147,7 +142,7 @@ export class ChannelWriter {
   /** A publishing for which nobody waits has failed: it is counted, and some are logged. */
   emitFailed(channels: string | readonly string[], error: unknown): void {
     this.failedEmits++;
-    const code = error instanceof SseError ? error.code : 'other';
+    const code = codeOf(error);
     // A timer may well emit once more while the application closes.
     if (code === 'HUB_CLOSED') return;
     this.#failures.add(code, (leftOut) => {
@@ -179,25 +174,25 @@ export class ChannelWriter {
    * @throws SseError as `publish()`
    */
   async lastEvent(channel: string, event: SseEventInput): Promise<StoredEvent> {
-    const { settings, schemas } = this.definitions.rulesOf(channel);
+    const { settings, schemas } = this.rulesOf(channel);
     const checked = schemas ? await checkedEvent(channel, event, schemas) : event;
     return lastEvent(checked, idsBy(settings), this.settings.maxEventBytes);
   }
 
   /** Stores an event that {@link lastEvent} has made. It is kept for clients that come back. */
   async appendLast(channel: string, event: StoredEvent, publishId: string): Promise<void> {
-    const { settings } = this.definitions.rulesOf(channel);
+    const { settings } = this.rulesOf(channel);
     await this.queue.run(channel, () => this.backplane.append(channel, settings, event, publishId));
   }
 
   async complete(channel: string): Promise<void> {
-    const { settings } = this.definitions.rulesOf(channel);
+    const { settings } = this.rulesOf(channel);
     await this.queue.run(channel, () => this.backplane.complete(channel, settings));
     if (channelCompleted.hasSubscribers) channelCompleted.publish(this.#of(channel));
   }
 
   async purge(channel: string): Promise<void> {
-    this.check(channel);
+    this.rulesOf(channel);
     await this.queue.run(channel, () => this.backplane.purge(channel));
     if (channelPurged.hasSubscribers) channelPurged.publish(this.#of(channel));
   }

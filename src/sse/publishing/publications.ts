@@ -1,6 +1,6 @@
 import { channelPublished } from '../diagnostics/diagnostics.js';
 import type { OfChannel, Publishing } from '../diagnostics/messages.js';
-import { SseError } from '../sse.errors.js';
+import { codeOf } from '../sse.errors.js';
 
 /** The publishing to one channel in a turn. */
 interface Count {
@@ -27,7 +27,7 @@ export class Publications {
       },
       (error: unknown) => {
         const { failures } = this.#ended(publishing);
-        const code = error instanceof SseError ? error.code : 'other';
+        const code = codeOf(error);
         failures.set(code, (failures.get(code) ?? 0) + 1);
       },
     );

@@ -17,7 +17,7 @@ export interface CopySource {
 export interface CopyWatch {
   /** An open copy may lack events until it was read again. */
   interrupted(copy: LocalCopy): void;
-  /** It lacks nothing any more, or is closed. */
+  /** A copy lacks nothing any more, or is closed. */
   caughtUp(copy: LocalCopy): void;
 }
 

@@ -1,5 +1,5 @@
+import { reasonOf } from '../../sse.errors.js';
 import { h, statusLine } from './dom.js';
-import { messageOf } from './view.js';
 
 /** A button that asks once more before it does what cannot be undone, and says what came of it. */
 export function actionButton(name: string, warning: string, act: () => Promise<string>): HTMLElement {
@@ -16,7 +16,7 @@ export function actionButton(name: string, warning: string, act: () => Promise<s
         status.textContent = said;
       },
       (error: unknown) => {
-        status.textContent = messageOf(error);
+        status.textContent = reasonOf(error);
       },
     );
   });

@@ -1,10 +1,11 @@
+import { reasonOf } from '../../sse.errors.js';
 import type { ChannelView } from '../inspector.js';
 import type { TailEvent, TailPart } from '../tail.js';
 import { actionButton } from './actions.js';
 import { get, post, stream } from './api.js';
 import { fill, h, statusLine, table, terms } from './dom.js';
 import { ago, bytes, count, fullTime, span, time } from './format.js';
-import { link, messageOf, repeatedly, type Surroundings } from './view.js';
+import { failing, link, repeatedly, type Surroundings } from './view.js';
 
 /** Events that the tail shows. */
 const SHOWN = 200;
@@ -14,20 +15,13 @@ export function channel({ signal, readOnly }: Surroundings, name: string): HTMLE
   const status = statusLine();
   const about = h('div', {});
   const members = h('div', {});
-  repeatedly(
-    async () => {
-      try {
-        const view = await get<ChannelView>('channel', { name }, signal);
-        status.textContent = view.fault ?? '';
-        fill(about, aboutOf(view));
-        fill(members, ...membersOf(view));
-      } catch (error) {
-        if (!signal.aborted) status.textContent = messageOf(error);
-      }
-    },
-    1_000,
-    signal,
-  );
+  const refresh = async (): Promise<void> => {
+    const view = await get<ChannelView>('channel', { name }, signal);
+    status.textContent = view.fault ?? '';
+    fill(about, aboutOf(view));
+    fill(members, ...membersOf(view));
+  };
+  repeatedly(() => refresh().catch(failing(status, signal)), 1_000, signal);
   return h(
     'section',
     {},
@@ -169,7 +163,7 @@ function actions(name: string): HTMLElement[] {
         status.textContent = id === '' ? 'Published.' : `Published as ${id}.`;
       },
       (error: unknown) => {
-        status.textContent = messageOf(error);
+        status.textContent = reasonOf(error);
       },
     );
   };

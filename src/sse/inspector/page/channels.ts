@@ -2,7 +2,7 @@ import type { ChannelRow } from '../channel-rows.js';
 import { get } from './api.js';
 import { h, statusLine } from './dom.js';
 import { ago, bytes, count } from './format.js';
-import { link, messageOf, repeatedly, type Surroundings } from './view.js';
+import { failing, link, repeatedly, type Surroundings } from './view.js';
 import { VirtualList } from './virtual-list.js';
 
 interface Page {
@@ -46,9 +46,7 @@ export function channels({ signal, instance }: Surroundings): HTMLElement {
     ],
   });
   list.showSort(sort, order);
-  const failed = (error: unknown): void => {
-    if (!signal.aborted) status.textContent = messageOf(error);
-  };
+  const failed = failing(status, signal);
   text.addEventListener('input', () => void list.restart().catch(failed));
   signal.addEventListener('abort', () => list.close());
   requestAnimationFrame(() => list.mounted());

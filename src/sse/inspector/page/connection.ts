@@ -3,7 +3,7 @@ import { actionButton, endedText } from './actions.js';
 import { get, post, remove } from './api.js';
 import { badge, fill, h, statusLine, table, terms } from './dom.js';
 import { ago, bytes, count, fullTime, span } from './format.js';
-import { link, messageOf, repeatedly, type Surroundings } from './view.js';
+import { failing, link, repeatedly, type Surroundings } from './view.js';
 
 type View = ConnectionView & { readonly instance: string };
 
@@ -14,22 +14,15 @@ export function connection({ signal, readOnly }: Surroundings, id: string): HTML
   const streams = h('div', {});
   const actions = h('div', { class: 'actions' });
   let known: View | undefined;
-  repeatedly(
-    async () => {
-      try {
-        const view = await get<View>(`connections/${encodeURIComponent(id)}`, {}, signal);
-        if (!known && !readOnly) fill(actions, ...actionsOf(view));
-        known = view;
-        status.textContent = '';
-        fill(about, aboutOf(view));
-        fill(streams, streamsOf(view));
-      } catch (error) {
-        if (!signal.aborted) status.textContent = messageOf(error);
-      }
-    },
-    1_000,
-    signal,
-  );
+  const refresh = async (): Promise<void> => {
+    const view = await get<View>(`connections/${encodeURIComponent(id)}`, {}, signal);
+    if (!known && !readOnly) fill(actions, ...actionsOf(view));
+    known = view;
+    status.textContent = '';
+    fill(about, aboutOf(view));
+    fill(streams, streamsOf(view));
+  };
+  repeatedly(() => refresh().catch(failing(status, signal)), 1_000, signal);
   return h(
     'section',
     {},

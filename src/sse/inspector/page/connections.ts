@@ -2,7 +2,7 @@ import type { ConnectionRow } from '../connection-rows.js';
 import { get } from './api.js';
 import { badge, h, statusLine } from './dom.js';
 import { ago, bytes, count, fullTime, short, span } from './format.js';
-import { link, messageOf, repeatedly, type Surroundings } from './view.js';
+import { failing, link, repeatedly, type Surroundings } from './view.js';
 import { VirtualList } from './virtual-list.js';
 
 interface Page {
@@ -72,9 +72,7 @@ export function connections({ signal, instance }: Surroundings, query: URLSearch
     ],
   });
   list.showSort(sort, order);
-  const failed = (error: unknown): void => {
-    if (!signal.aborted) status.textContent = messageOf(error);
-  };
+  const failed = failing(status, signal);
   const changed = (): void => void list.restart().catch(failed);
   text.addEventListener('input', changed);
   state.addEventListener('change', changed);

@@ -1,8 +1,9 @@
+import { reasonOf } from '../../sse.errors.js';
 import type { Explanation } from '../inspector.js';
 import { get } from './api.js';
 import { badge, fill, h, terms } from './dom.js';
 import { bytes, fullTime, short } from './format.js';
-import { link, messageOf, type Surroundings } from './view.js';
+import { link, type Surroundings } from './view.js';
 
 const TONES = {
   written: 'good',
@@ -43,7 +44,7 @@ export function explain({ signal }: Surroundings, query: URLSearchParams): HTMLE
       const explanation = await get<Explanation>('explain', Object.fromEntries(query), signal);
       fill(answer, ...answerOf(explanation));
     } catch (error) {
-      if (!signal.aborted) fill(answer, h('p', { class: 'sentence' }, messageOf(error)));
+      if (!signal.aborted) fill(answer, h('p', { class: 'sentence' }, reasonOf(error)));
     }
   };
   if (query.has('event')) void show();

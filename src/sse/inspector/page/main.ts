@@ -1,3 +1,4 @@
+import { reasonOf } from '../../sse.errors.js';
 import type { FiguresMessage } from '../inspector.js';
 import { get, stream } from './api.js';
 import { channel } from './channel.js';
@@ -8,7 +9,7 @@ import { fill, h } from './dom.js';
 import { explain } from './explain.js';
 import { short } from './format.js';
 import { overview } from './overview.js';
-import { link, messageOf, type Surroundings } from './view.js';
+import { link, type Surroundings } from './view.js';
 
 /** Views by the first segment of the hash, in the order of the navigation. */
 const VIEWS = {
@@ -107,4 +108,4 @@ async function start(): Promise<void> {
   show(readOnly);
 }
 
-start().catch((error: unknown) => fill(main, h('p', { class: 'sentence' }, messageOf(error))));
+start().catch((error: unknown) => fill(main, h('p', { class: 'sentence' }, reasonOf(error))));

@@ -1,3 +1,5 @@
+import { reasonOf } from '../../sse.errors.js';
+
 /** What a view of the page needs of the page around it. */
 export interface Surroundings {
   /** Ends what the view has begun when another takes its place. */
@@ -29,4 +31,9 @@ export const link = (view: string, name = '', query: Readonly<Record<string, str
   return search === '' ? path : `${path}?${search}`;
 };
 
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** Shows errors in the status line of a view, for as long as the view is there. */
+export const failing =
+  (status: HTMLElement, signal: AbortSignal) =>
+  (error: unknown): void => {
+    if (!signal.aborted) status.textContent = reasonOf(error);
+  };
