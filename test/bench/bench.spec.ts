@@ -7,19 +7,29 @@ import { whenTestEnds } from '../support/clean-up.js';
 import { describeWith } from '../support/describe-with.js';
 import { run } from '../support/process.js';
 import { percentile, table as backplanesTable } from './backplanes/report.js';
+import { guides } from '../docs/guides.js';
+import { chartOf } from './chart.js';
 import { EventCheck } from './event-check.js';
 import { BenchEvents } from './events.js';
 import { measure } from './measure.js';
 import { benchNetwork } from './network.js';
-import { table } from './report.js';
+import { markdownOf, type Run as NetworkRun } from './report.js';
 import { ResponseBody } from './response-body.js';
-import { systems } from './systems.js';
+import { full, measuredIn } from './tables.js';
+import { withBlock } from './write.js';
 
 const script = fileURLToPath(new URL('./run.js', import.meta.url));
 type Run = Awaited<ReturnType<typeof benchNetwork>>['runs'][number];
 
 const seed = 7;
-const tiny = { streams: 15, perTurn: 3, turns: 4, rounds: 2, warmUp: 1, calm: 0 };
+const tiny = { name: 'tiny', streams: 15, perTurn: 3, turns: 4, rounds: 2, warmUp: 1, calm: 0 };
+/** What is measured without installing anything, each with what its table has of payloads and clients. */
+const measured = full.flatMap(({ name, systems, scenarios: [scenario] }) =>
+  systems
+    .filter(({ needs }) => needs === undefined)
+    .map((system) => ({ name: `${name}: ${system.name}`, system, scenario: scenario! })),
+);
+const [floor] = full[0]!.systems;
 const faulty = (fault: string) => ({ name: fault, script: 'servers/faulty.js', args: [fault] });
 
 const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n';
@@ -101,9 +111,42 @@ describe('the bench', () => {
     expect(new BenchEvents(seed + 1).lines(6)).not.toEqual(lines);
   });
 
-  it.each(systems)('gets every event of $name', async (system) => {
-    const figures = await measure(system, { name: 'tiny', ...tiny }, { seed });
+  it.each([80, 200, 2_000])('makes texts and orders of about %i bytes', (bytes) => {
+    for (const kind of ['text', 'orders'] as const) {
+      const lines = new BenchEvents(seed, { of: kind, bytes }).lines(200);
+      const mean = lines.join('').length / lines.length;
+      // An order has its fields, however short it is to be.
+      expect(mean).toBeGreaterThan(bytes * 0.9);
+      if (kind === 'text' || bytes > 100) expect(mean).toBeLessThan(bytes * 1.15);
+      expect(new Set(lines).size).toBe(200);
+    }
+  });
+
+  it.each(measured)('gets every event of $name', async ({ system, scenario: { payload, accepts } }) => {
+    const figures = await measure(
+      system,
+      { ...tiny, payload: payload!, ...(accepts && { accepts }) },
+      { seed },
+    );
     expect(figures).toMatchObject({ deliveries: 15 * 3 * 4 * 2, cpuPerDelivery: expect.any(Number) });
+    const isCompressed = /compress|gzip/.test(system.name);
+    expect(figures.bytesPerDelivery! < 0.8 * payload!.bytes).toBe(isCompressed);
+  });
+
+  it('measures the memory and the opening of a stream', async () => {
+    const figures = await measure(floor!, { name: 'idle', streams: 5, idle: 1, calm: 0 }, { seed });
+    expect(figures).toEqual({
+      streams: 5,
+      memoryPerStream: expect.any(Number),
+      heapPerStream: expect.any(Number),
+      cpuPerOpening: expect.any(Number),
+    });
+  });
+
+  it('knows what a server puts around the data of an event', async () => {
+    const wrapping = { ...faulty('wraps'), around: ['{"payload":', '}'] as const };
+    await expect(measure(wrapping, tiny, { seed })).resolves.toMatchObject({ deliveries: 360 });
+    await expect(measure(faulty('wraps'), tiny, { seed })).rejects.toThrow('never published');
   });
 
   it.each([
@@ -111,54 +154,50 @@ describe('the bench', () => {
     ['doubles', 'event 7 came again, or late, where event 8 was due'],
     ['changes', 'there came what was never published, where event 7 was due'],
     ['dies', /faulty\.js ended|closed the connection|ECONNRESET/],
+    ['compresses nothing', 'incorrect header check'],
   ])('fails where a server, at an event in the middle, %s', async (fault, message) => {
-    await expect(measure(faulty(fault), { name: 'tiny', ...tiny }, { seed })).rejects.toThrow(message);
+    await expect(measure(faulty(fault), tiny, { seed })).rejects.toThrow(message);
   });
 
   it.each([
     ['loses', '15 of 15 streams lack events (stream 1 has 7 of 8) after 200 ms'],
     ['doubles', 'event 7 came again, or late, where event 8 was due'],
   ])('fails where a server, at the last event, %s', async (fault, message) => {
-    const eight = { name: 'tiny', ...tiny, perTurn: 4, turns: 1, rounds: 1, warmUp: 1 };
+    const eight = { ...tiny, perTurn: 4, turns: 1, rounds: 1, warmUp: 1 };
     const measured = measure(faulty(fault), eight, { seed, patience: fault === 'loses' ? 200 : 10_000 });
     await expect(measured).rejects.toThrow(message);
   });
 
-  it('runs everything in turns, and says in its table what failed', async () => {
-    const scenarios = [
-      { name: 'fan-out', ...tiny },
-      { name: 'idle', streams: 5, idle: 1, calm: 0 },
-    ];
-    const two = [systems[0]!, faulty('loses')];
-    const result = await benchNetwork(
-      { systems: two, scenarios, reps: 1, seed, isPinned: false },
-      () => undefined,
-    );
+  it('runs everything in turns, and says what failed and what is not installed', async () => {
+    const table = {
+      name: 'beside',
+      floor: 'bare sockets',
+      systems: [
+        floor!,
+        faulty('loses'),
+        { name: 'other', script: 'servers/other.js', needs: 'no-such-package' },
+      ],
+      figures: ['cpuPerDelivery'],
+      scenarios: [tiny, { name: 'idle', streams: 5, idle: 1, calm: 0 }],
+    };
+    const result = await benchNetwork({ tables: [table], reps: 1, seed, isPinned: false }, () => undefined);
     expect(result.isRight).toBe(false);
     expect(result.runs).toHaveLength(4);
-    const [floor, other] = result.table.split('\n').slice(-2);
-    expect(floor).not.toContain('failed');
-    expect(other).toMatch(/^\| loses \| failed \| [\d.]+ \(/);
+    const [head, , fanOut] = result.table.split('\n');
+    expect(head).toBe('|  | bare sockets | loses |');
+    expect(fanOut).toMatch(/^\| tiny: µs \| [\d.]+ \([\d.–]+\) \| failed \|$/);
+    expect(result.table).toContain('npm install --no-save no-such-package');
   });
 
-  it('compares medians with the floor', () => {
-    const runs = [3, 1, 2].flatMap((cpuPerDelivery, i) => [
-      { system: 'floor', scenario: 'fan-out', repetition: i, figures: { cpuPerDelivery } },
-      {
-        system: 'other',
-        scenario: 'fan-out',
-        repetition: i,
-        figures: { cpuPerDelivery: cpuPerDelivery * 10 },
-      },
-    ]);
-    expect(table(runs, [{ name: 'floor' }, { name: 'other' }], [{ name: 'fan-out', ...tiny }])).toBe(
-      [
-        '|  | 15 clients, fan-out: µs |',
-        '| --- | ---: |',
-        '| floor | 2.00 (1.00–3.00) |',
-        '| other | 20.0 (10.0–30.0) **10.0×** |',
-      ].join('\n'),
-    );
+  it('has a place in README and in the guide for all that it writes', () => {
+    const [readme, guide] = [guides.get('README.md')!, guides.get('src/sse/http/speed.md')!];
+    for (const name of ['summary', 'machine'])
+      expect(withBlock(readme, name, 'new')).toContain('\n\nnew\n\n');
+    for (const name of [...full.map((table) => table.name), 'machine'])
+      expect(withBlock(guide, name, 'new')).toContain('\n\nnew\n\n');
+    expect(() => withBlock(readme, 'weather', 'new')).toThrow("no place for the bench's weather");
+    const before = 'a\n<!-- bench: x -->\n\nold\n\n<!-- bench end -->\nb';
+    expect(withBlock(before, 'x', 'new')).toBe(before.replace('old', 'new'));
   });
 
   it('has a micro-bench that works, and writes its figures to a file', async () => {
@@ -215,6 +254,69 @@ describe('the bench', () => {
       'a whole number of at least 1',
     );
     await expect(run(process.execPath, [script, '--micro', '--backplanes'])).rejects.toThrow('are two runs');
+    await expect(run(process.execPath, [script, '--write', '--quick'])).rejects.toThrow('no figures');
+    await expect(run(process.execPath, [script, '--write', '--micro'])).rejects.toThrow('no place for');
+  });
+});
+
+describe("the bench's report", () => {
+  const table = {
+    name: 'beside',
+    floor: 'floor',
+    systems: ['floor', 'other', 'a < b'].map((name) => ({ name, script: '' })),
+    figures: ['cpuPerDelivery'],
+    scenarios: [
+      { ...tiny, name: 'few', without: ['a < b'] },
+      { name: 'idle', floor: 'other', streams: 5, idle: 1, calm: 0 },
+    ],
+  };
+  const runs: NetworkRun[] = [];
+  // The third repetition is disturbed, and with it both systems.
+  for (const [i, slowness] of [1, 2, 10].entries()) {
+    const add = (scenario: string, system: string, figures: Record<string, number>): number =>
+      runs.push({ table: 'beside', scenario, system, repetition: i + 1, figures });
+    add('few', 'floor', { cpuPerDelivery: slowness });
+    add('few', 'other', { cpuPerDelivery: slowness * (3 + i) });
+    add('idle', 'floor', { memoryPerStream: 2_048, cpuPerOpening: 50 });
+    add('idle', 'other', { memoryPerStream: 4_096, cpuPerOpening: 100 });
+  }
+  runs.push({
+    table: 'beside',
+    scenario: 'idle',
+    system: 'a < b',
+    repetition: 1,
+    error: 'the server was gone',
+  });
+
+  it('compares each repetition with the floor of the same, and says what failed', () => {
+    expect(markdownOf(table, runs, 'ratios').split('\n')).toEqual([
+      '|  | floor | other | a < b |',
+      '| --- | ---: | ---: | ---: |',
+      '| few: µs | 2.00 (1.00–10.0) | **4.00×** (3.00–5.00) |  |',
+      '| idle: KiB each | **0.50×** (0.50–0.50) | 4.00 (4.00–4.00) | failed |',
+      '| idle: µs to open one | **0.50×** (0.50–0.50) | 100 (100–100) | failed |',
+    ]);
+    expect(markdownOf(table, runs, 'figures')).toContain('| 8.00 (3.00–50.0) **4.00×** |');
+    expect(markdownOf(table, runs, 'figures', (name) => name !== 'other')).not.toContain('other');
+  });
+
+  it('draws a panel for each row, with a bar as long as its figure', () => {
+    const svg = chartOf(table, runs, { title: 'Costs', note: 'now', own: 'other' });
+    expect(svg.match(/<g /g)).toHaveLength(3);
+    const widthsOf = (panel: number): number[] =>
+      [...svg.split('<g ')[panel]!.matchAll(/<rect class="bar[^>]* width="([\d.]+)"/g)].map((bar) =>
+        Number(bar[1]),
+      );
+    const [short, long] = widthsOf(1);
+    expect(long! / short!).toBeCloseTo(4, 0);
+    expect(widthsOf(2)).toHaveLength(2);
+    expect(svg).toContain('>8.00 · 4.00×</text>');
+    expect(svg).toContain('>a &lt; b</text>');
+    expect(svg).toContain('>failed</text>');
+  });
+
+  it('leaves out of a scenario what does nothing else there', () => {
+    expect(measuredIn(table, table.scenarios[0]!).map(({ name }) => name)).toEqual(['floor', 'other']);
   });
 });
 

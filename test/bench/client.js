@@ -1,5 +1,6 @@
 // The load client: a process that keeps many streams open, and checks every event of each.
 import { connect } from 'node:net';
+import { createGunzip } from 'node:zlib';
 import { serveCommands, usage } from './commands.js';
 import { EventCheck } from './event-check.js';
 import { BenchEvents } from './events.js';
@@ -13,6 +14,7 @@ const memory = Buffer.allocUnsafe(256 * 1024);
 
 const checks = [];
 let received = 0;
+let bytes = 0;
 let failure;
 /** What somebody waits for: its condition, and how to say that it has come true or never will. */
 let awaited;
@@ -42,14 +44,21 @@ function fail(error) {
 function openStream(port, request, expected, opened) {
   const number = checks.length + 1;
   const body = new ResponseBody();
-  const check = new EventCheck(expected);
-  checks.push(check);
+  const checked = new EventCheck(expected);
+  checks.push(checked);
   const failed = (what) => fail(new Error(`stream ${number}: ${what}`));
+  const check = (text) => (received += checked.take(text));
+  let take = check;
   const read = (size, buffer) => {
+    bytes += size;
     try {
       const wasOpen = body.isOpen;
-      received += check.take(body.take(buffer.latin1Slice(0, size)));
-      if (body.isOpen && !wasOpen) opened();
+      const text = body.take(buffer.latin1Slice(0, size));
+      if (body.isOpen && !wasOpen) {
+        if (body.isGzip) take = gunzipped(check, failed);
+        opened();
+      }
+      take(text);
     } catch (error) {
       failed(error.message);
     }
@@ -67,6 +76,21 @@ function openStream(port, request, expected, opened) {
   socket.write(request);
 }
 
+/** Takes compressed text, and hands it on as it was. */
+function gunzipped(check, failed) {
+  const gunzip = createGunzip();
+  gunzip.on('data', (part) => {
+    try {
+      check(part.latin1Slice());
+    } catch (error) {
+      failed(error.message);
+    }
+    if (awaited) settle();
+  });
+  gunzip.on('error', (error) => failed(error.message));
+  return (text) => gunzip.write(Buffer.from(text, 'latin1'));
+}
+
 function whoLacks(count) {
   const lacking = checks.filter((check) => check.count < count);
   const [first] = lacking;
@@ -74,14 +98,26 @@ function whoLacks(count) {
 }
 
 serveCommands({
-  usage,
+  usage: () => ({ ...usage(), bytes }),
   /** Opens so many streams more, from a position perhaps, and waits until each has the head of its response. */
-  open({ port, streams, events, seed, lastEventId, atOnce = OPENING }) {
-    const expected = new BenchEvents(seed).lines(events);
+  open({
+    port,
+    streams,
+    events,
+    seed,
+    payload,
+    around: [before, after] = ['', ''],
+    accepts,
+    lastEventId,
+    atOnce = OPENING,
+  }) {
+    const lines = new BenchEvents(seed, payload).lines(events);
+    const expected = lines.map((line) => `${before}${line}${after}`);
     const position = lastEventId === undefined ? '' : `Last-Event-ID: ${lastEventId}\r\n`;
+    const coding = accepts === undefined ? '' : `Accept-Encoding: ${accepts}\r\n`;
     let open = 0;
     const next = () =>
-      checks.length < streams && openStream(port, `${REQUEST}${position}\r\n`, expected, opened);
+      checks.length < streams && openStream(port, `${REQUEST}${position}${coding}\r\n`, expected, opened);
     const opened = () => {
       open++;
       next();

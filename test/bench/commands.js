@@ -1,3 +1,6 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
 /** The other end of `ChildProcess.ask()`: does what the bench asks this process for, and answers. */
 export function serveCommands(commands) {
   process.on('message', async ({ number, command, args }) => {
@@ -16,4 +19,15 @@ export function serveCommands(commands) {
 export function usage() {
   const { user, system } = process.cpuUsage();
   return { cpu: user + system, rss: process.memoryUsage.rss() };
+}
+
+/** What memory is left after the garbage is collected, in bytes: resident, and on the heap. */
+export function memory() {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc');
+  // The second collects what finalizers of the first have let go of.
+  collectGarbage();
+  collectGarbage();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { rss, heap: heapUsed + external };
 }

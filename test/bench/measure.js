@@ -9,9 +9,9 @@ const AFTERMATH = 50;
 /**
  * Runs one scenario against one system, the processes being started for it and killed after it.
  *
- * @param {{ script: string, args?: readonly string[], hasPublisher?: boolean }} system with a publisher,
- * another process like it publishes, and it delivers
- * @param {import('./systems.js').Scenario} scenario
+ * @param {import('./tables.js').System & { hasPublisher?: boolean }} system with a publisher, another process like it
+ * publishes, and it delivers
+ * @param {import('./tables.js').Scenario} scenario
  * @param {object} options
  * @param {number} options.seed of the events
  * @param {boolean} [options.isPinned] whether server and client each have a core of their own
@@ -28,21 +28,22 @@ export async function measure(system, scenario, { seed, isPinned = false, patien
   try {
     const port = await server.ask('port');
     await publisher.ask('port');
+    await publisher.ask('prepare', scenario.payload);
     await sleep(scenario.calm);
-    const opening = await open(server, client, port, scenario, seed);
-    return scenario.idle === undefined
-      ? await burst(server, publisher, client, scenario, patience)
-      : await idle(server, client, scenario, opening);
+    const opening = () => open(server, client, scenario, { port, seed, around: system.around });
+    if (scenario.idle !== undefined) return await idle(server, client, scenario, opening);
+    await opening();
+    return await burst(server, publisher, client, scenario, patience);
   } finally {
     await Promise.all([server.kill(), publisher.kill(), client.kill()]);
   }
 }
 
-/** Opens all streams, and waits until an event would reach each of them. */
-async function open(server, client, port, scenario, seed) {
-  const { streams } = scenario;
+/** Opens all streams, and waits until an event would reach each of them: the CPU time that this took. */
+async function open(server, client, scenario, given) {
+  const { streams, payload, accepts } = scenario;
   const before = await server.ask('usage');
-  await client.ask('open', { port, streams, events: eventsOf(scenario), seed });
+  await client.ask('open', { ...given, streams, events: eventsOf(scenario), payload, accepts });
   const deadline = performance.now() + SUBSCRIBING;
   for (let there = 0; there !== streams;) {
     there = await server.ask('subscribers');
@@ -51,7 +52,7 @@ async function open(server, client, port, scenario, seed) {
   }
   const after = await server.ask('usage');
   await sleep(scenario.calm);
-  return { before, cpu: after.cpu - before.cpu };
+  return after.cpu - before.cpu;
 }
 
 async function burst(server, publisher, client, { streams, perTurn, turns, rounds, warmUp, calm }, patience) {
@@ -77,16 +78,24 @@ async function burst(server, publisher, client, { streams, perTurn, turns, round
   return {
     deliveries,
     cpuPerDelivery: (serverAfter.cpu - serverBefore.cpu) / deliveries,
+    bytesPerDelivery: (clientAfter.bytes - clientBefore.bytes) / deliveries,
     clientCpuPerDelivery: (clientAfter.cpu - clientBefore.cpu) / deliveries,
     deliveriesPerSecond: Math.round((deliveries / took) * 1_000),
   };
 }
 
-async function idle(server, client, { streams, idle: time }, { before, cpu }) {
+async function idle(server, client, { streams, idle: time }, opening) {
+  const before = await server.ask('memory');
+  const cpu = await opening();
   await sleep(time);
-  const after = await server.ask('usage');
+  const after = await server.ask('memory');
   await client.ask('verdict', { count: 0 });
-  return { streams, memoryPerStream: (after.rss - before.rss) / streams, cpuPerOpening: cpu / streams };
+  return {
+    streams,
+    memoryPerStream: (after.rss - before.rss) / streams,
+    heapPerStream: (after.heap - before.heap) / streams,
+    cpuPerOpening: cpu / streams,
+  };
 }
 
 const eventsOf = ({ perTurn = 0, turns = 0, rounds = 0, warmUp = 0 }) => perTurn * turns * (rounds + warmUp);

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 export const usage = `npm run bench -- [options]
+  --write       puts the figures into README and the guide to speed, with its chart
   --quick       a run of some seconds that shows that everything works, no figures to trust
   --micro       the functions an event goes through, without any network
   --backplanes  several instances, on a redis-server and a nats-server that it starts
   --revoke      how long it takes until all streams of a user know that a channel was taken away
-  --metrics     this package without metrics, and with them
   --dashboard   what a page of many channels costs: bytes on the wire, time to the first event
   --growing     what each further connection, reconnect, channel and instance costs
-  --reps N      repetitions (3; 1 when quick)
+  --reps N      repetitions (5; 1 when quick)
   --seed N      of the events and of the order of the systems (1)
   --out FILE    where the JSON goes (in the folder for temporary files)`;
 
@@ -19,10 +19,10 @@ export function readOptions(args) {
   const { values } = parseArgs({
     args,
     options: {
+      write: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       micro: { type: 'boolean', default: false },
       backplanes: { type: 'boolean', default: false },
-      metrics: { type: 'boolean', default: false },
       revoke: { type: 'boolean', default: false },
       dashboard: { type: 'boolean', default: false },
       growing: { type: 'boolean', default: false },
@@ -32,16 +32,19 @@ export function readOptions(args) {
       out: { type: 'string' },
     },
   });
-  const { quick, help } = values;
-  const kinds = ['micro', 'backplanes', 'metrics', 'revoke', 'dashboard', 'growing'];
+  const { write, quick, help } = values;
+  const kinds = ['micro', 'backplanes', 'revoke', 'dashboard', 'growing'];
   const [kind = 'network', another] = kinds.filter((name) => values[name]);
   if (another) throw new TypeError(`--${kind} and --${another} are two runs.`);
+  if (write && quick) throw new TypeError('--quick has no figures that are worth --write.');
+  if (write && kind !== 'network') throw new TypeError(`--write has no place for what --${kind} measures.`);
   const file = `nestjs-sse-hub-bench${kind === 'network' ? '' : `-${kind}`}.json`;
   return {
+    write,
     quick,
     kind,
     help,
-    reps: wholeNumber('reps', values.reps ?? (quick ? '1' : '3'), 1),
+    reps: wholeNumber('reps', values.reps ?? (quick ? '1' : '5'), 1),
     seed: wholeNumber('seed', values.seed, 0),
     out: values.out ?? join(tmpdir(), file),
   };

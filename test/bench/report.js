@@ -1,9 +1,12 @@
+import { measuredIn } from './tables.js';
+
 /**
  * One run of one scenario against one system; without figures if it failed.
  *
  * @typedef {object} Run
- * @property {string} system
+ * @property {string} [table] where there are several
  * @property {string} scenario
+ * @property {string} system
  * @property {number} repetition
  * @property {Record<string, number>} [figures]
  * @property {string} [error]
@@ -16,56 +19,124 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** Median, least and most of some values. */
+const spread = (values) => ({ median: median(values), min: Math.min(...values), max: Math.max(...values) });
+
 /** Median, least and most of every figure that the runs have. */
 export function summary(runs) {
   const names = Object.keys(runs[0]?.figures ?? {});
-  return Object.fromEntries(
-    names.map((name) => {
-      const values = runs.map(({ figures }) => figures[name]);
-      return [name, { median: median(values), min: Math.min(...values), max: Math.max(...values) }];
-    }),
+  return Object.fromEntries(names.map((name) => [name, spread(runs.map(({ figures }) => figures[name]))]));
+}
+
+/** Median, least and most of what each system has come to in each scenario. */
+export function summariesOf(tables, runs) {
+  return tables.flatMap((table) =>
+    table.scenarios.flatMap((scenario) =>
+      measuredIn(table, scenario).map(({ name: system }) => {
+        const own = runs.filter(
+          (run) =>
+            run.table === table.name &&
+            run.scenario === scenario.name &&
+            run.system === system &&
+            run.figures,
+        );
+        return { table: table.name, scenario: scenario.name, system, ...summary(own) };
+      }),
+    ),
   );
 }
 
-/** The columns: a figure of a scenario, each. */
-const columnsOf = (scenarios) =>
-  scenarios.flatMap(({ name, streams, idle }) =>
-    idle === undefined
-      ? [{ scenario: name, figure: 'cpuPerDelivery', title: `${streams} clients, ${name}: µs`, unit: 1 }]
-      : [
-          { scenario: name, figure: 'memoryPerStream', title: `${streams} idle: KiB per stream`, unit: 1024 },
-          { scenario: name, figure: 'cpuPerOpening', title: 'opening one: µs', unit: 1 },
-        ],
-  );
+const figures = {
+  cpuPerDelivery: { unit: 'µs', axis: 'CPU time of a delivery: µs', divisor: 1 },
+  bytesPerDelivery: { unit: 'bytes', axis: 'bytes of an event', divisor: 1 },
+  memoryPerStream: {
+    unit: 'KiB each',
+    axis: 'memory of each, the garbage being collected: KiB',
+    divisor: 1_024,
+  },
+  cpuPerOpening: { unit: 'µs to open one', axis: 'CPU time to open one: µs', divisor: 1 },
+};
 
 /**
- * A Markdown table with a row for each system: medians (least to most), and in bold how many times the floor that is.
+ * A figure of a scenario, of all systems that were measured with it.
  *
- * @param {readonly Run[]} runs
- * @param {readonly { name: string }[]} systems the first is the floor
- * @param {readonly import('./systems.js').Scenario[]} scenarios
+ * @typedef {object} Row
+ * @property {string} scenario
+ * @property {string} unit
+ * @property {string} axis what the figures are, and their unit
+ * @property {readonly Cell[]} cells one for each system of the table
+ *
+ * @typedef {object} Cell
+ * @property {string} system
+ * @property {'floor' | 'compared' | 'failed' | 'not measured'} kind
+ * @property {Spread} [figure] in the unit of the row
+ * @property {Spread} [ratio] to the floor, each to that of the same repetition
+ *
+ * @typedef {{ median: number, min: number, max: number }} Spread
  */
-export function table(runs, systems, scenarios) {
-  const columns = columnsOf(scenarios);
-  const rows = systems.map(({ name }) => [
-    name,
-    ...columns.map((column) => cell(runs, name, systems[0].name, column)),
+
+/**
+ * @param {import('./tables.js').Table} table
+ * @param {readonly Run[]} runs
+ * @returns {Row[]}
+ */
+export function rowsOf(table, runs) {
+  return table.scenarios.flatMap((scenario) => {
+    const own = runs.filter((run) => run.table === table.name && run.scenario === scenario.name);
+    const names = scenario.idle === undefined ? table.figures : ['memoryPerStream', 'cpuPerOpening'];
+    return names.map((name) => ({
+      scenario: scenario.name,
+      unit: figures[name].unit,
+      axis: figures[name].axis,
+      cells: table.systems.map(({ name: system }) => cellOf(name, system, own, table, scenario)),
+    }));
+  });
+}
+
+function cellOf(name, system, runs, table, scenario) {
+  if (!measuredIn(table, scenario).some((measured) => measured.name === system))
+    return { system, kind: 'not measured' };
+  const floor = scenario.floor ?? table.floor;
+  const own = runs.filter((run) => run.system === system);
+  if (own.length === 0 || own.some(({ error }) => error !== undefined)) return { system, kind: 'failed' };
+  const figure = spread(own.map((run) => run.figures[name] / figures[name].divisor));
+  if (system === floor) return { system, kind: 'floor', figure };
+  const ratios = own.flatMap((run) => {
+    const base = runs.find((other) => other.system === floor && other.repetition === run.repetition);
+    return base?.figures ? [run.figures[name] / base.figures[name]] : [];
+  });
+  return { system, kind: 'compared', figure, ...(ratios.length > 0 && { ratio: spread(ratios) }) };
+}
+
+/**
+ * The rows in Markdown, with a column for each system.
+ *
+ * @param {import('./tables.js').Table} table
+ * @param {readonly Run[]} runs
+ * @param {'figures' | 'ratios'} shown of what is compared: both its figure and its ratio, or its ratio only
+ * @param {(system: string) => boolean} [isShown]
+ */
+export function markdownOf(table, runs, shown, isShown = () => true) {
+  const names = table.systems.map(({ name }) => name).filter(isShown);
+  const rows = rowsOf(table, runs).map(({ scenario, unit, cells }) => [
+    `${scenario}: ${unit}`,
+    ...cells.filter(({ system }) => isShown(system)).map((cell) => textOf(cell, shown)),
   ]);
-  return [['', ...columns.map(({ title }) => title)], ['---', ...columns.map(() => '---:')], ...rows]
+  return [['', ...names], ['---', ...names.map(() => '---:')], ...rows]
     .map((row) => `| ${row.join(' | ')} |`)
     .join('\n');
 }
 
-function cell(runs, system, floor, { scenario, figure, unit }) {
-  const of = (name) => runs.filter((run) => run.system === name && run.scenario === scenario);
-  if (of(system).some(({ error }) => error !== undefined)) return 'failed';
-  const own = summary(of(system))[figure];
-  if (!own) return '';
-  const base = summary(of(floor).filter(({ figures }) => figures))[figure];
-  const [middle, min, max] = [own.median, own.min, own.max].map((value) => digits(value / unit));
-  const ratio = base && system !== floor ? ` **${digits(own.median / base.median)}×**` : '';
-  return `${middle} (${min}–${max})${ratio}`;
+function textOf({ kind, figure, ratio }, shown) {
+  if (kind === 'failed') return 'failed';
+  if (kind === 'not measured') return '';
+  if (kind === 'floor' || !ratio) return rangeOf(figure);
+  const times = `**${digits(ratio.median)}×**`;
+  if (shown === 'figures') return `${rangeOf(figure)} ${times}`;
+  return `${times} (${digits(ratio.min)}–${digits(ratio.max)})`;
 }
+
+const rangeOf = ({ median, min, max }) => `${digits(median)} (${digits(min)}–${digits(max)})`;
 
 /** Two digits that say something, and no more than are known. */
 export function digits(value) {

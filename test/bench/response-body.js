@@ -4,6 +4,7 @@ const LARGEST_CHUNK = 64 * 1024 * 1024;
 export class ResponseBody {
   /** Whether the head is here. */
   isOpen = false;
+  isGzip = false;
   #isChunked = false;
   /** What has arrived and is not whole yet: of the head, or of a chunk. */
   #rest = '';
@@ -31,6 +32,7 @@ export class ResponseBody {
     if (!/^HTTP\/1\.1 200( |$)/.test(status)) throw new Error(`the answer was "${status}"`);
     if (!valueOf('content-type').startsWith('text/event-stream')) throw new Error('it is no event stream');
     this.#isChunked = valueOf('transfer-encoding') === 'chunked';
+    this.isGzip = valueOf('content-encoding') === 'gzip';
     this.isOpen = true;
   }
 

@@ -1,21 +1,17 @@
-// `npm run bench`: see options.js for what it can be told, systems.js for what it measures.
+// `npm run bench`: see options.js for what it can be told, tables.js for what it measures.
 import { writeFile } from 'node:fs/promises';
 import { canPin, pin } from './child.js';
 import { benchNetwork } from './network.js';
 import { readOptions, usage } from './options.js';
-import { full, measured, quick, systems } from './systems.js';
+import { full, quick } from './tables.js';
 
 // An exit kills what is running.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
-const network = (options, log) => compare(systems, options, log);
-
-const metrics = (options, log) => compare(measured, options, log);
-
-async function compare(systems, options, log) {
+async function network(options, log) {
   // The client's core is this process's too, which sleeps while something is measured.
   const isPinned = canPin() && pin(process.pid, 1);
-  return benchNetwork({ ...options, systems, scenarios: options.quick ? quick : full, isPinned }, log);
+  return benchNetwork({ ...options, tables: options.quick ? quick : full, isPinned }, log);
 }
 
 async function micro(options, log) {
@@ -43,25 +39,27 @@ async function growing(options, log) {
   return benchGrowing(options, log);
 }
 
-const kinds = { network, micro, backplanes, metrics, revoke, dashboard, growing };
+const kinds = { network, micro, backplanes, revoke, dashboard, growing };
 
 async function main(options) {
   const began = new Date();
   const { table, ...result } = await kinds[options.kind](options, (line) => console.error(line));
   const { seed, reps } = options;
-  await writeFile(
-    options.out,
-    `${JSON.stringify({ at: began.toISOString(), seed, reps, ...result }, null, 2)}\n`,
-  );
+  const how = { at: began.toISOString(), seed, reps };
+  await writeFile(options.out, `${JSON.stringify({ ...how, ...result }, null, 2)}\n`);
 
   const seconds = Math.round((Date.now() - began.getTime()) / 1_000);
   console.log(`\n${table}\n`);
   console.log(
     `${began.toISOString().slice(0, 10)}, ${result.machine}; seed ${seed}, ${seconds} s. JSON: ${options.out}`,
   );
-  if (result.isRight) return;
-  console.error('Not every event arrived once, in order and as it was published: see above.');
-  process.exitCode = 1;
+  if (!result.isRight) {
+    console.error('Not every event arrived once, in order and as it was published: see above.');
+    process.exitCode = 1;
+  } else if (options.write) {
+    const { writeResults } = await import('./write.js');
+    await writeResults(result, how);
+  }
 }
 
 try {

@@ -72,6 +72,7 @@ describe('the package as a user gets it', () => {
         'test/docs/inspector.png',
         ...charts,
         ...inspector,
+        'src/sse/http/speed.svg',
         'src/sse/metrics/grafana.json',
         ...guides.keys(),
       ].sort(),

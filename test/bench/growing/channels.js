@@ -1,15 +1,10 @@
 // A process with many channels that nobody streams.
 import 'reflect-metadata';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { NestFactory } from '@nestjs/core';
 import { SseHub, SseModule } from '../../../dist/index.js';
 import { backplaneOf } from '../backplanes/backplane-of.js';
-import { serveCommands } from '../commands.js';
+import { memory, serveCommands } from '../commands.js';
 import { BenchEvents } from '../events.js';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc');
 
 const [, , seed, name, address] = process.argv;
 const events = new BenchEvents(Number(seed));
@@ -31,9 +26,5 @@ serveCommands({
     }
   },
   /** Bytes of the heap that are in use. */
-  memory() {
-    collectGarbage();
-    const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
-  },
+  memory: () => memory().heap,
 });

@@ -1,13 +1,15 @@
 import { createServer } from 'node:net';
 
-const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n';
+const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n';
 
 /**
- * The least that Node can do: the events of a turn are made one Buffer, which is written to each socket.
+ * The least that Node can do: the events of a turn are made one Buffer, which is written to each socket. See `eachEvent()`
+ * for a Buffer for each event.
  *
  * @param {(data: object) => string} textOf the text of an event
+ * @param {string} [fields] further lines of the head
  */
-export function bareSockets(textOf) {
+export function bareSockets(textOf, fields = '') {
   const sockets = new Set();
   let text = '';
   const server = createServer({ noDelay: true }, (socket) => {
@@ -15,7 +17,7 @@ export function bareSockets(textOf) {
     socket.on('close', () => sockets.delete(socket));
     socket.once('data', () => {
       socket.resume();
-      socket.write(HEAD);
+      socket.write(`${HEAD}${fields}\r\n`);
       sockets.add(socket);
     });
   });
@@ -30,6 +32,17 @@ export function bareSockets(textOf) {
       for (const socket of sockets) socket.write(bytes);
     },
     subscribers: () => sockets.size,
+  };
+}
+
+/** Writes each event at once, as one does who does not know what else the turn brings. */
+export function eachEvent({ publish, endTurn, ...system }) {
+  return {
+    ...system,
+    publish: (data) => {
+      publish(data);
+      endTurn();
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 // What the others are compared with.
-import { bareSockets, eventText } from './bare-sockets.js';
+import { bareSockets, eachEvent, eventText } from './bare-sockets.js';
 import { serve } from './serve.js';
 
-serve(bareSockets(eventText));
+const system = bareSockets(eventText);
+serve(process.argv[3] === 'each event' ? eachEvent(system) : system);

@@ -1,8 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { serveCommands, usage } from '../commands.js';
+import { memory, serveCommands, usage } from '../commands.js';
 import { BenchEvents } from '../events.js';
 
-const events = new BenchEvents(Number(process.argv[2]));
+const seed = Number(process.argv[2]);
+let events = new BenchEvents(seed);
 
 /**
  * Makes a server measurable.
@@ -21,7 +22,12 @@ export function serve({ server, publish, endTurn, subscribers }) {
   serveCommands({
     port: () => listening,
     usage,
+    memory,
     subscribers,
+    /** Says what is published. */
+    prepare(payload) {
+      events = new BenchEvents(seed, payload);
+    },
     /** Publishes events `from` to `to - 1`, `perTurn` in each turn of the event loop. */
     async publish({ from, to, perTurn }) {
       for (let seq = from; seq < to; await turn()) {
