@@ -94,11 +94,10 @@ export function rowsOf(table, runs) {
 }
 
 function cellOf(name, system, runs, table, scenario) {
-  if (!measuredIn(table, scenario).some((measured) => measured.name === system))
-    return { system, kind: 'not measured' };
   const floor = scenario.floor ?? table.floor;
   const own = runs.filter((run) => run.system === system);
-  if (own.length === 0 || own.some(({ error }) => error !== undefined)) return { system, kind: 'failed' };
+  if (own.length === 0) return { system, kind: 'not measured' };
+  if (own.some(({ error }) => error !== undefined)) return { system, kind: 'failed' };
   const figure = spread(own.map((run) => run.figures[name] / figures[name].divisor));
   if (system === floor) return { system, kind: 'floor', figure };
   const ratios = own.flatMap((run) => {

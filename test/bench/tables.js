@@ -106,8 +106,8 @@ export const full = [
     systems: compressed,
     figures: ['bytesPerDelivery', 'cpuPerDelivery'],
     scenarios: [
-      burst('100 clients, events of 200 B', 100, orders(200), gzipped({ rounds: 30, warmUp: 10 })),
-      burst('100 clients, events of 2 kB', 100, orders(2_000), gzipped({ rounds: 30, warmUp: 10 })),
+      burst('100 clients, events of 200 B', 100, orders(200), gzipped({ rounds: 20, warmUp: 8 })),
+      burst('100 clients, events of 2 kB', 100, orders(2_000), gzipped({ rounds: 12, warmUp: 5 })),
     ],
   },
 ];

@@ -28,7 +28,7 @@ export async function writeResults({ machine, tables, runs }, { at: date, seed, 
     own: 'nestjs-sse-hub',
     isShown,
   });
-  const how = `${day}, ${machine}.`;
+  const how = `${day}, ${reps} ${reps === 1 ? 'repetition' : 'repetitions'}; ${await versionsOf(systems)}; ${machine}.`;
   await edit(README, { summary: markdownOf(systems, runs, 'ratios', isShown), machine: how });
   await edit(GUIDE, {
     ...Object.fromEntries(tables.map((table) => [table.name, markdownOf(table, runs, 'figures')])),
@@ -37,6 +37,16 @@ export async function writeResults({ machine, tables, runs }, { at: date, seed, 
   await writeFile(CHART, chart);
   const lines = [{ at: date, machine, seed, reps }, ...runs];
   await writeFile(RUNS, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+}
+
+/** What was compared, as it is installed here. */
+async function versionsOf({ systems }) {
+  const packages = ['@nestjs/core', 'better-sse', ...systems.flatMap(({ needs = [] }) => needs)];
+  const versions = packages.map(async (name) => {
+    const { version } = JSON.parse(await readFile(at(`node_modules/${name}/package.json`), 'utf8'));
+    return `${name} ${version}`;
+  });
+  return (await Promise.all(versions)).join(', ');
 }
 
 /** Whether a system is in every row of the table. */
