@@ -1,8 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import { describe, expect, it } from '@jest/globals';
 import { Registry, register as globalRegister } from 'prom-client';
 import { from } from 'rxjs';
-import { AuthorizeChannel, defineChannel, OnSubscribe, SseModule } from '../../../src/sse/index.js';
+import { AuthorizeChannel, defineChannel, OnSubscribe, SseHub, SseModule } from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
 import { SseMetricsModule } from '../../../src/sse/metrics/index.js';
 import { INSTRUMENTS, prometheusName } from '../../../src/sse/instruments/instruments.js';
@@ -165,11 +166,46 @@ describe('SseMetricsModule', () => {
     await one.hub.publish('rooms/a', { data: 'x' });
     await eventually(async () => (await one.value('sse_events_published_total', { definition })) === 1);
     expect(await other.value('sse_events_published_total', { definition })).toBeUndefined();
-    await expect(start({}, one.register)).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
+    const refused = await Test.createTestingModule({
+      imports: [SseModule.forRoot(), SseMetricsModule.forRoot({ register: one.register })],
+    }).compile();
+    await expect(refused.init()).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
+    await refused.close();
+    expect(await one.value('sse_events_published_total', { definition })).toBe(1);
     await one.close();
     expect(one.register.getMetricsAsArray()).toEqual([]);
     const again = await start({}, one.register);
     expect(await again.value('sse_connections_active')).toBe(0);
+  });
+
+  it('leaves nothing in the register where the start of an application fails', async () => {
+    const register = new Registry();
+    @Injectable()
+    class Broken implements OnModuleInit {
+      onModuleInit(): void {
+        throw new Error('no start');
+      }
+    }
+    const broken = { imports: [SseMetricsModule.forRoot({ register })], providers: [Broken] };
+    await expect(startSseApp(broken)).rejects.toThrow('no start');
+    expect(register.getMetricsAsArray()).toEqual([]);
+    await start({}, register);
+  });
+
+  it('counts from the beginning, although it is in the register only after the start', async () => {
+    const register = new Registry();
+    @Injectable()
+    class Early implements OnModuleInit {
+      constructor(@Inject(SseHub) private readonly hub: SseHub) {}
+
+      async onModuleInit(): Promise<void> {
+        await this.hub.publish('news', { data: 'early' });
+      }
+    }
+    await startSseApp({ imports: [SseMetricsModule.forRoot({ register })], providers: [Early] });
+    await eventually(async () =>
+      (await register.metrics()).includes('sse_events_published_total{definition="none"} 1'),
+    );
   });
 
   it('takes the global register by default, and options from a factory', async () => {
