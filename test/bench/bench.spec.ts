@@ -248,6 +248,17 @@ describe('the bench', () => {
     for (const { figures } of runs) expect(Object.values(figures)).not.toContain(NaN);
   });
 
+  it('says what the inspector costs a delivery', async () => {
+    const out = join(tmpdir(), `inspector-${process.pid}.json`);
+    whenTestEnds(() => rm(out, { force: true }));
+    const { stdout } = await run(process.execPath, [script, '--inspector', '--quick', '--out', out]);
+    expect(stdout).toContain('| its page is open, with figures, tail and list |');
+    const { runs } = JSON.parse(await readFile(out, 'utf8'));
+    expect(runs.map(({ figures }: { figures: { deliveries: number } }) => figures.deliveries)).toEqual([
+      500, 500, 500,
+    ]);
+  });
+
   it('refuses what it does not know', async () => {
     await expect(run(process.execPath, [script, '--fast'])).rejects.toThrow('npm run bench -- [options]');
     await expect(run(process.execPath, [script, '--reps', '0'])).rejects.toThrow(

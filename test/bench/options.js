@@ -10,6 +10,7 @@ export const usage = `npm run bench -- [options]
   --revoke      how long it takes until all streams of a user know that a channel was taken away
   --dashboard   what a page of many channels costs: bytes on the wire, time to the first event
   --growing     what each further connection, reconnect, channel and instance costs
+  --inspector   what the inspector costs a delivery: none, one that nobody looks at, an open page
   --reps N      repetitions (5; 1 when quick)
   --seed N      of the events and of the order of the systems (1)
   --out FILE    where the JSON goes (in the folder for temporary files)`;
@@ -26,6 +27,7 @@ export function readOptions(args) {
       revoke: { type: 'boolean', default: false },
       dashboard: { type: 'boolean', default: false },
       growing: { type: 'boolean', default: false },
+      inspector: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       reps: { type: 'string' },
       seed: { type: 'string', default: '1' },
@@ -33,7 +35,7 @@ export function readOptions(args) {
     },
   });
   const { write, quick, help } = values;
-  const kinds = ['micro', 'backplanes', 'revoke', 'dashboard', 'growing'];
+  const kinds = ['micro', 'backplanes', 'revoke', 'dashboard', 'growing', 'inspector'];
   const [kind = 'network', another] = kinds.filter((name) => values[name]);
   if (another) throw new TypeError(`--${kind} and --${another} are two runs.`);
   if (write && quick) throw new TypeError('--quick has no figures that are worth --write.');

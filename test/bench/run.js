@@ -39,7 +39,12 @@ async function growing(options, log) {
   return benchGrowing(options, log);
 }
 
-const kinds = { network, micro, backplanes, revoke, dashboard, growing };
+async function inspector(options, log) {
+  const { benchInspector } = await import('./inspector/run.js');
+  return benchInspector(options, log);
+}
+
+const kinds = { network, micro, backplanes, revoke, dashboard, growing, inspector };
 
 async function main(options) {
   const began = new Date();

@@ -3,28 +3,7 @@ import { startInspected, type Inspected } from '../e2e/inspector/inspector-app.j
 import { untilConnections } from '../support/sse-app.js';
 import { engineOf, engines } from './engines/engine-of.js';
 import type { BrowserPage } from './engines/browser-engine.js';
-
-/** Runs an expression in the page until it is true. */
-const until = (page: BrowserPage, condition: string): Promise<unknown> =>
-  page.evaluate(`new Promise((resolve, reject) => {
-    const begun = Date.now();
-    const look = () => {
-      if (${condition}) resolve(true);
-      else if (Date.now() - begun > 10_000) reject(new Error(document.body.innerText));
-      else requestAnimationFrame(look);
-    };
-    look();
-  })`);
-
-const textOf = (selector: string): string =>
-  `(document.querySelector(${JSON.stringify(selector)})?.textContent ?? '')`;
-
-/** Clicks on the first link or button with this text. */
-const click = async (page: BrowserPage, text: string): Promise<void> => {
-  const found = `[...document.querySelectorAll('a, button')].find((one) => one.textContent === ${JSON.stringify(text)})`;
-  await until(page, `${found} !== undefined`);
-  await page.evaluate(`${found}.click()`);
-};
+import { click, textOf, until } from './inspector-page.js';
 
 /** Fills the form of "Explain" as a person does, and awaits the sentence. */
 async function explain(page: BrowserPage, fields: Readonly<Record<string, string>>): Promise<string> {

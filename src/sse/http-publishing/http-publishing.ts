@@ -5,6 +5,7 @@ import type { ChannelRule } from '../channels/channel-definition.js';
 import { ChannelDefinitions } from '../channels/channel-definitions.js';
 import type { Exchange } from '../http/exchange.js';
 import { refuseForms } from '../http/refuse-forms.js';
+import { SseError } from '../sse.errors.js';
 import { SseHub } from '../sse-hub.js';
 import {
   entryOutcome,
@@ -52,8 +53,16 @@ export class HttpPublishing implements OnApplicationBootstrap {
     return this.rules.channels ?? [...this.#definitions.all.keys()];
   }
 
+  /** @throws SseError `INVALID_OPTIONS` for a definition that is not in force: its schemas would check nothing */
   onApplicationBootstrap(): void {
-    if (this.rules.channels !== undefined || this.channels.length > 0) return;
+    const { channels } = this;
+    const unlisted = channels !== 'all' && channels.find((definition) => !this.#definitions.has(definition));
+    if (unlisted)
+      throw new SseError(
+        'INVALID_OPTIONS',
+        `"channels" of SsePublishModule names the definition of "${unlisted.pattern}", which is not in force. List it in SseModule.forFeature([…]).`,
+      );
+    if (this.rules.channels !== undefined || channels.length > 0) return;
     new Logger('SsePublishModule').warn(
       'Publishing over HTTP refuses every channel, as SseModule.forFeature() lists no definition. Give "channels" a list, or "all".',
     );
@@ -63,7 +72,6 @@ export class HttpPublishing implements OnApplicationBootstrap {
   async publish(body: unknown, exchange: Exchange): Promise<Answer> {
     refuseForms(exchange);
     const request = publishBody(body);
-    this.#check(request);
     const header = exchange.request.headers['idempotency-key'];
     const key = keyOf(typeof header === 'string' ? header : header?.join());
     const publishId = key && this.#keys.publishIdOf(key, body);
@@ -71,6 +79,7 @@ export class HttpPublishing implements OnApplicationBootstrap {
       if (isPassing) exchange.response.setHeader('Retry-After', RETRY_AFTER);
     };
     try {
+      this.#check(request);
       const answer = await this.#publish(request, publishId === undefined ? {} : { publishId });
       const outcomes = 'outcomes' in answer.body ? answer.body.outcomes : [];
       retryIf(outcomes.some(({ status }) => mayBeTriedAgain(status)));
@@ -109,23 +118,37 @@ export class HttpPublishing implements OnApplicationBootstrap {
     return (await this.hub.publishMany(publications)).map(entryOutcome);
   }
 
-  /** @throws ForbiddenException */
+  /** @throws ForbiddenException, SseError */
   #check(request: PublishBody): void {
+    for (const { channel, event } of entriesOf(request)) {
+      if (!this.#isAllowed(channel))
+        throw new ForbiddenException(`The channel ${JSON.stringify(channel)} may not be published to.`);
+      if (this.#isOfMembers(channel, event.type))
+        throw new SseError(
+          'RESERVED_TYPE',
+          `The type "${event.type}" is reserved in "${channel}": with "presence: { events: true }" it tells who comes and goes.`,
+        );
+    }
+  }
+
+  #isAllowed(name: string): boolean {
     const { channels } = this.rules;
-    if (channels === 'all') return;
-    const definitions = this.#definitions;
-    const isAllowed = (name: string): boolean => {
-      const inForce = definitions.inForce(name);
-      if (!channels) return inForce !== undefined;
-      return inForce ? channels.includes(inForce) : channels.some((definition) => definition.matches(name));
-    };
-    const refused = channelsOf(request).find((name) => !isAllowed(name));
-    if (refused !== undefined)
-      throw new ForbiddenException(`The channel ${JSON.stringify(refused)} may not be published to.`);
+    if (channels === 'all') return true;
+    const inForce = this.#definitions.inForce(name);
+    return inForce !== undefined && (!channels || channels.includes(inForce));
+  }
+
+  /** Clients keep a list of the members by these events: whoever has a key could otherwise make members up. */
+  #isOfMembers(name: string, type: unknown): boolean {
+    const mayBe = type === 'join' || type === 'leave';
+    return mayBe && this.#definitions.settingsOf(name).presence?.events === true;
   }
 }
 
-function channelsOf(request: PublishBody): readonly string[] {
-  if (request.kind === 'one') return [request.channel];
-  return request.kind === 'copies' ? request.channels : request.events.map(({ channel }) => channel);
-}
+/** What is published to each channel. */
+const entriesOf = (request: PublishBody): readonly BatchEntry[] =>
+  request.kind === 'one'
+    ? [request]
+    : request.kind === 'batch'
+      ? request.events
+      : request.channels.map((channel) => ({ channel, event: request.event }));

@@ -1,4 +1,4 @@
-import { Server as HttpServer } from 'node:http';
+import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
@@ -64,7 +64,11 @@ export class Drain implements OnApplicationBootstrap, OnModuleDestroy, BeforeApp
       unused.add(socket);
       socket.once('close', forget);
     });
-    server.on('request', ({ socket }: { readonly socket: Socket }) => unused.delete(socket));
+    server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      unused.delete(socket);
+      // A closed server waits for connections that are in use, and a client that polls would use one for ever.
+      if (this.#phase === 'draining') response.shouldKeepAlive = false;
+    });
   }
 
   onModuleDestroy(): Promise<void> {

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Metric } from 'prom-client';
 import {
   BUCKETS,
   INSTRUMENTS,
@@ -13,21 +13,31 @@ import type { SseMetricsOptions } from './metrics.module-definition.js';
 
 type Register = NonNullable<SseMetricsOptions['register']>;
 
+const NAMES = Object.keys(INSTRUMENTS) as (keyof typeof INSTRUMENTS)[];
+
 /** The instruments as metrics of prom-client. */
 export class PrometheusMeter implements Meter {
   readonly #counters = new Map<NameOf<'counter'>, Counter>();
   readonly #histograms = new Map<NameOf<'histogram'>, Histogram>();
+  readonly #metrics = new Map<string, Metric>();
   /** What is there now: read once for all metrics that are collected together. */
   #observed: readonly Observation[] | undefined;
 
-  /** @throws SseError `INVALID_OPTIONS` where the register has metrics of these names */
   constructor(
     private readonly register: Register,
     private readonly stats: () => HubStats,
   ) {
-    const names = Object.keys(INSTRUMENTS) as (keyof typeof INSTRUMENTS)[];
-    for (const name of names) this.#refuseTaken(prometheusName(name));
-    for (const name of names) this.#make(name);
+    for (const name of NAMES) this.#metrics.set(prometheusName(name), this.#make(name));
+  }
+
+  /**
+   * Puts the metrics into the register, with what was counted until now.
+   *
+   * @throws SseError `INVALID_OPTIONS` where the register has metrics of these names
+   */
+  open(): void {
+    for (const name of this.#metrics.keys()) this.#refuseTaken(name);
+    for (const metric of this.#metrics.values()) this.register.registerMetric(metric);
   }
 
   add(name: NameOf<'counter'>, value: number, labels: Labels = {}): void {
@@ -38,10 +48,10 @@ export class PrometheusMeter implements Meter {
     this.#histograms.get(name)?.observe(labels, seconds);
   }
 
-  /** Takes the metrics out of the register. */
+  /** Takes the metrics out of the register. Those of another application stay, for which this one was refused. */
   close(): void {
-    for (const name of Object.keys(INSTRUMENTS))
-      this.register.removeSingleMetric(prometheusName(name as keyof typeof INSTRUMENTS));
+    for (const [name, metric] of this.#metrics)
+      if (this.register.getSingleMetric(name) === metric) this.register.removeSingleMetric(name);
   }
 
   #refuseTaken(name: string): void {
@@ -52,33 +62,36 @@ export class PrometheusMeter implements Meter {
     );
   }
 
-  #make(name: keyof typeof INSTRUMENTS): void {
+  #make(name: keyof typeof INSTRUMENTS): Metric {
     const { kind, description: help, labels: labelNames } = INSTRUMENTS[name];
-    const registers = [this.register as Registry];
-    const options = { name: prometheusName(name), help, labelNames: [...labelNames], registers };
+    const options = { name: prometheusName(name), help, labelNames: [...labelNames], registers: [] };
     const observed = (): readonly Observation[] => this.#observe().filter(([of]) => of === name);
     if (kind === 'histogram') {
-      this.#histograms.set(name as NameOf<'histogram'>, new Histogram({ ...options, buckets: [...BUCKETS] }));
-    } else if (kind === 'gauge') {
-      // A definition that has nothing any more is left out.
-      new Gauge({
-        ...options,
-        collect() {
-          this.reset();
-          for (const [, value, labels = {}] of observed()) this.set(labels, value);
-        },
-      });
-    } else if (kind === 'total') {
-      new Counter({
+      const histogram = new Histogram({ ...options, buckets: [...BUCKETS] });
+      this.#histograms.set(name as NameOf<'histogram'>, histogram);
+      return histogram;
+    }
+    if (kind === 'counter') {
+      const counter = new Counter(options);
+      this.#counters.set(name as NameOf<'counter'>, counter);
+      return counter;
+    }
+    if (kind === 'total')
+      return new Counter({
         ...options,
         collect() {
           this.reset();
           for (const [, value, labels = {}] of observed()) this.inc(labels, value);
         },
       });
-    } else {
-      this.#counters.set(name as NameOf<'counter'>, new Counter(options));
-    }
+    // A definition that has nothing any more is left out.
+    return new Gauge({
+      ...options,
+      collect() {
+        this.reset();
+        for (const [, value, labels = {}] of observed()) this.set(labels, value);
+      },
+    });
   }
 
   #observe(): readonly Observation[] {

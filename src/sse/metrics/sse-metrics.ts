@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { register as globalRegister } from 'prom-client';
 import { SseCluster } from '../cluster/cluster.js';
 import { measure } from '../instruments/measure.js';
@@ -9,7 +9,7 @@ import { PrometheusMeter } from './prometheus-meter.js';
 
 /** The metrics of one application, from its start until it is closed. */
 @Injectable()
-export class SseMetrics implements OnApplicationShutdown {
+export class SseMetrics implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #meter: PrometheusMeter;
   readonly #end: () => void;
 
@@ -22,6 +22,15 @@ export class SseMetrics implements OnApplicationShutdown {
     checkOptions(options);
     this.#meter = new PrometheusMeter(options.register ?? globalRegister, () => hub.stats());
     this.#end = measure(instance, this.#meter);
+  }
+
+  /**
+   * Not before: an application whose start fails is never closed, and would leave its metrics in the way of the next one.
+   *
+   * @throws SseError `INVALID_OPTIONS` where the register has metrics of these names
+   */
+  onApplicationBootstrap(): void {
+    this.#meter.open();
   }
 
   /** The register may be that of a process in which more applications come. */

@@ -1,4 +1,4 @@
-import type { INestApplication, Type } from '@nestjs/common';
+import { Logger, type INestApplication, type Type } from '@nestjs/common';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { isEndpoint } from '../endpoint/endpoint.controller.js';
 import { SseError } from '../sse.errors.js';
@@ -37,6 +37,7 @@ import { describeStream } from './stream-operation.js';
  */
 export function addSse(document: OpenAPIObject, app: INestApplication): OpenAPIObject {
   const described = new DescribedApp(app);
+  warnOf(described.withoutRoute);
   const dialect = dialectOf(document.openapi);
   const components = (document.components ??= {});
   const schemas = new Components('#/components/schemas', (components.schemas ??= {}));
@@ -53,6 +54,18 @@ export function addSse(document: OpenAPIObject, app: INestApplication): OpenAPIO
   for (const { operation, of } of documentedOperations(document, app, methods)) of.describe(operation);
   data.report();
   return document;
+}
+
+/** Methods that were warned of: an application may have several documents. */
+const warned = new WeakSet<object>();
+
+function warnOf(methods: DescribedApp['withoutRoute']): void {
+  for (const { name, method } of methods) {
+    if (warned.has(method)) continue;
+    warned.add(method);
+    const what = `@ApiSse() of ${name} is without effect: the method has no @Sse() that this package serves.`;
+    new Logger('SseSwagger').warn(what);
+  }
 }
 
 /** The routes of the application that stream events. */

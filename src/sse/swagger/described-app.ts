@@ -1,5 +1,5 @@
 import type { INestApplicationContext, Type } from '@nestjs/common';
-import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, MetadataScanner, ModulesContainer } from '@nestjs/core';
 import type { ChannelRule } from '../channels/channel-definition.js';
 import { ChannelDefinitions, type ChannelRules } from '../channels/channel-definitions.js';
 import { ChannelPattern } from '../channels/channel-pattern.js';
@@ -31,6 +31,8 @@ export class DescribedApp {
   readonly definitions: ReadonlyMap<ChannelRule, ChannelRules>;
   /** Routes that this package serves. */
   readonly routes: readonly ServedRoute[];
+  /** Methods with `@ApiSse()` that are none of these. */
+  readonly withoutRoute: readonly Pick<ServedRoute, 'name' | 'method'>[];
   /** Controllers of `SsePublishModule`. */
   readonly publishers: readonly Publisher[];
   /** Whether its clients may have a user. */
@@ -50,6 +52,7 @@ export class DescribedApp {
     this.routes = part(StreamRoutes)
       .all()
       .filter(({ isStock }) => !isStock || stockRoutes === 'serve');
+    this.withoutRoute = withoutRoute(part(ModulesContainer), this.routes);
     this.publishers = publishersIn(part(ModulesContainer));
     this.knowsUsers = part(Identification).knowsUsers;
     this.#config = part(ApplicationConfig);
@@ -144,6 +147,24 @@ const partsOf =
       );
     }
   };
+
+/** Methods of controllers that say what they stream, and are no routes that stream. */
+function withoutRoute(
+  modules: ModulesContainer,
+  routes: readonly ServedRoute[],
+): Pick<ServedRoute, 'name' | 'method'>[] {
+  const scanner = new MetadataScanner();
+  const served = new Set(routes.map(({ name }) => name));
+  const controllers = [...modules.values()].flatMap((module) => [...module.controllers.values()]);
+  return controllers
+    .flatMap(({ metatype }) => {
+      const { name, prototype } = metatype as Type<Readonly<Record<string, object>>>;
+      return scanner
+        .getAllMethodNames(prototype)
+        .map((key) => ({ name: `${name}.${key}()`, method: prototype[key] as object }));
+    })
+    .filter(({ name, method }) => streamedBy(method) !== undefined && !served.has(name));
+}
 
 /** Each module of publishing has one controller, and the rules for it. */
 const publishersIn = (modules: ModulesContainer): Publisher[] =>

@@ -1,3 +1,4 @@
+import { Agent, get, type IncomingMessage } from 'node:http';
 import { Controller, Get, Inject, Injectable, Module } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationShutdown, OnModuleDestroy } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -207,5 +208,39 @@ describeWith('redis-server', 'hub.health() with a Redis that is away', (path) =>
     ]);
     await app.hub.publish('news', { data: 'again' });
     expect((await client.next()).text).toBe('again');
+  });
+});
+
+describe('an application that closes', () => {
+  it('does not wait for a client that goes on polling on one connection', async () => {
+    let answerFirst = (): void => undefined;
+    const first = new Promise<void>((resolve) => (answerFirst = resolve));
+    @Controller('slow')
+    class SlowController {
+      @Get()
+      slow(): Promise<void> {
+        return first;
+      }
+    }
+    const { app, server, port } = await startSseApp({ controllers: [SlowController, PlainController] });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    whenTestEnds(() => agent.destroy());
+    const poll = (path: string): Promise<IncomingMessage> =>
+      new Promise((resolve, reject) => {
+        const answered = (response: IncomingMessage): void => {
+          response.resume().once('end', () => resolve(response));
+        };
+        get({ host: '127.0.0.1', port, path, agent }, answered).once('error', reject);
+      });
+    // A request is under way when the server closes, so its connection stays.
+    const underWay = poll('/slow');
+    await new Promise((resolve) => server.once('request', resolve));
+    const closed = app.close();
+    await eventually(() => !server.listening);
+    answerFirst();
+    expect((await underWay).headers.connection).toBe('keep-alive');
+    expect((await poll('/plain')).headers.connection).toBe('close');
+    await expect(poll('/plain')).rejects.toThrow('ECONNREFUSED');
+    await closed;
   });
 });

@@ -287,6 +287,60 @@ describe('publishing over HTTP', () => {
     expect((await post(url, { channel: 'news', data: 1 }, {}, 'orders')).status).toBe(403);
   });
 
+  it('does not start with a definition that no module lists', async () => {
+    const Unlisted = defineChannel('unlisted', {});
+    await expect(start({ channels: [Order, Unlisted] })).rejects.toMatchObject({
+      code: 'INVALID_OPTIONS',
+      message: expect.stringContaining('"unlisted"'),
+    });
+  });
+
+  it('makes up no members', async () => {
+    const Room = defineChannel('rooms/:id', { presence: { events: true } });
+    const { url, hub } = await startSseApp({
+      imports: [
+        SseModule.forFeature([Room, News]),
+        SsePublishModule.forRoot({ ...guarded, channels: 'all' }),
+      ],
+    });
+    const join = { type: 'join', data: { user: 'eve' } };
+    const reserved = { status: 400, answer: { error: 'RESERVED_TYPE' } };
+    expect(await post(url, { channel: 'rooms/1', ...join })).toMatchObject(reserved);
+    expect(await post(url, { channels: ['news', 'rooms/1'], ...join, type: 'leave' })).toMatchObject(
+      reserved,
+    );
+    expect(await post(url, { events: [{ channel: 'rooms/1', ...join }] })).toMatchObject(reserved);
+    expect(hub.stats().published).toBe(0);
+    // Where the package tells of nobody, the types are the application's.
+    expect((await post(url, { channel: 'news', ...join })).status).toBe(201);
+    expect((await post(url, { channel: 'other', ...join })).status).toBe(201);
+  });
+
+  it('makes up no members where the module says that all channels have them', async () => {
+    const { url } = await start(
+      { channels: 'all' },
+      { sse: { presence: { events: true } } as SseModuleOptions },
+    );
+    expect((await post(url, { channel: 'other', type: 'join', data: 1 })).status).toBe(400);
+  });
+
+  it('knows a key whoever sends it, and on whichever route', async () => {
+    const { url, hub } = await startSseApp({
+      imports: [
+        SseModule.forFeature([News]),
+        SsePublishModule.forRoot(guarded),
+        SsePublishModule.forRoot({ ...guarded, path: 'other' }),
+      ],
+    });
+    const key = { 'idempotency-key': 'a' };
+    const first = await post(url, { channel: 'news', data: 1 }, key);
+    expect(await post(url, { channel: 'news', data: 1 }, { ...key, authorization: 'Bearer x' })).toEqual(
+      first,
+    );
+    expect(await post(url, { channel: 'news', data: 1 }, key, 'other')).toEqual(first);
+    expect(await dataIn(hub, 'news')).toEqual([1]);
+  });
+
   it('warns where it refuses every channel', async () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     whenTestEnds(() => warn.mockRestore());

@@ -1,12 +1,24 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import { describe, expect, it } from '@jest/globals';
 import { Registry, register as globalRegister } from 'prom-client';
 import { from } from 'rxjs';
-import { AuthorizeChannel, defineChannel, OnSubscribe, SseModule } from '../../../src/sse/index.js';
+import {
+  AuthorizeChannel,
+  defineChannel,
+  listenTo,
+  OnSubscribe,
+  SseHub,
+  SseModule,
+} from '../../../src/sse/index.js';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
 import { SseMetricsModule } from '../../../src/sse/metrics/index.js';
 import { INSTRUMENTS, prometheusName } from '../../../src/sse/instruments/instruments.js';
+import { redisBackplane } from '../../../src/sse/backplanes/redis/index.js';
+import { whenTestEnds } from '../../support/clean-up.js';
+import { describeWith } from '../../support/describe-with.js';
 import { eventually } from '../../support/eventually.js';
+import { RedisServer } from '../../support/redis-server.js';
 import { describeOnRedis } from '../../support/shared-server.js';
 import { startSseApp, untilConnections, type RouteRequest, type SseApp } from '../../support/sse-app.js';
 import { answerTo, listen } from '../../support/open-stream.js';
@@ -165,11 +177,46 @@ describe('SseMetricsModule', () => {
     await one.hub.publish('rooms/a', { data: 'x' });
     await eventually(async () => (await one.value('sse_events_published_total', { definition })) === 1);
     expect(await other.value('sse_events_published_total', { definition })).toBeUndefined();
-    await expect(start({}, one.register)).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
+    const refused = await Test.createTestingModule({
+      imports: [SseModule.forRoot(), SseMetricsModule.forRoot({ register: one.register })],
+    }).compile();
+    await expect(refused.init()).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
+    await refused.close();
+    expect(await one.value('sse_events_published_total', { definition })).toBe(1);
     await one.close();
     expect(one.register.getMetricsAsArray()).toEqual([]);
     const again = await start({}, one.register);
     expect(await again.value('sse_connections_active')).toBe(0);
+  });
+
+  it('leaves nothing in the register where the start of an application fails', async () => {
+    const register = new Registry();
+    @Injectable()
+    class Broken implements OnModuleInit {
+      onModuleInit(): void {
+        throw new Error('no start');
+      }
+    }
+    const broken = { imports: [SseMetricsModule.forRoot({ register })], providers: [Broken] };
+    await expect(startSseApp(broken)).rejects.toThrow('no start');
+    expect(register.getMetricsAsArray()).toEqual([]);
+    await start({}, register);
+  });
+
+  it('counts from the beginning, although it is in the register only after the start', async () => {
+    const register = new Registry();
+    @Injectable()
+    class Early implements OnModuleInit {
+      constructor(@Inject(SseHub) private readonly hub: SseHub) {}
+
+      async onModuleInit(): Promise<void> {
+        await this.hub.publish('news', { data: 'early' });
+      }
+    }
+    await startSseApp({ imports: [SseMetricsModule.forRoot({ register })], providers: [Early] });
+    await eventually(async () =>
+      (await register.metrics()).includes('sse_events_published_total{definition="none"} 1'),
+    );
   });
 
   it('takes the global register by default, and options from a factory', async () => {
@@ -204,5 +251,51 @@ describeOnRedis('metrics of two instances', (shared) => {
     expect(await one.value('sse_events_delivered_total', { definition })).toBeUndefined();
     expect(await other.value('sse_history_size_bytes')).toBe('data: x\n\n'.length);
     expect(await other.value('sse_publish_resent_total')).toBe(0);
+  });
+});
+
+describeWith('redis-server', 'metrics of a Redis that comes and goes', (path) => {
+  it('tell the states, the reconnects, and what was sent again', async () => {
+    const server = await RedisServer.start(path, { persistent: true });
+    whenTestEnds(() => server.dispose());
+    const { url, hub, value } = await start({
+      backplane: redisBackplane({ connection: { url: server.url } }),
+    });
+    const told: string[] = [];
+    whenTestEnds(listenTo({ 'backplane:changed': ({ before, state }) => told.push(`${before} → ${state}`) }));
+    const state = (name: string): Promise<number | undefined> =>
+      value('sse_backplane_state', { state: name });
+    const client = await listen(`${url}/events?channels=rooms/a`);
+    await hub.publish('rooms/a', { data: 'before' });
+    await client.next();
+    expect([await state('ready'), await value('sse_publish_resent_total')]).toEqual([1, 0]);
+
+    // The server takes nothing for a while.
+    await server.command('CONFIG', 'SET', 'min-replicas-to-write', '1');
+    const waiting = hub.publish('rooms/a', { data: 'again' });
+    await eventually(async () => (await value('sse_publish_resent_total'))! > 0);
+    await server.command('CONFIG', 'SET', 'min-replicas-to-write', '0');
+    await waiting;
+    expect((await client.next()).data).toBe('again');
+
+    // It stops, and is killed before it has answered.
+    server.freeze();
+    const unanswered = hub.publish('rooms/a', { data: 'lost' });
+    await server.stop();
+    await expect(unanswered).rejects.toMatchObject({ code: 'PUBLISH_UNCERTAIN' });
+    await eventually(async () => (await state('away')) === 1);
+    expect(await state('ready')).toBe(0);
+    await eventually(
+      async () =>
+        (await value('sse_publish_failures_total', { definition, code: 'PUBLISH_UNCERTAIN' })) === 1,
+    );
+    await server.start();
+    await hub.publish('rooms/a', { data: 'after' });
+    expect((await client.next()).data).toBe('after');
+    await eventually(async () => (await state('ready')) === 1);
+    expect(told.slice(-3)).toEqual(['ready → away', 'away → behind', 'behind → ready']);
+    const times = (change: string): number => told.filter((one) => one.includes(change)).length;
+    expect(await value('sse_backplane_reconnects_total')).toBe(times('away →'));
+    expect(await value('sse_backplane_catch_ups_total')).toBe(times('behind → ready'));
   });
 });

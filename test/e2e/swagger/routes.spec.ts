@@ -1,9 +1,10 @@
-import { Controller } from '@nestjs/common';
+import { Controller, Get, Logger } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { NEVER } from 'rxjs';
 import { defineChannel, Sse } from '../../../src/sse/index.js';
 import { addSse, ApiSse } from '../../../src/sse/swagger/index.js';
+import { whenTestEnds } from '../../support/clean-up.js';
 import { startSseApp } from '../../support/sse-app.js';
 import { refusal, refused } from '../../unit/refusal.js';
 import { eventsOf, operationsOf, type Json } from './open-api.js';
@@ -192,3 +193,30 @@ class Unlisted {
     return NEVER;
   }
 }
+
+it('warns once of a method with @ApiSse() that streams nothing', async () => {
+  const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+  whenTestEnds(() => warn.mockRestore());
+  @Controller('forgotten')
+  class Forgetful {
+    @Get()
+    @ApiSse()
+    events(): string {
+      return '';
+    }
+
+    @Get('other')
+    other(): string {
+      return '';
+    }
+  }
+  const { app } = await startSseApp({
+    // The classes of this file's other applications are in no module.
+    sse: { strictHandlers: false },
+    controllers: [Forgetful],
+    routes: { events: (hub) => hub.stream('a') },
+  });
+  warn.mockClear();
+  for (let i = 0; i < 2; i++) documentOf(app, '3.1.0');
+  expect(warn.mock.calls).toEqual([[expect.stringContaining('@ApiSse() of Forgetful.events() is without')]]);
+});

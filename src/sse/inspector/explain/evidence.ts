@@ -37,7 +37,10 @@ export interface ConnectionEvidence {
   readonly ended: { readonly at: number; readonly reason: Ended['reason'] } | undefined;
   /** Whether the streams hide the event, asked anew; undefined where they could not be asked. */
   readonly hides: 'yes' | 'no' | 'throws' | undefined;
+  /** Bytes that wait for it. */
   readonly waiting: number;
+  /** Events up to the one that is asked about that it has not read. */
+  readonly behind: number;
   readonly gaps: readonly GapTold[];
   readonly denied: readonly Denied[];
 }
@@ -95,7 +98,14 @@ export class EvidenceGatherer {
       state: !connection.isOpen || cursor?.started === false ? 'opening' : isBackedUp ? 'backed up' : 'open',
       hides: cursor && this.#hides(cursor, query.offset),
       waiting: connection.waitingBytes,
+      behind: cursor ? this.#behind(cursor, query.offset) : 0,
     };
+  }
+
+  /** Counted in the log: on NATS the offsets of a channel have holes. */
+  #behind(cursor: Cursor, offset: number): number {
+    const log = this.channels.get(cursor.channel.name)?.log;
+    return log ? Math.max(0, log.indexAfter(offset) - log.indexAfter(cursor.read.offset)) : 0;
   }
 
   /** Asks `types` and `filter` of the streams again, if the log still has the event. */
@@ -161,6 +171,7 @@ const nothingOf = (who: Who): ConnectionEvidence => ({
   ended: undefined,
   hides: undefined,
   waiting: 0,
+  behind: 0,
   gaps: [],
   denied: [],
 });

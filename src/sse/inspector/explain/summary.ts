@@ -6,6 +6,7 @@ import type { Outcome, Verdict } from './verdict.js';
 const ORDER: readonly Outcome[] = [
   'written',
   'replayed',
+  'passed',
   'waiting',
   'held',
   'filtered',

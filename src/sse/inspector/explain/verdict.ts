@@ -7,10 +7,11 @@ import type { EventFacts } from './event-facts.js';
  * What became of an event for one connection:
  *
  * - `written`, `replayed`: it was written to the client; `replayed` when the client came back or came later.
+ * - `passed`: it was written, or something on the way has dropped it: that cannot be told any more.
  * - `waiting`: the client does not take what was written before it, or the stream is about to give it.
  * - `held`: it was handed to the operators of the route, and nothing that was made of it was written.
  * - `filtered`: `types` or `filter` of the stream hide it.
- * - `gap`: it was gone when the client was to get it, and the client was told of a gap.
+ * - `gap`: it was gone when the client was to get it, and the client was told of a gap, or is told when it reads on.
  * - `denied`: the client does not get the channel, or had lost it.
  * - `earlier`: it was published before the stream began.
  * - `ended`: the connection ended before it.
@@ -19,6 +20,7 @@ import type { EventFacts } from './event-facts.js';
 export type Outcome =
   | 'written'
   | 'replayed'
+  | 'passed'
   | 'waiting'
   | 'held'
   | 'filtered'
@@ -65,6 +67,8 @@ function said(event: EventFacts, evidence: ConnectionEvidence): Said {
       outcome: 'held',
       sentence: `Event ${event.offset} was handed to the operators of the route for ${name}, and they have emitted nothing for it: an operator such as filter() has dropped it, or one such as debounceTime() holds it.`,
     };
+  // Where the reader's own log has the event still, its filter could be asked.
+  if (event.state === 'gone' && evidence.hides === undefined) return overtaken(name, event, evidence);
   return waits(name, event, evidence);
 }
 
@@ -94,6 +98,13 @@ function missed(name: string, event: EventFacts, { reason, at }: GapTold): Said 
   return {
     outcome: 'gap',
     sentence: `Event ${event.offset} was gone when ${name} was to get it: the client ${cause}, and was told so by a "gap" event (${reason}) at ${timeOf(at)}.`,
+  };
+}
+
+function overtaken(name: string, { offset }: EventFacts, { position, waiting }: ConnectionEvidence): Said {
+  return {
+    outcome: 'gap',
+    sentence: `Event ${offset} has left the log before ${name} got it: its client has read up to event ${position?.read ?? 0} and does not take what was written (${waiting} bytes wait). It is told of a gap when it reads on.`,
   };
 }
 
@@ -146,7 +157,7 @@ function passed(name: string, event: EventFacts, evidence: ConnectionEvidence): 
     ? ` before the connection ended (${REASONS[evidence.ended.reason]}). The client has it if its next Last-Event-ID is at least this one.`
     : '.';
   return {
-    outcome: isReplay ? 'replayed' : 'written',
+    outcome: doubt !== '' ? 'passed' : isReplay ? 'replayed' : 'written',
     sentence: `Event ${event.offset} ${written}${doubt}${ended}`,
   };
 }
@@ -198,11 +209,12 @@ function endedBefore(
   };
 }
 
-function waits(name: string, event: EventFacts, { position, state, waiting }: ConnectionEvidence): Said {
-  const behind = event.offset - (position?.read ?? 0);
+function waits(name: string, event: EventFacts, { state, waiting, behind }: ConnectionEvidence): Said {
+  const unread =
+    behind === 1 ? 'this one is still to be read' : `${behind} events up to this one are still to be read`;
   const cause =
     state === 'backed up'
-      ? `its client does not take what was written (${waiting} bytes wait), and ${behind} events up to this one are still to be read`
+      ? `its client does not take what was written (${waiting} bytes wait), and ${unread}`
       : 'it is due in one of the next turns';
   return { outcome: 'waiting', sentence: `Event ${event.offset} waits for ${name}: ${cause}.` };
 }

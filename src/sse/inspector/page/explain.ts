@@ -8,6 +8,7 @@ import { link, type Surroundings } from './view.js';
 const TONES = {
   written: 'good',
   replayed: 'good',
+  passed: 'plain',
   waiting: 'warn',
   held: 'warn',
   filtered: 'warn',
