@@ -171,9 +171,15 @@ it('a route that refuses every channel has no body', async () => {
   expect(await faultsOf(document)).toBeUndefined();
 });
 
-it('addSse() refuses a route with a definition that no module lists', async () => {
-  const { app } = await startPublishing([], [defineChannel('unlisted')]);
-  expect(refusal(() => documentOf(app, '3.2.0'))).toEqual(
-    refused('INVALID_OPTIONS', /"channels" of SsePublishModule.*"unlisted"/),
-  );
+it('addSse() refuses a route with a definition that no module lists, before the application starts', async () => {
+  const channels = [defineChannel('unlisted')];
+  const refusals: unknown[] = [];
+  const starting = startSseApp({
+    sse: { strictHandlers: false },
+    imports: [SsePublishModule.forRoot({ path: 'publish', guards: 'none', channels })],
+    configure: (app) => refusals.push(refusal(() => documentOf(app, '3.2.0'))),
+  });
+  const expected = refused('INVALID_OPTIONS', /"channels" of SsePublishModule.*"unlisted"/);
+  await expect(starting).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
+  expect(refusals).toEqual([expected]);
 });
