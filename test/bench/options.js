@@ -10,7 +10,8 @@ export const usage = `npm run bench -- [options]
   --metrics     this package without metrics, and with them
   --dashboard   what a page of many channels costs: bytes on the wire, time to the first event
   --growing     what each further connection, reconnect, channel and instance costs
-  --reps N      repetitions (3; 1 when quick)
+  --herd        clients that all come back at once, and all leave when the server is told to end
+  --reps N      repetitions (3, of a herd 5; 1 when quick)
   --seed N      of the events and of the order of the systems (1)
   --out FILE    where the JSON goes (in the folder for temporary files)`;
 
@@ -26,6 +27,7 @@ export function readOptions(args) {
       revoke: { type: 'boolean', default: false },
       dashboard: { type: 'boolean', default: false },
       growing: { type: 'boolean', default: false },
+      herd: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       reps: { type: 'string' },
       seed: { type: 'string', default: '1' },
@@ -33,7 +35,7 @@ export function readOptions(args) {
     },
   });
   const { quick, help } = values;
-  const kinds = ['micro', 'backplanes', 'metrics', 'revoke', 'dashboard', 'growing'];
+  const kinds = ['micro', 'backplanes', 'metrics', 'revoke', 'dashboard', 'growing', 'herd'];
   const [kind = 'network', another] = kinds.filter((name) => values[name]);
   if (another) throw new TypeError(`--${kind} and --${another} are two runs.`);
   const file = `nestjs-sse-hub-bench${kind === 'network' ? '' : `-${kind}`}.json`;
@@ -41,7 +43,7 @@ export function readOptions(args) {
     quick,
     kind,
     help,
-    reps: wholeNumber('reps', values.reps ?? (quick ? '1' : '3'), 1),
+    reps: wholeNumber('reps', values.reps ?? (quick ? '1' : kind === 'herd' ? '5' : '3'), 1),
     seed: wholeNumber('seed', values.seed, 0),
     out: values.out ?? join(tmpdir(), file),
   };

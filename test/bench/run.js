@@ -43,7 +43,12 @@ async function growing(options, log) {
   return benchGrowing(options, log);
 }
 
-const kinds = { network, micro, backplanes, metrics, revoke, dashboard, growing };
+async function herd(options, log) {
+  const { benchHerd } = await import('./herd/run.js');
+  return benchHerd(options, log);
+}
+
+const kinds = { network, micro, backplanes, metrics, revoke, dashboard, growing, herd };
 
 async function main(options) {
   const began = new Date();
