@@ -1,13 +1,9 @@
-import { Server as HttpServer } from 'node:http';
-import { Server as HttpsServer } from 'node:https';
-import type { Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import {
   Inject,
   Injectable,
   Logger,
   type BeforeApplicationShutdown,
-  type OnApplicationBootstrap,
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
@@ -15,6 +11,7 @@ import { LogLine } from '../log-line.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Admission } from './admission.js';
 import type { Carrier } from './exchange.js';
+import { UnusedSockets } from './unused-sockets.js';
 
 /** Milliseconds that the ends of all streams may take to be written. */
 const LONGEST_GOODBYE = 10_000;
@@ -32,39 +29,19 @@ export type DrainPhase = 'serving' | 'announced' | 'draining';
  * Before that it gives balancers the time to look elsewhere, in the first hook of the end that Nest calls.
  */
 @Injectable()
-export class Drain implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown {
+export class Drain implements OnModuleDestroy, BeforeApplicationShutdown {
   #phase: DrainPhase = 'serving';
   #announced: Promise<void> | undefined;
-  /**
-   * Sockets on which no request has come yet. Browsers and connection pools open them in advance, and a closed
-   * server waits for them: Node counts as idle only those that were used.
-   */
-  readonly #unused = new Set<Socket>();
 
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly admission: Admission,
+    private readonly sockets: UnusedSockets,
     private readonly adapterHost: HttpAdapterHost,
   ) {}
 
   get phase(): DrainPhase {
     return this.#phase;
-  }
-
-  onApplicationBootstrap(): void {
-    // HTTP/2 hands out no sockets.
-    const server: unknown = this.#server();
-    if (!(server instanceof HttpServer) && !(server instanceof HttpsServer)) return;
-    const unused = this.#unused;
-    // One function for all sockets, not one for each.
-    function forget(this: Socket): void {
-      unused.delete(this);
-    }
-    server.on(server instanceof HttpsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
-      unused.add(socket);
-      socket.once('close', forget);
-    });
-    server.on('request', ({ socket }: { readonly socket: Socket }) => unused.delete(socket));
   }
 
   onModuleDestroy(): Promise<void> {
@@ -90,7 +67,7 @@ export class Drain implements OnApplicationBootstrap, OnModuleDestroy, BeforeApp
     this.#phase = 'draining';
     const { grace } = this.settings.shutdown;
     // Nest waits for unused sockets as well, when this is done. Until the grace is over they may still be used.
-    setTimeout(() => this.#destroyUnused(), grace).unref();
+    setTimeout(() => this.sockets.destroy(), grace).unref();
     const admitted = this.admission.stop();
     const carriers = new Set<Carrier>();
     for (const connection of admitted) {
@@ -108,11 +85,6 @@ export class Drain implements OnApplicationBootstrap, OnModuleDestroy, BeforeApp
   #server(): { readonly listening?: boolean } | undefined {
     const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
     return adapter?.getHttpServer() as { readonly listening?: boolean } | undefined;
-  }
-
-  #destroyUnused(): void {
-    // A socket that has become a WebSocket never emitted `request`, but has been read from.
-    for (const socket of this.#unused) if (socket.bytesRead === 0) socket.destroy();
   }
 }
 
