@@ -96,6 +96,7 @@ async function herd(script, sizes, seed, isPinned) {
     // In the middle of the burst.
     await sleep((burst * every) / 2);
     const ended = client.ask('ended', { patience: PATIENCE }, 2 * PATIENCE);
+    ended.catch(() => undefined); // looked at when the server has ended
     const began = performance.now();
     const { published } = await server.terminate(PATIENCE);
     const exit = performance.now() - began;
