@@ -22,6 +22,8 @@ import { ConnectionFeatures } from './http/connection-part.js';
 import { ConnectionDiagnostics } from './http/connection-diagnostics.js';
 import { Connections } from './http/connections.js';
 import { Drain } from './http/drain.js';
+import { OpeningQueue } from './http/opening-queue.js';
+import { UnusedSockets } from './http/unused-sockets.js';
 import { Heartbeat } from './http/heartbeat.js';
 import { Identification } from './http/identity.js';
 import { SseInterceptor } from './http/sse.interceptor.js';
@@ -149,6 +151,8 @@ const core: Provider[] = [
     inject: [SSE_OPTIONS],
     useFactory: ({ identify }: SseModuleOptions) => new Identification(identify),
   },
+  UnusedSockets,
+  OpeningQueue,
   Admission,
   Drain,
   SseServer,

@@ -259,6 +259,19 @@ describe('the bench', () => {
     ]);
   });
 
+  it('measures a herd, which loses nothing', async () => {
+    const out = join(tmpdir(), `herd-${process.pid}.json`);
+    whenTestEnds(() => rm(out, { force: true }));
+    const { stdout } = await run(process.execPath, [script, '--herd', '--quick', '--out', out]);
+    expect(stdout).toContain('| SIGTERM to the end of the process: ms |');
+    const { runs, sizes } = JSON.parse(await readFile(out, 'utf8'));
+    expect(runs.map(({ system }: Run) => system)).toEqual(['node:http', 'nestjs-sse-hub']);
+    for (const { figures } of runs) {
+      expect(figures.sentAway).toBe(sizes.streams);
+      expect(Object.values(figures)).not.toContain(NaN);
+    }
+  });
+
   it('refuses what it does not know', async () => {
     await expect(run(process.execPath, [script, '--fast'])).rejects.toThrow('npm run bench -- [options]');
     await expect(run(process.execPath, [script, '--reps', '0'])).rejects.toThrow(

@@ -60,6 +60,17 @@ export class ChildProcess {
     });
   }
 
+  /** Tells the process to end, and waits until it has: answers with what it has said meanwhile. */
+  async terminate(patience) {
+    let said = {};
+    this.#child.on('message', (message) => (said = message));
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), patience);
+    this.#child.kill('SIGTERM');
+    await this.#ended;
+    clearTimeout(timer);
+    return said;
+  }
+
   /** Ends the process, and waits until it has. */
   async kill() {
     this.#child.kill('SIGKILL');

@@ -11,6 +11,7 @@ export const usage = `npm run bench -- [options]
   --dashboard   what a page of many channels costs: bytes on the wire, time to the first event
   --growing     what each further connection, reconnect, channel and instance costs
   --inspector   what the inspector costs a delivery: none, one that nobody looks at, an open page
+  --herd        clients that all come back at once, and all leave when the server is told to end
   --reps N      repetitions (5; 1 when quick)
   --seed N      of the events and of the order of the systems (1)
   --out FILE    where the JSON goes (in the folder for temporary files)`;
@@ -28,6 +29,7 @@ export function readOptions(args) {
       dashboard: { type: 'boolean', default: false },
       growing: { type: 'boolean', default: false },
       inspector: { type: 'boolean', default: false },
+      herd: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       reps: { type: 'string' },
       seed: { type: 'string', default: '1' },
@@ -35,7 +37,7 @@ export function readOptions(args) {
     },
   });
   const { write, quick, help } = values;
-  const kinds = ['micro', 'backplanes', 'revoke', 'dashboard', 'growing', 'inspector'];
+  const kinds = ['micro', 'backplanes', 'revoke', 'dashboard', 'growing', 'inspector', 'herd'];
   const [kind = 'network', another] = kinds.filter((name) => values[name]);
   if (another) throw new TypeError(`--${kind} and --${another} are two runs.`);
   if (write && quick) throw new TypeError('--quick has no figures that are worth --write.');

@@ -44,7 +44,12 @@ async function inspector(options, log) {
   return benchInspector(options, log);
 }
 
-const kinds = { network, micro, backplanes, revoke, dashboard, growing, inspector };
+async function herd(options, log) {
+  const { benchHerd } = await import('./herd/run.js');
+  return benchHerd(options, log);
+}
+
+const kinds = { network, micro, backplanes, revoke, dashboard, growing, inspector, herd };
 
 async function main(options) {
   const began = new Date();

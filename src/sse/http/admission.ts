@@ -2,6 +2,7 @@ import { HttpException, HttpStatus, Inject, Injectable, ServiceUnavailableExcept
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import type { RefusingLimit } from '../diagnostics/messages.js';
 import { KeyedLimit, RateLimit } from './limits.js';
+import { OpeningQueue } from './opening-queue.js';
 import type { SseConnection } from './sse-connection.js';
 
 /**
@@ -16,7 +17,10 @@ export class Admission {
   readonly #perSecond: RateLimit;
   #isStopped = false;
 
-  constructor(@Inject(SSE_SETTINGS) private readonly settings: SseSettings) {
+  constructor(
+    @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
+    private readonly openings: OpeningQueue,
+  ) {
     this.#perKey = new KeyedLimit(settings.limits.connectionsPerKey);
     this.#perSecond = new RateLimit(settings.limits.connectionsPerSecond);
   }
@@ -39,10 +43,16 @@ export class Admission {
     connection.exchange.onceOver(() => {
       clearTimeout(aging);
       // A response that has waited behind another may be over twice.
+      this.openings.delete(connection);
       if (this.#admitted.delete(connection) && key !== undefined) this.#perKey.remove(key);
       connection.over();
     });
     return true;
+  }
+
+  /** Has a response begin that was let in, in its turn. @param begin never throws */
+  begin(connection: SseConnection, begin: () => void): void {
+    this.openings.add(connection, begin);
   }
 
   /** The limit that lets nobody in now, or nobody of this key. */

@@ -1,6 +1,5 @@
 import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
-import type { Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import {
   Inject,
@@ -15,6 +14,7 @@ import { LogLine } from '../log-line.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Admission } from './admission.js';
 import type { Carrier } from './exchange.js';
+import { UnusedSockets } from './unused-sockets.js';
 
 /** Milliseconds that the ends of all streams may take to be written. */
 const LONGEST_GOODBYE = 10_000;
@@ -35,15 +35,11 @@ export type DrainPhase = 'serving' | 'announced' | 'draining';
 export class Drain implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown {
   #phase: DrainPhase = 'serving';
   #announced: Promise<void> | undefined;
-  /**
-   * Sockets on which no request has come yet. Browsers and connection pools open them in advance, and a closed
-   * server waits for them: Node counts as idle only those that were used.
-   */
-  readonly #unused = new Set<Socket>();
 
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly admission: Admission,
+    private readonly sockets: UnusedSockets,
     private readonly adapterHost: HttpAdapterHost,
   ) {}
 
@@ -52,21 +48,10 @@ export class Drain implements OnApplicationBootstrap, OnModuleDestroy, BeforeApp
   }
 
   onApplicationBootstrap(): void {
-    // HTTP/2 hands out no sockets.
     const server: unknown = this.#server();
     if (!(server instanceof HttpServer) && !(server instanceof HttpsServer)) return;
-    const unused = this.#unused;
-    // One function for all sockets, not one for each.
-    function forget(this: Socket): void {
-      unused.delete(this);
-    }
-    server.on(server instanceof HttpsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
-      unused.add(socket);
-      socket.once('close', forget);
-    });
-    server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
-      unused.delete(socket);
-      // A closed server waits for connections that are in use, and a client that polls would use one for ever.
+    // A closed server waits for connections that are in use, and a client that polls would use one for ever.
+    server.on('request', (_request: IncomingMessage, response: ServerResponse) => {
       if (this.#phase === 'draining') response.shouldKeepAlive = false;
     });
   }
@@ -94,7 +79,7 @@ export class Drain implements OnApplicationBootstrap, OnModuleDestroy, BeforeApp
     this.#phase = 'draining';
     const { grace } = this.settings.shutdown;
     // Nest waits for unused sockets as well, when this is done. Until the grace is over they may still be used.
-    setTimeout(() => this.#destroyUnused(), grace).unref();
+    setTimeout(() => this.sockets.destroy(), grace).unref();
     const admitted = this.admission.stop();
     const carriers = new Set<Carrier>();
     for (const connection of admitted) {
@@ -112,11 +97,6 @@ export class Drain implements OnApplicationBootstrap, OnModuleDestroy, BeforeApp
   #server(): { readonly listening?: boolean } | undefined {
     const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
     return adapter?.getHttpServer() as { readonly listening?: boolean } | undefined;
-  }
-
-  #destroyUnused(): void {
-    // A socket that has become a WebSocket never emitted `request`, but has been read from.
-    for (const socket of this.#unused) if (socket.bytesRead === 0) socket.destroy();
   }
 }
 

@@ -147,12 +147,13 @@ export class SseServer {
     }
     const routed = RoutedRequest.of(response);
     if (routed) routed.connection = connection;
-    this.#identify(connection, feed);
+    admission.begin(connection, () => this.#identify(connection, feed));
     return connection;
   }
 
   /** Finds out who a connection belongs to, and then feeds it. */
   #identify(connection: SseConnection, feed: (connection: SseConnection) => void): void {
+    if (connection.isClosed) return;
     const begin = (identity: Identity | undefined): void => {
       if (connection.isClosed) return;
       connection.identified(identity);
