@@ -104,7 +104,7 @@ describe('the data of an event', () => {
 describe('the bytes of an event', () => {
   it('are known of the very event', () => {
     const entry = entryOf({ data: 1 });
-    expect(originOf(publishedEvent('news', log, entry, 'hash'))).toEqual({
+    expect(originOf(publishedEvent('news', log, entry, 'hash'))).toMatchObject({
       channel: 'news',
       entry,
       log,

@@ -1,3 +1,4 @@
+import { describe, expect, it } from '@jest/globals';
 import { GatheredText, SharedText } from '../../../src/sse/protocol/event-stream.js';
 
 describe('GatheredText', () => {
