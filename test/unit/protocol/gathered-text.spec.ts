@@ -36,4 +36,21 @@ describe('GatheredText', () => {
     }
     expect(EMPTY.text).toBe('');
   });
+
+  it('is to each its own where those who gather different texts take turns', () => {
+    const groups = ['a', 'b', 'c'].map((name) => {
+      const bodies = [1, 2].map((n) => new SharedText(`data: ${name}${n}\n\n`));
+      return { bodies, text: bodies.map(({ text }) => `id: ${name}\n${text}`).join(''), name };
+    });
+    const clients = Array.from({ length: 9 }, (_, i) => ({ group: groups[i % 3]!, gathered: EMPTY }));
+    for (const i of [0, 1])
+      for (const client of clients) {
+        const { bodies, name } = client.group;
+        client.gathered = client.gathered.plus(bodies[i]!, name);
+      }
+    for (const { group, gathered } of clients) {
+      expect(gathered.text).toBe(group.text);
+      expect(gathered.chunk.toString()).toBe(`${group.text.length.toString(16)}\r\n${group.text}\r\n`);
+    }
+  });
 });
