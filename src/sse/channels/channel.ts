@@ -6,7 +6,7 @@ import type { ChannelSettings } from '../sse.settings.js';
 import type { FollowedLog, LogFollower, SseBackplane } from '../log/backplane.js';
 import type { EventLog, LogEntry } from '../log/event-log.js';
 import { LatestIndex } from '../log/latest-index.js';
-import { publishedEvent } from '../log/published-event.js';
+import { PublishedEvent } from '../log/published-event.js';
 import type { Gap, GapReason, SseEvent } from '../log/sse-event.js';
 import type { ChannelRules } from './channel-definitions.js';
 import { Deliveries, deliveryOf, type Delivery } from './deliveries.js';
@@ -255,8 +255,12 @@ export class Channel implements LogFollower, Task {
     return new Deliveries({ hub, channel: name, definition }, queue);
   }
 
+  published(entry: LogEntry): PublishedEvent {
+    return PublishedEvent.of(this.name, this.log, entry, this.hasHistory ? this.hash : undefined);
+  }
+
   event(entry: LogEntry): SseEvent {
-    return publishedEvent(this.name, this.log, entry, this.hasHistory ? this.hash : undefined);
+    return this.published(entry).event;
   }
 
   /** The data of a `gap` event that tells what is left now. @param requested the position that cannot be served */

@@ -1,5 +1,6 @@
 import { Logger, type MessageEvent } from '@nestjs/common';
 import { errorMessage } from '../error-message.js';
+import { isSharedData } from '../log/published-event.js';
 import type { Gap } from '../log/sse-event.js';
 import { eventBody } from '../protocol/event-stream.js';
 import { SseError } from '../sse.errors.js';
@@ -18,14 +19,30 @@ export function foreignEvent(value: unknown): {
   const event = isObject(value) || typeof value === 'function' ? (value as MessageEvent) : { data: value };
   const { type, id, retry, comment } = event as Partial<MessageEvent>;
   const data: unknown = event.data;
-  const body = eventBody({
-    type: oneLine(type),
-    retry: oneLine(retry),
-    comment: comment ?? undefined,
-    data: typeof data === 'string' ? data : JSON.stringify(data ?? undefined), // which makes nothing of undefined
-  });
+  const hasOnlyData = type === undefined && retry === undefined && comment === undefined;
+  const body =
+    hasOnlyData && isObject(data)
+      ? dataBody(data)
+      : eventBody({
+          type: oneLine(type),
+          retry: oneLine(retry),
+          comment: comment ?? undefined,
+          data: typeof data === 'string' ? data : JSON.stringify(data ?? undefined), // which makes nothing of undefined
+        });
   const isComment = comment != null && data === undefined && type === undefined && retry === undefined;
   return { id: oneLine(id), body, isComment };
+}
+
+/** By the data of events of the hub. Operators often hand that on as it is, once for each client. */
+const dataBodies = new WeakMap<object, string>();
+
+/** The body of an event that has only data. */
+function dataBody(data: object): string {
+  const known = dataBodies.get(data);
+  if (known !== undefined) return known;
+  const body = eventBody({ data: JSON.stringify(data) });
+  if (isSharedData(data)) dataBodies.set(data, body);
+  return body;
 }
 
 const FIELDS: readonly (keyof MessageEvent)[] = ['data', 'type', 'id', 'retry', 'comment'];
@@ -35,7 +52,7 @@ const FIELDS: readonly (keyof MessageEvent)[] = ['data', 'type', 'id', 'retry', 
  *
  * @throws SseError `INVALID_EVENT`
  */
-export function checkEvent(value: unknown, path: string): void {
+export function checkEvent(value: unknown, { path }: { readonly path: string }): void {
   if (typeof value !== 'object' || value === null || FIELDS.some((field) => field in value)) return;
   const keys = Object.keys(value).slice(0, 3).join(', ');
   throw new SseError(

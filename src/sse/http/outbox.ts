@@ -1,4 +1,4 @@
-import { HEARTBEAT, idLine, type SharedText } from '../protocol/event-stream.js';
+import { GatheredText, HEARTBEAT, SharedText } from '../protocol/event-stream.js';
 import type { Cursor } from '../streams/cursor.js';
 import type { BackPressure } from '../streams/sink.js';
 import type { ResponseWriter } from './response-writer.js';
@@ -10,6 +10,8 @@ const FULL = 64 * 1024;
 /** Characters from which on a text that many clients get is written by itself, so that they share its bytes. */
 const SHARED = 8 * 1024;
 
+const HEARTBEAT_TEXT = new SharedText(HEARTBEAT);
+
 /**
  * The bytes on their way to one client: gathered for a turn of the event loop, then written at once.
  *
@@ -19,9 +21,9 @@ const SHARED = 8 * 1024;
  */
 export class Outbox {
   /** Large texts that are shared, and what was gathered between them. */
-  #parts: (string | SharedText)[] = [];
+  #parts: SharedText[] = [];
   /** Text that was gathered after the parts. */
-  #tail = '';
+  #tail = GatheredText.EMPTY;
   /** Characters of all that. */
   #length = 0;
   /** The share of them that came from unpaced sources. */
@@ -64,17 +66,18 @@ export class Outbox {
    * @param pace whether its source heeds back-pressure
    */
   add(body: string | SharedText, id?: string, pace: Cursor['pace'] = 'client'): void {
-    const line = id === undefined ? '' : idLine(id);
-    const text = typeof body === 'string' ? body : body.text;
-    if (typeof body === 'string' || text.length < SHARED) {
-      this.#tail += line + text;
+    const before = this.#tail;
+    let length: number;
+    if (typeof body === 'string' || body.text.length < SHARED) {
+      this.#tail = before.plus(body, id);
+      length = this.#tail.text.length - before.text.length;
     } else {
-      const before = this.#tail + line;
-      if (before) this.#parts.push(before);
+      const part = id === undefined ? before : before.plus('', id);
+      if (part !== GatheredText.EMPTY) this.#parts.push(part);
       this.#parts.push(body);
-      this.#tail = '';
+      this.#tail = GatheredText.EMPTY;
+      length = part.text.length - before.text.length + body.text.length;
     }
-    const length = line.length + text.length;
     this.#length += length;
     if (pace === 'unpaced') this.#unpaced += length;
     this.connection.scheduleRun();
@@ -84,7 +87,7 @@ export class Outbox {
   addShared(shared: SharedText): void {
     const writer = this.#writer;
     if (!writer || !this.isEmpty || this.#resting) return this.add(shared);
-    this.#wrote(writer.writeShared(shared) ? 'taken' : 'not taken', writer);
+    this.#wrote(writer.write(shared) ? 'taken' : 'not taken', writer);
   }
 
   /** Writes what waits, unless it is to be gathered for longer. */
@@ -100,7 +103,7 @@ export class Outbox {
     // One write may be large. Only bytes that are written while the client has not taken the last ones are counted.
     if (this.#isBackedUp) this.#onTop += this.#unpaced;
     this.#parts = [];
-    this.#tail = '';
+    this.#tail = GatheredText.EMPTY;
     this.#length = this.#unpaced = 0;
     const { queuedBytes } = this.connection.settings;
     if (this.#onTop > queuedBytes)
@@ -115,7 +118,7 @@ export class Outbox {
 
   beat(): void {
     const writer = this.#writer;
-    if (writer) this.#wrote(writer.write(HEARTBEAT) ? 'taken' : 'not taken', writer);
+    if (writer) this.#wrote(writer.write(HEARTBEAT_TEXT) ? 'taken' : 'not taken', writer);
   }
 
   /** Writes what a whole response ends with, after all that was gathered. */
@@ -127,11 +130,10 @@ export class Outbox {
     clearTimeout(this.#resting);
   }
 
-  #write(parts: readonly (string | SharedText)[], tail: string, writer: ResponseWriter): void {
+  #write(parts: readonly SharedText[], tail: SharedText, writer: ResponseWriter): void {
     let isTaken = true;
-    for (const part of parts)
-      isTaken = typeof part === 'string' ? writer.write(part) : writer.writeShared(part);
-    if (tail) isTaken = writer.write(tail);
+    for (const part of parts) isTaken = writer.write(part);
+    if (tail !== GatheredText.EMPTY) isTaken = writer.write(tail);
     this.#wrote(isTaken ? 'taken' : 'not taken', writer);
   }
 

@@ -1,5 +1,4 @@
-import { originOf, type EventOrigin } from '../log/published-event.js';
-import { sharedBody } from '../log/stored-event.js';
+import { originOf, type PublishedEvent } from '../log/published-event.js';
 import { channelHash, isSamePosition, type LastEventId, type Position } from '../protocol/position.js';
 import type { Place } from '../streams/client-position.js';
 import type { Cursor } from '../streams/cursor.js';
@@ -14,6 +13,8 @@ const MAX_WAITING = 1_000;
 /** A value on its way out. */
 interface Item {
   readonly value: unknown;
+  /** The event that the value is itself. */
+  readonly origin: PublishedEvent | undefined;
   /** The event that it carries, or was made of, in a channel of the response. */
   readonly place: Place | undefined;
   /** Whether the client's position moves to that place with it. */
@@ -53,17 +54,23 @@ export class Outgoing {
   add(value: unknown, from: Cursor | undefined): void {
     const { position } = this.connection.reader;
     const handing = from && position.gives(from.channel) ? from.emitting : undefined;
-    const carried = isObject(value) ? position.placeOf(value) : undefined;
-    const place = carried ?? (from && handing && { channel: from.channel.name, position: handing });
+    const origin = isObject(value) ? originOf(value) : undefined;
+    const carried = isObject(value) ? position.placeOf(value, origin) : undefined;
+    const place = carried ?? handing;
     // Nothing but a stream of the hub, read at the client's pace, heeds what the client can take.
-    this.#made.push({ value, place, moves: place !== undefined, pace: from?.pace ?? 'unpaced' });
+    this.#made.push({ value, origin, place, moves: place !== undefined, pace: from?.pace ?? 'unpaced' });
     if (!handing) this.eventEmitted();
   }
 
   /** All values have come that operators made of the event synchronously. */
   eventEmitted(): void {
     const made = this.#made;
-    if (made.length === 0) return;
+    const [only] = made;
+    if (!only) return;
+    if (made.length === 1) {
+      made.pop();
+      return this.#send(only);
+    }
     this.#made = [];
     for (const [i, item] of made.entries()) {
       const { place } = item;
@@ -88,11 +95,11 @@ export class Outgoing {
         this.connection.overflowed(
           `waits for a Promise that does not settle: ${waiting.length} values wait with it, more than ${MAX_WAITING}`,
         );
-    } else if (isThenable(item.value)) {
+    } else if (!item.origin && isThenable(item.value)) {
       waiting.push(item);
       void this.#awaitAll(waiting);
     } else {
-      this.#write(item, item.value);
+      this.#write(item, item.value, item.origin);
     }
   }
 
@@ -101,7 +108,7 @@ export class Outgoing {
       for (let item = waiting[0]; item; item = waiting[0]) {
         const value: unknown = isThenable(item.value) ? await item.value : item.value;
         if (!this.#waiting) return;
-        this.#write(item, value);
+        this.#write(item, value, isObject(value) ? originOf(value) : undefined);
         waiting.shift();
       }
     } catch (error) {
@@ -113,15 +120,15 @@ export class Outgoing {
     this.connection.drained();
   }
 
-  #write({ place, moves, pace }: Item, value: unknown): void {
+  /** @param origin the event that the value is itself */
+  #write({ place, moves, pace }: Item, value: unknown, origin: PublishedEvent | undefined): void {
     const { position } = this.connection.reader;
-    const origin = isObject(value) ? originOf(value) : undefined;
     if (origin && !place && !position.of(origin.channel) && this.#hasSeen(origin)) return;
     // Stock routes are as Nest has them.
     const isStock = this.connection.settings.route === 'stock';
-    if (!origin && !isStock) checkEvent(value, this.connection.exchange.path);
+    if (!origin && !isStock) checkEvent(value, this.connection.exchange);
     const made = origin ? undefined : foreignEvent(value);
-    const body = made?.body ?? sharedBody((origin as EventOrigin).entry.event);
+    const body = made?.body ?? (origin as PublishedEvent).body;
     if (place) {
       const id = position.idOf(place, moves ? 'last' : 'earlier');
       if (moves && !isDispatched(value)) position.notStored(place.channel);
@@ -136,7 +143,7 @@ export class Outgoing {
   }
 
   /** A stream outside the response does not begin at this client's position: events that the client has are dropped. */
-  #hasSeen({ channel, entry, log }: EventOrigin): boolean {
+  #hasSeen({ channel, entry, log }: PublishedEvent): boolean {
     const seen = positionIn(this.connection.lastEventId, channel);
     return seen !== undefined && entry.offset <= seen.offset && log.has(seen);
   }

@@ -1,6 +1,6 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { chunk, type SharedText } from '../protocol/event-stream.js';
+import type { SharedText } from '../protocol/event-stream.js';
 import type { Block, GzipStream } from './deflate.js';
 import type { Exchange } from './exchange.js';
 import type { ContentCoding } from './response-head.js';
@@ -29,10 +29,7 @@ export abstract class ResponseWriter {
   }
 
   /** @returns false when the client cannot take more now; `onceDrained` says when it can */
-  abstract write(text: string): boolean;
-
-  /** Writes a text whose bytes are made once for all clients. */
-  abstract writeShared(shared: SharedText): boolean;
+  abstract write(shared: SharedText): boolean;
 
   /** Writes what a whole response ends with. */
   abstract finish(): void;
@@ -60,11 +57,7 @@ export abstract class ResponseWriter {
 }
 
 class TextWriter extends ResponseWriter {
-  override write(text: string): boolean {
-    return this.socket ? this.socket.write(sharedChunk(text)) : this.exchange.write(text);
-  }
-
-  override writeShared(shared: SharedText): boolean {
+  override write(shared: SharedText): boolean {
     return this.socket ? this.socket.write(shared.chunk) : this.exchange.write(shared.text);
   }
 
@@ -82,11 +75,7 @@ class GzipWriter extends ResponseWriter {
     super(exchange, 'gzip');
   }
 
-  override write(text: string): boolean {
-    return this.#send(this.gzip.text(text));
-  }
-
-  override writeShared(shared: SharedText): boolean {
+  override write(shared: SharedText): boolean {
     return this.#send(this.gzip.shared(shared));
   }
 
@@ -97,18 +86,6 @@ class GzipWriter extends ResponseWriter {
   #send(block: Block): boolean {
     return this.socket ? this.socket.write(block.chunk) : this.exchange.write(block.bytes);
   }
-}
-
-let lastText = '';
-let lastChunk: Buffer | undefined;
-
-/** A chunk of a text. Clients whose streams were piped in the same way get the same text one after the other. */
-function sharedChunk(text: string): Buffer {
-  if (text !== lastText || !lastChunk) {
-    lastText = text;
-    lastChunk = chunk(text);
-  }
-  return lastChunk;
 }
 
 /**

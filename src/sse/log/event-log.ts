@@ -141,6 +141,10 @@ export class EventLog {
   /** The index of the first entry after an offset; `size` if there is none. */
   indexAfter(offset: number): number {
     if (offset >= this.head.offset) return this.size;
+    // Offsets have holes seldom. Without one the index is the distance from the floor.
+    const distance = offset - this.floor.offset;
+    if (distance <= 0) return 0;
+    if (this.at(distance - 1)?.offset === offset) return distance;
     let low = 0;
     let high = this.size;
     while (low < high) {

@@ -214,10 +214,11 @@ export abstract class ClientPosition {
   /**
    * The place of a value: for an event object of the hub its own. For a copy the one that its `id` names, in the channel
    * of its `channel` field or else in the one whose hash the id has.
+   *
+   * @param origin the event that the value is itself
    */
-  placeOf(value: object): Place | undefined {
-    const origin = originOf(value);
-    if (origin) return this.#at(origin.channel, origin.entry);
+  placeOf(value: object, origin = originOf(value)): Place | undefined {
+    if (origin) return this.#isIn(origin.channel) ? origin : undefined;
     const carried = carriedBy(value);
     if (!carried) return undefined;
     const { position, hash, channel } = carried;
@@ -236,10 +237,13 @@ export abstract class ClientPosition {
   }
 
   #at(channel: string | undefined, position: Position): Place | undefined {
-    if (channel === undefined) return undefined;
+    return channel !== undefined && this.#isIn(channel) ? { channel, position } : undefined;
+  }
+
+  /** Whether events of a channel have places here. */
+  #isIn(channel: string): boolean {
     const cursor = this.of(channel);
-    const isPlace = cursor ? this.gives(cursor.channel) : this.kept?.get(channel)?.read !== undefined;
-    return isPlace ? { channel, position } : undefined;
+    return cursor ? this.gives(cursor.channel) : this.kept?.get(channel)?.read !== undefined;
   }
 }
 

@@ -5,6 +5,7 @@ import type { StreamPosition } from '../connection-details.js';
 import { channelDelivered } from '../diagnostics/diagnostics.js';
 import { gapAt, type EventLog, type LogEntry, type OwedGap } from '../log/event-log.js';
 import type { LatestIndex } from '../log/latest-index.js';
+import type { PublishedEvent } from '../log/published-event.js';
 import type { GapReason, SseEvent } from '../log/sse-event.js';
 import type { LastEventId, NamedPosition, Position, Requested } from '../protocol/position.js';
 import type { Replay, SlowPolicy } from '../sse.options.js';
@@ -97,7 +98,7 @@ export class Cursor implements ChannelReader, Task {
   /** Whether its sink was told that it streams the channel. */
   isAnnounced = false;
   /** The event that the subscriptions are getting at this moment. */
-  emitting: LogEntry | undefined;
+  emitting: PublishedEvent | undefined;
   #phase: Phase;
   #log: EventLog | undefined;
   /**
@@ -582,19 +583,22 @@ export class Cursor implements ChannelReader, Task {
 
   #wanting(entry: LogEntry): readonly StreamSubscription[] {
     let wanting = this.#subscriptions;
-    if (wanting.some(({ wants }) => wants))
+    const [first] = wanting;
+    // Nearly always there is one, and then no list is made.
+    if (first && wanting.length === 1)
+      wanting = (first.wants?.(entry, this.channel) ?? true) ? wanting : NOBODY;
+    else if (wanting.some(({ wants }) => wants))
       wanting = wanting.filter(({ wants }) => wants?.(entry, this.channel) ?? true);
     const mayBeCopy = entry.event.also !== undefined || this.reader.copiesAhead !== undefined;
     return mayBeCopy ? notHadAsCopy(entry, this, wanting) : wanting;
   }
 
   #emit(entry: LogEntry, subscriptions: readonly StreamSubscription[]): void {
-    const { offset, mark } = entry;
-    this.read = { offset, mark };
-    this.#lastEmitted = offset;
-    const event = this.channel.event(entry);
-    this.emitting = entry;
-    for (const subscription of subscriptions) subscription.next(event);
+    const published = this.channel.published(entry);
+    this.read = published.position;
+    this.#lastEmitted = entry.offset;
+    this.emitting = published;
+    for (const subscription of subscriptions) subscription.next(published.event);
     this.emitting = undefined;
     this.#sink.eventEmitted();
     if (channelDelivered.hasSubscribers) this.channel.delivered(deliveryOf([entry]), this.#stretch);

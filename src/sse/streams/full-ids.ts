@@ -1,7 +1,24 @@
-import { formatVector, longestId, MAX_ID_BYTES, MOST_NAMED, type LastEventId } from '../protocol/position.js';
+import {
+  formatVector,
+  isSamePosition,
+  longestId,
+  MAX_ID_BYTES,
+  MOST_NAMED,
+  type LastEventId,
+  type Position,
+} from '../protocol/position.js';
 import type { Channel } from '../channels/channel.js';
 import { ClientPosition, type Kept, type Place } from './client-position.js';
 import type { Cursor } from './cursor.js';
+
+/** An id, and the positions that it was made of. */
+interface MadeId {
+  readonly places: readonly { readonly channel: Channel; readonly position: Position | undefined }[];
+  readonly id: string | undefined;
+}
+
+/** By the position of the event that it was last made for: the next client is mostly at the same positions. */
+const madeIds = new WeakMap<Position, MadeId>();
 
 /**
  * Ids for a client that keeps only its last one, as an EventSource does: each has the positions of all its channels, also of
@@ -48,7 +65,40 @@ export class FullIds extends ClientPosition {
   idOf(place: Place, which: 'earlier' | 'last'): string | undefined {
     if (which === 'earlier') return undefined;
     this.give(place);
-    return this.takeId();
+    return this.#hasOnlyItsCursors ? this.#sharedId(place.position) : this.takeId();
+  }
+
+  /** Whether its ids are made of the positions of its cursors alone, each of which has one. */
+  get #hasOnlyItsCursors(): boolean {
+    if (this.channels === 'joined' || (this.kept && this.kept.size > 0)) return false;
+    for (const { given } of this.cursors) if (!given) return false;
+    return true;
+  }
+
+  /** The id after an event. */
+  #sharedId(event: Position): string | undefined {
+    const made = madeIds.get(event);
+    if (!made || !this.#isAt(made.places)) {
+      const id = this.takeId();
+      const places = this.cursors.map(({ channel, given }) => ({ channel, position: given }));
+      madeIds.set(event, { places, id });
+      return id;
+    }
+    this.hasMoved = false;
+    this.#state = 'moved on';
+    for (const cursor of this.cursors) cursor.positionSent();
+    return made.id;
+  }
+
+  #isAt(places: MadeId['places']): boolean {
+    const { cursors } = this;
+    return (
+      places.length === cursors.length &&
+      places.every(({ channel, position }, i) => {
+        const cursor = cursors[i] as Cursor;
+        return cursor.channel === channel && isSamePosition(cursor.given, position);
+      })
+    );
   }
 
   idAt(): string | undefined {

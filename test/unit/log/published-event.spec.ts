@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { LogEntry } from '../../../src/sse/log/event-log.js';
 import { gapEvent, originOf, publishedEvent } from '../../../src/sse/log/published-event.js';
 import type { Gap, SseEvent, SseEventInput } from '../../../src/sse/log/sse-event.js';
+import { sharedBody } from '../../../src/sse/log/stored-event.js';
 import { entryAt, stored } from '../stored-events.js';
 
 const log = { has: () => true };
@@ -104,11 +105,17 @@ describe('the data of an event', () => {
 describe('the bytes of an event', () => {
   it('are known of the very event', () => {
     const entry = entryOf({ data: 1 });
-    expect(originOf(publishedEvent('news', log, entry, 'hash'))).toEqual({
+    const event = publishedEvent('news', log, entry, 'hash');
+    const origin = originOf(event)!;
+    expect(Object.fromEntries(Object.entries(origin))).toEqual({
       channel: 'news',
       entry,
       log,
+      hash: 'hash',
+      position: { offset: 7, mark: entry.mark },
     });
+    expect(origin.event).toBe(event);
+    expect(origin.body).toBe(sharedBody(entry.event));
   });
 
   it('are not those of a copy, which may say something else', () => {

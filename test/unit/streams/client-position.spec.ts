@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { Unsubscribable } from 'rxjs';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
 import { ChannelDefinitions } from '../../../src/sse/channels/channel-definitions.js';
@@ -149,6 +149,127 @@ describe('Full ids', () => {
     await open('rooms/a');
     expect(namedIn(position.takeId()).size).toBeLessThan(80);
     expect(position.beginningIn('249', NO_POSITION)).toMatchObject({ text: '5.markhash' });
+  });
+});
+
+describe('Full ids of clients that are sent the same events', () => {
+  /** What a client came with, and what it does before any event. */
+  interface Client {
+    readonly position?: ClientPosition;
+    readonly opens: readonly string[];
+    readonly leaves?: string;
+  }
+  const bare = () => new FullIds(parseLastEventId('1.markmark0000'));
+  const joined = () => Object.assign(new FullIds(NO_POSITION), { channels: 'joined' as const });
+  const clients = (): Client[] => [
+    { opens: ['a', 'b'] },
+    { opens: ['a', 'b'] },
+    { opens: ['b', 'a'] },
+    { opens: ['a', 'b', 'clock'] },
+    { opens: ['a'] },
+    { opens: ['a'], position: bare() },
+    { opens: ['a'], position: joined() },
+    { opens: ['a', 'b'], position: bare() },
+    { opens: ['a', 'b'], position: joined() },
+    { opens: ['a', 'b'], position: new FullIds(parseLastEventId('c=7.markmark0000')) },
+    { opens: ['a', 'b'], position: new FullIds(parseLastEventId('c=8.markmark0000')) },
+    { opens: ['a', 'b', 'c'], leaves: 'c' },
+    { opens: ['a', 'b'] },
+    { opens: ['a', 'b'], position: new OwnIds(NO_POSITION) },
+    { opens: ['a', 'b'] },
+  ];
+
+  async function enter({ streams }: ReturnType<typeof makeStreams>, client: Client) {
+    const position = client.position ?? new FullIds(NO_POSITION);
+    const reading = { position, ...read(streams, position) };
+    for (const channel of client.opens) {
+      const opened = await reading.open(channel);
+      if (channel === client.leaves) opened.unsubscribe();
+    }
+    return reading;
+  }
+  type Reading = Awaited<ReturnType<typeof enter>>;
+
+  /** Sends what a client holds of a channel, and expects each id to say where the client is then. */
+  function sendAll({ position, held, send }: Reading, channel: string): (string | undefined)[] {
+    const events = held.splice(0).filter((event) => event.channel === channel && position.of(channel));
+    return events.map((event) => {
+      position.hasMoved = true;
+      const id = send(event);
+      if (position.form === 'full') {
+        expect(position.hasMoved).toBe(false);
+        expect(position.takeId()).toBe(id);
+      }
+      return id;
+    });
+  }
+
+  it('say where each of them is, whoever was sent the event before', async () => {
+    const made = makeStreams();
+    await made.publish('a', '0');
+    await made.publish('b', '0');
+    const readings = await Promise.all(clients().map((client) => enter(made, client)));
+    for (const channel of ['a', 'a', 'b', 'a', 'b']) {
+      await made.publish(channel, 'more');
+      await eventually(() =>
+        readings.every(({ position, held }) => !position.of(channel) || held.length > 0),
+      );
+      const ids = readings.map((reading) => sendAll(reading, channel));
+      expect(ids[1]).toEqual(ids[0]);
+      expect(ids.at(-1)).toEqual(ids[0]);
+    }
+  });
+
+  it('differ where one has begun later, has left a channel, or has held an event back', async () => {
+    const made = makeStreams();
+    await made.publish('a', '0');
+    const [first, late, holding] = [
+      await enter(made, { opens: ['a', 'b'] }),
+      await enter(made, { opens: ['a'] }),
+      await enter(made, { opens: ['a', 'b'] }),
+    ];
+    await made.publish('b', '1');
+    await late.open('b');
+    const left = await first.open('c');
+    for (const data of ['2', '3']) await made.publish('a', data);
+    const all = [first, late, holding];
+    await eventually(() =>
+      all.every(({ held }) => held.filter(({ channel }) => channel === 'a').length === 2),
+    );
+    holding.held.shift(); // that of b: what is sent of a does not move the client past it
+    const before = all.map((reading) => sendAll(reading, 'a'));
+    expect(new Set(before.map(([id]) => id)).size).toBe(3);
+    left.unsubscribe();
+    await made.publish('a', '4');
+    await eventually(() => all.every(({ held }) => held.length > 0));
+    const after = all.map((reading) => sendAll(reading, 'a'));
+    expect([...namedIn(after[0]![0])]).toEqual(['a', 'b', 'c']);
+    expect(new Set(after.map(([id]) => id)).size).toBe(3);
+  });
+
+  it('are made once for those at the same positions', async () => {
+    const made = makeStreams();
+    const [one, other] = [await enter(made, { opens: ['a', 'b'] }), await enter(made, { opens: ['a', 'b'] })];
+    await made.publish('a', '1');
+    await eventually(() => one.held.length === 1 && other.held.length === 1);
+    const id = one.send(one.held[0]!);
+    const [makes, sent] = [
+      jest.spyOn(other.position.of('a')!.channel, 'idOf'),
+      jest.spyOn(other.position.of('b')!, 'positionSent'),
+    ];
+    expect(other.send(other.held[0]!)).toBe(id);
+    expect(makes).not.toHaveBeenCalled();
+    expect(sent).toHaveBeenCalledTimes(1);
+  });
+
+  it('do not take a client back that an operator gives them in another order', async () => {
+    const made = makeStreams();
+    const [one, other] = [await enter(made, { opens: ['a', 'b'] }), await enter(made, { opens: ['a', 'b'] })];
+    for (const data of ['1', '2']) await made.publish('a', data);
+    await eventually(() => one.held.length === 2 && other.held.length === 2);
+    const ids = sendAll(one, 'a');
+    other.held.reverse();
+    expect(sendAll(other, 'a')).toEqual([ids[1], ids[1]]);
   });
 });
 
