@@ -71,7 +71,7 @@ export class ChannelWriter {
       channel,
       typeIn(event),
       (context) => this.#publish(channel, event, options, context),
-      ({ id }) => id,
+      idOf,
     );
   }
 
@@ -87,9 +87,9 @@ export class ChannelWriter {
       const rules = this.rulesOf(channel);
       const publishId = options && publishIdOf(options);
       const turn = this.queue.turn(channel, this.encoded(channel, event, rules));
-      const append = (stored: StoredEvent): Promise<Appended> =>
-        this.#append(channel, rules.settings, stored, publishId, context);
-      return turn instanceof Promise ? turn.then(append) : append(turn);
+      return turn instanceof Promise
+        ? turn.then((stored) => this.#append(channel, rules.settings, stored, publishId, context))
+        : this.#append(channel, rules.settings, turn, publishId, context);
     } catch (error) {
       const refusal = error as Error;
       return Promise.reject(refusal);
@@ -174,12 +174,16 @@ export class ChannelWriter {
     event: SseEventInput,
     { settings, schemas }: ChannelRules,
   ): StoredEvent | Promise<StoredEvent> {
-    const encode = (checked: SseEventInput): StoredEvent =>
-      storedEvent(checked, idsBy(settings), this.settings.maxEventBytes);
-    if (!schemas) return encode(event);
+    if (!schemas) return this.#encode(event, settings);
     // Not put off: the publisher may change the data meanwhile.
     const checked = checkedEvent(channel, event, schemas);
-    return checked instanceof Promise ? checked.then(encode) : encode(checked);
+    return checked instanceof Promise
+      ? checked.then((one) => this.#encode(one, settings))
+      : this.#encode(checked, settings);
+  }
+
+  #encode(event: SseEventInput, settings: ChannelSettings): StoredEvent {
+    return storedEvent(event, idsBy(settings), this.settings.maxEventBytes);
   }
 
   /**
@@ -224,6 +228,8 @@ function typeIn(event: SseEventInput | undefined): string | undefined {
     return undefined;
   }
 }
+
+const idOf = ({ id }: Appended): string => id;
 
 const idsBy = ({ history }: ChannelSettings): IdsBy => (history ? 'hub' : 'publisher');
 
