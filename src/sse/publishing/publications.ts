@@ -18,17 +18,24 @@ interface Count {
 export class Publications {
   #counts = new Map<string, Count>();
 
-  add(publishing: Publishing, end: Promise<unknown>): void {
-    end.then(
-      () => {
+  /** Counts a call at its end. @returns the end, with what `resultOf` makes of it */
+  counted<Stored, Result>(
+    publishing: Publishing,
+    end: Promise<Stored>,
+    resultOf: (stored: Stored) => Result,
+  ): Promise<Result> {
+    return end.then(
+      (stored) => {
         const count = this.#ended(publishing);
         count.published++;
         count.bytes += publishing.bytes ?? 0;
+        return resultOf(stored);
       },
       (error: unknown) => {
         const { failures } = this.#ended(publishing);
         const code = codeOf(error);
         failures.set(code, (failures.get(code) ?? 0) + 1);
+        throw error;
       },
     );
   }

@@ -51,6 +51,19 @@ describe('publish()', () => {
     }
   });
 
+  it('rejects and does not throw where the type of an event cannot be read, whether somebody listens or not', async () => {
+    const app = await start();
+    const event = {
+      get type(): string {
+        throw new Error('no type');
+      },
+    };
+    await expect(app.hub.publish('rooms/a', event)).rejects.toThrow('no type');
+    const told = Told.of(app, ...CALL);
+    await expect(app.hub.publish('rooms/a', event)).rejects.toThrow('no type');
+    expect(told.all.map(({ name }) => name)).toEqual(['publish:start', 'publish:error', 'publish:asyncEnd']);
+  });
+
   it('starts in the context of its caller, and emit() is told of as well', async () => {
     const app = await start();
     const storage = new AsyncLocalStorage<string>();

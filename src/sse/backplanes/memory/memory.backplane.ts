@@ -108,10 +108,10 @@ export class MemoryBackplane implements SseBackplane {
   ): Promise<Position> {
     const known = this.#known(channel, publishId);
     if (known) return known;
-    const held = this.#open(channel, settings);
+    const now = this.#clock.now();
+    const held = this.#open(channel, settings, now);
     const { log } = held;
     this.#checkWritable(held);
-    const now = this.#clock.now();
     log.makeRoom(event.bytes, now);
     this.#count(held);
     // Followers that were offered what had to go may have published this event, completed the channel, or closed all.
@@ -142,8 +142,9 @@ export class MemoryBackplane implements SseBackplane {
   }
 
   async follow(channel: string, settings: ChannelSettings, follower: LogFollower): Promise<FollowedLog> {
-    const held = this.#open(channel, settings);
-    this.#expire(held, this.#clock.now());
+    const now = this.#clock.now();
+    const held = this.#open(channel, settings, now);
+    this.#expire(held, now);
     const leave = held.followers.add(follower);
     return {
       log: held.log,
@@ -157,22 +158,24 @@ export class MemoryBackplane implements SseBackplane {
   }
 
   async read(channel: string, _settings: ChannelSettings, query: RangeQuery): Promise<LogRange> {
-    const held = this.#find(channel);
-    if (held) this.#expire(held, this.#clock.now());
+    const now = this.#clock.now();
+    const held = this.#find(channel, now);
+    if (held) this.#expire(held, now);
     const log = held?.log ?? new EventLog({ offset: 0, mark: this.#births.markOf(channel) }, WINDOW);
     return rangeOf(log, query);
   }
 
   async complete(channel: string, settings: ChannelSettings): Promise<void> {
-    const held = this.#open(channel, settings);
+    const now = this.#clock.now();
+    const held = this.#open(channel, settings, now);
     if (held.log.completed) return;
     held.log.completed = true;
-    held.touched = this.#clock.now();
+    held.touched = now;
     held.tell((follower) => follower.completed());
   }
 
   async purge(channel: string): Promise<void> {
-    const held = this.#find(channel);
+    const held = this.#find(channel, this.#clock.now());
     if (!held) return;
     held.log.purge();
     this.#emptied(held);
@@ -199,10 +202,10 @@ export class MemoryBackplane implements SseBackplane {
   }
 
   /** The log of a channel, unless it has outlived its ttl, however late the sweep comes. */
-  #find(channel: string): MemoryLog | undefined {
+  #find(channel: string, now: number): MemoryLog | undefined {
     this.#checkOpen();
     const held = this.#logs.get(channel);
-    if (!held?.isIdle(this.#clock.now())) return held;
+    if (!held?.isIdle(now)) return held;
     this.#drop(held);
     return undefined;
   }
@@ -211,12 +214,12 @@ export class MemoryBackplane implements SseBackplane {
     if (this.#isClosed) throw hubClosed();
   }
 
-  #open(channel: string, settings: ChannelSettings): MemoryLog {
-    const held = this.#find(channel);
+  #open(channel: string, settings: ChannelSettings, now: number): MemoryLog {
+    const held = this.#find(channel, now);
     if (held) return held;
     if (this.#logs.size >= this.limits.channels) this.#makeRoom();
     if (this.#logs.size >= this.limits.channels) throw tooManyChannels(this.#logs.size);
-    const made = new MemoryLog(channel, settings, this.#births.markOf(channel), this.#clock.now());
+    const made = new MemoryLog(channel, settings, this.#births.markOf(channel), now);
     this.#logs.set(channel, made);
     this.#sweep.within(timeOf(made));
     return made;
