@@ -158,7 +158,8 @@ function withoutRoute(
   const controllers = [...modules.values()].flatMap((module) => [...module.controllers.values()]);
   return controllers
     .flatMap(({ metatype }) => {
-      const { name, prototype } = metatype as Type<Readonly<Record<string, object>>>;
+      const { name } = metatype as Type;
+      const prototype = (metatype as Type).prototype as Readonly<Record<string, object>>;
       return scanner
         .getAllMethodNames(prototype)
         .map((key) => ({ name: `${name}.${key}()`, method: prototype[key] as object }));
