@@ -317,10 +317,7 @@ describe('publishing over HTTP', () => {
   });
 
   it('makes up no members where the module says that all channels have them', async () => {
-    const { url } = await start(
-      { channels: 'all' },
-      { sse: { presence: { events: true } } as SseModuleOptions },
-    );
+    const { url } = await start({ channels: 'all' }, { sse: { presence: { events: true } } });
     expect((await post(url, { channel: 'other', type: 'join', data: 1 })).status).toBe(400);
   });
 

@@ -15,7 +15,7 @@ beforeEach(() => {
   began = [];
   held = 0;
   jest.spyOn(performance, 'now').mockImplementation(() => now);
-  const sockets = { hold: () => void held++, release: () => false };
+  const sockets = { hold: () => held++, release: () => false };
   queue = new OpeningQueue(new RunQueue(), sockets as unknown as UnusedSockets);
 });
 
