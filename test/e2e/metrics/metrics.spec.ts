@@ -293,7 +293,12 @@ describeWith('redis-server', 'metrics of a Redis that comes and goes', (path) =>
     await hub.publish('rooms/a', { data: 'after' });
     expect((await client.next()).data).toBe('after');
     await eventually(async () => (await state('ready')) === 1);
-    expect(told.slice(-3)).toEqual(['ready → away', 'away → behind', 'behind → ready']);
+    // A server that takes nothing may be behind before it is away.
+    expect(told.slice(-3)).toEqual([
+      expect.stringMatching(/^(ready|behind) → away$/),
+      'away → behind',
+      'behind → ready',
+    ]);
     const times = (change: string): number => told.filter((one) => one.includes(change)).length;
     expect(await value('sse_backplane_reconnects_total')).toBe(times('away →'));
     expect(await value('sse_backplane_catch_ups_total')).toBe(times('behind → ready'));
