@@ -1,6 +1,7 @@
-import { GatheredText, HEARTBEAT, SharedText } from '../protocol/event-stream.js';
+import { HEARTBEAT, SharedText } from '../protocol/event-stream.js';
 import type { Cursor } from '../streams/cursor.js';
 import type { BackPressure } from '../streams/sink.js';
+import { GatheredText } from './gathered-text.js';
 import type { ResponseWriter } from './response-writer.js';
 import type { SseConnection } from './sse-connection.js';
 

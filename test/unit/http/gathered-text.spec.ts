@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { GatheredText, SharedText } from '../../../src/sse/protocol/event-stream.js';
+import { GatheredText } from '../../../src/sse/http/gathered-text.js';
+import { SharedText } from '../../../src/sse/protocol/event-stream.js';
 
 describe('GatheredText', () => {
   const { EMPTY } = GatheredText;

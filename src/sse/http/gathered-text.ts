@@ -1,0 +1,32 @@
+import { idLine, SharedText } from '../protocol/event-stream.js';
+
+/**
+ * Texts one after the other, as a client gathers them for one write. Those who gather the same ones come by the same
+ * objects, as long as they do it one after the other, and so share the bytes.
+ */
+export class GatheredText extends SharedText {
+  static readonly EMPTY = new GatheredText('');
+
+  /** What was made the last time that something was added to this. */
+  #longer: GatheredText | undefined;
+
+  private constructor(
+    text: string,
+    private readonly id?: string,
+    private readonly body?: string | SharedText,
+  ) {
+    super(text);
+  }
+
+  /** This with a block after it. @param id of the block; undefined for none */
+  plus(body: string | SharedText, id: string | undefined): GatheredText {
+    const longer = this.#longer;
+    if (longer && longer.body === body && longer.id === id) return longer;
+    const text = typeof body === 'string' ? body : body.text;
+    return (this.#longer = new GatheredText(
+      this.text + (id === undefined ? text : idLine(id) + text),
+      id,
+      body,
+    ));
+  }
+}
