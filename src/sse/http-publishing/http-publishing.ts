@@ -145,7 +145,7 @@ export class HttpPublishing implements OnApplicationBootstrap {
   }
 }
 
-/** What is published to each channel. */
+/** The events of a request, each with its channel. */
 const entriesOf = (request: PublishBody): readonly BatchEntry[] =>
   request.kind === 'one'
     ? [request]

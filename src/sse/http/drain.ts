@@ -1,5 +1,4 @@
-import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { Server as HttpsServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import {
   Inject,
@@ -14,6 +13,7 @@ import { LogLine } from '../log-line.js';
 import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Admission } from './admission.js';
 import type { Carrier } from './exchange.js';
+import { httpServerOf } from './http-server.js';
 import { UnusedSockets } from './unused-sockets.js';
 
 /** Milliseconds that the ends of all streams may take to be written. */
@@ -48,10 +48,8 @@ export class Drain implements OnApplicationBootstrap, OnModuleDestroy, BeforeApp
   }
 
   onApplicationBootstrap(): void {
-    const server: unknown = this.#server();
-    if (!(server instanceof HttpServer) && !(server instanceof HttpsServer)) return;
     // A closed server waits for connections that are in use, and a client that polls would use one for ever.
-    server.on('request', (_request: IncomingMessage, response: ServerResponse) => {
+    httpServerOf(this.adapterHost)?.on('request', (_request: IncomingMessage, response: ServerResponse) => {
       if (this.#phase === 'draining') response.shouldKeepAlive = false;
     });
   }

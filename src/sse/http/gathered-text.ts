@@ -7,7 +7,7 @@ import { idLine, SharedText } from '../protocol/event-stream.js';
 export class GatheredText extends SharedText {
   static readonly EMPTY = new GatheredText('');
 
-  /** What was made the last time that something was added to this. */
+  /** The text that was made when a block was last added to this one. */
   #longer: GatheredText | undefined;
 
   private constructor(

@@ -35,7 +35,7 @@ export class OpeningQueue implements Task {
       this.queue.hurry();
       return begin();
     }
-    // It begins in a turn of other requests.
+    // The response will begin in a turn of other requests.
     this.#waiting.set(connection, AsyncResource.bind(begin));
     if (this.#waiting.size >= MANY) this.sockets.hold();
   }

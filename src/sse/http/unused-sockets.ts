@@ -1,8 +1,8 @@
-import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { httpServerOf } from './http-server.js';
 
 /**
  * The sockets of the application's server on which no request has come yet. When streams have to wait, these can be held: what
@@ -11,16 +11,14 @@ import { HttpAdapterHost } from '@nestjs/core';
 @Injectable()
 export class UnusedSockets implements OnApplicationBootstrap {
   readonly #all = new Set<Socket>();
-  /** Those that are not read now, in the order in which they came. */
+  /** The sockets that are not read now, in the order in which they came. */
   readonly #held = new Set<Socket>();
 
   constructor(private readonly adapterHost: HttpAdapterHost) {}
 
   onApplicationBootstrap(): void {
-    // A process without an HTTP server has no adapter, and HTTP/2 hands out no sockets.
-    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
-    const server: unknown = adapter?.getHttpServer();
-    if (!(server instanceof HttpServer) && !(server instanceof HttpsServer)) return;
+    const server = httpServerOf(this.adapterHost);
+    if (!server) return;
     const all = this.#all;
     const held = this.#held;
     // One function for all sockets, not one for each.

@@ -31,7 +31,7 @@ export class PublishedEvent {
     this.position = { offset: entry.offset, mark: entry.mark };
   }
 
-  /** That of an entry, the same for all who read it. The arguments are those of the constructor. */
+  /** The event of an entry: the same object for all who read it. The arguments are those of the constructor. */
   static of(
     channel: string,
     log: PublishedEvent['log'],
