@@ -144,7 +144,8 @@ export class Outbox {
     if (coalesce > 0)
       this.#resting ??= setTimeout(() => {
         this.#resting = undefined;
-        this.flush();
+        // Its run writes, and lets the channels read on that a full outbox has stopped.
+        this.connection.scheduleRun();
       }, coalesce);
     if (outcome === 'taken' || this.#isBackedUp) return;
     this.#isBackedUp = true;

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
-import { filter, merge, Subject } from 'rxjs';
+import { filter, merge, Subject, tap } from 'rxjs';
 import type { SseModuleOptions } from '../../../src/sse/index.js';
 import type { TestStream } from '../../../src/sse/testing/index.js';
 import { controllerOf, startSseApp, untilConnections } from '../../support/sse-app.js';
@@ -234,6 +234,34 @@ describe('A window after a write', () => {
     }
     expect(most).toBeGreaterThan(size);
     expect(most).toBeLessThanOrEqual(6 * size);
+  });
+
+  it('that ends while other clients get their turn leaves none without the events after a large one', async () => {
+    const WINDOW = 20;
+    let heldFrom: number | undefined;
+    const { hub, url } = await startSseApp({
+      sse: { heartbeat: 0 },
+      routes: {
+        news: (hub) =>
+          hub.stream('news').pipe(
+            tap(({ type }) => {
+              if (type !== 'large') return;
+              // The event loop is held for longer than a window and a slice of the run queue.
+              heldFrom ??= performance.now();
+              while (performance.now() < heldFrom + 2 * WINDOW);
+            }),
+          ),
+      },
+      routeOptions: { coalesce: WINDOW },
+    });
+    const clients = await Promise.all(numbers(1, 20).map(() => listen(`${url}/news`)));
+    await hub.publish('news', { data: 'first' });
+    await Promise.all(clients.map((client) => client.next()));
+    await Promise.all([
+      hub.publish('news', { type: 'large', data: 'x'.repeat(70_000) }),
+      hub.publish('news', { data: 'last' }),
+    ]);
+    for (const client of clients) await client.until(({ data }) => data === 'last');
   });
 
   it('is no reason to take a client for one that lags', async () => {

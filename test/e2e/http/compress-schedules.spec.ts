@@ -91,12 +91,10 @@ class Schedule {
     client?.close();
   }
 
-  /** Waits for a heartbeat, if nobody stalls. */
+  /** Waits for a heartbeat of a client, unless that stalls. */
   async #beat(): Promise<void> {
     const client = this.#pick(this.clients);
-    if (client.response.isPaused()) return;
-    const from = client.text.length;
-    while (!client.text.slice(from).includes(':\n')) await new Promise(setImmediate);
+    if (!client.response.isPaused()) await client.until(':\n', 'now');
   }
 
   async #publish(count: number): Promise<void> {

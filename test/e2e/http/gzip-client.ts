@@ -40,10 +40,19 @@ export class GzipClient {
     return new GzipClient(response, body, leave);
   }
 
-  async until(text: string): Promise<void> {
-    while (!this.text.includes(text)) {
-      if (this.body.readableEnded) throw new Error(`The stream has ended without ${JSON.stringify(text)}.`);
-      await Promise.race([once(this.body, 'data'), this.ended]);
+  /** Looks at each part of the stream once, as there may be megabytes. */
+  async until(text: string, since: 'the start' | 'now' = 'the start'): Promise<void> {
+    let unseen = since === 'now' ? '' : this.text;
+    const gather = (part: string): void => void (unseen += part);
+    this.body.on('data', gather);
+    try {
+      while (!unseen.includes(text)) {
+        if (this.body.readableEnded) throw new Error(`The stream has ended without ${JSON.stringify(text)}.`);
+        unseen = unseen.slice(-text.length);
+        await Promise.race([once(this.body, 'data'), this.ended]);
+      }
+    } finally {
+      this.body.off('data', gather);
     }
   }
 
