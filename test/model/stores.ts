@@ -82,12 +82,13 @@ async function redisStore(): Promise<Store> {
 
 async function natsStore(): Promise<Store> {
   const server = await NatsServer.start(findProgram('nats-server')!);
-  // A server that is killed in the midst of a handshake is waited for until that has timed out.
+  // A server that is killed in the midst of a handshake is waited for until that has timed out: for less time than a
+  // client that is behind is waited for (run-schedule.ts), and for more than a busy machine takes to answer.
   const connection = {
     servers: server.address,
     reconnectTimeWait: 20,
     maxReconnectAttempts: -1,
-    timeout: 500,
+    timeout: 1_500,
   };
   const prefix = randomUUID();
   let isSaved = false;
