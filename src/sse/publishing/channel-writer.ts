@@ -28,6 +28,8 @@ export interface Appended {
   readonly position: Position;
   /** The event's id, or the empty string. */
   readonly id: string;
+  /** Its size. */
+  readonly bytes: number;
 }
 
 /**
@@ -43,7 +45,7 @@ export class ChannelWriter {
   /** Events of `emit()` that could not be published, since the start. */
   failedEmits = 0;
   readonly queue = new SerialQueue();
-  readonly #publications = new Publications();
+  readonly #publications = new Publications((channel) => this.#of(channel));
   readonly #failures = new SparseLog();
   readonly #logger = new Logger('SseHub');
 
@@ -111,15 +113,25 @@ export class ChannelWriter {
     );
   }
 
-  /** Tells listeners of a publishing, from its start to its end. */
+  /** Tells listeners of a publishing. */
   #told<Result>(
     channel: string,
     type: string | undefined,
     publish: (context: Publishing | undefined) => Promise<Appended>,
     resultOf: (appended: Appended) => Result,
   ): Promise<Result> {
-    const isTraced = publishing.hasSubscribers;
-    if (!isTraced && !channelPublished.hasSubscribers) return publish(undefined).then(resultOf);
+    const startedAt = channelPublished.hasSubscribers ? performance.now() : undefined;
+    const end = publishing.hasSubscribers ? this.#traced(channel, type, publish) : publish(undefined);
+    return startedAt === undefined
+      ? end.then(resultOf)
+      : this.#publications.counted(channel, startedAt, end, resultOf);
+  }
+
+  #traced(
+    channel: string,
+    type: string | undefined,
+    publish: (context: Publishing) => Promise<Appended>,
+  ): Promise<Appended> {
     // All fields at once, in one literal: to add one later costs more than all of this.
     const context: Publishing = {
       hub: this.hub,
@@ -132,10 +144,7 @@ export class ChannelWriter {
       result: undefined,
       error: undefined,
     };
-    const end = isTraced ? publishing.tracePromise(() => publish(context), context) : publish(context);
-    return channelPublished.hasSubscribers
-      ? this.#publications.counted(context, end, resultOf)
-      : end.then(resultOf);
+    return publishing.tracePromise(() => publish(context), context);
   }
 
   #append(
@@ -149,7 +158,7 @@ export class ChannelWriter {
     return this.backplane.append(channel, settings, stored, publishId).then((position) => {
       this.published++;
       const id = settings.history ? formatId(position, channelHash(channel)) : (event.id ?? '');
-      return { position, id };
+      return { position, id, bytes: event.bytes };
     });
   }
 

@@ -1,5 +1,5 @@
 import { channelPublished } from '../diagnostics/diagnostics.js';
-import type { OfChannel, Publishing } from '../diagnostics/messages.js';
+import type { OfChannel } from '../diagnostics/messages.js';
 import { codeOf } from '../sse.errors.js';
 
 /** The publishing to one channel in a turn. */
@@ -18,21 +18,29 @@ interface Count {
 export class Publications {
   #counts = new Map<string, Count>();
 
-  /** Counts a call at its end. @returns the end, with what `resultOf` makes of it */
-  counted<Stored, Result>(
-    publishing: Publishing,
+  constructor(private readonly of: (channel: string) => OfChannel) {}
+
+  /**
+   * Counts a call at its end.
+   *
+   * @param startedAt `performance.now()`
+   * @returns the end, with what `resultOf` makes of it
+   */
+  counted<Stored extends { readonly bytes: number }, Result>(
+    channel: string,
+    startedAt: number,
     end: Promise<Stored>,
     resultOf: (stored: Stored) => Result,
   ): Promise<Result> {
     return end.then(
       (stored) => {
-        const count = this.#ended(publishing);
+        const count = this.#ended(channel, startedAt);
         count.published++;
-        count.bytes += publishing.bytes ?? 0;
+        count.bytes += stored.bytes;
         return resultOf(stored);
       },
       (error: unknown) => {
-        const { failures } = this.#ended(publishing);
+        const { failures } = this.#ended(channel, startedAt);
         const code = codeOf(error);
         failures.set(code, (failures.get(code) ?? 0) + 1);
         throw error;
@@ -40,12 +48,11 @@ export class Publications {
     );
   }
 
-  #ended({ hub, channel, definition, startedAt }: Publishing): Count {
+  #ended(channel: string, startedAt: number): Count {
     if (this.#counts.size === 0) setImmediate(() => this.#tell());
     let count = this.#counts.get(channel);
     if (!count) {
-      const of = { hub, channel, definition };
-      count = { of, published: 0, bytes: 0, failures: new Map(), min: Infinity, max: 0 };
+      count = { of: this.of(channel), published: 0, bytes: 0, failures: new Map(), min: Infinity, max: 0 };
       this.#counts.set(channel, count);
     }
     const duration = performance.now() - startedAt;
