@@ -1,4 +1,6 @@
-// A Nest route that has the response, and writes to it: what one writes by hand. With `gzip` each response has a compressor.
+// A Nest route that has the response, and writes to it: what one writes by hand. With `gzip` each response has a compressor,
+// and each event an id as long as the hub's, so that both compress the same text.
+import { randomBytes } from 'node:crypto';
 import { constants, createGzip } from 'node:zlib';
 import { Get, Res } from '@nestjs/common';
 import { eventText } from './bare-sockets.js';
@@ -26,6 +28,8 @@ function compressed(response) {
   };
 }
 
+const idLine = ({ seq }) => `id: ${seq}.${randomBytes(6).toString('base64url')}hash\n`;
+
 class Streams {
   events(response) {
     const write = isCompressed ? compressed(response) : plain(response);
@@ -39,7 +43,7 @@ const app = await nestApp(Streams, Get);
 serve({
   server: app.getHttpServer(),
   publish: (data) => {
-    const text = eventText(data);
+    const text = isCompressed ? idLine(data) + eventText(data) : eventText(data);
     for (const write of writers) write(text);
   },
   subscribers: () => writers.size,
