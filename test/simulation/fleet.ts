@@ -32,7 +32,7 @@ class Instance {
       imports: [SseModule.forRoot(options)],
       controllers: [controllerOf({ events })],
     }).compile();
-    const app = module.createNestApplication(makeAdapter('express'), { logger: false });
+    const app = module.createNestApplication(await makeAdapter('express'), { logger: false });
     await app.init();
     return new Instance(app);
   }

@@ -99,7 +99,7 @@ async function startApp(): Promise<INestApplication> {
     imports: [SseModule.forRoot(), SseModule.forFeature(definitions)],
     controllers: [controllerOf({ ':name': (hub, { params }) => hub.stream(params.name!) })],
   }).compile();
-  const app = module.createNestApplication(makeAdapter('express'), { logger: false });
+  const app = module.createNestApplication(await makeAdapter('express'), { logger: false });
   return app.init();
 }
 

@@ -2,20 +2,20 @@ import { isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
 
 export type AdapterName = 'express' | 'fastify' | 'node';
 
-const makers: Partial<Record<AdapterName, () => AbstractHttpAdapter>> = {
+const makers: Partial<Record<AdapterName, () => AbstractHttpAdapter | Promise<AbstractHttpAdapter>>> = {
   express: () => new ExpressAdapter(),
-  fastify: () => new FastifyAdapter(),
+  // Loaded where it is used: that takes longer than most tests.
+  fastify: async () => new (await import('@nestjs/platform-fastify')).FastifyAdapter(),
   ...(await nodeAdapter()),
 };
 
 /** The adapters that the suite runs on: those of Nest that are installed. */
 export const adapters = Object.keys(makers) as readonly AdapterName[];
 
-export function makeAdapter(name: AdapterName): AbstractHttpAdapter {
+export async function makeAdapter(name: AdapterName): Promise<AbstractHttpAdapter> {
   const make = makers[name];
   if (!make) throw new Error(`Set NEST_PLATFORM_NODE to run on the adapter "${name}".`);
   return make();

@@ -67,7 +67,7 @@ export async function startSseApp(options: SseAppOptions = {}): Promise<SseApp> 
     controllers: [...(routes ? [controllerOf(routes, options.routeOptions)] : []), ...controllers],
     providers,
   }).compile();
-  const app = module.createNestApplication(adapterOf(options.adapter), {
+  const app = module.createNestApplication(await adapterOf(options.adapter), {
     logger: false,
     forceCloseConnections: false,
   });
@@ -91,7 +91,9 @@ function hubOf(app: INestApplication): SseHub {
   }
 }
 
-function adapterOf(adapter: AdapterName | AbstractHttpAdapter = 'express'): AbstractHttpAdapter {
+async function adapterOf(
+  adapter: AdapterName | AbstractHttpAdapter = 'express',
+): Promise<AbstractHttpAdapter> {
   return typeof adapter === 'string' ? makeAdapter(adapter) : adapter;
 }
 

@@ -246,7 +246,7 @@ async function startWith(
     providers: interceptor ? [{ provide: APP_INTERCEPTOR, useClass: interceptor }] : [],
   })
   class AppModule {}
-  const app = await NestFactory.create(AppModule, makeAdapter('express'), {
+  const app = await NestFactory.create(AppModule, await makeAdapter('express'), {
     logger: false,
     ...(instanceDecorator && { instrument: { instanceDecorator } }),
   });

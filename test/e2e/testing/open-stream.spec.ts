@@ -39,7 +39,7 @@ describe('openStream()', () => {
       imports: [SseModule.forRoot()],
       controllers: [controllerOf(routes)],
     }).compile();
-    const app = module.createNestApplication(makeAdapter(adapter), { logger: false });
+    const app = module.createNestApplication(await makeAdapter(adapter), { logger: false });
     whenTestEnds(() => app.close());
     const [one, other] = await Promise.all([openStream(app, '/news'), openStream(app, '/news')]);
     const later = await openStream(app, '/news');
