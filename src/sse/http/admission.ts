@@ -15,7 +15,8 @@ export class Admission {
   readonly #admitted = new Set<SseConnection>();
   readonly #perKey: KeyedLimit;
   readonly #perSecond: RateLimit;
-  #isStopped = false;
+  /** There once nobody is let in any more: closes the socket of a client after the answer. */
+  #closeAfterwards: ((connection: SseConnection) => void) | undefined;
 
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
@@ -70,7 +71,7 @@ export class Admission {
    * @param refusal the error of a client that is no EventSource
    */
   turnAway(connection: SseConnection, refusal = notAvailable): void {
-    if (this.#isStopped) connection.exchange.closeAfterwards();
+    this.#closeAfterwards?.(connection);
     const comesBack = this.#isStopped || this.settings.whenFull === 'retry';
     if (comesBack && !connection.settings.plain)
       return connection.end(this.#isStopped ? 'shutdown' : 'refused', this.retry());
@@ -78,10 +79,19 @@ export class Admission {
     connection.fail(refusal());
   }
 
-  /** Lets nobody in from now on. @returns the streams that are in */
-  stop(): readonly SseConnection[] {
-    this.#isStopped = true;
+  /**
+   * Lets nobody in from now on.
+   *
+   * @param closeAfterwards closes the socket of a client that is turned away, after the answer
+   * @returns the streams that are in
+   */
+  stop(closeAfterwards: (connection: SseConnection) => void): readonly SseConnection[] {
+    this.#closeAfterwards = closeAfterwards;
     return [...this.#admitted];
+  }
+
+  get #isStopped(): boolean {
+    return this.#closeAfterwards !== undefined;
   }
 
   /** Milliseconds after which a client that is sent away shall come back: random, so that not all come at once. */

@@ -14,6 +14,7 @@ import { SSE_SETTINGS, type SseSettings } from '../sse.settings.js';
 import { Admission } from './admission.js';
 import type { Carrier } from './exchange.js';
 import { httpServerOf } from './http-server.js';
+import type { SseConnection } from './sse-connection.js';
 import { UnusedSockets } from './unused-sockets.js';
 
 /** Milliseconds that the ends of all streams may take to be written. */
@@ -76,18 +77,24 @@ export class Drain implements OnApplicationBootstrap, OnModuleDestroy, BeforeApp
   async beforeApplicationShutdown(): Promise<void> {
     this.#phase = 'draining';
     const { grace } = this.settings.shutdown;
-    // Nest waits for unused sockets as well, when this is done. Until the grace is over they may still be used.
-    setTimeout(() => this.sockets.destroy(), grace).unref();
-    const admitted = this.admission.stop();
     const carriers = new Set<Carrier>();
-    for (const connection of admitted) {
-      const carrier = connection.exchange.closeAfterwards();
+    const closeAfterwards = ({ exchange }: SseConnection): void => {
+      const carrier = exchange.closeAfterwards();
       if (carrier) carriers.add(carrier);
+    };
+    const admitted = this.admission.stop(closeAfterwards);
+    for (const connection of admitted) {
+      closeAfterwards(connection);
       connection.end('shutdown', this.admission.retry());
     }
-    // This waits for the event loop, not for the clients.
+    // This waits for the event loop, not for the clients. Requests on sockets that were held came before the end, and Fastify
+    // would answer them 503.
     const until = performance.now() + LONGEST_GOODBYE;
-    while (admitted.some(({ isClosed }) => !isClosed) && performance.now() < until) await nextTurn();
+    const isUnderWay = (): boolean => this.sockets.areHeld || admitted.some(({ isClosed }) => !isClosed);
+    while (isUnderWay() && performance.now() < until) await nextTurn();
+    await nextTurn(); // in which the last of these sockets are read
+    // Nest waits for unused sockets as well, when this is done. Until the grace is over they may still be used.
+    setTimeout(() => this.sockets.destroy(), grace).unref();
     await closed(carriers, grace);
   }
 

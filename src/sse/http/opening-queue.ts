@@ -46,9 +46,13 @@ export class OpeningQueue implements Task {
   }
 
   run(): void {
-    this.#until = undefined;
-    if (this.sockets.release(MANY)) this.#beginSlice();
-    this.#beginNext();
+    const hasReleased = this.sockets.release(MANY);
+    // After the other tasks of this turn: deliveries may take all of their time, and would take that of the responses as well.
+    process.nextTick(() => {
+      this.#until = undefined;
+      if (hasReleased) this.#beginSlice();
+      this.#beginNext();
+    });
   }
 
   #beginNext(): void {

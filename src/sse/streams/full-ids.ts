@@ -11,9 +11,9 @@ import type { Channel } from '../channels/channel.js';
 import { ClientPosition, type Kept, type Place } from './client-position.js';
 import type { Cursor } from './cursor.js';
 
-/** An id, and the positions that it was made of. */
+/** An id, and the positions that it was made of. It lives as long as the event: a channel may be over before. */
 interface MadeId {
-  readonly places: readonly { readonly channel: Channel; readonly position: Position | undefined }[];
+  readonly places: readonly { readonly channel: string; readonly position: Position | undefined }[];
   readonly id: string | undefined;
 }
 
@@ -80,7 +80,7 @@ export class FullIds extends ClientPosition {
     const made = madeIds.get(event);
     if (!made || !this.#isAt(made.places)) {
       const id = this.takeId();
-      const places = this.cursors.map(({ channel, given }) => ({ channel, position: given }));
+      const places = this.cursors.map(({ channel, given }) => ({ channel: channel.name, position: given }));
       madeIds.set(event, { places, id });
       return id;
     }
@@ -96,7 +96,7 @@ export class FullIds extends ClientPosition {
       places.length === cursors.length &&
       places.every(({ channel, position }, i) => {
         const cursor = cursors[i] as Cursor;
-        return cursor.channel === channel && isSamePosition(cursor.given, position);
+        return cursor.channel.name === channel && isSamePosition(cursor.given, position);
       })
     );
   }

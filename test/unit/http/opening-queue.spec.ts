@@ -8,6 +8,7 @@ import type { UnusedSockets } from '../../../src/sse/http/unused-sockets.js';
 let now: number;
 let began: number[];
 let held: number;
+let tasks: RunQueue;
 let queue: OpeningQueue;
 
 beforeEach(() => {
@@ -16,7 +17,8 @@ beforeEach(() => {
   held = 0;
   jest.spyOn(performance, 'now').mockImplementation(() => now);
   const sockets = { hold: () => held++, release: () => false };
-  queue = new OpeningQueue(new RunQueue(), sockets as unknown as UnusedSockets);
+  tasks = new RunQueue();
+  queue = new OpeningQueue(tasks, sockets as unknown as UnusedSockets);
 });
 
 afterEach(() => {
@@ -63,6 +65,23 @@ it('takes as many in each further turn as fit in a slice', async () => {
   }
   expect(counts.filter((count, i) => count !== counts[i - 1])).toEqual([4, 7, 10]);
   expect(held).toBe(0);
+});
+
+it('takes no fewer while deliveries take all the time of their own', async () => {
+  add(1, 20);
+  await Promise.resolve();
+  add(9, 4);
+  let turns = 0;
+  const deliveries = {
+    run: () => {
+      turns++;
+      now += 12;
+      if (began.length < 10) tasks.addNext(deliveries);
+    },
+  };
+  tasks.addNext(deliveries);
+  while (began.length < 10) await nextTurn();
+  expect(turns).toBeLessThanOrEqual(4);
 });
 
 it('forgets a response that is over', async () => {

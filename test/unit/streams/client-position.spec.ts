@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it, jest } from '@jest/globals';
 import type { Unsubscribable } from 'rxjs';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
@@ -17,6 +19,9 @@ import { DETACHED } from '../../../src/sse/streams/sink.js';
 import { StreamReader } from '../../../src/sse/streams/stream-reader.js';
 import { Streams } from '../../../src/sse/streams/streams.js';
 import { eventually } from '../../support/eventually.js';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 /** Streams of a hub in memory; the channel `clock` has no history. */
 function makeStreams() {
@@ -260,6 +265,27 @@ describe('Full ids of clients that are sent the same events', () => {
     expect(other.send(other.held[0]!)).toBe(id);
     expect(makes).not.toHaveBeenCalled();
     expect(sent).toHaveBeenCalledTimes(1);
+  });
+
+  it('keep no channel in memory that a client has left', async () => {
+    const made = makeStreams();
+    const stays = await enter(made, { opens: ['news'] });
+    const open = async (): Promise<WeakRef<object>> => {
+      const one = await enter(made, { opens: ['news', 'users/1'] });
+      await made.publish('news', '1');
+      await eventually(() => one.held.length === 1);
+      one.send(one.held[0]!);
+      const { channel } = one.position.of('users/1')!;
+      one.reader.end();
+      for (const cursor of one.position.cursors) one.reader.leave(cursor);
+      return new WeakRef(channel);
+    };
+    const left = await open();
+    await eventually(() => {
+      collect();
+      return left.deref() === undefined;
+    });
+    expect(stays.held).toHaveLength(1);
   });
 
   it('do not take a client back that an operator gives them in another order', async () => {
