@@ -131,7 +131,8 @@ export class Exchange {
     const { socket } = this;
     socket.setKeepAlive?.(true);
     socket.setNoDelay?.(true);
-    socket.setTimeout?.(0);
+    // Where there is no timeout, to set none would add a property to each socket.
+    if (socket.timeout) socket.setTimeout?.(0);
   }
 
   /** A client that does not take the rest of the response is not waited for. */

@@ -35,6 +35,8 @@ export interface ResponseHead {
 }
 
 const UNCACHED = 'private, no-cache, no-store, must-revalidate, max-age=0';
+// Made once: Node keeps it for as long as the response.
+const UNCACHED_AS_IT_IS = `${UNCACHED}, no-transform`;
 
 /** The headers that Nest gives a stream: they keep caches and nginx from holding it back. */
 const headersOf = (
@@ -80,7 +82,7 @@ export class OwnHead implements ResponseHead {
     const { exchange } = this;
     exchange.keepOpen();
     const { settings, cacheControl } = this.route;
-    const cache = cacheControl?.() ?? (settings.allowTransform ? UNCACHED : `${UNCACHED}, no-transform`);
+    const cache = cacheControl?.() ?? (settings.allowTransform ? UNCACHED : UNCACHED_AS_IT_IS);
     const { headers } = typeof settings.plain === 'object' ? settings.plain : {};
     exchange.begin(
       exchange.statusCode,
