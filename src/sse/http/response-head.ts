@@ -5,6 +5,7 @@ import { EVENT_STREAM } from '../protocol/media-type.js';
 import type { Exchange } from './exchange.js';
 import type { SseConnection } from './sse-connection.js';
 import type { RouteDescription } from './sse-route.metadata.js';
+import type { ConnectionSettings } from './sse-server.js';
 
 /*
  * The beginning of a response: `ResponseHead` sends the head, and ends the response; `Introduction` makes the first text.
@@ -182,7 +183,7 @@ export class Introduction {
       return '';
     }
     // A stream that came late: the position in its channel is new to the client.
-    if (this.#state !== 'left out') return id === undefined ? '' : this.position(id);
+    if (this.#state !== 'left out') return positionText(id, settings);
     this.#state = 'given';
     return this.#textOf(id, settings.retry);
   }
@@ -197,21 +198,28 @@ export class Introduction {
     return this.#opening ?? this.#textOf(reader.position.takeId(), retry ?? settings.retry);
   }
 
-  /** The response has begun with this text. */
-  opened(text: string): void {
+  /** The response has begun with this text. @returns itself if it may still be due */
+  opened(text: string): this | undefined {
+    if (text !== '') return undefined;
     this.#opening = undefined;
-    this.#state = text === '' ? 'left out' : 'given';
-  }
-
-  /** The text that tells the client its position. */
-  position(id: string, retry?: number): string {
-    return this.connection.settings.plain ? positionBlock(id, retry) : positionEvent(id, retry);
+    this.#state = 'left out';
+    return this;
   }
 
   #textOf(id: string | undefined, retry: number): string {
     const { reader, settings } = this.connection;
     if (id === undefined && settings.route === 'stock' && !reader.isUsed) return '';
     const comment = settings.heartbeat === 0 ? '' : heartbeatComment(settings.heartbeat);
-    return comment + (id === undefined ? retryBlock(retry) : this.position(id, retry));
+    return comment + (id === undefined ? retryBlock(retry) : positionText(id, settings, retry));
   }
+}
+
+/** The text that tells a client its position; empty where there is no id to tell. */
+export function positionText(
+  id: string | undefined,
+  { plain }: Pick<ConnectionSettings, 'plain'>,
+  retry?: number,
+): string {
+  if (id === undefined) return '';
+  return plain ? positionBlock(id, retry) : positionEvent(id, retry);
 }
