@@ -250,7 +250,10 @@ export class SseConnection implements Sink, Task {
       const isAlone = channels.length === 1 && !filter;
       this.#feed = isAlone && this.reader.position.hasBareIds(only as string) ? 'batched' : 'hub';
       this.#state = 'ready';
-      this.#joined = source.join(this.reader, this);
+      // The start may end the response, and so the stream: it has to be known by then.
+      this.reader.startAfter(() => {
+        this.#joined = source.join(this.reader, this);
+      });
     } else {
       this.#feed = 'returned';
       this.ready();
