@@ -91,15 +91,12 @@ export class Exchange {
     this.#adapted.hijack?.();
   }
 
-  /** Sends the head and the first text, in one packet. */
-  begin(statusCode: number, headers: OutgoingHttpHeaders, content: string | Buffer): void {
+  /** Runs something that writes: all of it leaves in one packet. */
+  inOnePacket<Result>(write: () => Result): Result {
     const socket: Partial<Socket> = this.isHttp1 ? this.socket : {};
     socket.cork?.();
     try {
-      this.writeHead(statusCode, headers);
-      // Saves memory: Node keeps the head for as long as the response, as one string if it is flushed alone, else as parts.
-      this.response.flushHeaders();
-      this.write(content);
+      return write();
     } finally {
       socket.uncork?.();
     }

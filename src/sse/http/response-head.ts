@@ -17,12 +17,12 @@ export type ContentCoding = 'identity' | 'gzip';
 /** Sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
 export interface ResponseHead {
   /**
-   * Sends the head, and the first content with it.
+   * Sends the head.
    *
    * @param coding undefined where the response is never compressed
    * @returns false if Nest has not sent the head yet: call it again
    */
-  send(content: string | Buffer, coding: ContentCoding | undefined): boolean;
+  send(coding: ContentCoding | undefined): boolean;
   /** Answers 204, which tells an EventSource to stay away. */
   stayAway(): void;
   /** Hands an error to the exception filters; only before the head is sent. */
@@ -79,22 +79,20 @@ export class OwnHead implements ResponseHead {
     this.#outcome = outcome;
   }
 
-  send(content: string | Buffer, coding: ContentCoding | undefined): boolean {
+  send(coding: ContentCoding | undefined): boolean {
     const { exchange } = this;
     exchange.keepOpen();
     const { settings, cacheControl } = this.route;
     const cache = cacheControl?.() ?? (settings.allowTransform ? UNCACHED : UNCACHED_AS_IT_IS);
     const { headers } = typeof settings.plain === 'object' ? settings.plain : {};
-    exchange.begin(
-      exchange.statusCode,
-      // Its coding last: Node may have set headers before it throws at one, and an exception filter then answers with them.
-      {
-        ...headersOf(cache, exchange, coding),
-        ...headers,
-        ...(coding === 'gzip' && { 'Content-Encoding': coding }),
-      },
-      content,
-    );
+    // Its coding last: Node may have set headers before it throws at one, and an exception filter then answers with them.
+    exchange.writeHead(exchange.statusCode, {
+      ...headersOf(cache, exchange, coding),
+      ...headers,
+      ...(coding === 'gzip' && { 'Content-Encoding': coding }),
+    });
+    // Saves memory: Node keeps the head for as long as the response, as one string if it is flushed alone, else as parts.
+    exchange.response.flushHeaders();
     return true;
   }
 
@@ -136,10 +134,8 @@ export class NestHead implements ResponseHead {
     private readonly toNest: Subscriber<unknown>,
   ) {}
 
-  send(content: string | Buffer): boolean {
-    if (!this.exchange.isHeadSent) return false;
-    if (content) this.exchange.write(content);
-    return true;
+  send(): boolean {
+    return this.exchange.isHeadSent;
   }
 
   stayAway(): void {

@@ -25,7 +25,6 @@ import type { Admission } from './admission.js';
 import { NO_PARTS, type ConnectionPart } from './connection-part.js';
 import type { ConnectionDetails, StreamPosition } from '../connection-details.js';
 import type { Connections } from './connections.js';
-import { GzipStream } from './deflate.js';
 import type { Exchange } from './exchange.js';
 import type { Identity } from './identity.js';
 import { Outbox } from './outbox.js';
@@ -622,7 +621,7 @@ export class SseConnection implements Sink, Task {
     }
     const opening = this.#introduction?.opening(retry) ?? '';
     const coding = this.#coding;
-    const gzip = coding === 'gzip' ? new GzipStream() : undefined;
+    let writer: ResponseWriter | undefined;
     try {
       if (refusal && !this.exchange.isHeadSent) throw refusal;
       if (firstEvents === '' && this.#hasNothingToSay && !this.exchange.isHeadSent) {
@@ -631,7 +630,8 @@ export class SseConnection implements Sink, Task {
         return false;
       }
       const text = retry !== undefined || this.settings.plain ? opening : opening + firstEvents;
-      if (!this.head.send(gzip ? gzip.begin(text) : text, coding)) {
+      writer = this.exchange.inOnePacket(() => this.#begin(text, coding));
+      if (!writer) {
         // A stock route: Nest has not sent the head yet, and nothing tells when it has.
         setTimeout(() => this.scheduleRun(), 1);
         return false;
@@ -642,13 +642,21 @@ export class SseConnection implements Sink, Task {
     }
     this.#state = 'open';
     this.#introduction = this.#introduction?.opened(opening);
-    this.#outbox.open(ResponseWriter.of(this.exchange, gzip));
+    this.#outbox.open(writer);
     this.connections.opened(this);
     if (refusal) this.error(refusal);
     // Nest need not remember the request for as long as the stream goes on.
     if (this.#feed !== 'intercepted') this.head.release();
     if (this.exchange.isHead) this.#end({ reason: 'completed' });
     return !this.isClosed;
+  }
+
+  /** Sends the head, and the first text. @returns undefined if Nest has not sent the head yet */
+  #begin(text: string, coding: ContentCoding | undefined): ResponseWriter | undefined {
+    if (!this.head.send(coding)) return undefined;
+    const writer = ResponseWriter.of(this.exchange, coding);
+    writer.begin(text);
+    return writer;
   }
 
   /** The coding of its content; undefined where it is never compressed, as on a stock route, whose head Nest sends. */
