@@ -38,6 +38,9 @@ const awaitingEnd = new WeakMap<Socket, Set<() => void>>();
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** A runtime that only resembles node:http may have less, or nothing. */
+  readonly socket: Partial<Socket>;
+  readonly isHttp1: boolean;
   readonly #adapted: AdapterResponse;
 
   /** @param response as the adapter has it */
@@ -45,20 +48,14 @@ export class Exchange {
     this.#adapted = response;
     this.response = this.#adapted.raw ?? (response as ServerResponse);
     this.request = this.response.req;
+    // Read once: on Express each request has a hidden class of its own, so that every look-up is a slow one.
+    this.socket = this.request.socket ?? {};
+    this.isHttp1 = this.request.httpVersionMajor === 1;
   }
 
   /** The request as the adapter has it. */
   get adaptedRequest(): object {
     return this.#adapted.request ?? this.request;
-  }
-
-  /** A runtime that only resembles node:http may have less, or nothing. */
-  get socket(): Partial<Socket> {
-    return this.request.socket ?? {};
-  }
-
-  get isHttp1(): boolean {
-    return this.request.httpVersionMajor === 1;
   }
 
   get isHead(): boolean {
