@@ -38,6 +38,9 @@ const awaitingEnd = new WeakMap<Socket, Set<() => void>>();
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** A runtime that only resembles node:http may have less, or nothing. */
+  readonly socket: Partial<Socket>;
+  readonly isHttp1: boolean;
   readonly #adapted: AdapterResponse;
 
   /** @param response as the adapter has it */
@@ -45,20 +48,14 @@ export class Exchange {
     this.#adapted = response;
     this.response = this.#adapted.raw ?? (response as ServerResponse);
     this.request = this.response.req;
+    // Read once: on Express each request has a hidden class of its own, so that every look-up is a slow one.
+    this.socket = this.request.socket ?? {};
+    this.isHttp1 = this.request.httpVersionMajor === 1;
   }
 
   /** The request as the adapter has it. */
   get adaptedRequest(): object {
     return this.#adapted.request ?? this.request;
-  }
-
-  /** A runtime that only resembles node:http may have less, or nothing. */
-  get socket(): Partial<Socket> {
-    return this.request.socket ?? {};
-  }
-
-  get isHttp1(): boolean {
-    return this.request.httpVersionMajor === 1;
   }
 
   get isHead(): boolean {
@@ -91,15 +88,12 @@ export class Exchange {
     this.#adapted.hijack?.();
   }
 
-  /** Sends the head and the first text, in one packet. */
-  begin(statusCode: number, headers: OutgoingHttpHeaders, content: string | Buffer): void {
+  /** Runs something that writes: all of it leaves in one packet. */
+  inOnePacket<Result>(write: () => Result): Result {
     const socket: Partial<Socket> = this.isHttp1 ? this.socket : {};
     socket.cork?.();
     try {
-      this.writeHead(statusCode, headers);
-      // Saves memory: Node keeps the head for as long as the response, as one string if it is flushed alone, else as parts.
-      this.response.flushHeaders();
-      this.write(content);
+      return write();
     } finally {
       socket.uncork?.();
     }
@@ -131,7 +125,8 @@ export class Exchange {
     const { socket } = this;
     socket.setKeepAlive?.(true);
     socket.setNoDelay?.(true);
-    socket.setTimeout?.(0);
+    // Where there is no timeout, to set none would add a property to each socket.
+    if (socket.timeout) socket.setTimeout?.(0);
   }
 
   /** A client that does not take the rest of the response is not waited for. */

@@ -23,8 +23,8 @@ export class Heartbeat {
 
   add(beating: Beating): void {
     if (beating.heartbeat === 0) return;
-    this.#put(beating, beating.heartbeat, performance.now());
-    if (!this.#rest) this.#wake();
+    const time = this.#put(beating, beating.heartbeat, performance.now());
+    if (!this.#rest && time < this.#wakesAt) this.#wake();
   }
 
   delete(beating: Beating): void {
@@ -39,12 +39,14 @@ export class Heartbeat {
     this.#sleep();
   }
 
-  #put(beating: Beating, milliseconds: number, now: number): void {
+  /** @returns the time at which it is looked at */
+  #put(beating: Beating, milliseconds: number, now: number): number {
     const step = stepOf(beating.heartbeat);
     const time = Math.ceil((now + Math.max(milliseconds, 1)) / step) * step;
     const group = this.#due.get(time);
     if (group) group.add(beating);
     else this.#due.set(time, new Set([beating]));
+    return time;
   }
 
   #wake(): void {

@@ -21,8 +21,8 @@ const HEARTBEAT_TEXT = new SharedText(HEARTBEAT);
  * the pace `unpaced`, may add `queuedBytes` more while it is backed up.
  */
 export class Outbox {
-  /** Large texts that are shared, and what was gathered between them. */
-  #parts: SharedText[] = [];
+  /** Large texts that are shared, and what was gathered between them; undefined for none, as nearly always. */
+  #parts: SharedText[] | undefined;
   /** Text that was gathered after the parts. */
   #tail = GatheredText.EMPTY;
   /** Characters of all that. */
@@ -74,8 +74,9 @@ export class Outbox {
       length = this.#tail.text.length - before.text.length;
     } else {
       const part = id === undefined ? before : before.plus('', id);
-      if (part !== GatheredText.EMPTY) this.#parts.push(part);
-      this.#parts.push(body);
+      const parts = (this.#parts ??= []);
+      if (part !== GatheredText.EMPTY) parts.push(part);
+      parts.push(body);
       this.#tail = GatheredText.EMPTY;
       length = part.text.length - before.text.length + body.text.length;
     }
@@ -103,7 +104,7 @@ export class Outbox {
     const tail = this.#tail;
     // One write may be large. Only bytes that are written while the client has not taken the last ones are counted.
     if (this.#isBackedUp) this.#onTop += this.#unpaced;
-    this.#parts = [];
+    this.#parts = undefined;
     this.#tail = GatheredText.EMPTY;
     this.#length = this.#unpaced = 0;
     const { queuedBytes } = this.connection.settings;
@@ -131,9 +132,9 @@ export class Outbox {
     clearTimeout(this.#resting);
   }
 
-  #write(parts: readonly SharedText[], tail: SharedText, writer: ResponseWriter): void {
+  #write(parts: readonly SharedText[] | undefined, tail: SharedText, writer: ResponseWriter): void {
     let isTaken = true;
-    for (const part of parts) isTaken = writer.write(part);
+    for (const part of parts ?? []) isTaken = writer.write(part);
     if (tail !== GatheredText.EMPTY) isTaken = writer.write(tail);
     this.#wrote(isTaken ? 'taken' : 'not taken', writer);
   }

@@ -8,8 +8,9 @@ import { endsAt } from '../streams/channel-stream.js';
  * The subscriptions of a response: to the stream that its method returned, and to the one that interceptors make of it.
  * Whatever they do, the method's stream ends with the response.
  *
- * Without interceptors the connection calls `join()` for a hub stream as it is, else `subscribeSource()`. With interceptors it
- * calls `subscribeOutcome()`, and they get the method's stream by `show()`. What comes out goes to the connection.
+ * Without interceptors the connection calls `subscribeSource()`, unless the stream is one of the hub as it is, which needs no
+ * pipeline. With interceptors it calls `subscribeOutcome()`, and they get the method's stream by `show()`. What comes out goes
+ * to the connection.
  */
 export class Pipeline {
   /** How far the method is; `subscribing` while the stream that it returned is being subscribed to. */
@@ -37,11 +38,6 @@ export class Pipeline {
   /** Subscribes to what the method returned, with no interceptor in between. */
   subscribeSource(source: Observable<unknown>, observer: Observer<unknown>): void {
     this.#outcome = this.bind(source).subscribe(observer);
-  }
-
-  /** Takes a stream of the hub that is read without subscribing. */
-  join(source: Unsubscribable): void {
-    this.#outcome = source;
   }
 
   /**

@@ -5,6 +5,7 @@ import { EVENT_STREAM } from '../protocol/media-type.js';
 import type { Exchange } from './exchange.js';
 import type { SseConnection } from './sse-connection.js';
 import type { RouteDescription } from './sse-route.metadata.js';
+import type { ConnectionSettings } from './sse-server.js';
 
 /*
  * The beginning of a response: `ResponseHead` sends the head, and ends the response; `Introduction` makes the first text.
@@ -16,12 +17,12 @@ export type ContentCoding = 'identity' | 'gzip';
 /** Sends the head of a response and ends it: this package on its own routes, Nest on stock ones. */
 export interface ResponseHead {
   /**
-   * Sends the head, and the first content with it.
+   * Sends the head.
    *
    * @param coding undefined where the response is never compressed
    * @returns false if Nest has not sent the head yet: call it again
    */
-  send(content: string | Buffer, coding: ContentCoding | undefined): boolean;
+  send(coding: ContentCoding | undefined): boolean;
   /** Answers 204, which tells an EventSource to stay away. */
   stayAway(): void;
   /** Hands an error to the exception filters; only before the head is sent. */
@@ -35,6 +36,8 @@ export interface ResponseHead {
 }
 
 const UNCACHED = 'private, no-cache, no-store, must-revalidate, max-age=0';
+// Made once: Node keeps it for as long as the response.
+const UNCACHED_AS_IT_IS = `${UNCACHED}, no-transform`;
 
 /** The headers that Nest gives a stream: they keep caches and nginx from holding it back. */
 const headersOf = (
@@ -76,22 +79,20 @@ export class OwnHead implements ResponseHead {
     this.#outcome = outcome;
   }
 
-  send(content: string | Buffer, coding: ContentCoding | undefined): boolean {
+  send(coding: ContentCoding | undefined): boolean {
     const { exchange } = this;
     exchange.keepOpen();
     const { settings, cacheControl } = this.route;
-    const cache = cacheControl?.() ?? (settings.allowTransform ? UNCACHED : `${UNCACHED}, no-transform`);
+    const cache = cacheControl?.() ?? (settings.allowTransform ? UNCACHED : UNCACHED_AS_IT_IS);
     const { headers } = typeof settings.plain === 'object' ? settings.plain : {};
-    exchange.begin(
-      exchange.statusCode,
-      // Its coding last: Node may have set headers before it throws at one, and an exception filter then answers with them.
-      {
-        ...headersOf(cache, exchange, coding),
-        ...headers,
-        ...(coding === 'gzip' && { 'Content-Encoding': coding }),
-      },
-      content,
-    );
+    // Its coding last: Node may have set headers before it throws at one, and an exception filter then answers with them.
+    exchange.writeHead(exchange.statusCode, {
+      ...headersOf(cache, exchange, coding),
+      ...headers,
+      ...(coding === 'gzip' && { 'Content-Encoding': coding }),
+    });
+    // Saves memory: Node keeps the head for as long as the response, as one string if it is flushed alone, else as parts.
+    exchange.response.flushHeaders();
     return true;
   }
 
@@ -133,10 +134,8 @@ export class NestHead implements ResponseHead {
     private readonly toNest: Subscriber<unknown>,
   ) {}
 
-  send(content: string | Buffer): boolean {
-    if (!this.exchange.isHeadSent) return false;
-    if (content) this.exchange.write(content);
-    return true;
+  send(): boolean {
+    return this.exchange.isHeadSent;
   }
 
   stayAway(): void {
@@ -180,7 +179,7 @@ export class Introduction {
       return '';
     }
     // A stream that came late: the position in its channel is new to the client.
-    if (this.#state !== 'left out') return id === undefined ? '' : this.position(id);
+    if (this.#state !== 'left out') return positionText(id, settings);
     this.#state = 'given';
     return this.#textOf(id, settings.retry);
   }
@@ -195,21 +194,28 @@ export class Introduction {
     return this.#opening ?? this.#textOf(reader.position.takeId(), retry ?? settings.retry);
   }
 
-  /** The response has begun with this text. */
-  opened(text: string): void {
+  /** The response has begun with this text. @returns itself if it may still be due */
+  opened(text: string): this | undefined {
+    if (text !== '') return undefined;
     this.#opening = undefined;
-    this.#state = text === '' ? 'left out' : 'given';
-  }
-
-  /** The text that tells the client its position. */
-  position(id: string, retry?: number): string {
-    return this.connection.settings.plain ? positionBlock(id, retry) : positionEvent(id, retry);
+    this.#state = 'left out';
+    return this;
   }
 
   #textOf(id: string | undefined, retry: number): string {
     const { reader, settings } = this.connection;
     if (id === undefined && settings.route === 'stock' && !reader.isUsed) return '';
     const comment = settings.heartbeat === 0 ? '' : heartbeatComment(settings.heartbeat);
-    return comment + (id === undefined ? retryBlock(retry) : this.position(id, retry));
+    return comment + (id === undefined ? retryBlock(retry) : positionText(id, settings, retry));
   }
+}
+
+/** The text that tells a client its position; empty where there is no id to tell. */
+export function positionText(
+  id: string | undefined,
+  { plain }: Pick<ConnectionSettings, 'plain'>,
+  retry?: number,
+): string {
+  if (id === undefined) return '';
+  return plain ? positionBlock(id, retry) : positionEvent(id, retry);
 }

@@ -1,8 +1,9 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { SharedText } from '../protocol/event-stream.js';
-import type { Block, GzipStream } from './deflate.js';
+import { Block, GzipStream } from './deflate.js';
 import type { Exchange } from './exchange.js';
+import { GatheredText } from './gathered-text.js';
 import type { ContentCoding } from './response-head.js';
 
 /**
@@ -23,10 +24,13 @@ export abstract class ResponseWriter {
     this.socket = shortWay(exchange.response, coding);
   }
 
-  /** @param gzip its compressed stream; undefined where it is not compressed */
-  static of(exchange: Exchange, gzip: GzipStream | undefined): ResponseWriter {
-    return gzip ? new GzipWriter(exchange, gzip) : new TextWriter(exchange, 'identity');
+  /** @param coding undefined where the response is never compressed */
+  static of(exchange: Exchange, coding: ContentCoding | undefined): ResponseWriter {
+    return coding === 'gzip' ? new GzipWriter(exchange, coding) : new TextWriter(exchange, 'identity');
   }
+
+  /** Writes what the response begins with. */
+  abstract begin(text: string): void;
 
   /** @returns false when the client cannot take more now; `onceDrained` says when it can */
   abstract write(shared: SharedText): boolean;
@@ -57,6 +61,11 @@ export abstract class ResponseWriter {
 }
 
 class TextWriter extends ResponseWriter {
+  override begin(text: string): void {
+    // Clients that begin one after the other mostly begin with the same text.
+    if (text) this.write(GatheredText.EMPTY.plus(text, undefined));
+  }
+
   override write(shared: SharedText): boolean {
     return this.socket ? this.socket.write(shared.chunk) : this.exchange.write(shared.text);
   }
@@ -68,19 +77,18 @@ class TextWriter extends ResponseWriter {
 
 /** Writes blocks that are compressed once for all clients (deflate.ts). */
 class GzipWriter extends ResponseWriter {
-  constructor(
-    exchange: Exchange,
-    private readonly gzip: GzipStream,
-  ) {
-    super(exchange, 'gzip');
+  readonly #gzip = new GzipStream();
+
+  override begin(text: string): void {
+    this.#send(new Block(this.#gzip.begin(text)));
   }
 
   override write(shared: SharedText): boolean {
-    return this.#send(this.gzip.shared(shared));
+    return this.#send(this.#gzip.shared(shared));
   }
 
   override finish(): void {
-    this.#send(this.gzip.end());
+    this.#send(this.#gzip.end());
   }
 
   #send(block: Block): boolean {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { InternalServerErrorException, IntrinsicException, Logger, type HttpException } from '@nestjs/common';
-import type { Observable } from 'rxjs';
+import type { Observable, Unsubscribable } from 'rxjs';
 import type { RunQueue, Task } from '../channels/run-queue.js';
 import { originOf } from '../log/published-event.js';
 import type { Gap } from '../log/sse-event.js';
@@ -25,14 +25,13 @@ import type { Admission } from './admission.js';
 import { NO_PARTS, type ConnectionPart } from './connection-part.js';
 import type { ConnectionDetails, StreamPosition } from '../connection-details.js';
 import type { Connections } from './connections.js';
-import { GzipStream } from './deflate.js';
 import type { Exchange } from './exchange.js';
 import type { Identity } from './identity.js';
 import { Outbox } from './outbox.js';
 import { Outgoing } from './outgoing.js';
 import { Pipeline } from './pipeline.js';
 import { errorText, gapText, lastText, ownEvent } from './event-body.js';
-import { Introduction, type ContentCoding, type ResponseHead } from './response-head.js';
+import { Introduction, positionText, type ContentCoding, type ResponseHead } from './response-head.js';
 import { ResponseWriter } from './response-writer.js';
 import { abortSignal } from './signal.js';
 import type { StreamFailure } from './sse-route.metadata.js';
@@ -94,7 +93,6 @@ interface Ending {
  */
 export class SseConnection implements Sink, Task {
   readonly reader: StreamReader;
-  readonly pipeline: Pipeline;
   /** When it was made, before it was let in: `performance.now()`. */
   readonly beganAt = performance.now();
   /** The user that it belongs to, as `identify` says; undefined for an unknown one, and until that is known. */
@@ -116,7 +114,12 @@ export class SseConnection implements Sink, Task {
   /** Made when somebody asks for it: most are never asked. */
   #id: string | undefined;
   readonly #queue: RunQueue;
-  readonly #introduction: Introduction;
+  /** Undefined once its client has it. */
+  #introduction: Introduction | undefined;
+  /** Made when it is asked for: a stream of the hub as it is needs none. */
+  #pipeline: Pipeline | undefined;
+  /** The stream of the hub that feeds it, with nothing in between. */
+  #joined: Unsubscribable | undefined;
   readonly #outbox: Outbox;
   /** Made for the first value: batches need none. */
   #outgoing: Outgoing | undefined;
@@ -135,9 +138,12 @@ export class SseConnection implements Sink, Task {
     // Nest sends the head of a stock route, and does not say there which form its ids have.
     const Ids = settings.route === 'own' && exchange.idForm === 'own' ? OwnIds : FullIds;
     this.reader = new StreamReader(streams, this, new Ids(parseLastEventId(exchange.lastEventId)));
-    this.pipeline = new Pipeline(this.reader);
     this.#introduction = new Introduction(this);
     this.#outbox = new Outbox(this);
+  }
+
+  get pipeline(): Pipeline {
+    return (this.#pipeline ??= new Pipeline(this.reader));
   }
 
   get id(): string {
@@ -231,7 +237,7 @@ export class SseConnection implements Sink, Task {
   /** Serves what comes out of the interceptors, to its end. */
   serve(outcome: Observable<unknown>): void {
     this.pipeline.subscribeOutcome(outcome, this);
-    if (this.isClosed) this.pipeline.release();
+    if (this.isClosed) this.#releaseSource();
   }
 
   /** Serves what the method returned, with nothing in between. Nest is done with the request when the head is sent. */
@@ -243,13 +249,16 @@ export class SseConnection implements Sink, Task {
       const isAlone = channels.length === 1 && !filter;
       this.#feed = isAlone && this.reader.position.hasBareIds(only as string) ? 'batched' : 'hub';
       this.#state = 'ready';
-      this.pipeline.join(source.join(this.reader, this));
+      // The start may end the response, and so the stream: it has to be known by then.
+      this.reader.startAfter(() => {
+        this.#joined = source.join(this.reader, this);
+      });
     } else {
       this.#feed = 'returned';
       this.ready();
       this.pipeline.subscribeSource(source, this);
     }
-    if (this.isClosed) this.pipeline.release();
+    if (this.isClosed) this.#releaseSource();
   }
 
   /** The method has resolved: the head can be sent when the positions are known. */
@@ -283,7 +292,7 @@ export class SseConnection implements Sink, Task {
   }
 
   get method(): Sink['method'] {
-    return this.pipeline.method;
+    return this.#pipeline?.method ?? 'running';
   }
 
   get backPressure(): BackPressure {
@@ -302,7 +311,8 @@ export class SseConnection implements Sink, Task {
   }
 
   inContext(task: () => void): void {
-    this.pipeline.inContext(task);
+    if (this.#pipeline) this.#pipeline.inContext(task);
+    else task();
   }
 
   subscribed(channel: string): void {
@@ -322,7 +332,9 @@ export class SseConnection implements Sink, Task {
 
   positionsKnown(): void {
     for (const part of this.#parts) part.positionsKnown?.();
-    const text = this.#introduction.positionsKnown();
+    // Of a stream that came late, the position in its channel is new to the client.
+    const text =
+      this.#introduction?.positionsKnown() ?? positionText(this.reader.position.takeId(), this.settings);
     if (text) this.#outbox.add(text, undefined, 'unpaced');
     this.scheduleRun();
   }
@@ -430,7 +442,7 @@ export class SseConnection implements Sink, Task {
     this.#outbox.add(last);
     this.#finish(reason);
     // It may be an event that could not be written: then its source does not know that it is over.
-    this.pipeline.release();
+    this.#releaseSource();
     this.scheduleRun();
   }
 
@@ -591,7 +603,7 @@ export class SseConnection implements Sink, Task {
     const { position } = this.reader;
     const id = position.hasMoved ? position.takeId() : undefined;
     if (id === undefined) return false;
-    this.#outbox.add(this.#introduction.position(id));
+    this.#outbox.add(positionText(id, this.settings));
     return true;
   }
 
@@ -607,9 +619,9 @@ export class SseConnection implements Sink, Task {
       if (refusal === undefined) refusal = part.refusal?.();
       firstEvents += part.firstEvents?.() ?? '';
     }
-    const opening = this.#introduction.opening(retry);
+    const opening = this.#introduction?.opening(retry) ?? '';
     const coding = this.#coding;
-    const gzip = coding === 'gzip' ? new GzipStream() : undefined;
+    let writer: ResponseWriter | undefined;
     try {
       if (refusal && !this.exchange.isHeadSent) throw refusal;
       if (firstEvents === '' && this.#hasNothingToSay && !this.exchange.isHeadSent) {
@@ -618,7 +630,8 @@ export class SseConnection implements Sink, Task {
         return false;
       }
       const text = retry !== undefined || this.settings.plain ? opening : opening + firstEvents;
-      if (!this.head.send(gzip ? gzip.begin(text) : text, coding)) {
+      writer = this.exchange.inOnePacket(() => this.#begin(text, coding));
+      if (!writer) {
         // A stock route: Nest has not sent the head yet, and nothing tells when it has.
         setTimeout(() => this.scheduleRun(), 1);
         return false;
@@ -628,14 +641,22 @@ export class SseConnection implements Sink, Task {
       return false;
     }
     this.#state = 'open';
-    this.#introduction.opened(opening);
-    this.#outbox.open(ResponseWriter.of(this.exchange, gzip));
+    this.#introduction = this.#introduction?.opened(opening);
+    this.#outbox.open(writer);
     this.connections.opened(this);
     if (refusal) this.error(refusal);
     // Nest need not remember the request for as long as the stream goes on.
     if (this.#feed !== 'intercepted') this.head.release();
     if (this.exchange.isHead) this.#end({ reason: 'completed' });
     return !this.isClosed;
+  }
+
+  /** Sends the head, and the first text. @returns undefined if Nest has not sent the head yet */
+  #begin(text: string, coding: ContentCoding | undefined): ResponseWriter | undefined {
+    if (!this.head.send(coding)) return undefined;
+    const writer = ResponseWriter.of(this.exchange, coding);
+    writer.begin(text);
+    return writer;
   }
 
   /** The coding of its content; undefined where it is never compressed, as on a stock route, whose head Nest sends. */
@@ -711,6 +732,12 @@ export class SseConnection implements Sink, Task {
     this.head.left();
   }
 
+  #releaseSource(): void {
+    this.#pipeline?.release();
+    this.#joined?.unsubscribe();
+    this.#joined = undefined;
+  }
+
   /** Gives back all that the response holds. */
   close(reason: EndReason): void {
     if (this.isClosed) return;
@@ -719,7 +746,7 @@ export class SseConnection implements Sink, Task {
     if (this.connections.delete(this)) this.connections.diagnostics.ended(this, reason);
     // Before the teardown, as Nest does it: that often takes the listeners of the signal off.
     abortSignal(this.request);
-    this.pipeline.release();
+    this.#releaseSource();
     this.#outgoing?.close();
     this.#outbox.close();
     this.reader.end();

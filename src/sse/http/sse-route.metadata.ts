@@ -62,11 +62,12 @@ export interface SseRouteSettings {
   readonly plain?: boolean | PlainStream;
 }
 
-/** Nest's metadata keys: for a stock `@Sse()` method, its options, interceptors, and `@Header()`s. */
+/** Nest's metadata keys: for a stock `@Sse()` method, its options, interceptors, `@Header()`s, and decorated parameters. */
 const STOCK_SSE = '__sse__';
 const STOCK_OPTIONS = '__sseOptions__';
 const INTERCEPTORS = '__interceptors__';
 const HEADERS = '__headers__';
+const PARAMETERS = '__routeArguments__';
 
 /** The arguments of a method's decorator. */
 interface DecoratedRoute {
@@ -116,6 +117,8 @@ export interface RouteDescription {
   readonly standIn: Method;
   /** Whether a decorator above `@Sse()` has put a function of its own in the place of the method. */
   readonly isWrapped: boolean;
+  /** Whether a parameter of the method may ask for the signal of `@SseSignal()`. */
+  readonly asksForSignal: boolean;
 }
 
 /** Describes a method of a controller; undefined if it streams no events. */
@@ -136,6 +139,7 @@ export function routeOf(controller: object, method: object): RouteDescription | 
     cacheControl: cacheControlOf(method),
     standIn: markedAsStream(method as Method),
     isWrapped: own !== undefined && !isServedWithin(method),
+    asksForSignal: mayAskForSignal(parametersOf(controller, key)),
   };
 }
 
@@ -162,6 +166,27 @@ function stockSettings(method: object): SseRouteSettings {
   if (most === undefined || Number.isNaN(most)) return {};
   return { queuedBytes: most === 0 ? Infinity : most };
 }
+
+/** A decorated parameter of a method. */
+interface RouteParameter {
+  readonly index: number;
+  /** Of a decorator that `createParamDecorator()` has made. */
+  readonly factory?: unknown;
+}
+
+/** The decorated parameters of a method, each under its kind, as Nest numbers it, and its index. */
+export const parametersOf = (
+  controller: object,
+  key: string | symbol,
+): Readonly<Record<string, RouteParameter>> =>
+  (Reflect.getMetadata(PARAMETERS, controller, key) ?? {}) as Record<string, RouteParameter>;
+
+/** Nest's kind of a parameter with `@Req()`. */
+const REQUEST = '0:';
+
+/** `@SseSignal()` looks like any other decorator that an application has made itself, and the request has the signal, too. */
+const mayAskForSignal = (parameters: ReturnType<typeof parametersOf>): boolean =>
+  Object.entries(parameters).some(([kind, { factory }]) => factory !== undefined || kind.startsWith(REQUEST));
 
 type HeaderValue = string | (() => string);
 

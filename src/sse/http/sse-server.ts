@@ -95,8 +95,10 @@ export class SseServer {
     const settled = new Promise<void>((done, fail) => {
       const headOf = (exchange: Exchange): ResponseHead => new OwnHead(exchange, route, { done, fail });
       this.connect(route, response, headOf, (connection) => {
-        const serve = (returned: unknown): void =>
+        const serve = (returned: unknown): void => {
+          RoutedRequest.forget(response);
           connection.serveDirectly(streamOf(returned, connection, route.name));
+        };
         const result = call();
         if (!isThenable(result)) return serve(result);
         Promise.resolve(result)
@@ -187,11 +189,11 @@ export class SseServer {
   }
 }
 
-const ROUTED = Symbol('RoutedRequest');
-
-interface Noted {
-  [ROUTED]?: RoutedRequest;
-}
+/**
+ * By the response, as the adapter has it. It is no property of the response: on Express each has a hidden class of its own,
+ * which each new property would copy.
+ */
+const routedRequests = new WeakMap<object, RoutedRequest>();
 
 /** A request that Nest has routed to a method with `@Sse()`. */
 export class RoutedRequest {
@@ -205,12 +207,17 @@ export class RoutedRequest {
 
   /** @param response as the adapter has it */
   static note(response: object, routed: RoutedRequest): void {
-    (response as Noted)[ROUTED] = routed;
+    routedRequests.set(response, routed);
   }
 
   /** @param response as the adapter has it */
   static of(response: object): RoutedRequest | undefined {
-    return (response as Noted)[ROUTED];
+    return routedRequests.get(response);
+  }
+
+  /** The method has returned, and is not called again: saves memory, as the stream may go on for days. */
+  static forget(response: object): void {
+    routedRequests.delete(response);
   }
 
   /**

@@ -16,7 +16,12 @@ import { SseError } from '../sse.errors.js';
 import { inPlaceOf, servedWithin, type Method } from '../wrapped-method.js';
 import { Exchange } from './exchange.js';
 import { offerSignal } from './signal.js';
-import { checkRouteSettings, describeRoute, type SseRouteSettings } from './sse-route.metadata.js';
+import {
+  checkRouteSettings,
+  describeRoute,
+  parametersOf,
+  type SseRouteSettings,
+} from './sse-route.metadata.js';
 import { RoutedRequest, SseServer } from './sse-server.js';
 
 /*
@@ -61,7 +66,7 @@ export class SseRouteGuard implements CanActivate {
     const route = server?.routeOf(context.getClass(), context.getHandler());
     if (!server || !route || route.isStock) return true;
     const http = context.switchToHttp();
-    offerSignal(http.getRequest<object>());
+    if (route.asksForSignal || server.intercepts(route)) offerSignal(http.getRequest<object>());
     RoutedRequest.note(http.getResponse<object>(), new RoutedRequest(server, route));
     return true;
   }
@@ -151,7 +156,6 @@ const PASSTHROUGH = '__responsePassthrough__';
 /** How many parameters a method has, those with a default among them. */
 function parameterCount(target: object, key: string | symbol, method: Method): number {
   const types = Reflect.getMetadata('design:paramtypes', target, key) as unknown[] | undefined;
-  const injected = (Reflect.getMetadata('__routeArguments__', target.constructor, key) ?? {}) as object;
-  const indices = Object.values(injected).map(({ index }: { readonly index: number }) => index);
+  const indices = Object.values(parametersOf(target.constructor, key)).map(({ index }) => index);
   return Math.max(method.length, types?.length ?? 0, ...indices.map((index) => index + 1));
 }

@@ -30,11 +30,16 @@ export class UnusedSockets implements OnApplicationBootstrap {
     }
     server.on(server instanceof HttpsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
       all.set(socket, performance.now());
-      socket.once('close', forget);
+      socket.on('close', forget); // it comes once
       // Not before those that came before it.
       if (held.size > 0) this.#hold(socket);
     });
-    server.on('request', ({ socket }: { readonly socket: Socket }) => all.delete(socket));
+    server.on('request', ({ socket }: { readonly socket: Socket }) => {
+      if (!all.has(socket)) return;
+      forget.call(socket);
+      // A stream may go on for days, and each would keep a list of listeners for this one.
+      socket.off('close', forget);
+    });
   }
 
   /** Whether there are any that are not read now. */

@@ -8,7 +8,8 @@ export const EVENT_STREAM: Readonly<Record<IdForm, string>> = {
 
 /** The form of ids that an `Accept` header asks for (RFC 9110, 12.5.1). */
 export const idFormOf = (accept: string | undefined): IdForm =>
-  accept?.split(',').some(asksForOwnIds) ? 'own' : 'full';
+  // Nearly no client has parameters, and then nothing is taken apart.
+  accept?.includes(';') && accept.split(',').some(asksForOwnIds) ? 'own' : 'full';
 
 function asksForOwnIds(range: string): boolean {
   const [type, ...given] = range.split(';').map((part) => part.trim());

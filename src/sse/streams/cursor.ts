@@ -102,10 +102,10 @@ export class Cursor implements ChannelReader, Task {
   #phase: Phase;
   #log: EventLog | undefined;
   /**
-   * The offset of the last event that subscriptions got, or of `#passTo()`. Without batches, the events between it and
+   * The position of the last event that subscriptions got, or of `#passTo()`. Without batches, the events between it and
    * `read` were hidden.
    */
-  #lastEmitted = 0;
+  #lastEmitted = UNREAD;
   /** Events, and their bytes, that were hidden since the client was last told its position. */
   #hidden = 0;
   #hiddenBytes = 0;
@@ -116,8 +116,8 @@ export class Cursor implements ChannelReader, Task {
    * key, until it has caught up.
    */
   #lag: 'none' | 'lagging' = 'none';
-  /** The offset after which it passes over no event that is wanted: since its start, its last gap, or its last lag. */
-  #from = 0;
+  /** The position after which it passes over no event that is wanted: since its start, its last gap, or its last lag. */
+  #from = UNREAD;
   /** `past` until everything was handed on that was in the log at the start. */
   #stretch: 'past' | 'live' = 'past';
   /** When its task in the run queue comes, if there is one. */
@@ -272,7 +272,7 @@ export class Cursor implements ChannelReader, Task {
     if (isOfOtherLog(position, log)) return;
     const { offset, mark } = position;
     // After the last event that was emitted, all that followed was hidden: the client is past that, too.
-    this.given = offset >= this.#lastEmitted ? read : { offset, mark };
+    this.given = offset >= this.#lastEmitted.offset ? read : { offset, mark };
   }
 
   /** Whether it has come past a position in its log, so that it will not hand on the event there any more. */
@@ -288,7 +288,7 @@ export class Cursor implements ChannelReader, Task {
    * @param published `lately`: while it was reading
    */
   handedOn(position: Position, published: 'lately' | 'once'): { readonly entry?: LogEntry } | undefined {
-    if (!this.isPast(position) || position.offset <= this.#from) return undefined;
+    if (!this.isPast(position) || position.offset <= this.#from.offset) return undefined;
     const { log } = this;
     if (position.offset <= log.floor.offset)
       // The log may be another one than the event was in, unless the event is too young for that.
@@ -503,9 +503,8 @@ export class Cursor implements ChannelReader, Task {
   /** The client has everything up to a position, or was told that it has not. */
   #passTo(position: Position): void {
     this.#phase = READING;
-    this.read = this.given = position;
+    this.read = this.given = this.#lastEmitted = this.#from = position;
     this.began ??= position;
-    this.#lastEmitted = this.#from = position.offset;
   }
 
   /** An absent channel has another position now. Its client must be sent that before the old one expires. */
@@ -533,7 +532,7 @@ export class Cursor implements ChannelReader, Task {
   /** Hands on the newest event of each key, of all that has not been read. */
   #readNewest(index: LatestIndex): void {
     const newest = index.after(this.read.offset);
-    this.#from = this.log.head.offset; // in which other channels need a copy of what it skips
+    this.#from = this.log.head; // in which other channels need a copy of what it skips
     if (newest.length === 0) this.#hide(this.log.head, 0);
     else if (this.#sink.takesBatches) this.#handOnBatch(this.channel.batchOf(newest));
     else this.#inContext(() => newest.every((entry) => this.#handOn(entry)));
@@ -595,8 +594,7 @@ export class Cursor implements ChannelReader, Task {
 
   #emit(entry: LogEntry, subscriptions: readonly StreamSubscription[]): void {
     const published = this.channel.published(entry);
-    this.read = published.position;
-    this.#lastEmitted = entry.offset;
+    this.read = this.#lastEmitted = published.position;
     this.emitting = published;
     for (const subscription of subscriptions) subscription.next(published.event);
     this.emitting = undefined;
@@ -606,7 +604,7 @@ export class Cursor implements ChannelReader, Task {
 
   /** Passes an event that nobody wants. The client has got past it when all that was handed on before it is out. */
   #hide(position: Position, bytes: number): void {
-    const isNothingHeld = this.given !== undefined && this.given.offset >= this.#lastEmitted;
+    const isNothingHeld = this.given !== undefined && this.given.offset >= this.#lastEmitted.offset;
     this.read = position;
     if (!isNothingHeld) return;
     this.given = position;

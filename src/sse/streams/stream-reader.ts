@@ -29,8 +29,11 @@ import type { Streams } from './streams.js';
 export class StreamReader {
   /** Promises and decisions that the start waits for. */
   #awaited = 0;
-  /** `later` once the start has waited: for a channel to open, for a gate, or for what `prepare()` of a cursor needs. */
-  #startsWhen: 'at once' | 'later' = 'at once';
+  /**
+   * `later` once the start has waited: for a channel to open, for a gate, or for what `prepare()` of a cursor needs. `now` in
+   * `startAfter()`, as long as nothing has to be waited for.
+   */
+  #startsWhen: 'now' | 'at once' | 'later' = 'at once';
   #entered = 0;
   #completed = 0;
   /** See event-copies.ts; undefined where there is none, as nearly always. */
@@ -78,8 +81,25 @@ export class StreamReader {
     this.position.add(cursor);
     this.#entered++;
     if (!cursor.channel.isOpen) this.#startsWhen = 'later';
-    this.#await(cursor, cursor.channel.opened);
+    // Otherwise another channel may be entered in this turn, and they start together.
+    if (this.#startsWhen !== 'now') this.#await(cursor, cursor.channel.opened);
     return cursor;
+  }
+
+  /** Runs a task that enters all channels. They start at its end if nothing has to be waited for. */
+  startAfter(task: () => void): void {
+    this.#startsWhen = 'now';
+    this.#awaited++;
+    try {
+      task();
+    } finally {
+      this.#awaited--;
+      if (this.#startsWhen === 'now') {
+        // Before the start: what enters meanwhile has to be waited for.
+        this.#startsWhen = 'at once';
+        if (this.isUsed) this.#start();
+      }
+    }
   }
 
   /**
@@ -223,7 +243,7 @@ export class StreamReader {
       cursor.isAnnounced = true;
       this.sink.subscribed(cursor.channel.name);
     }
-    this.sink.allStarted(this.#startsWhen);
+    this.sink.allStarted(this.#startsWhen === 'later' ? 'later' : 'at once');
     this.#startsWhen = 'at once';
   }
 

@@ -7,7 +7,9 @@ import {
   Header,
   Inject,
   Injectable,
+  Req,
   Res,
+  SSE_ABORT_CONTROLLER,
   Sse as StockSse,
   SseSignal,
   UseGuards,
@@ -108,6 +110,11 @@ describe.each(adapters)('@SseSignal() (%s)', (adapter) => {
       return watched(signal);
     }
 
+    @Sse('requested')
+    requested(@Req() request: { [SSE_ABORT_CONTROLLER]: AbortController }): Observable<unknown> {
+      return watched(request[SSE_ABORT_CONTROLLER].signal);
+    }
+
     @passing
     @Sse('intercepted')
     intercepted(@SseSignal() signal: AbortSignal): Observable<unknown> {
@@ -120,7 +127,7 @@ describe.each(adapters)('@SseSignal() (%s)', (adapter) => {
     }
   }
 
-  it.each(['direct', 'intercepted', 'stock'])(
+  it.each(['direct', 'requested', 'intercepted', 'stock'])(
     'is aborted before the teardown, which takes listeners off (%s)',
     async (path) => {
       order.length = 0;
