@@ -31,8 +31,18 @@ export async function startNginx(
   upstreams: readonly number[],
   directives = '',
 ): Promise<string> {
+  const { url, stop } = await runNginx(nginx, upstreams, directives);
+  whenTestEnds(stop);
+  return url;
+}
+
+/** The same, for several tests: whoever starts it stops it. */
+export async function runNginx(
+  nginx: string,
+  upstreams: readonly number[],
+  directives = '',
+): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'nestjs-sse-hub-nginx-'));
-  whenTestEnds(() => rm(folder, { recursive: true, force: true }));
   const port = await freePort();
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${folder}/${kind};`,
@@ -46,7 +56,10 @@ export async function startNginx(
   ];
   await writeFile(join(folder, 'nginx.conf'), config.join('\n'));
   // What it says once it listens.
-  const { stop } = await start(nginx, ['-c', join(folder, 'nginx.conf'), '-p', folder], /getrlimit/);
-  whenTestEnds(() => stop());
-  return `http://127.0.0.1:${port}`;
+  const running = await start(nginx, ['-c', join(folder, 'nginx.conf'), '-p', folder], /getrlimit/);
+  const stop = async (): Promise<void> => {
+    await running.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { url: `http://127.0.0.1:${port}`, stop };
 }

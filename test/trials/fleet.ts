@@ -154,17 +154,34 @@ export class Instance {
   }
 }
 
-/** Several instances of one application on one server, all of which end with the test. */
+/** Several instances of one application on one server. */
 export class Fleet {
   private constructor(readonly instances: readonly Instance[]) {}
 
+  /** Starts instances that all end with the test. */
   static async start(options: FleetOptions): Promise<Fleet> {
+    const fleet = await Fleet.of(options);
+    whenTestEnds(() => fleet.end());
+    await fleet.complete();
+    return fleet;
+  }
+
+  /** Instances that do not run yet, for several tests: whoever starts them ends them. */
+  static async of(options: FleetOptions): Promise<Fleet> {
     const ports: number[] = [];
     while (ports.length < options.count) ports.push(await freePort());
-    const fleet = new Fleet(ports.map((port) => new Instance(port, options)));
-    whenTestEnds(() => Promise.all(fleet.instances.map((instance) => instance.end('SIGKILL'))));
-    await Promise.all(fleet.instances.map((instance) => instance.start()));
-    return fleet;
+    return new Fleet(ports.map((port) => new Instance(port, options)));
+  }
+
+  /** Starts those that do not run. */
+  async complete(): Promise<void> {
+    const missing = this.instances.filter(({ isRunning }) => !isRunning);
+    await Promise.all(missing.map((instance) => instance.start()));
+  }
+
+  /** Kills all. */
+  async end(): Promise<void> {
+    await Promise.all(this.instances.map((instance) => instance.end('SIGKILL')));
   }
 
   get running(): Instance[] {

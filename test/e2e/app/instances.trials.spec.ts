@@ -8,7 +8,7 @@ import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/free-port.js';
 import { listen } from '../../support/open-stream.js';
 import { NatsServer } from '../../support/nats-server.js';
-import { startNginx } from '../../support/nginx.js';
+import { runNginx } from '../../support/nginx.js';
 import { startDemo } from '../../support/process.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { get, post } from './booted-app.js';
@@ -28,12 +28,16 @@ const LITTLE = 1_500;
 
 const dataOf = (events: TestEvent[]) => events.map(({ data }) => data);
 
+/** Tests on two instances. Each has both of them running; one that a test has ended is started anew for the next. */
 function describeInstances(common: () => Common, nginx: string): void {
   let ports: [number, number];
   let one: Demo;
   let other: Demo;
+  let proxy: Awaited<ReturnType<typeof runNginx>>;
   /** The address of nginx. */
   let front: string;
+  /** Those that have not ended. */
+  const running = new Set<Demo>();
 
   const startOn = async (port: number): Promise<Demo> => {
     const demo = await startDemo({
@@ -41,18 +45,25 @@ function describeInstances(common: () => Common, nginx: string): void {
       CHAT_PASSWORD: PASSWORD,
       ...common().env,
     });
-    whenTestEnds(() => demo.stop('SIGKILL'));
+    running.add(demo);
+    void demo.ended.then(() => running.delete(demo));
     return demo;
   };
   const start = async (): Promise<void> => {
-    [one, other] = await Promise.all([startOn(ports[0]), startOn(ports[1])]);
+    const runningOr = (demo: Demo | undefined, port: number): Demo | Promise<Demo> =>
+      demo && running.has(demo) ? demo : startOn(port);
+    [one, other] = await Promise.all([runningOr(one, ports[0]), runningOr(other, ports[1])]);
   };
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     ports = [await freePort(), await freePort()];
-    await start();
-    front = await startNginx(nginx, ports);
+    proxy = await runNginx(nginx, ports);
+    front = proxy.url;
   });
+
+  afterAll(() => Promise.all([...[...running].map((demo) => demo.stop('SIGKILL')), proxy.stop()]));
+
+  beforeEach(start);
 
   it('are one chat: what is posted to one is seen through the other, and history is one', async () => {
     const readers = await Promise.all([one, other].map(({ url }) => listen(url + LOBBY)));
@@ -135,25 +146,6 @@ function describeInstances(common: () => Common, nginx: string): void {
     expect(pauses.every((pause) => pause > 125)).toBe(true);
   });
 
-  it('go on ticking when the one that ticks is killed', async () => {
-    const path = '/ticker/events';
-    // It is the first to ask, so it leads.
-    const leading = await listen(one.url + path);
-    const first = await leading.take(1);
-    const reader = await listen(other.url + path);
-    expect(await reader.take(1)).toEqual(first);
-    await reader.take(1);
-
-    const killed = one.stop('SIGKILL');
-    const killedAt = performance.now();
-    await killed;
-    const after = await reader.take(2);
-    // The lease, then the interval of two seconds, twice.
-    expect(performance.now() - killedAt).toBeLessThan(LEASE_TIME + 4_000 + LITTLE);
-    const { num } = dataOf(first)[0] as { num: number };
-    expect(dataOf(after).map((data) => data.num)).toEqual([num + 2, num + 3]);
-  });
-
   it('come back to clients that nginx has told to wait, and to nobody who posts', async () => {
     await post(front + LOBBY, { from: 'Mira', text: 'before' });
     const source = new EventSource(front + LOBBY);
@@ -178,6 +170,25 @@ function describeInstances(common: () => Common, nginx: string): void {
     await eventually(() => texts.length > 0);
     expect(texts).toEqual(['after']);
     expect(source.readyState).toBe(EventSource.OPEN);
+  });
+
+  it('go on ticking when the one that ticks is killed', async () => {
+    const path = '/ticker/events';
+    // It is the first to ask, so it leads.
+    const leading = await listen(one.url + path);
+    const first = await leading.take(1);
+    const reader = await listen(other.url + path);
+    expect(await reader.take(1)).toEqual(first);
+    await reader.take(1);
+
+    const killed = one.stop('SIGKILL');
+    const killedAt = performance.now();
+    await killed;
+    const after = await reader.take(2);
+    // The lease, then the interval of two seconds, twice.
+    expect(performance.now() - killedAt).toBeLessThan(LEASE_TIME + 4_000 + LITTLE);
+    const { num } = dataOf(first)[0] as { num: number };
+    expect(dataOf(after).map((data) => data.num)).toEqual([num + 2, num + 3]);
   });
 }
 

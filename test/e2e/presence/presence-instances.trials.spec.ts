@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
 import { MemoryBus, MemoryCluster } from '../../../src/sse/backplanes/memory/memory.cluster.js';
 import { LEASE_TIME, type SseCluster } from '../../../src/sse/index.js';
@@ -10,20 +10,19 @@ import { NatsServer } from '../../support/nats-server.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { startSseApp, untilConnections, type RouteRequest, type SseApp } from '../../support/sse-app.js';
 import { listen } from '../../support/open-stream.js';
-import { Fleet, type Instance } from '../../trials/fleet.js';
+import { Fleet, type FleetOptions, type Instance } from '../../trials/fleet.js';
 
 /** Milliseconds for a machine that is busy with other things. */
 const LITTLE = 3_000;
 
-const start = async (
-  backplane: 'redis' | 'nats',
-  url: string,
-  grace: number,
-): Promise<Fleet['instances']> => {
-  const sse = { presence: { events: true, grace }, history: { count: 1_000 } };
-  const remote = { prefix: randomUUID() }; // no lease of the test before
-  return (await Fleet.start({ count: 3, backplane, url, sse, remote, hasUsers: true })).instances;
-};
+const optionsOf = (backplane: 'redis' | 'nats', url: string, grace: number): FleetOptions => ({
+  count: 3,
+  backplane,
+  url,
+  sse: { presence: { events: true, grace }, history: { count: 1_000 } },
+  remote: { prefix: randomUUID() }, // no lease of the fleet before
+  hasUsers: true,
+});
 
 /** Each test has a room of its own: the server is the same. */
 let rooms = 0;
@@ -43,27 +42,11 @@ const next = async (watcher: TestStream, count: number): Promise<string[]> =>
   (await watcher.take(count)).map(({ type, data }) => `${type} ${(data as { user: string }).user}`);
 
 function describePresence(backplane: 'redis' | 'nats', url: () => string): void {
-  it('is that of all, with one person once, and one event for it', async () => {
-    const instances = await start(backplane, url(), 100);
-    const [one, other, third] = instances as [Instance, Instance, Instance];
-    const room = newRoom();
-    const watcher = await enter(third, room);
-    const first = await enter(one, room, 'ada');
-    expect(await next(watcher, 1)).toEqual(['join ada']);
-    await untilThere(instances, room, { ada: 1 });
-    const second = await enter(other, room, 'ada');
-    await enter(other, room, 'bob');
-    await untilThere(instances, room, { ada: 2, bob: 1 });
-    expect(await next(watcher, 1)).toEqual(['join bob']);
-    first.close();
-    await untilThere(instances, room, { ada: 1, bob: 1 });
-    second.close();
-    expect(await next(watcher, 1)).toEqual(['leave ada']);
-    await untilThere(instances, room, { bob: 1 });
-  });
+  const start = async (grace: number): Promise<Fleet['instances']> =>
+    (await Fleet.start(optionsOf(backplane, url(), grace))).instances;
 
   it('keeps those who go from one instance to another, also when that ends in order', async () => {
-    const instances = await start(backplane, url(), 600_000);
+    const instances = await start(600_000);
     const [one, other, third] = instances as [Instance, Instance, Instance];
     const room = newRoom();
     const watcher = await enter(third, room);
@@ -80,7 +63,7 @@ function describePresence(backplane: 'redis' | 'nats', url: () => string): void 
 
   it('gives those of an instance that ends in order all of the time of grace', async () => {
     const grace = LEASE_TIME + 500;
-    const instances = await start(backplane, url(), grace);
+    const instances = await start(grace);
     const [one, , third] = instances as [Instance, Instance, Instance];
     const room = newRoom();
     const watcher = await enter(third, room);
@@ -94,43 +77,77 @@ function describePresence(backplane: 'redis' | 'nats', url: () => string): void 
     expect(performance.now() - endedAt).toBeGreaterThan(grace - 100);
   });
 
-  it('loses those of an instance that is killed within its lease, and says so once', async () => {
-    const instances = await start(backplane, url(), 100);
-    const [one, other, third] = instances as [Instance, Instance, Instance];
-    const room = newRoom();
-    const watcher = await enter(one, room);
-    await enter(one, room, 'ada'); // so it leads
-    expect(await next(watcher, 1)).toEqual(['join ada']);
-    await enter(other, room, 'bob');
-    await untilThere(instances, room, { ada: 1, bob: 1 });
-    expect(await next(watcher, 1)).toEqual(['join bob']);
-    await other.end('SIGKILL');
-    const killedAt = performance.now();
-    expect(await next(watcher, 1)).toEqual(['leave bob']);
-    expect(performance.now() - killedAt).toBeLessThan(LEASE_TIME + LITTLE);
-    await untilThere([one, third], room, { ada: 1 });
-    await enter(third, room, 'eve');
-    expect(await next(watcher, 1)).toEqual(['join eve']);
-  });
+  // The first instance leads from the first test on, in which it has the first member. Whichever a test ends is started
+  // anew for the next.
+  describe('on the same three instances', () => {
+    let fleet: Fleet;
 
-  it('goes on when the instance that announces is killed, and nothing is said twice', async () => {
-    const instances = await start(backplane, url(), 100);
-    const [one, other, third] = instances as [Instance, Instance, Instance];
-    const room = newRoom();
-    const watcher = await enter(third, room);
-    await enter(one, room, 'ada'); // so it leads
-    expect(await next(watcher, 1)).toEqual(['join ada']);
-    await enter(other, room, 'bob');
-    await enter(other, room, 'cid');
-    await untilThere(instances, room, { ada: 1, bob: 1, cid: 1 });
-    expect((await next(watcher, 2)).sort()).toEqual(['join bob', 'join cid']);
-    await one.end('SIGKILL');
-    await enter(third, room, 'eve'); // its first member: it may lead, and has heard of nobody yet
-    const events = await next(watcher, 2);
-    expect(events.sort()).toEqual(['join eve', 'leave ada']);
-    await untilThere([other, third], room, { bob: 1, cid: 1, eve: 1 });
-    await enter(other, room, 'dan');
-    expect(await next(watcher, 1)).toEqual(['join dan']);
+    beforeAll(async () => {
+      fleet = await Fleet.of(optionsOf(backplane, url(), 100));
+    });
+
+    beforeEach(() => fleet.complete());
+
+    afterAll(() => fleet.end());
+
+    it('is that of all, with one person once, and one event for it', async () => {
+      const { instances } = fleet;
+      const [one, other, third] = instances as [Instance, Instance, Instance];
+      const room = newRoom();
+      const watcher = await enter(third, room);
+      const first = await enter(one, room, 'ada');
+      expect(await next(watcher, 1)).toEqual(['join ada']);
+      await untilThere(instances, room, { ada: 1 });
+      const second = await enter(other, room, 'ada');
+      await enter(other, room, 'bob');
+      await untilThere(instances, room, { ada: 2, bob: 1 });
+      expect(await next(watcher, 1)).toEqual(['join bob']);
+      first.close();
+      await untilThere(instances, room, { ada: 1, bob: 1 });
+      second.close();
+      expect(await next(watcher, 1)).toEqual(['leave ada']);
+      await untilThere(instances, room, { bob: 1 });
+    });
+
+    it('loses those of an instance that is killed within its lease, and says so once', async () => {
+      const { instances } = fleet;
+      const [one, other, third] = instances as [Instance, Instance, Instance];
+      const room = newRoom();
+      const watcher = await enter(one, room);
+      await enter(one, room, 'ada'); // so it leads
+      expect(await next(watcher, 1)).toEqual(['join ada']);
+      await enter(other, room, 'bob');
+      await untilThere(instances, room, { ada: 1, bob: 1 });
+      expect(await next(watcher, 1)).toEqual(['join bob']);
+      await other.end('SIGKILL');
+      const killedAt = performance.now();
+      expect(await next(watcher, 1)).toEqual(['leave bob']);
+      expect(performance.now() - killedAt).toBeLessThan(LEASE_TIME + LITTLE);
+      await untilThere([one, third], room, { ada: 1 });
+      await enter(third, room, 'eve');
+      expect(await next(watcher, 1)).toEqual(['join eve']);
+    });
+
+    it('goes on when the instance that announces is killed, and nothing is said twice', async () => {
+      const { instances } = fleet;
+      const [one, third, other] = instances as [Instance, Instance, Instance];
+      // The second one has heard of nobody: the test before has killed it, and it was started anew.
+      const room = newRoom();
+      const watcher = await enter(third, room);
+      await enter(one, room, 'ada'); // so it leads
+      expect(await next(watcher, 1)).toEqual(['join ada']);
+      await enter(other, room, 'bob');
+      await enter(other, room, 'cid');
+      await untilThere(instances, room, { ada: 1, bob: 1, cid: 1 });
+      expect((await next(watcher, 2)).sort()).toEqual(['join bob', 'join cid']);
+      await one.end('SIGKILL');
+      await enter(third, room, 'eve'); // its first member: it may lead, and has heard of nobody yet
+      const events = await next(watcher, 2);
+      expect(events.sort()).toEqual(['join eve', 'leave ada']);
+      await untilThere([other, third], room, { bob: 1, cid: 1, eve: 1 });
+      await enter(other, room, 'dan');
+      expect(await next(watcher, 1)).toEqual(['join dan']);
+    });
   });
 }
 
