@@ -160,7 +160,7 @@ export interface SseDiagnostics {
   };
   /** Calls of `publish()` and `emit()` came to an end. Comes once a turn and channel; each of several channels counts. */
   'channel:published': OfChannel & {
-    /** How many events were stored. */
+    /** How many calls have stored an event, or found it stored before by its `publishId`. */
     readonly published: number;
     /** Their size in bytes. */
     readonly bytes: number;

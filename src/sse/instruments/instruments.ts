@@ -42,7 +42,11 @@ export const INSTRUMENTS = {
   'sse.channels.active': gauge('{channel}', 'Channels that are streamed.', 'definition'),
   'sse.subscribers': gauge('{subscriber}', 'Streams that read a channel.', 'definition'),
   'sse.members': gauge('{member}', 'Members with a connection to this instance.', 'definition'),
-  'sse.events.published': counter('{event}', 'Events that were published.', 'definition'),
+  'sse.events.published': counter(
+    '{event}',
+    'Events that were published. One that was sent again by its publishId counts again.',
+    'definition',
+  ),
   'sse.publish.failures': counter(
     '{call}',
     'Calls of publish() and emit() that failed.',

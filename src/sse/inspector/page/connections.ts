@@ -46,7 +46,7 @@ export function connections({ signal, instance }: Surroundings, query: URLSearch
     },
     columns: [
       {
-        name: 'User',
+        name: 'User or id',
         sort: 'user',
         cell: (row) => h('a', { href: link('connections', row.id) }, row.user ?? short(row.id)),
       },
