@@ -67,7 +67,7 @@ const compressed = [
 const text = (bytes) => ({ of: 'text', bytes });
 const orders = (bytes) => ({ of: 'orders', bytes });
 
-/** @type {readonly Table[]} A quarter of an hour, with five repetitions. */
+/** @type {readonly Table[]} Up to half an hour, with five repetitions. */
 export const full = [
   {
     name: 'systems',
