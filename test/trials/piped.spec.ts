@@ -94,7 +94,10 @@ describeOnEach('a process that pipes', (startServer) => {
     await Promise.all([client.rest(), open.until(({ type }) => type === 'error')]);
     expectNumbersAnd(LOST, client.events);
     one.signal('SIGCONT');
-    expect(await one.piped('a')).toEqual({ code: 'CHANNEL_COMPLETED' });
+    // It may have stopped in the midst of a publish, whose time is over when it goes on.
+    expect(await one.piped('a')).toEqual({
+      code: expect.stringMatching(/^(CHANNEL_COMPLETED|PUBLISH_UNCERTAIN)$/),
+    });
     expect(await one.piped('open')).toEqual({ code: 'PIPE_LOST' });
     expect((await other.history('a')).at(-1)).toMatchObject({ data: 'Lost' });
     expect((await other.history('open')).filter(({ data }) => data === 'Lost')).toHaveLength(1);
