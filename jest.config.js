@@ -47,8 +47,7 @@ function project(displayName, files, seconds, more = {}) {
 const programs = { globalSetup: '<rootDir>/test/support/global-setup.js' };
 
 export default {
-  // One more than there are cores, as trials and browsers are waited for.
-  maxWorkers: Math.min(availableParallelism() + 1, 8),
+  maxWorkers: Math.min(availableParallelism(), 8),
   workerIdleMemoryLimit: '600MB',
   coverageProvider: 'v8',
   collectCoverageFrom: ['src/**/*.ts'],
