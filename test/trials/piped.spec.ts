@@ -94,10 +94,12 @@ describeOnEach('a process that pipes', (startServer) => {
     await Promise.all([client.rest(), open.until(({ type }) => type === 'error')]);
     expectNumbersAnd(LOST, client.events);
     one.signal('SIGCONT');
-    // It may have stopped in the midst of a publish, whose time is over when it goes on.
+    // The process may have stopped in the midst of a publish, whose time is over when it goes on. What it publishes from then
+    // on is refused in any case.
     expect(await one.piped('a')).toEqual({
       code: expect.stringMatching(/^(CHANNEL_COMPLETED|PUBLISH_UNCERTAIN)$/),
     });
+    expect(await one.publish('a', 'next')).toEqual({ code: 'CHANNEL_COMPLETED' });
     expect(await one.piped('open')).toEqual({ code: 'PIPE_LOST' });
     expect((await other.history('a')).at(-1)).toMatchObject({ data: 'Lost' });
     expect((await other.history('open')).filter(({ data }) => data === 'Lost')).toHaveLength(1);
