@@ -7,7 +7,7 @@ export type AdapterName = 'express' | 'fastify' | 'node';
 
 const makers: Partial<Record<AdapterName, () => AbstractHttpAdapter | Promise<AbstractHttpAdapter>>> = {
   express: () => new ExpressAdapter(),
-  // Loaded where it is used: that takes longer than most tests.
+  // Most tests run on Express alone, and need not load it.
   fastify: async () => new (await import('@nestjs/platform-fastify')).FastifyAdapter(),
   ...(await nodeAdapter()),
 };

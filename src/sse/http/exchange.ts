@@ -125,7 +125,7 @@ export class Exchange {
     const { socket } = this;
     socket.setKeepAlive?.(true);
     socket.setNoDelay?.(true);
-    // Where there is no timeout, to set none would add a property to each socket.
+    // Node would add a property to each socket that has no timeout.
     if (socket.timeout) socket.setTimeout?.(0);
   }
 

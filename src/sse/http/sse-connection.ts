@@ -332,7 +332,7 @@ export class SseConnection implements Sink, Task {
 
   positionsKnown(): void {
     for (const part of this.#parts) part.positionsKnown?.();
-    // Of a stream that came late, the position in its channel is new to the client.
+    // A stream may come late: the position in its channel is new to the client.
     const text =
       this.#introduction?.positionsKnown() ?? positionText(this.reader.position.takeId(), this.settings);
     if (text) this.#outbox.add(text, undefined, 'unpaced');

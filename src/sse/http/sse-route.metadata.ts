@@ -170,7 +170,7 @@ function stockSettings(method: object): SseRouteSettings {
 /** A decorated parameter of a method. */
 interface RouteParameter {
   readonly index: number;
-  /** Of a decorator that `createParamDecorator()` has made. */
+  /** The function that a decorator made by `createParamDecorator()` calls; undefined for Nest's own. */
   readonly factory?: unknown;
 }
 

@@ -36,7 +36,7 @@ function describeInstances(common: () => Common, nginx: string): void {
   let proxy: Awaited<ReturnType<typeof runNginx>>;
   /** The address of nginx. */
   let front: string;
-  /** Those that have not ended. */
+  /** The demos that have not ended. */
   const running = new Set<Demo>();
 
   const startOn = async (port: number): Promise<Demo> => {
@@ -174,7 +174,7 @@ function describeInstances(common: () => Common, nginx: string): void {
 
   it('go on ticking when the one that ticks is killed', async () => {
     const path = '/ticker/events';
-    // It is the first to ask, so it leads.
+    // The first instance is the first to ask, so it leads.
     const leading = await listen(one.url + path);
     const first = await leading.take(1);
     const reader = await listen(other.url + path);
