@@ -1,4 +1,4 @@
-import { channelDelivered } from '../diagnostics/diagnostics.js';
+import { channelDelivered, TELLING_INTERVAL } from '../diagnostics/diagnostics.js';
 import type { OfChannel } from '../diagnostics/messages.js';
 import type { LogEntry } from '../log/event-log.js';
 import type { RunQueue, Task } from './run-queue.js';
@@ -32,16 +32,62 @@ export function deliveryOf(entries: readonly LogEntry[]): Delivery {
   return { count: entries.length, bytes, ...times, upTo: last.offset, traces: traces ?? NO_TRACES };
 }
 
-/** Counts what the streams of one channel are handed in a turn, and tells it when the turn is over. */
-export class Deliveries implements Task {
-  #deliveries = 0;
-  #bytes = 0;
-  #replayed = 0;
+/** What the streams of one channel were handed, in a turn or in several. */
+class Tally {
+  deliveries = 0;
+  bytes = 0;
+  replayed = 0;
+  duration = 0;
+  lag: { readonly min: number; readonly max: number } | undefined;
+  upTo = 0;
+  traces: Set<string> | undefined;
   #oldestAt = Infinity;
   #newestAt = -Infinity;
-  #upTo = 0;
-  #beganAt = 0;
-  readonly #traces = new Set<string>();
+  readonly #beganAt = performance.now();
+
+  add({ count, bytes, oldestAt, newestAt, upTo, traces }: Delivery, stretch: 'past' | 'live'): void {
+    this.deliveries += count;
+    this.bytes += bytes;
+    if (upTo > this.upTo) this.upTo = upTo;
+    if (stretch === 'past') {
+      this.replayed += count;
+      return;
+    }
+    if (oldestAt < this.#oldestAt) this.#oldestAt = oldestAt;
+    if (newestAt > this.#newestAt) this.#newestAt = newestAt;
+    for (const trace of traces) (this.traces ??= new Set()).add(trace);
+  }
+
+  /** Its turn is over. */
+  end(): void {
+    this.duration = performance.now() - this.#beganAt;
+    if (this.#newestAt === -Infinity) return;
+    const now = Date.now();
+    this.lag = { min: now - this.#newestAt, max: now - this.#oldestAt };
+  }
+
+  /** Adds a later turn, which has ended and has no traces. */
+  join({ deliveries, bytes, replayed, duration, lag, upTo }: Tally): void {
+    this.deliveries += deliveries;
+    this.bytes += bytes;
+    this.replayed += replayed;
+    this.duration += duration;
+    if (upTo > this.upTo) this.upTo = upTo;
+    if (!lag) return;
+    const { min, max } = this.lag ?? lag;
+    this.lag = { min: Math.min(min, lag.min), max: Math.max(max, lag.max) };
+  }
+}
+
+/**
+ * Counts what the streams of one channel are handed in a turn, and tells of it when the turn is over. A turn that follows
+ * within 10 ms is told of together with others, as there may be thousands in a second. One with traces is told of by itself:
+ * its message is about these.
+ */
+export class Deliveries implements Task {
+  #turn: Tally | undefined;
+  #untold: Tally | undefined;
+  #toldAt = -Infinity;
 
   constructor(
     private readonly of: OfChannel,
@@ -49,40 +95,42 @@ export class Deliveries implements Task {
   ) {}
 
   /** @param stretch whether the events are from before the stream began */
-  add({ count, bytes, oldestAt, newestAt, upTo, traces }: Delivery, stretch: 'past' | 'live'): void {
-    // In the next turn: in this one other streams of the channel are still to come, and bytes to be written.
-    if (this.#deliveries === 0) {
+  add(delivery: Delivery, stretch: 'past' | 'live'): void {
+    if (!this.#turn) {
+      this.#turn = new Tally();
+      // In the next turn: in this one other streams of the channel are still to come, and bytes to be written.
       this.queue.addNext(this);
-      this.#beganAt = performance.now();
     }
-    this.#deliveries += count;
-    this.#bytes += bytes;
-    if (upTo > this.#upTo) this.#upTo = upTo;
-    if (stretch === 'past') {
-      this.#replayed += count;
-      return;
-    }
-    if (oldestAt < this.#oldestAt) this.#oldestAt = oldestAt;
-    if (newestAt > this.#newestAt) this.#newestAt = newestAt;
-    for (const trace of traces) this.#traces.add(trace);
+    this.#turn.add(delivery, stretch);
   }
 
   run(): void {
-    const now = Date.now();
-    const isLive = this.#newestAt > -Infinity;
-    channelDelivered.publish({
-      ...this.of,
-      deliveries: this.#deliveries,
-      bytes: this.#bytes,
-      replayed: this.#replayed,
-      duration: performance.now() - this.#beganAt,
-      lag: isLive ? { min: now - this.#newestAt, max: now - this.#oldestAt } : undefined,
-      upTo: this.#upTo,
-      traces: [...this.#traces],
-    });
-    this.#deliveries = this.#bytes = this.#replayed = this.#upTo = 0;
-    this.#oldestAt = Infinity;
-    this.#newestAt = -Infinity;
-    this.#traces.clear();
+    const turn = this.#turn as Tally;
+    this.#turn = undefined;
+    turn.end();
+    if (turn.traces) {
+      this.#tellUntold();
+      this.#tell(turn);
+    } else if (this.#untold) {
+      this.#untold.join(turn);
+    } else {
+      const rest = this.#toldAt + TELLING_INTERVAL - performance.now();
+      if (rest > 0) {
+        this.#untold = turn;
+        setTimeout(() => this.#tellUntold(), rest);
+      } else this.#tell(turn);
+    }
+  }
+
+  #tellUntold(): void {
+    const untold = this.#untold;
+    this.#untold = undefined;
+    if (untold) this.#tell(untold);
+  }
+
+  #tell({ deliveries, bytes, replayed, duration, lag, upTo, traces }: Tally): void {
+    this.#toldAt = performance.now();
+    const counted = { deliveries, bytes, replayed, duration, lag, upTo };
+    channelDelivered.publish({ ...this.of, ...counted, traces: traces ? [...traces] : NO_TRACES });
   }
 }

@@ -135,9 +135,9 @@ export interface SseDiagnostics {
   /** A client does not get a channel, or has lost it. */
   'stream:denied': OfConnection & OfChannel & { readonly reason: string };
   /**
-   * Events of a channel were handed on to streams, in responses and elsewhere. Comes once a turn and channel, after the
-   * streams that take events in that turn have got them. What an operator of a controller or a proxy does afterwards is
-   * not in it.
+   * Events of a channel were handed on to streams, in responses and elsewhere. Comes at the end of the turn, after the
+   * streams that take events in that turn have got them, or within 10 ms of the message before, for all turns since then. A
+   * turn with traces has a message of its own. What an operator of a controller or a proxy does afterwards is not in it.
    */
   'channel:delivered': OfChannel & {
     /** How many: each event counts for each stream. */
@@ -146,10 +146,10 @@ export interface SseDiagnostics {
     readonly bytes: number;
     /** How many of the deliveries were of events from before the stream began. */
     readonly replayed: number;
-    /** Milliseconds from the first of these deliveries until all are done. */
+    /** Milliseconds from the first of these deliveries of a turn until all of the turn are done, added up for its turns. */
     readonly duration: number;
     /**
-     * Milliseconds from the publishing of the other events to now, by the clocks of the two instances: of the newest and
+     * Milliseconds from the publishing of the other events to the end of their turn, by the clocks of the two instances: of the newest and
      * of the oldest. Undefined where all were replayed.
      */
     readonly lag: { readonly min: number; readonly max: number } | undefined;
@@ -158,7 +158,10 @@ export interface SseDiagnostics {
     /** Trace contexts of the events that were published with one, without those that were replayed: each once. */
     readonly traces: readonly string[];
   };
-  /** Calls of `publish()` and `emit()` came to an end. Comes once a turn and channel; each of several channels counts. */
+  /**
+   * Calls of `publish()` and `emit()` came to an end; each of several channels counts. Comes for each channel at the end of
+   * the turn, or within 10 ms of the messages before, for all turns since then.
+   */
   'channel:published': OfChannel & {
     /** How many calls have stored an event, or found it stored before by its `publishId`. */
     readonly published: number;

@@ -55,7 +55,7 @@ export const INSTRUMENTS = {
   ),
   'sse.publish.duration': histogram(
     's',
-    'Time that the slowest publish() of a turn took, also where it failed.',
+    'Time that the slowest publish() in 10 ms took, also where it failed.',
     'definition',
   ),
   'sse.publish.resent': total('{call}', 'Calls that were sent to the server of the backplane again.'),
@@ -68,7 +68,7 @@ export const INSTRUMENTS = {
   'sse.delivered': counter('By', 'Size of the events handed on; each stream counts.', 'definition'),
   'sse.delivery.lag': histogram(
     's',
-    'Time from publishing to writing of the oldest event that a turn has handed on, without replays.',
+    'Time from publishing to writing of the oldest event that was handed on in 10 ms, without replays.',
     'definition',
   ),
   'sse.gaps': counter('{gap}', 'Gaps that clients were told of.', 'definition', 'reason'),

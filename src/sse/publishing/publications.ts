@@ -1,8 +1,8 @@
-import { channelPublished } from '../diagnostics/diagnostics.js';
+import { channelPublished, TELLING_INTERVAL } from '../diagnostics/diagnostics.js';
 import type { OfChannel } from '../diagnostics/messages.js';
 import { codeOf } from '../sse.errors.js';
 
-/** The publishing to one channel in a turn. */
+/** The publishing to one channel that was not told of yet. */
 interface Count {
   readonly of: OfChannel;
   published: number;
@@ -14,9 +14,13 @@ interface Count {
   max: number;
 }
 
-/** Counts calls of `publish()` by channel, and tells of those that came to an end in a turn when it is over. */
+/**
+ * Counts calls of `publish()` by channel, and tells of those that came to an end in a turn when it is over. Calls that come to
+ * an end within the next 10 ms are told of together, as there may be thousands of turns in a second.
+ */
 export class Publications {
   #counts = new Map<string, Count>();
+  #toldAt = -Infinity;
 
   constructor(private readonly of: (channel: string) => OfChannel) {}
 
@@ -49,19 +53,26 @@ export class Publications {
   }
 
   #ended(channel: string, startedAt: number): Count {
-    if (this.#counts.size === 0) setImmediate(() => this.#tell());
+    const now = performance.now();
+    if (this.#counts.size === 0) this.#schedule(this.#toldAt + TELLING_INTERVAL - now);
     let count = this.#counts.get(channel);
     if (!count) {
       count = { of: this.of(channel), published: 0, bytes: 0, failures: new Map(), min: Infinity, max: 0 };
       this.#counts.set(channel, count);
     }
-    const duration = performance.now() - startedAt;
+    const duration = now - startedAt;
     if (duration < count.min) count.min = duration;
     if (duration > count.max) count.max = duration;
     return count;
   }
 
+  #schedule(rest: number): void {
+    if (rest > 0) setTimeout(() => this.#tell(), rest);
+    else setImmediate(() => this.#tell());
+  }
+
   #tell(): void {
+    this.#toldAt = performance.now();
     const counts = this.#counts;
     this.#counts = new Map();
     for (const { of, published, bytes, failures, min, max } of counts.values())

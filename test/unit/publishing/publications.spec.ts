@@ -5,10 +5,10 @@ import { PREFIX } from '../../../src/sse/diagnostics/diagnostics.js';
 import type { SseDiagnostics } from '../../../src/sse/diagnostics/messages.js';
 import { Publications } from '../../../src/sse/publishing/publications.js';
 import { SseError } from '../../../src/sse/index.js';
+import { timers } from '../../support/fake-timers.js';
 
 type Told = SseDiagnostics['channel:published'];
 
-const now = 1_000;
 let told: Told[];
 let publications: Publications;
 const hear = (message: unknown): unknown => told.push(message as Told);
@@ -16,21 +16,22 @@ const asItIs = <Stored>(stored: Stored): Stored => stored;
 
 beforeEach(() => {
   told = [];
-  jest.spyOn(performance, 'now').mockImplementation(() => now);
+  jest.useFakeTimers(timers);
+  jest.advanceTimersByTime(1_000);
   subscribe(`${PREFIX}channel:published`, hear);
   publications = new Publications((channel) => ({ hub: 'one', channel, definition: undefined }));
 });
 
 afterEach(() => {
   unsubscribe(`${PREFIX}channel:published`, hear);
-  jest.restoreAllMocks();
+  jest.useRealTimers();
 });
 
 it('give each call its own result, and count those that end in a turn together', async () => {
   const [one, two] = [1, 2].map((n) => ({ id: `id ${n}`, bytes: n }));
   const results = [
-    publications.counted('news', now, Promise.resolve(one!), ({ id }) => id),
-    publications.counted('news', now, Promise.resolve(two!), (stored) => stored),
+    publications.counted('news', performance.now(), Promise.resolve(one!), ({ id }) => id),
+    publications.counted('news', performance.now(), Promise.resolve(two!), (stored) => stored),
   ];
   expect(await Promise.all(results)).toEqual(['id 1', two]);
   await nextTurn();
@@ -41,7 +42,9 @@ it('give each call its own result, and count those that end in a turn together',
 
 it('hand errors on, and count them by their code', async () => {
   for (const error of [new SseError('BACKPLANE_AWAY', 'away'), new Error('another')])
-    await expect(publications.counted('news', now, Promise.reject(error), asItIs)).rejects.toBe(error);
+    await expect(publications.counted('news', performance.now(), Promise.reject(error), asItIs)).rejects.toBe(
+      error,
+    );
   await nextTurn();
   const failures = new Map([
     ['BACKPLANE_AWAY', 1],
@@ -52,7 +55,7 @@ it('hand errors on, and count them by their code', async () => {
 
 it('time each call from its start to its end', async () => {
   const calls = [100, 1, 30].map((ago) =>
-    publications.counted('news', now - ago, Promise.resolve({ bytes: 1 }), asItIs),
+    publications.counted('news', performance.now() - ago, Promise.resolve({ bytes: 1 }), asItIs),
   );
   await Promise.all(calls);
   await nextTurn();
@@ -60,11 +63,31 @@ it('time each call from its start to its end', async () => {
 });
 
 it('keep channels apart', async () => {
-  await publications.counted('a', now, Promise.resolve({ bytes: 1 }), asItIs);
-  await publications.counted('b', now, Promise.resolve({ bytes: 2 }), asItIs);
+  await publications.counted('a', performance.now(), Promise.resolve({ bytes: 1 }), asItIs);
+  await publications.counted('b', performance.now(), Promise.resolve({ bytes: 2 }), asItIs);
   await nextTurn();
   expect(told.map(({ channel, bytes }) => [channel, bytes])).toEqual([
     ['a', 1],
     ['b', 2],
   ]);
+});
+
+it('are told together where they end within 10 ms of the last time, over a turn or several', async () => {
+  const publish = (bytes: number): Promise<object> =>
+    publications.counted('news', performance.now(), Promise.resolve({ bytes }), asItIs);
+  await publish(1);
+  await nextTurn();
+  for (const bytes of [2, 3]) {
+    jest.advanceTimersByTime(4);
+    await publish(bytes);
+    await nextTurn();
+  }
+  jest.advanceTimersByTime(1);
+  expect(told.map(({ bytes }) => bytes)).toEqual([1]);
+  jest.advanceTimersByTime(1);
+  expect(told.slice(1)).toMatchObject([{ published: 2, bytes: 5 }]);
+  jest.advanceTimersByTime(10);
+  await publish(4);
+  await nextTurn();
+  expect(told.slice(2)).toMatchObject([{ published: 1, bytes: 4 }]);
 });
