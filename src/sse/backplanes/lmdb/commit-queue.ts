@@ -40,7 +40,8 @@ interface Call {
 export class CommitQueue {
   #waiting: Call[] = [];
   /** The calls whose answers depend on the present draft, and how these are made. */
-  readonly #planned = new Map<Call, () => unknown>();
+  /** Replaced and not cleared: a cleared Map's old table would keep the calls of all later drafts (see channels/channel.ts). */
+  #planned = new Map<Call, () => unknown>();
   #work: Promise<void> | undefined;
   #isClosed = false;
 
@@ -130,7 +131,7 @@ export class CommitQueue {
     } catch (error) {
       for (const call of this.#planned.keys()) refuse(call, this.#notTaken(call, error));
     }
-    this.#planned.clear();
+    this.#planned = new Map();
   }
 
   #refuseLate(): void {
