@@ -69,29 +69,36 @@ export class ChannelWriter {
 
   /** @returns the event's id, or the empty string */
   publish(channel: string, event: SseEventInput, options?: PublishOptions): Promise<string> {
+    return isHeard()
+      ? this.#publishTold(channel, event, options)
+      : this.#publish(channel, event, options, undefined, idOf);
+  }
+
+  #publishTold(channel: string, event: SseEventInput, options: PublishOptions | undefined): Promise<string> {
     return this.#told(
       channel,
       typeIn(event),
-      (context) => this.#publish(channel, event, options, context),
+      (context) => this.#publish(channel, event, options, context, asItIs),
       idOf,
     );
   }
 
-  // No function on this way is `async`: each would make two or three Promises more, with an `AsyncLocalStorage` in use
-  // the most expensive part of a publish until Node 24.
-  #publish(
+  // No function on this way is `async`, and `resultOf` has no `then()` of its own: each Promise more is, with an
+  // `AsyncLocalStorage` in use, the most expensive part of a publish until Node 24.
+  #publish<Result>(
     channel: string,
     event: SseEventInput,
     options: PublishOptions | undefined,
     context: Publishing | undefined,
-  ): Promise<Appended> {
+    resultOf: (appended: Appended) => Result,
+  ): Promise<Result> {
     try {
       const rules = this.rulesOf(channel);
       const publishId = options && publishIdOf(options);
       const turn = this.queue.turn(channel, this.encoded(channel, event, rules));
       return turn instanceof Promise
-        ? turn.then((stored) => this.#append(channel, rules.settings, stored, publishId, context))
-        : this.#append(channel, rules.settings, turn, publishId, context);
+        ? turn.then((stored) => this.#append(channel, rules.settings, stored, publishId, context, resultOf))
+        : this.#append(channel, rules.settings, turn, publishId, context, resultOf);
     } catch (error) {
       const refusal = error as Error;
       return Promise.reject(refusal);
@@ -108,8 +115,8 @@ export class ChannelWriter {
     return this.#told(
       channel,
       event.type,
-      (context) => this.#append(channel, settings, event, publishId, context),
-      (appended) => appended,
+      (context) => this.#append(channel, settings, event, publishId, context, asItIs),
+      asItIs,
     );
   }
 
@@ -120,16 +127,19 @@ export class ChannelWriter {
     publish: (context: Publishing | undefined) => Promise<Appended>,
     resultOf: (appended: Appended) => Result,
   ): Promise<Result> {
-    const startedAt = channelPublished.hasSubscribers ? performance.now() : undefined;
-    const end = publishing.hasSubscribers ? this.#traced(channel, type, publish) : publish(undefined);
-    return startedAt === undefined
-      ? end.then(resultOf)
-      : this.#publications.counted(channel, startedAt, end, resultOf);
+    const startedAt = performance.now();
+    const end = publishing.hasSubscribers
+      ? this.#traced(channel, type, startedAt, publish)
+      : publish(undefined);
+    return channelPublished.hasSubscribers
+      ? this.#publications.counted(channel, startedAt, end, resultOf)
+      : end.then(resultOf);
   }
 
   #traced(
     channel: string,
     type: string | undefined,
+    startedAt: number,
     publish: (context: Publishing) => Promise<Appended>,
   ): Promise<Appended> {
     // All fields at once, in one literal: to add one later costs more than all of this.
@@ -137,7 +147,7 @@ export class ChannelWriter {
       hub: this.hub,
       channel,
       definition: this.definitionOf(channel),
-      startedAt: performance.now(),
+      startedAt,
       type,
       trace: undefined,
       bytes: undefined,
@@ -147,18 +157,19 @@ export class ChannelWriter {
     return publishing.tracePromise(() => publish(context), context);
   }
 
-  #append(
+  #append<Result>(
     channel: string,
     settings: ChannelSettings,
     event: StoredEvent,
     publishId: string | undefined,
     context: Publishing | undefined,
-  ): Promise<Appended> {
+    resultOf: (appended: Appended) => Result,
+  ): Promise<Result> {
     const stored = context ? traced(event, context) : event;
     return this.backplane.append(channel, settings, stored, publishId).then((position) => {
       this.published++;
       const id = settings.history ? formatId(position, channelHash(channel)) : (event.id ?? '');
-      return { position, id, bytes: event.bytes };
+      return resultOf({ position, id, bytes: event.bytes });
     });
   }
 
@@ -229,6 +240,9 @@ export class ChannelWriter {
   }
 }
 
+/** Whether anybody wants to hear of publishing. */
+const isHeard = (): boolean => channelPublished.hasSubscribers || publishing.hasSubscribers;
+
 /** The type, for listeners. JavaScript users may pass anything, also what throws here: it is refused when it is encoded. */
 function typeIn(event: SseEventInput | undefined): string | undefined {
   try {
@@ -239,6 +253,8 @@ function typeIn(event: SseEventInput | undefined): string | undefined {
 }
 
 const idOf = ({ id }: Appended): string => id;
+
+const asItIs = (appended: Appended): Appended => appended;
 
 const idsBy = ({ history }: ChannelSettings): IdsBy => (history ? 'hub' : 'publisher');
 

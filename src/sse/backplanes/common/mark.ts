@@ -1,23 +1,21 @@
 import { randomFillSync } from 'node:crypto';
 
-const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-/** All pairs of digits: a mark is made of four. */
-const PAIRS = Array.from(DIGITS, (one) => Array.from(DIGITS, (other) => one + other)).flat();
-/** Random numbers from here on would favour the first pairs. */
-const FAIR = 65_536 - (65_536 % PAIRS.length);
+const DIGITS = Buffer.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz');
+/** Random bytes from here on would favour the first digits. */
+const FAIR = 256 - (256 % DIGITS.length);
+const LENGTH = 8;
 
-const pool = new Uint16Array(2_048);
-let next = pool.length;
+const pool = Buffer.allocUnsafe(4_096);
+/** Random digits, of which marks are cut off. */
+let digits = '';
+let next = 0;
 
-function pair(): string {
-  for (;;) {
-    if (next === pool.length) {
-      randomFillSync(pool);
-      next = 0;
-    }
-    const number = pool[next++] as number;
-    if (number < FAIR) return PAIRS[number % PAIRS.length] as string;
-  }
+function refill(): void {
+  let length = 0;
+  for (const byte of randomFillSync(pool))
+    if (byte < FAIR) pool[length++] = DIGITS[byte % DIGITS.length] as number;
+  digits = pool.toString('latin1', 0, length);
+  next = 0;
 }
 
 /**
@@ -26,4 +24,7 @@ function pair(): string {
  * It is made anew for each attempt to store an event, and never derived from anything: a store that came back
  * older uses an offset a second time, and then the mark must be another.
  */
-export const newMark = (): string => pair() + pair() + pair() + pair();
+export function newMark(): string {
+  if (next + LENGTH > digits.length) refill();
+  return digits.slice(next, (next += LENGTH));
+}

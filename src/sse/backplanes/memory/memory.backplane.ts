@@ -100,12 +100,27 @@ export class MemoryBackplane implements SseBackplane {
   constructor(private readonly limits: MemoryBackplaneLimits) {}
 
   /** The entry is in place when the call returns. */
-  async append(
+  append(
     channel: string,
     settings: ChannelSettings,
     event: StoredEvent,
     publishId?: string,
   ): Promise<Position> {
+    // Not `async`: a call would allocate the room for its variables anew.
+    try {
+      return Promise.resolve(this.#append(channel, settings, event, publishId));
+    } catch (error) {
+      const refusal = error as Error;
+      return Promise.reject(refusal);
+    }
+  }
+
+  #append(
+    channel: string,
+    settings: ChannelSettings,
+    event: StoredEvent,
+    publishId: string | undefined,
+  ): Position {
     const known = this.#known(channel, publishId);
     if (known) return known;
     const now = this.#clock.now();
