@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { expect, it } from '@jest/globals';
 import { MemoryBackplane } from '../../../src/sse/backplanes/memory/memory.backplane.js';
 import { Channel } from '../../../src/sse/channels/channel.js';
+import { ChannelDefinitions } from '../../../src/sse/channels/channel-definitions.js';
 import { RunQueue } from '../../../src/sse/channels/run-queue.js';
 import { storedEvent } from '../../../src/sse/log/stored-event.js';
 import { moduleSettings } from '../../../src/sse/sse.settings.js';
@@ -16,11 +17,12 @@ const LENGTH = 50_000;
 it('a channel lets go of the batches of past turns without a collection of all memory', async () => {
   const settings = moduleSettings({ history: { count: 1 } });
   const backplane = new MemoryBackplane(settings.limits);
-  const channel = new Channel('news', { definition: undefined, settings }, 'hub', backplane, new RunQueue());
+  const rules = new ChannelDefinitions(settings, []).rulesOf('news');
+  const channel = new Channel('news', rules, 'hub', backplane, new RunQueue());
   await channel.opened;
   const turn = async (): Promise<void> => {
     const event = storedEvent({ data: 'x'.repeat(LENGTH) }, 'hub', 2 * LENGTH);
-    const { offset } = await backplane.append('news', settings, event);
+    const { offset } = await backplane.append('news', rules.settings, event);
     expect(channel.batchAfter(offset - 1).chunk.length).toBeGreaterThan(LENGTH);
   };
   collect({ type: 'major' });
