@@ -22,6 +22,8 @@ const TASKS_A_LOOK = 8;
  */
 @Injectable()
 export class RunQueue {
+  /** When the tasks of this turn, or of the last one that had any, began to run: `performance.now()`. */
+  beganAt = 0;
   #tasks: Task[] = [];
   #next: Task[] = [];
   #scheduled = false;
@@ -51,7 +53,8 @@ export class RunQueue {
   }
 
   #runTasks(): void {
-    const until = performance.now() + this.#slice;
+    this.beganAt = performance.now();
+    const until = this.beganAt + this.#slice;
     this.#slice = SLICE;
     // Tasks add to this array. A round ends at the length that the array had when the round began.
     const tasks = (this.#tasks = this.#tasks.concat(this.#next));

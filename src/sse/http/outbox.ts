@@ -1,4 +1,5 @@
 import { HEARTBEAT, SharedText } from '../protocol/event-stream.js';
+import type { RunQueue } from '../channels/run-queue.js';
 import type { Cursor } from '../streams/cursor.js';
 import type { BackPressure } from '../streams/sink.js';
 import { GatheredText } from './gathered-text.js';
@@ -35,6 +36,7 @@ export class Outbox {
   #onTop = 0;
   /** The timer of `coalesce` after a write: until it fires, text is gathered for the next write. */
   #resting: NodeJS.Timeout | undefined;
+  /** About when it wrote last. No write looks at the clock: one in the run queue takes the time at which the turn began. */
   #wroteAt = performance.now();
 
   constructor(
@@ -42,6 +44,7 @@ export class Outbox {
       SseConnection,
       'settings' | 'scheduleRun' | 'backedUp' | 'drained' | 'overflowed'
     >,
+    private readonly queue: Pick<RunQueue, 'beganAt'>,
   ) {}
 
   get backPressure(): BackPressure {
@@ -118,9 +121,11 @@ export class Outbox {
     return now - this.#wroteAt;
   }
 
-  beat(): void {
+  /** @param now `performance.now()` */
+  beat(now: number): void {
     const writer = this.#writer;
     if (writer) this.#wrote(writer.write(HEARTBEAT_TEXT) ? 'taken' : 'not taken', writer);
+    this.#wroteAt = now;
   }
 
   /** Writes what a whole response ends with, after all that was gathered. */
@@ -140,7 +145,8 @@ export class Outbox {
   }
 
   #wrote(outcome: 'taken' | 'not taken', writer: ResponseWriter): void {
-    this.#wroteAt = performance.now();
+    const { beganAt } = this.queue;
+    if (beganAt > this.#wroteAt) this.#wroteAt = beganAt;
     const { coalesce } = this.connection.settings;
     if (coalesce > 0)
       this.#resting ??= setTimeout(() => {

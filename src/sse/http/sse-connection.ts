@@ -139,7 +139,7 @@ export class SseConnection implements Sink, Task {
     const Ids = settings.route === 'own' && exchange.idForm === 'own' ? OwnIds : FullIds;
     this.reader = new StreamReader(streams, this, new Ids(parseLastEventId(exchange.lastEventId)));
     this.#introduction = new Introduction(this);
-    this.#outbox = new Outbox(this);
+    this.#outbox = new Outbox(this, this.#queue);
   }
 
   get pipeline(): Pipeline {
@@ -584,7 +584,7 @@ export class SseConnection implements Sink, Task {
     if (this.#tellMoved()) return heartbeat;
     const silence = this.#outbox.silence(now);
     if (silence < heartbeat) return heartbeat - silence;
-    this.#outbox.beat();
+    this.#outbox.beat(now);
     return heartbeat;
   }
 
