@@ -69,12 +69,20 @@ export class RunQueue {
       try {
         (tasks[done] as Task).run();
       } catch (error) {
-        // One task's failure never ends another's.
-        this.#logger.error(error);
+        this.#failed(error);
       }
     }
     this.#tasks = tasks.slice(done);
     this.#scheduled = false;
     if (this.#tasks.length > 0 || this.#next.length > 0) this.#schedule();
+  }
+
+  /** Neither the failure of a task nor that of the application's logger ends the tasks after it. */
+  #failed(error: unknown): void {
+    try {
+      this.#logger.error(error);
+    } catch {
+      // There is nobody left to tell.
+    }
   }
 }

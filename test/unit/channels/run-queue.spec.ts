@@ -88,6 +88,19 @@ describe('a task', () => {
     expect(ran).toEqual(['a', 'b', 'c']);
     expect(errors).toEqual([failure]);
   });
+
+  it('that fails does not end the others where the logger fails, too', async () => {
+    const fails = (): never => {
+      throw new Error('no disk');
+    };
+    Logger.overrideLogger({ error: fails, log: fails, warn: fails });
+    turn.add(task('a', fails));
+    turn.add(task('b'));
+    await nextTurn();
+    turn.add(task('c'));
+    await nextTurn();
+    expect(ran).toEqual(['a', 'b', 'c']);
+  });
 });
 
 /** Waits until at least so many tasks are done. */
