@@ -1,4 +1,4 @@
-import { constants, deflateRawSync } from 'node:zlib';
+import { constants, deflateRawSync, type ZlibOptions } from 'node:zlib';
 import { chunk, type SharedText } from '../protocol/event-stream.js';
 import { Checksum } from './joined-crc.js';
 
@@ -38,10 +38,20 @@ class TextBlock extends Block {
     readonly checksum = new Checksum(content),
     dictionary?: Buffer,
   ) {
-    super(
-      deflateRawSync(content, { finishFlush: constants.Z_SYNC_FLUSH, ...(dictionary && { dictionary }) }),
-    );
+    const fit = fitFor(content.length + (dictionary?.length ?? 0));
+    const options = { ...fit, finishFlush: constants.Z_SYNC_FLUSH, ...(dictionary && { dictionary }) };
+    super(deflateRawSync(content, options));
   }
+}
+
+/**
+ * The least memory in which so many bytes are compressed as well as in the 268 kB that zlib takes by default. Each call of
+ * Node's zlib takes it anew, and V8 collects garbage after some hundred times that.
+ */
+function fitFor(bytes: number): ZlibOptions {
+  // zlib looks back as far as the window is, less 262 bytes.
+  const windowBits = Math.min(15, Math.max(9, Math.ceil(Math.log2(bytes + 262))));
+  return { windowBits, memLevel: Math.min(8, windowBits - 7), chunkSize: Math.min(16_384, 64 + bytes) };
 }
 
 /** Names the texts that were compressed: a client that kept the text itself would hold it in memory. */
