@@ -1,4 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { describe, expect, it, jest } from '@jest/globals';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import {
   AlwaysOffSampler,
@@ -28,6 +29,13 @@ function tracing(sampler: AlwaysOnSampler | AlwaysOffSampler = new AlwaysOnSampl
   const spanProcessors = [new SimpleSpanProcessor(exporter)];
   const tracer = new BasicTracerProvider({ sampler, spanProcessors }).getTracer('test');
   whenTestEnds(listenForSpans('here', tracer));
+  // A listener that fails is logged.
+  const failed = jest.spyOn(Logger.prototype, 'error');
+  whenTestEnds(() => {
+    const calls = [...failed.mock.calls];
+    failed.mockRestore();
+    expect(calls).toEqual([]);
+  });
   return () => exporter.getFinishedSpans();
 }
 
@@ -197,8 +205,12 @@ describe('the span of a response', () => {
 
   it('that began before the listening, or is not recorded, is none', () => {
     const spans = tracing(new AlwaysOffSampler());
-    diagnostics.connectionBackedUp.publish({ ...ofHub, connection });
     diagnostics.connectionBegan.publish({ ...ofHub, connection });
+    diagnostics.connectionOpened.publish({ ...ofHub, connection, duration: 1, isResumed: true });
+    diagnostics.connectionBackedUp.publish({ ...ofHub, connection });
+    const gap = { reason: 'lagged', requested: '', oldest: null, latest: '' };
+    diagnostics.streamGap.publish({ ...ofChannel, connection, ...gap });
+    diagnostics.streamDenied.publish({ ...ofChannel, connection, reason: 'revoked' });
     end('client');
     expect(spans()).toEqual([]);
   });
