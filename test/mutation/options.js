@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-/** Which tests guard a room of the core, beside those of its own folders. */
+/** Which tests guard a room, beside those of its own folders. */
 const FURTHER_GUARDS = {
   protocol: [],
   log: ['test/contract/memory', 'test/e2e/streams/history', 'test/e2e/streams/gap'],
@@ -8,6 +8,11 @@ const FURTHER_GUARDS = {
   publishing: [],
   streams: ['test/e2e/http/latest', 'test/e2e/http/slow-clients', 'test/e2e/endpoint', 'test/e2e/snapshots'],
   http: [],
+  diagnostics: ['test/e2e/metrics', 'test/e2e/opentelemetry', 'test/e2e/inspector'],
+  instruments: ['test/e2e/metrics', 'test/e2e/opentelemetry'],
+  metrics: ['test/e2e/app/metrics'],
+  opentelemetry: [],
+  inspector: ['test/e2e/app/inspector', 'test/e2e/app/docs'],
 };
 
 const rooms = Object.keys(FURTHER_GUARDS);

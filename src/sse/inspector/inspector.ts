@@ -1,4 +1,4 @@
-import { BadRequestException, NotFoundException } from '@nestjs/common';
+import { BadRequestException, NotFoundException, ServiceUnavailableException } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import type { ChannelDefinitions } from '../channels/channel-definitions.js';
 import type { Channels } from '../channels/channels.js';
@@ -229,17 +229,17 @@ export class Inspector {
     });
   }
 
-  /** @throws NotFoundException */
+  /** @throws NotFoundException, ServiceUnavailableException where an instance that may have it has not answered */
   async connection(id: string): Promise<ConnectionView & { readonly instance: string }> {
-    const { answers } = await this.#ask<ConnectionView>(ABOUT.connection, { id }, () =>
+    const { answers, fault } = await this.#ask<ConnectionView>(ABOUT.connection, { id }, () =>
       listOf(this.#connections.view(id)),
     );
     const found = answers.find(({ items }) => items.length > 0);
-    if (!found)
-      throw new NotFoundException(
-        'This connection is not open any more. Explain remembers for some minutes what became of its events.',
-      );
-    return { ...(found.items[0] as ConnectionView), instance: found.from };
+    if (found) return { ...(found.items[0] as ConnectionView), instance: found.from };
+    if (fault !== undefined) throw new ServiceUnavailableException(`${fault} The connection may be there.`);
+    throw new NotFoundException(
+      'This connection is not open any more. Explain remembers for some minutes what became of its events.',
+    );
   }
 
   async channel(name: string): Promise<ChannelView> {
@@ -343,7 +343,9 @@ export class Inspector {
     );
     const sign = by.order === 'up' ? 1 : -1;
     const all = by.merge(rows).sort((one, other) => sign * compare(by.key(one), by.key(other)));
-    return { total: Math.min(total, DEEPEST), rows: all.slice(offset, offset + limit), fault };
+    // A channel of several instances is one row. Those beyond this depth may be, too: then it is too high until they are seen.
+    const count = total - (rows.length - all.length);
+    return { total: Math.min(count, DEEPEST), rows: all.slice(offset, offset + limit), fault };
   }
 
   /**

@@ -206,6 +206,18 @@ describe('an explanation', () => {
     const { sentence, event } = await app.explain(id, { channel: 'news' });
     expect(sentence).toContain('is no longer in the log of "news": newer events have pushed it out');
     expect(event).toMatchObject({ state: 'gone', type: 'note' });
+    // Another channel has an event at this offset.
+    await app.hub.publish('secrets', { type: 'secret', data: 1 });
+    expect((await app.explain('1', { channel: 'news' })).event).toMatchObject({ type: 'note' });
+  });
+
+  it('says of a connection that is gone that it did not stream the channel', async () => {
+    const app = await startInspected();
+    const id = await publish(app.hub, 'news', 1);
+    await leave(app, await app.stream('any?channels=rooms/a', 'eve'));
+    const { outcome, sentence } = await verdictOn(app, id, 'eve');
+    expect(outcome).toBe('absent');
+    expect(sentence).toContain('which has ended (its client has left), did not stream the channel "news"');
   });
 
   it('says that it knows no such event, user or connection', async () => {
@@ -220,6 +232,53 @@ describe('an explanation', () => {
     );
     const connection = '0b9f3f6c-8f2b-4d0c-9a40-1f0f5f3f9e11';
     expect((await app.explain(id, { channel: 'news', connection })).verdicts).toEqual([]);
+  });
+
+  it('tells the last event that has left the log from one of another log', async () => {
+    const app = await startInspected();
+    const ids: string[] = [];
+    for (let n = 1; n <= 15; n++) ids.push(await publish(app.hub, 'news', n));
+    const stateOf = async (event: string): Promise<string> =>
+      (await app.explain(event, { channel: 'news' })).event.state;
+    const [last, kept] = [ids[4]!, ids[5]!];
+    expect([await stateOf(last), await stateOf('5'), await stateOf(kept)]).toEqual(['gone', 'gone', 'kept']);
+    const foreign = (id: string): string => id.replace(/\..*(?=....$)/, '.foreign');
+    expect([await stateOf(foreign(last)), await stateOf(foreign(kept))]).toEqual(['unknown', 'unknown']);
+    // Of those before, the log knows only that there were some.
+    expect([await stateOf(foreign(ids[3]!)), await stateOf('0')]).toEqual(['gone', 'unknown']);
+  });
+
+  it('says that a channel was purged', async () => {
+    const app = await startInspected();
+    const id = await publish(app.hub, 'news', 1);
+    await app.hub.purge('secrets');
+    const sentence = async (): Promise<string> => (await app.explain(id, { channel: 'news' })).sentence;
+    expect(await sentence()).not.toContain('purged');
+    await app.hub.purge('news');
+    expect(await sentence()).toContain('it was purged, or newer events have pushed it out');
+  });
+
+  it('says of a channel without history that nothing is known of its events', async () => {
+    const app = await startInspected();
+    await expect(app.explain('1', { channel: 'typing' })).rejects.toThrow(
+      'The channel \\"typing\\" has no history',
+    );
+    const id = await publish(app.hub, 'news', 1);
+    // Its channel is streamed by nobody.
+    await expect(app.explain(id, {})).rejects.toThrow('No channel that is streamed now has this id');
+  });
+
+  it('tells of one connection that is gone by its id', async () => {
+    const app = await startInspected();
+    const [ada, bob] = [await app.stream('news', 'ada'), await app.stream('news', 'bob')];
+    const id = await publish(app.hub, 'news', 1);
+    await ada.next();
+    await bob.next();
+    const [{ id: connection } = { id: '' }] = await app.hub.connections({ user: 'ada' });
+    await leave(app, ada);
+    await leave(app, bob);
+    const answer = await app.explain(id, { channel: 'news', connection });
+    expect(outcomes(answer)).toEqual(['ada written']);
   });
 
   it('forgets the oldest when its memory is full', async () => {

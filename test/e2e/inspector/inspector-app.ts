@@ -1,11 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { filter } from 'rxjs';
-import { AuthorizeChannel, type BackplaneFactory, type ChannelAccess } from '../../../src/sse/index.js';
+import {
+  AuthorizeChannel,
+  defineChannel,
+  SseModule,
+  type BackplaneFactory,
+  type ChannelAccess,
+} from '../../../src/sse/index.js';
 import { SseInspectorModule, type SseInspectorOptions } from '../../../src/sse/inspector/index.js';
 import type { AdapterName } from '../../support/adapters.js';
+import { eventually } from '../../support/eventually.js';
 import { listen } from '../../support/open-stream.js';
 import { startSseApp, type Route, type SseApp } from '../../support/sse-app.js';
 import type { TestStream } from '../../../src/sse/testing/index.js';
+
+const Room = defineChannel('rooms/:id', { history: { count: 5 } });
+const Typing = defineChannel('typing', { history: 0, presence: true, slow: { latest: () => '' } });
 
 /** Nobody but Ada may read the secrets. */
 @Injectable()
@@ -24,23 +34,30 @@ const routes: Readonly<Record<string, Route>> = {
   evens: (hub) => hub.stream('news').pipe(filter(({ data }) => Number(data) % 2 === 0)),
   secrets: (hub) => hub.stream('secrets'),
   both: (hub) => hub.stream(['news', 'secrets']),
+  opening: () => new Promise<never>(() => undefined),
+  any: (hub, { query }) => hub.stream(query['channels']!.split(',')),
 };
 
 export interface InspectedOptions {
   readonly inspector?: Partial<SseInspectorOptions>;
   readonly backplane?: BackplaneFactory;
   readonly adapter?: AdapterName;
+  /** Events that a channel keeps, if no definition says otherwise. */
+  readonly history?: number;
 }
 
 /** An application with an inspector at `/inspector`. The user is in the header `x-user`. */
 export async function startInspected(options: InspectedOptions = {}): Promise<Inspected> {
-  const { inspector, backplane, adapter } = options;
+  const { inspector, backplane, adapter, history = 10 } = options;
   const app = await startSseApp({
     routes,
     providers: [SecretAccess],
-    imports: [SseInspectorModule.forRoot({ path: 'inspector', guards: 'none', ...inspector })],
+    imports: [
+      SseModule.forFeature([Room, Typing]),
+      SseInspectorModule.forRoot({ path: 'inspector', guards: 'none', ...inspector }),
+    ],
     sse: {
-      history: { count: 10 },
+      history: { count: history },
       identify: ({ headers }: { headers: Record<string, string | undefined> }) =>
         headers['x-user'] === undefined ? undefined : { user: headers['x-user'] },
       ...(backplane && { backplane }),
@@ -63,6 +80,8 @@ export interface ExplainAnswer {
   }[];
 }
 
+type Query = Readonly<Record<string, string>>;
+
 export class Inspected {
   readonly hub: SseApp['hub'];
   readonly url: string;
@@ -78,13 +97,23 @@ export class Inspected {
     return listen(`${this.url}/${path}`, { headers, ...(lastEventId !== undefined && { lastEventId }) });
   }
 
-  async get<Answer = unknown>(path: string, query: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  /** Asks for JSON. An answer without an instance that was too busy for a second is no answer yet. */
+  async get<Answer = unknown>(path: string, query: Query = {}): Promise<Answer> {
+    let answer: unknown;
+    await eventually(async () => {
+      answer = await this.getOnce(path, query);
+      return (answer as { fault?: string }).fault === undefined;
+    });
+    return answer as Answer;
+  }
+
+  async getOnce<Answer = unknown>(path: string, query: Query = {}): Promise<Answer> {
     const response = await fetch(`${this.url}/inspector/api/${path}?${new URLSearchParams(query)}`);
     if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
     return (await response.json()) as Answer;
   }
 
-  explain(event: string, query: Readonly<Record<string, string>>): Promise<ExplainAnswer> {
+  explain(event: string, query: Query): Promise<ExplainAnswer> {
     return this.get('explain', { event, ...query });
   }
 

@@ -5,6 +5,7 @@ import { Inspector } from '../../../src/sse/inspector/inspector.js';
 import { adapters } from '../../support/adapters.js';
 import { listen } from '../../support/open-stream.js';
 import { describeOnRedis } from '../../support/shared-server.js';
+import type { TestStream } from '../../../src/sse/testing/index.js';
 import { untilConnections, untilSubscribers } from '../../support/sse-app.js';
 import { startInspected, type Inspected } from './inspector-app.js';
 
@@ -238,8 +239,9 @@ describe('the inspector', () => {
     const stream = await app.stream('news', 'ada');
     expect(inspector.isCounting).toBe(false);
     const figures = await listen(`${app.url}/inspector/api/figures`);
-    expect((await figures.next()).data).toMatchObject({
-      instances: [{ stats: { connections: 1 } }],
+    expect(await figures.next()).toMatchObject({
+      type: 'figures',
+      data: { instances: [{ stats: { connections: 1 } }] },
     });
     expect(inspector.isCounting).toBe(true);
     await app.hub.publish('news', { data: 1 });
@@ -261,11 +263,13 @@ describe('the inspector', () => {
 
   it('tails a channel with a filter, without being a subscriber', async () => {
     const app = await startInspected();
-    await app.hub.publish('news', { type: 'note', data: 'old apple' });
+    const first = await app.hub.publish('news', { type: 'note', data: 'old apple' });
+    await app.hub.publish('news', { data: 'old pear' });
     const tail = await listen(`${app.url}/inspector/api/tail?channel=news&text=APPLE`);
-    expect((await tail.next()).data.events).toEqual([
-      expect.objectContaining({ offset: 1, type: 'note', data: 'old apple' }),
-    ]);
+    expect(await tail.next()).toMatchObject({
+      type: 'events',
+      data: { events: [{ offset: 1, id: first, type: 'note', data: 'old apple' }] },
+    });
     for (let n = 0; n < 100; n++) await app.hub.publish('news', { data: `${n} apple` });
     await app.hub.publish('news', { data: 'pear' });
     let events = 0;
@@ -279,6 +283,33 @@ describe('the inspector', () => {
     expect(events + left).toBe(100);
     expect(await app.hub.subscriberCount('news')).toBe(0);
     await expect(listen(`${app.url}/inspector/api/tail?channel=${'x'.repeat(300)}`)).rejects.toThrow('400');
+  });
+
+  it('tails a channel without ids, and finds an event by its type', async () => {
+    const app = await startInspected();
+    const ofAll = await listen(`${app.url}/inspector/api/tail?channel=typing`);
+    const ofType = await listen(`${app.url}/inspector/api/tail?channel=typing&text=ALERT`);
+    const ofMessages = await listen(`${app.url}/inspector/api/tail?channel=typing&text=message`);
+    await app.hub.publish('typing', { data: 'x'.repeat(3_000) });
+    await app.hub.publish('typing', { type: 'alert', data: '' });
+    const message = { id: '', type: 'message', data: 'x'.repeat(2_000) };
+    const alert = { id: '', type: 'alert', data: '' };
+    const got = async (tail: TestStream, count: number): Promise<unknown[]> => {
+      const events: unknown[] = [];
+      while (events.length < count) events.push(...(await tail.next()).data.events);
+      return events;
+    };
+    expect(await got(ofAll, 2)).toMatchObject([message, alert]);
+    expect(await got(ofType, 1)).toMatchObject([alert]);
+    expect(await got(ofMessages, 1)).toMatchObject([message]);
+  });
+
+  it('tails from the newest events of the past, and no more of them than it says', async () => {
+    const app = await startInspected({ history: 100 });
+    for (let n = 1; n <= 80; n++) await app.hub.publish('news', { data: n });
+    const tail = await listen(`${app.url}/inspector/api/tail?channel=news`);
+    const { events, left } = (await tail.next()).data as { events: { offset: number }[]; left: number };
+    expect([events.length, events[0]!.offset, events.at(-1)!.offset, left]).toEqual([50, 31, 80, 0]);
   });
 
   it('lists what went wrong lately', async () => {
@@ -312,6 +343,6 @@ describeOnRedis('the inspector of several instances', (shared) => {
     const { rows } = await here.get<Rows>('channels');
     expect(rows).toMatchObject([{ name: 'news', subscribers: 3 }]);
     const figures = await listen(`${here.url}/inspector/api/figures`);
-    expect((await figures.next()).data.instances).toHaveLength(2);
+    await figures.until(({ data }) => (data as { instances: unknown[] }).instances.length === 2);
   });
 });

@@ -273,6 +273,13 @@ const cases: Case[] = [
     'came with a position that the log does not know',
   ],
   [
+    'before the position of another log',
+    event(3),
+    { position: at(10, { began: 4, isResumed: true }), gaps: [gap(ID(999), ID(5), ID(20), 'unknown')] },
+    'gap',
+    'came with a position that the log does not know',
+  ],
+  [
     'in a gap of a slow client',
     event(9),
     { gaps: [gap(ID(2), ID(4), ID(20)), gap(ID(8), ID(10), ID(20), 'lagged')] },

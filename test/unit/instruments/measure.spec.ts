@@ -90,6 +90,24 @@ describe('measure()', () => {
     ]);
   });
 
+  it('counts what went wrong by its reason', () => {
+    const measured = measuring();
+    const connection = {} as never;
+    diagnostics.connectionEnded.publish({ ...ofHub, connection, duration: 1, reason: 'slow' });
+    diagnostics.connectionRefused.publish({ ...ofHub, limit: 'connections', path: '/' });
+    const gap = { reason: 'evicted', requested: '', oldest: null, latest: '' };
+    diagnostics.streamGap.publish({ ...ofChannel, connection, ...gap });
+    diagnostics.streamDenied.publish({ ...ofChannel, connection, reason: 'forbidden' });
+    diagnostics.hookFailed.publish({ ...ofChannel, hook: 'Rooms.came()', error: new Error() });
+    expect(measured).toEqual([
+      ['sse.connections.ended', 1, { reason: 'slow' }],
+      ['sse.connections.refused', 1, { limit: 'connections' }],
+      ['sse.gaps', 1, { ...labels, reason: 'evicted' }],
+      ['sse.denials', 1, { ...labels, reason: 'forbidden' }],
+      ['sse.hooks.failed', 1, { ...labels, hook: 'Rooms.came()' }],
+    ]);
+  });
+
   it('tells a new client from one that came back', () => {
     const measured = measuring();
     const connection = {} as never;

@@ -73,11 +73,12 @@ function said(event: EventFacts, evidence: ConnectionEvidence): Said {
 }
 
 /** A gap was told: its events are those after the position of the client, and before the oldest that was left. */
-function covers({ requested, oldest, latest }: GapTold, offset: number): boolean {
+function covers({ reason, requested, oldest, latest }: GapTold, offset: number): boolean {
   const left = offsetOf(oldest ?? '');
   const end = left ?? (offsetOf(latest) ?? 0) + 1;
   // A position that the log did not know says nothing of what the client has.
-  return offset < end && offset > (offsetOf(requested) ?? 0);
+  const had = reason === 'unknown' ? 0 : (offsetOf(requested) ?? 0);
+  return offset < end && offset > had;
 }
 
 /** The offset that an id of one channel names. */
