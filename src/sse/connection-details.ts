@@ -3,6 +3,11 @@ export interface StreamPosition {
   readonly channel: string;
   /** The last event before those that it was to get; undefined until that is known. */
   readonly began: number | undefined;
+  /**
+   * The last event that it passed on of those that were there when it began, and that came meanwhile; undefined until all
+   * were. Events after it were passed on as they were published.
+   */
+  readonly liveAfter: number | undefined;
   /** The last event that it has passed on: to its client, or to operators of the application. */
   readonly read: number;
   /** The last event that was written to its client, or hidden from it by `types` or `filter`; undefined while a gap is owed. */

@@ -118,8 +118,8 @@ export class Cursor implements ChannelReader, Task {
   #lag: 'none' | 'lagging' = 'none';
   /** The position after which it passes over no event that is wanted: since its start, its last gap, or its last lag. */
   #from = UNREAD;
-  /** `past` until everything was handed on that was in the log at the start. */
-  #stretch: 'past' | 'live' = 'past';
+  /** The offset up to which it has handed on the past; undefined until everything was that was in the log at the start. */
+  #liveAfter: number | undefined;
   /** When its task in the run queue comes, if there is one. */
   #due: 'in this turn' | 'in the next turn' | undefined;
   readonly #ifAbsent: StreamRequest['ifAbsent'];
@@ -188,7 +188,7 @@ export class Cursor implements ChannelReader, Task {
   add(subscription: StreamSubscription): void {
     if (this.started) subscription.since = 'later';
     this.#subscriptions = this.#subscriptions.concat(subscription);
-    if (this.#stretch === 'live') subscription.caughtUp?.();
+    if (this.isLive) subscription.caughtUp?.();
   }
 
   /** Answers whether the subscription was one of its own. */
@@ -222,6 +222,7 @@ export class Cursor implements ChannelReader, Task {
     return {
       channel: channel.name,
       began: began?.offset,
+      liveAfter: this.#liveAfter,
       read: read.offset,
       given: given?.offset,
       head: channel.present?.offset ?? 0,
@@ -297,9 +298,13 @@ export class Cursor implements ChannelReader, Task {
     return entry?.offset === position.offset && entry.mark === position.mark ? { entry } : undefined;
   }
 
+  get #stretch(): 'past' | 'live' {
+    return this.isLive ? 'live' : 'past';
+  }
+
   /** Whether what it reads was published while it was reading. */
   get isLive(): boolean {
-    return this.#stretch === 'live';
+    return this.#liveAfter !== undefined;
   }
 
   // ---- The start, in the order in which its reader calls these
@@ -427,8 +432,8 @@ export class Cursor implements ChannelReader, Task {
     if (!this.#sendPreface()) return;
     if (log.isAbsent) this.#moveWithAbsent();
     else if (this.read.offset < log.head.offset) this.#read();
-    if (this.#stretch === 'past' && this.read.offset === this.log.head.offset) {
-      this.#stretch = 'live';
+    if (!this.isLive && this.read.offset === this.log.head.offset) {
+      this.#liveAfter = this.read.offset;
       for (const subscription of this.#subscriptions) subscription.caughtUp?.();
     }
     if (this.isAtEnd) this.end();
@@ -457,6 +462,7 @@ export class Cursor implements ChannelReader, Task {
   #changeLog(): void {
     const { given, read } = this;
     const log = (this.#log = this.channel.log);
+    if (this.isLive) this.#liveAfter = log.floor.offset;
     if (this.#phase !== READING)
       this.read = log.floor; // nothing was sent yet, so nothing was lost
     else if (!log.has(read) || (given && isOfOtherLog(given, log)))

@@ -13,7 +13,7 @@ const who = { id: '0b9f3f6c-8f2b', user: 'ada', path: '/news', address: '127.0.0
 type Position = NonNullable<ConnectionEvidence['position']>;
 
 const at = (given: number | undefined, more: Partial<Position> = {}): Position => ({
-  ...{ channel: 'news', began: 5, read: given ?? 5, given, head: 20 },
+  ...{ channel: 'news', began: 5, liveAfter: 5, read: given ?? 5, given, head: 20 },
   ...{ types: undefined, hasFilter: false, way: 'direct', isResumed: false },
   ...more,
 });
@@ -62,23 +62,30 @@ const cases: Case[] = [
     'written',
     'ended (its client fell behind). The client has it if',
   ],
-  // An event that was there before the stream began is a replay; the clock of its publisher decides.
+  // An event that was there before the stream had caught up is a replay.
   [
     'replayed from the past',
-    event(9, { at: BEGAN - 1 }),
-    {},
+    event(9),
+    { position: at(10, { liveAfter: 9 }) },
     'replayed',
     'when the stream began at 12:00:00.000 UTC.',
   ],
   [
-    'replayed to a client that came back',
-    event(9, { at: BEGAN - 1 }),
-    { position: at(10, { isResumed: true }) },
+    'replayed to a client that came back, which has not caught up',
+    event(9),
+    { position: at(10, { isResumed: true, liveAfter: undefined }) },
     'replayed',
     'when the client came back',
   ],
-  ['published at the start', event(9, { at: BEGAN }), {}, 'written', 'was written to'],
-  ['published when nobody knows', event(9, { at: undefined }), {}, 'written', 'was written to'],
+  ['the first after the past', event(9), { position: at(10, { liveAfter: 8 }) }, 'written', 'was written to'],
+  // The clocks of the publisher's instance and of this one may differ.
+  [
+    'published before the start, by another clock',
+    event(9, { at: BEGAN - 1 }),
+    {},
+    'written',
+    'was written to',
+  ],
 
   // ---- Passed: written, unless something has dropped it
   [
@@ -126,8 +133,8 @@ const cases: Case[] = [
   ],
   [
     'replayed behind operators, and then ended',
-    event(9, { at: BEGAN - 1 }),
-    { position: at(10, OPERATORS), ...ended('client') },
+    event(9),
+    { position: at(10, { ...OPERATORS, liveAfter: 9 }), ...ended('client') },
     'passed',
     'before the connection ended (its client has left)',
   ],

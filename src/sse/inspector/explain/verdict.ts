@@ -149,7 +149,7 @@ function before(name: string, event: EventFacts, { position, who }: ConnectionEv
 function passed(name: string, event: EventFacts, evidence: ConnectionEvidence): Said {
   if (isHidden(event, evidence)) return filtered(name, event, evidence);
   const { position, who } = evidence;
-  const isReplay = event.at !== undefined && event.at < who.since;
+  const isReplay = position?.liveAfter === undefined || event.offset <= position.liveAfter;
   const written = isReplay
     ? `was replayed to ${name} when ${position?.isResumed ? 'the client came back' : 'the stream began'} at ${timeOf(who.since)}`
     : `was written to ${name}`;
