@@ -175,6 +175,182 @@ describeWith('redis-server', 'logs in Redis', (path) => {
     });
   });
 
+  describe('that are trimmed by one append in several', () => {
+    const COUNT = 32;
+    const options = { history: { count: COUNT } };
+    /** Events of which the oldest are beyond the limit, and still there. */
+    const overfilled = async (): Promise<Position[]> => {
+      const positions: Position[] = [];
+      for (let n = 0; n < COUNT + 3; n++) positions.push(await append(n, options));
+      expect(await size()).toBe(COUNT + 3);
+      return positions;
+    };
+    const nameOf = async (what: string): Promise<string> =>
+      (await keys()).find((key) => key.endsWith(`:${what}`))!;
+    const size = async (): Promise<unknown> => server.command('XLEN', await nameOf('log'));
+    const bytes = async (): Promise<unknown> => server.command('HGET', await nameOf('state'), 'bytes');
+    const resumed = async (after: Position, by = backplane) => {
+      const { floor, entries, missing } = await by.read(channel, settingsOf(options), {
+        after,
+        limit: Infinity,
+      });
+      return { floor, missing, offsets: entries.map(({ offset }) => offset) };
+    };
+    const numbersFrom = (from: number, to = COUNT + 3): number[] =>
+      Array.from({ length: to - from + 1 }, (_, n) => from + n);
+
+    it.each([
+      { what: 'an event that is beyond the limit', at: 1, missing: 'evicted' },
+      { what: 'the last one that is', at: 2, missing: undefined },
+    ] as const)(
+      'do not serve what is beyond their limits to those who had $what',
+      async ({ at, missing }) => {
+        const positions = await overfilled();
+        expect(await resumed(positions[at]!)).toEqual({
+          floor: positions[2],
+          missing,
+          offsets: numbersFrom(4),
+        });
+        expect(await size()).toBe(COUNT);
+      },
+    );
+
+    it('nor to those who follow them', async () => {
+      const positions = await overfilled();
+      const { log } = await follow(options, await instance());
+      expect([log.floor, log.size]).toEqual([positions[2], COUNT]);
+      expect(await size()).toBe(COUNT);
+    });
+
+    it.each([
+      { what: 'count', history: { count: 40 } },
+      { what: 'bytes', history: { count: 1_000, bytes: 20_000 } },
+      { what: 'count, where it is small', history: { count: 3 } },
+    ])('have the same floor wherever they are read: $what', async ({ history }) => {
+      await append('first', { history });
+      // This copy trims itself with each event that it is told of.
+      const { log } = await follow({ history });
+      for (let n = 0; n < 100; n++) {
+        await append('x'.repeat((n * 397) % 1_500), { history });
+        if (n % 7 > 0) continue;
+        const range = await backplane.read(channel, settingsOf({ history }), { limit: Infinity });
+        const offsets = Array.from(log.entriesAfter(log.floor.offset), ({ offset }) => offset);
+        expect(range.entries.map(({ offset }) => offset)).toEqual(offsets);
+        expect(range.floor).toEqual(log.floor);
+      }
+      expect(log.floor.offset).toBeGreaterThan(0);
+    });
+
+    it.each([
+      { held: 'entries', history: { count: 24 }, limit: 24 },
+      { held: 'bytes', history: { count: 1_000, bytes: 40_000 }, limit: 40_000 },
+    ] as const)('hold at most an eighth more than their limits: $held', async ({ history, held, limit }) => {
+      let most = 0;
+      for (let n = 0; n < 60; n++) {
+        await append('x'.repeat(2_000), { history });
+        most = Math.max(most, Number(await (held === 'bytes' ? bytes() : size())));
+      }
+      expect(most).toBeGreaterThan(limit);
+      expect(most).toBeLessThanOrEqual((limit * 9) / 8);
+    });
+
+    it.each([
+      { what: 'count', history: { count: 16 }, left: 16 },
+      { what: 'bytes', history: { count: 40, bytes: 200 }, left: 1 },
+      { what: 'age', history: { count: 40, age: 500 }, left: 1 },
+    ])('have other limits from the next append on: $what', async ({ history, left }) => {
+      for (let n = 0; n < 20; n++) await append('x'.repeat(100), { history: { count: 40 } });
+      const old = performance.now() + 500;
+      await eventually(() => performance.now() > old);
+      await append('x'.repeat(100), { history });
+      expect(await kept()).toHaveLength(left);
+    });
+
+    it('have no more than another application has left in them', async () => {
+      const positions = await overfilled();
+      await server.command('XTRIM', await nameOf('log'), 'MAXLEN', '10');
+      const left = { floor: positions[24], offsets: numbersFrom(26) };
+      expect(await resumed(positions[23]!)).toEqual({ ...left, missing: 'evicted' });
+      expect(await resumed(positions[24]!)).toEqual({ ...left, missing: undefined });
+    });
+
+    it('are the same after a restart of Redis', async () => {
+      const own = await RedisServer.start(path, { persistent: true });
+      whenTestEnds(() => own.dispose());
+      const connection = { url: own.url };
+      const by = await instance({ connection });
+      const positions: Position[] = [];
+      for (let n = 0; n < COUNT + 3; n++) positions.push(await append(n, options, by));
+      await own.stop();
+      await own.start();
+      const expected = { floor: positions[2], offsets: numbersFrom(4) };
+      const after = await instance({ connection });
+      expect(await resumed(positions[1]!, after)).toEqual({ ...expected, missing: 'evicted' });
+      expect(await resumed(positions[2]!, after)).toEqual({ ...expected, missing: undefined });
+    });
+
+    it('go on from what version 0.2.0 has stored', async () => {
+      for (let n = 0; n < 10; n++) await append(n, { history: { count: 10 } });
+      await server.command('HDEL', await nameOf('state'), 'limits', 'kept');
+      expect((await resumed({ offset: -1, mark: '' })).offsets).toEqual(numbersFrom(1, 10));
+      for (let n = 0; n < 10; n++) await append(n, { history: { count: 10 } });
+      expect((await resumed({ offset: -1, mark: '' })).offsets).toEqual(numbersFrom(11, 20));
+    });
+  });
+
+  describe('whose expiry is put off by one append in several', () => {
+    const expiries = async (): Promise<number[]> =>
+      Promise.all((await keys()).map(async (key) => Number(await server.command('PTTL', key))));
+
+    it('are there for at least their ttl after each', async () => {
+      const ttl = 2_000;
+      const began = performance.now();
+      const before = await callsOf('pexpire');
+      let appends = 0;
+      // The time of several extensions, of an eighth of the ttl each.
+      while (performance.now() - began < ttl) {
+        const at = Date.now();
+        await append(appends++, { ttl });
+        const left = await expiries();
+        expect(left).toHaveLength(2);
+        // Clocks count whole milliseconds.
+        expect(Math.min(...left)).toBeGreaterThanOrEqual(ttl - (Date.now() - at) - 1);
+        expect(Math.max(...left)).toBeLessThanOrEqual(ttl + ttl / 8);
+      }
+      const calls = (await callsOf('pexpire')) - before;
+      expect(calls).toBeGreaterThan(2);
+      expect(calls).toBeLessThan(appends);
+    });
+
+    it.each([
+      { from: 600_000, to: 60_000 },
+      { from: 60_000, to: 600_000 },
+      { from: Infinity, to: 60_000 },
+      { from: 60_000, to: Infinity },
+    ])('have another ttl from the next append on: $to after $from', async ({ from, to }) => {
+      await append('x', { ttl: from });
+      await append('x', { ttl: to });
+      for (const left of await expiries()) {
+        expect(left).toBeGreaterThan(to === Infinity ? -2 : to - 10_000);
+        expect(left).toBeLessThan(to === Infinity ? 0 : to + to / 8 + 1);
+      }
+    });
+
+    it.each([
+      { what: 'purge()', remove: () => backplane.purge(channel) },
+      { what: 'another application', remove: async () => server.command('DEL', (await keys())[0]!) },
+    ])('have one also after $what has emptied them', async ({ remove }) => {
+      await append();
+      await remove();
+      expect(await keys()).toHaveLength(1);
+      // Puts off the expiry of what is there.
+      (await follow({}, await instance())).stop();
+      await append();
+      expect(await keys()).toHaveLength(2);
+      for (const left of await expiries()) expect(left).toBeGreaterThan(0);
+    });
+  });
+
   it('are found again when Redis has forgotten the scripts', async () => {
     await append('a');
     await server.command('SCRIPT', 'FLUSH');

@@ -1,4 +1,5 @@
 import { type BackplaneCall, hubClosed, noAnswer, notSent, type SseError } from '../../sse.errors.js';
+import { atDeadline } from './deadline.js';
 import type { RemoteOptions } from './remote.options.js';
 
 /**
@@ -78,7 +79,7 @@ export class RemoteCalls {
       const end = (settle: () => void): void => {
         if (state === 'over') return;
         state = 'over';
-        clearTimeout(timer);
+        cancel();
         if (--this.#pending === 0) this.#idle?.();
         settle();
       };
@@ -96,7 +97,7 @@ export class RemoteCalls {
         send(until - performance.now(), call.number).then((answer) => end(() => resolve(answer)), failed);
       };
       const call: Call = { number: this.#calls++, go, refuse };
-      const timer = setTimeout(() => {
+      const cancel = atDeadline(publishTimeout, () => {
         this.#waiting.delete(call);
         refuse(
           state === 'sent'
@@ -106,7 +107,7 @@ export class RemoteCalls {
                 `${this.server} could not be used for ${publishTimeout} ms: there was no connection, no notices came, or the orders of the other instances could not be read.`,
               ),
         );
-      }, publishTimeout);
+      });
       if (this.isUp) go();
       else this.#waiting.add(call);
     });

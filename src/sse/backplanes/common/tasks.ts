@@ -1,4 +1,5 @@
 import { notSent } from '../../sse.errors.js';
+import { atDeadline } from './deadline.js';
 
 /**
  * Runs a few tasks at the same time, in the order of the calls. A server that gets very many requests at once answers
@@ -70,14 +71,14 @@ export async function giveUpAfter<T>(
   const close = (): void => over.abort(closing?.reason);
   closing?.addEventListener('abort', close);
   const late = (): void => over.abort(new Error(`there was no answer within ${milliseconds} ms`));
-  const timer = setTimeout(late, milliseconds).unref();
+  const cancel = atDeadline(milliseconds, late, 'unref');
   const givenUp = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason as Error));
   });
   try {
     return await Promise.race([task(signal), givenUp]);
   } finally {
-    clearTimeout(timer);
+    cancel();
     closing?.removeEventListener('abort', close);
   }
 }

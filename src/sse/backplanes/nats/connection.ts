@@ -209,8 +209,13 @@ export class JetStreamConnection {
     else publication.resolve(answer);
   }
 
+  /** As a deadline (common/deadline.ts): first reads what has arrived. */
   #expire(): void {
     const now = performance.now();
+    setImmediate(() => this.#expireAt(now));
+  }
+
+  #expireAt(now: number): void {
     for (const [reply, { until, reject }] of this.#publications) {
       if (until > now) return;
       this.#publications.delete(reply);
