@@ -32,7 +32,33 @@ const appNeeds = ['@nestjs/platform-express', '@types/express', '@types/node'];
 /** The oldest Nest that the package runs on; it has no @SseSignal() yet. */
 const OLDEST_NEST = '11.0.0';
 
+interface App {
+  readonly files: Record<string, string>;
+  /** Packages beside this one. */
+  readonly packages: string[];
+  readonly type?: 'module' | 'commonjs';
+  /** Version of Nest's packages, if not the one that is tested with here. */
+  readonly nest?: string;
+}
+
+/** The applications that the package is installed into, by their folders. */
+const apps = {
+  page: { files: pageFiles, packages: [] },
+  old: { files: {}, packages: ['@nestjs/common'], nest: '10.4.15' },
+  app: { files: consumerFiles, packages: [...peers, ...appNeeds] },
+  commonjs: {
+    files: commonJsFiles,
+    // No version of @nestjs/swagger runs on the oldest Nest 11, and no entry here loads it.
+    packages: [...peers, ...optionalPeers.filter((name) => name !== '@nestjs/swagger'), ...appNeeds],
+    type: 'commonjs',
+    nest: OLDEST_NEST,
+  },
+  instances: { files: instancesFiles, packages: [...peers, ...optionalPeers, '@types/node'] },
+} satisfies Record<string, App>;
+type AppName = keyof typeof apps;
+
 describe('the package as a user gets it', () => {
+  const installed = new Map<AppName, Promise<void>>();
   let folder: string;
   let tarball: string;
   let files: string[];
@@ -51,9 +77,18 @@ describe('the package as a user gets it', () => {
     tarball = join(folder, packed.filename);
     files = packed.files.map(({ path }) => path);
     manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+    // All at once, as npm waits for the registry most of the time. The test of each waits for it.
+    for (const [name, app] of Object.entries(apps)) {
+      const installing = install(join(folder, name), app);
+      installing.catch(() => undefined);
+      installed.set(name as AppName, installing);
+    }
   });
 
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+  afterAll(async () => {
+    await Promise.allSettled(installed.values());
+    await rm(folder, { recursive: true, force: true });
+  });
 
   it('holds the library, its types and its papers, and nothing of the demo app', () => {
     const charts = ['hot-channel', 'restart', 'slow-clients'].map(
@@ -119,15 +154,6 @@ describe('the package as a user gets it', () => {
       expect([path, links.filter((link) => !leads(link, path))]).toEqual([path, []]);
   });
 
-  interface App {
-    readonly files: Record<string, string>;
-    /** Packages beside this one. */
-    readonly packages: string[];
-    readonly type?: 'module' | 'commonjs';
-    /** Version of Nest's packages, if not the one that is tested with here. */
-    readonly nest?: string;
-  }
-
   async function install(app: string, { files, packages, type = 'module', nest }: App): Promise<void> {
     const versionOf = (name: string) =>
       (name.startsWith('@nestjs/') ? nest : undefined) ?? manifest.devDependencies[name];
@@ -144,6 +170,12 @@ describe('the package as a user gets it', () => {
     await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], {
       cwd: app,
     });
+  }
+
+  /** @returns the folder of an application that has the package */
+  async function withPackage(name: AppName): Promise<string> {
+    await installed.get(name);
+    return join(folder, name);
   }
 
   /** What TypeScript has against it: it says so on stdout, which the rejection carries. */
@@ -173,14 +205,13 @@ describe('the package as a user gets it', () => {
   }
 
   it('comes without Nest and rxjs into a front-end, which compiles and runs', async () => {
-    const app = join(folder, 'page');
-    await install(app, { files: pageFiles, packages: [] });
+    const app = await withPackage('page');
     const lock = JSON.parse(await readFile(join(app, 'package-lock.json'), 'utf8')) as { packages: object };
-    const installed = Object.keys(lock.packages)
+    const packages = Object.keys(lock.packages)
       .filter((path) => path !== '')
       .sort();
     const own = Object.keys(manifest.dependencies ?? {});
-    expect(installed).toEqual([...own, manifest.name].map((name) => `node_modules/${name}`).sort());
+    expect(packages).toEqual([...own, manifest.name].map((name) => `node_modules/${name}`).sort());
     const mistakes = Promise.all([mistakesIn(app), mistakesIn(app, '-p', 'bundler.json', '--noEmit')]);
     expect(await mistakes).toEqual(['', '']);
     const { stdout } = await run(process.execPath, ['dist/page.js'], { cwd: app });
@@ -195,26 +226,19 @@ describe('the package as a user gets it', () => {
   });
 
   it('is refused by npm beside a version of Nest that it does not run on', async () => {
-    const app = join(folder, 'old');
-    const installed = install(app, { files: {}, packages: ['@nestjs/common'], nest: '10.4.15' });
     const conflict = /peerOptional @nestjs\/common@".+" from nestjs-sse-hub/;
-    await expect(installed).rejects.toMatchObject({ stderr: expect.stringMatching(conflict) });
+    await expect(withPackage('old')).rejects.toMatchObject({ stderr: expect.stringMatching(conflict) });
   });
 
   it('compiles strictly and streams in an empty Nest app', async () => {
-    const app = join(folder, 'app');
-    await install(app, { files: consumerFiles, packages: [...peers, ...appNeeds] });
+    const app = await withPackage('app');
     for (const name of optionalPeers) expect(existsSync(join(app, 'node_modules', name))).toBe(false);
     expect(await mistakesIn(app)).toBe('');
     await expectToStream(app);
   });
 
   it('compiles and streams in a CommonJS app of Nest 11, with all its entries', async () => {
-    const app = join(folder, 'commonjs');
-    // No version of @nestjs/swagger runs on the oldest Nest 11, and no entry here loads it.
-    const others = optionalPeers.filter((name) => name !== '@nestjs/swagger');
-    const packages = [...peers, ...others, ...appNeeds];
-    await install(app, { files: commonJsFiles, packages, type: 'commonjs', nest: OLDEST_NEST });
+    const app = await withPackage('commonjs');
     expect(await mistakesIn(app)).toBe('');
     const { stdout } = await run(process.execPath, ['dist/entries.js'], { cwd: app });
     expect(stdout.trim()).toBe(
@@ -225,15 +249,14 @@ describe('the package as a user gets it', () => {
   });
 
   it('has its backplanes behind entries of their own, with types, where their packages are', async () => {
-    const app = join(folder, 'instances');
-    await install(app, { files: instancesFiles, packages: [...peers, ...optionalPeers, '@types/node'] });
+    const app = await withPackage('instances');
     expect(await mistakesIn(app)).toBe('');
     const { stdout } = await run(process.execPath, ['dist/main.js'], { cwd: app });
     expect(stdout.trim()).toBe('a message, kept');
   });
 
   it('says which package is missing where one is', async () => {
-    const app = join(folder, 'app');
+    const app = await withPackage('app');
     const code = `
       const { redisBackplane } = await import(${JSON.stringify(`${manifest.name}/redis`)});
       await redisBackplane()({});`;

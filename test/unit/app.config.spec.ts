@@ -43,8 +43,10 @@ describe('readConfig', () => {
   });
 
   it('refuses what it cannot use, by the name of the variable', () => {
+    const origins = 'origins such as https://app.example:8443';
     const cases = [
       [{ SSE_BACKPLANE: 'Redis' }, 'SSE_BACKPLANE must be memory, lmdb, redis or nats, not "Redis"'],
+      [{ SSE_BACKPLANE: 'etcd' }, 'SSE_BACKPLANE must be memory, lmdb, redis or nats, not "etcd"'],
       [
         { SSE_BACKPLANE: 'redis', REDIS_URL: 'localhost' },
         'REDIS_URL must be a URL such as redis://127.0.0.1:6379, not "localhost"',
@@ -53,13 +55,16 @@ describe('readConfig', () => {
         { SSE_BACKPLANE: 'nats', NATS_URL: '127.0.0.1:4222' },
         'NATS_URL must be a URL such as nats://127.0.0.1:4222, not "127.0.0.1:4222"',
       ],
+      [{ PORT: 'abc' }, 'PORT must be a whole number from 0 to 65535, not "abc"'],
+      [{ PORT: '-1' }, 'PORT must be a whole number from 0 to 65535, not "-1"'],
       [{ PORT: '65536' }, 'PORT must be a whole number from 0 to 65535, not "65536"'],
-      [
-        { CORS_ORIGIN: 'https://a.example,b' },
-        'CORS_ORIGIN must list origins such as https://app.example:8443, not "b"',
-      ],
+      [{ PORT: '3000.5' }, 'PORT must be a whole number from 0 to 65535, not "3000.5"'],
+      [{ CORS_ORIGIN: 'https://a.example,b' }, `CORS_ORIGIN must list ${origins}, not "b"`],
+      [{ CORS_ORIGIN: 'https://a.example/' }, `CORS_ORIGIN must list ${origins}, not "https://a.example/"`],
+      [{ CORS_ORIGIN: '*' }, `CORS_ORIGIN must list ${origins}, not "*"`],
     ] as const;
     for (const [env, message] of cases) {
+      expect(() => readConfig(env)).toThrow(ConfigError);
       expect(() => readConfig(env)).toThrow(new ConfigError(message));
     }
   });

@@ -305,6 +305,8 @@ describeOnEach('an explanation of what happened on another instance', (shared) =
     const stream = await there.stream('news', 'ada');
     const filtered = await there.stream('even', 'fred');
     await untilSubscribers(there.hub, 'news', 2);
+    // What is published before it has its position is replayed to it.
+    await stream.untilId();
     const id = await publish(here.hub, 'news', 1);
     await stream.next();
     const { outcome, instance, whole } = await verdictOn(here, id, 'ada');
