@@ -24,7 +24,7 @@ function isInstalled() {
 if (!isInstalled()) {
   console.log('Installing the dependencies (npm ci) …');
   // --include=dev: the build needs them, also where NODE_ENV is "production".
-  const npm = spawnSync('npm', ['ci', '--include=dev', '--loglevel=error'], {
+  const npm = spawnSync('npm', ['ci', '--include=dev', '--loglevel=error', '--no-audit', '--no-fund'], {
     stdio: 'inherit',
     shell: process.platform === 'win32',
   });
