@@ -146,11 +146,11 @@ export interface SseDiagnostics {
     readonly bytes: number;
     /** How many of the deliveries were of events from before the stream began. */
     readonly replayed: number;
-    /** Milliseconds from the first of these deliveries of a turn until all of the turn are done, added up for its turns. */
+    /** Milliseconds that its turns took, each from its first delivery until all of them are done. */
     readonly duration: number;
     /**
-     * Milliseconds from the publishing of the other events to the end of their turn, by the clocks of the two instances: of the newest and
-     * of the oldest. Undefined where all were replayed.
+     * Milliseconds from the publishing of the other events to the end of their turn, by the clocks of the two instances: of
+     * the newest and of the oldest. Undefined where all were replayed.
      */
     readonly lag: { readonly min: number; readonly max: number } | undefined;
     /** The offset of the newest of these events, for `hub.history()` and ids. */

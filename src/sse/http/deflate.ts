@@ -45,8 +45,8 @@ class TextBlock extends Block {
 }
 
 /**
- * The least memory in which so many bytes are compressed as well as in the 268 kB that zlib takes by default. Each call of
- * Node's zlib takes it anew, and V8 collects garbage after some hundred times that.
+ * The least memory in which so many bytes are compressed as well as in the 268 kB that zlib takes by default: each call of
+ * Node's zlib takes it anew.
  */
 function fitFor(bytes: number): ZlibOptions {
   // zlib looks back as far as the window is, less 262 bytes.

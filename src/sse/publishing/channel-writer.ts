@@ -112,6 +112,7 @@ export class ChannelWriter {
     event: StoredEvent,
     publishId: string | undefined,
   ): Promise<Appended> {
+    if (!isHeard()) return this.#append(channel, settings, event, publishId, undefined, asItIs);
     return this.#told(
       channel,
       event.type,
