@@ -1,5 +1,6 @@
-import { channelDelivered, TELLING_INTERVAL } from '../diagnostics/diagnostics.js';
+import { channelDelivered } from '../diagnostics/diagnostics.js';
 import type { OfChannel } from '../diagnostics/messages.js';
+import { Telling } from '../diagnostics/telling.js';
 import type { LogEntry } from '../log/event-log.js';
 import type { RunQueue, Task } from './run-queue.js';
 
@@ -32,7 +33,7 @@ export function deliveryOf(entries: readonly LogEntry[]): Delivery {
   return { count: entries.length, bytes, ...times, upTo: last.offset, traces: traces ?? NO_TRACES };
 }
 
-/** What the streams of one channel were handed, in a turn or in several. */
+/** Counts of what the streams of one channel were handed, in a turn or in several. */
 class Tally {
   deliveries = 0;
   bytes = 0;
@@ -87,7 +88,7 @@ class Tally {
 export class Deliveries implements Task {
   #turn: Tally | undefined;
   #untold: Tally | undefined;
-  #toldAt = -Infinity;
+  readonly #telling = new Telling(() => this.#tell());
 
   constructor(
     private readonly of: OfChannel,
@@ -108,28 +109,16 @@ export class Deliveries implements Task {
     const turn = this.#turn as Tally;
     this.#turn = undefined;
     turn.end();
-    if (turn.traces) {
-      this.#tellUntold();
-      this.#tell(turn);
-    } else if (this.#untold) {
-      this.#untold.join(turn);
-    } else {
-      const rest = this.#toldAt + TELLING_INTERVAL - performance.now();
-      if (rest > 0) {
-        this.#untold = turn;
-        setTimeout(() => this.#tellUntold(), rest);
-      } else this.#tell(turn);
-    }
+    if (this.#untold && !turn.traces) return this.#untold.join(turn);
+    if (this.#untold) this.#telling.now();
+    this.#untold = turn;
+    if (turn.traces) this.#telling.now();
+    else this.#telling.whenDue();
   }
 
-  #tellUntold(): void {
-    const untold = this.#untold;
+  #tell(): void {
+    const { deliveries, bytes, replayed, duration, lag, upTo, traces } = this.#untold as Tally;
     this.#untold = undefined;
-    if (untold) this.#tell(untold);
-  }
-
-  #tell({ deliveries, bytes, replayed, duration, lag, upTo, traces }: Tally): void {
-    this.#toldAt = performance.now();
     const counted = { deliveries, bytes, replayed, duration, lag, upTo };
     channelDelivered.publish({ ...this.of, ...counted, traces: traces ? [...traces] : NO_TRACES });
   }

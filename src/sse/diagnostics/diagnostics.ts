@@ -10,17 +10,11 @@ import type { Publishing, SseDiagnostics } from './messages.js';
  *     if (streamGap.hasSubscribers) streamGap.publish({ … });
  *
  * Nothing is told per delivery. What happens per delivery is counted, and told at the end of the turn, at most once in
- * some milliseconds (channels/deliveries.ts).
+ * some milliseconds (telling.ts).
  */
 
 /** The prefix of the names of all channels of diagnostics. */
 export const PREFIX = 'nestjs-sse-hub:';
-
-/**
- * Milliseconds between two messages about what happens every turn: a busy hub has thousands of turns in a second, and a
- * message costs its listeners as much as tens of deliveries.
- */
-export const TELLING_INTERVAL = 10;
 
 /** A channel of diagnostics with the type of its messages. */
 export interface Told<Message> {

@@ -1,5 +1,6 @@
-import { channelPublished, TELLING_INTERVAL } from '../diagnostics/diagnostics.js';
+import { channelPublished } from '../diagnostics/diagnostics.js';
 import type { OfChannel } from '../diagnostics/messages.js';
+import { Telling } from '../diagnostics/telling.js';
 import { codeOf } from '../sse.errors.js';
 
 /** The publishing to one channel that was not told of yet. */
@@ -20,7 +21,7 @@ interface Count {
  */
 export class Publications {
   #counts = new Map<string, Count>();
-  #toldAt = -Infinity;
+  readonly #telling = new Telling(() => this.#tell());
 
   constructor(private readonly of: (channel: string) => OfChannel) {}
 
@@ -53,26 +54,19 @@ export class Publications {
   }
 
   #ended(channel: string, startedAt: number): Count {
-    const now = performance.now();
-    if (this.#counts.size === 0) this.#schedule(this.#toldAt + TELLING_INTERVAL - now);
+    if (this.#counts.size === 0) setImmediate(() => this.#telling.whenDue());
     let count = this.#counts.get(channel);
     if (!count) {
       count = { of: this.of(channel), published: 0, bytes: 0, failures: new Map(), min: Infinity, max: 0 };
       this.#counts.set(channel, count);
     }
-    const duration = now - startedAt;
+    const duration = performance.now() - startedAt;
     if (duration < count.min) count.min = duration;
     if (duration > count.max) count.max = duration;
     return count;
   }
 
-  #schedule(rest: number): void {
-    if (rest > 0) setTimeout(() => this.#tell(), rest);
-    else setImmediate(() => this.#tell());
-  }
-
   #tell(): void {
-    this.#toldAt = performance.now();
     const counts = this.#counts;
     this.#counts = new Map();
     for (const { of, published, bytes, failures, min, max } of counts.values())
