@@ -44,7 +44,7 @@ const call = (more: Partial<Publishing> = {}): Publishing => ({
   ...more,
 });
 
-/** What is told of a call of `publish()`. */
+/** Publishes the messages of a call of `publish()`. */
 function publish(publishing: Publishing, end: Partial<Publishing> = {}): Publishing {
   diagnostics.publishing.start.publish(publishing);
   diagnostics.publishing.asyncEnd.publish(Object.assign(publishing, end));
@@ -162,9 +162,8 @@ describe('the span of a response', () => {
   } as unknown as ObservedConnection;
   const end = (reason: EndReason): void =>
     diagnostics.connectionEnded.publish({ ...ofHub, connection, reason, duration: 1 });
-
-  it('has what happened to it', () => {
-    const spans = tracing();
+  /** Tells of all that can happen to a response, from its beginning to its end. */
+  const liveThrough = (): void => {
     diagnostics.connectionBegan.publish({ ...ofHub, connection });
     diagnostics.connectionOpened.publish({ ...ofHub, connection, duration: 1, isResumed: true });
     diagnostics.connectionBackedUp.publish({ ...ofHub, connection });
@@ -172,6 +171,11 @@ describe('the span of a response', () => {
     diagnostics.streamGap.publish({ ...ofChannel, connection, ...gap });
     diagnostics.streamDenied.publish({ ...ofChannel, connection, reason: 'revoked' });
     end('client');
+  };
+
+  it('has what happened to it', () => {
+    const spans = tracing();
+    liveThrough();
     const [span] = spans();
     expect(span).toMatchObject({ name: 'stream', status: { code: SpanStatusCode.UNSET } });
     expect(span!.attributes).toEqual({
@@ -205,13 +209,7 @@ describe('the span of a response', () => {
 
   it('that began before the listening, or is not recorded, is none', () => {
     const spans = tracing(new AlwaysOffSampler());
-    diagnostics.connectionBegan.publish({ ...ofHub, connection });
-    diagnostics.connectionOpened.publish({ ...ofHub, connection, duration: 1, isResumed: true });
-    diagnostics.connectionBackedUp.publish({ ...ofHub, connection });
-    const gap = { reason: 'lagged', requested: '', oldest: null, latest: '' };
-    diagnostics.streamGap.publish({ ...ofChannel, connection, ...gap });
-    diagnostics.streamDenied.publish({ ...ofChannel, connection, reason: 'revoked' });
-    end('client');
+    liveThrough();
     expect(spans()).toEqual([]);
   });
 });
