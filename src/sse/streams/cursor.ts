@@ -118,7 +118,7 @@ export class Cursor implements ChannelReader, Task {
   #lag: 'none' | 'lagging' = 'none';
   /** The position after which it passes over no event that is wanted: since its start, its last gap, or its last lag. */
   #from = UNREAD;
-  /** The offset up to which it has handed on the past; undefined until everything was that was in the log at the start. */
+  /** The offset of the newest event when it had handed on all that the log had; undefined until then. */
   #liveAfter: number | undefined;
   /** When its task in the run queue comes, if there is one. */
   #due: 'in this turn' | 'in the next turn' | undefined;

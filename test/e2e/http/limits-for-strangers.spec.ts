@@ -148,7 +148,7 @@ describe.each(adapters)('On %s', (adapter) => {
 
     it('turns away those that come too fast, until there is room for the next', async () => {
       const clock = ownClock();
-      // Those who are sent away get a time of their own, by chance.
+      // A client that is sent away gets a time of its own, by chance.
       const chance = jest.spyOn(Math, 'random').mockReturnValue(0.5);
       whenTestEnds(() => chance.mockRestore());
       const app = await start({ limits: { connectionsPerSecond: 2 } });

@@ -244,7 +244,7 @@ describe('an explanation', () => {
     expect([await stateOf(last), await stateOf('5'), await stateOf(kept)]).toEqual(['gone', 'gone', 'kept']);
     const foreign = (id: string): string => id.replace(/\..*(?=....$)/, '.foreign');
     expect([await stateOf(foreign(last)), await stateOf(foreign(kept))]).toEqual(['unknown', 'unknown']);
-    // Of those before, the log knows only that there were some.
+    // Of the events before the last one, the log knows only that there were some.
     expect([await stateOf(foreign(ids[3]!)), await stateOf('0')]).toEqual(['gone', 'unknown']);
   });
 
@@ -305,7 +305,7 @@ describeOnEach('an explanation of what happened on another instance', (shared) =
     const stream = await there.stream('news', 'ada');
     const filtered = await there.stream('even', 'fred');
     await untilSubscribers(there.hub, 'news', 2);
-    // What is published before it has its position is replayed to it.
+    // An event that is published before the stream has its position is replayed.
     await stream.untilId();
     const id = await publish(here.hub, 'news', 1);
     await stream.next();

@@ -52,7 +52,7 @@ describe('the list of channels', () => {
       ['rate', ['rooms/a', 'news', 'other']],
     ] as const) {
       const { names } = await channels(app, { sort, order: 'up' });
-      // One and one subscriber: either may be first.
+      // The other two channels have one subscriber each, in any order.
       if (sort === 'subscribers') expect(names.at(-1)).toBe('rooms/a');
       else expect([sort, names]).toEqual([sort, up]);
       const { names: down } = await channels(app, { sort, order: 'down' });
@@ -89,7 +89,7 @@ describe('the list of channels', () => {
     const { oldestAt, newestAt, rate } = full!.log!;
     expect(oldestAt).toBeGreaterThanOrEqual(before);
     expect(newestAt).toBeGreaterThanOrEqual(oldestAt!);
-    // Those that are kept, over the time since the oldest.
+    // The rate is that of the events that are kept, over the time since the oldest.
     expect(rate).toBeGreaterThan(0);
     expect(rate).toBeLessThanOrEqual(10);
   });
@@ -235,7 +235,7 @@ describeWith('redis-server', 'the inspector of an instance whose backplane is aw
     await eventually(async () => (await app.getOnce<Page<ConnectionRow>>('connections')).fault !== undefined);
     expect(await app.getOnce('connections')).toMatchObject({ total: 1, rows: [{ user: 'ada' }], fault });
     expect(await app.getOnce(`connections/${id}`)).toMatchObject({ user: 'ada' });
-    // It may be open on another.
+    // The unknown connection may be open on another instance.
     await expect(app.getOnce('connections/unknown')).rejects.toThrow(/^503: .+The connection may be there/);
     const { here } = await app.get<{ here: string }>('settings');
     const own = await app.getOnce<Page<ConnectionRow>>('connections', { instance: here });

@@ -102,7 +102,7 @@ describe('SseMetricsModule', () => {
     const failures = { definition, code: 'INVALID_EVENT' };
     await eventually(async () => (await value('sse_publish_failures_total', failures)) === 1);
     expect(await value('sse_events_published_total', { definition })).toBe(2);
-    // One for each time that calls were told of.
+    // The histogram has one duration for each message about calls.
     expect(await value('sse_publish_duration_seconds_count', { definition })).toBeGreaterThan(0);
     await eventually(async () => (await value('sse_events_delivered_total', { definition })) === 2);
     expect(await value('sse_events_replayed_total', { definition })).toBe(1);

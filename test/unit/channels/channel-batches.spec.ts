@@ -26,7 +26,7 @@ it('a channel lets go of the batches of past turns without a collection of all m
     expect(channel.batchAfter(offset - 1).chunk.length).toBeGreaterThan(LENGTH);
   };
   collect({ type: 'major' });
-  // What is there now is old after two collections.
+  // The objects that are there now are old after two collections.
   await turn();
   for (let i = 0; i < 2; i++) collect({ type: 'minor' });
   const before = process.memoryUsage().heapUsed;

@@ -39,8 +39,10 @@ interface Call {
  */
 export class CommitQueue {
   #waiting: Call[] = [];
-  /** The calls whose answers depend on the present draft, and how these are made. */
-  /** Replaced and not cleared: a cleared Map's old table would keep the calls of all later drafts (see channels/channel.ts). */
+  /**
+   * The calls whose answers depend on the present draft, and how these are made. Replaced and not cleared: a cleared Map's old
+   * table would keep the calls of all later drafts (see channels/channel.ts).
+   */
   #planned = new Map<Call, () => unknown>();
   #work: Promise<void> | undefined;
   #isClosed = false;
